@@ -5,7 +5,7 @@
 #define VK_BANNED_H
 
 #pragma GCC poison strcpy strncpy strcat strncat stpcpy sprintf vsprintf gets strtok
-#pragma GCC poison asctime ctime localtime gmtime rand srand random srandom atoi atol atoll
-#pragma GCC poison alloca tmpnam tempnam mktemp strerror
+#pragma GCC poison asctime ctime localtime gmtime srand atoi atol atoll
+#pragma GCC poison tmpnam tempnam mktemp strerror
 
 #endif

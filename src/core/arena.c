@@ -1,0 +1,158 @@
+#include "core/arena.h"
+
+#include <stdarg.h>
+
+enum { CHUNK = 4096, ALIGN = 16 };
+
+struct chunk {
+    struct chunk *next; /* older */
+    size_t size;        /* payload bytes */
+    size_t used;
+    size_t pad;
+};
+
+struct cleanup {
+    struct cleanup *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+struct vk_arena {
+    struct chunk *head; /* newest; the oldest one is `first` */
+    struct cleanup *cleanups;
+    size_t cap, total;
+    struct chunk first; /* last member: its payload follows the struct */
+};
+
+static char *payload(struct chunk *c)
+{
+    return (char *)(c + 1);
+}
+
+vk_arena *vk_arena_new(size_t cap)
+{
+    vk_arena *a = malloc(CHUNK);
+    if (!a)
+        return NULL;
+    *a = (vk_arena){.cap = cap, .total = CHUNK, .first = {.size = CHUNK - sizeof *a}};
+    a->head = &a->first;
+    return a;
+}
+
+static void run_cleanups(vk_arena *a)
+{
+    while (a->cleanups) {
+        struct cleanup *c = a->cleanups;
+        a->cleanups = c->next;
+        c->fn(c->arg);
+    }
+}
+
+void vk_arena_reset(vk_arena *a)
+{
+    run_cleanups(a);
+    while (a->head != &a->first) {
+        struct chunk *c = a->head;
+        a->head = c->next;
+        free(c);
+    }
+    a->first.used = 0;
+    a->total = CHUNK;
+}
+
+void vk_arena_free(vk_arena *a)
+{
+    if (!a)
+        return;
+    vk_arena_reset(a);
+    free(a);
+}
+
+static void *alloc_slow(vk_arena *a, size_t n)
+{
+    size_t size = n > CHUNK - sizeof(struct chunk) ? n : CHUNK - sizeof(struct chunk);
+    if (n > a->cap || a->total > a->cap - n || size > SIZE_MAX - sizeof(struct chunk))
+        return NULL;
+    struct chunk *c = malloc(sizeof *c + size);
+    if (!c)
+        return NULL;
+    *c = (struct chunk){.size = size, .used = n};
+    a->total += sizeof *c + size;
+    if (n >= CHUNK && a->head->size - a->head->used > ALIGN) {
+        /* A large block gets a chunk of its own behind the current one, whose room stays in use. */
+        if (a->head == &a->first) {
+            c->next = a->head;
+            a->head = c;
+            return payload(c);
+        }
+        c->next = a->head->next;
+        a->head->next = c;
+        return payload(c);
+    }
+    c->next = a->head;
+    a->head = c;
+    return payload(c);
+}
+
+void *vk_arena_alloc(vk_arena *a, size_t n)
+{
+    if (n > SIZE_MAX - ALIGN)
+        return NULL;
+    n = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    struct chunk *c = a->head;
+    if (VK_LIKELY(n <= c->size - c->used)) {
+        void *p = payload(c) + c->used;
+        c->used += n;
+        return p;
+    }
+    return alloc_slow(a, n);
+}
+
+void *vk_arena_calloc(vk_arena *a, size_t n)
+{
+    void *p = vk_arena_alloc(a, n);
+    if (p)
+        memset(p, 0, n);
+    return p;
+}
+
+vk_str vk_arena_dup(vk_arena *a, vk_str s)
+{
+    char *p = s.n < SIZE_MAX ? vk_arena_alloc(a, s.n + 1) : NULL;
+    if (!p)
+        return VK_STR_NONE;
+    if (s.n)
+        memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
+    return (vk_str){p, s.n};
+}
+
+vk_str vk_arena_printf(vk_arena *a, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *p = n >= 0 ? vk_arena_alloc(a, (size_t)n + 1) : NULL;
+    if (!p)
+        return VK_STR_NONE;
+    va_start(ap, fmt);
+    vsnprintf(p, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    return (vk_str){p, (size_t)n};
+}
+
+vk_err vk_arena_cleanup(vk_arena *a, void (*fn)(void *arg), void *arg)
+{
+    struct cleanup *c = vk_arena_alloc(a, sizeof *c);
+    if (!c)
+        return VK_E_NOMEM;
+    *c = (struct cleanup){a->cleanups, fn, arg};
+    a->cleanups = c;
+    return VK_OK;
+}
+
+size_t vk_arena_used(const vk_arena *a)
+{
+    return a->total;
+}

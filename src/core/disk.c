@@ -1,0 +1,155 @@
+#include "core/disk.h"
+
+#include "core/buf.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+vk_err vk_disk_err(int err)
+{
+    switch (err) {
+    case ENOSPC:
+    case EDQUOT:
+        return VK_E_FULL;
+    case ENOENT:
+        return VK_E_NOT_FOUND;
+    case EEXIST:
+        return VK_E_CONFLICT;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return VK_E_FORBIDDEN;
+    case ENOMEM:
+        return VK_E_NOMEM;
+    default:
+        return VK_E_IO;
+    }
+}
+
+/* The folder that holds `path`, as a path of its own. */
+static void parent_of(const char *path, char out[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        snprintf(out, PATH_MAX, ".");
+    else
+        snprintf(out, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+vk_err vk_disk_sync_dir(int dirfd, const char *path)
+{
+    int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return vk_disk_err(errno);
+    vk_err e = fsync(fd) == 0 ? VK_OK : vk_disk_err(errno);
+    close(fd);
+    return e;
+}
+
+static vk_err sync_parent(int dirfd, const char *path)
+{
+    char parent[PATH_MAX];
+    parent_of(path, parent);
+    return vk_disk_sync_dir(dirfd, parent);
+}
+
+vk_err vk_disk_mkdir(int dirfd, const char *path, unsigned mode)
+{
+    /* An existing folder is synced too: the process that made it may have died before its own sync. */
+    if (mkdirat(dirfd, path, (mode_t)mode) != 0 && errno != EEXIST)
+        return vk_disk_err(errno);
+    return sync_parent(dirfd, path);
+}
+
+static vk_err write_all(int fd, vk_str content)
+{
+    while (content.n) {
+        ssize_t n = write(fd, content.p, content.n);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return vk_disk_err(n < 0 ? errno : EIO);
+        content.p += n;
+        content.n -= (size_t)n;
+    }
+    return VK_OK;
+}
+
+vk_err vk_disk_replace(int dirfd, const char *path, vk_str content, unsigned mode)
+{
+    char tmp[PATH_MAX];
+    snprintf(tmp, sizeof tmp, "%s.new", path);
+    if (unlinkat(dirfd, tmp, 0) != 0 && errno != ENOENT)
+        return vk_disk_err(errno);
+    int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)mode);
+    if (fd < 0)
+        return vk_disk_err(errno);
+    vk_err e = write_all(fd, content);
+    if (e == VK_OK && fsync(fd) != 0)
+        e = vk_disk_err(errno);
+    close(fd);
+    if (e == VK_OK && renameat(dirfd, tmp, dirfd, path) != 0)
+        e = vk_disk_err(errno);
+    if (e != VK_OK) {
+        unlinkat(dirfd, tmp, 0);
+        return e;
+    }
+    return sync_parent(dirfd, path);
+}
+
+vk_err vk_disk_read(int dirfd, const char *path, size_t max, vk_buf *out)
+{
+    int fd = openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return vk_disk_err(errno);
+    vk_err e = VK_OK;
+    size_t got = 0;
+    for (;;) {
+        char *at = vk_buf_room(out, 4096);
+        if (!at) {
+            e = out->err;
+            break;
+        }
+        ssize_t n = read(fd, at, 4096);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            e = n < 0 ? vk_disk_err(errno) : VK_OK;
+            break;
+        }
+        out->n += (size_t)n;
+        got += (size_t)n;
+        if (got > max) {
+            e = VK_E_TOO_LARGE;
+            break;
+        }
+    }
+    close(fd);
+    return e;
+}
+
+vk_err vk_disk_remove_dir(int dirfd, const char *path)
+{
+    int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? VK_OK : vk_disk_err(errno);
+    DIR *d = fdopendir(fd);
+    if (!d) {
+        close(fd);
+        return VK_E_NOMEM;
+    }
+    vk_err e = VK_OK;
+    for (struct dirent *x; e == VK_OK && (x = readdir(d));) {
+        if (strcmp(x->d_name, ".") == 0 || strcmp(x->d_name, "..") == 0)
+            continue;
+        if (unlinkat(fd, x->d_name, 0) != 0 && errno != ENOENT)
+            e = vk_disk_err(errno);
+    }
+    closedir(d);
+    if (e == VK_OK && unlinkat(dirfd, path, AT_REMOVEDIR) != 0 && errno != ENOENT)
+        e = vk_disk_err(errno);
+    return e == VK_OK ? sync_parent(dirfd, path) : e;
+}

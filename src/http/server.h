@@ -1,0 +1,48 @@
+/* HTTP/1.1 server connections on one loop: keep-alive, pipelining (one exchange at a time, in order), 100-continue,
+ * chunked bodies in and out, files by sendfile. */
+#ifndef VK_HTTP_SERVER_H
+#define VK_HTTP_SERVER_H
+
+#include "http/exchange.h"
+
+enum {
+    VK_HEAD_DEADLINE_MS = 10000, /* from the first byte of a head to its end */
+    VK_IDLE_MS = 75000,          /* between requests */
+    VK_BODY_STALL_MS = 30000,    /* no byte of a body for that long */
+    VK_WRITE_STALL_MS = 30000,   /* the peer takes no byte for that long */
+    VK_LINGER_MS = 1000,         /* reading on after a refusal, so that the client sees it */
+    VK_CONNS_MAX = 16384,        /* per server and loop */
+};
+
+typedef struct vk_handler {
+    /* The head is there. Set ex->body_max and the principal, or answer. Anything but VK_OK must have been answered. */
+    vk_err (*head)(vk_exchange *ex);
+    /* The body is there. */
+    void (*request)(vk_exchange *ex);
+    /* Renders a refusal of the engine itself (framing, limits, Host). May be NULL: plain text. */
+    void (*refuse)(vk_exchange *ex, int status, vk_err e, const char *text);
+} vk_handler;
+
+typedef struct vk_server {
+    vk_loop *loop;
+    const vk_handler *handler;
+    void *ctx;             /* the handler's */
+    const vk_str *names;   /* allowed Host names without port, lower case, n == 0 ends; NULL: no check (unix sockets) */
+    bool takes_fds;        /* unix socket on which descriptors may come */
+    vk_io accept;          /* listening socket, if any */
+    bool accepting;
+    vk_list conns;
+    size_t n_conns;
+    void (*last_gone)(struct vk_server *s); /* when a closing server lost its last connection */
+    bool closing;
+} vk_server;
+
+void vk_server_init(vk_server *s, vk_loop *loop, const vk_handler *handler, void *ctx);
+/* Accepts from a listening, non-blocking socket; takes over the fd. */
+VK_MUSTCHECK vk_err vk_server_listen(vk_server *s, int fd);
+/* Serves one connected socket (a socketpair's end); takes over the fd. `gone(arg)` when it ends; may be NULL. */
+VK_MUSTCHECK vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg);
+/* Stops accepting and closes every connection that waits for a request; the others end after their answer. */
+void vk_server_close(vk_server *s, void (*last_gone)(vk_server *s));
+
+#endif

@@ -1,0 +1,91 @@
+/* Metadata: builds, bindings, valet rows, settings. One vtable for every engine; calls are synchronous and belong on a
+ * lane, except the two marked INLINE, which an engine with local files answers from memory or page cache.
+ * A handle is used by one thread at a time. Every call that changes something has it on stable storage when it
+ * returns VK_OK. Times are wall milliseconds. */
+#ifndef VK_STORE_H
+#define VK_STORE_H
+
+#include "core/arena.h"
+
+enum {
+    VK_BUILD_ID_MAX = 32,
+    VK_ORIGINS_MAX = 16,
+    VK_ORIGIN_MAX = 253 + 16,
+    VK_FRAMEWORK_MAX = 32,
+    VK_SERVICE_MAX = 16,
+    VK_HASH = 32,
+    VK_SCHEMA_VERSION = 1,
+};
+
+typedef enum vk_build_state { VK_BUILD_ACTIVE, VK_BUILD_REVOKED, VK_BUILD_DELETING } vk_build_state;
+
+typedef struct vk_build {
+    char id[VK_BUILD_ID_MAX + 1];
+    char framework[VK_FRAMEWORK_MAX + 1];
+    vk_build_state state;
+    uint64_t generation; /* of its valet keys; never used twice in this store */
+    int64_t ttl_ms, created_ms, expires_ms, touched_ms, revoked_ms;
+    uint32_t n_origins;
+    vk_str origins[VK_ORIGINS_MAX]; /* "scheme://host[:port]" */
+} vk_build;
+
+/* A valet key's row. The key itself is not stored: `hash` is its HMAC. */
+typedef struct vk_valet_row {
+    uint8_t hash[VK_HASH];
+    char build[VK_BUILD_ID_MAX + 1];
+    char service[VK_SERVICE_MAX + 1];
+    char kind; /* 'b' secret, 'p' publishable */
+    uint32_t kid;
+    uint64_t generation;
+    int64_t revoked_ms; /* 0: not revoked */
+} vk_valet_row;
+
+typedef struct vk_store vk_store;
+
+typedef struct vk_store_ops {
+    const char *name; /* "sqlite" */
+    void (*close)(vk_store *s);
+
+    /* INLINE. The row and its build's state and expiry. VK_E_NOT_FOUND. `out` strings live as long as `a`. */
+    vk_err (*valet_find)(vk_store *s, vk_arena *a, const uint8_t hash[VK_HASH], vk_valet_row *row_r, vk_build *build_r);
+    /* INLINE. */
+    vk_err (*build_get)(vk_store *s, vk_arena *a, vk_str id, vk_build *out_r);
+
+    /* Inserts the build, its bindings and its valet rows in one transaction and gives it the next generation:
+     * `make_rows(arg, build, rows, &n)` is called inside to derive the rows once the generation is known (at most 16).
+     * VK_E_CONFLICT: the id exists; *b is then the stored build. With `idem` (may be empty) the pair idem → (digest, id)
+     * is stored too; VK_E_UNPROCESSABLE: that key was used with another digest. */
+    vk_err (*build_create)(vk_store *s, vk_arena *a, vk_build *b, vk_str idem, const uint8_t digest[VK_HASH],
+                           vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r), void *arg);
+    /* The build that an idempotency key made. VK_E_NOT_FOUND; VK_E_UNPROCESSABLE for another digest. */
+    vk_err (*idem_find)(vk_store *s, vk_arena *a, vk_str idem, const uint8_t digest[VK_HASH], vk_str *id_r);
+    /* Builds after `after` by id, at most `limit`, into out[]; *n_r of them. */
+    vk_err (*build_list)(vk_store *s, vk_arena *a, vk_str after, size_t limit, vk_build *out, size_t *n_r);
+    vk_err (*build_origins)(vk_store *s, vk_str id, const vk_str *origins, size_t n);
+    /* Sliding expiry: touched = now, expires = now + ttl, for an active build only. */
+    vk_err (*build_touch)(vk_store *s, vk_str id, int64_t now);
+    /* Build and all its valet rows, for good. Revoking twice is VK_OK. */
+    vk_err (*build_revoke)(vk_store *s, vk_str id, int64_t now);
+    /* DELETING first (also revokes), gone second. */
+    vk_err (*build_deleting)(vk_store *s, vk_str id, int64_t now);
+    vk_err (*build_gone)(vk_store *s, vk_str id);
+    /* Counts for the status page. */
+    vk_err (*counts)(vk_store *s, int64_t now, int64_t *builds_r, int64_t *active_r);
+} vk_store_ops;
+
+struct vk_store {
+    const vk_store_ops *ops;
+};
+
+/* Opens (and with `write` creates and migrates) <dir>/valetkey.db. VK_E_NEWER: written by a later valetkey; VK_E_CORRUPT;
+ * VK_E_FULL. *why_r is a static text for people. */
+VK_MUSTCHECK vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **out_r, const char **why_r);
+
+/* Process-wide SQLite settings; before any other use of SQLite. */
+VK_MUSTCHECK vk_err vk_sqlite_init(void);
+
+/* [a-z0-9]([a-z0-9-]{0,30}[a-z0-9])? */
+bool vk_build_id_ok(vk_str id);
+const char *vk_build_state_name(const vk_build *b, int64_t now);
+
+#endif

@@ -1,0 +1,607 @@
+/* Metadata in one SQLite file: WAL, synchronous=FULL, so a call that returned VK_OK survives a power cut. */
+#include "store/store.h"
+
+#include "core/clock.h"
+#include "core/disk.h"
+#include "core/log.h"
+#include "store/schema.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { IDEM_KEEP_MS = 7 * 24 * 3600 * 1000 };
+
+enum stmt {
+    Q_VALET,
+    Q_BUILD,
+    Q_ORIGINS,
+    Q_INSERT_BUILD,
+    Q_INSERT_BINDING,
+    Q_INSERT_ORIGIN,
+    Q_INSERT_VALET,
+    Q_GENERATION,
+    Q_IDEM,
+    Q_INSERT_IDEM,
+    Q_PRUNE_IDEM,
+    Q_LIST,
+    Q_DROP_ORIGINS,
+    Q_TOUCH,
+    Q_SET_STATE,
+    Q_REVOKE_VALETS,
+    Q_DELETE,
+    Q_COUNTS,
+    Q_BEGIN,
+    Q_COMMIT,
+    Q_ROLLBACK,
+    N_STMTS,
+};
+
+#define BUILD_COLS "id, framework, state, generation, ttl_ms, created_ms, expires_ms, touched_ms, revoked_ms"
+
+static const char *const sql[N_STMTS] = {
+    [Q_VALET] = "SELECT v.build, v.service, v.kind, v.kid, v.generation, v.revoked_ms,"
+                " b.framework, b.state, b.generation, b.ttl_ms, b.created_ms, b.expires_ms, b.touched_ms, b.revoked_ms"
+                " FROM valets v JOIN builds b ON b.id = v.build WHERE v.hash = ?1",
+    [Q_BUILD] = "SELECT " BUILD_COLS " FROM builds WHERE id = ?1",
+    [Q_ORIGINS] = "SELECT origin FROM origins WHERE build = ?1 ORDER BY origin",
+    [Q_INSERT_BUILD] = "INSERT INTO builds (" BUILD_COLS ") VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?5, 0)",
+    [Q_INSERT_BINDING] = "INSERT INTO bindings VALUES (?1, ?2, 'embedded') ON CONFLICT DO NOTHING",
+    [Q_INSERT_ORIGIN] = "INSERT INTO origins VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    [Q_INSERT_VALET] = "INSERT INTO valets VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
+    [Q_GENERATION] = "UPDATE meta SET value = value + 1 WHERE name = 'generation' RETURNING value",
+    [Q_IDEM] = "SELECT digest, build FROM idempotency WHERE name = ?1",
+    [Q_INSERT_IDEM] = "INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4)",
+    [Q_PRUNE_IDEM] = "DELETE FROM idempotency WHERE created_ms < ?1",
+    [Q_LIST] = "SELECT " BUILD_COLS " FROM builds WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [Q_DROP_ORIGINS] = "DELETE FROM origins WHERE build = ?1",
+    [Q_TOUCH] = "UPDATE builds SET touched_ms = ?2, expires_ms = ?2 + ttl_ms WHERE id = ?1 AND state = 0 AND expires_ms > ?2",
+    [Q_SET_STATE] = "UPDATE builds SET state = max(state, ?2), revoked_ms = iif(revoked_ms, revoked_ms, ?3) WHERE id = ?1",
+    [Q_REVOKE_VALETS] = "UPDATE valets SET revoked_ms = ?2 WHERE build = ?1 AND revoked_ms = 0",
+    [Q_DELETE] = "DELETE FROM builds WHERE id = ?1",
+    [Q_COUNTS] = "SELECT count(*), count(*) FILTER (WHERE state = 0 AND expires_ms > ?1) FROM builds",
+    [Q_BEGIN] = "BEGIN IMMEDIATE",
+    [Q_COMMIT] = "COMMIT",
+    [Q_ROLLBACK] = "ROLLBACK",
+};
+
+struct sqlite_store {
+    vk_store base;
+    sqlite3 *db;
+    sqlite3_stmt *stmts[N_STMTS];
+};
+
+static struct sqlite_store *self(vk_store *s)
+{
+    return VK_CONTAINER(s, struct sqlite_store, base);
+}
+
+static vk_err kind_of(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_DONE:
+    case SQLITE_ROW:
+        return VK_OK;
+    case SQLITE_FULL:
+        return VK_E_FULL;
+    case SQLITE_CONSTRAINT:
+        return VK_E_CONFLICT;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return VK_E_BUSY;
+    case SQLITE_NOMEM:
+        return VK_E_NOMEM;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return VK_E_CORRUPT;
+    default:
+        return VK_E_IO;
+    }
+}
+
+static vk_err sql_err(struct sqlite_store *s, int rc)
+{
+    vk_err e = kind_of(rc);
+    if (e != VK_OK && e != VK_E_CONFLICT)
+        vk_log(VK_ERROR, "metadata: %s", sqlite3_errmsg(s->db));
+    return e;
+}
+
+/* The statement, reset and ready to bind. */
+static sqlite3_stmt *get(struct sqlite_store *s, enum stmt q)
+{
+    if (!s->stmts[q] && sqlite3_prepare_v3(s->db, sql[q], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[q], NULL) != SQLITE_OK)
+        return NULL;
+    return s->stmts[q];
+}
+
+static void bind_str(sqlite3_stmt *st, int i, vk_str v)
+{
+    sqlite3_bind_text(st, i, v.n ? v.p : "", (int)v.n, SQLITE_STATIC);
+}
+
+/* Steps a statement that returns no row, and resets it. */
+static vk_err run(struct sqlite_store *s, sqlite3_stmt *st)
+{
+    if (!st)
+        return sql_err(s, sqlite3_errcode(s->db));
+    sqlite3_step(st);
+    return sql_err(s, sqlite3_reset(st));
+}
+
+static vk_err run_q(struct sqlite_store *s, enum stmt q)
+{
+    return run(s, get(s, q));
+}
+
+static void col_copy(sqlite3_stmt *st, int i, char *out, size_t room)
+{
+    const char *t = (const char *)sqlite3_column_text(st, i);
+    snprintf(out, room, "%s", t ? t : "");
+}
+
+static void read_build(sqlite3_stmt *st, int c, vk_build *b)
+{
+    col_copy(st, c++, b->framework, sizeof b->framework);
+    b->state = (vk_build_state)sqlite3_column_int(st, c++);
+    b->generation = (uint64_t)sqlite3_column_int64(st, c++);
+    b->ttl_ms = sqlite3_column_int64(st, c++);
+    b->created_ms = sqlite3_column_int64(st, c++);
+    b->expires_ms = sqlite3_column_int64(st, c++);
+    b->touched_ms = sqlite3_column_int64(st, c++);
+    b->revoked_ms = sqlite3_column_int64(st, c);
+}
+
+static vk_err read_origins(struct sqlite_store *s, vk_arena *a, vk_build *b)
+{
+    sqlite3_stmt *st = get(s, Q_ORIGINS);
+    if (!st)
+        return sql_err(s, sqlite3_errcode(s->db));
+    bind_str(st, 1, vk_str_z(b->id));
+    vk_err e = VK_OK;
+    b->n_origins = 0;
+    while (e == VK_OK && b->n_origins < VK_ORIGINS_MAX && sqlite3_step(st) == SQLITE_ROW) {
+        vk_str o = {(const char *)sqlite3_column_text(st, 0), (size_t)sqlite3_column_bytes(st, 0)};
+        b->origins[b->n_origins] = vk_arena_dup(a, o);
+        if (!b->origins[b->n_origins++].p)
+            e = VK_E_NOMEM;
+    }
+    vk_err end = sql_err(s, sqlite3_reset(st));
+    return e != VK_OK ? e : end;
+}
+
+static vk_err valet_find(vk_store *base, vk_arena *a, const uint8_t hash[VK_HASH], vk_valet_row *row_r,
+                         vk_build *build_r)
+{
+    struct sqlite_store *s = self(base);
+    sqlite3_stmt *st = get(s, Q_VALET);
+    VK_UNUSED(a);
+    if (!st)
+        return sql_err(s, sqlite3_errcode(s->db));
+    sqlite3_bind_blob(st, 1, hash, VK_HASH, SQLITE_STATIC);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        *row_r = (vk_valet_row){0};
+        *build_r = (vk_build){0};
+        memcpy(row_r->hash, hash, VK_HASH);
+        col_copy(st, 0, row_r->build, sizeof row_r->build);
+        col_copy(st, 1, row_r->service, sizeof row_r->service);
+        const char *kind = (const char *)sqlite3_column_text(st, 2);
+        row_r->kind = kind ? kind[0] : '\0';
+        row_r->kid = (uint32_t)sqlite3_column_int64(st, 3);
+        row_r->generation = (uint64_t)sqlite3_column_int64(st, 4);
+        row_r->revoked_ms = sqlite3_column_int64(st, 5);
+        memcpy(build_r->id, row_r->build, sizeof build_r->id);
+        read_build(st, 6, build_r);
+    }
+    vk_err e = sql_err(s, sqlite3_reset(st));
+    return e == VK_OK && rc != SQLITE_ROW ? VK_E_NOT_FOUND : e;
+}
+
+static vk_err build_get(vk_store *base, vk_arena *a, vk_str id, vk_build *out_r)
+{
+    struct sqlite_store *s = self(base);
+    sqlite3_stmt *st = get(s, Q_BUILD);
+    if (!st)
+        return sql_err(s, sqlite3_errcode(s->db));
+    bind_str(st, 1, id);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        *out_r = (vk_build){0};
+        col_copy(st, 0, out_r->id, sizeof out_r->id);
+        read_build(st, 1, out_r);
+    }
+    vk_err e = sql_err(s, sqlite3_reset(st));
+    if (e == VK_OK && rc != SQLITE_ROW)
+        return VK_E_NOT_FOUND;
+    return e == VK_OK ? read_origins(s, a, out_r) : e;
+}
+
+static vk_err idem_find(vk_store *base, vk_arena *a, vk_str idem, const uint8_t digest[VK_HASH], vk_str *id_r)
+{
+    struct sqlite_store *s = self(base);
+    sqlite3_stmt *st = get(s, Q_IDEM);
+    if (!st)
+        return sql_err(s, sqlite3_errcode(s->db));
+    bind_str(st, 1, idem);
+    vk_err e = VK_OK;
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        if (sqlite3_column_bytes(st, 0) != VK_HASH || memcmp(sqlite3_column_blob(st, 0), digest, VK_HASH) != 0)
+            e = VK_E_UNPROCESSABLE;
+        vk_str id = {(const char *)sqlite3_column_text(st, 1), (size_t)sqlite3_column_bytes(st, 1)};
+        *id_r = vk_arena_dup(a, id);
+        if (!id_r->p)
+            e = VK_E_NOMEM;
+    } else if (rc == SQLITE_DONE) {
+        e = VK_E_NOT_FOUND;
+    }
+    vk_err end = sql_err(s, sqlite3_reset(st));
+    return end != VK_OK ? end : e;
+}
+
+static vk_err insert_rows(struct sqlite_store *s, const vk_valet_row *rows, size_t n)
+{
+    vk_err e = VK_OK;
+    for (size_t i = 0; e == VK_OK && i < n; i++) {
+        sqlite3_stmt *st = get(s, Q_INSERT_VALET);
+        if (!st)
+            return sql_err(s, sqlite3_errcode(s->db));
+        sqlite3_bind_blob(st, 1, rows[i].hash, VK_HASH, SQLITE_STATIC);
+        bind_str(st, 2, vk_str_z(rows[i].build));
+        bind_str(st, 3, vk_str_z(rows[i].service));
+        bind_str(st, 4, (vk_str){&rows[i].kind, 1});
+        sqlite3_bind_int64(st, 5, rows[i].kid);
+        sqlite3_bind_int64(st, 6, (int64_t)rows[i].generation);
+        e = run(s, st);
+        if (e == VK_OK && (st = get(s, Q_INSERT_BINDING))) {
+            bind_str(st, 1, vk_str_z(rows[i].build));
+            bind_str(st, 2, vk_str_z(rows[i].service));
+            e = run(s, st);
+        }
+    }
+    return e;
+}
+
+static vk_err insert_origins(struct sqlite_store *s, vk_str id, const vk_str *origins, size_t n)
+{
+    vk_err e = VK_OK;
+    for (size_t i = 0; e == VK_OK && i < n; i++) {
+        sqlite3_stmt *st = get(s, Q_INSERT_ORIGIN);
+        if (!st)
+            return sql_err(s, sqlite3_errcode(s->db));
+        bind_str(st, 1, id);
+        bind_str(st, 2, origins[i]);
+        e = run(s, st);
+    }
+    return e;
+}
+
+static vk_err end_txn(struct sqlite_store *s, vk_err e)
+{
+    if (e == VK_OK)
+        e = run_q(s, Q_COMMIT);
+    if (e != VK_OK && !sqlite3_get_autocommit(s->db)) {
+        vk_err back = run_q(s, Q_ROLLBACK);
+        VK_UNUSED(back); /* the first error is the one to tell */
+    }
+    return e;
+}
+
+static vk_err build_create(vk_store *base, vk_arena *a, vk_build *b, vk_str idem, const uint8_t digest[VK_HASH],
+                           vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r), void *arg)
+{
+    struct sqlite_store *s = self(base);
+    vk_valet_row rows[16];
+    size_t n_rows = 0;
+    vk_err e = run_q(s, Q_BEGIN);
+    if (e != VK_OK)
+        return e;
+    vk_str had = VK_STR_NONE;
+    if (idem.n) {
+        e = idem_find(base, a, idem, digest, &had);
+        if (e == VK_OK) { /* the same request came twice at once */
+            e = build_get(base, a, had, b);
+            if (e == VK_OK)
+                e = VK_E_CONFLICT;
+        } else if (e == VK_E_NOT_FOUND) {
+            e = VK_OK;
+        }
+    }
+    vk_build stored;
+    if (e == VK_OK) {
+        e = build_get(base, a, vk_str_z(b->id), &stored);
+        if (e == VK_OK) {
+            *b = stored;
+            e = VK_E_CONFLICT;
+        } else if (e == VK_E_NOT_FOUND) {
+            e = VK_OK;
+        }
+    }
+    if (e == VK_OK) {
+        sqlite3_stmt *st = get(s, Q_GENERATION);
+        if (st && sqlite3_step(st) == SQLITE_ROW)
+            b->generation = (uint64_t)sqlite3_column_int64(st, 0);
+        e = sql_err(s, st ? sqlite3_reset(st) : sqlite3_errcode(s->db));
+    }
+    if (e == VK_OK) {
+        sqlite3_stmt *st = get(s, Q_INSERT_BUILD);
+        if (!st) {
+            e = VK_E_IO;
+        } else {
+            bind_str(st, 1, vk_str_z(b->id));
+            bind_str(st, 2, vk_str_z(b->framework));
+            sqlite3_bind_int64(st, 3, (int64_t)b->generation);
+            sqlite3_bind_int64(st, 4, b->ttl_ms);
+            sqlite3_bind_int64(st, 5, b->created_ms);
+            sqlite3_bind_int64(st, 6, b->expires_ms);
+            e = run(s, st);
+        }
+    }
+    if (e == VK_OK)
+        e = insert_origins(s, vk_str_z(b->id), b->origins, b->n_origins);
+    if (e == VK_OK)
+        e = make_rows(arg, b, rows, &n_rows);
+    if (e == VK_OK)
+        e = insert_rows(s, rows, n_rows);
+    if (e == VK_OK && idem.n) {
+        sqlite3_stmt *st = get(s, Q_PRUNE_IDEM);
+        if (st) {
+            sqlite3_bind_int64(st, 1, b->created_ms - IDEM_KEEP_MS);
+            e = run(s, st);
+        }
+        st = get(s, Q_INSERT_IDEM);
+        if (e == VK_OK && st) {
+            bind_str(st, 1, idem);
+            sqlite3_bind_blob(st, 2, digest, VK_HASH, SQLITE_STATIC);
+            bind_str(st, 3, vk_str_z(b->id));
+            sqlite3_bind_int64(st, 4, b->created_ms);
+            e = run(s, st);
+        }
+    }
+    return end_txn(s, e);
+}
+
+static vk_err build_list(vk_store *base, vk_arena *a, vk_str after, size_t limit, vk_build *out, size_t *n_r)
+{
+    struct sqlite_store *s = self(base);
+    sqlite3_stmt *st = get(s, Q_LIST);
+    if (!st)
+        return sql_err(s, sqlite3_errcode(s->db));
+    bind_str(st, 1, after);
+    sqlite3_bind_int64(st, 2, (int64_t)limit);
+    size_t n = 0;
+    while (n < limit && sqlite3_step(st) == SQLITE_ROW) {
+        out[n] = (vk_build){0};
+        col_copy(st, 0, out[n].id, sizeof out[n].id);
+        read_build(st, 1, &out[n]);
+        n++;
+    }
+    vk_err e = sql_err(s, sqlite3_reset(st));
+    for (size_t i = 0; e == VK_OK && i < n; i++)
+        e = read_origins(s, a, &out[i]);
+    *n_r = n;
+    return e;
+}
+
+static vk_err exists(struct sqlite_store *s, vk_str id)
+{
+    sqlite3_stmt *st = get(s, Q_BUILD);
+    if (!st)
+        return sql_err(s, sqlite3_errcode(s->db));
+    bind_str(st, 1, id);
+    int rc = sqlite3_step(st);
+    vk_err e = sql_err(s, sqlite3_reset(st));
+    return e == VK_OK && rc != SQLITE_ROW ? VK_E_NOT_FOUND : e;
+}
+
+static vk_err build_origins(vk_store *base, vk_str id, const vk_str *origins, size_t n)
+{
+    struct sqlite_store *s = self(base);
+    vk_err e = run_q(s, Q_BEGIN);
+    if (e != VK_OK)
+        return e;
+    e = exists(s, id);
+    sqlite3_stmt *st = get(s, Q_DROP_ORIGINS);
+    if (e == VK_OK && st) {
+        bind_str(st, 1, id);
+        e = run(s, st);
+    }
+    if (e == VK_OK)
+        e = insert_origins(s, id, origins, n);
+    return end_txn(s, e);
+}
+
+static vk_err build_touch(vk_store *base, vk_str id, int64_t now)
+{
+    struct sqlite_store *s = self(base);
+    sqlite3_stmt *st = get(s, Q_TOUCH);
+    if (st) {
+        bind_str(st, 1, id);
+        sqlite3_bind_int64(st, 2, now);
+    }
+    return run(s, st);
+}
+
+static vk_err set_state(vk_store *base, vk_str id, vk_build_state state, int64_t now)
+{
+    struct sqlite_store *s = self(base);
+    vk_err e = run_q(s, Q_BEGIN);
+    if (e != VK_OK)
+        return e;
+    e = exists(s, id);
+    sqlite3_stmt *st = get(s, Q_SET_STATE);
+    if (e == VK_OK && st) {
+        bind_str(st, 1, id);
+        sqlite3_bind_int(st, 2, (int)state);
+        sqlite3_bind_int64(st, 3, now);
+        e = run(s, st);
+    }
+    st = get(s, Q_REVOKE_VALETS);
+    if (e == VK_OK && st) {
+        bind_str(st, 1, id);
+        sqlite3_bind_int64(st, 2, now);
+        e = run(s, st);
+    }
+    return end_txn(s, e);
+}
+
+static vk_err build_revoke(vk_store *base, vk_str id, int64_t now)
+{
+    return set_state(base, id, VK_BUILD_REVOKED, now);
+}
+
+static vk_err build_deleting(vk_store *base, vk_str id, int64_t now)
+{
+    return set_state(base, id, VK_BUILD_DELETING, now);
+}
+
+static vk_err build_gone(vk_store *base, vk_str id)
+{
+    struct sqlite_store *s = self(base);
+    sqlite3_stmt *st = get(s, Q_DELETE);
+    if (st)
+        bind_str(st, 1, id);
+    return run(s, st);
+}
+
+static vk_err counts(vk_store *base, int64_t now, int64_t *builds_r, int64_t *active_r)
+{
+    struct sqlite_store *s = self(base);
+    sqlite3_stmt *st = get(s, Q_COUNTS);
+    if (!st)
+        return sql_err(s, sqlite3_errcode(s->db));
+    sqlite3_bind_int64(st, 1, now);
+    if (sqlite3_step(st) == SQLITE_ROW) {
+        *builds_r = sqlite3_column_int64(st, 0);
+        *active_r = sqlite3_column_int64(st, 1);
+    }
+    return sql_err(s, sqlite3_reset(st));
+}
+
+static void store_close(vk_store *base)
+{
+    struct sqlite_store *s = self(base);
+    for (size_t i = 0; i < N_STMTS; i++)
+        sqlite3_finalize(s->stmts[i]);
+    sqlite3_close(s->db);
+    free(s);
+}
+
+static const vk_store_ops sqlite_ops = {
+    .name = "sqlite",
+    .close = store_close,
+    .valet_find = valet_find,
+    .build_get = build_get,
+    .build_create = build_create,
+    .idem_find = idem_find,
+    .build_list = build_list,
+    .build_origins = build_origins,
+    .build_touch = build_touch,
+    .build_revoke = build_revoke,
+    .build_deleting = build_deleting,
+    .build_gone = build_gone,
+    .counts = counts,
+};
+
+static int first_int(sqlite3 *db, const char *text, int64_t *out_r)
+{
+    sqlite3_stmt *st;
+    int rc = sqlite3_prepare_v2(db, text, -1, &st, NULL);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        *out_r = sqlite3_column_int64(st, 0);
+    int end = sqlite3_finalize(st);
+    return end != SQLITE_OK ? end : SQLITE_OK;
+}
+
+/* Brings the schema from its version to ours, in one transaction. */
+static vk_err migrate(struct sqlite_store *s, bool write, const char **why_r)
+{
+    int64_t version = 0;
+    int rc = first_int(s->db, "PRAGMA user_version", &version);
+    if (rc != SQLITE_OK) {
+        *why_r = "valetkey.db is not a readable SQLite database";
+        return sql_err(s, rc);
+    }
+    if (version > VK_SCHEMA_VERSION) {
+        *why_r = "the data was written by a newer valetkey; use that version, or restore a backup made by this one";
+        return VK_E_NEWER;
+    }
+    if (version == VK_SCHEMA_VERSION)
+        return VK_OK;
+    if (!write) {
+        *why_r = "valetkey.db has not been set up";
+        return VK_E_UNAVAILABLE;
+    }
+    vk_err e = run_q(s, Q_BEGIN);
+    for (int64_t v = version; e == VK_OK && v < VK_SCHEMA_VERSION; v++)
+        e = sql_err(s, sqlite3_exec(s->db, vk_schema[v], NULL, NULL, NULL));
+    char set[64];
+    snprintf(set, sizeof set, "PRAGMA user_version = %d", VK_SCHEMA_VERSION);
+    if (e == VK_OK)
+        e = sql_err(s, sqlite3_exec(s->db, set, NULL, NULL, NULL));
+    e = end_txn(s, e);
+    if (e != VK_OK)
+        *why_r = e == VK_E_FULL ? "the disk is full" : "the metadata schema could not be set up";
+    return e;
+}
+
+vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **out_r, const char **why_r)
+{
+    char path[PATH_MAX];
+    struct sqlite_store *s = calloc(1, sizeof *s);
+    *why_r = "out of memory";
+    if (!s)
+        return VK_E_NOMEM;
+    s->base.ops = &sqlite_ops;
+    snprintf(path, sizeof path, "%s/valetkey.db", dir);
+    *why_r = "valetkey.db cannot be opened";
+    /* Made first by us, so that it is never readable by others, not even for a moment. */
+    int fd = write ? openat(dirfd, "valetkey.db", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    bool fresh = false;
+    if (fd >= 0) {
+        struct stat st;
+        fresh = fstat(fd, &st) == 0 && st.st_size == 0;
+        close(fd);
+    }
+    vk_err e = VK_OK;
+    int rc = sqlite3_open_v2(path, &s->db,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+                                 SQLITE_OPEN_EXRESCODE,
+                             NULL);
+    if (rc == SQLITE_OK && fresh)
+        rc = sqlite3_exec(s->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(s->db, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000", NULL,
+                          NULL, NULL);
+    if (rc == SQLITE_OK && !write)
+        rc = sqlite3_exec(s->db, "PRAGMA query_only = ON", NULL, NULL, NULL);
+    e = sql_err(s, rc);
+    if (e == VK_E_FULL)
+        *why_r = "the disk is full";
+    if (e == VK_E_CORRUPT)
+        *why_r = "valetkey.db is damaged or not a SQLite database; restore it from a backup";
+    if (e == VK_OK)
+        e = migrate(s, write, why_r);
+    if (e != VK_OK) {
+        store_close(&s->base);
+        return e;
+    }
+    *out_r = &s->base;
+    return VK_OK;
+}
+
+vk_err vk_sqlite_init(void)
+{
+    /* No global allocator lock for statistics (it inverts priorities between threads), no page cache preallocated per
+     * handle (100 KiB each): docs/ARCHITECTURE.md, "SQLite settings". */
+    if (sqlite3_config(SQLITE_CONFIG_MULTITHREAD) != SQLITE_OK || sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) != SQLITE_OK ||
+        sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0) != SQLITE_OK || sqlite3_initialize() != SQLITE_OK)
+        return VK_E_INTERNAL;
+    return VK_OK;
+}

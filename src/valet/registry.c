@@ -1,0 +1,214 @@
+#include "valet/registry.h"
+
+struct entry {
+    vk_map_node node;
+    vk_list of_tenant;
+    vk_tenant *tenant;
+    vk_valet_row row;
+};
+
+vk_err vk_registry_init(vk_registry *r, void (*tenant_free)(vk_tenant *t))
+{
+    *r = (vk_registry){.tenant_free = tenant_free};
+    vk_map_init(&r->valets);
+    vk_map_init(&r->tenants);
+    return pthread_rwlock_init(&r->mu, NULL) == 0 ? VK_OK : VK_E_NOMEM;
+}
+
+void vk_tenant_ref(vk_tenant *t)
+{
+    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+}
+
+void vk_tenant_unref(vk_registry *r, vk_tenant *t)
+{
+    if (t && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1) {
+        r->tenant_free(t);
+        free(t);
+    }
+}
+
+/* The hash is a MAC under a secret key already, so its first bytes are as good as any hash of it. */
+static uint64_t slot_of(const uint8_t hash[VK_HASH])
+{
+    uint64_t v;
+    memcpy(&v, hash, sizeof v);
+    return v;
+}
+
+static struct entry *find(const vk_registry *r, const uint8_t hash[VK_HASH])
+{
+    for (vk_map_node *n = vk_map_find(&r->valets, slot_of(hash)); n; n = vk_map_find_next(n)) {
+        struct entry *x = VK_CONTAINER(n, struct entry, node);
+        if (vk_str_eq_secret((vk_str){(char *)x->row.hash, VK_HASH}, (vk_str){(const char *)hash, VK_HASH}))
+            return x;
+    }
+    return NULL;
+}
+
+static vk_tenant *find_tenant(const vk_registry *r, vk_str id)
+{
+    for (vk_map_node *n = vk_map_find(&r->tenants, vk_hash_str(id)); n; n = vk_map_find_next(n)) {
+        vk_tenant *t = VK_CONTAINER(n, vk_tenant, node);
+        if (vk_str_eqz(id, t->id))
+            return t;
+    }
+    return NULL;
+}
+
+static void drop_entry(vk_registry *r, struct entry *x)
+{
+    vk_map_remove(&r->valets, &x->node);
+    vk_list_remove(&x->of_tenant);
+    vk_tenant_unref(r, x->tenant);
+    free(x);
+}
+
+/* Takes a tenant out of the map; its last reference may be the map's. */
+static void drop_tenant(vk_registry *r, vk_tenant *t)
+{
+    vk_map_remove(&r->tenants, &t->node);
+    vk_tenant_unref(r, t);
+}
+
+/* Everything that nobody uses now. Rare: only when the cache is full. */
+static void shrink(vk_registry *r)
+{
+    for (vk_map_node *n = vk_map_walk(&r->valets, NULL), *next; n; n = next) {
+        next = vk_map_walk(&r->valets, n);
+        drop_entry(r, VK_CONTAINER(n, struct entry, node));
+    }
+    for (vk_map_node *n = vk_map_walk(&r->tenants, NULL), *next; n; n = next) {
+        next = vk_map_walk(&r->tenants, n);
+        vk_tenant *t = VK_CONTAINER(n, vk_tenant, node);
+        if (atomic_load(&t->refs) == 1)
+            drop_tenant(r, t);
+    }
+}
+
+static vk_err check(const struct entry *x, vk_str service, char kind, int64_t now, vk_tenant **out_r,
+                    const char **why_r)
+{
+    if (x->row.revoked_ms || atomic_load_explicit(&x->tenant->closed, memory_order_relaxed)) {
+        *why_r = "This valet key was revoked";
+        return VK_E_UNAUTHORIZED;
+    }
+    if (!vk_str_eqz(service, x->row.service) || x->row.kind != kind) {
+        *why_r = "This valet key belongs to another service";
+        return VK_E_FORBIDDEN;
+    }
+    if (atomic_load_explicit(&x->tenant->expires_ms, memory_order_relaxed) <= now) {
+        *why_r = "This valet key has expired";
+        return VK_E_EXPIRED;
+    }
+    vk_tenant_ref(x->tenant);
+    *out_r = x->tenant;
+    return VK_OK;
+}
+
+/* Under the write lock. NULL when out of memory. */
+static struct entry *insert(vk_registry *r, const vk_valet_row *row, const vk_build *b)
+{
+    vk_tenant *t = find_tenant(r, vk_str_z(b->id));
+    if (r->valets.n >= VK_REGISTRY_MAX)
+        shrink(r);
+    struct entry *x = calloc(1, sizeof *x);
+    if (!x)
+        return NULL;
+    if (!t) {
+        t = calloc(1, sizeof *t);
+        if (!t) {
+            free(x);
+            return NULL;
+        }
+        memcpy(t->id, b->id, sizeof t->id);
+        t->ttl_ms = b->ttl_ms;
+        t->generation = b->generation;
+        vk_list_init(&t->rows);
+        atomic_store(&t->refs, 1);
+        atomic_store(&t->expires_ms, b->expires_ms);
+        atomic_store(&t->touched_ms, b->touched_ms);
+        atomic_store(&t->closed, b->state != VK_BUILD_ACTIVE);
+        if (vk_map_add(&r->tenants, &t->node, vk_hash(t->id, strlen(t->id))) != VK_OK) {
+            free(t);
+            free(x);
+            return NULL;
+        }
+    }
+    x->row = *row;
+    x->tenant = t;
+    if (vk_map_add(&r->valets, &x->node, slot_of(row->hash)) != VK_OK) {
+        free(x);
+        return NULL;
+    }
+    vk_list_push(&t->rows, &x->of_tenant);
+    vk_tenant_ref(t);
+    return x;
+}
+
+vk_err vk_registry_verify(vk_registry *r, vk_store *store, const uint8_t hash[VK_HASH], vk_str service, char kind,
+                          int64_t now, vk_tenant **out_r, const char **why_r)
+{
+    *why_r = "The valet key is unknown or was revoked";
+    pthread_rwlock_rdlock(&r->mu);
+    struct entry *x = find(r, hash);
+    vk_err e = x ? check(x, service, kind, now, out_r, why_r) : VK_E_NOT_FOUND;
+    pthread_rwlock_unlock(&r->mu);
+    if (e != VK_E_NOT_FOUND)
+        return e;
+    /* A row that was read while something changed may be old: read again. */
+    for (int tries = 0; tries < 8; tries++) {
+        vk_valet_row row;
+        vk_build b;
+        uint64_t epoch = atomic_load(&r->epoch);
+        e = store->ops->valet_find(store, NULL, hash, &row, &b);
+        if (e == VK_E_NOT_FOUND)
+            return VK_E_UNAUTHORIZED;
+        if (e != VK_OK) {
+            *why_r = "The metadata cannot be read now";
+            return VK_E_UNAVAILABLE;
+        }
+        pthread_rwlock_wrlock(&r->mu);
+        bool stale = epoch != atomic_load(&r->epoch);
+        if (!stale) {
+            x = find(r, hash);
+            if (!x)
+                x = insert(r, &row, &b);
+            e = x ? check(x, service, kind, now, out_r, why_r) : VK_E_NOMEM;
+        }
+        pthread_rwlock_unlock(&r->mu);
+        if (!stale)
+            return e;
+    }
+    *why_r = "The build is being changed; try again";
+    return VK_E_UNAVAILABLE;
+}
+
+void vk_registry_forget(vk_registry *r, vk_str build, bool close, vk_tenant **out_r)
+{
+    pthread_rwlock_wrlock(&r->mu);
+    atomic_fetch_add(&r->epoch, 1);
+    vk_tenant *t = find_tenant(r, build);
+    if (t) {
+        vk_tenant_ref(t);
+        if (close)
+            atomic_store(&t->closed, true);
+        while (!vk_list_empty(&t->rows))
+            drop_entry(r, VK_CONTAINER(t->rows.next, struct entry, of_tenant));
+        if (close) /* a build of the same name made later is another one */
+            drop_tenant(r, t);
+    }
+    pthread_rwlock_unlock(&r->mu);
+    if (out_r)
+        *out_r = t;
+    else if (t)
+        vk_tenant_unref(r, t);
+}
+
+void vk_registry_free(vk_registry *r)
+{
+    shrink(r);
+    vk_map_free(&r->valets);
+    vk_map_free(&r->tenants);
+    pthread_rwlock_destroy(&r->mu);
+}

@@ -1,0 +1,35 @@
+/* Valet keys: how they are derived, what they look like, how one is recognised.
+ *
+ * A key is not stored. It is derived from the master, so that `env` can print it again and a copied database opens nothing:
+ *   block(i) = HMAC-SHA256(master, "valetkey/valet/v1" ‖ 0 ‖ lp(build) ‖ lp(service) ‖ kind ‖ generation u64 BE ‖ i u8)
+ *   body     = 30 base62 characters from block(0) ‖ block(1) ‖ … by rejection        (178.6 bit)
+ *   key      = prefix ‖ body ‖ base62(CRC-32(prefix ‖ body))                          (vk_b_… is 41 characters)
+ * The metadata holds HMAC-SHA256(pepper, key) with pepper = HKDF(master, "valetkey/lookup/v1"). */
+#ifndef VK_VALET_H
+#define VK_VALET_H
+
+#include "core/base.h"
+#include "crypto/digest.h"
+
+enum { VK_MASTER = 32, VK_VALET_BODY = 30, VK_VALET_MAX = 64, VK_VALET_CANONICAL = 41 };
+
+typedef struct vk_master vk_master;
+
+/* Copies the 32 bytes into guarded memory; the caller wipes its own. */
+VK_MUSTCHECK vk_err vk_master_new(uint32_t kid, const uint8_t key[VK_MASTER], vk_master **out_r);
+void vk_master_free(vk_master *m);
+uint32_t vk_master_kid(const vk_master *m);
+/* A 32-byte key for another purpose (`label`), derived from the master. */
+void vk_master_subkey(const vk_master *m, vk_str label, uint8_t out[32]);
+
+/* The key of (build, service, kind, generation); NUL-terminated in `out`. `prefix` as in "vk_b_". */
+void vk_valet_derive(const vk_master *m, vk_str prefix, vk_str build, vk_str service, char kind, uint64_t generation,
+                     char out[VK_VALET_MAX]);
+/* Right length, alphabet and checksum for a key with that prefix. Junk is refused here, before any lookup. */
+bool vk_valet_shape_ok(vk_str token, vk_str prefix);
+
+/* A thread's own key for lookups. */
+VK_MUSTCHECK vk_err vk_valet_lookup_key(const vk_master *m, vk_hmac_key **out_r);
+void vk_valet_hash(vk_hmac_key *lookup, vk_str token, uint8_t out[VK_SHA256]);
+
+#endif
