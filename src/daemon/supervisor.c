@@ -97,6 +97,7 @@ static vk_err spawn(supervisor *s, vk_role role)
     new.control = control[1];
     for (int r = 0; r < VK_ROLES; r++)
         new.peer[r] = linked(role, (vk_role)r) ? connect_to(s, (vk_role)r, role) : -1;
+    int64_t born_ms = vk_clock_mono_ms();
     pid_t pid = fork();
     if (pid == 0)
         _exit(vk_child_main(&new));
@@ -111,7 +112,7 @@ static vk_err spawn(supervisor *s, vk_role role)
     c->pid = pid;
     c->control = control[0];
     c->ready = false;
-    c->born_ms = vk_clock_mono_ms();
+    c->born_ms = born_ms;
     c->why[0] = '\0';
     return VK_OK;
 }

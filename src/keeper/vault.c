@@ -219,11 +219,11 @@ static vk_err master_open(const vk_vault_place *at, vk_vault *v, vk_str sealed,
     const char *reason = "";
     vk_buf plain;
     vk_buf_init(&plain, 256);
-    vk_err e = vk_seal_open(kek, &place, sealed, &plain, &reason);
-    if (e == VK_OK && plain.n != VK_MASTER) {
-        e = VK_E_CORRUPT;
+    vk_err e = VK_E_CORRUPT;
+    if (sealed.n == MASTER_FILE_MAX)
+        e = vk_seal_open(kek, &place, sealed, &plain, &reason);
+    else
         reason = "of another length";
-    }
     if (e == VK_OK)
         memcpy(v->master, plain.p, VK_MASTER);
     else
