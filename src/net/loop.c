@@ -225,10 +225,9 @@ char *vk_loop_in_get(vk_loop *l)
     return l->n_spare_in ? l->spare_in[--l->n_spare_in] : malloc(VK_IN_SIZE);
 }
 
-void vk_loop_in_put(vk_loop *l, char *p, bool wipe)
+void vk_loop_in_put(vk_loop *l, char *p, size_t wipe)
 {
-    if (wipe)
-        vk_wipe(p, VK_IN_SIZE);
+    vk_wipe(p, wipe);
     if (l->n_spare_in < VK_IN_KEEP)
         l->spare_in[l->n_spare_in++] = p;
     else

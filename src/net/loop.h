@@ -78,7 +78,7 @@ void vk_timer_clear(vk_loop *l, vk_timer *t);
 
 /* A VK_IN_SIZE buffer from the loop's free list, or NULL. */
 VK_MUSTCHECK char *vk_loop_in_get(vk_loop *l);
-/* `wipe` when a secret may have passed through it. */
-void vk_loop_in_put(vk_loop *l, char *p, bool wipe);
+/* `wipe`: so many bytes at its front may hold a secret. */
+void vk_loop_in_put(vk_loop *l, char *p, size_t wipe);
 
 #endif
