@@ -18,7 +18,7 @@ enum {
     LOCK_STEP_MS = 5,
     LOCK_WAIT_MS = 300,
     LOCK_WAIT_DYING_MS = 3000,
-    PATH_ROOM = 256,
+    DATA_PATH_MAX = 400, /* SQLite takes 512 in all */
     TOKEN_FILE_MAX = 128
 };
 
@@ -73,8 +73,11 @@ static vk_err open_folder(vk_daemon *d, char why[VK_WHY_MAX])
     if (d->data_fd < 0)
         return vk_say(why, VK_E_IO, "The data folder %.400s cannot be opened: %s. Name another with --data.",
                       path, vk_errno_text(errno));
-    if (!realpath(path, d->data_dir) || strlen(d->data_dir) > PATH_MAX - PATH_ROOM)
-        return vk_say(why, VK_E_INVALID, "The path of the data folder %.400s is too long.", path);
+    if (!realpath(path, d->data_dir) || strlen(d->data_dir) > DATA_PATH_MAX)
+        return vk_say(
+            why, VK_E_INVALID,
+            "The path of the data folder %.400s is longer than %d characters. Name another with --data.",
+            path, DATA_PATH_MAX);
     if (fstat(d->data_fd, &st) != 0)
         return vk_say(why, VK_E_IO, "The data folder %.400s cannot be read: %s.", path, vk_errno_text(errno));
     if (st.st_uid != geteuid())
