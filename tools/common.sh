@@ -12,7 +12,11 @@ export PATH
 VK_STARTED=$(date +%s)
 
 say() { printf '%s\n' "$*"; }
-die() { printf '\n%s: %s\n' "${VK_NAME:-valetkey}" "$*" >&2; exit 1; }
+die() {
+  printf '\n%s: %s\n' "${VK_NAME:-valetkey}" "$*" >&2
+  if declare -F vk_on_die >/dev/null; then vk_on_die; fi
+  exit 1
+}
 elapsed() { echo $(($(date +%s) - VK_STARTED)); }
 
 # The running step's process group; ended when the script is.
