@@ -58,7 +58,7 @@ export function NoteTicket({ note, isNew, change, remove, afterRemove }: Props) 
       <article aria-label={`Note ${note.id}`} className="ticket grid grid-cols-[var(--stub)_minmax(0,1fr)]">
         <div className="ticket-stub flex flex-col justify-between gap-3 py-2 pl-4 text-accent sm:pl-5">
           <span className="font-mono text-2xl leading-none font-medium tracking-tight tabular-nums max-sm:text-lg">{note.id}</span>
-          {note.pinned && <span className="text-sm font-medium">Pinned</span>}
+          {note.pinned && <PinMark />}
         </div>
         <div className="min-w-0 px-4 py-4 sm:px-6">
           {mode === "edit" ? (
@@ -68,11 +68,14 @@ export function NoteTicket({ note, isNew, change, remove, afterRemove }: Props) 
           )}
           {mode !== "edit" && (
             <div className="mt-3 flex flex-wrap items-center justify-between gap-x-4 gap-y-1">
-              <LocalTime iso={note.createdAt} edited={note.updatedAt !== note.createdAt} />
+              <LocalTime iso={note.createdAt} edited={note.editedAt !== null} />
               {mode === "read" ? (
-                <div className="-mr-2 flex">
-                  <Action pressed={note.pinned} onClick={() => void run(() => change(note.id, { pinned: !note.pinned }))} label={`Pin note ${note.id}`}>
-                    Pin
+                <div className="-mx-2 flex">
+                  <Action
+                    onClick={() => void run(() => change(note.id, { pinned: !note.pinned }))}
+                    label={`${note.pinned ? "Unpin" : "Pin"} note ${note.id}`}
+                  >
+                    {note.pinned ? "Unpin" : "Pin"}
                   </Action>
                   <Action ref={editButton} onClick={() => setMode("edit")} label={`Edit note ${note.id}`}>
                     Edit
@@ -94,6 +97,14 @@ export function NoteTicket({ note, isNew, change, remove, afterRemove }: Props) 
         </div>
       </article>
     </li>
+  );
+}
+
+function PinMark() {
+  return (
+    <svg viewBox="0 0 16 20" role="img" aria-label="Pinned" className="h-5 w-4 fill-current">
+      <path d="M1.5 0h13a1 1 0 0 1 1 1v18.2a.6.6 0 0 1-1 .4L8 14.2l-6.5 5.4a.6.6 0 0 1-1-.4V1a1 1 0 0 1 1-1Z" />
+    </svg>
   );
 }
 
@@ -146,7 +157,7 @@ function Confirm({ id, busy, yes, no }: { id: number; busy: boolean; yes: () => 
     <div
       role="group"
       aria-label={`Delete note ${id}?`}
-      className="-mr-2 flex items-center gap-1"
+      className="flex items-center gap-1 sm:-mr-2"
       onKeyDown={(event) => {
         if (event.key === "Escape") no();
       }}
@@ -165,20 +176,18 @@ function Confirm({ id, busy, yes, no }: { id: number; busy: boolean; yes: () => 
 type ActionProps = {
   ref?: React.Ref<HTMLButtonElement>;
   label: string;
-  pressed?: boolean;
   onClick: () => void;
   children: string;
 };
 
-function Action({ ref, label, pressed, onClick, children }: ActionProps) {
+function Action({ ref, label, onClick, children }: ActionProps) {
   return (
     <button
       ref={ref}
       type="button"
       aria-label={label}
-      aria-pressed={pressed}
       onClick={onClick}
-      className="rounded-md px-2 py-1 text-[0.95rem] font-medium text-soft hover:text-accent aria-pressed:text-accent aria-pressed:underline aria-pressed:underline-offset-4"
+      className="rounded-md px-2 py-1 text-[0.95rem] font-medium text-soft hover:text-accent"
     >
       {children}
     </button>

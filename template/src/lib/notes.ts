@@ -45,7 +45,8 @@ export async function writeNote(data: z.infer<typeof newNote>): Promise<NoteView
 /** null: there is no such note. */
 export async function changeNote(id: number, data: z.infer<typeof noteChange>): Promise<NoteView | null> {
   return withDatabase(async (db) => {
-    const [note] = await db.note.updateManyAndReturn({ where: { id }, data });
+    const edited = data.body === undefined ? {} : { editedAt: new Date() };
+    const [note] = await db.note.updateManyAndReturn({ where: { id }, data: { ...data, ...edited } });
     return note ? view(note) : null;
   });
 }
@@ -75,6 +76,6 @@ function view(note: Note): NoteView {
     body: note.body,
     pinned: note.pinned,
     createdAt: note.createdAt.toISOString(),
-    updatedAt: note.updatedAt.toISOString(),
+    editedAt: note.editedAt?.toISOString() ?? null,
   };
 }

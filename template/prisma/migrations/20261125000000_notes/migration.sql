@@ -4,7 +4,7 @@ CREATE TABLE "Note" (
     "body" TEXT NOT NULL,
     "pinned" BOOLEAN NOT NULL DEFAULT false,
     "createdAt" DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    "updatedAt" DATETIME NOT NULL
+    "editedAt" DATETIME
 );
 
 -- CreateIndex

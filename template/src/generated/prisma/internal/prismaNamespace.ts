@@ -532,7 +532,7 @@ export const NoteScalarFieldEnum = {
   body: 'body',
   pinned: 'pinned',
   createdAt: 'createdAt',
-  updatedAt: 'updatedAt'
+  editedAt: 'editedAt'
 } as const
 
 export type NoteScalarFieldEnum = (typeof NoteScalarFieldEnum)[keyof typeof NoteScalarFieldEnum]
@@ -544,6 +544,14 @@ export const SortOrder = {
 } as const
 
 export type SortOrder = (typeof SortOrder)[keyof typeof SortOrder]
+
+
+export const NullsOrder = {
+  first: 'first',
+  last: 'last'
+} as const
+
+export type NullsOrder = (typeof NullsOrder)[keyof typeof NullsOrder]
 
 
 

@@ -72,7 +72,7 @@ export const NoteScalarFieldEnum = {
   body: 'body',
   pinned: 'pinned',
   createdAt: 'createdAt',
-  updatedAt: 'updatedAt'
+  editedAt: 'editedAt'
 } as const
 
 export type NoteScalarFieldEnum = (typeof NoteScalarFieldEnum)[keyof typeof NoteScalarFieldEnum]
@@ -84,4 +84,12 @@ export const SortOrder = {
 } as const
 
 export type SortOrder = (typeof SortOrder)[keyof typeof SortOrder]
+
+
+export const NullsOrder = {
+  first: 'first',
+  last: 'last'
+} as const
+
+export type NullsOrder = (typeof NullsOrder)[keyof typeof NullsOrder]
 

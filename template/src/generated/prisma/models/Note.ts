@@ -39,7 +39,7 @@ export type NoteMinAggregateOutputType = {
   body: string | null
   pinned: boolean | null
   createdAt: Date | null
-  updatedAt: Date | null
+  editedAt: Date | null
 }
 
 export type NoteMaxAggregateOutputType = {
@@ -47,7 +47,7 @@ export type NoteMaxAggregateOutputType = {
   body: string | null
   pinned: boolean | null
   createdAt: Date | null
-  updatedAt: Date | null
+  editedAt: Date | null
 }
 
 export type NoteCountAggregateOutputType = {
@@ -55,7 +55,7 @@ export type NoteCountAggregateOutputType = {
   body: number
   pinned: number
   createdAt: number
-  updatedAt: number
+  editedAt: number
   _all: number
 }
 
@@ -73,7 +73,7 @@ export type NoteMinAggregateInputType = {
   body?: true
   pinned?: true
   createdAt?: true
-  updatedAt?: true
+  editedAt?: true
 }
 
 export type NoteMaxAggregateInputType = {
@@ -81,7 +81,7 @@ export type NoteMaxAggregateInputType = {
   body?: true
   pinned?: true
   createdAt?: true
-  updatedAt?: true
+  editedAt?: true
 }
 
 export type NoteCountAggregateInputType = {
@@ -89,7 +89,7 @@ export type NoteCountAggregateInputType = {
   body?: true
   pinned?: true
   createdAt?: true
-  updatedAt?: true
+  editedAt?: true
   _all?: true
 }
 
@@ -184,7 +184,7 @@ export type NoteGroupByOutputType = {
   body: string
   pinned: boolean
   createdAt: Date
-  updatedAt: Date
+  editedAt: Date | null
   _count: NoteCountAggregateOutputType | null
   _avg: NoteAvgAggregateOutputType | null
   _sum: NoteSumAggregateOutputType | null
@@ -215,7 +215,7 @@ export type NoteWhereInput = {
   body?: Prisma.StringFilter<"Note"> | string
   pinned?: Prisma.BoolFilter<"Note"> | boolean
   createdAt?: Prisma.DateTimeFilter<"Note"> | Date | string
-  updatedAt?: Prisma.DateTimeFilter<"Note"> | Date | string
+  editedAt?: Prisma.DateTimeNullableFilter<"Note"> | Date | string | null
 }
 
 export type NoteOrderByWithRelationInput = {
@@ -223,7 +223,7 @@ export type NoteOrderByWithRelationInput = {
   body?: Prisma.SortOrder
   pinned?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
-  updatedAt?: Prisma.SortOrder
+  editedAt?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type NoteWhereUniqueInput = Prisma.AtLeast<{
@@ -234,7 +234,7 @@ export type NoteWhereUniqueInput = Prisma.AtLeast<{
   body?: Prisma.StringFilter<"Note"> | string
   pinned?: Prisma.BoolFilter<"Note"> | boolean
   createdAt?: Prisma.DateTimeFilter<"Note"> | Date | string
-  updatedAt?: Prisma.DateTimeFilter<"Note"> | Date | string
+  editedAt?: Prisma.DateTimeNullableFilter<"Note"> | Date | string | null
 }, "id">
 
 export type NoteOrderByWithAggregationInput = {
@@ -242,7 +242,7 @@ export type NoteOrderByWithAggregationInput = {
   body?: Prisma.SortOrder
   pinned?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
-  updatedAt?: Prisma.SortOrder
+  editedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.NoteCountOrderByAggregateInput
   _avg?: Prisma.NoteAvgOrderByAggregateInput
   _max?: Prisma.NoteMaxOrderByAggregateInput
@@ -258,14 +258,14 @@ export type NoteScalarWhereWithAggregatesInput = {
   body?: Prisma.StringWithAggregatesFilter<"Note"> | string
   pinned?: Prisma.BoolWithAggregatesFilter<"Note"> | boolean
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Note"> | Date | string
-  updatedAt?: Prisma.DateTimeWithAggregatesFilter<"Note"> | Date | string
+  editedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Note"> | Date | string | null
 }
 
 export type NoteCreateInput = {
   body: string
   pinned?: boolean
   createdAt?: Date | string
-  updatedAt?: Date | string
+  editedAt?: Date | string | null
 }
 
 export type NoteUncheckedCreateInput = {
@@ -273,14 +273,14 @@ export type NoteUncheckedCreateInput = {
   body: string
   pinned?: boolean
   createdAt?: Date | string
-  updatedAt?: Date | string
+  editedAt?: Date | string | null
 }
 
 export type NoteUpdateInput = {
   body?: Prisma.StringFieldUpdateOperationsInput | string
   pinned?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  editedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type NoteUncheckedUpdateInput = {
@@ -288,7 +288,7 @@ export type NoteUncheckedUpdateInput = {
   body?: Prisma.StringFieldUpdateOperationsInput | string
   pinned?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  editedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type NoteCreateManyInput = {
@@ -296,14 +296,14 @@ export type NoteCreateManyInput = {
   body: string
   pinned?: boolean
   createdAt?: Date | string
-  updatedAt?: Date | string
+  editedAt?: Date | string | null
 }
 
 export type NoteUpdateManyMutationInput = {
   body?: Prisma.StringFieldUpdateOperationsInput | string
   pinned?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  editedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type NoteUncheckedUpdateManyInput = {
@@ -311,7 +311,7 @@ export type NoteUncheckedUpdateManyInput = {
   body?: Prisma.StringFieldUpdateOperationsInput | string
   pinned?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  editedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type NoteCountOrderByAggregateInput = {
@@ -319,7 +319,7 @@ export type NoteCountOrderByAggregateInput = {
   body?: Prisma.SortOrder
   pinned?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
-  updatedAt?: Prisma.SortOrder
+  editedAt?: Prisma.SortOrder
 }
 
 export type NoteAvgOrderByAggregateInput = {
@@ -331,7 +331,7 @@ export type NoteMaxOrderByAggregateInput = {
   body?: Prisma.SortOrder
   pinned?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
-  updatedAt?: Prisma.SortOrder
+  editedAt?: Prisma.SortOrder
 }
 
 export type NoteMinOrderByAggregateInput = {
@@ -339,7 +339,7 @@ export type NoteMinOrderByAggregateInput = {
   body?: Prisma.SortOrder
   pinned?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
-  updatedAt?: Prisma.SortOrder
+  editedAt?: Prisma.SortOrder
 }
 
 export type NoteSumOrderByAggregateInput = {
@@ -358,6 +358,10 @@ export type DateTimeFieldUpdateOperationsInput = {
   set?: Date | string
 }
 
+export type NullableDateTimeFieldUpdateOperationsInput = {
+  set?: Date | string | null
+}
+
 export type IntFieldUpdateOperationsInput = {
   set?: number
   increment?: number
@@ -373,7 +377,7 @@ export type NoteSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   body?: boolean
   pinned?: boolean
   createdAt?: boolean
-  updatedAt?: boolean
+  editedAt?: boolean
 }, ExtArgs["result"]["note"]>
 
 export type NoteSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -381,7 +385,7 @@ export type NoteSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   body?: boolean
   pinned?: boolean
   createdAt?: boolean
-  updatedAt?: boolean
+  editedAt?: boolean
 }, ExtArgs["result"]["note"]>
 
 export type NoteSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -389,7 +393,7 @@ export type NoteSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   body?: boolean
   pinned?: boolean
   createdAt?: boolean
-  updatedAt?: boolean
+  editedAt?: boolean
 }, ExtArgs["result"]["note"]>
 
 export type NoteSelectScalar = {
@@ -397,10 +401,10 @@ export type NoteSelectScalar = {
   body?: boolean
   pinned?: boolean
   createdAt?: boolean
-  updatedAt?: boolean
+  editedAt?: boolean
 }
 
-export type NoteOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "body" | "pinned" | "createdAt" | "updatedAt", ExtArgs["result"]["note"]>
+export type NoteOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "body" | "pinned" | "createdAt" | "editedAt", ExtArgs["result"]["note"]>
 
 export type $NotePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Note"
@@ -410,7 +414,7 @@ export type $NotePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     body: string
     pinned: boolean
     createdAt: Date
-    updatedAt: Date
+    editedAt: Date | null
   }, ExtArgs["result"]["note"]>
   composites: {}
 }
@@ -838,7 +842,7 @@ export interface NoteFieldRefs {
   readonly body: Prisma.FieldRef<"Note", 'String'>
   readonly pinned: Prisma.FieldRef<"Note", 'Boolean'>
   readonly createdAt: Prisma.FieldRef<"Note", 'DateTime'>
-  readonly updatedAt: Prisma.FieldRef<"Note", 'DateTime'>
+  readonly editedAt: Prisma.FieldRef<"Note", 'DateTime'>
 }
     
 
