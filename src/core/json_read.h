@@ -11,7 +11,7 @@ enum { VK_JSON_DEPTH_MAX = 96 };
 typedef enum vk_json_type {
     VK_JSON_NULL,
     VK_JSON_BOOL,
-    VK_JSON_INT,    /* a number without fraction and exponent that fits 18 digits */
+    VK_JSON_INT,    /* a number without fraction and exponent that fits 18 digits; not -0 */
     VK_JSON_DOUBLE, /* any other number */
     VK_JSON_STRING,
     VK_JSON_ARRAY,

@@ -1,5 +1,5 @@
 /* Streaming JSON writer into a vk_buf. It places commas and quotes; the caller pairs begin and end. Errors are the
- * buffer's sticky error. Depth is bounded by VK_JSON_DEPTH_MAX. */
+ * buffer's sticky error. It keeps no stack, so nesting costs nothing. */
 #ifndef VK_JSON_WRITE_H
 #define VK_JSON_WRITE_H
 

@@ -247,7 +247,10 @@ static bool take_head(vk_conn *c)
         }
         drop_in(c);
         vk_io_want(&c->io, VK_READ);
-        arm(c, VK_IDLE_MS);
+        if (c->gone) /* a socketpair's end stays as long as its peer */
+            vk_timer_clear(c->io.loop, &c->timer);
+        else
+            arm(c, VK_IDLE_MS);
         return false;
     }
     int used = vk_head_request(c->in + c->in_at, left, &h);
@@ -619,6 +622,10 @@ static void on_accept(vk_io *io, int events)
         int on = 1;
         if (s->names)
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (s->place) {
+            s->place(s, fd);
+            continue;
+        }
         if (s->n_conns >= VK_CONNS_MAX || vk_server_adopt(s, fd, NULL, NULL) != VK_OK)
             close(fd);
     }

@@ -263,8 +263,8 @@ void vk_respond(vk_exchange *ex, int status, const char *content_type)
 {
     bool head_only = begin(ex);
     if (ex->out.err) { /* what was written does not fit or there was no memory */
-        vk_buf_clear(&ex->out);
         status = ex->out.err == VK_E_TOO_LARGE ? 500 : 503;
+        vk_buf_clear(&ex->out);
         content_type = NULL;
     }
     make_head(ex, status, content_type, (int64_t)ex->out.n);

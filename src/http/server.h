@@ -31,6 +31,7 @@ typedef struct vk_server {
     bool takes_fds;        /* unix socket on which descriptors may come */
     vk_io accept;          /* listening socket, if any */
     bool accepting;
+    void (*place)(struct vk_server *s, int fd); /* takes over each accepted fd, for another loop; NULL: served here */
     vk_list conns;
     size_t n_conns;
     void (*last_gone)(struct vk_server *s); /* when a closing server lost its last connection */
