@@ -5,8 +5,8 @@
 enum { CHUNK = 4096, ALIGN = 16 };
 
 struct chunk {
-    struct chunk *next; /* older */
-    size_t size;        /* payload bytes */
+    struct chunk *next;
+    size_t size; /* payload bytes */
     size_t used;
     size_t pad;
 };
@@ -18,7 +18,7 @@ struct cleanup {
 };
 
 struct vk_arena {
-    struct chunk *head; /* newest; the oldest one is `first` */
+    struct chunk *head; /* the one that is filled; `first` is somewhere in the list */
     struct cleanup *cleanups;
     size_t cap, total;
     struct chunk first; /* last member: its payload follows the struct */
@@ -51,13 +51,22 @@ static void run_cleanups(vk_arena *a)
 void vk_arena_reset(vk_arena *a)
 {
     run_cleanups(a);
-    while (a->head != &a->first) {
-        struct chunk *c = a->head;
-        a->head = c->next;
-        free(c);
+    for (struct chunk *c = a->head, *next; c; c = next) {
+        next = c->next;
+        if (c != &a->first)
+            free(c);
     }
+    a->head = &a->first;
+    a->first.next = NULL;
     a->first.used = 0;
     a->total = CHUNK;
+}
+
+void vk_arena_wipe(vk_arena *a)
+{
+    run_cleanups(a);
+    for (struct chunk *c = a->head; c; c = c->next)
+        vk_wipe(payload(c), c->used);
 }
 
 void vk_arena_free(vk_arena *a)
@@ -71,26 +80,18 @@ void vk_arena_free(vk_arena *a)
 static void *alloc_slow(vk_arena *a, size_t n)
 {
     size_t size = n > CHUNK - sizeof(struct chunk) ? n : CHUNK - sizeof(struct chunk);
-    if (n > a->cap || a->total > a->cap - n || size > SIZE_MAX - sizeof(struct chunk))
+    size_t left = a->total < a->cap ? a->cap - a->total : 0;
+    if (left < sizeof(struct chunk) || size > left - sizeof(struct chunk))
         return NULL;
     struct chunk *c = malloc(sizeof *c + size);
     if (!c)
         return NULL;
     *c = (struct chunk){.size = size, .used = n};
     a->total += sizeof *c + size;
-    if (n >= CHUNK && a->head->size - a->head->used > ALIGN) {
-        /* A large block gets a chunk of its own behind the current one, whose room stays in use. */
-        if (a->head == &a->first) {
-            c->next = a->head;
-            a->head = c;
-            return payload(c);
-        }
-        c->next = a->head->next;
-        a->head->next = c;
-        return payload(c);
-    }
-    c->next = a->head;
-    a->head = c;
+    /* A large block gets a chunk of its own behind the current one, whose room stays in use. */
+    struct chunk **at = n >= CHUNK ? &a->head->next : &a->head;
+    c->next = *at;
+    *at = c;
     return payload(c);
 }
 

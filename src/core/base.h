@@ -78,7 +78,7 @@ static inline bool vk_str_eqz(vk_str a, const char *z)
 }
 static inline bool vk_str_starts(vk_str a, vk_str prefix)
 {
-    return a.n >= prefix.n && memcmp(a.p, prefix.p, prefix.n) == 0;
+    return a.n >= prefix.n && (prefix.n == 0 || memcmp(a.p, prefix.p, prefix.n) == 0);
 }
 /* ASCII case-insensitive equality (header names, schemes). Not for secrets. */
 bool vk_str_ieq(vk_str a, vk_str b);

@@ -2,6 +2,8 @@
 
 #include <stdarg.h>
 
+enum { FIRST = 256 }; /* bytes allocated at the first write, unless the maximum is smaller */
+
 void vk_buf_init(vk_buf *b, size_t max)
 {
     *b = (vk_buf){.max = max};
@@ -10,7 +12,7 @@ void vk_buf_init(vk_buf *b, size_t max)
 void vk_buf_free(vk_buf *b)
 {
     free(b->p);
-    *b = (vk_buf){.max = b->max};
+    *b = (vk_buf){.max = b->max, .secret = b->secret};
 }
 
 void vk_buf_free_secret(vk_buf *b)
@@ -32,20 +34,35 @@ void vk_buf_truncate(vk_buf *b, size_t n)
     b->err = VK_OK;
 }
 
+/* realloc leaves the old bytes behind in freed memory. */
+static char *grow_secret(vk_buf *b, size_t cap)
+{
+    char *p = malloc(cap);
+    if (!p)
+        return NULL;
+    if (b->p) {
+        memcpy(p, b->p, b->n);
+        vk_wipe(b->p, b->cap);
+        free(b->p);
+    }
+    return p;
+}
+
 char *vk_buf_room(vk_buf *b, size_t n)
 {
+    static char none[1];
     if (b->err)
         return NULL;
     if (n <= b->cap - b->n)
-        return b->p + b->n;
-    if (n > b->max - b->n) {
+        return b->p ? b->p + b->n : none;
+    if (b->n > b->max || n > b->max - b->n) {
         b->err = VK_E_TOO_LARGE;
         return NULL;
     }
-    size_t cap = b->cap ? b->cap : 256;
+    size_t cap = b->cap ? b->cap : b->max < FIRST ? b->max : FIRST;
     while (cap - b->n < n)
         cap = cap > b->max / 2 ? b->max : cap * 2;
-    char *p = realloc(b->p, cap);
+    char *p = b->secret ? grow_secret(b, cap) : realloc(b->p, cap);
     if (!p) {
         b->err = VK_E_NOMEM;
         return NULL;

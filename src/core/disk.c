@@ -59,8 +59,13 @@ static vk_err sync_parent(int dirfd, const char *path)
 vk_err vk_disk_mkdir(int dirfd, const char *path, unsigned mode)
 {
     /* An existing folder is synced too: the process that made it may have died before its own sync. */
-    if (mkdirat(dirfd, path, (mode_t)mode) != 0 && errno != EEXIST)
-        return vk_disk_err(errno);
+    if (mkdirat(dirfd, path, (mode_t)mode) != 0) {
+        struct stat st;
+        if (errno != EEXIST || fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+            return vk_disk_err(errno);
+        if (!S_ISDIR(st.st_mode))
+            return VK_E_CONFLICT;
+    }
     return sync_parent(dirfd, path);
 }
 
@@ -106,26 +111,21 @@ vk_err vk_disk_read(int dirfd, const char *path, size_t max, vk_buf *out)
     if (fd < 0)
         return vk_disk_err(errno);
     vk_err e = VK_OK;
-    size_t got = 0;
+    size_t left = max;
     for (;;) {
-        char *at = vk_buf_room(out, 4096);
-        if (!at) {
-            e = out->err;
-            break;
-        }
-        ssize_t n = read(fd, at, 4096);
+        /* One byte more than may come shows a file that is too large. */
+        char piece[4096];
+        size_t want = left < sizeof piece ? left + 1 : sizeof piece;
+        ssize_t n = read(fd, piece, want);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0) {
-            e = n < 0 ? vk_disk_err(errno) : VK_OK;
+        if (n > 0 && (size_t)n <= left)
+            vk_buf_add(out, piece, (size_t)n);
+        e = n < 0 ? vk_disk_err(errno) : (size_t)n > left ? VK_E_TOO_LARGE : out->err;
+        vk_wipe(piece, n > 0 ? (size_t)n : 0);
+        if (n <= 0 || e != VK_OK)
             break;
-        }
-        out->n += (size_t)n;
-        got += (size_t)n;
-        if (got > max) {
-            e = VK_E_TOO_LARGE;
-            break;
-        }
+        left -= (size_t)n;
     }
     close(fd);
     return e;

@@ -7,7 +7,7 @@
 
 /* All paths are relative to `dirfd` and of ours (never built from a request's bytes). `mode` as for open(2). */
 
-/* Creates the folder and syncs its parent. An existing one is VK_OK. */
+/* Creates the folder and syncs its parent. An existing one is VK_OK; a file or link of that name is VK_E_CONFLICT. */
 VK_MUSTCHECK vk_err vk_disk_mkdir(int dirfd, const char *path, unsigned mode);
 /* Writes the whole file under a temporary name, syncs it, renames it over `path` and syncs the folder: after a power
  * cut the old or the new content is there, never a torn one. VK_E_FULL when the disk is. */

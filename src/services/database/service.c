@@ -1,5 +1,6 @@
 /* The database service (Turso's protocol, libSQL's Hrana): who may ask, what there is to ask, how errors
  * look. */
+#include "core/clock.h"
 #include "core/json_write.h"
 #include "services/database/embedded/embedded.h"
 #include "services/database/hrana.h"
@@ -41,6 +42,22 @@ static void health(vk_exchange *ex)
     vk_respond_text(ex, 200, "text/plain", VK_STR("ok"));
 }
 
+/* Whose key this is and until when: for people who hold one and wonder. */
+static void valet(vk_exchange *ex)
+{
+    const vk_tenant *t = ex->principal;
+    char until[VK_CLOCK_TEXT];
+    vk_jw w = vk_jw_on(&ex->out);
+    vk_clock_text(atomic_load_explicit(&t->expires_ms, memory_order_relaxed), until);
+    vk_jw_obj(&w);
+    vk_jw_kstr(&w, "build", vk_str_z(t->id));
+    vk_jw_kstr(&w, "service", VK_STR("database"));
+    vk_jw_kstr(&w, "driver", VK_STR("embedded"));
+    vk_jw_kstr(&w, "expires", vk_str_z(until));
+    vk_jw_obj_end(&w);
+    vk_respond(ex, 200, json_type);
+}
+
 static void unsupported(vk_exchange *ex)
 {
     vk_str text = vk_arena_printf(
@@ -60,6 +77,7 @@ static const struct endpoint {
     {VK_STR("GET"), VK_STR("/version"), false, version},
     {VK_STR("GET"), VK_STR("/v2"), false, hello},
     {VK_STR("GET"), VK_STR("/v3"), false, hello},
+    {VK_STR("GET"), VK_STR("/valet"), true, valet},
     {VK_STR("POST"), VK_STR("/v3/cursor"), true, unsupported},
     {VK_STR("GET"), VK_STR("/dump"), true, unsupported},
 };

@@ -1,0 +1,168 @@
+#include "core/disk.h"
+
+#include "core/buf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct folder {
+    char path[64];
+    int fd;
+};
+
+static int set_up(void **state)
+{
+    static struct folder f;
+    snprintf(f.path, sizeof f.path, "/tmp/vk-test-disk-XXXXXX");
+    if (!mkdtemp(f.path) || (f.fd = open(f.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+        return -1;
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct folder *f = *state;
+    vk_err e = vk_disk_remove_dir(AT_FDCWD, f->path);
+    close(f->fd);
+    return e == VK_OK ? 0 : -1;
+}
+
+static bool holds(int dirfd, const char *name, vk_str want)
+{
+    vk_buf b;
+    vk_buf_init(&b, 1 << 20);
+    bool same = vk_disk_read(dirfd, name, 1 << 20, &b) == VK_OK && vk_str_eq(vk_buf_view(&b), want);
+    vk_buf_free(&b);
+    return same;
+}
+
+static void replace(void **state)
+{
+    struct folder *f = *state;
+    struct stat st;
+    assert_int_equal(vk_disk_replace(f->fd, "a", VK_STR("one"), 0600), VK_OK);
+    assert_true(holds(f->fd, "a", VK_STR("one")));
+    assert_int_equal(fstatat(f->fd, "a", &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    /* A left-over of a process that died in the middle is in nobody's way. */
+    assert_int_equal(vk_disk_replace(f->fd, "a.new", VK_STR("torn"), 0400), VK_OK);
+    assert_int_equal(vk_disk_replace(f->fd, "a", VK_STR(""), 0400), VK_OK);
+    assert_true(holds(f->fd, "a", VK_STR("")));
+    assert_int_equal(fstatat(f->fd, "a", &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0400);
+    assert_int_equal(faccessat(f->fd, "a.new", F_OK, 0), -1);
+    static char large[300000];
+    memset(large, 'x', sizeof large);
+    assert_int_equal(vk_disk_replace(f->fd, "a", (vk_str){large, sizeof large}, 0600), VK_OK);
+    assert_true(holds(f->fd, "a", (vk_str){large, sizeof large}));
+    assert_int_equal(vk_disk_replace(f->fd, "no/such", VK_STR("x"), 0600), VK_E_NOT_FOUND);
+}
+
+static void replace_follows_no_link(void **state)
+{
+    struct folder *f = *state;
+    assert_int_equal(vk_disk_replace(f->fd, "target", VK_STR("kept"), 0600), VK_OK);
+    assert_int_equal(symlinkat("target", f->fd, "link"), 0);
+    assert_int_equal(symlinkat("target", f->fd, "link.new"), 0);
+    assert_int_equal(vk_disk_replace(f->fd, "link", VK_STR("new"), 0600), VK_OK);
+    assert_true(holds(f->fd, "target", VK_STR("kept")));
+    assert_true(holds(f->fd, "link", VK_STR("new")));
+    assert_int_equal(symlinkat("target", f->fd, "read"), 0);
+    vk_buf b;
+    vk_buf_init(&b, 100);
+    assert_int_not_equal(vk_disk_read(f->fd, "read", 100, &b), VK_OK);
+    vk_buf_free(&b);
+}
+
+static void failures_leave_the_old_file(void **state)
+{
+    struct folder *f = *state;
+    assert_int_equal(vk_disk_replace(f->fd, "a", VK_STR("old"), 0600), VK_OK);
+    assert_int_equal(mkdirat(f->fd, "a.new", 0700), 0); /* the temporary name cannot be used */
+    assert_int_not_equal(vk_disk_replace(f->fd, "a", VK_STR("new"), 0600), VK_OK);
+    assert_true(holds(f->fd, "a", VK_STR("old")));
+    assert_int_equal(unlinkat(f->fd, "a.new", AT_REMOVEDIR), 0);
+    assert_int_equal(mkdirat(f->fd, "d", 0700), 0); /* and a rename that is refused leaves nothing behind */
+    assert_int_not_equal(vk_disk_replace(f->fd, "d", VK_STR("new"), 0600), VK_OK);
+    assert_int_equal(faccessat(f->fd, "d.new", F_OK, 0), -1);
+    assert_int_equal(unlinkat(f->fd, "d", AT_REMOVEDIR), 0);
+}
+
+static void reading(void **state)
+{
+    struct folder *f = *state;
+    static char text[10000];
+    memset(text, 'r', sizeof text);
+    assert_int_equal(vk_disk_replace(f->fd, "f", (vk_str){text, sizeof text}, 0600), VK_OK);
+    vk_buf b;
+    vk_buf_init(&b, sizeof text + 2); /* as much as is needed and no more */
+    vk_buf_z(&b, "ab");
+    assert_int_equal(vk_disk_read(f->fd, "f", sizeof text, &b), VK_OK);
+    assert_int_equal(b.n, sizeof text + 2);
+    assert_memory_equal(b.p, "abrr", 4);
+    vk_buf_clear(&b);
+    assert_int_equal(vk_disk_read(f->fd, "f", sizeof text - 1, &b), VK_E_TOO_LARGE);
+    vk_buf_free(&b);
+    vk_buf_init(&b, 100);
+    assert_int_equal(vk_disk_read(f->fd, "f", sizeof text, &b), VK_E_TOO_LARGE);
+    vk_buf_clear(&b);
+    assert_int_equal(vk_disk_read(f->fd, "absent", 100, &b), VK_E_NOT_FOUND);
+    assert_int_not_equal(vk_disk_read(f->fd, ".", 100, &b), VK_OK);
+    vk_buf_free(&b);
+}
+
+static void folders(void **state)
+{
+    struct folder *f = *state;
+    assert_int_equal(vk_disk_mkdir(f->fd, "sub", 0700), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "sub", 0700), VK_OK);
+    assert_int_equal(vk_disk_replace(f->fd, "sub/x", VK_STR("1"), 0600), VK_OK);
+    assert_int_equal(vk_disk_replace(f->fd, "sub/y", VK_STR("2"), 0600), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "sub/x", 0700), VK_E_CONFLICT);
+    assert_int_equal(symlinkat("sub", f->fd, "link"), 0);
+    assert_int_equal(vk_disk_mkdir(f->fd, "link", 0700), VK_E_CONFLICT);
+    assert_int_not_equal(vk_disk_remove_dir(f->fd, "link"),
+                         VK_OK); /* what it points to is not ours to remove */
+    assert_true(holds(f->fd, "sub/x", VK_STR("1")));
+    assert_int_equal(vk_disk_mkdir(f->fd, "none/sub", 0700), VK_E_NOT_FOUND);
+    assert_int_equal(vk_disk_sync_dir(f->fd, "sub"), VK_OK);
+    assert_int_equal(vk_disk_sync_dir(f->fd, "none"), VK_E_NOT_FOUND);
+    assert_int_equal(vk_disk_remove_dir(f->fd, "sub"), VK_OK);
+    assert_int_equal(faccessat(f->fd, "sub", F_OK, 0), -1);
+    assert_int_equal(vk_disk_remove_dir(f->fd, "sub"), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "deep", 0700), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "deep/er", 0700), VK_OK);
+    assert_int_not_equal(vk_disk_remove_dir(f->fd, "deep"), VK_OK);
+    assert_int_equal(vk_disk_remove_dir(f->fd, "deep/er"), VK_OK);
+    assert_int_equal(vk_disk_remove_dir(f->fd, "deep"), VK_OK);
+}
+
+static void kinds(void **state)
+{
+    VK_UNUSED(state);
+    assert_int_equal(vk_disk_err(ENOSPC), VK_E_FULL);
+    assert_int_equal(vk_disk_err(EDQUOT), VK_E_FULL);
+    assert_int_equal(vk_disk_err(ENOENT), VK_E_NOT_FOUND);
+    assert_int_equal(vk_disk_err(EACCES), VK_E_FORBIDDEN);
+    assert_int_equal(vk_disk_err(EIO), VK_E_IO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(replace, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(replace_follows_no_link, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(failures_leave_the_old_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(reading, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(folders, set_up, tear_down),
+        cmocka_unit_test(kinds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
