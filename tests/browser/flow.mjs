@@ -205,11 +205,16 @@ for (const [name, method, target, body, headers, status, code] of refusals) {
   });
 }
 
+const SHOWN = [
+  "Ask the caterer about the vegetarian menu",
+  "Drain and refill the greenhouse tank before the frost. The valve sticks: quarter turn, wait, then another quarter.",
+  "Train at 07:42, platform 3",
+];
 for (const scheme of ["light", "dark"]) {
   await check(`looks: text stands out from its ground (4.5 to 1) and nothing is cut off, ${scheme}`, async () => {
-    if (scheme === "light") for (const text of ["Ask the caterer about the vegetarian menu", "Drain and refill the greenhouse tank before the frost. The valve sticks: quarter turn, wait, then another quarter.", "Train at 07:42, platform 3"]) await write(text);
     await page.emulateMedia({ colorScheme: scheme });
     await show();
+    if (scheme === "light") for (const text of SHOWN) await write(text);
     if (scheme === "light") await button(`Pin note ${(await notes())[1]}`).click();
     await page.getByRole("img", { name: "Pinned" }).waitFor();
     await page.getByRole("heading", { level: 1 }).click();
@@ -277,7 +282,7 @@ await check("other keys in .env.keys count at the next request, and go with the 
   writeFileSync(`${file}.new`, "TURSO_DATABASE_URL=\n");
   renameSync(`${file}.new`, file);
   await show(other.url);
-  await page.getByTestId("problem").getByText("No database is set").waitFor();
+  await page.getByTestId("problem").getByText("No database is set", { exact: true }).waitFor();
   assertSame(await page.getByTestId("database-badge").textContent(), "not set", "badge");
   rmSync(file);
   assertSame((await other.health()).database.error?.code, "refused", "the build's keys again");

@@ -89,8 +89,11 @@ async function errors({ toDatabaseError, describeError, isMissingTable }) {
   const cases = [
     ["refused connection", wrapped(Object.assign(new TypeError("fetch failed"), { cause: coded("ECONNREFUSED") })), "unreachable"],
     ["deadline", wrapped(Object.assign(new Error("x"), { name: "TimeoutError" })), "timeout"],
-    ["401", wrapped(Object.assign(new Error("Server returned HTTP status 401"), { status: 401 })), "refused"],
+    ["401", wrapped(new Error("Server returned HTTP status 401")), "refused"],
+    ["a key that is over", wrapped({ kind: "sqlite", message: "AUTH_JWT_INVALID: This valet key was revoked" }), "refused"],
+    ["a statement that is not allowed", coded("SQLITE_AUTH", "SQLite error: authorization denied"), "failed"],
     ["503", wrapped(new Error("Server returned HTTP status 503")), "busy"],
+    ["too many requests", coded("TRANSACTION_BUSY"), "busy"],
     ["locked", coded("SQLITE_BUSY"), "busy"],
     ["bad address", coded("URL_INVALID"), "bad_address"],
     ["bad SQL", coded("SQLITE_ERROR"), "failed"],

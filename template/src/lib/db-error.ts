@@ -25,6 +25,9 @@ const SENTENCES: Record<DatabaseErrorCode, string> = {
 
 const UNREACHABLE = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "EPIPE", "UND_ERR_SOCKET"]);
 const TIMEOUTS = new Set(["TimeoutError", "AbortError", "ETIMEDOUT", "UND_ERR_CONNECT_TIMEOUT", "UND_ERR_HEADERS_TIMEOUT"]);
+// The libSQL client puts a refusal's code in front of its message, which is all that Prisma passes on.
+const REFUSED = /\bAUTH_[A-Z_]+\b|HTTP status 40[13]/;
+const BUSY = /\b(SQLITE_BUSY|TRANSACTION_BUSY|TRANSACTION_TIMEOUT|UNAVAILABLE)\b|database is locked|HTTP status (429|503)/;
 const BAD_ADDRESS = new Set(["URL_INVALID", "URL_SCHEME_NOT_SUPPORTED", "ERR_INVALID_URL"]);
 
 export function databaseError(code: DatabaseErrorCode, cause?: unknown): DatabaseError {
@@ -38,9 +41,8 @@ export function toDatabaseError(error: unknown): DatabaseError {
   if (any((e) => TIMEOUTS.has(e.name) || TIMEOUTS.has(e.code))) return databaseError("timeout", error);
   if (any((e) => UNREACHABLE.has(e.code) || e.message.includes("fetch failed"))) return databaseError("unreachable", error);
   if (any((e) => BAD_ADDRESS.has(e.code))) return databaseError("bad_address", error);
-  if (any((e) => e.status === 401 || e.status === 403 || /HTTP status 40[13]/.test(e.message))) return databaseError("refused", error);
-  if (any((e) => e.status === 429 || e.status === 503 || /HTTP status (429|503)/.test(e.message) || e.code.startsWith("SQLITE_BUSY")))
-    return databaseError("busy", error);
+  if (any((e) => REFUSED.test(`${e.code} ${e.message}`))) return databaseError("refused", error);
+  if (any((e) => BUSY.test(`${e.code} ${e.message}`))) return databaseError("busy", error);
   return databaseError("failed", error);
 }
 
@@ -58,7 +60,7 @@ export function describeError(error: unknown, secrets: (string | undefined)[]): 
   return text.replace(/\/\/[^/@\s]*@/g, "//").replace(/authToken=[^&\s]+/g, "authToken=[secret]");
 }
 
-type ErrorLink = { name: string; code: string; message: string; status: number };
+type ErrorLink = { name: string; code: string; message: string };
 
 function causes(error: unknown): ErrorLink[] {
   const chain: ErrorLink[] = [];
@@ -66,12 +68,7 @@ function causes(error: unknown): ErrorLink[] {
   while (queue.length > 0 && chain.length < 8) {
     const link = queue.shift() as Record<string, unknown> | null | undefined;
     if (typeof link !== "object" || link === null) continue;
-    chain.push({
-      name: text(link["name"]),
-      code: text(link["code"]),
-      message: text(link["message"]),
-      status: typeof link["status"] === "number" ? link["status"] : 0,
-    });
+    chain.push({ name: text(link["name"]), code: text(link["code"]), message: text(link["message"]) });
     const meta = link["meta"] as { driverAdapterError?: unknown } | undefined;
     queue.push(link["cause"], meta?.driverAdapterError);
   }
