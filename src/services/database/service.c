@@ -136,7 +136,6 @@ static vk_err head(vk_exchange *ex)
             return VK_E_NOT_FOUND;
         }
         ex->body_max = p->serve == vk_db_pipeline ? VK_HRANA_BODY_MAX : 0;
-        ex->secret = p->valet; /* a wiped buffer costs little, and the bearer was in it */
         ex->ctx = (void *)(uintptr_t)p;
         return VK_OK;
     }
