@@ -63,8 +63,7 @@ void vk_db_unref(vk_dbt *t)
 
 static bool in_use(const vk_dbt *t)
 {
-    return t->running || t->handles || t->n_queued || t->n_streams || t->in_ready ||
-           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream);
+    return t->running || t->handles || t->n_jobs || t->n_streams || t->in_ready;
 }
 
 void vk_db_closed_if_done(vk_dbt *t)
