@@ -22,19 +22,8 @@ export function prepare(say) {
     const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: here, stdio: ["ignore", "ignore", "inherit"] });
     if (status !== 0) throw new Error("npm ci failed in tests/browser");
   }
-  quietly(() => makeReady(template, say));
+  makeReady(template, say);
   mkdirSync(shots, { recursive: true });
-}
-
-/** The build's own output goes to stderr, since stdout is the report. */
-function quietly(work) {
-  const log = console.log;
-  console.log = (...args) => console.error(...args);
-  try {
-    return work();
-  } finally {
-    console.log = log;
-  }
 }
 
 export async function stopAll() {
@@ -110,7 +99,7 @@ export class Browser {
   }
 
   shot(name, options) {
-    return this.page.screenshot({ path: path.join(shots, `template-${name}.png`), ...options });
+    return this.page.screenshot({ path: path.join(shots, `template-${name}.png`), animations: "disabled", ...options });
   }
 }
 
