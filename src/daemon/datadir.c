@@ -18,14 +18,13 @@ enum {
     LOCK_STEP_MS = 5,
     LOCK_WAIT_MS = 300,
     LOCK_WAIT_DYING_MS = 3000,
-    PATH_ROOM = 256,
+    DATA_PATH_MAX = 400, /* SQLite takes 512 in all */
     TOKEN_FILE_MAX = 128
 };
 
 #define TOKEN_PREFIX "vk_a_"
 
-/* ------------------------------------------------------------------------------------------------------ the
- * folder */
+/* --------------------------------------------------------------------------------------------- the folder */
 
 /* A folder with other people's files in it would be closed to them and mixed with ours: that is a typing
  * error. */
@@ -73,8 +72,11 @@ static vk_err open_folder(vk_daemon *d, char why[VK_WHY_MAX])
     if (d->data_fd < 0)
         return vk_say(why, VK_E_IO, "The data folder %.400s cannot be opened: %s. Name another with --data.",
                       path, vk_errno_text(errno));
-    if (!realpath(path, d->data_dir) || strlen(d->data_dir) > PATH_MAX - PATH_ROOM)
-        return vk_say(why, VK_E_INVALID, "The path of the data folder %.400s is too long.", path);
+    if (!realpath(path, d->data_dir) || strlen(d->data_dir) > DATA_PATH_MAX)
+        return vk_say(
+            why, VK_E_INVALID,
+            "The path of the data folder %.400s is longer than %d characters. Name another with --data.",
+            path, DATA_PATH_MAX);
     if (fstat(d->data_fd, &st) != 0)
         return vk_say(why, VK_E_IO, "The data folder %.400s cannot be read: %s.", path, vk_errno_text(errno));
     if (st.st_uid != geteuid())
@@ -98,8 +100,7 @@ static vk_err open_folder(vk_daemon *d, char why[VK_WHY_MAX])
     return VK_OK;
 }
 
-/* --------------------------------------------------------------------------------------------------------
- * the lock */
+/* ----------------------------------------------------------------------------------------------- the lock */
 
 static long lock_holder(int fd)
 {
@@ -162,8 +163,7 @@ static vk_err take_lock(vk_daemon *d, char why[VK_WHY_MAX])
     return VK_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------- the admin
- * token */
+/* ---------------------------------------------------------------------------------------- the admin token */
 
 static vk_err make_token(vk_daemon *d, char token[VK_VALET_MAX], char why[VK_WHY_MAX])
 {

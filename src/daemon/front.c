@@ -12,8 +12,7 @@
 
 static vk_front front;
 
-/* ------------------------------------------------------------------------------------------------------------
- * birth */
+/* -------------------------------------------------------------------------------------------------- birth */
 
 /* Streams, files and connections of thousands of builds. */
 static void raise_open_files(void)
@@ -149,8 +148,7 @@ static void got_master(vk_front *f, uint32_t kid, const uint8_t key[VK_MASTER])
     vk_role_ready(f->child);
 }
 
-/* --------------------------------------------------------------------------------------------------------------
- * end */
+/* ---------------------------------------------------------------------------------------------------- end */
 
 /* A clean end closes the databases, so that the next start finds no log to replay. */
 static void finish(vk_front *f)
@@ -166,8 +164,11 @@ static void finish(vk_front *f)
             pthread_join(f->loops[i]->thread, NULL);
         }
     vk_registry_free(&f->rt.registry);
-    for (size_t i = 0; i < f->rt.n_loops; i++)
+    for (size_t i = 0; i < f->rt.n_loops; i++) {
+        for (size_t k = 0; k < f->n_services; k++)
+            vk_service_forget(&f->loops[i]->workers[k]);
         f->loops[i]->reader->ops->close(f->loops[i]->reader);
+    }
     f->rt.store->ops->close(f->rt.store);
     vk_master_free(f->rt.master);
     _exit(0);

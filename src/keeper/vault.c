@@ -36,8 +36,7 @@ static vk_err say_write(char why[VK_VAULT_WHY], vk_err e, const char *what)
                vk_err_name(e));
 }
 
-/* ------------------------------------------------------------------------------------------------------ key
- * files */
+/* ---------------------------------------------------------------------------------------------- key files */
 
 /* The one line of a key file that is no comment. */
 static vk_str key_line(vk_str text)
@@ -153,15 +152,14 @@ static vk_err key_make(const char *path, uint8_t kek[VK_SEAL_KEY], char why[VK_V
     if (e != VK_OK)
         return say_write(why, e, path);
     vk_log(VK_WARN,
-           "made the key that seals the vault: %.400s. Without this file the data opens nothing: keep a copy "
+           "made the key that seals the vault: %.500s. Without this file the data opens nothing: keep a copy "
            "of it, apart from "
            "copies of the data",
            path);
     return VK_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------- the
- * source */
+/* --------------------------------------------------------------------------------------------- the source */
 
 static vk_err kek_named(const char *path, const char *kind, vk_vault *v, uint8_t kek[VK_SEAL_KEY],
                         char why[VK_VAULT_WHY])
@@ -203,8 +201,7 @@ static vk_err kek_get(const vk_vault_place *at, bool may_make, vk_vault *v, uint
     return key_make(path, kek, why);
 }
 
-/* ---------------------------------------------------------------------------------------------------- the
- * master */
+/* --------------------------------------------------------------------------------------------- the master */
 
 static vk_seal_place master_place(void)
 {
