@@ -40,6 +40,16 @@ typedef struct vk_runtime {
     int64_t started_ms;
 } vk_runtime;
 
+/* A token that was looked up lately and its lookup hash, so that a client's next request costs no HMAC. The registry is asked all
+ * the same, so a revocation counts at once. */
+typedef struct vk_memo {
+    uint64_t slot;
+    uint32_t n;
+    char token[VK_VALET_MAX];
+    uint8_t hash[VK_HASH];
+} vk_memo;
+enum { VK_MEMOS = 256 };
+
 /* One loop's view: what a handler reaches through ex->server->ctx. */
 typedef struct vk_worker {
     vk_runtime *rt;
@@ -48,6 +58,7 @@ typedef struct vk_worker {
     vk_loop *loop;
     vk_store *reader;    /* this thread's read-only metadata */
     vk_hmac_key *lookup; /* this thread's lookup key */
+    vk_memo *memos;      /* VK_MEMOS of them from the first use on; wiped and freed with the worker */
 } vk_worker;
 
 /* Name and value of one environment variable. `secret` ones are never written under a public prefix. */
@@ -117,5 +128,8 @@ int vk_service_index(vk_str name);
  * reference that lasts until the exchange ends (ex->principal). Errors as vk_registry_verify, told to
  * vk_fail. */
 VK_MUSTCHECK vk_err vk_service_verify(vk_exchange *ex, vk_str token, char kind);
+
+/* Wipes what vk_service_verify remembers in this worker. */
+void vk_service_forget(vk_worker *w);
 
 #endif

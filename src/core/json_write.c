@@ -211,33 +211,76 @@ static bool short_decimal(vk_buf *out, double v)
     return true;
 }
 
-/* "1e+09" and "1e-05" are longer than they need be. */
-static size_t trim_exponent(char *text, size_t n)
+/* A decimal as "d.ddde±xx" of printf holds it. */
+struct decimal {
+    char digits[20];
+    int n, exponent; /* value = d.ddd × 10^exponent */
+};
+
+static void split(const char *text, struct decimal *out)
 {
-    char *e = memchr(text, 'e', n);
-    if (!e)
-        return n;
-    char *from = e + 1, *to = e + 1, *end = text + n;
-    if (*from == '-')
-        to++;
-    from++;
-    while (from < end - 1 && *from == '0')
-        from++;
-    memmove(to, from, (size_t)(end - from));
-    return (size_t)(to - text) + (size_t)(end - from);
+    out->n = 0;
+    for (; *text != 'e'; text++)
+        if (*text >= '0' && *text <= '9')
+            out->digits[out->n++] = *text;
+    while (out->n > 1 && out->digits[out->n - 1] == '0')
+        out->n--;
+    out->exponent = (int)strtol(text + 1, NULL, 10);
+}
+
+/* One more in the last of the digits in front of the exponent. False when that carries out of the first one.
+ */
+static bool round_up(char *text)
+{
+    for (char *at = strchr(text, 'e'); at && at > text;) {
+        at--;
+        if (*at >= '0' && *at <= '8') {
+            ++*at;
+            return true;
+        }
+        if (*at == '9')
+            *at = '0';
+    }
+    return false;
+}
+
+/* The nearest decimal of that many digits, if it reads back as v. It does if any does, except below a power
+ * of two, where doubles lie twice as close as above: there the next one up may be the only one. */
+static bool try_digits(char text[40], int digits, double v)
+{
+    int exponent;
+    snprintf(text, 40, "%.*e", digits - 1, v);
+    if (strtod(text, NULL) == v)
+        return true;
+    return frexp(v, &exponent) == 0.5 && round_up(text) && strtod(text, NULL) == v;
 }
 
 static void long_double(vk_buf *out, double v)
 {
     char text[40];
-    int n = 0;
+    struct decimal d;
     /* Every decimal of 15 digits survives in a normal double; one that lost bits may need fewer. */
-    for (int digits = fabs(v) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
-        n = snprintf(text, sizeof text, "%.*g", digits, v);
-        if (strtod(text, NULL) == v)
-            break;
+    int digits = fabs(v) < DBL_MIN ? 1 : 15;
+    while (!try_digits(text, digits, fabs(v)) && digits < 17)
+        digits++;
+    split(text, &d);
+    if (v < 0)
+        vk_buf_ch(out, '-');
+    if (d.exponent < 0 && d.exponent >= -5) {
+        vk_buf_add(out, "0.00000", (size_t)(1 - d.exponent));
+        vk_buf_add(out, d.digits, (size_t)d.n);
+        return;
     }
-    vk_buf_add(out, text, trim_exponent(text, (size_t)n));
+    int whole = d.exponent >= 0 && d.exponent < d.n ? d.exponent + 1 : 1;
+    vk_buf_add(out, d.digits, (size_t)whole);
+    if (d.n > whole) {
+        vk_buf_ch(out, '.');
+        vk_buf_add(out, d.digits + whole, (size_t)(d.n - whole));
+    }
+    if (d.exponent != whole - 1) {
+        vk_buf_ch(out, 'e');
+        vk_buf_i64(out, d.exponent);
+    }
 }
 
 void vk_json_double(vk_buf *out, double v)

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/core_names.h>
+#include <sodium.h>
 
 static EVP_MD *sha256;
 static EVP_MAC *hmac;
@@ -11,16 +12,8 @@ struct vk_hmac_key {
     EVP_MAC_CTX *ctx;
 };
 
-vk_err vk_digest_init(void)
-{
-    if (!sha256)
-        sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (!hmac)
-        hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    return sha256 && hmac ? VK_OK : VK_E_INTERNAL;
-}
-
-/* With fetched algorithms these calls fail only when memory is out; a digest that is not one must never be used. */
+/* With fetched algorithms these calls fail only when memory is out; a digest that is not one must never be
+ * used. */
 static void must(int ok)
 {
     if (ok != 1)
@@ -97,4 +90,28 @@ void vk_hkdf(vk_str ikm, vk_str salt, vk_str info, uint8_t *out, size_t n)
     }
     vk_wipe(prk, sizeof prk);
     vk_wipe(block, sizeof block);
+}
+
+/* OpenSSL before 3.0.3 did not start anew when a keyed context was initialised without a key. RFC 4231,
+ * case 2. */
+static bool reuse_works(void)
+{
+    static const uint8_t want[4] = {0x5b, 0xdc, 0xc1, 0x46};
+    uint8_t first[VK_SHA256], second[VK_SHA256];
+    vk_hmac_key *k;
+    if (vk_hmac_key_new(VK_STR("Jefe"), &k) != VK_OK)
+        return false;
+    vk_hmac_with(k, VK_STR("what do ya want for nothing?"), first);
+    vk_hmac_with(k, VK_STR("what do ya want for nothing?"), second);
+    vk_hmac_key_free(k);
+    return memcmp(first, want, sizeof want) == 0 && memcmp(first, second, sizeof first) == 0;
+}
+
+vk_err vk_digest_init(void)
+{
+    if (!sha256)
+        sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (!hmac)
+        hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    return sha256 && hmac && sodium_init() >= 0 && reuse_works() ? VK_OK : VK_E_INTERNAL;
 }

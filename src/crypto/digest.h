@@ -7,7 +7,8 @@
 
 enum { VK_SHA256 = 32 };
 
-/* Once at start; VK_E_INTERNAL when OpenSSL lacks an algorithm. */
+/* Once at start of a process, before threads; initialises libsodium too. VK_E_INTERNAL when OpenSSL lacks an algorithm or
+ * fails a known answer. */
 VK_MUSTCHECK vk_err vk_digest_init(void);
 
 void vk_sha256(vk_str data, uint8_t out[VK_SHA256]);

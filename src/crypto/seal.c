@@ -83,18 +83,17 @@ vk_err vk_seal(const uint8_t key[VK_SEAL_KEY], const vk_seal_place *at, vk_str p
     be32(out, at->key_id);
     be64(out, at->version);
     vk_buf_add(out, nonce, sizeof nonce);
-    if (out->err == VK_OK)
-        make_aad(&aad, (vk_str){out->p + start, VK_SEAL_HEADER}, at);
-    else
-        vk_buf_init(&aad, 1);
     vk_buf_add(out, okm + 32, COMMIT);
-    unsigned char *text = (unsigned char *)vk_buf_room(out, plain.n + TAG);
-    e = aad.err ? aad.err : out->err;
-    if (e == VK_OK) {
+    unsigned char *text = plain.n < SIZE_MAX - TAG ? (unsigned char *)vk_buf_room(out, plain.n + TAG) : NULL;
+    make_aad(&aad, text ? (vk_str){out->p + start, VK_SEAL_HEADER} : VK_STR_NONE, at);
+    if (text && aad.err == VK_OK) {
         unsigned long long n;
         crypto_aead_xchacha20poly1305_ietf_encrypt(text, &n, (const unsigned char *)plain.p, plain.n,
                                                    (unsigned char *)aad.p, aad.n, NULL, nonce, okm);
         out->n += (size_t)n;
+    } else {
+        e = out->err ? out->err : aad.err ? aad.err : VK_E_TOO_LARGE;
+        out->n = start; /* nothing half-made stays */
     }
     vk_buf_free(&aad);
     vk_wipe(okm, sizeof okm);
@@ -128,6 +127,7 @@ vk_err vk_seal_open(const uint8_t key[VK_SEAL_KEY], const vk_seal_place *at, vk_
         *why_r = "another key or version than expected";
         return VK_E_CORRUPT;
     }
+    *why_r = "out of memory";
     vk_err e = derive(key, at, okm);
     if (e != VK_OK)
         return e;
@@ -148,7 +148,7 @@ vk_err vk_seal_open(const uint8_t key[VK_SEAL_KEY], const vk_seal_place *at, vk_
                 (unsigned char *)aad.p, aad.n, (const unsigned char *)sealed.p + NONCE_AT, okm) == 0) {
             out->n += (size_t)n;
         } else {
-            *why_r = "changed after it was sealed";
+            *why_r = "changed after it was sealed, or another organisation's or build's";
             e = VK_E_CORRUPT;
         }
     }

@@ -164,8 +164,11 @@ static void finish(vk_front *f)
             pthread_join(f->loops[i]->thread, NULL);
         }
     vk_registry_free(&f->rt.registry);
-    for (size_t i = 0; i < f->rt.n_loops; i++)
+    for (size_t i = 0; i < f->rt.n_loops; i++) {
+        for (size_t k = 0; k < f->n_services; k++)
+            vk_service_forget(&f->loops[i]->workers[k]);
         f->loops[i]->reader->ops->close(f->loops[i]->reader);
+    }
     f->rt.store->ops->close(f->rt.store);
     vk_master_free(f->rt.master);
     _exit(0);

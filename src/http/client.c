@@ -85,7 +85,7 @@ static void on_closed(vk_io *io)
 {
     vk_client *c = VK_CONTAINER(io, vk_client, io);
     if (c->in)
-        vk_loop_in_put(c->loop, c->in, true);
+        vk_loop_in_put(c->loop, c->in, VK_IN_SIZE);
     if (c->gone)
         c->gone(c->gone_arg);
     free(c);

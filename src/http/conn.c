@@ -30,9 +30,11 @@ typedef struct vk_conn {
     vk_exchange *ex;
     char *in; /* borrowed from the loop while there is input */
     uint32_t in_at, in_n;
+    uint32_t in_high; /* most bytes that `in` has held */
     uint8_t state;
     bool eof, keep, in_advance, kick, io_closed;
     bool head_begun;  /* a part of a head is here: its deadline runs */
+    bool in_secret;   /* a credential came in through `in` */
     bool unread_body; /* an answer now leaves input behind that nobody reads */
     bool discard;     /* refused in head(), but the body is small: read past it and keep the connection */
     vk_framing framing;
@@ -79,9 +81,10 @@ static void on_io_closed(vk_io *io)
 static void drop_in(vk_conn *c)
 {
     if (c->in)
-        vk_loop_in_put(c->io.loop, c->in, c->ex && c->ex->secret);
+        vk_loop_in_put(c->io.loop, c->in, c->in_secret || (c->ex && c->ex->secret) ? c->in_high : 0);
     c->in = NULL;
-    c->in_at = c->in_n = 0;
+    c->in_secret = false;
+    c->in_at = c->in_n = c->in_high = 0;
 }
 
 static void end_exchange(vk_conn *c)
@@ -166,6 +169,8 @@ static bool fill(vk_conn *c)
     while (n < 0 && errno == EINTR);
     if (n > 0) {
         c->in_n += (uint32_t)n;
+        if (c->in_n > c->in_high)
+            c->in_high = c->in_n;
         return true;
     }
     if (n == 0)
@@ -282,6 +287,7 @@ static bool take_head(vk_conn *c)
         return false;
     }
     c->in_at += (uint32_t)used;
+    c->in_secret |= h.authorization.n != 0;
     c->keep = h.keep_alive;
     c->framing = h.framing;
     c->body_left = h.content_length;

@@ -9,7 +9,6 @@
 VK_MUSTCHECK vk_exchange *vk_exchange_new(struct vk_conn *c, const vk_server *server, const vk_head *h,
                                           size_t head_bytes);
 void vk_exchange_end(vk_exchange *ex);
-void vk_exchange_arenas_free(vk_loop *l);
 
 /* The connection cannot go on after this answer (client's wish, unread body, server closing). */
 bool vk_conn_must_close(const struct vk_conn *c);

@@ -25,6 +25,16 @@ static vk_arena *arena_get(vk_loop *l)
     return a;
 }
 
+static void arenas_free(vk_loop *l)
+{
+    for (struct spare *s = l->spare_arenas, *next; s; s = next) {
+        next = s->next;
+        vk_arena_free(s->arena);
+    }
+    l->spare_arenas = NULL;
+    l->n_spare_arenas = 0;
+}
+
 static void arena_put(vk_loop *l, vk_arena *a)
 {
     vk_arena_reset(a);
@@ -35,6 +45,7 @@ static void arena_put(vk_loop *l, vk_arena *a)
     }
     *s = (struct spare){l->spare_arenas, a};
     l->spare_arenas = s;
+    l->spare_free = arenas_free;
     l->n_spare_arenas++;
 }
 
@@ -98,17 +109,9 @@ void vk_exchange_end(vk_exchange *ex)
         vk_buf_free(&ex->body);
         vk_buf_free(&ex->out);
     }
+    if (ex->authorization.n)
+        vk_wipe((void *)(uintptr_t)ex->authorization.p, ex->authorization.n);
     arena_put(ex->loop, ex->arena);
-}
-
-void vk_exchange_arenas_free(vk_loop *l)
-{
-    for (struct spare *s = l->spare_arenas, *next; s; s = next) {
-        next = s->next;
-        vk_arena_free(s->arena);
-    }
-    l->spare_arenas = NULL;
-    l->n_spare_arenas = 0;
 }
 
 vk_str vk_request_header(const vk_exchange *ex, vk_str name)

@@ -46,6 +46,8 @@ vk_err vk_lane_new(const char *name, size_t limit, vk_lane **out_r)
     pthread_mutex_init(&lane->mu, NULL);
     pthread_cond_init(&lane->work, NULL);
     if (pthread_create(&lane->thread, NULL, lane_main, lane) != 0) {
+        pthread_mutex_destroy(&lane->mu);
+        pthread_cond_destroy(&lane->work);
         free(lane);
         return VK_E_NOMEM;
     }

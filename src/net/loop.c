@@ -36,6 +36,8 @@ void vk_loop_free(vk_loop *l)
     uv_close((uv_handle_t *)&l->tick, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     uv_loop_close(&l->uv);
+    if (l->spare_free)
+        l->spare_free(l);
     while (l->n_spare_in)
         free(l->spare_in[--l->n_spare_in]);
     free(l);
@@ -123,7 +125,7 @@ vk_err vk_io_open(vk_loop *l, vk_io *io, int fd, void (*ready)(vk_io *io, int ev
 
 void vk_io_want(vk_io *io, int mask)
 {
-    if (mask == io->mask)
+    if (mask == io->mask || io->fd < 0)
         return;
     io->mask = mask;
     if (mask)
@@ -225,10 +227,9 @@ char *vk_loop_in_get(vk_loop *l)
     return l->n_spare_in ? l->spare_in[--l->n_spare_in] : malloc(VK_IN_SIZE);
 }
 
-void vk_loop_in_put(vk_loop *l, char *p, bool wipe)
+void vk_loop_in_put(vk_loop *l, char *p, size_t wipe)
 {
-    if (wipe)
-        vk_wipe(p, VK_IN_SIZE);
+    vk_wipe(p, wipe);
     if (l->n_spare_in < VK_IN_KEEP)
         l->spare_in[l->n_spare_in++] = p;
     else

@@ -49,6 +49,7 @@ typedef struct vk_loop {
     size_t n_spare_in;
     void *spare_arenas; /* http/exchange keeps its free list here */
     size_t n_spare_arenas;
+    void (*spare_free)(struct vk_loop *l); /* and frees it with the loop */
     int index; /* 0 … N-1 among the loops of a process */
 } vk_loop;
 
@@ -68,6 +69,7 @@ const char *vk_loop_date(vk_loop *l);
 
 /* Takes over `fd` (already non-blocking). On failure the fd stays the caller's. Wants nothing yet. */
 VK_MUSTCHECK vk_err vk_io_open(vk_loop *l, vk_io *io, int fd, void (*ready)(vk_io *io, int events));
+/* After vk_io_close it does nothing. */
 void vk_io_want(vk_io *io, int mask);
 /* Stops, closes the fd, and calls `closed` in a later turn; only then may the memory be freed. */
 void vk_io_close(vk_io *io, void (*closed)(vk_io *io));
@@ -78,7 +80,7 @@ void vk_timer_clear(vk_loop *l, vk_timer *t);
 
 /* A VK_IN_SIZE buffer from the loop's free list, or NULL. */
 VK_MUSTCHECK char *vk_loop_in_get(vk_loop *l);
-/* `wipe` when a secret may have passed through it. */
-void vk_loop_in_put(vk_loop *l, char *p, bool wipe);
+/* `wipe`: so many bytes at its front may hold a secret. */
+void vk_loop_in_put(vk_loop *l, char *p, size_t wipe);
 
 #endif

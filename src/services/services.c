@@ -82,22 +82,52 @@ static void let_go(void *arg)
     vk_tenant_unref(h->registry, h->tenant);
 }
 
+/* The lookup hash of a token of that shape; false when it has another shape. */
+static bool hash_of(vk_worker *w, vk_str prefix, vk_str token, uint8_t hash[VK_HASH])
+{
+    if (!w->memos)
+        w->memos = calloc(VK_MEMOS, sizeof *w->memos);
+    uint64_t slot = vk_hash_str(token);
+    vk_memo *m = w->memos ? &w->memos[slot % VK_MEMOS] : NULL;
+    if (m && m->n && m->slot == slot && vk_str_starts(token, prefix) &&
+        vk_str_eq_secret((vk_str){m->token, m->n}, token)) {
+        memcpy(hash, m->hash, VK_HASH);
+        return true;
+    }
+    if (!vk_valet_shape_ok(token, prefix))
+        return false;
+    vk_valet_hash(w->lookup, token, hash);
+    if (m) {
+        *m = (vk_memo){.slot = slot, .n = (uint32_t)token.n};
+        memcpy(m->token, token.p, token.n);
+        memcpy(m->hash, hash, VK_HASH);
+    }
+    return true;
+}
+
+void vk_service_forget(vk_worker *w)
+{
+    if (w->memos)
+        vk_wipe(w->memos, VK_MEMOS * sizeof *w->memos);
+    free(w->memos);
+    w->memos = NULL;
+}
+
 vk_err vk_service_verify(vk_exchange *ex, vk_str token, char kind)
 {
     vk_worker *w = ex->server->ctx;
+    uint8_t hash[VK_HASH];
     const vk_valet_kind *k = w->service->kinds;
     while (k->kind && k->kind != kind)
         k++;
-    if (!k->kind || !vk_valet_shape_ok(token, vk_str_z(k->prefix)))
+    if (!k->kind || !hash_of(w, vk_str_z(k->prefix), token, hash))
         return vk_fail(ex, VK_E_UNAUTHORIZED,
                        "This is not a valet key of this service, or a part of it is missing");
     struct hold *h = VK_NEW(ex->arena, struct hold);
     if (!h)
         return vk_fail(ex, VK_E_NOMEM, "Out of memory");
-    uint8_t hash[VK_SHA256];
     const char *why;
     int64_t now = vk_clock_wall_ms();
-    vk_valet_hash(w->lookup, token, hash);
     vk_err e = vk_registry_verify(&w->rt->registry, w->reader, hash, vk_str_z(w->service->name), kind, now,
                                   &h->tenant, &why);
     if (e != VK_OK)

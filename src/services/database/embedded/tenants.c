@@ -137,6 +137,10 @@ void vk_db_pipeline(vk_exchange *ex)
     ex->ctx = j;
     ex->out.max = VK_HRANA_RESPONSE_MAX +
                   VK_HRANA_RESPONSE_MAX / 5; /* room for the errors of the requests past the limit */
+    if (!vk_buf_room(&ex->out, 1024)) {      /* most answers fit into this */
+        refuse(ex, 503, "SQLITE_NOMEM", "Out of memory");
+        return;
+    }
     j->ex = ex;
     vk_list_init(&j->node);
     pthread_mutex_lock(&vk_db.mu);

@@ -1,0 +1,120 @@
+// What the browser suite needs: the app under `valetkey run` in a folder of its own, and a Chromium that is watched.
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { makeReady } from "../../tools/template-ready.mjs";
+import { binary, portFree, request, root, sleep, tempFolder } from "../lib/daemon.mjs";
+
+export const template = path.join(root, "template");
+export const shots = path.join(root, "tests", ".work");
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const LOCAL = /^(data|blob|about):|^https?:\/\/(localhost|127\.0\.0\.1)(:|\/)/;
+const NOT_FOR_AN_APP = /^(TURSO_|LIBSQL_|DATABASE_URL|VALETKEY_|NODE_OPTIONS|PORT$)/;
+const running = new Set();
+
+export function prepare(say) {
+  const here = path.join(root, "tests", "browser");
+  for (const [file, help] of [[binary, "build it, or set VALETKEY_BIN"], [CHROMIUM, "install Debian's chromium, or set CHROMIUM"]])
+    if (!existsSync(file)) throw new Error(`${file} does not exist: ${help}`);
+  if (!existsSync(path.join(here, "node_modules", "playwright-core"))) {
+    const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: here, stdio: ["ignore", "ignore", "inherit"] });
+    if (status !== 0) throw new Error("npm ci failed in tests/browser");
+  }
+  quietly(() => makeReady(template, say));
+  mkdirSync(shots, { recursive: true });
+}
+
+/** The build's own output goes to stderr, since stdout is the report. */
+function quietly(work) {
+  const log = console.log;
+  console.log = (...args) => console.error(...args);
+  try {
+    return work();
+  } finally {
+    console.log = log;
+  }
+}
+
+export async function stopAll() {
+  for (const thing of [...running]) await thing.stop();
+}
+
+/** One app on one build. Its folder holds links to the template, so that a test's `.env.keys` touches nobody else's app. */
+export class App {
+  constructor(daemon, build, port) {
+    Object.assign(this, { daemon, build, port, log: "", folder: tempFolder("valetkey-app") });
+    this.url = `http://localhost:${port}`;
+    for (const name of readdirSync(template))
+      if (!name.startsWith(".env")) symlinkSync(path.join(template, name), path.join(this.folder, name));
+  }
+
+  async start() {
+    if (!(await portFree(this.port))) throw new Error(`port ${this.port} is taken`);
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_FOR_AN_APP.test(name)));
+    this.process = spawn(binary, ["run", this.build, "--app", this.folder, "--data", this.daemon.data, "--", "npm", "start", "--", "-p", String(this.port)],
+      { cwd: this.folder, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    this.exited = new Promise((resolve) => this.process.once("close", () => resolve(true)));
+    for (const stream of [this.process.stdout, this.process.stderr]) stream.setEncoding("utf8").on("data", (d) => (this.log += d));
+    running.add(this);
+    for (let tries = 0; tries < 150; tries++) {
+      if (this.process.exitCode !== null) throw new Error(`the app ended (${this.process.exitCode}):\n${this.log}`);
+      const answer = await request(`${this.url}/icon.svg`, { timeout: 2000 }).catch(() => null);
+      if (answer) return this;
+      await sleep(200);
+    }
+    throw new Error(`the app did not answer within 30 s:\n${this.log}`);
+  }
+
+  async health() {
+    return (await request(`${this.url}/api/health`)).json();
+  }
+
+  /** Ends the command as a person would; true when nothing of it is left on the port. */
+  async stop() {
+    running.delete(this);
+    this.process.kill("SIGTERM");
+    await Promise.race([this.exited, sleep(4000)]);
+    const free = await portFree(this.port);
+    try {
+      process.kill(-this.process.pid, "SIGKILL");
+    } catch {
+      // The group is gone already.
+    }
+    return free;
+  }
+}
+
+/** A browser with one page. Everything that it asks for, and all text that it gets, is kept. */
+export class Browser {
+  static async open() {
+    const { chromium } = createRequire(path.join(root, "tests", "browser", "package.json"))("playwright-core");
+    const context = await chromium.launchPersistentContext(tempFolder("valetkey-chromium"), {
+      executablePath: CHROMIUM, args: FLAGS, viewport: { width: 1280, height: 900 }, colorScheme: "light", locale: "en-GB", timezoneId: "UTC",
+    });
+    const browser = new Browser();
+    Object.assign(browser, { context, foreign: [], problems: [], texts: [], page: context.pages()[0] ?? (await context.newPage()) });
+    running.add(browser);
+    browser.page.setDefaultTimeout(10_000);
+    context.on("request", (r) => LOCAL.test(r.url()) || browser.foreign.push(r.url()));
+    context.on("response", (r) => browser.texts.push(textOf(r)));
+    browser.page.on("pageerror", (e) => browser.problems.push(e.message));
+    browser.page.on("console", (m) => m.type() === "error" && browser.problems.push(`${m.text()} ${m.location().url}`));
+    return browser;
+  }
+
+  async stop() {
+    running.delete(this);
+    await this.context.close();
+  }
+
+  shot(name, options) {
+    return this.page.screenshot({ path: path.join(shots, `template-${name}.png`), ...options });
+  }
+}
+
+async function textOf(response) {
+  if (/image|font/.test(response.headers()["content-type"] ?? "")) return "";
+  return `${response.url()}\n${JSON.stringify(response.headers())}\n${await response.text().catch(() => "")}`;
+}
