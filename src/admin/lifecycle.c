@@ -11,8 +11,6 @@ static void finish(vk_ending *e)
 {
     vk_list waiters;
     vk_list_init(&waiters);
-    if (e->tenant)
-        vk_tenant_unref(&e->rt->registry, e->tenant);
     pthread_mutex_lock(&mu);
     vk_list_remove(&e->node);
     vk_list_splice(&waiters, &e->waiters);
@@ -35,7 +33,6 @@ void vk_ending_run(vk_ending *e)
 {
     vk_list_init(&e->node);
     vk_list_init(&e->waiters);
-    e->tenant = NULL;
     atomic_store(&e->left, 1); /* our own, so that it cannot end before all services were asked */
     pthread_mutex_lock(&mu);
     for (vk_list *n = under_way.next; n != &under_way; n = n->next) {
@@ -51,12 +48,11 @@ void vk_ending_run(vk_ending *e)
 
     const vk_service *services[VK_SERVICES_MAX];
     size_t n_services = vk_services(services);
-    vk_registry_forget(&e->rt->registry, vk_str_z(e->build), true, &e->tenant);
-    for (size_t i = 0; e->tenant && i < n_services; i++)
-        if (services[i]->close_tenant) {
-            atomic_fetch_add(&e->left, 1);
-            services[i]->close_tenant(e->tenant, one_closed, e);
-        }
+    vk_registry_forget(&e->rt->registry, vk_str_z(e->build), true, NULL);
+    for (size_t i = 0; i < n_services; i++) {
+        atomic_fetch_add(&e->left, 1);
+        services[i]->close_build(e->build, one_closed, e);
+    }
     one_closed(e);
 }
 

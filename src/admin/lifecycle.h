@@ -11,7 +11,6 @@ typedef struct vk_ending {
     vk_list waiters;
     vk_runtime *rt;
     char build[VK_BUILD_ID_MAX + 1];
-    vk_tenant *tenant;
     _Atomic int left;
     void (*done)(struct vk_ending *e); /* from any thread, perhaps inside the call */
 } vk_ending;

@@ -22,7 +22,8 @@ typedef struct place {
 
 static void path_in(char out[PATH_MAX], const char *folder, const char *name)
 {
-    snprintf(out, PATH_MAX, "%s/%s", folder, name);
+    int n = snprintf(out, PATH_MAX, "%s/%s", folder, name);
+    assert_true(n > 0 && n < PATH_MAX);
 }
 
 static int set_up(void **state)
