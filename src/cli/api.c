@@ -21,8 +21,7 @@ const char *vk_data_dir(const char *data)
     return env && env[0] ? env : "./.valetkey";
 }
 
-/* ------------------------------------------------------------------------------------------------ one
- * exchange */
+/* ------------------------------------------------------------------------------------ one exchange */
 
 struct wait {
     vk_loop *loop;
@@ -140,23 +139,30 @@ bool vk_reply_ok(const vk_reply *r, int *exit_r)
     return false;
 }
 
-/* ----------------------------------------------------------------------------------------------------
- * admin.sock */
+/* -------------------------------------------------------------------------------------- admin.sock */
 
-static vk_err tell_open(const char *data, int err)
+/* Says what is wrong unless the caller does. */
+#define TELL(api, ...)                                                                                       \
+    do {                                                                                                     \
+        if (!(api)->quiet)                                                                                   \
+            vk_failed(__VA_ARGS__);                                                                          \
+    } while (0)
+
+static vk_err tell_open(const vk_api *api, int err)
 {
+    const char *data = api->data;
     if (err == ENOENT)
-        vk_failed("not_found",
-                  "There is no data folder %s. Start `valetkey serve`, which makes one, or say where yours "
-                  "is with --data "
-                  "DIR or VALETKEY_DATA.",
-                  data);
+        TELL(api, "not_found",
+             "There is no data folder %s. Start `valetkey serve`, which makes one, or say where yours "
+             "is with --data "
+             "DIR or VALETKEY_DATA.",
+             data);
     else if (err == EACCES || err == EPERM)
-        vk_failed("forbidden",
-                  "The data folder %s belongs to another user. Run this as that user, or as root.", data);
+        TELL(api, "forbidden",
+             "The data folder %s belongs to another user. Run this as that user, or as root.", data);
     else
-        vk_failed("io", "The data folder %s cannot be opened (%s).", data,
-                  err == ENOTDIR ? "not a folder" : "input/output error");
+        TELL(api, "io", "The data folder %s cannot be opened (%s).", data,
+             err == ENOTDIR ? "not a folder" : "input/output error");
     return VK_E_UNAVAILABLE;
 }
 
@@ -166,38 +172,48 @@ static void trim(vk_buf *b)
         b->n--;
 }
 
-vk_err vk_api_open(vk_api *api, const char *data)
+static vk_err open_api(vk_api *api, const char *data, bool quiet)
 {
     const char *dir = vk_data_dir(data);
-    *api = (vk_api){.data_fd = -1};
+    *api = (vk_api){.data_fd = -1, .quiet = quiet};
     vk_buf_init(&api->token, TOKEN_FILE_MAX);
     if (strlen(dir) >= sizeof api->data) {
-        vk_failed("usage", "The path of the data folder is longer than %d bytes.", PATH_MAX - 1);
+        TELL(api, "usage", "The path of the data folder is longer than %d bytes.", PATH_MAX - 1);
         return VK_E_INVALID;
     }
     memcpy(api->data, dir, strlen(dir) + 1);
     api->data_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (api->data_fd < 0)
-        return tell_open(dir, errno);
+        return tell_open(api, errno);
     vk_err e = vk_disk_read(api->data_fd, "admin.token", TOKEN_FILE_MAX, &api->token);
     trim(&api->token);
     if (e == VK_OK && api->token.n)
         return VK_OK;
     if (e == VK_E_FORBIDDEN)
-        tell_open(dir, EACCES);
+        tell_open(api, EACCES);
     else if (e == VK_E_NOT_FOUND)
-        vk_failed("not_found",
-                  "%s has no admin.token, so it is no data folder of valetkey yet. Start `valetkey serve "
-                  "--data %s`, "
-                  "which makes one.",
-                  dir, dir);
+        TELL(api, "not_found",
+             "%s has no admin.token, so it is no data folder of valetkey yet. Start `valetkey serve "
+             "--data %s`, "
+             "which makes one.",
+             dir, dir);
     else
-        vk_failed(
-            "io",
+        TELL(
+            api, "io",
             "%s/admin.token cannot be read; restart `valetkey serve` to make a new one after moving it away.",
             dir);
     vk_api_close(api);
     return VK_E_UNAVAILABLE;
+}
+
+vk_err vk_api_open(vk_api *api, const char *data)
+{
+    return open_api(api, data, false);
+}
+
+vk_err vk_api_open_quiet(vk_api *api, const char *data)
+{
+    return open_api(api, data, true);
 }
 
 void vk_api_close(vk_api *api)
@@ -229,19 +245,19 @@ static vk_err tell_no_answer(const vk_api *api, vk_err e)
 {
     switch (e) {
     case VK_E_TIMEOUT:
-        vk_failed("timeout", "The daemon did not answer in time. `valetkey doctor --data %s` looks into it.",
-                  api->data);
+        TELL(api, "timeout", "The daemon did not answer in time. `valetkey doctor --data %s` looks into it.",
+             api->data);
         break;
     case VK_E_TOO_LARGE:
-        vk_failed("too_large", "The daemon's answer is larger than this command takes.");
+        TELL(api, "too_large", "The daemon's answer is larger than this command takes.");
         break;
     case VK_E_NOMEM:
-        vk_failed("nomem", "Out of memory.");
+        TELL(api, "nomem", "Out of memory.");
         break;
     default:
-        vk_failed("unavailable",
-                  "The connection to the daemon broke off before its answer. Try again; if it stays so, "
-                  "look at the log of `valetkey serve`.");
+        TELL(api, "unavailable",
+             "The connection to the daemon broke off before its answer. Try again; if it stays so, "
+             "look at the log of `valetkey serve`.");
     }
     return e;
 }
@@ -253,12 +269,11 @@ static vk_err call(vk_api *api, vk_request *req, struct wait *w, vk_reply *out_r
     int fd = connect_unix(api->data_fd);
     if (fd < 0) {
         if (errno == EACCES || errno == EPERM)
-            tell_open(api->data, EACCES);
+            tell_open(api, EACCES);
         else
-            vk_failed(
-                "unavailable",
-                "valetkey is not running on the data folder %s. Start it with `valetkey serve --data %s`.",
-                api->data, api->data);
+            TELL(api, "unavailable",
+                 "valetkey is not running on the data folder %s. Start it with `valetkey serve --data %s`.",
+                 api->data, api->data);
         return VK_E_UNAVAILABLE;
     }
     req->bearer = vk_buf_view(&api->token);
@@ -292,8 +307,7 @@ vk_err vk_api_download(vk_api *api, const char *target, void (*on_size)(void *ar
     return call(api, &req, &w, out_r);
 }
 
-/* ----------------------------------------------------------------------------------------------------
- * loopback */
+/* ---------------------------------------------------------------------------------------- loopback */
 
 vk_err vk_port_call(int port, const char *method, const char *target, vk_str bearer, vk_str body,
                     vk_reply *out_r)

@@ -13,6 +13,7 @@ typedef struct vk_api {
     char data[PATH_MAX]; /* as given, for sentences */
     int data_fd;
     vk_buf token;
+    bool quiet; /* says nothing itself */
 } vk_api;
 
 typedef struct vk_reply {
@@ -26,6 +27,8 @@ typedef struct vk_reply {
 const char *vk_data_dir(const char *data);
 /* Opens the folder and reads the token. On failure the sentence was printed. */
 VK_MUSTCHECK vk_err vk_api_open(vk_api *api, const char *data);
+/* As above, for callers that find their own words; every later failure of a call on it is silent too. */
+VK_MUSTCHECK vk_err vk_api_open_quiet(vk_api *api, const char *data);
 void vk_api_close(vk_api *api);
 /* One call. On failure (no daemon, no answer) the sentence was printed; an answer of any status is VK_OK.
  * `headers`: further lines, each with CRLF; may be empty. The reply is the caller's: vk_reply_free. */

@@ -60,8 +60,7 @@ const char vk_help_build_origins[] =
     "  valetkey build origins demo http://localhost:3000 https://demo.preview.example.com\n"
     "  valetkey build origins demo --none\n";
 
-/* ------------------------------------------------------------------------------------------------- in common
- */
+/* --------------------------------------------------------------------------------------- in common */
 
 vk_err vk_build_target(const char *command, const char *id, const char *after, char *out, size_t room)
 {
@@ -146,8 +145,7 @@ void vk_build_print(const vk_reply *r)
     vk_buf_free(&origins);
 }
 
-/* -----------------------------------------------------------------------------------------------------
- * create */
+/* ------------------------------------------------------------------------------------------ create */
 
 struct create {
     const char *id, *framework, *ttl, *idem, *data;
@@ -239,8 +237,7 @@ int vk_cmd_build_create(int argc, char **argv)
     return VK_EXIT_OK;
 }
 
-/* -------------------------------------------------------------------------------------------------------
- * list */
+/* -------------------------------------------------------------------------------------------- list */
 
 static void list_row(vk_table *t, const vk_reply *r, const vk_json *b)
 {
@@ -331,22 +328,14 @@ int vk_cmd_build_list(int argc, char **argv)
         printf(VK_STR_FMT "\n", VK_STR_ARG(vk_buf_view(&l.json)));
     else if (code == VK_EXIT_OK && l.n == 0)
         printf("There are no builds yet. Make one: valetkey build create demo\n");
-    if (l.table && code == VK_EXIT_OK && l.n) {
-        if (!vk_table_print(l.table, stdout, 0))
-            code = vk_failed("nomem", "Out of memory.");
-    } else if (l.table) {
-        FILE *none = fopen("/dev/null", "w");
-        if (none) {
-            (void)vk_table_print(l.table, none, 0);
-            fclose(none);
-        }
-    }
+    bool show = code == VK_EXIT_OK && l.n;
+    if (l.table && !vk_table_print(l.table, show ? stdout : NULL, 0) && show)
+        code = vk_failed("nomem", "Out of memory.");
     vk_buf_free(&l.json);
     return code;
 }
 
-/* ---------------------------------------------------------------------------------------------- show,
- * origins */
+/* ----------------------------------------------------------------------------------- show, origins */
 
 int vk_cmd_build_show(int argc, char **argv)
 {

@@ -63,8 +63,7 @@ int vk_failed(const char *code, const char *fmt, ...)
     return VK_EXIT_FAILED;
 }
 
-/* ------------------------------------------------------------------------------------------------------
- * colours */
+/* ----------------------------------------------------------------------------------------- colours */
 
 static bool colours(FILE *f)
 {
@@ -86,8 +85,7 @@ const char *vk_tone_end(FILE *f)
     return colours(f) ? "\x1b[0m" : "";
 }
 
-/* ---------------------------------------------------------------------------------------------------------
- * text */
+/* -------------------------------------------------------------------------------------------- text */
 
 static locale_t utf8(void)
 {
@@ -163,8 +161,7 @@ void vk_out_fact(const char *name, const char *value)
     vk_buf_free(&b);
 }
 
-/* --------------------------------------------------------------------------------------------------------
- * table */
+/* ------------------------------------------------------------------------------------------- table */
 
 struct cell {
     size_t at, n, width; /* of the text */
@@ -229,7 +226,7 @@ static void print_row(const vk_table *t, size_t row, const size_t *widths, FILE 
 
 bool vk_table_print(vk_table *t, FILE *f, size_t indent)
 {
-    bool ok = !t->broken;
+    bool ok = f && !t->broken;
     size_t *widths = calloc(t->n_cols ? t->n_cols : 1, sizeof *widths),
            rows = t->n_cols ? t->n / t->n_cols : 0;
     ok = ok && widths;
@@ -256,8 +253,7 @@ bool vk_table_print(vk_table *t, FILE *f, size_t indent)
     return ok;
 }
 
-/* -----------------------------------------------------------------------------------------------------
- * progress */
+/* ---------------------------------------------------------------------------------------- progress */
 
 void vk_size_text(int64_t bytes, char out[VK_SIZE_TEXT])
 {

@@ -28,7 +28,8 @@ typedef struct vk_table vk_table;
 VK_MUSTCHECK vk_table *vk_table_new(size_t n_cols);
 /* Next cell, row by row; the first row is the head. `right`: numbers. */
 void vk_table_cell(vk_table *t, vk_str text, vk_tone tone, bool right);
-/* Prints it with `indent` blanks in front and frees it. False: it did not fit into memory. */
+/* Prints it with `indent` blanks in front and frees it; `f` NULL: frees only. False: it did not fit into
+ * memory. */
 bool vk_table_print(vk_table *t, FILE *f, size_t indent);
 
 /* A line on standard error that is redrawn while work goes on; nothing when that is no terminal. total < 0:
