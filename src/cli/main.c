@@ -101,15 +101,18 @@ static int unknown(int argc, char **argv)
             return wanted ? VK_EXIT_OK : VK_EXIT_USAGE;
     }
     snprintf(typed, sizeof typed, "%.40s", argv[0]);
-    const char *near = vk_closest(typed, next_name, NULL);
-    for (size_t i = 0; i < VK_COUNT(commands) && argc > 1; i++) { /* a group's word: look at both */
-        size_t n = strlen(argv[0]);
-        if (strncmp(commands[i].name, argv[0], n) == 0 && commands[i].name[n] == ' ') {
-            snprintf(typed, sizeof typed, "%.30s %.40s", argv[0], argv[1]);
-            near = vk_closest(typed, next_name, NULL);
-            break;
-        }
+    const char *near = NULL;
+    if (argc > 1 && argv[1][0] != '-') { /* perhaps a command of two words, with an error in either */
+        char both[81];
+        snprintf(both, sizeof both, "%.30s %.40s", argv[0], argv[1]);
+        near = vk_closest(both, next_name, NULL);
+        if (near && strchr(near, ' '))
+            memcpy(typed, both, sizeof typed);
+        else
+            near = NULL;
     }
+    if (!near)
+        near = vk_closest(typed, next_name, NULL);
     if (near)
         return vk_usage("", "There is no command \"%s\". Did you mean \"%s\"?", typed, near);
     return vk_usage("", "There is no command \"%s\".", typed);
