@@ -29,6 +29,8 @@ typedef struct vk_request {
     /* VK_OK with a response, or VK_E_TIMEOUT, VK_E_UNAVAILABLE (connection gone), VK_E_INVALID (peer broke the
      * protocol), VK_E_TOO_LARGE. Called exactly once. */
     void (*done)(void *arg, vk_err e, const vk_response *r);
+    /* The head of the response is there, before its body; may be NULL. */
+    void (*on_head)(void *arg, const vk_head *head);
     /* Takes the body of a 2xx response piece by piece instead of collecting it; VK_OK or the error to end with. */
     vk_err (*on_body)(void *arg, vk_str piece);
     void *arg;

@@ -83,6 +83,8 @@ VK_MUSTCHECK vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write,
 
 /* Process-wide SQLite settings; before any other use of SQLite. */
 VK_MUSTCHECK vk_err vk_sqlite_init(void);
+/* "3.40.1", of the library in use. */
+const char *vk_sqlite_version(void);
 
 /* [a-z0-9]([a-z0-9-]{0,30}[a-z0-9])? */
 bool vk_build_id_ok(vk_str id);
