@@ -169,8 +169,8 @@ static vk_err take_response(vk_client *c, struct pending *p, bool eof)
             if (!c->head_copy)
                 return VK_E_NOMEM;
             memcpy(c->head_copy, c->in, (size_t)used);
-            int same = vk_head_response(c->head_copy, (size_t)used, p->head_only ? VK_STR("HEAD") : VK_STR("GET"),
-                                        &c->head);
+            int same = vk_head_response(c->head_copy, (size_t)used,
+                                        p->head_only ? VK_STR("HEAD") : VK_STR("GET"), &c->head);
             if (same != used)
                 return VK_E_INTERNAL;
             c->have_head = true;
@@ -228,8 +228,8 @@ static void step(vk_client *c)
             return;
         }
         if (!c->timer.due_ms)
-            vk_timer_set(c->loop, &c->timer,
-                         VK_CONTAINER(c->queue.next, struct pending, node)->timeout_ms, on_timeout);
+            vk_timer_set(c->loop, &c->timer, VK_CONTAINER(c->queue.next, struct pending, node)->timeout_ms,
+                         on_timeout);
     }
     vk_io_want(&c->io, want);
 }
