@@ -1,3 +1,5 @@
+#include "core/clock.h"
+#include "core/log.h"
 #include "daemon/daemon.h"
 
 #include <sys/stat.h>
@@ -29,6 +31,19 @@ const char vk_help_serve[] =
     "  valetkey serve --data /var/lib/valetkey --port-base 7000\n"
     "  valetkey serve --url-browser database=https://db.preview.example.org\n";
 
+/* The seam of core/clock.h, so that a test can see keys expire. Said aloud, since keys may then live longer
+ * or shorter. */
+static void move_clock(void)
+{
+    const char *text = getenv("VALETKEY_TEST_CLOCK_OFFSET_MS");
+    int64_t ms;
+    if (!text || vk_str_to_i64(vk_str_z(text), &ms) != VK_OK || ms == 0)
+        return;
+    vk_clock_offset(ms);
+    vk_log(VK_WARN, "VALETKEY_TEST_CLOCK_OFFSET_MS moves the clock by %lld ms: expiry counts from there",
+           (long long)ms);
+}
+
 int vk_cmd_serve(int argc, char **argv)
 {
     static vk_config config;
@@ -46,6 +61,7 @@ int vk_cmd_serve(int argc, char **argv)
     }
     umask(077);
     vk_log_init("supervisor", config.log_level);
+    move_clock();
     daemon = (vk_daemon){.config = &config, .data_fd = -1, .lock_fd = -1, .admin_fd = -1};
     return vk_supervise(&daemon);
 }

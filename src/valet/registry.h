@@ -31,7 +31,8 @@ typedef struct vk_registry {
     pthread_rwlock_t mu;
     vk_map valets, tenants;
     _Atomic uint64_t epoch; /* moves with every change of a build */
-    void (*tenant_free)(vk_tenant *t); /* releases the services' state; then the tenant is freed */
+    void (*tenant_free)(vk_tenant *t); /* releases the services' state; then the tenant is freed. May hold the registry's
+                                        * lock: it must not call the registry */
 } vk_registry;
 
 VK_MUSTCHECK vk_err vk_registry_init(vk_registry *r, void (*tenant_free)(vk_tenant *t));

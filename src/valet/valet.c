@@ -45,8 +45,8 @@ static void lp(vk_buf *b, vk_str s)
     vk_buf_str(b, s);
 }
 
-void vk_valet_derive(const vk_master *m, vk_str prefix, vk_str build, vk_str service, char kind, uint64_t generation,
-                     char out[VK_VALET_MAX])
+void vk_valet_derive(const vk_master *m, vk_str prefix, vk_str build, vk_str service, char kind,
+                     uint64_t generation, char out[VK_VALET_MAX])
 {
     char room[256];
     vk_buf msg = {.p = room, .cap = sizeof room, .max = sizeof room}; /* ids and names are far shorter */

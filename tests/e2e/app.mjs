@@ -61,7 +61,9 @@ await check('args: positional, numbered, named with : @ $', async () => {
   assertSame([...one(await db.execute({ sql: 'SELECT :a, @b, $c', args: { ':a': 1, '@b': 2, $c: 3 } }))], [1, 2, 3])
 })
 function one(r) { return Array.from({ length: r.columns.length }, (_, i) => r.rows[0][i]) }
-await check('args: too many are refused', () => refused(() => db.execute({ sql: 'SELECT ?', args: [1, 2] }), 'ARGS_INVALID', /too many parameters, expected 1 found 2/))
+await check('args: too many are refused', async () => {
+  await refused(() => db.execute({ sql: 'SELECT ?', args: [1, 2] }), 'ARGS_INVALID', /too many parameters, expected 1 found 2/)
+})
 
 // ---- values ----
 const values = [

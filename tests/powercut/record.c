@@ -1,11 +1,15 @@
-/* Records what a program does to the files below one folder, for the power-cut test: loaded with LD_PRELOAD, it appends one
- * record a call to $VK_RECORD_LOG for every call that changes a file, a folder or what of them is durable, when the file lies
- * below $VK_RECORD_ROOT. tests/powercut/log.py reads the records.
+/* Records what a program does to the files below one folder, for the power-cut test: loaded with LD_PRELOAD,
+ * it appends one record a call to $VK_RECORD_LOG for every call that changes a file, a folder or what of them
+ * is durable, when the file lies below $VK_RECORD_ROOT. tests/powercut/log.py reads the records.
  *
- * Safe in forked children and threads: the only state is the log's file descriptor and the root, both set once before main;
- * every record is one write(2) to an O_APPEND file. Times are CLOCK_MONOTONIC, taken around the call, so that the reader can
- * tell what was surely before what. VK_RECORD_SYNC_DELAY_US stretches the end of every sync, to catch an answer that does not
- * wait for it. Calls that the model does not know are recorded as OP_UNMODELLED, and the test then fails. */
+ * Safe in forked children and threads: the only state is the log's file descriptor and the root, both set
+ * once before main; every record is one write(2) to an O_APPEND file. Times are CLOCK_MONOTONIC, taken around
+ * the call, so that the reader can tell what was surely before what. VK_RECORD_SYNC_DELAY_US stretches the
+ * end of every sync, to catch an answer that does not wait for it. Calls that the model does not know are
+ * recorded as OP_UNMODELLED, and the test then fails. */
+/* This file defines `open` and `open64` alike, so none may be an alias or an inline of the headers. */
+#undef _FILE_OFFSET_BITS
+#undef _FORTIFY_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -81,7 +85,8 @@ static void open_log(void)
 
 __attribute__((constructor)) static void start(void)
 {
-    const char *r = getenv("VK_RECORD_ROOT"), *l = getenv("VK_RECORD_LOG"), *d = getenv("VK_RECORD_SYNC_DELAY_US");
+    const char *r = getenv("VK_RECORD_ROOT"), *l = getenv("VK_RECORD_LOG"),
+               *d = getenv("VK_RECORD_SYNC_DELAY_US");
     if (!r || !l || !realpath(r, root))
         return;
     root_n = strlen(root);
@@ -143,7 +148,8 @@ static void put(struct record *r, const char *path, const char *path2, const str
 static const char *fd_path(int fd, char out[PATH_MAX], struct stat *st_r)
 {
     char link[64];
-    if (!root_n || fd == log_fd || fstat(fd, st_r) != 0 || !(S_ISREG(st_r->st_mode) || S_ISDIR(st_r->st_mode)))
+    if (!root_n || fd == log_fd || fstat(fd, st_r) != 0 ||
+        !(S_ISREG(st_r->st_mode) || S_ISDIR(st_r->st_mode)))
         return NULL;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, out, PATH_MAX - 1);
@@ -153,7 +159,8 @@ static const char *fd_path(int fd, char out[PATH_MAX], struct stat *st_r)
     return below_root(out);
 }
 
-/* The real place of `path` seen from `dirfd`, whose last part need not exist; NULL when it is not below the root. */
+/* The real place of `path` seen from `dirfd`, whose last part need not exist; NULL when it is not below the
+ * root. */
 static const char *at_path(int dirfd, const char *path, char out[PATH_MAX])
 {
     char whole[2 * PATH_MAX], folder[PATH_MAX];
@@ -208,13 +215,13 @@ static int do_open(int dirfd, const char *path, int flags, mode_t mode)
     return fd;
 }
 
-#define MODE_OF(flags)                                                                                                 \
-    mode_t mode = 0;                                                                                                   \
-    if ((flags)&O_CREAT || ((flags)&O_TMPFILE) == O_TMPFILE) {                                                         \
-        va_list ap;                                                                                                    \
-        va_start(ap, flags);                                                                                           \
-        mode = va_arg(ap, mode_t);                                                                                     \
-        va_end(ap);                                                                                                    \
+#define MODE_OF(flags)                                                                                       \
+    mode_t mode = 0;                                                                                         \
+    if ((flags)&O_CREAT || ((flags)&O_TMPFILE) == O_TMPFILE) {                                               \
+        va_list ap;                                                                                          \
+        va_start(ap, flags);                                                                                 \
+        mode = va_arg(ap, mode_t);                                                                           \
+        va_end(ap);                                                                                          \
     }
 
 int open(const char *path, int flags, ...)
@@ -299,8 +306,8 @@ FILE *fopen64(const char *path, const char *mode)
 
 /* ---- write ---- */
 
-static void wrote(int fd, const char *p, const struct stat *st, uint64_t start, off_t at, const struct iovec *v, int n,
-                  ssize_t done)
+static void wrote(int fd, const char *p, const struct stat *st, uint64_t start, off_t at,
+                  const struct iovec *v, int n, ssize_t done)
 {
     struct iovec part[1024];
     int parts = 0;
@@ -531,7 +538,8 @@ static int two_names(enum op op, int d1, const char *p1, int d2, const char *p2,
     const char *a = at_path(d1, p1, f1), *b = at_path(d2, p2, f2);
     errno = saved;
     struct record r = {.op = op, .start_ns = now_ns(), .a = flags};
-    int rc = (int)(op == OP_LINK ? syscall(SYS_linkat, d1, p1, d2, p2, flags) : syscall(SYS_renameat2, d1, p1, d2, p2, flags));
+    int rc = (int)(op == OP_LINK ? syscall(SYS_linkat, d1, p1, d2, p2, flags)
+                                 : syscall(SYS_renameat2, d1, p1, d2, p2, flags));
     if (rc == 0 && (a || b)) {
         r.end_ns = now_ns();
         if (!a || !b || (op == OP_RENAME && flags > 1)) /* across the root's edge, or an exchange */
@@ -617,7 +625,8 @@ void sync(void)
     syscall(SYS_sync);
 }
 
-/* A shared writable mapping changes a file unseen. SQLite's -shm is one: it is rebuilt after a cut, so it is let be. */
+/* A shared writable mapping changes a file unseen. SQLite's -shm is one: it is rebuilt after a cut, so it is
+ * let be. */
 static void *do_mmap(void *at, size_t n, int prot, int flags, int fd, off_t off)
 {
     if (fd >= 0 && (flags & MAP_SHARED) && (prot & PROT_WRITE)) {

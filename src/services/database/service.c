@@ -106,6 +106,8 @@ static vk_err authenticate(vk_exchange *ex)
     }
     vk_err e = vk_service_verify(ex, token, 'b');
     if (e == VK_OK)
+        e = vk_header_add(ex, "Valetkey-Served-By", VK_STR("embedded"));
+    if (e == VK_OK)
         return VK_OK;
     respond_error(ex, vk_err_status(e),
                   e == VK_E_EXPIRED                          ? "AUTH_JWT_EXPIRED"
@@ -129,6 +131,10 @@ static vk_err head(vk_exchange *ex)
         vk_err e = p->valet ? authenticate(ex) : VK_OK;
         if (e != VK_OK)
             return e;
+        if (p->serve == unsupported) { /* said before the body, whose size is not what is wrong */
+            unsupported(ex);
+            return VK_E_NOT_FOUND;
+        }
         ex->body_max = p->serve == vk_db_pipeline ? VK_HRANA_BODY_MAX : 0;
         ex->ctx = (void *)(uintptr_t)p;
         return VK_OK;
