@@ -16,6 +16,7 @@ struct pending {
     size_t body_max;
     int64_t timeout_ms;
     void (*done)(void *arg, vk_err e, const vk_response *r);
+    void (*on_head)(void *arg, const vk_head *head);
     vk_err (*on_body)(void *arg, vk_str piece);
     void *arg;
 };
@@ -169,14 +170,16 @@ static vk_err take_response(vk_client *c, struct pending *p, bool eof)
             if (!c->head_copy)
                 return VK_E_NOMEM;
             memcpy(c->head_copy, c->in, (size_t)used);
-            int same = vk_head_response(c->head_copy, (size_t)used, p->head_only ? VK_STR("HEAD") : VK_STR("GET"),
-                                        &c->head);
+            int same = vk_head_response(c->head_copy, (size_t)used,
+                                        p->head_only ? VK_STR("HEAD") : VK_STR("GET"), &c->head);
             if (same != used)
                 return VK_E_INTERNAL;
             c->have_head = true;
             c->body_left = c->head.content_length;
             c->chunked = (vk_chunked){0};
             vk_buf_init(&c->body, p->body_max);
+            if (p->on_head)
+                p->on_head(p->arg, &c->head);
         }
         c->in_n -= (size_t)used;
         memmove(c->in, c->in + used, c->in_n);
@@ -228,8 +231,8 @@ static void step(vk_client *c)
             return;
         }
         if (!c->timer.due_ms)
-            vk_timer_set(c->loop, &c->timer,
-                         VK_CONTAINER(c->queue.next, struct pending, node)->timeout_ms, on_timeout);
+            vk_timer_set(c->loop, &c->timer, VK_CONTAINER(c->queue.next, struct pending, node)->timeout_ms,
+                         on_timeout);
     }
     vk_io_want(&c->io, want);
 }
@@ -315,6 +318,7 @@ vk_err vk_client_send(vk_client *c, const vk_request *r)
     p->body_max = r->body_max;
     p->timeout_ms = r->timeout_ms ? r->timeout_ms : VK_CLIENT_TIMEOUT_MS;
     p->done = r->done;
+    p->on_head = r->on_head;
     p->on_body = r->on_body;
     p->arg = r->arg;
     vk_buf *w = &p->wire;

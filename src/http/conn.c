@@ -11,7 +11,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { ACCEPT_BATCH = 16, DISCARD_MAX = 64 * 1024, LINGER_MAX = 1024 * 1024, SOURCE_ROOM = 64 * 1024, SENDFILE_MAX = 1024 * 1024 };
+enum {
+    ACCEPT_BATCH = 16,
+    DISCARD_MAX = 64 * 1024,
+    LINGER_MAX = 1024 * 1024,
+    SOURCE_ROOM = 64 * 1024,
+    SENDFILE_MAX = 1024 * 1024
+};
 
 enum state {
     S_HEAD,   /* waits for a head, or has a part of one */
@@ -51,7 +57,8 @@ typedef struct vk_conn {
 static void advance(vk_conn *c);
 static void shut(vk_conn *c);
 
-/* ------------------------------------------------------------------------------------------------ life and death */
+/* ------------------------------------------------------------------------------------------------ life and
+ * death */
 
 static void conn_free(vk_conn *c)
 {
@@ -125,7 +132,8 @@ bool vk_conn_must_close(const vk_conn *c)
     return !c->keep || c->unread_body || c->server->closing || c->state == S_GONE;
 }
 
-/* ------------------------------------------------------------------------------------------------------- input */
+/* -------------------------------------------------------------------------------------------------------
+ * input */
 
 static ssize_t receive(vk_conn *c)
 {
@@ -136,10 +144,12 @@ static ssize_t receive(vk_conn *c)
         struct cmsghdr h;
         char room[CMSG_SPACE(sizeof(int))];
     } control;
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t n = recvmsg(c->io.fd, &m, MSG_CMSG_CLOEXEC);
     struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-    if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS && h->cmsg_len == CMSG_LEN(sizeof(int))) {
+    if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
+        h->cmsg_len == CMSG_LEN(sizeof(int))) {
         if (c->passed_fd >= 0)
             close(c->passed_fd);
         memcpy(&c->passed_fd, CMSG_DATA(h), sizeof(int));
@@ -382,7 +392,8 @@ static bool take_body(vk_conn *c)
     return c->state == S_BODY;
 }
 
-/* ------------------------------------------------------------------------------------------------------ output */
+/* ------------------------------------------------------------------------------------------------------
+ * output */
 
 static void put_source(vk_exchange *ex, vk_conn *c)
 {
@@ -396,7 +407,8 @@ static void put_source(vk_exchange *ex, vk_conn *c)
     if (out->err)
         e = out->err;
     size_t n = out->n - (ex->source_chunked ? sizeof size_line : 0);
-    if (ex->source_chunked && n) { /* "<hex>\r\n" ends where the payload begins; blanks in front are skipped */
+    if (ex->source_chunked &&
+        n) { /* "<hex>\r\n" ends where the payload begins; blanks in front are skipped */
         int w = snprintf(size_line, sizeof size_line, "%zx\r\n", n);
         memcpy(out->p + sizeof size_line - (size_t)w, size_line, (size_t)w);
         c->sent += sizeof size_line - (size_t)w;
@@ -429,7 +441,8 @@ static vk_err send_some(vk_conn *c)
             struct iovec iov[2];
             struct msghdr m = {.msg_iov = iov};
             if (c->sent < head)
-                iov[m.msg_iovlen++] = (struct iovec){(char *)(uintptr_t)ex->head_out.p + c->sent, head - c->sent};
+                iov[m.msg_iovlen++] =
+                    (struct iovec){(char *)(uintptr_t)ex->head_out.p + c->sent, head - c->sent};
             size_t skip = c->sent > head ? c->sent - head : 0;
             if (ex->out.n > skip)
                 iov[m.msg_iovlen++] = (struct iovec){ex->out.p + skip, ex->out.n - skip};
@@ -515,8 +528,8 @@ static bool linger(vk_conn *c)
     return false;
 }
 
-/* Does all that can be done without waiting. Not re-entered: an answer given inside a handler's call is picked up
- * by the loop here. */
+/* Does all that can be done without waiting. Not re-entered: an answer given inside a handler's call is
+ * picked up by the loop here. */
 static void advance(vk_conn *c)
 {
     if (c->in_advance) {
@@ -584,7 +597,8 @@ static void on_ready(vk_io *io, int events)
     advance(c);
 }
 
-/* ------------------------------------------------------------------------------------------------------ server */
+/* ------------------------------------------------------------------------------------------------------
+ * server */
 
 vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
 {

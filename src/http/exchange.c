@@ -221,7 +221,8 @@ static void make_head(vk_exchange *ex, int status, const char *content_type, int
 {
     char *p = vk_arena_alloc(ex->arena, VK_EX_HEAD_OUT), *at = p;
     if (!p) {
-        ex->head_out = VK_STR("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        ex->head_out =
+            VK_STR("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         ex->close = true;
         vk_buf_clear(&ex->out);
         return;

@@ -1,5 +1,5 @@
-/* HTTP/1.1 server connections on one loop: keep-alive, pipelining (one exchange at a time, in order), 100-continue,
- * chunked bodies in and out, files by sendfile. */
+/* HTTP/1.1 server connections on one loop: keep-alive, pipelining (one exchange at a time, in order),
+ * 100-continue, chunked bodies in and out, files by sendfile. */
 #ifndef VK_HTTP_SERVER_H
 #define VK_HTTP_SERVER_H
 
@@ -15,7 +15,8 @@ enum {
 };
 
 typedef struct vk_handler {
-    /* The head is there. Set ex->body_max and the principal, or answer. Anything but VK_OK must have been answered. */
+    /* The head is there. Set ex->body_max and the principal, or answer. Anything but VK_OK must have been
+     * answered. */
     vk_err (*head)(vk_exchange *ex);
     /* The body is there. */
     void (*request)(vk_exchange *ex);
@@ -26,12 +27,14 @@ typedef struct vk_handler {
 typedef struct vk_server {
     vk_loop *loop;
     const vk_handler *handler;
-    void *ctx;             /* the handler's */
-    const vk_str *names;   /* allowed Host names without port, lower case, n == 0 ends; NULL: no check (unix sockets) */
-    bool takes_fds;        /* unix socket on which descriptors may come */
-    vk_io accept;          /* listening socket, if any */
+    void *ctx; /* the handler's */
+    const vk_str
+        *names; /* allowed Host names without port, lower case, n == 0 ends; NULL: no check (unix sockets) */
+    bool takes_fds; /* unix socket on which descriptors may come */
+    vk_io accept;   /* listening socket, if any */
     bool accepting;
-    void (*place)(struct vk_server *s, int fd); /* takes over each accepted fd, for another loop; NULL: served here */
+    void (*place)(struct vk_server *s,
+                  int fd); /* takes over each accepted fd, for another loop; NULL: served here */
     vk_list conns;
     size_t n_conns;
     void (*last_gone)(struct vk_server *s); /* when a closing server lost its last connection */
@@ -41,7 +44,8 @@ typedef struct vk_server {
 void vk_server_init(vk_server *s, vk_loop *loop, const vk_handler *handler, void *ctx);
 /* Accepts from a listening, non-blocking socket; takes over the fd. */
 VK_MUSTCHECK vk_err vk_server_listen(vk_server *s, int fd);
-/* Serves one connected socket (a socketpair's end); takes over the fd. `gone(arg)` when it ends; may be NULL. */
+/* Serves one connected socket (a socketpair's end); takes over the fd. `gone(arg)` when it ends; may be NULL.
+ */
 VK_MUSTCHECK vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg);
 /* Stops accepting and closes every connection that waits for a request; the others end after their answer. */
 void vk_server_close(vk_server *s, void (*last_gone)(vk_server *s));

@@ -42,7 +42,8 @@ enum stmt {
 
 static const char *const sql[N_STMTS] = {
     [Q_VALET] = "SELECT v.build, v.service, v.kind, v.kid, v.generation, v.revoked_ms,"
-                " b.framework, b.state, b.generation, b.ttl_ms, b.created_ms, b.expires_ms, b.touched_ms, b.revoked_ms"
+                " b.framework, b.state, b.generation, b.ttl_ms, b.created_ms, b.expires_ms, b.touched_ms, "
+                "b.revoked_ms"
                 " FROM valets v JOIN builds b ON b.id = v.build WHERE v.hash = ?1",
     [Q_BUILD] = "SELECT " BUILD_COLS " FROM builds WHERE id = ?1",
     [Q_ORIGINS] = "SELECT origin FROM origins WHERE build = ?1 ORDER BY origin",
@@ -56,8 +57,10 @@ static const char *const sql[N_STMTS] = {
     [Q_PRUNE_IDEM] = "DELETE FROM idempotency WHERE created_ms < ?1",
     [Q_LIST] = "SELECT " BUILD_COLS " FROM builds WHERE id > ?1 ORDER BY id LIMIT ?2",
     [Q_DROP_ORIGINS] = "DELETE FROM origins WHERE build = ?1",
-    [Q_TOUCH] = "UPDATE builds SET touched_ms = ?2, expires_ms = ?2 + ttl_ms WHERE id = ?1 AND state = 0 AND expires_ms > ?2",
-    [Q_SET_STATE] = "UPDATE builds SET state = max(state, ?2), revoked_ms = iif(revoked_ms, revoked_ms, ?3) WHERE id = ?1",
+    [Q_TOUCH] = "UPDATE builds SET touched_ms = ?2, expires_ms = ?2 + ttl_ms WHERE id = ?1 AND state = 0 AND "
+                "expires_ms > ?2",
+    [Q_SET_STATE] = "UPDATE builds SET state = max(state, ?2), revoked_ms = iif(revoked_ms, revoked_ms, ?3) "
+                    "WHERE id = ?1",
     [Q_REVOKE_VALETS] = "UPDATE valets SET revoked_ms = ?2 WHERE build = ?1 AND revoked_ms = 0",
     [Q_DELETE] = "DELETE FROM builds WHERE id = ?1",
     [Q_COUNTS] = "SELECT count(*), count(*) FILTER (WHERE state = 0 AND expires_ms > ?1) FROM builds",
@@ -112,7 +115,8 @@ static vk_err sql_err(struct sqlite_store *s, int rc)
 /* The statement, reset and ready to bind. */
 static sqlite3_stmt *get(struct sqlite_store *s, enum stmt q)
 {
-    if (!s->stmts[q] && sqlite3_prepare_v3(s->db, sql[q], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[q], NULL) != SQLITE_OK)
+    if (!s->stmts[q] &&
+        sqlite3_prepare_v3(s->db, sql[q], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[q], NULL) != SQLITE_OK)
         return NULL;
     return s->stmts[q];
 }
@@ -229,7 +233,8 @@ static vk_err idem_find(vk_store *base, vk_arena *a, vk_str idem, const uint8_t 
     vk_err e = VK_OK;
     int rc = sqlite3_step(st);
     if (rc == SQLITE_ROW) {
-        if (sqlite3_column_bytes(st, 0) != VK_HASH || memcmp(sqlite3_column_blob(st, 0), digest, VK_HASH) != 0)
+        if (sqlite3_column_bytes(st, 0) != VK_HASH ||
+            memcmp(sqlite3_column_blob(st, 0), digest, VK_HASH) != 0)
             e = VK_E_UNPROCESSABLE;
         vk_str id = {(const char *)sqlite3_column_text(st, 1), (size_t)sqlite3_column_bytes(st, 1)};
         *id_r = vk_arena_dup(a, id);
@@ -290,8 +295,10 @@ static vk_err end_txn(struct sqlite_store *s, vk_err e)
     return e;
 }
 
-static vk_err build_create(vk_store *base, vk_arena *a, vk_build *b, vk_str idem, const uint8_t digest[VK_HASH],
-                           vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r), void *arg)
+static vk_err build_create(vk_store *base, vk_arena *a, vk_build *b, vk_str idem,
+                           const uint8_t digest[VK_HASH],
+                           vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r),
+                           void *arg)
 {
     struct sqlite_store *s = self(base);
     vk_valet_row rows[16];
@@ -529,7 +536,8 @@ static vk_err migrate(struct sqlite_store *s, bool write, const char **why_r)
         return sql_err(s, rc);
     }
     if (version > VK_SCHEMA_VERSION) {
-        *why_r = "the data was written by a newer valetkey; use that version, or restore a backup made by this one";
+        *why_r = "the data was written by a newer valetkey; use that version, or restore a backup made by "
+                 "this one";
         return VK_E_NEWER;
     }
     if (version == VK_SCHEMA_VERSION)
@@ -571,14 +579,13 @@ vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **o
     }
     vk_err e = VK_OK;
     int rc = sqlite3_open_v2(path, &s->db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
-                                 SQLITE_OPEN_EXRESCODE,
-                             NULL);
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (rc == SQLITE_OK && fresh)
         rc = sqlite3_exec(s->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(s->db, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000", NULL,
-                          NULL, NULL);
+        rc = sqlite3_exec(s->db,
+                          "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000",
+                          NULL, NULL, NULL);
     if (rc == SQLITE_OK && !write)
         rc = sqlite3_exec(s->db, "PRAGMA query_only = ON", NULL, NULL, NULL);
     e = sql_err(s, rc);
@@ -598,10 +605,16 @@ vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **o
 
 vk_err vk_sqlite_init(void)
 {
-    /* No global allocator lock for statistics (it inverts priorities between threads), no page cache preallocated per
-     * handle (100 KiB each): docs/ARCHITECTURE.md, "SQLite settings". */
-    if (sqlite3_config(SQLITE_CONFIG_MULTITHREAD) != SQLITE_OK || sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) != SQLITE_OK ||
+    /* No global allocator lock for statistics (it inverts priorities between threads), no page cache
+     * preallocated per handle (100 KiB each): docs/ARCHITECTURE.md, "SQLite settings". */
+    if (sqlite3_config(SQLITE_CONFIG_MULTITHREAD) != SQLITE_OK ||
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) != SQLITE_OK ||
         sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0) != SQLITE_OK || sqlite3_initialize() != SQLITE_OK)
         return VK_E_INTERNAL;
     return VK_OK;
+}
+
+const char *vk_sqlite_version(void)
+{
+    return sqlite3_libversion();
 }
