@@ -22,7 +22,7 @@ static int on_progress(void *arg)
     vk_db_give_slot(h->worker);
     if (vk_clock_mono_ns() > h->deadline_ns)
         h->timed_out = true;
-    return h->timed_out;
+    return h->timed_out || atomic_load_explicit(&h->t->closed, memory_order_relaxed);
 }
 
 /* Somebody else has the file's lock: another connection's checkpoint or recovery, or a BEGIN IMMEDIATE that
@@ -110,7 +110,7 @@ static int set_up(sqlite3 *db)
      * file. */
     int rc = sqlite3_exec(db,
                           "PRAGMA page_size = 4096; PRAGMA auto_vacuum = 0; PRAGMA encoding = 'UTF-8';"
-                          " PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                          " PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
                           " PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY",
                           NULL, NULL, NULL);
     if (rc != SQLITE_OK)
@@ -165,6 +165,12 @@ vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
         free(h);
         return e;
     }
+    sqlite3_commit_hook(h->db, vk_sync_commit_hook, h);
+    sqlite3_wal_hook(h->db, vk_sync_wal_hook, h);
+    if (!t->recovered && (e = vk_sync_recover(h)) != VK_OK) {
+        vk_dbh_close(h);
+        return e;
+    }
     sqlite3_set_authorizer(h->db, vk_db_authorize, h);
     sqlite3_progress_handler(h->db, VK_DB_PROGRESS_OPS, on_progress, h);
     h->opening = false;
@@ -183,7 +189,9 @@ void vk_dbh_close(vk_dbh *h)
 {
     for (size_t i = 0; i < VK_DB_CACHE; i++)
         drop_cached(&h->cache[i]);
-    h->opening = true; /* what closing does is ours */
+    h->opening = true;              /* what closing does is ours */
+    if (atomic_load(&h->t->broken)) /* a checkpoint would make good what was not stored */
+        sqlite3_db_config(h->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(h->db);
     free(h);
 }
