@@ -1,8 +1,9 @@
-/* The contract of a service: what valetkey needs to know to hand out its valet keys and to serve them. One const struct a
- * service, registered by VK_SERVICE_REGISTER; nothing else names it. A member that may be NULL says so.
+/* The contract of a service: what valetkey needs to know to hand out its valet keys and to serve them. One
+ * const struct a service, registered by VK_SERVICE_REGISTER; nothing else names it. A member that may be NULL
+ * says so.
  *
- * Later issues add to this contract (own keys, brokered drivers, graduate); every addition says what NULL means, so that a
- * service written today goes on compiling. */
+ * Later issues add to this contract (own keys, brokered drivers, graduate); every addition says what NULL
+ * means, so that a service written today goes on compiling. */
 #ifndef VALETKEY_SERVICE_H
 #define VALETKEY_SERVICE_H
 
@@ -19,7 +20,7 @@ struct vk_service;
 
 /* What the front process has and a service may use. Constant after start, except what says otherwise. */
 typedef struct vk_runtime {
-    int data_fd;          /* the data folder */
+    int data_fd; /* the data folder */
     char data_dir[PATH_MAX];
     vk_master *master;
     vk_registry registry; /* thread-safe */
@@ -29,8 +30,9 @@ typedef struct vk_runtime {
     size_t n_loops;
     int64_t default_ttl_ms;
     uint8_t admin_hash[VK_SHA256]; /* SHA-256 of the admin token; the token itself stays in its file */
-    uint8_t page_key[32];          /* random, of this process: seals what is given out and taken back (batons) */
-    /* The other roles, for health questions; replaced on loops[0] when a role is restarted, NULL while it is down. */
+    uint8_t page_key[32]; /* random, of this process: seals what is given out and taken back (batons) */
+    /* The other roles, for health questions; replaced on loops[0] when a role is restarted, NULL while it is
+     * down. */
     struct vk_client *keeper, *courier;
     int port_base;
     /* the addresses that environment variables carry, by service index */
@@ -38,14 +40,25 @@ typedef struct vk_runtime {
     int64_t started_ms;
 } vk_runtime;
 
+/* A token that was looked up lately and its lookup hash, so that a client's next request costs no HMAC. The
+ * registry is asked all the same, so a revocation counts at once. */
+typedef struct vk_memo {
+    uint64_t slot;
+    uint32_t n;
+    char token[VK_VALET_MAX];
+    uint8_t hash[VK_HASH];
+} vk_memo;
+enum { VK_MEMOS = 256 };
+
 /* One loop's view: what a handler reaches through ex->server->ctx. */
 typedef struct vk_worker {
     vk_runtime *rt;
     const struct vk_service *service; /* NULL: the admin listener */
     int index;                        /* of the service; -1 for admin */
     vk_loop *loop;
-    vk_store *reader;      /* this thread's read-only metadata */
-    vk_hmac_key *lookup;   /* this thread's lookup key */
+    vk_store *reader;    /* this thread's read-only metadata */
+    vk_hmac_key *lookup; /* this thread's lookup key */
+    vk_memo *memos;      /* VK_MEMOS of them from the first use on; wiped and freed with the worker */
 } vk_worker;
 
 /* Name and value of one environment variable. `secret` ones are never written under a public prefix. */
@@ -83,33 +96,40 @@ typedef struct vk_service {
     /* Traffic: head() must verify the credential (vk_service_verify) or answer. */
     const vk_handler *handler;
 
-    /* Appends this build's variables to out[], at most `room`; *n_r of them. `keys` are the derived valet keys in the
-     * order of `kinds`. Strings live in `a`. */
-    vk_err (*env)(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_str *keys, vk_env_var *out,
-                  size_t room, size_t *n_r);
+    /* Appends this build's variables to out[], at most `room`; *n_r of them. `keys` are the derived valet
+     * keys in the order of `kinds`. Strings live in `a`. */
+    vk_err (*env)(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_str *keys,
+                  vk_env_var *out, size_t room, size_t *n_r);
 
-    /* The build is revoked (t->closed is set): end what it has open. `done(arg)` from any thread, once nothing of it runs
-     * or holds a file. */
-    void (*close_tenant)(vk_tenant *t, void (*done)(void *arg), void *arg);
+    /* The build is revoked and no tenant of it passes verification any more: end what is open of it.
+     * `done(arg)` once, from any thread or from within the call, when nothing of it runs or holds a file.
+     * Called for every revocation and before a deletion, whether or not the build is in use. */
+    void (*close_build)(const char *build, void (*done)(void *arg), void *arg);
     /* Frees t->service[index]; nothing of it runs. */
     void (*free_tenant)(vk_tenant *t);
 
-    /* The build's data in the service's open format, consistent while written to. `done` from any thread; on VK_OK the fd is
-     * the receiver's. *why is a static text. May be NULL: nothing to export. */
-    void (*export_data)(const char *build, void (*done)(void *arg, vk_err e, const vk_export *x, const char *why), void *arg);
+    /* The build's data in the service's open format, consistent while written to. `done` from any thread; on
+     * VK_OK the fd is the receiver's. *why is a static text. May be NULL: nothing to export. */
+    void (*export_data)(const char *build,
+                        void (*done)(void *arg, vk_err e, const vk_export *x, const char *why), void *arg);
 } vk_service;
 
 /* Puts a pointer to the struct into a linker section; vk_services walks it. */
-#define VK_SERVICE_REGISTER(s)                                                                                         \
-    static const vk_service *const vk_reg_##s __attribute__((used, section("vk_services"), aligned(sizeof(void *)))) = &(s)
+#define VK_SERVICE_REGISTER(s)                                                                               \
+    static const vk_service *const vk_reg_##s                                                                \
+        __attribute__((used, section("vk_services"), aligned(sizeof(void *)))) = &(s)
 
 /* Registered services ordered by port_offset; index = position. */
 size_t vk_services(const vk_service *out[VK_SERVICES_MAX]);
 /* -1 when there is none of that name. */
 int vk_service_index(vk_str name);
 
-/* Recognises `token` as a key of this worker's service and kind, counts the use (sliding expiry), and gives a reference that
- * lasts until the exchange ends (ex->principal). Errors as vk_registry_verify, told to vk_fail. */
+/* Recognises `token` as a key of this worker's service and kind, counts the use (sliding expiry), and gives a
+ * reference that lasts until the exchange ends (ex->principal). Errors as vk_registry_verify, told to
+ * vk_fail. */
 VK_MUSTCHECK vk_err vk_service_verify(vk_exchange *ex, vk_str token, char kind);
+
+/* Wipes what vk_service_verify remembers in this worker. */
+void vk_service_forget(vk_worker *w);
 
 #endif

@@ -4,8 +4,8 @@
 
 #include "valetkey/service.h"
 
-/* Its server's ctx is a vk_worker with service NULL and index -1. Over admin.sock (server->names NULL) the peer's uid must be
- * ours or root's *and* the bearer token right; over TCP the bearer token alone decides. */
+/* Its server's ctx is a vk_worker with service NULL and index -1. Over admin.sock (server->names NULL) the
+ * peer's uid must be ours or root's *and* the bearer token right; over TCP the bearer token alone decides. */
 extern const vk_handler vk_admin_handler;
 
 #endif

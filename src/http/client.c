@@ -16,6 +16,7 @@ struct pending {
     size_t body_max;
     int64_t timeout_ms;
     void (*done)(void *arg, vk_err e, const vk_response *r);
+    void (*on_head)(void *arg, const vk_head *head);
     vk_err (*on_body)(void *arg, vk_str piece);
     void *arg;
 };
@@ -93,7 +94,7 @@ static void on_closed(vk_io *io)
 {
     vk_client *c = VK_CONTAINER(io, vk_client, io);
     if (c->in)
-        vk_loop_in_put(c->loop, c->in, true);
+        vk_loop_in_put(c->loop, c->in, VK_IN_SIZE);
     if (c->gone)
         c->gone(c->gone_arg);
     free(c);
@@ -196,7 +197,9 @@ static vk_err take_head(vk_client *c, struct pending *p)
     c->chunked = (vk_chunked){0};
     vk_buf_init(&c->body, p->body_max);
     c->body.secret = p->secret;
-    return VK_OK;
+    if (p->on_head)
+        p->on_head(p->arg, &c->head);
+    return c->dead ? VK_E_UNAVAILABLE : VK_OK;
 }
 
 /* One response out of the input. VK_OK: complete. VK_AGAIN: more bytes are needed. On an error *p may be
@@ -386,6 +389,7 @@ vk_err vk_client_send(vk_client *c, const vk_request *r)
     p->body_max = r->body_max;
     p->timeout_ms = r->timeout_ms ? r->timeout_ms : VK_CLIENT_TIMEOUT_MS;
     p->done = r->done;
+    p->on_head = r->on_head;
     p->on_body = r->on_body;
     p->arg = r->arg;
     write_request(&p->wire, r);

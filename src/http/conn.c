@@ -40,6 +40,7 @@ typedef struct vk_conn {
     vk_exchange *ex;
     char *in; /* borrowed from the loop while there is input */
     uint32_t in_at, in_n;
+    uint32_t in_high; /* most bytes that `in` has held */
     uint8_t state;
     bool eof, keep, in_advance, kick, io_closed;
     bool drained;     /* the last read took all there was */
@@ -100,10 +101,10 @@ static void on_io_closed(vk_io *io)
 static void drop_in(vk_conn *c)
 {
     if (c->in)
-        vk_loop_in_put(c->io.loop, c->in, c->in_secret || (c->ex && c->ex->secret));
+        vk_loop_in_put(c->io.loop, c->in, c->in_secret || (c->ex && c->ex->secret) ? c->in_high : 0);
     c->in = NULL;
     c->in_secret = false;
-    c->in_at = c->in_n = 0;
+    c->in_at = c->in_n = c->in_high = 0;
 }
 
 static void end_exchange(vk_conn *c)
@@ -208,6 +209,8 @@ static bool fill(vk_conn *c)
     c->drained = n < (ssize_t)room;
     if (n > 0) {
         c->in_n += (uint32_t)n;
+        if (c->in_n > c->in_high)
+            c->in_high = c->in_n;
         return true;
     }
     if (n == 0)
@@ -324,6 +327,7 @@ static bool take_head(vk_conn *c)
         return false;
     }
     c->in_at += (uint32_t)used;
+    c->in_secret |= h.authorization.n != 0;
     c->keep = h.keep_alive;
     c->framing = h.framing;
     c->body_left = h.content_length;
@@ -708,6 +712,15 @@ vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
     return VK_OK;
 }
 
+void vk_server_take(vk_server *s, int fd)
+{
+    vk_conn *c;
+    if (s->closing || s->n_conns >= VK_CONNS_MAX || adopt(s, fd, &c) != VK_OK)
+        close(fd);
+    else
+        arm(c, VK_IDLE_MS);
+}
+
 static void accept_again(vk_timer *t)
 {
     vk_server *s = VK_CONTAINER(t, vk_server, retry);
@@ -730,7 +743,6 @@ static void on_accept(vk_io *io, int events)
     vk_server *s = VK_CONTAINER(io, vk_server, accept);
     VK_UNUSED(events);
     for (int i = 0; i < ACCEPT_BATCH; i++) {
-        vk_conn *c;
         int on = 1, fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             accept_failed(s, errno);
@@ -738,10 +750,10 @@ static void on_accept(vk_io *io, int events)
         }
         if (s->names)
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (s->n_conns >= VK_CONNS_MAX || adopt(s, fd, &c) != VK_OK)
-            close(fd);
+        if (s->place)
+            s->place(s, fd);
         else
-            arm(c, VK_IDLE_MS);
+            vk_server_take(s, fd);
     }
 }
 

@@ -118,6 +118,8 @@ void vk_exchange_end(vk_exchange *ex)
     }
     vk_buf_free(&ex->body);
     vk_buf_free(&ex->out);
+    if (ex->authorization.n)
+        vk_wipe((void *)(uintptr_t)ex->authorization.p, ex->authorization.n);
     arena_put(ex->loop, ex->arena);
 }
 

@@ -108,7 +108,8 @@ const char *vk_loop_date(vk_loop *l)
     return l->date;
 }
 
-/* -------------------------------------------------------------------------------------------------- sockets */
+/* -------------------------------------------------------------------------------------------------- sockets
+ */
 
 static void on_poll(uv_poll_t *p, int status, int events)
 {
@@ -159,7 +160,8 @@ void vk_io_close(vk_io *io, void (*closed)(vk_io *io))
     io->fd = -1;
 }
 
-/* --------------------------------------------------------------------------------------------------- timers */
+/* --------------------------------------------------------------------------------------------------- timers
+ */
 
 static void on_tick(uv_timer_t *u)
 {
@@ -227,17 +229,17 @@ void vk_timer_clear(vk_loop *l, vk_timer *t)
     l->n_timers--;
 }
 
-/* -------------------------------------------------------------------------------------------------- buffers */
+/* -------------------------------------------------------------------------------------------------- buffers
+ */
 
 char *vk_loop_in_get(vk_loop *l)
 {
     return l->n_spare_in ? l->spare_in[--l->n_spare_in] : malloc(VK_IN_SIZE);
 }
 
-void vk_loop_in_put(vk_loop *l, char *p, bool wipe)
+void vk_loop_in_put(vk_loop *l, char *p, size_t wipe)
 {
-    if (wipe)
-        vk_wipe(p, VK_IN_SIZE);
+    vk_wipe(p, wipe);
     if (l->n_spare_in < VK_IN_KEEP)
         l->spare_in[l->n_spare_in++] = p;
     else

@@ -671,3 +671,8 @@ vk_err vk_sqlite_init(void)
         return VK_E_INTERNAL;
     return VK_OK;
 }
+
+const char *vk_sqlite_version(void)
+{
+    return sqlite3_libversion();
+}

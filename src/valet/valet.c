@@ -12,7 +12,8 @@ struct vk_master {
 
 vk_err vk_master_new(uint32_t kid, const uint8_t key[VK_MASTER], vk_master **out_r)
 {
-    vk_master *m = sodium_malloc(sizeof *m);
+    vk_master *m =
+        sodium_init() < 0 ? NULL : sodium_malloc(sizeof *m); /* sodium_init may be called again and again */
     if (!m)
         return VK_E_NOMEM;
     m->kid = kid;

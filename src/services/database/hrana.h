@@ -1,5 +1,6 @@
-/* Hrana over HTTP, JSON encoding: requests as trees, and the texts of the protocol. Sources: HRANA_3_SPEC and HTTP_V2_SPEC of
- * tursodatabase/libsql; where sqld differs from its spec, sqld counts, because the clients were built against it. */
+/* Hrana over HTTP, JSON encoding: requests as trees, and the texts of the protocol. Sources: HRANA_3_SPEC and
+ * HTTP_V2_SPEC of tursodatabase/libsql; where sqld differs from its spec, sqld counts, because the clients
+ * were built against it. */
 #ifndef VK_HRANA_H
 #define VK_HRANA_H
 
@@ -7,12 +8,12 @@
 
 enum {
     VK_HRANA_BODY_MAX = 32 * 1024 * 1024,
-    VK_HRANA_INLINE_BODY = 16 * 1024,  /* larger bodies are parsed in the pool, not on the loop */
-    VK_HRANA_REQUESTS_MAX = 4096,      /* in one pipeline */
-    VK_HRANA_STEPS_MAX = 16384,        /* in one batch */
+    VK_HRANA_INLINE_BODY = 16 * 1024, /* larger bodies are parsed in the pool, not on the loop */
+    VK_HRANA_REQUESTS_MAX = 4096,     /* in one pipeline */
+    VK_HRANA_STEPS_MAX = 16384,       /* in one batch */
     VK_HRANA_RESPONSE_MAX = 10 * 1024 * 1024,
-    VK_HRANA_STORED_MAX = 50,          /* SQL texts a stream */
-    VK_HRANA_STORED_TEXT = 5000,       /* bytes of one */
+    VK_HRANA_STORED_MAX = 50,    /* SQL texts a stream */
+    VK_HRANA_STORED_TEXT = 5000, /* bytes of one */
 };
 
 typedef enum vk_hrana_type { VK_H_NULL, VK_H_INTEGER, VK_H_FLOAT, VK_H_TEXT, VK_H_BLOB } vk_hrana_type;
@@ -35,11 +36,18 @@ typedef struct vk_hrana_stmt {
     uint32_t n_args, n_named;
 } vk_hrana_stmt;
 
-typedef enum vk_cond_type { VK_COND_OK, VK_COND_ERROR, VK_COND_NOT, VK_COND_AND, VK_COND_OR, VK_COND_AUTOCOMMIT } vk_cond_type;
+typedef enum vk_cond_type {
+    VK_COND_OK,
+    VK_COND_ERROR,
+    VK_COND_NOT,
+    VK_COND_AND,
+    VK_COND_OR,
+    VK_COND_AUTOCOMMIT
+} vk_cond_type;
 
 typedef struct vk_hrana_cond {
     vk_cond_type type;
-    uint32_t step, n;            /* OK, ERROR: step. NOT, AND, OR: n parts */
+    uint32_t step, n; /* OK, ERROR: step. NOT, AND, OR: n parts */
     struct vk_hrana_cond *parts;
 } vk_hrana_cond;
 
@@ -59,6 +67,9 @@ typedef enum vk_request_type {
     VK_R_GET_AUTOCOMMIT,
 } vk_request_type;
 
+/* The `type` of the request and of its response. */
+const char *vk_hrana_type_name(vk_request_type t);
+
 typedef struct vk_hrana_request {
     vk_request_type type;
     vk_hrana_stmt stmt; /* EXECUTE; SEQUENCE, DESCRIBE, STORE_SQL and CLOSE_SQL use sql and sql_id */
@@ -73,8 +84,8 @@ typedef struct vk_pipeline {
     bool closes; /* one of them is `close` */
 } vk_pipeline;
 
-/* The whole body is checked before anything of it runs. VK_E_INVALID: a protocol error, its text in *why_r (in the arena or
- * static). VK_E_NOMEM. Strings are views into `body` where possible. */
+/* The whole body is checked before anything of it runs. VK_E_INVALID: a protocol error, its text in *why_r
+ * (in the arena or static). VK_E_NOMEM. Strings are views into `body` where possible. */
 VK_MUSTCHECK vk_err vk_hrana_parse(vk_arena *a, vk_str body, vk_pipeline *out_r, vk_str *why_r);
 
 #endif

@@ -59,7 +59,8 @@ static vk_err parse_value(struct parse *p, const vk_json *v, vk_hrana_value *out
     return bad(p, VK_STR("Value type not recognized"));
 }
 
-static vk_err parse_values(struct parse *p, const vk_json *list, bool named, vk_hrana_value **out, uint32_t *n)
+static vk_err parse_values(struct parse *p, const vk_json *list, bool named, vk_hrana_value **out,
+                           uint32_t *n)
 {
     *n = 0;
     if (!list)
@@ -203,13 +204,20 @@ static vk_err parse_batch(struct parse *p, const vk_json *o, vk_hrana_request *o
     return e;
 }
 
+static const char *const names[] = {
+    [VK_R_CLOSE] = "close",         [VK_R_EXECUTE] = "execute",
+    [VK_R_BATCH] = "batch",         [VK_R_SEQUENCE] = "sequence",
+    [VK_R_DESCRIBE] = "describe",   [VK_R_STORE_SQL] = "store_sql",
+    [VK_R_CLOSE_SQL] = "close_sql", [VK_R_GET_AUTOCOMMIT] = "get_autocommit",
+};
+
+const char *vk_hrana_type_name(vk_request_type t)
+{
+    return names[t];
+}
+
 static vk_err parse_request(struct parse *p, const vk_json *o, vk_hrana_request *out)
 {
-    static const char *const names[] = {
-        [VK_R_CLOSE] = "close",         [VK_R_EXECUTE] = "execute",     [VK_R_BATCH] = "batch",
-        [VK_R_SEQUENCE] = "sequence",   [VK_R_DESCRIBE] = "describe",   [VK_R_STORE_SQL] = "store_sql",
-        [VK_R_CLOSE_SQL] = "close_sql", [VK_R_GET_AUTOCOMMIT] = "get_autocommit",
-    };
     vk_str type = vk_json_str(vk_json_get(o, VK_STR("type")));
     size_t i = 0;
     while (i < VK_COUNT(names) && !vk_str_eqz(type, names[i]))

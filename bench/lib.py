@@ -1,0 +1,178 @@
+"""What the benches share: a daemon of their own on loopback, wrk, CPU time of a process tree, PSS."""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BIN = os.environ.get("VALETKEY_BIN", os.path.join(ROOT, "build", "valetkey"))
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def need(*programs):
+    missing = [p for p in programs if not shutil.which(p, path=os.environ["PATH"] + ":/usr/sbin")]
+    if missing:
+        raise SystemExit(f"not found: {', '.join(missing)}. Install them: tools/install test")
+
+
+def tree(pid):
+    """The process and all its descendants."""
+    children = {}
+    for p in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{p}/stat") as f:
+                parent = int(f.read().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+        children.setdefault(parent, []).append(int(p))
+    found, todo = [], [pid]
+    while todo:
+        p = todo.pop()
+        found.append(p)
+        todo += children.get(p, [])
+    return found
+
+
+def cpu_seconds(pid):
+    total = 0
+    for p in tree(pid):
+        try:
+            with open(f"/proc/{p}/stat") as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        total += int(fields[11]) + int(fields[12])
+    return total / TICK
+
+
+def pss_bytes(pid):
+    total = 0
+    for p in tree(pid):
+        with open(f"/proc/{p}/smaps_rollup") as f:
+            total += int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M).group(1)) * 1024
+    return total
+
+
+class Daemon:
+    """A daemon with a data folder of its own, stopped and removed at the end of the `with`."""
+
+    def __init__(self, port_base, *args, prefix=(), data=None):
+        self.port = port_base
+        self.own = data is None
+        self.data = data or tempfile.mkdtemp(prefix="vk-bench-")
+        self.folder = os.path.join(self.data, "d")
+        self.args, self.prefix = args, prefix
+
+    def __enter__(self):
+        begun = time.monotonic()
+        self.log = open(os.path.join(self.data, "log"), "ab")
+        self.process = subprocess.Popen(
+            [*self.prefix, BIN, "serve", "--data", self.folder, "--port-base", str(self.port), *self.args],
+            stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.line = self.process.stdout.readline()
+        self.ready_ms = (time.monotonic() - begun) * 1000
+        if "ready" not in self.line:
+            self.process.wait(5)
+            raise SystemExit(f"the daemon did not start: see {self.log.name}")
+        with open(os.path.join(self.folder, "admin.token")) as f:
+            self.token = f.read().strip()
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+        if self.own:
+            shutil.rmtree(self.data, ignore_errors=True)
+
+    def api(self, method, path, body=None):
+        r = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/v1{path}", method=method,
+                                   data=None if body is None else json.dumps(body).encode(),
+                                   headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"})
+        with urllib.request.urlopen(r, timeout=60) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def build(self, name):
+        return self.api("POST", "/builds", {"id": name})["env"]["TURSO_AUTH_TOKEN"]
+
+    def sql(self, token, *statements):
+        requests = [{"type": "execute", "stmt": {"sql": s}} for s in statements] + [{"type": "close"}]
+        r = urllib.request.Request(f"http://127.0.0.1:{self.port + 2}/v2/pipeline", method="POST",
+                                   data=json.dumps({"requests": requests}).encode(),
+                                   headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(r, timeout=60) as answer:
+            results = json.loads(answer.read())["results"]
+        for x in results:
+            if x["type"] != "ok":
+                raise SystemExit(f"SQL failed: {x['error']}")
+        return results
+
+
+def wrk_script(path, requests):
+    """A wrk script that sends these (method, path, headers, body) in turn."""
+    with open(path, "w") as f:
+        f.write("local all = {}\nlocal at = 0\nfunction init()\n")
+        for method, target, headers, body in requests:
+            pairs = ", ".join(f"[{json.dumps(k)}] = {json.dumps(v)}" for k, v in headers.items())
+            text = "nil" if body is None else json.dumps(body)
+            f.write(f"  all[#all + 1] = wrk.format({json.dumps(method)}, {json.dumps(target)}, {{{pairs}}}, {text})\n")
+        f.write("end\nfunction request()\n  at = at % #all + 1\n  return all[at]\nend\n")
+
+
+def wrk(url, pid, seconds, connections=64, script=None, pin=None):
+    """Requests per second, CPU microseconds of the server's process tree per request, and the 99th percentile in ms."""
+    command = (["taskset", "-c", pin] if pin else []) + ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+    command += (["-s", script] if script else []) + [url]
+    before = cpu_seconds(pid)
+    out = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60).stdout
+    spent = cpu_seconds(pid) - before
+    n = int(re.search(r"(\d+) requests in", out).group(1))
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+    if bad or "Socket errors" in out:
+        raise SystemExit(f"errors under load:\n{out}")
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", out)
+    ms = float(p99.group(1)) * {"us": 0.001, "ms": 1, "s": 1000}[p99.group(2)]
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+    return {"rate": rate, "cpu_us": spent / n * 1e6 if n else float("inf"), "p99_ms": ms, "n": n}
+
+
+class Nginx:
+    """nginx with one worker that answers the same small JSON."""
+
+    def __init__(self, port, body, workers=1):
+        self.port, self.body, self.workers = port, body, workers
+
+    def __enter__(self):
+        self.folder = tempfile.mkdtemp(prefix="vk-nginx-")
+        conf = os.path.join(self.folder, "nginx.conf")
+        with open(conf, "w") as f:
+            f.write(f"""daemon off; worker_processes {self.workers}; pid {self.folder}/pid; error_log {self.folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {self.folder}/b; proxy_temp_path {self.folder}/p;
+  fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s;
+  server {{ listen 127.0.0.1:{self.port}; location / {{ default_type application/json; return 200 '{self.body}'; }} }} }}
+""")
+        self.process = subprocess.Popen([shutil.which("nginx", path="/usr/sbin:" + os.environ["PATH"]), "-c", conf, "-p", self.folder],
+                                        stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=1).read()
+                return self
+            except OSError:
+                time.sleep(0.05)
+        raise SystemExit("nginx did not start")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,2 @@
+export { ValetkeyError } from "../../shared/errors.js";
+export { provisionDatabase, type ProvisionedDatabase } from "./turso.js";

@@ -1,0 +1,54 @@
+#include "admin/access.h"
+
+#include <unistd.h>
+
+vk_str vk_bearer(vk_str authorization)
+{
+    if (authorization.n < 8 || !vk_str_ieq((vk_str){authorization.p, 7}, VK_STR("Bearer ")))
+        return VK_STR_NONE;
+    vk_str t = {authorization.p + 7, authorization.n - 7};
+    while (t.n && t.p[0] == ' ') {
+        t.p++;
+        t.n--;
+    }
+    return t;
+}
+
+vk_err vk_admin_check(const vk_exchange *ex, const vk_runtime *rt, const char **why_r)
+{
+    bool local = !ex->server->names;
+    if (local && ex->peer_uid != geteuid() && ex->peer_uid != 0) {
+        *why_r = "This socket serves the user that valetkey runs as, and root";
+        return VK_E_FORBIDDEN;
+    }
+    vk_str token = vk_bearer(ex->authorization);
+    uint8_t hash[VK_SHA256];
+    if (token.n == 0) {
+        *why_r = "Send the admin token as \"Authorization: Bearer …\"; it is in the file admin.token of the "
+                 "data folder";
+        return VK_E_UNAUTHORIZED;
+    }
+    vk_sha256(token, hash);
+    bool same = vk_str_eq_secret((vk_str){(const char *)hash, sizeof hash},
+                                 (vk_str){(const char *)rt->admin_hash, sizeof rt->admin_hash});
+    vk_wipe(hash, sizeof hash);
+    *why_r = "This is not the admin token; it is in the file admin.token of the data folder";
+    return same ? VK_OK : VK_E_UNAUTHORIZED;
+}
+
+vk_err vk_admin_check_site(const vk_exchange *ex, const char **why_r)
+{
+    vk_str site = vk_request_header(ex, VK_STR("Sec-Fetch-Site"));
+    vk_str origin = vk_request_header(ex, VK_STR("Origin"));
+    *why_r = "Pages of other origins cannot use the admin API; call it from the server side";
+    if (site.p && !vk_str_eqz(site, "same-origin") && !vk_str_eqz(site, "none"))
+        return VK_E_FORBIDDEN;
+    if (!origin.p)
+        return VK_OK;
+    vk_str scheme, rest = origin;
+    if (!vk_str_cut(&rest, ':', &scheme) || !vk_str_starts(rest, VK_STR("//")))
+        return VK_E_FORBIDDEN;
+    rest.p += 2;
+    rest.n -= 2;
+    return vk_str_ieq(rest, ex->host) ? VK_OK : VK_E_FORBIDDEN;
+}

@@ -1,0 +1,133 @@
+#include "admin/admin.h"
+
+#include "admin/access.h"
+#include "admin/call.h"
+#include "admin/page.h"
+
+static const vk_route routes[] = {
+    {"GET", "/api/v1/health", 0, VK_AUTH_NONE, vk_admin_health},
+    {"GET", "/api/v1/status", 0, VK_AUTH_TOKEN, vk_admin_status},
+    {"GET", "/api/v1/builds", 0, VK_AUTH_TOKEN, vk_admin_build_list},
+    {"POST", "/api/v1/builds", 16 * 1024, VK_AUTH_TOKEN, vk_admin_build_create},
+    {"GET", "/api/v1/builds/{}", 0, VK_AUTH_TOKEN, vk_admin_build_show},
+    {"DELETE", "/api/v1/builds/{}", 0, VK_AUTH_TOKEN, vk_admin_build_delete},
+    {"PUT", "/api/v1/builds/{}/origins", 16 * 1024, VK_AUTH_TOKEN, vk_admin_build_origins},
+    {"POST", "/api/v1/builds/{}/revoke", 0, VK_AUTH_TOKEN, vk_admin_build_revoke},
+    {"GET", "/api/v1/builds/{}/env", 0, VK_AUTH_TOKEN, vk_admin_build_env},
+    {"GET", "/api/v1/builds/{}/services/{}/export", 0, VK_AUTH_TOKEN, vk_admin_export},
+};
+
+static const char page_csp[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/* Asked for by load balancers, supervisors and the bench: no store, no other role, no allocation worth
+ * mentioning. */
+static void answer_healthz(vk_exchange *ex)
+{
+    if (vk_header_add(ex, "Cache-Control", VK_STR("no-store")) != VK_OK ||
+        vk_header_add(ex, "X-Content-Type-Options", VK_STR("nosniff")) != VK_OK)
+        ex->close = true;
+    vk_respond_text(ex, 200, "application/json",
+                    VK_STR("{\"status\":\"ok\",\"version\":\"" VK_VERSION "\"}"));
+}
+
+static bool reads(const vk_exchange *ex)
+{
+    return vk_str_eq(ex->method, VK_STR("GET")) || vk_str_eq(ex->method, VK_STR("HEAD"));
+}
+
+static const vk_page *find_page(vk_str path)
+{
+    for (const vk_page *p = vk_console_pages; p->path; p++)
+        if (vk_str_eqz(path, p->path))
+            return p;
+    return NULL;
+}
+
+static vk_err refuse_method(vk_exchange *ex, const char *allow)
+{
+    if (vk_header_add(ex, "Allow", vk_str_z(allow)) != VK_OK)
+        ex->close = true;
+    return vk_admin_error(ex, VK_E_METHOD, "This path takes %s only", allow);
+}
+
+/* A path that is no call of the API: the page's files, or nothing. */
+static vk_err head_page(vk_exchange *ex)
+{
+    if (!find_page(ex->path))
+        return vk_admin_error(
+            ex, VK_E_NOT_FOUND,
+            "There is nothing at this path: the admin API is below /api/v1 (docs/openapi.yaml), "
+            "the status page at /");
+    return reads(ex) ? VK_OK : refuse_method(ex, "GET");
+}
+
+static vk_err head(vk_exchange *ex)
+{
+    const vk_worker *w = ex->server->ctx;
+    ex->body_max = 0;
+    if (vk_str_eq(ex->path, VK_STR("/healthz")))
+        return reads(ex) ? VK_OK : refuse_method(ex, "GET");
+    const vk_route *route;
+    vk_str params[VK_ROUTE_PARAMS] = {VK_STR_NONE};
+    char allow[64];
+    vk_err e = vk_route_find(routes, VK_COUNT(routes), ex->method, ex->path, &route, params, allow);
+    if (e == VK_E_NOT_FOUND)
+        return head_page(ex);
+    if (e != VK_OK)
+        return refuse_method(ex, allow);
+    const char *why;
+    e = vk_admin_check_site(ex, &why);
+    if (e == VK_OK && route->auth == VK_AUTH_TOKEN) {
+        ex->secret = true;
+        e = vk_admin_check(ex, w->rt, &why);
+    }
+    if (e != VK_OK)
+        return vk_admin_error(ex, e, "%s", why);
+    vk_call *c = VK_NEW(ex->arena, vk_call);
+    if (!c)
+        return vk_admin_error(ex, VK_E_NOMEM, "Out of memory; try again in a second");
+    c->ex = ex;
+    c->rt = w->rt;
+    c->route = route;
+    memcpy(c->param, params, sizeof c->param);
+    c->content_type = "application/json";
+    c->file.fd = -1;
+    ex->ctx = c;
+    ex->body_max = route->body_max;
+    return VK_OK;
+}
+
+static void request(vk_exchange *ex)
+{
+    vk_call *c = ex->ctx;
+    if (c) {
+        c->route->run(c);
+        return;
+    }
+    const vk_page *p = find_page(ex->path);
+    if (!p) {
+        answer_healthz(ex);
+        return;
+    }
+    vk_admin_headers(ex, page_csp);
+    vk_respond_text(ex, 200, p->content_type, p->body);
+}
+
+static void refuse(vk_exchange *ex, int status, vk_err e, const char *text)
+{
+    vk_buf_clear(&ex->out);
+    vk_jw w = vk_jw_on(&ex->out);
+    vk_jw_obj(&w);
+    vk_jw_key(&w, VK_STR("error"));
+    vk_jw_obj(&w);
+    vk_jw_kstr(&w, "code", vk_str_z(vk_err_name(e)));
+    vk_jw_kstr(&w, "message", vk_str_z(text));
+    vk_jw_obj_end(&w);
+    vk_jw_obj_end(&w);
+    vk_admin_headers(ex, NULL);
+    vk_respond(ex, status, "application/json");
+}
+
+const vk_handler vk_admin_handler = {.head = head, .request = request, .refuse = refuse};

@@ -1,0 +1,369 @@
+/* Builds: create, list, show, origins, environment. */
+#include "admin/call.h"
+#include "core/clock.h"
+#include "core/random.h"
+#include "handoff/env.h"
+#include "http/uri.h"
+
+enum { LIST_DEFAULT = 100, LIST_MAX = 500, RANDOM_ID = 10, RANDOM_TRIES = 4 };
+
+/* ------------------------------------------------------------------------------------------ create */
+
+struct rows_arg {
+    const vk_runtime *rt;
+    vk_hmac_key *lookup;
+};
+
+/* The rows of all valet keys that registered services issue. Called by the store once the generation is
+ * known. */
+static vk_err make_rows(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r)
+{
+    const struct rows_arg *x = arg;
+    const vk_service *services[VK_SERVICES_MAX];
+    size_t n_services = vk_services(services), n = 0;
+    for (size_t i = 0; i < n_services; i++)
+        for (const vk_valet_kind *k = services[i]->kinds; k && k->kind; k++) {
+            char key[VK_VALET_MAX];
+            if (n == 16)
+                return VK_E_INTERNAL;
+            vk_valet_row *r = &rows[n++];
+            *r = (vk_valet_row){
+                .kind = k->kind, .kid = vk_master_kid(x->rt->master), .generation = b->generation};
+            memcpy(r->build, b->id, sizeof r->build);
+            snprintf(r->service, sizeof r->service, "%s", services[i]->name);
+            vk_valet_derive(x->rt->master, vk_str_z(k->prefix), vk_str_z(b->id), vk_str_z(services[i]->name),
+                            k->kind, b->generation, key);
+            vk_valet_hash(x->lookup, vk_str_z(key), r->hash);
+            vk_wipe(key, sizeof key);
+        }
+    *n_r = n;
+    return VK_OK;
+}
+
+static void random_id(char id[VK_BUILD_ID_MAX + 1])
+{
+    static const char alphabet[33] = "abcdefghijklmnopqrstuvwxyz234567";
+    uint8_t bytes[RANDOM_ID];
+    vk_random(bytes, sizeof bytes);
+    for (size_t i = 0; i < RANDOM_ID; i++)
+        id[i] = alphabet[bytes[i] & 31];
+    id[RANDOM_ID] = '\0';
+}
+
+static void fill_build(const vk_call *c, int64_t now, vk_build *b)
+{
+    const vk_create *p = &c->create;
+    *b = (vk_build){.state = VK_BUILD_ACTIVE, .created_ms = now, .touched_ms = now};
+    if (p->id.p)
+        memcpy(b->id, p->id.p, p->id.n);
+    else
+        random_id(b->id);
+    snprintf(b->framework, sizeof b->framework, "%s",
+             p->framework ? p->framework->name : vk_frameworks[0].name);
+    b->ttl_ms = p->ttl_ms ? p->ttl_ms : c->rt->default_ttl_ms;
+    b->expires_ms = now + b->ttl_ms;
+    b->n_origins = (uint32_t)p->n_origins;
+    memcpy(b->origins, p->origins, sizeof *p->origins * p->n_origins);
+}
+
+static vk_err put_env(vk_call *c, vk_buf *out, const vk_build *b, vk_env_format f, const char **why_r)
+{
+    vk_env_var *vars = vk_arena_alloc(c->ex->arena, sizeof *vars * VK_ENV_MAX);
+    size_t n = 0;
+    *why_r = "out of memory";
+    if (!vars)
+        return VK_E_NOMEM;
+    vk_err e = vk_env_build(c->rt, c->ex->arena, b, c->framework, vars, &n, why_r);
+    return e == VK_OK ? vk_env_write(out, f, vars, n, why_r) : e;
+}
+
+static void answer_with_env(vk_call *c, const vk_build *b, int status)
+{
+    vk_jw w = vk_jw_on(&c->ex->out);
+    const char *why;
+    vk_jw_obj(&w);
+    vk_admin_build_members(&w, b, vk_clock_wall_ms());
+    vk_jw_key(&w, VK_STR("env"));
+    vk_err e = put_env(c, &c->ex->out, b, VK_ENV_JSON, &why);
+    if (e != VK_OK) {
+        vk_call_fail(c, e, "The build \"%s\" exists, but its environment cannot be made: %s", b->id, why);
+        return;
+    }
+    w.need_comma = true;
+    vk_jw_obj_end(&w);
+    vk_call_finish(c, status);
+}
+
+/* The build was there before this request. */
+static void answer_existing(vk_call *c, const vk_build *b)
+{
+    switch (b->state) {
+    case VK_BUILD_DELETING:
+        vk_call_fail(c, VK_E_CONFLICT, "The build \"%s\" is being deleted; try again in a second", b->id);
+        return;
+    case VK_BUILD_REVOKED:
+        vk_call_fail(c, VK_E_CONFLICT,
+                     "The build \"%s\" exists and was revoked; delete it first, or choose another id", b->id);
+        return;
+    default:
+        break;
+    }
+    if (b->expires_ms <= vk_clock_wall_ms())
+        vk_call_fail(c, VK_E_CONFLICT,
+                     "The build \"%s\" exists and has expired; delete it first, or choose another id", b->id);
+    else if (!vk_create_fits(&c->create, b))
+        vk_call_fail(
+            c, VK_E_CONFLICT,
+            "The build \"%s\" exists with another framework, ttl or other origins; GET it to see them, PUT "
+            "its origins to change those, or choose another id",
+            b->id);
+    else
+        answer_with_env(c, b, 200);
+}
+
+static void answer_idem_mismatch(vk_call *c)
+{
+    vk_call_fail(c, VK_E_UNPROCESSABLE,
+                 "This Idempotency-Key was used with another request; use a new key for a new request");
+}
+
+static void answer_idem_gone(vk_call *c)
+{
+    vk_call_fail(c, VK_E_CONFLICT,
+                 "The build that this Idempotency-Key made was deleted; use a new key to make another one");
+}
+
+/* VK_AGAIN: the random id was taken. */
+static vk_err try_create(vk_call *c, const uint8_t digest[VK_HASH], vk_build *b)
+{
+    vk_store *s = c->rt->store;
+    struct rows_arg arg = {.rt = c->rt};
+    vk_err e = vk_valet_lookup_key(c->rt->master, &arg.lookup);
+    if (e != VK_OK)
+        return e;
+    fill_build(c, vk_clock_wall_ms(), b);
+    char wanted[VK_BUILD_ID_MAX + 1];
+    memcpy(wanted, b->id, sizeof wanted);
+    e = s->ops->build_create(s, c->ex->arena, b, c->idem, digest, make_rows, &arg);
+    vk_hmac_key_free(arg.lookup);
+    bool taken = e == VK_E_CONFLICT && !c->create.id.p && strcmp(wanted, b->id) == 0;
+    return taken ? VK_AGAIN : e;
+}
+
+static void create_work(vk_call *c)
+{
+    vk_store *s = c->rt->store;
+    uint8_t digest[VK_HASH];
+    vk_build b;
+    vk_str id;
+    vk_create_digest(&c->create, digest);
+    vk_err e = c->idem.n ? s->ops->idem_find(s, c->ex->arena, c->idem, digest, &id) : VK_E_NOT_FOUND;
+    if (e == VK_OK) {
+        e = s->ops->build_get(s, c->ex->arena, id, &b);
+        if (e == VK_E_NOT_FOUND)
+            answer_idem_gone(c);
+        else if (e != VK_OK)
+            vk_call_fail_store(c, e);
+        else
+            answer_existing(c, &b);
+        return;
+    }
+    if (e == VK_E_NOT_FOUND) {
+        e = VK_AGAIN;
+        for (int i = 0; e == VK_AGAIN && i < RANDOM_TRIES; i++)
+            e = try_create(c, digest, &b);
+    }
+    if (e == VK_OK)
+        answer_with_env(c, &b, 201);
+    else if (e == VK_E_CONFLICT)
+        answer_existing(c, &b);
+    else if (e == VK_E_UNPROCESSABLE)
+        answer_idem_mismatch(c);
+    else
+        vk_call_fail_store(c, e);
+}
+
+static bool json_type(const vk_exchange *ex)
+{
+    vk_str t = ex->content_type, type;
+    if (!t.p || ex->body.n == 0)
+        return true;
+    if (!vk_str_cut(&t, ';', &type))
+        type = t;
+    while (type.n && type.p[type.n - 1] == ' ')
+        type.n--;
+    return vk_str_ieq(type, VK_STR("application/json"));
+}
+
+void vk_admin_build_create(vk_call *c)
+{
+    const char *why;
+    vk_str idem = vk_request_header(c->ex, VK_STR("Idempotency-Key"));
+    if (!json_type(c->ex)) {
+        (void)vk_admin_error(c->ex, VK_E_INVALID, "The Content-Type must be application/json");
+        return;
+    }
+    if (idem.p && !vk_idem_ok(idem)) {
+        (void)vk_admin_error(c->ex, VK_E_INVALID,
+                             "Idempotency-Key must be 1 to 255 visible ASCII characters");
+        return;
+    }
+    vk_err e = vk_create_parse(c->ex->arena, vk_buf_view(&c->ex->body), &c->create, &why);
+    if (e != VK_OK) {
+        (void)vk_admin_error(c->ex, e, "%s", why);
+        return;
+    }
+    c->idem = idem;
+    vk_call_on_lane(c, create_work);
+}
+
+/* -------------------------------------------------------------------------------------- list, show */
+
+static void list_work(vk_call *c)
+{
+    vk_store *s = c->rt->store;
+    size_t limit = (size_t)c->status, n = 0;
+    vk_build *b = vk_arena_alloc(c->ex->arena, sizeof *b * (limit + 1));
+    vk_err e = b ? s->ops->build_list(s, c->ex->arena, c->param[0], limit + 1, b, &n) : VK_E_NOMEM;
+    if (e != VK_OK) {
+        vk_call_fail_store(c, e);
+        return;
+    }
+    int64_t now = vk_clock_wall_ms();
+    bool more = n > limit;
+    vk_jw w = vk_jw_on(&c->ex->out);
+    vk_jw_obj(&w);
+    vk_jw_key(&w, VK_STR("builds"));
+    vk_jw_arr(&w);
+    for (size_t i = 0; i < n && i < limit; i++) {
+        vk_jw_obj(&w);
+        vk_admin_build_members(&w, &b[i], now);
+        vk_jw_obj_end(&w);
+    }
+    vk_jw_arr_end(&w);
+    vk_jw_key(&w, VK_STR("next"));
+    if (more)
+        vk_jw_str(&w, vk_str_z(b[limit - 1].id));
+    else
+        vk_jw_null(&w);
+    vk_jw_obj_end(&w);
+    vk_call_finish(c, 200);
+}
+
+/* The query's value, or VK_STR_NONE. False: it cannot be decoded; answered. */
+static bool query(vk_call *c, const char *name, vk_str *out_r)
+{
+    *out_r = VK_STR_NONE;
+    vk_err e = vk_query_get(c->ex->arena, c->ex->query, vk_str_z(name), out_r);
+    if (e == VK_OK || e == VK_E_NOT_FOUND)
+        return true;
+    (void)vk_admin_error(c->ex, e, "The query parameter \"%s\" is not well-formed", name);
+    return false;
+}
+
+void vk_admin_build_list(vk_call *c)
+{
+    vk_str after, limit;
+    int64_t n = LIST_DEFAULT;
+    if (!query(c, "after", &after) || !query(c, "limit", &limit))
+        return;
+    if (limit.p && (vk_str_to_i64(limit, &n) != VK_OK || n < 1 || n > LIST_MAX)) {
+        (void)vk_admin_error(c->ex, VK_E_INVALID, "\"limit\" must be a number from 1 to %d", (int)LIST_MAX);
+        return;
+    }
+    if (after.n && !vk_build_id_ok(after)) {
+        (void)vk_admin_error(c->ex, VK_E_INVALID,
+                             "\"after\" must be a build's id: the \"next\" of the page before");
+        return;
+    }
+    c->param[0] = after;
+    c->status = (int)n;
+    vk_call_on_lane(c, list_work);
+}
+
+static void show_work(vk_call *c)
+{
+    vk_build b;
+    if (!vk_call_build(c, &b))
+        return;
+    vk_jw w = vk_jw_on(&c->ex->out);
+    vk_jw_obj(&w);
+    vk_admin_build_members(&w, &b, vk_clock_wall_ms());
+    vk_jw_obj_end(&w);
+    vk_call_finish(c, 200);
+}
+
+void vk_admin_build_show(vk_call *c)
+{
+    vk_call_on_lane(c, show_work);
+}
+
+/* ----------------------------------------------------------------------------------------- origins */
+
+static void origins_work(vk_call *c)
+{
+    vk_store *s = c->rt->store;
+    vk_build b;
+    if (!vk_call_build(c, &b))
+        return;
+    if (b.state != VK_BUILD_ACTIVE) {
+        vk_call_fail(c, VK_E_CONFLICT, "The build \"%s\" is %s; only an active build's origins can change",
+                     b.id, vk_build_state_name(&b, vk_clock_wall_ms()));
+        return;
+    }
+    vk_err e = s->ops->build_origins(s, c->param[0], c->create.origins, c->create.n_origins);
+    if (e != VK_OK)
+        vk_call_fail_store(c, e);
+    else
+        show_work(c);
+}
+
+void vk_admin_build_origins(vk_call *c)
+{
+    const char *why;
+    if (!json_type(c->ex)) {
+        (void)vk_admin_error(c->ex, VK_E_INVALID, "The Content-Type must be application/json");
+        return;
+    }
+    vk_err e = vk_origins_parse(c->ex->arena, vk_buf_view(&c->ex->body), &c->create, &why);
+    if (e != VK_OK)
+        (void)vk_admin_error(c->ex, e, "%s", why);
+    else
+        vk_call_on_lane(c, origins_work);
+}
+
+/* ------------------------------------------------------------------------------------- environment */
+
+static void env_work(vk_call *c)
+{
+    vk_build b;
+    vk_env_format f = VK_ENV_JSON;
+    const char *why;
+    if (!vk_call_build(c, &b))
+        return;
+    const char *state = vk_build_state_name(&b, vk_clock_wall_ms());
+    if (strcmp(state, "active") != 0) {
+        vk_call_fail(c, VK_E_CONFLICT,
+                     "The build \"%s\" is %s, so its keys open nothing; create another build", b.id, state);
+        return;
+    }
+    if (c->format.p && !vk_env_format_parse(c->format, &f)) {
+        vk_call_fail(c, VK_E_INVALID,
+                     "\"format\" is unknown; known are dotenv, shell, docker, systemd and json");
+        return;
+    }
+    vk_err e = put_env(c, &c->ex->out, &b, f, &why);
+    if (e != VK_OK) {
+        vk_call_fail(c, e, "%s", why);
+        return;
+    }
+    if (f != VK_ENV_JSON)
+        c->content_type = "text/plain; charset=utf-8";
+    vk_call_finish(c, 200);
+}
+
+void vk_admin_build_env(vk_call *c)
+{
+    if (query(c, "framework", &c->framework) && query(c, "format", &c->format))
+        vk_call_on_lane(c, env_work);
+}

@@ -1,0 +1,61 @@
+/* One request to the admin API on its way: loop → metadata lane (→ other threads) → loop. Lives in the
+ * exchange's arena. */
+#ifndef VK_ADMIN_CALL_H
+#define VK_ADMIN_CALL_H
+
+#include "admin/admin.h"
+#include "admin/input.h"
+#include "admin/route.h"
+#include "core/json_write.h"
+
+typedef struct vk_call {
+    vk_job job; /* first: the metadata lane */
+    vk_exchange *ex;
+    vk_runtime *rt;
+    const vk_route *route;
+    vk_str param[VK_ROUTE_PARAMS];
+    void (*work)(struct vk_call *c);
+    int status; /* what vk_call_finish answers with */
+    const char *content_type;
+    vk_create create; /* POST /builds and PUT origins */
+    vk_str idem;
+    vk_str framework, format; /* GET env */
+    struct {
+        int fd;
+        int64_t size;
+        const char *content_type;
+    } file; /* of an export; fd -1 otherwise */
+} vk_call;
+
+/* nosniff, no-store and a policy that lets a browser run nothing. `csp` NULL: the one of data. */
+void vk_admin_headers(vk_exchange *ex, const char *csp);
+/* On the loop: answers {"error":{"code":…,"message":…}}. The text says what to do next and holds no secret.
+ * Returns `e`. */
+vk_err vk_admin_error(vk_exchange *ex, vk_err e, const char *fmt, ...) VK_PRINTF(3, 4);
+
+/* `work` on the metadata lane; it must end with vk_call_finish or vk_call_fail. Answers 503 when the lane is
+ * full. */
+void vk_call_on_lane(vk_call *c, void (*work)(vk_call *c));
+/* From any thread, the last thing that is done with the call: answers with ex->out on the loop. */
+void vk_call_finish(vk_call *c, int status);
+void vk_call_fail(vk_call *c, vk_err e, const char *fmt, ...) VK_PRINTF(3, 4);
+/* An error of the store that has no better text. */
+void vk_call_fail_store(vk_call *c, vk_err e);
+
+/* The stored build of c->param[0]; when it cannot be used, answers and returns false. On the lane. */
+VK_MUSTCHECK bool vk_call_build(vk_call *c, vk_build *b);
+/* Members of the build into an open object. */
+void vk_admin_build_members(vk_jw *w, const vk_build *b, int64_t now);
+
+void vk_admin_build_create(vk_call *c);
+void vk_admin_build_list(vk_call *c);
+void vk_admin_build_show(vk_call *c);
+void vk_admin_build_origins(vk_call *c);
+void vk_admin_build_env(vk_call *c);
+void vk_admin_build_revoke(vk_call *c);
+void vk_admin_build_delete(vk_call *c);
+void vk_admin_export(vk_call *c);
+void vk_admin_health(vk_call *c);
+void vk_admin_status(vk_call *c);
+
+#endif

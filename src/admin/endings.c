@@ -1,0 +1,119 @@
+/* Revoking and deleting a build. */
+#include "admin/call.h"
+#include "admin/lifecycle.h"
+#include "core/clock.h"
+#include "core/log.h"
+
+struct ending_call {
+    vk_ending ending; /* first */
+    vk_call *call;
+    uint64_t generation;
+};
+
+static struct ending_call *begin(vk_call *c, const vk_build *b, void (*done)(vk_ending *e))
+{
+    struct ending_call *x = VK_NEW(c->ex->arena, struct ending_call);
+    if (!x) {
+        vk_call_fail(c, VK_E_NOMEM, "Out of memory; try again in a second");
+        return NULL;
+    }
+    x->call = c;
+    x->generation = b->generation;
+    x->ending.rt = c->rt;
+    x->ending.done = done;
+    memcpy(x->ending.build, b->id, sizeof x->ending.build);
+    return x;
+}
+
+static vk_call *call_of(vk_ending *e)
+{
+    return VK_CONTAINER(e, struct ending_call, ending)->call;
+}
+
+/* ------------------------------------------------------------------------------------------ revoke */
+
+static void revoked(vk_ending *e)
+{
+    vk_call_finish(call_of(e), 200);
+}
+
+static void revoke_work(vk_call *c)
+{
+    vk_store *s = c->rt->store;
+    vk_build b;
+    if (!vk_call_build(c, &b))
+        return;
+    struct ending_call *x = begin(c, &b, revoked);
+    if (!x)
+        return;
+    vk_err e = s->ops->build_revoke(s, c->param[0], vk_clock_wall_ms());
+    if (e == VK_OK)
+        e = s->ops->build_get(s, c->ex->arena, c->param[0], &b);
+    if (e != VK_OK) {
+        vk_call_fail_store(c, e);
+        return;
+    }
+    vk_jw w = vk_jw_on(&c->ex->out);
+    vk_jw_obj(&w);
+    vk_admin_build_members(&w, &b, vk_clock_wall_ms());
+    vk_jw_obj_end(&w);
+    vk_log(VK_INFO, "build %s: revoked", b.id);
+    vk_ending_run(&x->ending);
+}
+
+void vk_admin_build_revoke(vk_call *c)
+{
+    vk_call_on_lane(c, revoke_work);
+}
+
+/* ------------------------------------------------------------------------------------------ delete */
+
+static void remove_work(vk_call *c)
+{
+    const struct ending_call *x = c->ex->principal;
+    vk_err e = vk_deletion_finish(c->rt->store, c->rt->data_fd, vk_str_z(x->ending.build), x->generation);
+    if (e != VK_OK) {
+        vk_log(VK_ERROR, "build %s: its data could not be removed (%s)", x->ending.build, vk_err_name(e));
+        vk_call_fail(
+            c, e == VK_E_FULL ? e : VK_E_IO,
+            "The build \"%s\" is closed for good, but its data could not be removed yet; DELETE it again, or "
+            "restart valetkey, which finishes it",
+            x->ending.build);
+        return;
+    }
+    vk_log(VK_INFO, "build %s: deleted", x->ending.build);
+    vk_call_finish(c, 204);
+}
+
+static void closed(vk_ending *e)
+{
+    vk_call_on_lane(call_of(e), remove_work);
+}
+
+static void delete_work(vk_call *c)
+{
+    vk_store *s = c->rt->store;
+    vk_build b;
+    vk_err e =
+        vk_build_id_ok(c->param[0]) ? s->ops->build_get(s, c->ex->arena, c->param[0], &b) : VK_E_NOT_FOUND;
+    if (e == VK_E_NOT_FOUND) { /* deleting what is not there has the wanted effect */
+        vk_call_finish(c, 204);
+        return;
+    }
+    struct ending_call *x = e == VK_OK ? begin(c, &b, closed) : NULL;
+    if (e == VK_OK && !x)
+        return;
+    if (e == VK_OK && b.state != VK_BUILD_DELETING)
+        e = s->ops->build_deleting(s, c->param[0], vk_clock_wall_ms());
+    if (e != VK_OK) {
+        vk_call_fail_store(c, e);
+        return;
+    }
+    c->ex->principal = x;
+    vk_ending_run(&x->ending);
+}
+
+void vk_admin_build_delete(vk_call *c)
+{
+    vk_call_on_lane(c, delete_work);
+}

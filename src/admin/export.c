@@ -1,0 +1,68 @@
+/* The data of one service of a build, as a file. Also of a revoked or expired build: its data is the owner's.
+ */
+#include "admin/call.h"
+
+#include "core/log.h"
+
+#include <unistd.h>
+
+/* The exchange ended before the file was handed to the answer. */
+static void drop_file(vk_exchange *ex)
+{
+    vk_call *c = ex->ctx;
+    if (c->file.fd >= 0)
+        close(c->file.fd);
+}
+
+static void exported(void *arg, vk_err e, const vk_export *x, const char *why)
+{
+    vk_call *c = arg;
+    char name[VK_BUILD_ID_MAX + 80];
+    if (e != VK_OK) {
+        if (e == VK_E_NOT_FOUND)
+            vk_call_fail(c, e, "The build \"" VK_STR_FMT "\" has no data in this service yet",
+                         VK_STR_ARG(c->param[0]));
+        else
+            vk_call_fail(c, e, "The data could not be exported: %s", why ? why : vk_err_name(e));
+        return;
+    }
+    c->file.fd = x->fd;
+    c->file.size = x->size;
+    c->file.content_type = x->content_type;
+    snprintf(name, sizeof name, "attachment; filename=\"" VK_STR_FMT "-%s\"", VK_STR_ARG(c->param[0]),
+             x->file_name ? x->file_name : "export");
+    if (vk_header_add(c->ex, "Content-Disposition", vk_str_z(name)) != VK_OK)
+        vk_log(VK_WARN, "admin: no room for the name of an export");
+    vk_call_finish(c, 200);
+}
+
+static void export_work(vk_call *c)
+{
+    const vk_service *services[VK_SERVICES_MAX];
+    size_t n = vk_services(services);
+    int i = vk_service_index(c->param[1]);
+    vk_build b;
+    if (!vk_call_build(c, &b))
+        return;
+    if (i < 0 || (size_t)i >= n || !services[i]->export_data) {
+        vk_call_fail(c, VK_E_NOT_FOUND, "There is no service of that name whose data can be exported");
+        return;
+    }
+    if (b.state == VK_BUILD_DELETING) {
+        vk_call_fail(c, VK_E_CONFLICT, "The build \"%s\" is being deleted", b.id);
+        return;
+    }
+    vk_str id = vk_arena_dup(c->ex->arena, c->param[0]);
+    if (!id.p) {
+        vk_call_fail(c, VK_E_NOMEM, "Out of memory; try again in a second");
+        return;
+    }
+    c->param[0] = id;
+    services[i]->export_data(id.p, exported, c);
+}
+
+void vk_admin_export(vk_call *c)
+{
+    c->ex->done = drop_file;
+    vk_call_on_lane(c, export_work);
+}

@@ -1,0 +1,209 @@
+#include "admin/input.h"
+
+#include "admin/origin.h"
+#include "core/clock.h"
+#include "core/json_read.h"
+
+#include <stdarg.h>
+
+enum { TTL_MIN_MS = 60 * 1000, SHOWN_MAX = 64 };
+static const int64_t ttl_max_ms = (int64_t)3650 * 86400 * 1000;
+
+static vk_err VK_PRINTF(3, 4) refuse(vk_arena *a, const char **why_r, const char *fmt, ...)
+{
+    char text[700];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    vk_str s = vk_arena_dup(a, (vk_str){text, n < 0 ? 0 : strlen(text)});
+    *why_r = s.p ? s.p : "Out of memory";
+    return VK_E_INVALID;
+}
+
+/* What people wrote, short enough to be repeated to them. */
+static vk_str shown(vk_str s)
+{
+    return (vk_str){s.p, s.n > SHOWN_MAX ? SHOWN_MAX : s.n};
+}
+
+static vk_err parse_object(vk_arena *a, vk_str body, vk_json **out_r, const char **why_r)
+{
+    const char *what = NULL;
+    size_t at = 0;
+    vk_err e = vk_json_parse(a, body, out_r, &what, &at);
+    if (e == VK_E_INVALID)
+        return refuse(a, why_r, "The body is not valid JSON: %s at byte %zu", what ? what : "error", at);
+    *why_r = "Out of memory";
+    if (e != VK_OK)
+        return e;
+    if ((*out_r)->type != VK_JSON_OBJECT)
+        return refuse(a, why_r, "The body must be a JSON object");
+    return VK_OK;
+}
+
+static int by_bytes(const void *x, const void *y)
+{
+    const vk_str *a = x, *b = y;
+    size_t n = a->n < b->n ? a->n : b->n;
+    int c = memcmp(a->p, b->p, n);
+    return c ? c : (a->n > b->n) - (a->n < b->n);
+}
+
+static vk_err take_origins(vk_arena *a, const vk_json *v, vk_create *c, const char **why_r)
+{
+    if (v->type != VK_JSON_ARRAY)
+        return refuse(a, why_r, "\"origins\" must be an array of texts such as \"http://localhost:3000\"");
+    if (v->count > VK_ORIGINS_MAX)
+        return refuse(a, why_r, "\"origins\" has %u entries; a build may have %d", v->count,
+                      (int)VK_ORIGINS_MAX);
+    size_t n = 0;
+    for (const vk_json *o = v->u.child; o; o = o->next) {
+        const char *why;
+        if (o->type != VK_JSON_STRING)
+            return refuse(a, why_r, "\"origins\" must hold texts only");
+        vk_err e = vk_origin_parse(a, o->u.s, &c->origins[n], &why);
+        if (e != VK_OK)
+            return refuse(a, why_r, "The origin \"" VK_STR_FMT "\" %s", VK_STR_ARG(shown(o->u.s)), why);
+        n++;
+    }
+    qsort(c->origins, n, sizeof *c->origins, by_bytes);
+    c->n_origins = 0;
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || !vk_str_eq(c->origins[i], c->origins[c->n_origins - 1]))
+            c->origins[c->n_origins++] = c->origins[i];
+    c->has_origins = true;
+    return VK_OK;
+}
+
+static vk_err take_id(vk_arena *a, const vk_json *v, vk_create *c, const char **why_r)
+{
+    if (v->type != VK_JSON_STRING || !vk_build_id_ok(v->u.s))
+        return refuse(a, why_r,
+                      "\"id\" must be 1 to 32 characters of a-z, 0-9 and -, beginning and ending with a "
+                      "letter or digit");
+    c->id = v->u.s;
+    return VK_OK;
+}
+
+static vk_err take_framework(vk_arena *a, const vk_json *v, vk_create *c, const char **why_r)
+{
+    c->framework = v->type == VK_JSON_STRING ? vk_framework_find(v->u.s) : NULL;
+    if (!c->framework)
+        return refuse(a, why_r, "\"framework\" is unknown; known are %s", vk_framework_names());
+    return VK_OK;
+}
+
+static vk_err take_ttl(vk_arena *a, const vk_json *v, vk_create *c, const char **why_r)
+{
+    int64_t ms = 0, seconds;
+    if (v->type == VK_JSON_STRING) {
+        if (vk_duration_parse(v->u.s, &ms) != VK_OK)
+            ms = 0;
+    } else if (vk_json_i64(v, &seconds) == VK_OK && seconds > 0 && seconds <= ttl_max_ms / 1000) {
+        ms = seconds * 1000;
+    }
+    if (ms < TTL_MIN_MS || ms > ttl_max_ms)
+        return refuse(a, why_r,
+                      "\"ttl\" must be seconds, or a text such as \"30d\", \"12h\" or \"90m\": 60 seconds to "
+                      "3650 days");
+    c->ttl_ms = ms;
+    return VK_OK;
+}
+
+static const struct member {
+    const char *name;
+    vk_err (*take)(vk_arena *a, const vk_json *v, vk_create *c, const char **why_r);
+} members[] = {
+    {"origins", take_origins},
+    {"id", take_id},
+    {"framework", take_framework},
+    {"ttl", take_ttl},
+};
+
+static vk_err take_members(vk_arena *a, const vk_json *o, size_t n_known, vk_create *c, const char **why_r)
+{
+    for (const vk_json *m = o->u.child; m; m = m->next) {
+        size_t i = 0;
+        while (i < n_known && !vk_str_eqz(m->key, members[i].name))
+            i++;
+        if (i == n_known)
+            return refuse(a, why_r, "The member \"" VK_STR_FMT "\" is unknown; known are %s",
+                          VK_STR_ARG(shown(m->key)),
+                          n_known == 1 ? "origins" : "id, framework, origins and ttl");
+        if (m != vk_json_get(o, m->key))
+            return refuse(a, why_r, "The member \"%s\" stands twice", members[i].name);
+        vk_err e = m->type == VK_JSON_NULL ? VK_OK : members[i].take(a, m, c, why_r);
+        if (e != VK_OK)
+            return e;
+    }
+    return VK_OK;
+}
+
+vk_err vk_create_parse(vk_arena *a, vk_str body, vk_create *out_r, const char **why_r)
+{
+    vk_create c = {0};
+    vk_json *o;
+    if (body.n) {
+        vk_err e = parse_object(a, body, &o, why_r);
+        if (e == VK_OK)
+            e = take_members(a, o, VK_COUNT(members), &c, why_r);
+        if (e != VK_OK)
+            return e;
+    }
+    *out_r = c;
+    return VK_OK;
+}
+
+vk_err vk_origins_parse(vk_arena *a, vk_str body, vk_create *out_r, const char **why_r)
+{
+    vk_create c = {0};
+    vk_json *o;
+    vk_err e = parse_object(a, body, &o, why_r);
+    if (e == VK_OK)
+        e = take_members(a, o, 1, &c, why_r);
+    if (e != VK_OK)
+        return e;
+    if (!c.has_origins)
+        return refuse(a, why_r, "The member \"origins\" is missing; an empty array takes all origins away");
+    *out_r = c;
+    return VK_OK;
+}
+
+void vk_create_digest(const vk_create *c, uint8_t out[VK_SHA256])
+{
+    /* No part can hold a newline, so the text says one thing only. */
+    char text[64 + VK_BUILD_ID_MAX + VK_FRAMEWORK_MAX + VK_ORIGINS_MAX * (VK_ORIGIN_MAX + 2)];
+    size_t at = (size_t)snprintf(text, sizeof text, "create/1\n" VK_STR_FMT "\n%s\n%lld\n%s\n",
+                                 VK_STR_ARG(c->id), c->framework ? c->framework->name : "",
+                                 (long long)c->ttl_ms, c->has_origins ? "origins" : "");
+    for (size_t i = 0; i < c->n_origins && at < sizeof text; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, VK_STR_FMT "\n", VK_STR_ARG(c->origins[i]));
+    vk_sha256((vk_str){text, at < sizeof text ? at : sizeof text}, out);
+}
+
+bool vk_create_fits(const vk_create *c, const vk_build *b)
+{
+    if ((c->id.p && !vk_str_eqz(c->id, b->id)) ||
+        (c->framework && strcmp(c->framework->name, b->framework) != 0) ||
+        (c->ttl_ms && c->ttl_ms != b->ttl_ms))
+        return false;
+    if (!c->has_origins)
+        return true;
+    if (c->n_origins != b->n_origins)
+        return false;
+    for (size_t i = 0; i < c->n_origins; i++) /* the store gives them sorted too */
+        if (!vk_str_eq(c->origins[i], b->origins[i]))
+            return false;
+    return true;
+}
+
+bool vk_idem_ok(vk_str key)
+{
+    if (key.n == 0 || key.n > VK_IDEM_MAX)
+        return false;
+    for (size_t i = 0; i < key.n; i++)
+        if (key.p[i] < '!' || key.p[i] > '~')
+            return false;
+    return true;
+}

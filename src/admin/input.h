@@ -1,0 +1,36 @@
+/* Bodies of the admin API, checked in full before anything is done. Strict: an unknown member is an error
+ * that names it. */
+#ifndef VK_ADMIN_INPUT_H
+#define VK_ADMIN_INPUT_H
+
+#include "core/arena.h"
+#include "crypto/digest.h"
+#include "handoff/framework.h"
+#include "store/store.h"
+
+enum { VK_IDEM_MAX = 255 };
+
+/* What POST /builds may say. An absent member has no opinion: defaults for a new build, no conflict with an
+ * old one. */
+typedef struct vk_create {
+    vk_str id;                     /* p NULL: make one */
+    const vk_framework *framework; /* NULL: absent */
+    int64_t ttl_ms;                /* 0: absent */
+    bool has_origins;
+    size_t n_origins;
+    vk_str origins[VK_ORIGINS_MAX]; /* normalised, sorted, each once */
+} vk_create;
+
+/* VK_E_INVALID: *why_r (in `a` or static) is a sentence that names the member and what it may be. An empty
+ * body is {}. Pure. */
+VK_MUSTCHECK vk_err vk_create_parse(vk_arena *a, vk_str body, vk_create *out_r, const char **why_r);
+/* {"origins":[…]} */
+VK_MUSTCHECK vk_err vk_origins_parse(vk_arena *a, vk_str body, vk_create *out_r, const char **why_r);
+/* The same request gives the same digest, however its JSON was written. */
+void vk_create_digest(const vk_create *c, uint8_t out[VK_SHA256]);
+/* True when nothing in `c` contradicts the build. */
+bool vk_create_fits(const vk_create *c, const vk_build *b);
+/* 1–255 visible ASCII characters. */
+bool vk_idem_ok(vk_str key);
+
+#endif

@@ -1,0 +1,133 @@
+/* GET /health, for everyone who may reach the port, and GET /status, for the admin. */
+#include "admin/call.h"
+#include "admin/health.h"
+#include "core/clock.h"
+
+#include <unistd.h>
+
+struct status_call {
+    vk_health_ask ask; /* first */
+    vk_call *call;
+    vk_health health;
+};
+
+static void put_role(vk_jw *w, const char *name, bool ok)
+{
+    vk_jw_kstr(w, name, ok ? VK_STR("ok") : VK_STR("down"));
+}
+
+static void put_common(vk_jw *w, const vk_runtime *rt, const vk_health *h)
+{
+    int64_t up = vk_clock_wall_ms() - rt->started_ms;
+    char started[VK_CLOCK_TEXT];
+    vk_clock_text(rt->started_ms, started);
+    vk_jw_kstr(w, "status", h->keeper && h->courier ? VK_STR("ok") : VK_STR("degraded"));
+    vk_jw_kstr(w, "version", VK_STR(VK_VERSION));
+    vk_jw_kstr(w, "started", vk_str_z(started));
+    vk_jw_ki64(w, "uptime", up > 0 ? up / 1000 : 0);
+    vk_jw_key(w, VK_STR("roles"));
+    vk_jw_obj(w);
+    put_role(w, "front", true); /* it is answering */
+    put_role(w, "keeper", h->keeper);
+    put_role(w, "courier", h->courier);
+    vk_jw_obj_end(w);
+}
+
+static void begin(vk_call *c, void (*done)(vk_health_ask *a, const vk_health *h))
+{
+    struct status_call *x = VK_NEW(c->ex->arena, struct status_call);
+    if (!x) {
+        (void)vk_admin_error(c->ex, VK_E_NOMEM, "Out of memory; try again in a second");
+        return;
+    }
+    x->call = c;
+    x->ask.rt = c->rt;
+    x->ask.done = done;
+    c->ex->principal = x;
+    vk_health_get(&x->ask);
+}
+
+/* ------------------------------------------------------------------------------------------ health */
+
+static void health_known(vk_health_ask *a, const vk_health *h)
+{
+    vk_call *c = VK_CONTAINER(a, struct status_call, ask)->call;
+    vk_jw w = vk_jw_on(&c->ex->out);
+    vk_jw_obj(&w);
+    put_common(&w, c->rt, h);
+    vk_jw_obj_end(&w);
+    vk_call_finish(c, 200);
+}
+
+void vk_admin_health(vk_call *c)
+{
+    begin(c, health_known);
+}
+
+/* ------------------------------------------------------------------------------------------ status */
+
+static void put_services(vk_jw *w, const vk_runtime *rt)
+{
+    const vk_service *services[VK_SERVICES_MAX];
+    size_t n = vk_services(services);
+    vk_jw_key(w, VK_STR("services"));
+    vk_jw_arr(w);
+    for (size_t i = 0; i < n; i++) {
+        vk_jw_obj(w);
+        vk_jw_kstr(w, "name", vk_str_z(services[i]->name));
+        vk_jw_kstr(w, "vendor", vk_str_z(services[i]->vendor));
+        vk_jw_kstr(w, "driver", vk_str_z(services[i]->driver));
+        vk_jw_ki64(w, "port", rt->port_base + services[i]->port_offset);
+        vk_jw_kstr(w, "url_sandbox", vk_str_z(rt->url_sandbox[i]));
+        vk_jw_kstr(w, "url_browser", vk_str_z(rt->url_browser[i]));
+        vk_jw_obj_end(w);
+    }
+    vk_jw_arr_end(w);
+}
+
+static void status_work(vk_call *c)
+{
+    const struct status_call *x = c->ex->principal;
+    vk_store *s = c->rt->store;
+    int64_t builds = 0, active = 0;
+    vk_err e = s->ops->counts(s, vk_clock_wall_ms(), &builds, &active);
+    if (e != VK_OK) {
+        vk_call_fail_store(c, e);
+        return;
+    }
+    vk_jw w = vk_jw_on(&c->ex->out);
+    vk_jw_obj(&w);
+    put_common(&w, c->rt, &x->health);
+    vk_jw_key(&w, VK_STR("builds"));
+    vk_jw_obj(&w);
+    vk_jw_ki64(&w, "total", builds);
+    vk_jw_ki64(&w, "active", active);
+    vk_jw_obj_end(&w);
+    vk_jw_key(&w, VK_STR("key_source"));
+    if (x->health.key_source[0])
+        vk_jw_str(&w, vk_str_z(x->health.key_source));
+    else
+        vk_jw_null(&w);
+    vk_jw_kbool(&w, "key_beside_data", x->health.key_beside_data);
+    vk_jw_kstr(&w, "metadata", vk_str_z(s->ops->name));
+    vk_jw_ki64(&w, "schema", VK_SCHEMA_VERSION);
+    vk_jw_kstr(&w, "data_dir", vk_str_z(c->rt->data_dir));
+    vk_jw_ki64(&w, "default_ttl", c->rt->default_ttl_ms / 1000);
+    vk_jw_ki64(&w, "loops", (int64_t)c->rt->n_loops);
+    vk_jw_ki64(&w, "console_port", c->rt->port_base);
+    put_services(&w, c->rt);
+    vk_jw_obj_end(&w);
+    vk_call_finish(c, 200);
+}
+
+static void status_health_known(vk_health_ask *a, const vk_health *h)
+{
+    struct status_call *x = VK_CONTAINER(a, struct status_call, ask);
+    x->health = *h;
+    vk_call_on_lane(x->call, status_work);
+}
+
+void vk_admin_status(vk_call *c)
+{
+    begin(c, status_health_known);
+}

@@ -1,0 +1,67 @@
+#include "core/clock.h"
+#include "core/log.h"
+#include "daemon/daemon.h"
+
+#include <sys/stat.h>
+
+extern const char vk_help_serve[];
+int vk_cmd_serve(int argc, char **argv);
+
+const char vk_help_serve[] =
+    "Usage: valetkey serve [options]\n"
+    "\n"
+    "Runs the daemon in the foreground until it gets SIGTERM or SIGINT. Prints one line when it is ready.\n"
+    "\n"
+    "  --data DIR               the data folder, made when it is not there (default ./.valetkey)\n"
+    "  --port-base N            console on 127.0.0.1:N, database on N+2 (default 4500)\n"
+    "  --config FILE            settings as lines \"name = value\"\n"
+    "  --url-sandbox S=URL      the address of service S as apps' servers reach it\n"
+    "  --url-browser S=URL      the address of service S as browsers reach it\n"
+    "  --ttl TIME               how long a new build's keys last unused: 30d, 12h, 90m (default 30d)\n"
+    "  --loops N                event loops, 1 to 64 (default: one per CPU)\n"
+    "  --key-file FILE          the key that seals the vault (default: DIR.key, made at the first start)\n"
+    "  --log-level LEVEL        debug, info, warn or error (default info); the log goes to standard error\n"
+    "\n"
+    "Flags win over the environment (VALETKEY_DATA, VALETKEY_KEY_FILE), the environment over the file.\n"
+    "In the file: data, key_file, port_base, ttl, loops, log_level, url_sandbox.SERVICE, "
+    "url_browser.SERVICE.\n"
+    "\n"
+    "Examples:\n"
+    "  valetkey serve\n"
+    "  valetkey serve --data /var/lib/valetkey --port-base 7000\n"
+    "  valetkey serve --url-browser database=https://db.preview.example.org\n";
+
+/* The seam of core/clock.h, so that a test can see keys expire. Said aloud, since keys may then live longer
+ * or shorter. */
+static void move_clock(void)
+{
+    const char *text = getenv("VALETKEY_TEST_CLOCK_OFFSET_MS");
+    int64_t ms;
+    if (!text || vk_str_to_i64(vk_str_z(text), &ms) != VK_OK || ms == 0)
+        return;
+    vk_clock_offset(ms);
+    vk_log(VK_WARN, "VALETKEY_TEST_CLOCK_OFFSET_MS moves the clock by %lld ms: expiry counts from there",
+           (long long)ms);
+}
+
+int vk_cmd_serve(int argc, char **argv)
+{
+    static vk_config config;
+    static vk_daemon daemon;
+    char why[VK_WHY_MAX];
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            fputs(vk_help_serve, stdout);
+            return 0;
+        }
+    vk_err e = vk_config_load(argc, argv, &config, why);
+    if (e != VK_OK) {
+        fprintf(stderr, "valetkey: %s\n", why);
+        return 2;
+    }
+    umask(077);
+    vk_log_init("supervisor", config.log_level);
+    move_clock();
+    daemon = (vk_daemon){.config = &config, .data_fd = -1, .lock_fd = -1, .admin_fd = -1};
+    return vk_supervise(&daemon);
+}

@@ -1,0 +1,394 @@
+#include "daemon/config.h"
+
+#include "core/clock.h"
+#include "core/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+/* Where a value came from, for the sentences: "--ttl", "VALETKEY_DATA", "valetkey.conf line 3 (ttl)". */
+typedef struct setting {
+    vk_str name; /* "port_base", "url_sandbox.database" */
+    vk_str value;
+    const char *from;
+} setting;
+
+vk_err vk_say(char why[VK_WHY_MAX], vk_err e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(why, VK_WHY_MAX, fmt, ap);
+    va_end(ap);
+    return e;
+}
+
+static vk_err set_path(char out[PATH_MAX], const setting *s, char why[VK_WHY_MAX])
+{
+    if (s->value.n == 0)
+        return vk_say(why, VK_E_INVALID, "%s is empty: name a path.", s->from);
+    if (s->value.n >= PATH_MAX || memchr(s->value.p, '\0', s->value.n))
+        return vk_say(why, VK_E_INVALID, "%s is too long for a path.", s->from);
+    memcpy(out, s->value.p, s->value.n);
+    out[s->value.n] = '\0';
+    return VK_OK;
+}
+
+static vk_err set_int(int *out, const setting *s, int64_t least, int64_t most, char why[VK_WHY_MAX])
+{
+    int64_t v;
+    if (vk_str_to_i64(s->value, &v) != VK_OK || v < least || v > most)
+        return vk_say(why, VK_E_INVALID, "%s wants a number from %lld to %lld, not \"" VK_STR_FMT "\".",
+                      s->from, (long long)least, (long long)most, VK_STR_ARG(s->value));
+    *out = (int)v;
+    return VK_OK;
+}
+
+static vk_err set_level(vk_level *out, const setting *s, char why[VK_WHY_MAX])
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    for (size_t i = 0; i < VK_COUNT(names); i++)
+        if (vk_str_eqz(s->value, names[i])) {
+            *out = (vk_level)i;
+            return VK_OK;
+        }
+    return vk_say(why, VK_E_INVALID, "%s wants debug, info, warn or error, not \"" VK_STR_FMT "\".", s->from,
+                  VK_STR_ARG(s->value));
+}
+
+/* --------------------------------------------------------------------------------------------------- URLs */
+
+static bool host_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_';
+}
+
+/* "host", "host:port", "[v6]:port" at the front of `s`, taken off. */
+static bool take_authority(vk_str *s)
+{
+    size_t i = 0;
+    if (s->n && s->p[0] == '[') {
+        for (i = 1; i < s->n && s->p[i] != ']'; i++)
+            if (!(strchr("0123456789abcdefABCDEF:.", s->p[i]) && s->p[i]))
+                return false;
+        if (i == s->n || i < 3)
+            return false;
+        i++;
+    } else {
+        while (i < s->n && host_char(s->p[i]))
+            i++;
+        if (i == 0 || s->p[0] == '.')
+            return false;
+    }
+    if (i < s->n && s->p[i] == ':') {
+        int64_t port;
+        size_t at = ++i;
+        while (i < s->n && s->p[i] >= '0' && s->p[i] <= '9')
+            i++;
+        if (vk_str_to_i64((vk_str){s->p + at, i - at}, &port) != VK_OK || port < 1 || port > 65535)
+            return false;
+    }
+    s->p += i;
+    s->n -= i;
+    return true;
+}
+
+static bool url_ok(vk_str url)
+{
+    if (vk_str_starts(url, VK_STR("http://")))
+        url = (vk_str){url.p + 7, url.n - 7};
+    else if (vk_str_starts(url, VK_STR("https://")))
+        url = (vk_str){url.p + 8, url.n - 8};
+    else
+        return false;
+    if (!take_authority(&url))
+        return false;
+    if (url.n && url.p[0] != '/')
+        return false;
+    for (size_t i = 0; i < url.n; i++)
+        if (!host_char(url.p[i]) && !(url.p[i] && strchr("/~%!$&'()*+,;=:@", url.p[i])))
+            return false;
+    return true;
+}
+
+vk_str vk_config_url_host(const char *url)
+{
+    const char *host = strstr(url, "://");
+    if (!host)
+        return VK_STR_NONE;
+    host += 3;
+    return (vk_str){host, host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/")};
+}
+
+static vk_err set_url(char urls[VK_SERVICES_MAX][VK_URL_MAX], vk_str service, const setting *s,
+                      char why[VK_WHY_MAX])
+{
+    int index = vk_service_index(service);
+    if (index < 0) {
+        const vk_service *all[VK_SERVICES_MAX];
+        size_t n = vk_services(all), at = 0;
+        char known[200] = "";
+        for (size_t i = 0; i < n && at < sizeof known; i++)
+            at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", all[i]->name);
+        return vk_say(why, VK_E_INVALID,
+                      "%s names the service \"" VK_STR_FMT
+                      "\", which this version does not have. It has: %s.",
+                      s->from, VK_STR_ARG(service), known);
+    }
+    vk_str url = s->value;
+    if (!url_ok(url))
+        return vk_say(why, VK_E_INVALID,
+                      "%s wants an address like https://db.example.org:8443, without user, query and "
+                      "fragment, not \"" VK_STR_FMT "\".",
+                      s->from, VK_STR_ARG(url));
+    while (url.p[url.n - 1] == '/')
+        url.n--;
+    if (url.n >= VK_URL_MAX)
+        return vk_say(why, VK_E_INVALID, "%s is longer than %d characters.", s->from, VK_URL_MAX - 1);
+    memcpy(urls[index], url.p, url.n);
+    urls[index][url.n] = '\0';
+    return VK_OK;
+}
+
+/* ----------------------------------------------------------------------------------------------- settings */
+
+static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
+{
+    vk_str name = s->name, head;
+    if (vk_str_eqz(name, "data"))
+        return set_path(c->data, s, why);
+    if (vk_str_eqz(name, "key_file"))
+        return set_path(c->key_file, s, why);
+    if (vk_str_eqz(name, "port_base"))
+        return set_int(&c->port_base, s, 1, 65536 - VK_PORTS, why);
+    if (vk_str_eqz(name, "loops"))
+        return set_int(&c->loops, s, 1, VK_LOOPS_MAX, why);
+    if (vk_str_eqz(name, "log_level"))
+        return set_level(&c->log_level, s, why);
+    if (vk_str_eqz(name, "ttl")) {
+        if (vk_duration_parse(s->value, &c->ttl_ms) != VK_OK)
+            return vk_say(why, VK_E_INVALID,
+                          "%s wants a time like 30d, 12h, 90m or 45s, at most 10 years, not \"" VK_STR_FMT
+                          "\".",
+                          s->from, VK_STR_ARG(s->value));
+        return VK_OK;
+    }
+    if (vk_str_cut(&name, '.', &head)) {
+        if (vk_str_eqz(head, "url_sandbox"))
+            return set_url(c->url_sandbox, name, s, why);
+        if (vk_str_eqz(head, "url_browser"))
+            return set_url(c->url_browser, name, s, why);
+    }
+    return VK_E_NOT_FOUND;
+}
+
+static vk_str trim(vk_str s)
+{
+    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
+        s = (vk_str){s.p + 1, s.n - 1};
+    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t' || s.p[s.n - 1] == '\r'))
+        s.n--;
+    return s;
+}
+
+enum { NAME_MAX_FILE = 64, SEEN_MAX = 64 };
+
+typedef struct ini {
+    const char *file;
+    int line;
+    char section[NAME_MAX_FILE];
+    char seen[SEEN_MAX][NAME_MAX_FILE];
+    size_t n_seen;
+} ini;
+
+static vk_err ini_line(vk_config *c, ini *x, vk_str line, char why[VK_WHY_MAX])
+{
+    vk_str name;
+    char full[NAME_MAX_FILE], from[NAME_MAX_FILE + 200];
+    if (line.n == 0 || line.p[0] == '#' || line.p[0] == ';')
+        return VK_OK;
+    if (line.p[0] == '[') {
+        vk_str in = trim((vk_str){line.p + 1, line.n - 1 - (line.p[line.n - 1] == ']')});
+        if (line.p[line.n - 1] != ']' || in.n == 0 || in.n >= sizeof x->section - 1)
+            return vk_say(why, VK_E_INVALID, "%.150s line %d: a section looks like [url_sandbox].", x->file,
+                          x->line);
+        snprintf(x->section, sizeof x->section, VK_STR_FMT ".", VK_STR_ARG(in));
+        return VK_OK;
+    }
+    vk_str value = line;
+    if (!vk_str_cut(&value, '=', &name))
+        return vk_say(why, VK_E_INVALID, "%.150s line %d: expected \"name = value\".", x->file, x->line);
+    name = trim(name);
+    int n = snprintf(full, sizeof full, "%s" VK_STR_FMT, x->section, VK_STR_ARG(name));
+    if (n < 0 || (size_t)n >= sizeof full)
+        return vk_say(why, VK_E_INVALID, "%.150s line %d: the name is too long.", x->file, x->line);
+    for (size_t i = 0; i < x->n_seen; i++)
+        if (vk_str_eqz(vk_str_z(full), x->seen[i]))
+            return vk_say(why, VK_E_INVALID, "%.150s line %d: %s stands twice.", x->file, x->line, full);
+    if (x->n_seen == SEEN_MAX)
+        return vk_say(why, VK_E_INVALID, "%.150s has more than %d settings.", x->file, SEEN_MAX);
+    memcpy(x->seen[x->n_seen++], full, sizeof full);
+    snprintf(from, sizeof from, "%.150s line %d (%s)", x->file, x->line, full);
+    vk_err e = apply(c, &(setting){vk_str_z(full), trim(value), from}, why);
+    if (e == VK_E_NOT_FOUND)
+        return vk_say(why, VK_E_INVALID,
+                      "%.150s line %d: there is no setting %s. Settings: data, key_file, port_base, ttl, "
+                      "loops, log_level, "
+                      "url_sandbox.SERVICE, url_browser.SERVICE.",
+                      x->file, x->line, full);
+    return e;
+}
+
+vk_err vk_config_text(vk_config *c, vk_str text, const char *name, char why[VK_WHY_MAX])
+{
+    ini x = {.file = name};
+    vk_err e = VK_OK;
+    if (memchr(text.p ? text.p : "", '\0', text.n))
+        return vk_say(why, VK_E_INVALID, "%.150s is not a text file.", name);
+    while (e == VK_OK && text.n) {
+        vk_str line;
+        x.line++;
+        if (!vk_str_cut(&text, '\n', &line)) {
+            line = text;
+            text.n = 0;
+        }
+        e = ini_line(c, &x, trim(line), why);
+    }
+    return e;
+}
+
+static vk_err load_file(vk_config *c, const char *path, char why[VK_WHY_MAX])
+{
+    char real[PATH_MAX];
+    vk_buf text;
+    if (!realpath(path, real)) {
+        return vk_say(why, VK_E_IO, "The configuration file %.300s cannot be read: %s.", path,
+                      vk_errno_text(errno));
+    }
+    vk_buf_init(&text, VK_CONFIG_FILE_MAX + 8192);
+    vk_err e = vk_disk_read(AT_FDCWD, real, VK_CONFIG_FILE_MAX, &text);
+    if (e == VK_E_TOO_LARGE)
+        vk_say(why, e, "The configuration file %.300s is larger than %d bytes.", path, VK_CONFIG_FILE_MAX);
+    else if (e != VK_OK)
+        vk_say(why, e, "The configuration file %.300s cannot be read (%s).", path, vk_err_name(e));
+    else
+        e = vk_config_text(c, vk_buf_view(&text), path, why);
+    vk_buf_free(&text);
+    return e;
+}
+
+/* -------------------------------------------------------------------------------------------------- flags */
+
+typedef struct flag {
+    const char *name;    /* "--port-base" */
+    const char *setting; /* "port_base"; NULL: --config; ends in '.': SERVICE=VALUE */
+} flag;
+
+static const flag flags[] = {
+    {"--data", "data"},
+    {"--config", NULL},
+    {"--port-base", "port_base"},
+    {"--ttl", "ttl"},
+    {"--loops", "loops"},
+    {"--key-file", "key_file"},
+    {"--log-level", "log_level"},
+    {"--url-sandbox", "url_sandbox."},
+    {"--url-browser", "url_browser."},
+};
+
+/* The flag at argv[*i] and its value, which may be the next argument. */
+static vk_err next_flag(int argc, char **argv, int *i, const flag **flag_r, vk_str *value_r,
+                        char why[VK_WHY_MAX])
+{
+    const char *arg = argv[*i];
+    size_t n = strcspn(arg, "=");
+    for (size_t f = 0; f < VK_COUNT(flags); f++) {
+        if (!vk_str_eqz((vk_str){arg, n}, flags[f].name))
+            continue;
+        *flag_r = &flags[f];
+        if (arg[n] == '=') {
+            *value_r = vk_str_z(arg + n + 1);
+        } else if (*i + 1 < argc) {
+            *value_r = vk_str_z(argv[++*i]);
+        } else {
+            return vk_say(why, VK_E_INVALID, "%s wants a value. See: valetkey serve --help", arg);
+        }
+        return VK_OK;
+    }
+    return vk_say(why, VK_E_INVALID, "valetkey serve does not know \"%.200s\". See: valetkey serve --help",
+                  arg);
+}
+
+static vk_err apply_flag(vk_config *c, const flag *f, vk_str value, char why[VK_WHY_MAX])
+{
+    char name[NAME_MAX_FILE];
+    vk_str service = VK_STR_NONE;
+    if (f->setting[strlen(f->setting) - 1] == '.' && (!vk_str_cut(&value, '=', &service) || service.n > 32))
+        return vk_say(why, VK_E_INVALID, "%s wants SERVICE=URL, as in %s database=https://db.example.org.",
+                      f->name, f->name);
+    snprintf(name, sizeof name, "%s" VK_STR_FMT, f->setting, VK_STR_ARG(service));
+    return apply(c, &(setting){vk_str_z(name), value, f->name}, why);
+}
+
+static vk_err apply_env(vk_config *c, const char *name, const char *setting_name, char why[VK_WHY_MAX])
+{
+    const char *value = getenv(name);
+    if (!value || !*value)
+        return VK_OK;
+    return apply(c, &(setting){vk_str_z(setting_name), vk_str_z(value), name}, why);
+}
+
+static void defaults(vk_config *c)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    *c = (vk_config){
+        .port_base = VK_PORT_BASE, .ttl_ms = (int64_t)VK_TTL_DAYS * 86400 * 1000, .log_level = VK_INFO};
+    c->loops = cpus < 1 ? 1 : cpus > VK_LOOPS_MAX ? VK_LOOPS_MAX : (int)cpus;
+    snprintf(c->data, sizeof c->data, "./.valetkey");
+}
+
+/* Addresses that nobody set are the listeners' own. */
+static void fill_urls(vk_config *c)
+{
+    const vk_service *all[VK_SERVICES_MAX];
+    size_t n = vk_services(all);
+    for (size_t i = 0; i < n; i++) {
+        char local[VK_URL_MAX];
+        snprintf(local, sizeof local, "http://127.0.0.1:%d", c->port_base + all[i]->port_offset);
+        if (!c->url_sandbox[i][0])
+            memcpy(c->url_sandbox[i], local, sizeof local);
+        if (!c->url_browser[i][0])
+            memcpy(c->url_browser[i], local, sizeof local);
+    }
+}
+
+vk_err vk_config_load(int argc, char **argv, vk_config *out_r, char why[VK_WHY_MAX])
+{
+    const flag *f;
+    vk_str value;
+    const char *file = NULL;
+    vk_err e = VK_OK;
+    defaults(out_r);
+    /* First the whole line is understood, so that a wrong flag is told before a file is looked for. */
+    for (int i = 1; e == VK_OK && i < argc; i++) {
+        e = next_flag(argc, argv, &i, &f, &value, why);
+        if (e == VK_OK && !f->setting)
+            file = value.p;
+    }
+    if (e == VK_OK && file)
+        e = load_file(out_r, file, why);
+    if (e == VK_OK)
+        e = apply_env(out_r, "VALETKEY_DATA", "data", why);
+    if (e == VK_OK)
+        e = apply_env(out_r, "VALETKEY_KEY_FILE", "key_file", why);
+    for (int i = 1; e == VK_OK && i < argc; i++) {
+        e = next_flag(argc, argv, &i, &f, &value, why);
+        if (e == VK_OK && f->setting)
+            e = apply_flag(out_r, f, value, why);
+    }
+    if (e == VK_OK)
+        fill_urls(out_r);
+    return e;
+}

@@ -1,0 +1,42 @@
+/* What `valetkey serve` was told: flags before environment before configuration file before defaults. Pure
+ * but for reading the file. The file is INI: "name = value" lines, "[section]" puts "section." before the
+ * names that follow, lines that begin with '#' or ';' are comments. Unknown names, names given twice and
+ * values that cannot be are errors with their line. */
+#ifndef VK_DAEMON_CONFIG_H
+#define VK_DAEMON_CONFIG_H
+
+#include "core/log.h"
+#include "valetkey/service.h"
+
+enum {
+    VK_PORT_BASE = 4500,
+    VK_PORTS = 5, /* the highest offset from the base is 4 */
+    VK_TTL_DAYS = 30,
+    VK_CONFIG_FILE_MAX = 64 * 1024,
+    VK_WHY_MAX = 1024, /* a sentence for people, with NUL */
+};
+
+typedef struct vk_config {
+    char data[PATH_MAX];
+    char key_file[PATH_MAX]; /* empty: beside the data */
+    int port_base;
+    int64_t ttl_ms;
+    int loops;
+    vk_level log_level;
+    char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
+} vk_config;
+
+/* Writes a sentence and returns `e`. */
+vk_err vk_say(char why[VK_WHY_MAX], vk_err e, const char *fmt, ...) VK_PRINTF(3, 4);
+
+/* argv[0] is the subcommand. VK_E_INVALID: `why` is the sentence; VK_E_IO when the file cannot be read. */
+VK_MUSTCHECK vk_err vk_config_load(int argc, char **argv, vk_config *out_r, char why[VK_WHY_MAX]);
+
+/* Text of a configuration file into `c`; `name` is for the sentences. */
+VK_MUSTCHECK vk_err vk_config_text(vk_config *c, vk_str text, const char *name, char why[VK_WHY_MAX]);
+
+/* The host of a URL that vk_config accepted, as it stands in a Host header ("[::1]", "db.example.org"), port
+ * excluded. */
+vk_str vk_config_url_host(const char *url);
+
+#endif

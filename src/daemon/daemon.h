@@ -1,0 +1,39 @@
+/* What the supervisor opens once and every child inherits: the data folder with its lock, the listeners, the
+ * configuration. */
+#ifndef VK_DAEMON_H
+#define VK_DAEMON_H
+
+#include "daemon/config.h"
+
+typedef struct vk_listener {
+    int fd;
+    int service; /* index; -1: console and admin API */
+    int port;
+} vk_listener;
+
+typedef struct vk_daemon {
+    const vk_config *config;
+    char data_dir[PATH_MAX]; /* absolute */
+    int data_fd, lock_fd;    /* every child holds the lock too: it is free only when all of them are gone */
+    bool had_to_wait;        /* for the lock: an earlier daemon was just ending */
+    uint8_t admin_hash[VK_SHA256];
+    vk_listener listeners[VK_SERVICES_MAX + 1];
+    size_t n_listeners;
+    int admin_fd; /* listening on <data>/admin.sock */
+} vk_daemon;
+
+/* Makes or opens the folder, takes the lock, makes or reads the admin token (kept as its hash only). Not
+ * VK_OK: `why` is the sentence; nothing that was there has been changed. */
+VK_MUSTCHECK vk_err vk_datadir_open(vk_daemon *d, char why[VK_WHY_MAX]);
+/* The loopback ports, then admin.sock (a stale one is removed: we hold the lock). */
+VK_MUSTCHECK vk_err vk_listen_all(vk_daemon *d, char why[VK_WHY_MAX]);
+/* Removes admin.sock. */
+void vk_listen_end(const vk_daemon *d);
+
+/* sd_notify(3): one datagram to $NOTIFY_SOCKET, if that is set. */
+void vk_notify(const char *state);
+
+/* Runs the daemon until it is told to stop. The program's exit code. */
+int vk_supervise(vk_daemon *d);
+
+#endif

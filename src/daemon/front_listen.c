@@ -1,0 +1,155 @@
+#include "daemon/front.h"
+
+#include "admin/admin.h"
+
+#include <unistd.h>
+
+/* A connection on its way to another loop. */
+typedef struct handover {
+    vk_task task;
+    vk_server *to;
+    int fd;
+} handover;
+
+static void arrive(vk_task *t)
+{
+    handover *h = VK_CONTAINER(t, handover, task);
+    vk_server_take(h->to, h->fd);
+    free(h);
+}
+
+/* On loop 0: every loop in turn gets the next connection and keeps it for its life. */
+static void place(vk_server *accepting, int fd)
+{
+    const vk_worker *w = accepting->ctx;
+    vk_front *f = VK_CONTAINER(w->rt, vk_front, rt);
+    size_t to = f->next_loop++ % f->rt.n_loops;
+    vk_server *server = &f->loops[to]->servers[w->index < 0 ? f->n_services : (size_t)w->index];
+    if (to == 0) {
+        vk_server_take(server, fd);
+        return;
+    }
+    handover *h = malloc(sizeof *h);
+    if (!h) {
+        close(fd);
+        return;
+    }
+    *h = (handover){{.run = arrive}, server, fd};
+    vk_loop_post(f->rt.loops[to], &h->task);
+}
+
+/* -------------------------------------------------------------------------------------------------- names */
+
+static void add_name(vk_str list[VK_FRONT_NAMES], vk_str name)
+{
+    size_t n = 0;
+    while (list[n].n) {
+        if (vk_str_ieq(list[n++], name))
+            return;
+    }
+    if (name.n && n + 1 < VK_FRONT_NAMES)
+        list[n] = name;
+}
+
+/* The names under which a listener may be asked: loopback's, and those of the addresses that apps are given.
+ */
+static void make_names(vk_front *f)
+{
+    for (size_t i = 0; i <= f->n_services; i++) {
+        add_name(f->names[i], VK_STR("127.0.0.1"));
+        add_name(f->names[i], VK_STR("localhost"));
+        add_name(f->names[i], VK_STR("[::1]"));
+        if (i == f->n_services)
+            break;
+        add_name(f->names[i], vk_config_url_host(f->rt.url_sandbox[i]));
+        add_name(f->names[i], vk_config_url_host(f->rt.url_browser[i]));
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ servers */
+
+static void make_servers(vk_front *f, vk_front_loop *l)
+{
+    for (size_t i = 0; i <= f->n_services; i++) {
+        const vk_service *service = i < f->n_services ? f->services[i] : NULL;
+        l->workers[i] = (vk_worker){.rt = &f->rt,
+                                    .service = service,
+                                    .index = service ? (int)i : -1,
+                                    .loop = l->loop,
+                                    .reader = l->reader,
+                                    .lookup = l->lookup};
+        vk_server_init(&l->servers[i], l->loop, service ? service->handler : &vk_admin_handler,
+                       &l->workers[i]);
+        l->servers[i].names = f->names[i];
+    }
+}
+
+vk_err vk_front_listen(vk_front *f)
+{
+    const vk_daemon *d = f->child->daemon;
+    vk_front_loop *first = f->loops[0];
+    make_names(f);
+    for (size_t i = 0; i < f->rt.n_loops; i++)
+        make_servers(f, f->loops[i]);
+    for (size_t i = 0; i < d->n_listeners; i++) {
+        const vk_listener *on = &d->listeners[i];
+        vk_server *s = &first->servers[on->service < 0 ? f->n_services : (size_t)on->service];
+        if (f->rt.n_loops > 1)
+            s->place = place;
+        vk_err e = vk_server_listen(s, on->fd);
+        if (e != VK_OK)
+            return e;
+    }
+    vk_server_init(&first->admin, first->loop, &vk_admin_handler, &first->workers[f->n_services]);
+    return vk_server_listen(&first->admin, d->admin_fd);
+}
+
+/* ------------------------------------------------------------------------------------------------ closing */
+
+static void came_home(vk_task *t)
+{
+    vk_front *f = VK_CONTAINER(t, vk_front_loop, home)->front;
+    if (++f->loops_closed == f->rt.n_loops)
+        f->closed(f);
+}
+
+static void one_less(vk_front_loop *l)
+{
+    if (--l->open_servers)
+        return;
+    l->home.run = came_home;
+    vk_loop_post(l->front->rt.loops[0], &l->home);
+}
+
+static void server_is_empty(vk_server *s)
+{
+    const vk_worker *w = s->ctx;
+    one_less(VK_CONTAINER(w->rt, vk_front, rt)->loops[w->loop->index]);
+}
+
+static void close_servers(vk_task *t)
+{
+    vk_front_loop *l = VK_CONTAINER(t, vk_front_loop, close);
+    vk_front *f = l->front;
+    size_t n = f->n_services + 1;
+    bool admin = l->loop->index == 0;
+    l->open_servers =
+        n + admin + 1; /* the one more keeps a server without connections from ending the count early */
+    for (size_t i = 0; i < n; i++)
+        vk_server_close(&l->servers[i], server_is_empty);
+    if (admin)
+        vk_server_close(&l->admin, server_is_empty);
+    one_less(l);
+}
+
+void vk_front_close(vk_front *f, void (*done)(vk_front *f))
+{
+    f->closed = done;
+    /* Loop 0 stops accepting first; what it handed over before arrives at the other loops before their own
+     * task. */
+    close_servers(&f->loops[0]->close);
+    for (size_t i = 1; i < f->rt.n_loops; i++) {
+        f->loops[i]->close.run = close_servers;
+        vk_loop_post(f->rt.loops[i], &f->loops[i]->close);
+    }
+}

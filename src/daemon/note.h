@@ -1,0 +1,31 @@
+/* Notes between the supervisor and a child, over a SOCK_SEQPACKET pair: one note a packet, a descriptor may
+ * come along. */
+#ifndef VK_DAEMON_NOTE_H
+#define VK_DAEMON_NOTE_H
+
+#include "daemon/config.h"
+
+typedef enum vk_role { VK_FRONT, VK_KEEPER, VK_COURIER, VK_ROLES } vk_role;
+
+typedef enum vk_note_kind {
+    VK_NOTE_READY = 'R', /* child: it serves now */
+    VK_NOTE_FATAL = 'F', /* child: it cannot start; `text` says why and what to do. It exits after that */
+    VK_NOTE_LOST = 'L',  /* front: `role` does not answer */
+    VK_NOTE_PEER = 'P',  /* supervisor: a fresh connection to `role`; the descriptor comes along */
+    VK_NOTE_STOP = 'S',  /* supervisor: finish and exit */
+} vk_note_kind;
+
+typedef struct vk_note {
+    vk_note_kind kind;
+    vk_role role;
+    char text[VK_WHY_MAX];
+} vk_note;
+
+const char *vk_role_name(vk_role role);
+
+/* `pass_fd` -1: none; stays the caller's. VK_E_UNAVAILABLE when the other side has gone. Never waits. */
+VK_MUSTCHECK vk_err vk_note_send(int fd, vk_note_kind kind, vk_role role, const char *text, int pass_fd);
+/* VK_AGAIN: none waits. VK_E_UNAVAILABLE: the other side has gone. *fd_r is -1, or the receiver's. */
+VK_MUSTCHECK vk_err vk_note_receive(int fd, vk_note *out_r, int *fd_r);
+
+#endif

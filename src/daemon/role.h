@@ -1,0 +1,35 @@
+/* What every child does alike: leave the supervisor's world after the fork, hear its notes, say that it is
+ * ready or why it cannot start. keeper and courier are a handler on a socketpair and nothing else. */
+#ifndef VK_DAEMON_ROLE_H
+#define VK_DAEMON_ROLE_H
+
+#include "daemon/daemon.h"
+#include "daemon/note.h"
+
+/* A child as it begins. */
+typedef struct vk_child {
+    const vk_daemon *daemon;
+    vk_role role;
+    pid_t parent;
+    int control;        /* notes */
+    int peer[VK_ROLES]; /* connections that are there from the start; -1: none */
+} vk_child;
+
+/* Runs the role; the process's exit code. */
+int vk_child_main(const vk_child *c);
+int vk_front_main(const vk_child *c);
+
+typedef struct vk_role_link {
+    vk_io io;
+    void *arg;
+    void (*peer)(void *arg, vk_role role, int fd); /* takes over the fd */
+    void (*stop)(void *arg);
+} vk_role_link;
+
+/* Listens to notes on the loop. When the supervisor goes the process ends. */
+VK_MUSTCHECK vk_err vk_role_listen(vk_role_link *l, vk_loop *loop, const vk_child *c);
+void vk_role_ready(const vk_child *c);
+/* Tells the supervisor the sentence and ends the process. */
+void vk_role_fail(const vk_child *c, const char *fmt, ...) VK_PRINTF(2, 3) __attribute__((noreturn));
+
+#endif

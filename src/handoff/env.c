@@ -1,0 +1,119 @@
+#include "handoff/env.h"
+
+#include <stdarg.h>
+
+static bool name_ok(const char *name)
+{
+    if (!name[0] || (name[0] >= '0' && name[0] <= '9'))
+        return false;
+    for (const char *c = name; *c; c++)
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_'))
+            return false;
+    return true;
+}
+
+/* Notes a reason in the arena. */
+static vk_err VK_PRINTF(3, 4) refuse(vk_arena *a, const char **why_r, const char *fmt, ...)
+{
+    char text[400];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    vk_str s = vk_arena_dup(a, (vk_str){text, n < 0 ? 0 : strlen(text)});
+    *why_r = s.p ? s.p : "out of memory";
+    return VK_E_INVALID;
+}
+
+static vk_err add(vk_arena *a, const vk_env_var *v, vk_env_var *out, size_t room, size_t *n,
+                  const char **why_r)
+{
+    if (!name_ok(v->name))
+        return refuse(a, why_r, "\"%.64s\" is no name for an environment variable", v->name);
+    if (v->secret && vk_env_name_public(vk_str_z(v->name)))
+        return refuse(
+            a, why_r,
+            "%.64s is a secret, but variables with that prefix are built into what every visitor of the app "
+            "downloads; it is not written",
+            v->name);
+    for (size_t i = 0; i < *n; i++)
+        if (strcmp(out[i].name, v->name) == 0)
+            return refuse(a, why_r, "two services set %.64s", v->name);
+    if (*n >= room) {
+        *why_r = "more variables than the limit of one build";
+        return VK_E_TOO_LARGE;
+    }
+    out[(*n)++] = *v;
+    return VK_OK;
+}
+
+vk_err vk_env_rename(vk_arena *a, const vk_framework *f, const vk_env_var *in, size_t n, vk_env_var *out,
+                     size_t room, size_t *n_r, const char **why_r)
+{
+    size_t had = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *names[VK_ENV_NAMES_MAX];
+        size_t n_names;
+        vk_err e = vk_framework_map(a, f, in[i].name, names, &n_names);
+        for (size_t k = 0; e == VK_OK && k < n_names; k++) {
+            vk_env_var v = in[i];
+            v.name = names[k];
+            e = add(a, &v, out, room, &had, why_r);
+        }
+        if (e != VK_OK)
+            return e;
+    }
+    *n_r = had;
+    return VK_OK;
+}
+
+enum { KINDS_MAX = 4 };
+
+/* The service's valet keys in the order of its kinds. */
+static vk_err derive(const vk_runtime *rt, vk_arena *a, const vk_service *s, const vk_build *b,
+                     vk_str keys[KINDS_MAX])
+{
+    size_t n = 0;
+    for (const vk_valet_kind *k = s->kinds; k && k->kind; k++) {
+        char key[VK_VALET_MAX];
+        if (n == KINDS_MAX)
+            return VK_E_INTERNAL;
+        vk_valet_derive(rt->master, vk_str_z(k->prefix), vk_str_z(b->id), vk_str_z(s->name), k->kind,
+                        b->generation, key);
+        keys[n] = vk_arena_dup(a, vk_str_z(key));
+        vk_wipe(key, sizeof key);
+        if (!keys[n++].p)
+            return VK_E_NOMEM;
+    }
+    return VK_OK;
+}
+
+vk_err vk_env_build(const vk_runtime *rt, vk_arena *a, const vk_build *b, vk_str framework,
+                    vk_env_var out[VK_ENV_MAX], size_t *n_r, const char **why_r)
+{
+    const vk_framework *f = vk_framework_find(framework.n ? framework : vk_str_z(b->framework));
+    if (!f)
+        return refuse(a, why_r, "The framework is unknown; known are %s", vk_framework_names());
+    const vk_service *services[VK_SERVICES_MAX];
+    size_t n_services = vk_services(services), n = 0;
+    vk_env_var *canonical = vk_arena_alloc(a, sizeof *canonical * VK_ENV_MAX);
+    *why_r = "out of memory";
+    if (!canonical)
+        return VK_E_NOMEM;
+    for (size_t i = 0; i < n_services; i++) {
+        vk_str keys[KINDS_MAX];
+        size_t more = 0;
+        vk_err e = derive(rt, a, services[i], b, keys);
+        if (e == VK_OK)
+            e = services[i]->env(rt, (int)i, a, b, keys, canonical + n, VK_ENV_MAX - n, &more);
+        if (e != VK_OK) {
+            e = e == VK_E_INVALID ? VK_E_INTERNAL : e;
+            (void)refuse(a, why_r, "the environment of the service \"%.16s\" could not be made",
+                         services[i]->name);
+            return e;
+        }
+        n += more;
+    }
+    vk_err e = vk_env_rename(a, f, canonical, n, out, VK_ENV_MAX, n_r, why_r);
+    return e == VK_E_INVALID ? VK_E_INTERNAL : e; /* a service's table is wrong, not the request */
+}

@@ -1,0 +1,48 @@
+#include "keeper/keeper.h"
+
+#include "core/json_write.h"
+#include "http/json_error.h"
+
+static void answer_master(vk_exchange *ex, const vk_vault *v)
+{
+    unsigned char kid[4] = {(unsigned char)(v->kid >> 24), (unsigned char)(v->kid >> 16),
+                            (unsigned char)(v->kid >> 8), (unsigned char)v->kid};
+    ex->secret = true;
+    vk_buf_add(&ex->out, kid, sizeof kid);
+    vk_buf_add(&ex->out, v->master, VK_MASTER);
+    vk_respond(ex, 200, "application/octet-stream");
+}
+
+static void answer_status(vk_exchange *ex, const vk_vault *v)
+{
+    vk_jw w = vk_jw_on(&ex->out);
+    vk_jw_obj(&w);
+    vk_jw_kstr(&w, "key_source", vk_str_z(v->source));
+    vk_jw_kbool(&w, "beside_data", v->beside);
+    vk_jw_obj_end(&w);
+    vk_respond(ex, 200, "application/json");
+}
+
+static vk_err head(vk_exchange *ex)
+{
+    ex->body_max = 0;
+    if (vk_str_eqz(ex->method, "GET"))
+        return VK_OK;
+    vk_respond_json_error(ex, VK_E_METHOD, "keeper answers GET only.");
+    return VK_E_METHOD;
+}
+
+static void request(vk_exchange *ex)
+{
+    const vk_vault *v = ex->server->ctx;
+    if (vk_str_eqz(ex->path, "/healthz"))
+        vk_respond_text(ex, 200, "application/json", VK_STR("{\"status\":\"ok\",\"role\":\"keeper\"}"));
+    else if (vk_str_eqz(ex->path, "/v1/master"))
+        answer_master(ex, v);
+    else if (vk_str_eqz(ex->path, "/v1/status"))
+        answer_status(ex, v);
+    else
+        vk_respond_json_error(ex, VK_E_NOT_FOUND, "keeper has no such call.");
+}
+
+const vk_handler vk_keeper_handler = {.head = head, .request = request};

@@ -1,0 +1,27 @@
+/* The embedded driver of the database service: one SQLite file per build, builds/<id>/database.db, served
+ * over Hrana.
+ *
+ * Statements run on a bounded pool of threads (sched.c), never on a loop. A build may have VK_DB_RUNNING
+ * statements under way, its writes take turns without holding a thread while they wait, and each open stream
+ * owns a connection of its own. */
+#ifndef VK_DB_EMBEDDED_H
+#define VK_DB_EMBEDDED_H
+
+#include "valetkey/service.h"
+
+/* Once in front, before any other call. Starts the pool and the housekeeping thread; empties <data>/tmp. */
+VK_MUSTCHECK vk_err vk_db_start(vk_runtime *rt, int index);
+/* Rolls back what is open, closes every file, ends the threads. No exchange is under way any more. */
+void vk_db_stop(void);
+
+/* The request body is there and ex->principal is its tenant. Answers by vk_respond in a later turn of ex's
+ * loop, or at once when the build's queue is full. */
+void vk_db_pipeline(vk_exchange *ex);
+
+/* vk_service's members of the same names. */
+void vk_db_close_build(const char *build, void (*done)(void *arg), void *arg);
+void vk_db_free_tenant(vk_tenant *t);
+void vk_db_export(const char *build, void (*done)(void *arg, vk_err e, const vk_export *x, const char *why),
+                  void *arg);
+
+#endif

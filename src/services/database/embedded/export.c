@@ -1,0 +1,140 @@
+/* A copy of a build's database in one file: SQLite's own format, page size 4096, WAL, no auto_vacuum, UTF-8,
+ * which sqlite3 opens and Turso takes as an upload. It is a snapshot: SQLite's backup reads all pages inside
+ * one read transaction, while writers go on. */
+#include "services/database/embedded/db.h"
+
+#include "core/disk.h"
+#include "core/encode.h"
+#include "core/log.h"
+#include "core/random.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { QUEUE = 16 };
+
+struct job {
+    vk_job job; /* first */
+    char build[VK_BUILD_ID_MAX + 1];
+    void (*done)(void *arg, vk_err e, const vk_export *x, const char *why);
+    void *arg;
+};
+
+static vk_lane *lane;
+
+static vk_err kind_of(int rc)
+{
+    return (rc & 0xff) == SQLITE_FULL ? VK_E_FULL : (rc & 0xff) == SQLITE_NOMEM ? VK_E_NOMEM : VK_E_IO;
+}
+
+/* The build's file as it is; a build that has not used its database yet gives an empty one. */
+static vk_err copy(const char *build, const char *to, const char **why_r)
+{
+    char from[PATH_MAX + 64 + VK_BUILD_ID_MAX];
+    sqlite3 *src = NULL, *dst = NULL;
+    snprintf(from, sizeof from, "%s/builds/%s/database.db", vk_db.rt->data_dir, build);
+    bool none = access(from, F_OK) != 0;
+    int rc =
+        sqlite3_open_v2(none ? ":memory:" : from, &src, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    /* Should this be the last connection, it leaves the files as they are: the build may be deleted and made
+     * anew meanwhile, and a -wal is removed by its name. */
+    int keep = 1;
+    if (rc == SQLITE_OK && !none) {
+        sqlite3_file_control(src, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+        rc = sqlite3_db_config(src, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        sqlite3_busy_timeout(src, VK_DB_TURN_WAIT_MS);
+    }
+    if (rc == SQLITE_OK)
+        rc = sqlite3_open_v2(to, &dst, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(dst, "PRAGMA page_size = 4096; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
+                          NULL, NULL, NULL);
+    sqlite3_backup *b = rc == SQLITE_OK ? sqlite3_backup_init(dst, "main", src, "main") : NULL;
+    if (b) {
+        rc = sqlite3_backup_step(b, -1);
+        int end = sqlite3_backup_finish(b);
+        rc = rc == SQLITE_DONE ? end : rc;
+    } else if (rc == SQLITE_OK) {
+        rc = sqlite3_errcode(dst);
+    }
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(dst, "PRAGMA journal_mode = WAL; CREATE TABLE vk_x (a); DROP TABLE vk_x", NULL,
+                          NULL, NULL);
+    if (rc != SQLITE_OK) {
+        vk_log(VK_ERROR, "build %s: its database cannot be copied: %s", build, sqlite3_errstr(rc));
+        *why_r = kind_of(rc) == VK_E_FULL ? "The disk is full" : "The build's database cannot be copied";
+    }
+    sqlite3_close(dst);
+    sqlite3_close(src);
+    return rc == SQLITE_OK ? VK_OK : kind_of(rc);
+}
+
+static vk_err export_to(const char *build, vk_export *x, const char **why_r)
+{
+    uint8_t random[8];
+    char name[64], path[PATH_MAX + 80], digits[2 * sizeof random + 1];
+    struct stat st;
+    vk_random(random, sizeof random);
+    vk_hex(digits, random, sizeof random);
+    snprintf(name, sizeof name, "tmp/export-%s", digits);
+    snprintf(path, sizeof path, "%s/%s", vk_db.rt->data_dir, name);
+    *why_r = "The copy cannot be made in the data folder";
+    vk_err e = vk_disk_mkdir(vk_db.rt->data_fd, "tmp", 0700);
+    if (e != VK_OK)
+        return e;
+    int fd = openat(vk_db.rt->data_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return vk_disk_err(errno);
+    close(fd); /* nobody has it open yet, so no lock of SQLite's is lost */
+    e = copy(build, path, why_r);
+    fd = e == VK_OK ? openat(vk_db.rt->data_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    unlinkat(vk_db.rt->data_fd, name, 0);
+    if (e == VK_OK && (fd < 0 || fstat(fd, &st) != 0))
+        e = VK_E_IO;
+    if (e != VK_OK) {
+        if (fd >= 0)
+            close(fd);
+        return e;
+    }
+    *x = (vk_export){fd, st.st_size, "application/vnd.sqlite3", "database.db"};
+    return VK_OK;
+}
+
+static void run(vk_job *vj)
+{
+    struct job *j = VK_CONTAINER(vj, struct job, job);
+    vk_export x;
+    const char *why = NULL;
+    vk_err e = export_to(j->build, &x, &why);
+    j->done(j->arg, e, e == VK_OK ? &x : NULL, why);
+    free(j);
+}
+
+void vk_db_export(const char *build, void (*done)(void *arg, vk_err e, const vk_export *x, const char *why),
+                  void *arg)
+{
+    struct job *j = malloc(sizeof *j);
+    if (!j) {
+        done(arg, VK_E_NOMEM, NULL, "Out of memory");
+        return;
+    }
+    *j = (struct job){.job.run = run, .done = done, .arg = arg};
+    snprintf(j->build, sizeof j->build, "%s", build);
+    if (vk_lane_add(lane, &j->job) == VK_OK)
+        return;
+    free(j);
+    done(arg, VK_E_BUSY, NULL, "Too many copies are being made; try again");
+}
+
+vk_err vk_db_export_start(void)
+{
+    return vk_lane_new("vk-export", QUEUE, &lane);
+}
+
+void vk_db_export_stop(void)
+{
+    vk_lane_free(lane);
+    lane = NULL;
+}

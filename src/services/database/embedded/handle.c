@@ -1,0 +1,402 @@
+/* Connections to a build's file: how they are opened, what is kept prepared, what their errors are called. */
+#include "services/database/embedded/db.h"
+
+#include "core/clock.h"
+#include "core/disk.h"
+#include "core/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------------------------------------------- callbacks
+ */
+
+/* Called every VK_DB_PROGRESS_OPS steps of the virtual machine: a statement that takes long gives its place
+ * to others, and ends at the deadline or when the build is revoked. */
+static int on_progress(void *arg)
+{
+    vk_dbh *h = arg;
+    if (!h->worker)
+        return 0;
+    vk_db_give_slot(h->worker);
+    if (vk_clock_mono_ns() > h->deadline_ns)
+        h->timed_out = true;
+    return h->timed_out;
+}
+
+/* Somebody else has the file's lock: another connection's checkpoint or recovery, or a BEGIN IMMEDIATE that
+ * was not recognised as one. Writers as such wait for their turn elsewhere and never come here. */
+static int on_busy(void *arg, int tries)
+{
+    vk_dbh *h = arg;
+    int64_t now = vk_clock_mono_ns();
+    if (tries > VK_DB_TURN_WAIT_MS || now > h->deadline_ns)
+        return 0;
+    if (h->worker)
+        vk_db_give_slot(h->worker);
+    struct timespec pause = {.tv_nsec = tries < 4 ? 200000 : 1000000};
+    nanosleep(&pause, NULL);
+    return 1;
+}
+
+/* ------------------------------------------------------------------------------------------------ open,
+ * close */
+
+static vk_err kind_of(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        return VK_E_FULL;
+    case SQLITE_NOMEM:
+        return VK_E_NOMEM;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return VK_E_CORRUPT;
+    case SQLITE_BUSY:
+        return VK_E_BUSY;
+    default:
+        return VK_E_IO;
+    }
+}
+
+/* Folder and file, made at first use. The file is made by us, so that it is never readable by others; SQLite
+ * fills it. O_EXCL: an existing file must not be opened and closed beside SQLite, which would drop its locks.
+ */
+static vk_err make_files(vk_dbt *t)
+{
+    char path[64 + VK_BUILD_ID_MAX];
+    if (t->made)
+        return VK_OK;
+    vk_err e = vk_disk_mkdir(vk_db.rt->data_fd, "builds", 0700);
+    snprintf(path, sizeof path, "builds/%s", t->id);
+    if (e == VK_OK)
+        e = vk_disk_mkdir(vk_db.rt->data_fd, path, 0700);
+    if (e != VK_OK)
+        return e;
+    snprintf(path, sizeof path, "builds/%s/database.db", t->id);
+    int fd = openat(vk_db.rt->data_fd, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST)
+        return vk_disk_err(errno);
+    if (fd >= 0)
+        close(fd);
+    pthread_mutex_lock(&vk_db.mu);
+    t->made = true;
+    pthread_mutex_unlock(&vk_db.mu);
+    return VK_OK;
+}
+
+static int set_up(sqlite3 *db)
+{
+    static const struct {
+        int id, value;
+    } limits[] = {
+        {SQLITE_LIMIT_LENGTH, 16 << 20},
+        {SQLITE_LIMIT_SQL_LENGTH, 4 << 20},
+        {SQLITE_LIMIT_ATTACHED, 1},
+        {SQLITE_LIMIT_EXPR_DEPTH, 200},
+        {SQLITE_LIMIT_COLUMN, 2000},
+        {SQLITE_LIMIT_COMPOUND_SELECT, 500},
+        {SQLITE_LIMIT_VDBE_OP, 2000000},
+        {SQLITE_LIMIT_FUNCTION_ARG, 127},
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50000},
+        {SQLITE_LIMIT_TRIGGER_DEPTH, 100},
+        {SQLITE_LIMIT_WORKER_THREADS, 0},
+        {SQLITE_LIMIT_VARIABLE_NUMBER, 32766},
+    };
+    for (size_t i = 0; i < VK_COUNT(limits); i++)
+        sqlite3_limit(db, limits[i].id, limits[i].value);
+    /* page_size, auto_vacuum and encoding count for a file that is empty yet; journal_mode is kept in the
+     * file. */
+    int rc = sqlite3_exec(db,
+                          "PRAGMA page_size = 4096; PRAGMA auto_vacuum = 0; PRAGMA encoding = 'UTF-8';"
+                          " PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                          " PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY",
+                          NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return rc;
+    char text[96];
+    snprintf(text, sizeof text, "PRAGMA max_page_count = %d; PRAGMA journal_size_limit = %d", VK_DB_PAGES_MAX,
+             VK_DB_JOURNAL_KEEP);
+    rc = sqlite3_exec(db, text, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    return rc;
+}
+
+vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
+{
+    char path[PATH_MAX + 64 + VK_BUILD_ID_MAX];
+    *why_r = "The build's database cannot be opened";
+    vk_err e = make_files(t);
+    if (e != VK_OK) {
+        if (e == VK_E_FULL)
+            *why_r = "The disk is full";
+        vk_log(VK_ERROR, "build %s: its database folder cannot be made: %s", t->id, vk_err_name(e));
+        return e;
+    }
+    vk_dbh *h = calloc(1, sizeof *h);
+    if (!h) {
+        *why_r = "Out of memory";
+        return VK_E_NOMEM;
+    }
+    h->t = t;
+    h->opening = true;
+    h->deadline_ns = INT64_MAX;
+    vk_list_init(&h->node);
+    snprintf(path, sizeof path, "%s/builds/%s/database.db", vk_db.rt->data_dir, t->id);
+    int rc = sqlite3_open_v2(path, &h->db,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_busy_handler(h->db, on_busy, h);
+        rc = set_up(h->db);
+    }
+    if (rc != SQLITE_OK) {
+        e = kind_of(rc);
+        vk_log(VK_ERROR, "build %s: its database cannot be opened: %s", t->id,
+               h->db ? sqlite3_errmsg(h->db) : "no memory");
+        if (e == VK_E_FULL)
+            *why_r = "The disk is full";
+        if (e == VK_E_CORRUPT)
+            *why_r = "The build's database file is damaged";
+        sqlite3_close(h->db);
+        free(h);
+        return e;
+    }
+    sqlite3_set_authorizer(h->db, vk_db_authorize, h);
+    sqlite3_progress_handler(h->db, VK_DB_PROGRESS_OPS, on_progress, h);
+    h->opening = false;
+    *out_r = h;
+    return VK_OK;
+}
+
+static void drop_cached(vk_cached *c)
+{
+    sqlite3_finalize(c->st);
+    free(c->text);
+    *c = (vk_cached){0};
+}
+
+void vk_dbh_close(vk_dbh *h)
+{
+    for (size_t i = 0; i < VK_DB_CACHE; i++)
+        drop_cached(&h->cache[i]);
+    h->opening = true; /* what closing does is ours */
+    sqlite3_close(h->db);
+    free(h);
+}
+
+bool vk_dbh_reset(vk_dbh *h)
+{
+    if (!sqlite3_get_autocommit(h->db))
+        sqlite3_exec(h->db, "ROLLBACK", NULL, NULL, NULL);
+    return !h->dirty && sqlite3_get_autocommit(h->db);
+}
+
+/* --------------------------------------------------------------------------------------------------- errors
+ */
+
+static const char *code_name(int primary)
+{
+    static const char *const names[] = {
+        "OK",       "UNKNOWN",  "INTERNAL",  "PERM",   "ABORT",   "BUSY",       "LOCKED",
+        "NOMEM",    "READONLY", "INTERRUPT", "IOERR",  "CORRUPT", "NOTFOUND",   "FULL",
+        "CANTOPEN", "PROTOCOL", "EMPTY",     "SCHEMA", "TOOBIG",  "CONSTRAINT", "MISMATCH",
+        "MISUSE",   "NOLFS",    "AUTH",      "FORMAT", "RANGE",   "NOTADB",
+    };
+    return primary >= 0 && (size_t)primary < VK_COUNT(names) ? names[primary] : "UNKNOWN";
+}
+
+vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
+{
+    int primary = rc & 0xff, at = sqlite3_error_offset(h->db);
+    vk_sqlerr e = {.code = "SQL_INPUT_ERROR"};
+    if (primary == SQLITE_IOERR || primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ||
+        primary == SQLITE_NOMEM)
+        h->dirty =
+            true; /* what it knows of the file may be wrong: the next request gets a fresh connection */
+    if (h->denied && (primary == SQLITE_AUTH || primary == SQLITE_ERROR)) {
+        e.code = "SQLITE_AUTH";
+        e.message = vk_arena_printf(a, "SQLite error: not authorized: %s", h->denied);
+    } else if (primary == SQLITE_INTERRUPT) {
+        e.code = "SQLITE_INTERRUPT";
+        e.message = h->timed_out
+                        ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")
+                        : VK_STR("SQLite error: interrupted: the build's keys were revoked");
+    } else if (primary == SQLITE_ERROR && at >= 0) {
+        e.message = vk_arena_printf(a, "SQL input error: %s (at offset %d)", sqlite3_errmsg(h->db), at);
+    } else {
+        e.code = vk_arena_printf(a, "SQLITE_%s", code_name(primary)).p;
+        e.message = vk_arena_printf(a, "SQLite error: %s", sqlite3_errmsg(h->db));
+    }
+    if (!e.message.p || !e.code)
+        e = (vk_sqlerr){"SQLITE_NOMEM", VK_STR("SQLite error: out of memory")};
+    return e;
+}
+
+/* ------------------------------------------------------------------------------------------------ statements
+ */
+
+/* "BEGIN IMMEDIATE" and "BEGIN EXCLUSIVE" take the write lock, though SQLite calls them read-only. */
+static bool takes_lock(const char *sql)
+{
+    const char *p = sql;
+    for (;;) {
+        while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r' || *p == '\f' || *p == ';')
+            p++;
+        if (p[0] != '-' || p[1] != '-')
+            break;
+        while (*p && *p != '\n')
+            p++;
+    }
+    if (sqlite3_strnicmp(p, "BEGIN", 5) != 0)
+        return false;
+    p += 5;
+    while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r' || *p == '\f')
+        p++;
+    return sqlite3_strnicmp(p, "IMMEDIATE", 9) == 0 || sqlite3_strnicmp(p, "EXCLUSIVE", 9) == 0;
+}
+
+bool vk_dbh_writes(sqlite3_stmt *st)
+{
+    if (sqlite3_stmt_isexplain(st))
+        return false;
+    return !sqlite3_stmt_readonly(st) || takes_lock(sqlite3_sql(st));
+}
+
+vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags, sqlite3_stmt **st_r,
+                          vk_str *tail_r, vk_sqlerr *err_r)
+{
+    *st_r = NULL;
+    *tail_r = VK_STR_NONE;
+    while (sql.n) {
+        const char *tail;
+        h->denied = NULL;
+        h->saw_insert = false;
+        int rc = sqlite3_prepare_v3(h->db, sql.p, (int)sql.n, flags, st_r, &tail);
+        if (rc == SQLITE_ERROR && !h->denied) {
+            /* A schema that another connection changed is not read again for every kind of message: look,
+             * then try once more (SQLite 3.40, DROP and CREATE by another connection). */
+            sqlite3_exec(h->db, "SELECT 1 FROM sqlite_schema LIMIT 0", NULL, NULL, NULL);
+            rc = sqlite3_prepare_v3(h->db, sql.p, (int)sql.n, flags, st_r, &tail);
+        }
+        if (rc != SQLITE_OK) {
+            *err_r = vk_dbh_error(h, a, rc);
+            return VK_E_INVALID;
+        }
+        size_t used = (size_t)(tail - sql.p);
+        if (used == 0) /* a NUL byte: SQLite ends there */
+            used = sql.n;
+        sql.p += used;
+        sql.n -= used;
+        if (*st_r) {
+            *tail_r = sql;
+            return VK_OK;
+        }
+    }
+    return VK_OK;
+}
+
+static bool blank(vk_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!strchr(" \t\r\n\f;", s.p[i]) || s.p[i] == '\0')
+            return false;
+    return true;
+}
+
+static vk_cached *slot_for(vk_dbh *h)
+{
+    vk_cached *oldest = &h->cache[0];
+    for (size_t i = 0; i < VK_DB_CACHE; i++) {
+        if (!h->cache[i].st)
+            return &h->cache[i];
+        if (h->cache[i].used < oldest->used)
+            oldest = &h->cache[i];
+    }
+    drop_cached(oldest);
+    return oldest;
+}
+
+/* Anything but queries and changes of rows is rare, and a cached DDL statement would be prepared again
+ * anyhow. */
+static bool worth_keeping(sqlite3_stmt *st, vk_str sql, bool saw_insert)
+{
+    static const char *const verbs[] = {"select",  "insert", "update", "delete",
+                                        "replace", "with",   "begin",  "commit"};
+    if (sql.n > VK_DB_CACHE_TEXT || sqlite3_stmt_isexplain(st))
+        return false;
+    for (size_t i = 0; i < VK_COUNT(verbs); i++)
+        if (sql.n > strlen(verbs[i]) && sqlite3_strnicmp(sql.p, verbs[i], (int)strlen(verbs[i])) == 0)
+            return true;
+    return saw_insert;
+}
+
+vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_sqlerr *err_r)
+{
+    uint64_t hash = vk_hash_str(sql);
+    h->clock++;
+    for (size_t i = 0; i < VK_DB_CACHE; i++) {
+        vk_cached *c = &h->cache[i];
+        if (c->st && c->hash == hash && vk_str_eq((vk_str){c->text, c->n_text}, sql)) {
+            c->used = h->clock;
+            h->denied = NULL;
+            *out_r = c;
+            return VK_OK;
+        }
+    }
+    sqlite3_stmt *st, *more = NULL;
+    vk_str tail, rest;
+    if (memchr(sql.p, '\0', sql.n)) {
+        *err_r =
+            (vk_sqlerr){"SQL_INPUT_ERROR", VK_STR("SQL input error: the SQL text contains a NUL character")};
+        return VK_E_INVALID;
+    }
+    if (vk_dbh_prepare_raw(h, a, sql, SQLITE_PREPARE_PERSISTENT, &st, &tail, err_r) != VK_OK)
+        return VK_E_INVALID;
+    if (!st) {
+        *err_r = (vk_sqlerr){"SQL_NO_STATEMENT", VK_STR("SQL string does not contain any statement")};
+        return VK_E_INVALID;
+    }
+    bool saw_insert = h->saw_insert;
+    if (!blank(tail)) {
+        vk_sqlerr ignored;
+        vk_err e = vk_dbh_prepare_raw(h, a, tail, 0, &more, &rest, &ignored);
+        if (e != VK_OK || more) {
+            sqlite3_finalize(more);
+            sqlite3_finalize(st);
+            *err_r =
+                (vk_sqlerr){"SQL_MANY_STATEMENTS", VK_STR("SQL string contains more than one statement")};
+            return VK_E_INVALID;
+        }
+    }
+    vk_cached *c = slot_for(h);
+    char *text = malloc(sql.n ? sql.n : 1);
+    if (!text) {
+        sqlite3_finalize(st);
+        *err_r = (vk_sqlerr){"SQLITE_NOMEM", VK_STR("SQLite error: out of memory")};
+        return VK_E_INVALID;
+    }
+    memcpy(text, sql.p, sql.n);
+    *c = (vk_cached){.st = st,
+                     .hash = hash,
+                     .n_text = (uint32_t)sql.n,
+                     .used = worth_keeping(st, sql, saw_insert) ? h->clock : 0,
+                     .text = text,
+                     .writes = vk_dbh_writes(st),
+                     .saw_insert = saw_insert};
+    *out_r = c;
+    return VK_OK;
+}
+
+void vk_dbh_done(vk_dbh *h, vk_cached *c)
+{
+    VK_UNUSED(h);
+    sqlite3_reset(c->st);
+    if (c->used == 0)
+        drop_cached(c);
+    else
+        sqlite3_clear_bindings(c->st);
+}

@@ -1,0 +1,120 @@
+/* What the SQL of a build may do: SQLite's authorizer instead of a parser of our own. Everything that names a
+ * file, loads code, changes how the file is kept, or tells where it lies is refused; the rest is the build's
+ * own business. */
+#include "services/database/embedded/db.h"
+
+/* Sorted by name; looked up by bisection. */
+enum {
+    READ = 1,
+    WRITE = 2,
+    DIRTY = 4
+}; /* DIRTY: a value changes the connection, which is then not used again */
+
+static const struct pragma {
+    const char *name;
+    int may;
+} pragmas[] = {
+    {"application_id", READ},
+    {"auto_vacuum", READ},
+    {"busy_timeout", READ},
+    {"cache_size", READ},
+    {"case_sensitive_like", READ | WRITE | DIRTY},
+    {"collation_list", READ | WRITE},
+    {"compile_options", READ | WRITE},
+    {"data_version", READ | WRITE},
+    {"defer_foreign_keys", READ | WRITE | DIRTY},
+    {"encoding", READ},
+    {"foreign_key_check", READ | WRITE},
+    {"foreign_key_list", READ | WRITE},
+    {"foreign_keys", READ | WRITE | DIRTY},
+    {"freelist_count", READ | WRITE},
+    {"function_list", READ | WRITE},
+    {"index_info", READ | WRITE},
+    {"index_list", READ | WRITE},
+    {"index_xinfo", READ | WRITE},
+    {"integrity_check", READ | WRITE},
+    {"journal_mode", READ},
+    {"legacy_alter_table", READ | WRITE | DIRTY},
+    {"locking_mode", READ},
+    {"max_page_count", READ},
+    {"module_list", READ | WRITE},
+    {"optimize", READ | WRITE},
+    {"page_count", READ | WRITE},
+    {"page_size", READ},
+    {"pragma_list", READ | WRITE},
+    {"query_only", READ},
+    {"quick_check", READ | WRITE},
+    {"recursive_triggers", READ | WRITE | DIRTY},
+    {"schema_version", READ},
+    {"secure_delete", READ},
+    {"synchronous", READ},
+    {"table_info", READ | WRITE},
+    {"table_list", READ | WRITE},
+    {"table_xinfo", READ | WRITE},
+    {"temp_store", READ},
+    {"user_version", READ | WRITE},
+    {"wal_autocheckpoint", READ},
+};
+
+static int compare(const void *name, const void *entry)
+{
+    return sqlite3_stricmp(name, ((const struct pragma *)entry)->name);
+}
+
+static int pragma(vk_dbh *h, const char *name, const char *value)
+{
+    const struct pragma *p =
+        name ? bsearch(name, pragmas, VK_COUNT(pragmas), sizeof *pragmas, compare) : NULL;
+    bool noop = p && value && !sqlite3_stricmp(p->name, "journal_mode") && !sqlite3_stricmp(value, "wal");
+    if (!p || !(noop || (p->may & (value ? WRITE : READ)))) {
+        h->denied = "this PRAGMA is not allowed on this database";
+        return SQLITE_DENY;
+    }
+    if (value && (p->may & DIRTY))
+        h->dirty = true;
+    return SQLITE_OK;
+}
+
+static int function(const char *name)
+{
+    static const char *const denied[] = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"};
+    for (size_t i = 0; name && i < VK_COUNT(denied); i++)
+        if (!sqlite3_stricmp(name, denied[i]))
+            return SQLITE_DENY;
+    return SQLITE_OK;
+}
+
+int vk_db_authorize(void *arg, int action, const char *a1, const char *a2, const char *db,
+                    const char *trigger)
+{
+    vk_dbh *h = arg;
+    VK_UNUSED(db);
+    if (h->opening)
+        return SQLITE_OK;
+    switch (action) {
+    case SQLITE_ATTACH:
+        /* VACUUM attaches '' inside; a NULL name is a parameter or an expression, which could be anything. */
+        if (!a1 || a1[0] != '\0') {
+            h->denied = "ATTACH is not allowed on this database";
+            return SQLITE_DENY;
+        }
+        h->dirty = true;
+        return SQLITE_OK;
+    case SQLITE_PRAGMA:
+        return pragma(h, a1, a2);
+    case SQLITE_FUNCTION:
+        return function(a2);
+    case SQLITE_INSERT:
+        if (!trigger && a1 && sqlite3_strnicmp(a1, "sqlite_", 7) != 0)
+            h->saw_insert = true;
+        return SQLITE_OK;
+    case SQLITE_CREATE_TEMP_INDEX:
+    case SQLITE_CREATE_TEMP_TABLE:
+    case SQLITE_CREATE_TEMP_TRIGGER:
+    case SQLITE_CREATE_TEMP_VIEW:
+        h->dirty = true;
+        return SQLITE_OK;
+    default:
+        return SQLITE_OK;
+    }
+}

@@ -1,0 +1,67 @@
+/* Rows straight from SQLite into the answer; no tree is built. Shapes: docs of libSQL's Hrana, §3.3 and §3.4
+ * of its spec. */
+#include "services/database/embedded/db.h"
+
+#include "core/encode.h"
+#include "core/json_write.h"
+
+void vk_put_value(vk_buf *out, sqlite3_stmt *st, int col)
+{
+    switch (sqlite3_column_type(st, col)) {
+    case SQLITE_INTEGER:
+        vk_buf_lit(out, "{\"type\":\"integer\",\"value\":\"");
+        vk_buf_i64(out, sqlite3_column_int64(st, col));
+        vk_buf_lit(out, "\"}");
+        return;
+    case SQLITE_FLOAT:
+        vk_buf_lit(out, "{\"type\":\"float\",\"value\":");
+        vk_json_double(out, sqlite3_column_double(st, col));
+        vk_buf_ch(out, '}');
+        return;
+    case SQLITE_TEXT: {
+        const char *p = (const char *)sqlite3_column_text(st, col);
+        vk_buf_lit(out, "{\"type\":\"text\",\"value\":");
+        vk_json_quote(out, (vk_str){p, (size_t)sqlite3_column_bytes(st, col)});
+        vk_buf_ch(out, '}');
+        return;
+    }
+    case SQLITE_BLOB: {
+        const void *p = sqlite3_column_blob(st, col);
+        vk_buf_lit(out, "{\"type\":\"blob\",\"base64\":\"");
+        vk_base64(out, p, (size_t)sqlite3_column_bytes(st, col), false);
+        vk_buf_lit(out, "\"}");
+        return;
+    }
+    default:
+        vk_buf_lit(out, "{\"type\":\"null\"}");
+    }
+}
+
+void vk_put_cols(vk_buf *out, sqlite3_stmt *st)
+{
+    int n = sqlite3_column_count(st);
+    vk_buf_ch(out, '[');
+    for (int i = 0; i < n; i++) {
+        const char *type = sqlite3_column_decltype(st, i);
+        if (i)
+            vk_buf_ch(out, ',');
+        vk_buf_lit(out, "{\"name\":");
+        vk_json_quote(out, vk_str_z(sqlite3_column_name(st, i)));
+        vk_buf_lit(out, ",\"decltype\":");
+        if (type)
+            vk_json_quote(out, vk_str_z(type));
+        else
+            vk_buf_lit(out, "null");
+        vk_buf_ch(out, '}');
+    }
+    vk_buf_ch(out, ']');
+}
+
+void vk_put_error(vk_buf *out, const vk_sqlerr *e)
+{
+    vk_buf_lit(out, "{\"message\":");
+    vk_json_quote(out, e->message);
+    vk_buf_lit(out, ",\"code\":");
+    vk_json_quote(out, vk_str_z(e->code));
+    vk_buf_ch(out, '}');
+}

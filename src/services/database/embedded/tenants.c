@@ -1,0 +1,391 @@
+/* The databases of the builds that are in use: how they come, are kept in order, and go. */
+#include "services/database/embedded/db.h"
+
+#include "core/clock.h"
+#include "core/disk.h"
+#include "core/log.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { TICK_MS = 200 };
+
+/* Under mu. */
+static vk_dbt *find(vk_str id)
+{
+    for (vk_map_node *n = vk_map_find(&vk_db.tenants, vk_hash_str(id)); n; n = vk_map_find_next(n)) {
+        vk_dbt *t = VK_CONTAINER(n, vk_dbt, node);
+        if (vk_str_eqz(id, t->id))
+            return t;
+    }
+    return NULL;
+}
+
+/* Under mu. NULL when out of memory. */
+static vk_dbt *make(const char *id)
+{
+    vk_dbt *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    snprintf(t->id, sizeof t->id, "%s", id);
+    vk_list *const lists[] = {&t->ready,          &t->queue, &t->urgent,  &t->waiting_turn,
+                              &t->waiting_stream, &t->idle,  &t->streams, &t->open};
+    for (size_t i = 0; i < VK_COUNT(lists); i++)
+        vk_list_init(lists[i]);
+    if (vk_map_add(&vk_db.tenants, &t->node, vk_hash_str(vk_str_z(id))) != VK_OK) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+/* Under mu. The build's database for a tenant; it stays until vk_db_free_tenant. */
+static vk_dbt *of_tenant(vk_tenant *tenant)
+{
+    vk_dbt *t = atomic_load_explicit(&tenant->service[vk_db.index], memory_order_relaxed);
+    if (t)
+        return t;
+    t = find(vk_str_z(tenant->id));
+    if (!t)
+        t = make(tenant->id);
+    if (t) {
+        t->refs++;
+        atomic_store_explicit(&tenant->service[vk_db.index], t, memory_order_relaxed);
+    }
+    return t;
+}
+
+void vk_db_unref(vk_dbt *t)
+{
+    if (--t->refs == 0 && t->detached)
+        free(t);
+}
+
+static bool in_use(const vk_dbt *t)
+{
+    return t->running || t->handles || t->n_jobs || t->n_streams || t->in_ready;
+}
+
+void vk_db_closed_if_done(vk_dbt *t)
+{
+    if (!t->closed || in_use(t))
+        return;
+    if (!t->detached) { /* a build of the same name made later is another one */
+        vk_map_remove(&vk_db.tenants, &t->node);
+        t->detached = true;
+    }
+    struct vk_dbwaiter *w = t->waiters, *next;
+    t->waiters = NULL;
+    pthread_mutex_unlock(&vk_db.mu);
+    for (; w; w = next) {
+        next = w->next;
+        w->done(w->arg);
+        free(w);
+    }
+    pthread_mutex_lock(&vk_db.mu);
+}
+
+/* ------------------------------------------------------------------------------------------------- requests
+ */
+
+/* The baton's text as clients write it, at the front of the body. Only a hint for the queue: the parsed one
+ * counts. */
+static vk_str baton_hint(vk_str body)
+{
+    static const char name[] = "\"baton\"";
+    size_t n = body.n < 64 ? body.n : 64;
+    const char *p = n ? memmem(body.p, n, name, sizeof name - 1) : NULL, *end = body.p + body.n;
+    if (!p)
+        return VK_STR_NONE;
+    for (p += sizeof name - 1; p < end && (*p == ' ' || *p == ':'); p++)
+        ;
+    if (end - p < VK_BATON_MAX + 1 || *p != '"')
+        return VK_STR_NONE;
+    return (vk_str){p + 1, VK_BATON_MAX - 1};
+}
+
+/* Under mu. A request of the stream that has the write turn must not wait behind those that wait for it. */
+static bool is_turn_holders(vk_dbt *t, vk_str body)
+{
+    bool expired;
+    if (!t->turn_taken)
+        return false;
+    vk_stream *s = vk_stream_by_baton(t, baton_hint(body), &expired);
+    return s && s->h && s->h->has_turn;
+}
+
+static void refuse(vk_exchange *ex, int status, const char *code, const char *message)
+{
+    vk_sqlerr e = {code, vk_str_z(message)};
+    vk_put_error(&ex->out, &e);
+    if (status == 429 || status == 503) {
+        vk_err ignored = vk_header_add(ex, "Retry-After", VK_STR("1"));
+        VK_UNUSED(ignored); /* a hint */
+    }
+    vk_respond(ex, status, "application/json");
+}
+
+void vk_db_pipeline(vk_exchange *ex)
+{
+    vk_tenant *tenant = ex->principal;
+    vk_dbjob *j = VK_NEW(ex->arena, vk_dbjob);
+    if (!j) {
+        refuse(ex, 503, "SQLITE_NOMEM", "Out of memory");
+        return;
+    }
+    ex->ctx = j;
+    ex->out.max = VK_HRANA_RESPONSE_MAX +
+                  VK_HRANA_RESPONSE_MAX / 5; /* room for the errors of the requests past the limit */
+    if (!vk_buf_room(&ex->out, 1024)) {      /* most answers fit into this */
+        refuse(ex, 503, "SQLITE_NOMEM", "Out of memory");
+        return;
+    }
+    j->ex = ex;
+    vk_list_init(&j->node);
+    pthread_mutex_lock(&vk_db.mu);
+    vk_dbt *t = of_tenant(tenant);
+    bool closed = !t || t->closed || atomic_load(&tenant->closed) || vk_db.stopping;
+    bool full = !closed && (t->n_jobs >= VK_DB_JOBS_MAX || t->n_bytes > VK_DB_JOBS_BYTES);
+    bool no_memory = !t;
+    if (!closed && !full) {
+        j->t = t;
+        t->n_jobs++;
+        t->n_bytes += ex->body.n;
+        vk_list_push(is_turn_holders(t, vk_buf_view(&ex->body)) ? &t->urgent : &t->queue, &j->node);
+        vk_db_schedule(t);
+    }
+    pthread_mutex_unlock(&vk_db.mu);
+    if (no_memory)
+        refuse(ex, 503, "SQLITE_NOMEM", "Out of memory");
+    else if (closed)
+        refuse(ex, 401, "AUTH_JWT_INVALID", "This valet key was revoked");
+    else if (full)
+        refuse(ex, 429, "TRANSACTION_BUSY", "Too many requests of this build are waiting; try again");
+}
+
+/* ---------------------------------------------------------------------------------------------- housekeeping
+ */
+
+/* Under mu. Jobs that waited too long come back to be told so. */
+static void overdue(vk_dbt *t, int64_t now)
+{
+    for (vk_list *n; (n = t->waiting_turn.next) != &t->waiting_turn;) {
+        vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
+        if (!t->closed && now - j->set_aside_ms < VK_DB_TURN_WAIT_MS)
+            break;
+        j->turn_timeout = true;
+        vk_list_remove(n);
+        vk_list_push(&t->urgent, n);
+    }
+    for (vk_list *n; (n = t->waiting_stream.next) != &t->waiting_stream;) {
+        vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
+        if (!t->closed && now - j->set_aside_ms < VK_DB_STREAM_WAIT_MS)
+            break;
+        j->stream_timeout = true;
+        vk_list_remove(n);
+        vk_list_push(&t->queue, n);
+    }
+    vk_db_schedule(t);
+}
+
+/* Under mu: a stream that nobody has used for long, marked as ours; NULL when there is none. */
+static vk_stream *idle_stream(vk_dbt *t, int64_t now)
+{
+    for (vk_list *n = t->streams.next; n != &t->streams; n = n->next) {
+        vk_stream *s = VK_CONTAINER(n, vk_stream, node);
+        if (s->busy || (!t->closed && now - s->used_ms < VK_DB_STREAM_IDLE_MS))
+            continue;
+        s->busy = true;
+        vk_stream_remember_expired(t, s, now);
+        return s;
+    }
+    return NULL;
+}
+
+/* Under mu: a connection that nobody has used for long, out of the idle list. */
+static vk_dbh *idle_handle(vk_dbt *t, int64_t now)
+{
+    if (vk_list_empty(&t->idle))
+        return NULL;
+    vk_dbh *h = VK_CONTAINER(t->idle.next, vk_dbh, node);
+    if (!t->closed && !vk_db.stopping && now - h->idle_since < VK_DB_IDLE_MS)
+        return NULL;
+    vk_list_remove(&h->node);
+    t->n_idle--;
+    return h;
+}
+
+/* Under mu, let go during file work. What is due for this build. */
+static void tidy(vk_dbt *t, int64_t now)
+{
+    vk_stream *s;
+    vk_dbh *h;
+    overdue(t, now);
+    t->running++; /* keeps it alive */
+    while ((s = idle_stream(t, now))) {
+        pthread_mutex_unlock(&vk_db.mu);
+        vk_db_end_stream(t, s);
+        pthread_mutex_lock(&vk_db.mu);
+    }
+    while ((h = idle_handle(t, now))) {
+        pthread_mutex_unlock(&vk_db.mu);
+        vk_db_close_handle(h);
+        pthread_mutex_lock(&vk_db.mu);
+    }
+    t->running--;
+    vk_db_closed_if_done(t);
+}
+
+static bool has_work(const vk_dbt *t)
+{
+    return t->closed || !vk_list_empty(&t->streams) || !vk_list_empty(&t->idle) ||
+           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream);
+}
+
+/* Under mu. What is due, build by build. */
+static void round_of(int64_t now)
+{
+    vk_map_node *n = vk_map_walk(&vk_db.tenants, NULL);
+    while (n) {
+        vk_dbt *t = VK_CONTAINER(n, vk_dbt, node);
+        t->refs++; /* so that it is still there to walk on from */
+        if (has_work(t))
+            tidy(t, now);
+        bool gone = t->detached;
+        vk_map_node *next = gone ? NULL : vk_map_walk(&vk_db.tenants, n);
+        if (!gone && t->refs == 1 && !in_use(t)) {
+            vk_map_remove(&vk_db.tenants, n);
+            t->detached = true;
+        }
+        vk_db_unref(t);
+        n = gone ? vk_map_walk(&vk_db.tenants, NULL)
+                 : next; /* a walk cannot go on from where nothing is any more */
+    }
+}
+
+static void *keeper_main(void *arg)
+{
+    VK_UNUSED(arg);
+    pthread_setname_np(pthread_self(), "vk-sql-house");
+    pthread_mutex_lock(&vk_db.mu);
+    while (!vk_db.stopping) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += TICK_MS * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000L;
+        }
+        pthread_cond_timedwait(&vk_db.tick, &vk_db.mu, &until);
+        round_of(vk_clock_mono_ms());
+    }
+    pthread_mutex_unlock(&vk_db.mu);
+    return NULL;
+}
+
+/* -------------------------------------------------------------------------------------------------- closing
+ */
+
+/* Under mu. Ends what is under way; the housekeeper closes what is idle at its next round. */
+static void close_now(vk_dbt *t)
+{
+    t->closed = true;
+    for (vk_list *n = t->open.next; n != &t->open; n = n->next)
+        sqlite3_interrupt(VK_CONTAINER(n, vk_dbh, open_node)->db);
+    overdue(t, vk_clock_mono_ms());
+    vk_db_schedule(t);
+    pthread_cond_signal(&vk_db.tick);
+}
+
+void vk_db_close_build(const char *build, void (*done)(void *arg), void *arg)
+{
+    struct vk_dbwaiter *w = malloc(sizeof *w);
+    pthread_mutex_lock(&vk_db.mu);
+    vk_dbt *t = find(vk_str_z(build));
+    bool told = !t || !w;
+    if (t) {
+        t->refs++;
+        close_now(t);
+        if (w) {
+            *w = (struct vk_dbwaiter){t->waiters, done, arg};
+            t->waiters = w;
+        }
+        vk_db_closed_if_done(t);
+        vk_db_unref(t);
+    }
+    pthread_mutex_unlock(&vk_db.mu);
+    if (told) { /* without memory for waiting nobody can be told later */
+        free(t ? NULL : w);
+        done(arg);
+    }
+}
+
+void vk_db_free_tenant(vk_tenant *tenant)
+{
+    vk_dbt *t = atomic_exchange(&tenant->service[vk_db.index], NULL);
+    if (!t)
+        return;
+    pthread_mutex_lock(&vk_db.mu);
+    vk_db_unref(t);
+    pthread_mutex_unlock(&vk_db.mu);
+}
+
+/* --------------------------------------------------------------------------------------------- start, stop
+ */
+
+vk_err vk_db_start(vk_runtime *rt, int index)
+{
+    struct rlimit files = {.rlim_cur = 1024};
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    pthread_condattr_t clock;
+    vk_db = (struct vk_db){.rt = rt, .index = index, .slots = cores > 1 ? (uint32_t)cores : 1};
+    vk_map_init(&vk_db.tenants);
+    vk_list_init(&vk_db.ready);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_mutex_init(&vk_db.mu, NULL);
+    pthread_cond_init(&vk_db.work, NULL);
+    pthread_cond_init(&vk_db.tick, &clock);
+    pthread_condattr_destroy(&clock);
+    getrlimit(RLIMIT_NOFILE, &files);
+    /* Three descriptors a connection; a quarter of the process's goes to databases. */
+    vk_db.handles_max =
+        files.rlim_cur / 4 < VK_DB_HANDLES_MAX ? (uint32_t)(files.rlim_cur / 4) : VK_DB_HANDLES_MAX;
+    /* Exports that a killed process left behind. */
+    vk_err e = vk_disk_remove_dir(rt->data_fd, "tmp");
+    if (e == VK_OK)
+        e = vk_db_export_start();
+    if (e != VK_OK)
+        return e;
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, VK_DB_WORKER_STACK);
+    int rc = pthread_create(&vk_db.keeper, &attr, keeper_main, NULL);
+    pthread_attr_destroy(&attr);
+    return rc == 0 ? VK_OK : VK_E_NOMEM;
+}
+
+void vk_db_stop(void)
+{
+    vk_db_export_stop();
+    pthread_mutex_lock(&vk_db.mu);
+    vk_db.stopping = true;
+    pthread_cond_broadcast(&vk_db.work);
+    pthread_cond_signal(&vk_db.tick);
+    uint32_t threads = vk_db.threads;
+    pthread_mutex_unlock(&vk_db.mu);
+    for (uint32_t i = 0; i < threads; i++)
+        pthread_join(vk_db.thread[i], NULL);
+    pthread_join(vk_db.keeper, NULL);
+    pthread_mutex_lock(&vk_db.mu);
+    for (vk_map_node *n = vk_map_walk(&vk_db.tenants, NULL), *next; n; n = next) {
+        vk_dbt *t = VK_CONTAINER(n, vk_dbt, node);
+        t->closed = true; /* its streams are idle ones now, whatever their age */
+        next = vk_map_walk(&vk_db.tenants, n);
+        t->refs++;
+        tidy(t, vk_clock_mono_ms());
+        vk_db_unref(t); /* closed and nothing open: it has left the map */
+    }
+    vk_map_free(&vk_db.tenants);
+    pthread_mutex_unlock(&vk_db.mu);
+}

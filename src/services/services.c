@@ -1,0 +1,144 @@
+/* The registered services, and how any of them finds out whose key it was shown. */
+#include "valetkey/service.h"
+
+#include "core/clock.h"
+
+enum { TOUCH_EVERY_MS = 24 * 3600 * 1000 };
+
+extern const vk_service *const __start_vk_services[], *const __stop_vk_services[];
+
+size_t vk_services(const vk_service *out[VK_SERVICES_MAX])
+{
+    size_t n = 0;
+    for (const vk_service *const *s = __start_vk_services; s != __stop_vk_services && n < VK_SERVICES_MAX;
+         s++) {
+        size_t at = n++;
+        for (; at && out[at - 1]->port_offset > (*s)->port_offset; at--)
+            out[at] = out[at - 1];
+        out[at] = *s;
+    }
+    return n;
+}
+
+int vk_service_index(vk_str name)
+{
+    const vk_service *all[VK_SERVICES_MAX];
+    size_t n = vk_services(all);
+    for (size_t i = 0; i < n; i++)
+        if (vk_str_eqz(name, all[i]->name))
+            return (int)i;
+    return -1;
+}
+
+/* ---------------------------------------------------------------------------------------------- sliding
+ * expiry */
+
+struct touch {
+    vk_job job; /* first */
+    vk_runtime *rt;
+    int64_t now;
+    char build[VK_BUILD_ID_MAX + 1];
+};
+
+static void write_touch(vk_job *j)
+{
+    struct touch *t = VK_CONTAINER(j, struct touch, job);
+    vk_store *s = t->rt->store;
+    vk_err e = s->ops->build_touch(s, vk_str_z(t->build), t->now);
+    VK_UNUSED(e); /* the store has logged it; the next use after a restart tries again */
+    free(t);
+}
+
+/* A use moves the build's expiry to now + TTL, at most once a day. */
+static void count_use(vk_runtime *rt, vk_tenant *tenant, int64_t now)
+{
+    int64_t last = atomic_load_explicit(&tenant->touched_ms, memory_order_relaxed);
+    int64_t every = tenant->ttl_ms / 2 < TOUCH_EVERY_MS ? tenant->ttl_ms / 2 : TOUCH_EVERY_MS;
+    if (now - last < every || !atomic_compare_exchange_strong(&tenant->touched_ms, &last, now))
+        return;
+    struct touch *t = malloc(sizeof *t);
+    if (!t)
+        return;
+    *t = (struct touch){.job.run = write_touch, .rt = rt, .now = now};
+    memcpy(t->build, tenant->id, sizeof t->build);
+    if (vk_lane_add(rt->meta, &t->job) != VK_OK) {
+        free(t);
+        return;
+    }
+    atomic_store(&tenant->expires_ms, now + tenant->ttl_ms);
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * verification */
+
+struct hold {
+    vk_registry *registry;
+    vk_tenant *tenant;
+};
+
+static void let_go(void *arg)
+{
+    struct hold *h = arg;
+    vk_tenant_unref(h->registry, h->tenant);
+}
+
+/* The lookup hash of a token of that shape; false when it has another shape. */
+static bool hash_of(vk_worker *w, vk_str prefix, vk_str token, uint8_t hash[VK_HASH])
+{
+    if (!w->memos)
+        w->memos = calloc(VK_MEMOS, sizeof *w->memos);
+    uint64_t slot = vk_hash_str(token);
+    vk_memo *m = w->memos ? &w->memos[slot % VK_MEMOS] : NULL;
+    if (m && m->n && m->slot == slot && vk_str_starts(token, prefix) &&
+        vk_str_eq_secret((vk_str){m->token, m->n}, token)) {
+        memcpy(hash, m->hash, VK_HASH);
+        return true;
+    }
+    if (!vk_valet_shape_ok(token, prefix))
+        return false;
+    vk_valet_hash(w->lookup, token, hash);
+    if (m) {
+        *m = (vk_memo){.slot = slot, .n = (uint32_t)token.n};
+        memcpy(m->token, token.p, token.n);
+        memcpy(m->hash, hash, VK_HASH);
+    }
+    return true;
+}
+
+void vk_service_forget(vk_worker *w)
+{
+    if (w->memos)
+        vk_wipe(w->memos, VK_MEMOS * sizeof *w->memos);
+    free(w->memos);
+    w->memos = NULL;
+}
+
+vk_err vk_service_verify(vk_exchange *ex, vk_str token, char kind)
+{
+    vk_worker *w = ex->server->ctx;
+    uint8_t hash[VK_HASH];
+    const vk_valet_kind *k = w->service->kinds;
+    while (k->kind && k->kind != kind)
+        k++;
+    if (!k->kind || !hash_of(w, vk_str_z(k->prefix), token, hash))
+        return vk_fail(ex, VK_E_UNAUTHORIZED,
+                       "This is not a valet key of this service, or a part of it is missing");
+    struct hold *h = VK_NEW(ex->arena, struct hold);
+    if (!h)
+        return vk_fail(ex, VK_E_NOMEM, "Out of memory");
+    const char *why;
+    int64_t now = vk_clock_wall_ms();
+    vk_err e = vk_registry_verify(&w->rt->registry, w->reader, hash, vk_str_z(w->service->name), kind, now,
+                                  &h->tenant, &why);
+    if (e != VK_OK)
+        return vk_fail(ex, e, "%s", why);
+    h->registry = &w->rt->registry;
+    e = vk_arena_cleanup(ex->arena, let_go, h);
+    if (e != VK_OK) {
+        let_go(h);
+        return vk_fail(ex, e, "Out of memory");
+    }
+    count_use(w->rt, h->tenant, now);
+    ex->principal = h->tenant;
+    return VK_OK;
+}

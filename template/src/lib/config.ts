@@ -1,0 +1,3 @@
+import "server-only";
+
+export { cfg, cfgSource, type KeySource } from "./config-core";

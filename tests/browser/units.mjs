@@ -1,0 +1,152 @@
+// The template's parts that need no browser: the statement splitter, the key file, the migration runner.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { root, tempFolder } from "../lib/daemon.mjs";
+import { assert, assertSame, check } from "../lib/tap.mjs";
+
+const template = path.join(root, "template");
+const PARTS = ["sql-split", "env-file", "config-core", "migrate", "db-error"];
+
+/** The sources as CommonJS modules in a folder of their own. */
+function compileParts() {
+  const out = tempFolder("valetkey-template");
+  writeFileSync(path.join(out, "package.json"), '{"type":"commonjs"}');
+  const { status, stdout, stderr } = spawnSync(
+    path.join(template, "node_modules", ".bin", "tsc"),
+    ["--ignoreConfig", "--outDir", out, "--module", "commonjs", "--moduleResolution", "bundler", "--target", "es2022", "--strict",
+      "--skipLibCheck", "--types", "node", ...PARTS.map((part) => path.join("src", "lib", `${part}.ts`))],
+    { cwd: template, encoding: "utf8" },
+  );
+  if (status !== 0) throw new Error(`tsc: exit ${status}\n${stdout}${stderr}`);
+  return createRequire(path.join(out, "package.json"));
+}
+
+const SPLITS = [
+  ["nothing", "", []],
+  ["only comments", "-- a;\n/* b; */ ;;", []],
+  ["two statements, the last without a semicolon", "SELECT 1; SELECT 2", ["SELECT 1", "SELECT 2"]],
+  ["semicolons and quotes in strings", "SELECT 'a;''b;'; SELECT \";\", `;`, [;]", ["SELECT 'a;''b;'", 'SELECT ";", `;`, [;]']],
+  ["a quote in a comment", "SELECT 1 -- it's; here\n; SELECT 2", ["SELECT 1 -- it's; here", "SELECT 2"]],
+  ["a comment between statements stays with the next one", "SELECT 1;\n-- next\nSELECT 2;", ["SELECT 1", "-- next\nSELECT 2"]],
+  ["a trigger with a body", "CREATE TRIGGER t AFTER INSERT ON a BEGIN UPDATE b SET c = 1; DELETE FROM d; END; SELECT 1;",
+    ["CREATE TRIGGER t AFTER INSERT ON a BEGIN UPDATE b SET c = 1; DELETE FROM d; END", "SELECT 1"]],
+  ["CASE … END in a trigger", "create trigger if not exists t after insert on a when case new.x when 1 then 1 end begin select case 1 when 1 then 2 end; select 2; end; select 3",
+    ["create trigger if not exists t after insert on a when case new.x when 1 then 1 end begin select case 1 when 1 then 2 end; select 2; end", "select 3"]],
+  ["END inside a name or a string is no end", "CREATE TEMP TRIGGER t AFTER INSERT ON a BEGIN SELECT 'END;', \"end\", weekend, end_at; END; SELECT 1",
+    ["CREATE TEMP TRIGGER t AFTER INSERT ON a BEGIN SELECT 'END;', \"end\", weekend, end_at; END", "SELECT 1"]],
+  ["BEGIN as a statement is one", "BEGIN; SELECT 1; END; SELECT 2", ["BEGIN", "SELECT 1", "END", "SELECT 2"]],
+  ["a string that does not end", "SELECT 'a; b", ["SELECT 'a; b"]],
+];
+
+let load;
+if (await check("the template's parts compile", () => void (load = compileParts()))) {
+  const { splitSql } = load("./sql-split.js");
+  for (const [name, sql, want] of SPLITS) await check(`SQL splitter: ${name}`, () => assertSame(splitSql(sql), want, "statements"));
+  await keyFile(load("./env-file.js"), load("./config-core.js"));
+  await errors(load("./db-error.js"));
+  await migrations(load("./migrate.js"));
+}
+
+async function keyFile({ parseEnvFile }, { cfg, cfgSource }) {
+  await check("key file: names, quotes, comments, later lines win", () => {
+    const text = "# c\r\nA=1\r\nexport B = two words \nC='it'\\''s # not a comment'\nD=\"a\\nb\\\"c\" \nE=x # comment\nF=\nbad line\nA=2\nG='#'\n1X=no";
+    assertSame([...parseEnvFile(text)],
+      [["A", "2"], ["B", "two words"], ["C", "it's # not a comment"], ["D", 'a\nb"c'], ["E", "x"], ["F", ""], ["G", "#"]], "values");
+  });
+
+  await check("cfg: the overlay wins, is read again when it changes, and clears with an empty value", () => {
+    const before = process.cwd();
+    const folder = tempFolder();
+    process.chdir(folder);
+    process.env.VK_TEST_KEY = "from the process";
+    const write = (text) => {
+      writeFileSync(".env.keys.new", text);
+      renameSync(".env.keys.new", ".env.keys");
+    };
+    const seen = () => [cfg("VK_TEST_KEY"), cfgSource("VK_TEST_KEY")];
+    try {
+      assertSame(seen(), ["from the process", "environment"], "without a file");
+      write("VK_TEST_KEY=one\n");
+      assertSame(seen(), ["one", "overlay"], "with a file");
+      write("VK_TEST_KEY=two\n");
+      assertSame(seen(), ["two", "overlay"], "changed, same size");
+      write("VK_TEST_KEY=\n");
+      assertSame(seen(), [undefined, undefined], "cleared");
+      rmSync(".env.keys");
+      assertSame(seen(), ["from the process", "environment"], "file gone");
+    } finally {
+      process.chdir(before);
+      delete process.env.VK_TEST_KEY;
+    }
+  });
+}
+
+async function errors({ toDatabaseError, describeError, isMissingTable }) {
+  const wrapped = (cause) => new Error("query failed", { cause });
+  const coded = (code, message = "x") => Object.assign(new Error(message), { code });
+  const cases = [
+    ["refused connection", wrapped(Object.assign(new TypeError("fetch failed"), { cause: coded("ECONNREFUSED") })), "unreachable"],
+    ["deadline", wrapped(Object.assign(new Error("x"), { name: "TimeoutError" })), "timeout"],
+    ["401", wrapped(new Error("Server returned HTTP status 401")), "refused"],
+    ["a key that is over", wrapped({ kind: "sqlite", message: "AUTH_JWT_INVALID: This valet key was revoked" }), "refused"],
+    ["a statement that is not allowed", coded("SQLITE_AUTH", "SQLite error: authorization denied"), "failed"],
+    ["503", wrapped(new Error("Server returned HTTP status 503")), "busy"],
+    ["too many requests", coded("TRANSACTION_BUSY"), "busy"],
+    ["locked", coded("SQLITE_BUSY"), "busy"],
+    ["bad address", coded("URL_INVALID"), "bad_address"],
+    ["bad SQL", coded("SQLITE_ERROR"), "failed"],
+    ["no error at all", undefined, "failed"],
+  ];
+  for (const [name, error, want] of cases)
+    await check(`database errors: ${name} is "${want}"`, () => assertSame(toDatabaseError(error).code, want, "code"));
+
+  await check("database errors: the app's log holds no key and no password of an address", () => {
+    const text = describeError(wrapped(new Error("POST https://me:pw-mark@host/?authToken=q-mark key k-mark")), ["k-mark", undefined]);
+    assert(!/mark/.test(text) && text.includes("[secret]"), text);
+  });
+  await check("database errors: a missing table is found inside what wraps it", () =>
+    assert(isMissingTable({ code: "P2021" }) && isMissingTable(wrapped(new Error("SQLite error: no such table: Note"))) && !isMissingTable(new Error("x"))));
+}
+
+async function migrations({ migrate }) {
+  const { createClient } = createRequire(path.join(template, "package.json"))("@libsql/client");
+  const folder = tempFolder();
+  const add = (name, sql) => {
+    mkdirSync(path.join(folder, name));
+    writeFileSync(path.join(folder, name, "migration.sql"), sql);
+  };
+  const url = `file:${path.join(tempFolder(), "app.db")}`;
+  const client = createClient({ url });
+  const names = async () => (await client.execute("SELECT name FROM _app_migrations ORDER BY name")).rows.map((row) => row.name);
+  const count = async (table) => Number((await client.execute(`SELECT count(*) AS n FROM ${table}`)).rows[0].n);
+
+  await check("migrations: all in name order, once", async () => {
+    add("2_second", "INSERT INTO a VALUES (1); CREATE TRIGGER t AFTER INSERT ON a BEGIN INSERT INTO b VALUES (new.x); SELECT 1; END;");
+    add("1_first", "CREATE TABLE a (x); CREATE TABLE b (y);");
+    writeFileSync(path.join(folder, "migration_lock.toml"), "");
+    assertSame(await migrate(client, folder), ["1_first", "2_second"], "first run");
+    assertSame(await migrate(client, folder), [], "second run");
+    await client.execute("INSERT INTO a VALUES (2)");
+    assertSame([await count("a"), await count("b")], [2, 1], "rows");
+  });
+  await check("migrations: one that fails leaves nothing behind and runs when it is mended", async () => {
+    add("3_third", "CREATE TABLE c (z); INSERT INTO nowhere VALUES (1);");
+    let failed = false;
+    await migrate(client, folder).catch(() => void (failed = true));
+    assert(failed, "it did not fail");
+    assertSame(await names(), ["1_first", "2_second"], "ledger");
+    writeFileSync(path.join(folder, "3_third", "migration.sql"), "CREATE TABLE c (z);");
+    assertSame(await migrate(client, folder), ["3_third"], "mended");
+  });
+  await check("migrations: two instances at once on a new database", async () => {
+    const fresh = `file:${path.join(tempFolder(), "app.db")}`;
+    const clients = [createClient({ url: fresh }), createClient({ url: fresh })];
+    for (const c of clients) await c.execute("PRAGMA busy_timeout = 3000");
+    const ran = await Promise.all(clients.map((c) => migrate(c, folder)));
+    assertSame(ran.flat().sort(), ["1_first", "2_second", "3_third"], "each ran once");
+    for (const c of clients) c.close();
+  });
+  client.close();
+}

@@ -1,0 +1,123 @@
+"""The real daemon, from outside: started, asked over its own interfaces, taken away."""
+import http.client
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
+BINARY = os.path.join(ROOT, os.environ.get("VALETKEY_BIN", "build/valetkey"))
+RECORDER = os.path.join(os.path.dirname(BINARY), "tests", "libvkrecord.so")
+
+
+class Refused(Exception):
+    """The daemon did not start or did not do what was asked; the text says what it answered."""
+
+
+class Daemon:
+    def __init__(self, data, port_base, env=None, log=None):
+        self.data, self.port_base, self.log = data, port_base, log or data + ".stderr"
+        self.env = dict(os.environ, **(env or {}))
+        self.process = None
+
+    def start(self, timeout=10):
+        out = open(self.log, "ab")
+        self.process = subprocess.Popen([BINARY, "serve", "--data", self.data, "--port-base", str(self.port_base)],
+                                        stdout=subprocess.PIPE, stderr=out, env=self.env)
+        out.close()
+        ready, _, _ = select.select([self.process.stdout], [], [], timeout)
+        line = self.process.stdout.readline() if ready else b""
+        if not line.endswith(b"\n"):
+            self.kill()
+            raise Refused("the daemon was not ready: " + self.tail())
+        return line.decode().strip()
+
+    def tail(self):
+        with open(self.log, "rb") as f:
+            return f.read()[-600:].decode(errors="replace").strip().replace("\n", " | ")
+
+    def _children(self):
+        pid = self.process.pid
+        try:
+            return [int(x) for x in open("/proc/%d/task/%d/children" % (pid, pid)).read().split()]
+        except OSError:
+            return []
+
+    def stop(self, timeout=10):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise Refused("the daemon did not end on SIGTERM")
+        self.process.stdout.close()
+
+    def kill(self):
+        """As kill -9; waits until the whole family and its ports are gone."""
+        if self.process.poll() is None:
+            children = self._children()
+            self.process.kill()
+            self.process.wait()
+            end = time.monotonic() + 3
+            for pid in children:
+                while os.path.exists("/proc/%d" % pid) and time.monotonic() < end:
+                    time.sleep(0.002)
+        if not self.process.stdout.closed:
+            self.process.stdout.close()
+
+    # ---- the command line ----
+
+    def cli(self, *args):
+        r = subprocess.run([BINARY, *args, "--data", self.data], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+        if r.returncode != 0:
+            raise Refused("valetkey %s: exit %d: %s" % (" ".join(args), r.returncode, (r.stderr or r.stdout).strip()))
+        return r.stdout
+
+    def create(self, build):
+        return json.loads(self.cli("build", "create", build, "--json"))["env"]
+
+    def environment(self, build):
+        return json.loads(self.cli("env", build, "--format", "json"))
+
+    def token(self):
+        return open(os.path.join(self.data, "admin.token")).read().strip()
+
+    def connect(self):
+        return Connection(self.port_base + 2)
+
+
+class Connection:
+    """A keep-alive connection to the database port."""
+
+    def __init__(self, port):
+        self.http = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+
+    def pipeline(self, token, requests):
+        self.http.request("POST", "/v2/pipeline", json.dumps({"requests": requests}),
+                          {"Authorization": "Bearer " + token, "Content-Type": "application/json"})
+        r = self.http.getresponse()
+        return r.status, r.read()
+
+    def execute(self, token, sql, args=()):
+        """The rows, as lists of plain values. Refused for any error."""
+        status, body = self.pipeline(token, [{"type": "execute", "stmt": {"sql": sql, "args": list(args)}}, {"type": "close"}])
+        if status != 200:
+            raise Refused("HTTP %d: %s" % (status, body.decode(errors="replace")))
+        first = json.loads(body)["results"][0]
+        if first["type"] != "ok":
+            raise Refused(first["error"]["message"])
+        return [[c.get("value", c.get("base64")) for c in row] for row in first["response"]["result"]["rows"]]
+
+    def close(self):
+        self.http.close()
+
+
+def integer(n):
+    return {"type": "integer", "value": str(n)}
+
+
+def text(s):
+    return {"type": "text", "value": s}

@@ -1,0 +1,144 @@
+"""What must be true of a disk image, given what was acknowledged at the cut."""
+import os
+import sqlite3
+
+import workload
+from product import Daemon, Refused
+
+
+class Promises:
+    """What holds at a moment: acknowledged things must be there; what was under way may be."""
+
+    def __init__(self, journal, cut):
+        self.cut = cut
+        self.builds, self.rows, self.tables, self.revoked, self.deleted, self.maybe_gone, self.maybe_revoked = {}, {}, set(), set(), set(), set(), set()
+        self.started_rows, self.token = {}, None
+        for a in journal.acks:
+            done, begun = a.at <= cut, a.began <= cut
+            if a.kind == "row" and begun:
+                self.started_rows.setdefault(a.build, {})[a.what[0]] = a.what[1]
+            if a.kind == "revoke" and begun:
+                (self.revoked if done else self.maybe_revoked).add(a.build)
+            if a.kind == "delete" and begun:
+                (self.deleted if done else self.maybe_gone).add(a.build)
+            if not done:
+                continue
+            if a.kind == "ready":
+                self.token = a.what
+            elif a.kind == "build":
+                self.builds[a.build] = a.what
+            elif a.kind == "table":
+                self.tables.add(a.build)
+            elif a.kind == "row":
+                self.rows.setdefault(a.build, {})[a.what[0]] = a.what[1]
+
+    def kept(self):
+        return [b for b in self.builds if b not in self.deleted and b not in self.maybe_gone]
+
+    def key(self):
+        return (tuple(sorted(self.builds)), tuple((b, len(r)) for b, r in sorted(self.rows.items())), tuple(sorted(self.revoked)),
+                tuple(sorted(self.deleted)), bool(self.token), tuple(sorted(self.tables)))
+
+
+def _rows_wrong(build, got, promises):
+    for i, size in promises.rows.get(build, {}).items():
+        if i not in got:
+            return "%s: acknowledged row %d is lost" % (build, i)
+    started = promises.started_rows.get(build, {})
+    for i, v in got.items():
+        if i not in started:
+            return "%s: row %d was never written" % (build, i)
+        if v != workload.value_of(build, i, started[i]):
+            return "%s: row %d holds something else" % (build, i)
+    return ""
+
+
+def _one_file(path, build, promises):
+    c = sqlite3.connect(path)
+    try:
+        if c.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+            return "%s: integrity_check fails" % build
+        there = c.execute("SELECT count(*) FROM sqlite_schema WHERE name = 't'").fetchone()[0]
+        if not there:
+            return "%s: the acknowledged table is lost" % build if build in promises.tables else ""
+        return _rows_wrong(build, dict(c.execute("SELECT id, v FROM t")), promises)
+    finally:
+        c.close()
+
+
+def quick(where, promises):
+    """The files themselves, with SQLite from Python: '' or what is wrong."""
+    data = os.path.join(where, "data")
+    for build in promises.kept():
+        path = os.path.join(data, "builds", build, "database.db")
+        if not os.path.exists(path):
+            if build in promises.tables:
+                return "%s: the database file is lost" % build
+            continue
+        try:
+            bad = _one_file(path, build, promises)
+        except sqlite3.Error as e:
+            bad = "%s: %s" % (build, e)
+        if bad:
+            return bad
+    return ""
+
+
+def deep(where, promises, port_base):
+    """The real daemon on the image: '' or what is wrong."""
+    d = Daemon(os.path.join(where, "data"), port_base, log=os.path.join(where, "stderr"))
+    try:
+        d.start()
+    except Refused as e:
+        return str(e)
+    try:
+        return _ask(d, promises)
+    except (Refused, OSError, ValueError) as e:
+        return "%s: %s" % (type(e).__name__, e)
+    finally:
+        d.kill()
+
+
+def _ask(d, promises):
+    if promises.token and d.token() != promises.token:
+        return "the admin token is another one"
+    c = d.connect()
+    try:
+        for build in promises.kept():
+            token = promises.builds[build]["TURSO_AUTH_TOKEN"]
+            if build in promises.maybe_revoked:
+                continue
+            if build in promises.revoked:
+                status, _ = c.pipeline(token, [{"type": "close"}])
+                if status not in (401, 403):
+                    return "%s: its revoked key gets HTTP %d" % (build, status)
+                continue
+            got = d.environment(build)
+            if {k: v for k, v in got.items() if "PORT" not in k} != {k: v for k, v in promises.builds[build].items() if "PORT" not in k}:
+                return "%s: its keys are other ones" % build
+            bad = _ask_rows(c, build, token, promises)
+            if bad:
+                return bad
+        for build in promises.deleted:
+            token = next((a for a in [promises.builds.get(build)] if a), None)
+            if token:
+                status, _ = c.pipeline(token["TURSO_AUTH_TOKEN"], [{"type": "close"}])
+                if status not in (401, 403):
+                    return "%s: the key of a deleted build gets HTTP %d" % (build, status)
+    finally:
+        c.close()
+    # Work goes on.
+    fresh = d.create("after-the-cut")["TURSO_AUTH_TOKEN"]
+    c = d.connect()
+    c.execute(fresh, workload.TABLE)
+    c.execute(fresh, "INSERT INTO t VALUES (1, 'x')")
+    c.close()
+    return ""
+
+
+def _ask_rows(c, build, token, promises):
+    if c.execute(token, "PRAGMA integrity_check") != [["ok"]]:
+        return "%s: integrity_check fails" % build
+    if build not in promises.tables:
+        return ""
+    return _rows_wrong(build, {int(i): v for i, v in c.execute(token, "SELECT id, v FROM t")}, promises)

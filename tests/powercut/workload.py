@@ -1,0 +1,121 @@
+"""What the recorded daemon is asked to do, and when it acknowledged what. Times are time.monotonic_ns(): an acknowledgement is stamped
+after its answer was read whole; `began` is stamped before the request went out."""
+import threading
+import time
+
+from product import Refused, integer, text
+
+TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT NOT NULL)"
+
+
+class Ack:
+    __slots__ = ("kind", "build", "what", "began", "at")
+
+    def __init__(self, kind, build, what, began, at):
+        self.kind, self.build, self.what, self.began, self.at = kind, build, what, began, at
+
+
+class Journal:
+    """All acknowledgements, by kind: ready, build, table, row, revoke, delete."""
+
+    def __init__(self):
+        self.acks, self.mu = [], threading.Lock()
+
+    def do(self, kind, build, what, act):
+        began = time.monotonic_ns()
+        answer = act()
+        ack = Ack(kind, build, answer if what is None else what, began, time.monotonic_ns())
+        with self.mu:
+            self.acks.append(ack)
+        return answer
+
+
+def value_of(build, i, size):
+    return ("%s/%d/" % (build, i) + "abcdefghij" * (size // 10 + 1))[:size]
+
+
+def rows(daemon, journal, build, token, ids, size, failures):
+    """Inserts one by one; every third in a transaction of two statements that also updates."""
+    c = daemon.connect()
+    try:
+        for i in ids:
+            v = value_of(build, i, size)
+            if i % 3:
+                journal.do("row", build, (i, size), lambda: c.execute(token, "INSERT INTO t VALUES (?, ?)", [integer(i), text(v)]))
+            else:
+                journal.do("row", build, (i, size), lambda: transaction(c, token, i, v))
+    except (Refused, OSError) as e:
+        failures.append("%s: %s" % (build, e))
+    finally:
+        c.close()
+
+
+def transaction(c, token, i, v):
+    ok = lambda n: {"type": "ok", "step": n}
+    status, body = c.pipeline(token, [{"type": "batch", "batch": {"steps": [
+        {"stmt": {"sql": "BEGIN IMMEDIATE"}},
+        {"condition": ok(0), "stmt": {"sql": "INSERT INTO t VALUES (?, ?)", "args": [integer(i), text("draft")]}},
+        {"condition": ok(1), "stmt": {"sql": "UPDATE t SET v = ? WHERE id = ?", "args": [text(v), integer(i)]}},
+        {"condition": ok(2), "stmt": {"sql": "COMMIT"}},
+        {"condition": {"type": "not", "cond": ok(3)}, "stmt": {"sql": "ROLLBACK"}}]}}, {"type": "close"}])
+    import json
+    result = json.loads(body)["results"][0] if status == 200 else None
+    if not result or result["type"] != "ok" or result["response"]["result"]["step_results"][3] is None:
+        raise Refused("transaction not committed: HTTP %d %s" % (status, body[:300].decode(errors="replace")))
+
+
+def parallel(*calls):
+    threads = [threading.Thread(target=f, args=a) for f, *a in calls]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+
+def run(make_daemon, heavy):
+    """`make_daemon()` gives a recorded daemon that is not started. (journal, failures, settings of the builds)."""
+    journal, failures, env = Journal(), [], {}
+
+    def start():
+        d = make_daemon()
+        d.start()
+        return d
+
+    def create(d, build):
+        env[build] = journal.do("build", build, None, lambda: d.create(build))
+        token = env[build]["TURSO_AUTH_TOKEN"]
+        c = d.connect()
+        journal.do("table", build, TABLE, lambda: c.execute(token, TABLE))
+        c.close()
+        return token
+
+    d = start()
+    # What a person may have copied once the daemon said that it is ready.
+    journal.do("ready", None, None, d.token)
+    one = create(d, "one")
+    rows(d, journal, "one", one, range(1, 6), 100, failures)
+    two, heavy_token = create(d, "two"), create(d, "heavy")
+    create(d, "short"), create(d, "doomed")
+    parallel((rows, d, journal, "one", one, range(6, 30), 300, failures),
+             (rows, d, journal, "two", two, range(1, 30), 300, failures),
+             (rows, d, journal, "heavy", heavy_token, range(1, heavy, 2), 9000, failures),
+             (rows, d, journal, "heavy", heavy_token, range(2, heavy, 2), 9000, failures))
+    journal.do("revoke", "short", "short", lambda: d.cli("build", "revoke", "short"))
+    journal.do("delete", "doomed", "doomed", lambda: d.cli("build", "delete", "doomed", *YES))
+    d.stop()
+
+    # A clean stop writes back and removes the logs; then life goes on, and ends by kill -9.
+    d = start()
+    parallel((rows, d, journal, "one", one, range(30, 40), 300, failures),
+             (rows, d, journal, "two", two, range(30, 40), 300, failures))
+    create(d, "late")
+    d.kill()
+    d = start()
+    rows(d, journal, "two", two, range(40, 46), 300, failures)
+    journal.do("revoke", "late", "late", lambda: d.cli("build", "revoke", "late"))
+    d.kill()
+    return journal, failures, env
+
+
+# What `build delete` wants to be sure.
+YES = []
