@@ -108,15 +108,14 @@ const char *vk_loop_date(vk_loop *l)
     return l->date;
 }
 
-/* -------------------------------------------------------------------------------------------------- sockets
- */
+/* ---- sockets ---- */
 
 static void on_poll(uv_poll_t *p, int status, int events)
 {
     vk_io *io = VK_CONTAINER(p, vk_io, poll);
     if (status < 0) {
-        /* An error on the descriptor shows at the next recv or send, with its errno. libuv has stopped the handle, but there
-         * may be bytes to read in front of the error. */
+        /* An error on the descriptor shows at the next recv or send, with its errno. libuv has stopped the
+         * handle, but there may be bytes to read in front of the error. */
         int mask = io->mask;
         io->mask = 0;
         vk_io_want(io, mask);
@@ -160,8 +159,7 @@ void vk_io_close(vk_io *io, void (*closed)(vk_io *io))
     io->fd = -1;
 }
 
-/* --------------------------------------------------------------------------------------------------- timers
- */
+/* ---- timers ---- */
 
 static void on_tick(uv_timer_t *u)
 {
@@ -229,8 +227,7 @@ void vk_timer_clear(vk_loop *l, vk_timer *t)
     l->n_timers--;
 }
 
-/* -------------------------------------------------------------------------------------------------- buffers
- */
+/* ---- buffers ---- */
 
 char *vk_loop_in_get(vk_loop *l)
 {
