@@ -712,6 +712,15 @@ vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
     return VK_OK;
 }
 
+void vk_server_take(vk_server *s, int fd)
+{
+    vk_conn *c;
+    if (s->closing || s->n_conns >= VK_CONNS_MAX || adopt(s, fd, &c) != VK_OK)
+        close(fd);
+    else
+        arm(c, VK_IDLE_MS);
+}
+
 static void accept_again(vk_timer *t)
 {
     vk_server *s = VK_CONTAINER(t, vk_server, retry);
@@ -734,7 +743,6 @@ static void on_accept(vk_io *io, int events)
     vk_server *s = VK_CONTAINER(io, vk_server, accept);
     VK_UNUSED(events);
     for (int i = 0; i < ACCEPT_BATCH; i++) {
-        vk_conn *c;
         int on = 1, fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             accept_failed(s, errno);
@@ -742,10 +750,10 @@ static void on_accept(vk_io *io, int events)
         }
         if (s->names)
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (s->n_conns >= VK_CONNS_MAX || adopt(s, fd, &c) != VK_OK)
-            close(fd);
+        if (s->place)
+            s->place(s, fd);
         else
-            arm(c, VK_IDLE_MS);
+            vk_server_take(s, fd);
     }
 }
 

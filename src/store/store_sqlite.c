@@ -311,8 +311,6 @@ static vk_err end_txn(struct sqlite_store *s, vk_err e)
     return e;
 }
 
-<<<<<<< HEAD
-=======
 /* VK_OK: neither the key nor the id is taken. VK_E_CONFLICT: *b is what is stored. */
 static vk_err look_before_create(vk_store *base, vk_arena *a, vk_build *b, vk_str idem,
                                  const uint8_t digest[VK_HASH])
@@ -376,7 +374,6 @@ static vk_err insert_idem(struct sqlite_store *s, const vk_build *b, vk_str idem
     return run(s, st);
 }
 
->>>>>>> core
 static vk_err build_create(vk_store *base, vk_arena *a, vk_build *b, vk_str idem,
                            const uint8_t digest[VK_HASH],
                            vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r),
