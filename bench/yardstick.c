@@ -1,5 +1,5 @@
-/* What this machine's disk and SQLite do without valetkey: N threads, each with a SQLite file of its own (WAL, synchronous=FULL),
- * each inserting one row of about 70 bytes per commit.
+/* What this machine's disk and SQLite do without valetkey: N threads, each with a SQLite file of its own
+ * (WAL, synchronous=FULL), each inserting one row of about 70 bytes per commit.
  *
  *   yardstick FOLDER THREADS SECONDS      prints commits per second */
 #include <pthread.h>
@@ -29,15 +29,19 @@ static void *insert(void *arg)
     sqlite3 *db;
     sqlite3_stmt *st;
     snprintf(path, sizeof path, "%s/yardstick-%ld.db", folder, (long)(size_t)arg);
-    check(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL), "open");
-    check(sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE n (id INTEGER PRIMARY KEY, v TEXT)",
+    check(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL),
+          "open");
+    check(sqlite3_exec(db,
+                       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE n (id INTEGER PRIMARY "
+                       "KEY, v TEXT)",
                        NULL, NULL, NULL),
           "set up");
     check(sqlite3_prepare_v2(db, "INSERT INTO n (v) VALUES (?1)", -1, &st, NULL), "prepare");
     while (!atomic_load(&go))
         usleep(1000);
     while (!atomic_load(&stop)) {
-        sqlite3_bind_text(st, 1, "0123456789012345678901234567890123456789012345678901234567890123456789", 70, SQLITE_STATIC);
+        sqlite3_bind_text(st, 1, "0123456789012345678901234567890123456789012345678901234567890123456789", 70,
+                          SQLITE_STATIC);
         check(sqlite3_step(st), "insert");
         sqlite3_reset(st);
         atomic_fetch_add(&commits, 1);

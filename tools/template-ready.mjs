@@ -13,7 +13,7 @@ const DEFAULT_FOLDER = path.join(import.meta.dirname, "..", "template");
 const MADE = new Set(["node_modules", ".next", "next-env.d.ts", "tsconfig.tsbuildinfo"]);
 const NO_SOURCE = /^\.env|\.md$|\.db(-\w+)?$/;
 
-/** What was done: {installed, built}. Throws when npm fails. */
+/** What was done: {installed, built}. What npm prints goes to standard error. Throws when npm fails. */
 export function makeReady(folder = DEFAULT_FOLDER, say = (line) => console.log(line)) {
   const lock = digest(folder, ["package-lock.json"], process.version);
   const installed = !stamped(path.join(folder, "node_modules", ".lock-digest"), lock);
@@ -36,7 +36,7 @@ export function makeReady(folder = DEFAULT_FOLDER, say = (line) => console.log(l
 }
 
 function npm(folder, args) {
-  const { status, error } = spawnSync("npm", args, { cwd: folder, stdio: ["ignore", "inherit", "inherit"] });
+  const { status, error } = spawnSync("npm", args, { cwd: folder, stdio: ["ignore", 2, 2] });
   if (error) throw new Error(`npm could not be started (${error.code}): is Node's bin folder on PATH?`);
   if (status !== 0) throw new Error(`npm ${args.join(" ")} failed in ${folder} (exit ${status}).`);
 }

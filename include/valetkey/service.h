@@ -40,8 +40,8 @@ typedef struct vk_runtime {
     int64_t started_ms;
 } vk_runtime;
 
-/* A token that was looked up lately and its lookup hash, so that a client's next request costs no HMAC. The registry is asked all
- * the same, so a revocation counts at once. */
+/* A token that was looked up lately and its lookup hash, so that a client's next request costs no HMAC. The
+ * registry is asked all the same, so a revocation counts at once. */
 typedef struct vk_memo {
     uint64_t slot;
     uint32_t n;

@@ -58,8 +58,8 @@ static vk_err head_page(vk_exchange *ex)
     if (!find_page(ex->path))
         return vk_admin_error(
             ex, VK_E_NOT_FOUND,
-            "There is nothing at this path; the admin API is below /api/v1 and described in "
-            "docs/openapi.yaml, the status page is at /");
+            "There is nothing at this path: the admin API is below /api/v1 (docs/openapi.yaml), "
+            "the status page at /");
     return reads(ex) ? VK_OK : refuse_method(ex, "GET");
 }
 

@@ -14,7 +14,8 @@ VK_MUSTCHECK vk_arena *vk_arena_new(size_t cap);
 void vk_arena_free(vk_arena *a);
 /* Runs the clean-ups, keeps the first chunk for the next user. */
 void vk_arena_reset(vk_arena *a);
-/* Runs the clean-ups and overwrites all that was given out, for arenas that held a secret. Reset or free comes next. */
+/* Runs the clean-ups and overwrites all that was given out, for arenas that held a secret. Reset or free
+ * comes next. */
 void vk_arena_wipe(vk_arena *a);
 /* 16-byte aligned, not zeroed. NULL at the cap or out of memory. n = 0 gives a valid pointer. */
 VK_MUSTCHECK void *vk_arena_alloc(vk_arena *a, size_t n);

@@ -21,8 +21,8 @@
 #define VK_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define VK_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-/* Why a call failed, as a kind. Detail for people goes into a text beside it (error_r, vk_fail). Services map a
- * kind to their vendor's wire format; vk_err_status gives the plain HTTP status. */
+/* Why a call failed, as a kind. Detail for people goes into a text beside it (error_r, vk_fail). Services map
+ * a kind to their vendor's wire format; vk_err_status gives the plain HTTP status. */
 typedef enum vk_err {
     VK_OK = 0,
     VK_AGAIN,           /* not an error: come back when more input, room or a lock is there */
@@ -82,7 +82,8 @@ static inline bool vk_str_starts(vk_str a, vk_str prefix)
 }
 /* ASCII case-insensitive equality (header names, schemes). Not for secrets. */
 bool vk_str_ieq(vk_str a, vk_str b);
-/* Cuts `s` at the first `sep`: the part before goes to *head_r, `s` keeps the rest. False when `sep` is absent. */
+/* Cuts `s` at the first `sep`: the part before goes to *head_r, `s` keeps the rest. False when `sep` is
+ * absent. */
 bool vk_str_cut(vk_str *s, char sep, vk_str *head_r);
 /* Decimal, optional sign, no blanks, whole view. */
 VK_MUSTCHECK vk_err vk_str_to_i64(vk_str s, int64_t *out_r);

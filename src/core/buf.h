@@ -7,10 +7,10 @@
 
 typedef struct vk_buf {
     char *p;
-    size_t n;   /* bytes in use */
-    size_t cap; /* bytes allocated */
-    size_t max; /* never more than this */
-    vk_err err; /* VK_OK, VK_E_TOO_LARGE or VK_E_NOMEM; sticky */
+    size_t n;    /* bytes in use */
+    size_t cap;  /* bytes allocated */
+    size_t max;  /* never more than this */
+    vk_err err;  /* VK_OK, VK_E_TOO_LARGE or VK_E_NOMEM; sticky */
     bool secret; /* set before the first write: nothing is left behind in memory when it grows */
 } vk_buf;
 

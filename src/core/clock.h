@@ -9,7 +9,8 @@ int64_t vk_clock_wall_ms(void);
 /* Monotonic milliseconds and nanoseconds. For timeouts and measuring. */
 int64_t vk_clock_mono_ms(void);
 int64_t vk_clock_mono_ns(void);
-/* Adds `ms` to what vk_clock_wall_ms answers. Set at start from VALETKEY_TEST_CLOCK_OFFSET_MS in test builds. */
+/* Adds `ms` to what vk_clock_wall_ms answers. Set at start from VALETKEY_TEST_CLOCK_OFFSET_MS in test builds.
+ */
 void vk_clock_offset(int64_t ms);
 
 enum { VK_CLOCK_TEXT = 40 };

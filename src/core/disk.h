@@ -1,18 +1,22 @@
 /* Files that must survive a power cut: the only place, beside SQLite, that creates, renames or syncs them.
- * The power-cut test (tests/crash) records every call below a data folder and shows that no sync here can be left out. */
+ * The power-cut test (tests/crash) records every call below a data folder and shows that no sync here can be
+ * left out. */
 #ifndef VK_DISK_H
 #define VK_DISK_H
 
 #include "core/base.h"
 
-/* All paths are relative to `dirfd` and of ours (never built from a request's bytes). `mode` as for open(2). */
+/* All paths are relative to `dirfd` and of ours (never built from a request's bytes). `mode` as for open(2).
+ */
 
-/* Creates the folder and syncs its parent. An existing one is VK_OK; a file or link of that name is VK_E_CONFLICT. */
+/* Creates the folder and syncs its parent. An existing one is VK_OK; a file or link of that name is
+ * VK_E_CONFLICT. */
 VK_MUSTCHECK vk_err vk_disk_mkdir(int dirfd, const char *path, unsigned mode);
-/* Writes the whole file under a temporary name, syncs it, renames it over `path` and syncs the folder: after a power
- * cut the old or the new content is there, never a torn one. VK_E_FULL when the disk is. */
+/* Writes the whole file under a temporary name, syncs it, renames it over `path` and syncs the folder: after
+ * a power cut the old or the new content is there, never a torn one. VK_E_FULL when the disk is. */
 VK_MUSTCHECK vk_err vk_disk_replace(int dirfd, const char *path, vk_str content, unsigned mode);
-/* Whole file of at most `max` bytes into `out` (whose own bytes are kept in front). VK_E_NOT_FOUND, VK_E_TOO_LARGE. */
+/* Whole file of at most `max` bytes into `out` (whose own bytes are kept in front). VK_E_NOT_FOUND,
+ * VK_E_TOO_LARGE. */
 struct vk_buf;
 VK_MUSTCHECK vk_err vk_disk_read(int dirfd, const char *path, size_t max, struct vk_buf *out);
 /* Syncs the folder `path` itself (its names). */

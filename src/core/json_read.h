@@ -1,6 +1,6 @@
-/* RFC 8259 reader: one pass over the text into nodes in an arena. Strict: UTF-8 is validated (no overlong forms, no
- * surrogates), \u pairs are checked and lone surrogates refused, no trailing commas, no text after the value.
- * Strings without escapes are views into the input, so the input must outlive the nodes. */
+/* RFC 8259 reader: one pass over the text into nodes in an arena. Strict: UTF-8 is validated (no overlong
+ * forms, no surrogates), \u pairs are checked and lone surrogates refused, no trailing commas, no text after
+ * the value. Strings without escapes are views into the input, so the input must outlive the nodes. */
 #ifndef VK_JSON_READ_H
 #define VK_JSON_READ_H
 
@@ -32,11 +32,13 @@ typedef struct vk_json {
     } u;
 } vk_json;
 
-/* VK_E_INVALID: *error_r is a static text and *at_r the offset (both may be NULL). VK_E_NOMEM: the arena's cap. */
-VK_MUSTCHECK vk_err vk_json_parse(vk_arena *a, vk_str text, vk_json **out_r, const char **error_r, size_t *at_r);
+/* VK_E_INVALID: *error_r is a static text and *at_r the offset (both may be NULL). VK_E_NOMEM: the arena's
+ * cap. */
+VK_MUSTCHECK vk_err vk_json_parse(vk_arena *a, vk_str text, vk_json **out_r, const char **error_r,
+                                  size_t *at_r);
 
-/* The member `key`, or NULL when absent or `o` is not an object (NULL included). When a key stands twice the last
- * one counts, as in JavaScript. */
+/* The member `key`, or NULL when absent or `o` is not an object (NULL included). When a key stands twice the
+ * last one counts, as in JavaScript. */
 const vk_json *vk_json_get(const vk_json *o, vk_str key);
 /* As above, but a member that is null counts as absent. */
 const vk_json *vk_json_opt(const vk_json *o, vk_str key);

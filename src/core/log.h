@@ -1,5 +1,5 @@
-/* The log: one line a record on standard error, "<time> <level> <role> <text>". Never pass a secret: what a line may
- * hold are ids, counts, states and short error texts of ours. */
+/* The log: one line a record on standard error, "<time> <level> <role> <text>". Never pass a secret: what a
+ * line may hold are ids, counts, states and short error texts of ours. */
 #ifndef VK_LOG_H
 #define VK_LOG_H
 

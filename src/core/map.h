@@ -1,5 +1,5 @@
-/* Intrusive hash map: chained buckets that double. Not thread-safe. The keyed hash (vk_hash) keeps strangers from
- * choosing collisions. */
+/* Intrusive hash map: chained buckets that double. Not thread-safe. The keyed hash (vk_hash) keeps strangers
+ * from choosing collisions. */
 #ifndef VK_MAP_H
 #define VK_MAP_H
 
@@ -24,7 +24,8 @@ void vk_map_remove(vk_map *m, vk_map_node *node);
 /* First node of the bucket with that hash, then the next one with the same hash; NULL at the end. */
 vk_map_node *vk_map_find(const vk_map *m, uint64_t hash);
 vk_map_node *vk_map_find_next(const vk_map_node *node);
-/* Walks every node: start with NULL. The current node may be removed when its successor was fetched before. */
+/* Walks every node: start with NULL. The current node may be removed when its successor was fetched before.
+ */
 vk_map_node *vk_map_walk(const vk_map *m, const vk_map_node *after);
 
 /* SipHash-1-3 under a random key of the process (vk_hash_seed, once at start). */

@@ -1,5 +1,6 @@
-/* SHA-256 (FIPS 180-4), HMAC-SHA256 (RFC 2104), HKDF-SHA256 (RFC 5869), on OpenSSL. Algorithms are fetched once a
- * thread: a one-shot HMAC() costs five times as much. None of these can fail after vk_digest_init has succeeded. */
+/* SHA-256 (FIPS 180-4), HMAC-SHA256 (RFC 2104), HKDF-SHA256 (RFC 5869), on OpenSSL. Algorithms are fetched
+ * once a thread: a one-shot HMAC() costs five times as much. None of these can fail after vk_digest_init has
+ * succeeded. */
 #ifndef VK_CRYPTO_DIGEST_H
 #define VK_CRYPTO_DIGEST_H
 
@@ -7,8 +8,8 @@
 
 enum { VK_SHA256 = 32 };
 
-/* Once at start of a process, before threads; initialises libsodium too. VK_E_INTERNAL when OpenSSL lacks an algorithm or
- * fails a known answer. */
+/* Once at start of a process, before threads; initialises libsodium too. VK_E_INTERNAL when OpenSSL lacks an
+ * algorithm or fails a known answer. */
 VK_MUSTCHECK vk_err vk_digest_init(void);
 
 void vk_sha256(vk_str data, uint8_t out[VK_SHA256]);

@@ -42,7 +42,6 @@ typedef struct vk_front_peer {
     vk_role role;
     vk_client **slot; /* &rt.keeper or &rt.courier */
     vk_timer timer;
-    bool told; /* the supervisor knows that it is lost */
 } vk_front_peer;
 
 typedef struct vk_front {

@@ -83,6 +83,8 @@ void vk_front_peer_came(void *front, vk_role role, int fd)
     if (!l || vk_client_new(f->rt.loops[0], fd, lost, l, &l->client) != VK_OK) {
         free(l);
         close(fd);
+        if (p->slot && !*p->slot) /* no memory or descriptor for it: another one is asked for */
+            wait_then(p, VK_LOST_MS, still_lost);
         return;
     }
     vk_client *before = *p->slot;

@@ -223,7 +223,7 @@ static void after_death(supervisor *s, vk_role role, int status)
     bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     bool fast = !c->ready || (!killed && vk_clock_mono_ms() - c->born_ms < FAST_LIFE_MS);
     int n = fast ? fast_deaths(c) : 0;
-    if (n >= FAST_DEATHS) {
+    if (n >= FAST_DEATHS && !killed) { /* who is killed from outside is only started more slowly */
         snprintf(sentence, sizeof sentence,
                  "%s ended %d times within %d s of being started; the last time it %s. %s",
                  vk_role_name(role), n, FAST_WINDOW_MS / 1000, how,

@@ -11,7 +11,17 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { ACCEPT_BATCH = 16, DISCARD_MAX = 64 * 1024, LINGER_MAX = 1024 * 1024, SOURCE_ROOM = 64 * 1024, SENDFILE_MAX = 1024 * 1024 };
+enum {
+    ACCEPT_BATCH = 16,
+    ACCEPT_PAUSE_MS = 100, /* after the process ran out of descriptors */
+    DISCARD_MAX = 64 * 1024,
+    LINGER_MAX = 1024 * 1024,
+    SENDFILE_MAX = 1024 * 1024,
+    SEND_TURN_MAX = 4 * 1024 * 1024, /* for one connection, before the others have their turn */
+    SOURCE_EMPTY_MAX = 64,           /* times a source may give nothing without saying that it waits */
+    SIZE_LINE = 20,                  /* of a chunk: "<hex>\r\n" */
+    FDS_MAX = 4,                     /* descriptors taken off one message; all but one are closed */
+};
 
 enum state {
     S_HEAD,   /* waits for a head, or has a part of one */
@@ -33,8 +43,11 @@ typedef struct vk_conn {
     uint32_t in_high; /* most bytes that `in` has held */
     uint8_t state;
     bool eof, keep, in_advance, kick, io_closed;
+    bool drained;     /* the last read took all there was */
+    bool lasting;     /* a peer of ours: no limit between requests */
+    bool in_secret;   /* what went through `in` must be wiped */
+    bool cut;         /* the answer ends in the middle */
     bool head_begun;  /* a part of a head is here: its deadline runs */
-    bool in_secret;   /* a credential came in through `in` */
     bool unread_body; /* an answer now leaves input behind that nobody reads */
     bool discard;     /* refused in head(), but the body is small: read past it and keep the connection */
     vk_framing framing;
@@ -51,7 +64,18 @@ typedef struct vk_conn {
 static void advance(vk_conn *c);
 static void shut(vk_conn *c);
 
-/* ------------------------------------------------------------------------------------------------ life and death */
+/* ------------------------------------------------------------------------------------------------ life and
+ * death */
+
+/* libuv still refers to the listening socket, inside of *s, until its closing was reported. */
+static void maybe_gone(vk_server *s)
+{
+    void (*last_gone)(vk_server *) = s->last_gone;
+    if (!s->closing || s->n_conns || s->accepting || !last_gone)
+        return;
+    s->last_gone = NULL;
+    last_gone(s);
+}
 
 static void conn_free(vk_conn *c)
 {
@@ -63,11 +87,7 @@ static void conn_free(vk_conn *c)
     if (c->gone)
         c->gone(c->gone_arg);
     free(c);
-    if (s->closing && s->n_conns == 0 && s->last_gone) {
-        void (*last_gone)(vk_server *) = s->last_gone;
-        s->last_gone = NULL;
-        last_gone(s);
-    }
+    maybe_gone(s);
 }
 
 static void on_io_closed(vk_io *io)
@@ -90,7 +110,9 @@ static void drop_in(vk_conn *c)
 static void end_exchange(vk_conn *c)
 {
     vk_exchange *ex = c->ex;
+    c->in_secret |= c->in && ex->secret;
     c->ex = NULL;
+    c->sent = 0;
     vk_exchange_end(ex);
 }
 
@@ -125,25 +147,41 @@ bool vk_conn_must_close(const vk_conn *c)
     return !c->keep || c->unread_body || c->server->closing || c->state == S_GONE;
 }
 
-/* ------------------------------------------------------------------------------------------------------- input */
+/* -------------------------------------------------------------------------------------------------------
+ * input */
 
-static ssize_t receive(vk_conn *c)
+/* Keeps the first descriptor of a message and closes all others; the kernel closes what does not fit. */
+static void take_fds(vk_conn *c, struct msghdr *m)
 {
-    struct iovec iov = {c->in + c->in_n, VK_IN_SIZE - c->in_n};
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
+        if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(h) + i * sizeof fd, sizeof fd);
+            if (c->passed_fd < 0)
+                c->passed_fd = fd;
+            else
+                close(fd);
+        }
+    }
+}
+
+static ssize_t receive(vk_conn *c, size_t room)
+{
+    struct iovec iov = {c->in + c->in_n, room};
     if (!c->server->takes_fds)
         return recv(c->io.fd, iov.iov_base, iov.iov_len, 0);
     union {
         struct cmsghdr h;
-        char room[CMSG_SPACE(sizeof(int))];
+        char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
     } control;
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t n = recvmsg(c->io.fd, &m, MSG_CMSG_CLOEXEC);
-    struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-    if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS && h->cmsg_len == CMSG_LEN(sizeof(int))) {
-        if (c->passed_fd >= 0)
-            close(c->passed_fd);
-        memcpy(&c->passed_fd, CMSG_DATA(h), sizeof(int));
-    }
+    if (n > 0)
+        take_fds(c, &m);
     return n;
 }
 
@@ -163,10 +201,12 @@ static bool fill(vk_conn *c)
         c->in_n -= c->in_at;
         c->in_at = 0;
     }
+    size_t room = VK_IN_SIZE - c->in_n;
     ssize_t n;
     do
-        n = receive(c);
+        n = receive(c, room);
     while (n < 0 && errno == EINTR);
+    c->drained = n < (ssize_t)room;
     if (n > 0) {
         c->in_n += (uint32_t)n;
         if (c->in_n > c->in_high)
@@ -246,13 +286,13 @@ static bool take_head(vk_conn *c)
     static _Thread_local vk_head h;
     size_t left = c->in_n - c->in_at;
     if (left == 0) {
-        if (c->eof) {
+        if (c->eof || c->server->closing) {
             shut(c);
             return false;
         }
         drop_in(c);
         vk_io_want(&c->io, VK_READ);
-        if (c->gone) /* a socketpair's end stays as long as its peer */
+        if (c->lasting)
             vk_timer_clear(c->io.loop, &c->timer);
         else
             arm(c, VK_IDLE_MS);
@@ -292,7 +332,6 @@ static bool take_head(vk_conn *c)
     c->framing = h.framing;
     c->body_left = h.content_length;
     c->chunked = (vk_chunked){0};
-    c->sent = 0;
     bool small = h.framing == VK_FRAME_NONE ||
                  (h.framing == VK_FRAME_LENGTH && h.content_length <= DISCARD_MAX && !h.expect_continue);
     c->unread_body = !small;
@@ -305,8 +344,14 @@ static bool take_head(vk_conn *c)
         refuse(c, 421, VK_E_MISDIRECTED, "This host name is not served here.");
         return true;
     }
-    if (c->server->handler->head(c->ex) != VK_OK) {
+    vk_err e = c->server->handler->head(c->ex);
+    c->ex->body.secret = c->ex->out.secret = c->ex->secret;
+    if (c->ex->answered) {
         c->discard = small && c->body_left > 0;
+        return true;
+    }
+    if (e != VK_OK) { /* refused, but not said how: the request must not be served for that */
+        refuse(c, vk_err_status(e), e, "The request was refused.");
         return true;
     }
     if (c->framing == VK_FRAME_LENGTH && c->body_left > c->ex->body_max) {
@@ -314,7 +359,8 @@ static bool take_head(vk_conn *c)
         return true;
     }
     c->ex->body.max = c->ex->body_max;
-    if (c->ex->expect_continue && c->framing != VK_FRAME_NONE && c->in_at == c->in_n) {
+    bool has_body = c->framing == VK_FRAME_CHUNKED || c->body_left > 0;
+    if (c->ex->expect_continue && has_body && c->in_at == c->in_n) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         ssize_t n = send(c->io.fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL);
         if (n != (ssize_t)sizeof go_on - 1) {
@@ -372,7 +418,7 @@ static bool take_body(vk_conn *c)
         return false;
     }
     c->in_at = c->in_n = 0;
-    if (fill(c))
+    if (!c->drained && fill(c))
         return true;
     if (c->state == S_BODY && !c->eof) {
         vk_io_want(&c->io, VK_READ);
@@ -382,83 +428,119 @@ static bool take_body(vk_conn *c)
     return c->state == S_BODY;
 }
 
-/* ------------------------------------------------------------------------------------------------------ output */
+/* ------------------------------------------------------------------------------------------------------
+ * output */
 
-static void put_source(vk_exchange *ex, vk_conn *c)
+/* What was sent so far is not the whole answer, and the peer must see that: without a last chunk it does;
+ * where the end of the connection ends the body, the connection is reset. */
+static void cut_off(vk_conn *c)
 {
-    char size_line[20];
+    c->ex->source_done = c->ex->close = c->cut = true;
+}
+
+/* Asks the source for the next piece, into `out`, in chunk form when that is how it is sent. False: there is
+ * none yet.
+ */
+static bool put_source(vk_exchange *ex, vk_conn *c)
+{
     vk_buf *out = &ex->out;
+    size_t front = ex->source_chunked ? SIZE_LINE : 0, n = 0;
+    vk_err e = VK_OK;
     vk_buf_clear(out);
     c->sent = ex->head_out.n;
-    if (ex->source_chunked)
-        out->n = vk_buf_room(out, sizeof size_line) ? sizeof size_line : 0;
-    vk_err e = ex->source->pull(ex->source, out);
-    if (out->err)
-        e = out->err;
-    size_t n = out->n - (ex->source_chunked ? sizeof size_line : 0);
-    if (ex->source_chunked && n) { /* "<hex>\r\n" ends where the payload begins; blanks in front are skipped */
-        int w = snprintf(size_line, sizeof size_line, "%zx\r\n", n);
-        memcpy(out->p + sizeof size_line - (size_t)w, size_line, (size_t)w);
-        c->sent += sizeof size_line - (size_t)w;
+    if (!vk_buf_room(out, front)) {
+        vk_buf_clear(out);
+        cut_off(c);
+        return true;
+    }
+    out->n = front;
+    for (int tries = 0; e == VK_OK && n == 0; tries++) {
+        e = tries < SOURCE_EMPTY_MAX ? ex->source->pull(ex->source, out) : VK_E_INTERNAL;
+        e = out->err ? out->err : e;
+        n = out->n - front;
+    }
+    if (n && front) { /* the line ends where the payload begins; the room in front of it is skipped */
+        char line[SIZE_LINE + 1];
+        size_t w = (size_t)snprintf(line, sizeof line, "%zx\r\n", n);
+        memcpy(out->p + SIZE_LINE - w, line, w);
+        c->sent += SIZE_LINE - w;
         vk_buf_lit(out, "\r\n");
-    } else if (ex->source_chunked) {
+    } else if (front) {
         vk_buf_clear(out);
     }
     if (e == VK_E_NOT_FOUND) {
         ex->source_done = true;
-        if (ex->source_chunked)
+        if (front)
             vk_buf_lit(out, "0\r\n\r\n");
     } else if (e != VK_OK && e != VK_AGAIN) {
-        ex->source_done = true; /* no last chunk: the client sees a cut-off body */
-        ex->close = true;
-        c->eof = true;
+        cut_off(c);
     }
-    if (out->err) {
-        ex->source_done = ex->close = true;
+    if (out->err) { /* a chunk without its end is no chunk */
         vk_buf_clear(out);
+        c->sent = ex->head_out.n;
+        cut_off(c);
     }
+    return n > 0 || ex->source_done;
 }
 
-/* VK_OK: all is sent. VK_AGAIN: the peer's window is full. VK_E_IO: over. */
+/* Head and collected body. VK_OK: all is in the socket. */
+static vk_err send_bytes(vk_conn *c)
+{
+    vk_exchange *ex = c->ex;
+    size_t head = ex->head_out.n, all = head + ex->out.n;
+    while (c->sent < all) {
+        struct iovec iov[2];
+        struct msghdr m = {.msg_iov = iov};
+        if (c->sent < head)
+            iov[m.msg_iovlen++] = (struct iovec){(char *)(uintptr_t)ex->head_out.p + c->sent, head - c->sent};
+        size_t skip = c->sent > head ? c->sent - head : 0;
+        if (ex->out.n > skip)
+            iov[m.msg_iovlen++] = (struct iovec){ex->out.p + skip, ex->out.n - skip};
+        ssize_t n = sendmsg(c->io.fd, &m, MSG_NOSIGNAL | (ex->file_left > 0 ? MSG_MORE : 0));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? VK_AGAIN : VK_E_IO;
+        c->sent += (size_t)n;
+        if (c->sent < all)
+            return VK_AGAIN;
+    }
+    return VK_OK;
+}
+
+static vk_err send_file(vk_conn *c)
+{
+    vk_exchange *ex = c->ex;
+    int64_t stop = ex->file_left > SEND_TURN_MAX ? ex->file_left - SEND_TURN_MAX : 0;
+    while (ex->file_left > stop) {
+        off_t at = ex->file_at;
+        size_t want = ex->file_left > SENDFILE_MAX ? SENDFILE_MAX : (size_t)ex->file_left;
+        ssize_t n = sendfile(c->io.fd, ex->file_fd, &at, want);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) /* 0: the file became shorter than we promised */
+            return n < 0 && errno == EAGAIN ? VK_AGAIN : VK_E_IO;
+        ex->file_at += n;
+        ex->file_left -= n;
+    }
+    return ex->file_left ? VK_AGAIN : VK_OK;
+}
+
+/* VK_OK: all is sent. VK_AGAIN: the peer's window is full, or it is the others' turn. VK_E_BUSY: the source
+ * waits. VK_E_IO: over. */
 static vk_err send_some(vk_conn *c)
 {
     vk_exchange *ex = c->ex;
-    for (;;) {
-        size_t head = ex->head_out.n, all = head + ex->out.n;
-        if (c->sent < all) {
-            struct iovec iov[2];
-            struct msghdr m = {.msg_iov = iov};
-            if (c->sent < head)
-                iov[m.msg_iovlen++] = (struct iovec){(char *)(uintptr_t)ex->head_out.p + c->sent, head - c->sent};
-            size_t skip = c->sent > head ? c->sent - head : 0;
-            if (ex->out.n > skip)
-                iov[m.msg_iovlen++] = (struct iovec){ex->out.p + skip, ex->out.n - skip};
-            ssize_t n = sendmsg(c->io.fd, &m, MSG_NOSIGNAL | (ex->file_left > 0 ? MSG_MORE : 0));
-            if (n < 0 && errno == EINTR)
-                continue;
-            if (n < 0)
-                return errno == EAGAIN ? VK_AGAIN : VK_E_IO;
-            c->sent += (size_t)n;
-            if (c->sent < all)
-                return VK_AGAIN;
-        }
-        if (ex->file_left > 0) {
-            off_t at = ex->file_at;
-            size_t want = ex->file_left > SENDFILE_MAX ? SENDFILE_MAX : (size_t)ex->file_left;
-            ssize_t n = sendfile(c->io.fd, ex->file_fd, &at, want);
-            if (n < 0 && errno == EINTR)
-                continue;
-            if (n <= 0) /* 0: the file became shorter than we promised */
-                return n < 0 && errno == EAGAIN ? VK_AGAIN : VK_E_IO;
-            ex->file_at += n;
-            ex->file_left -= n;
-            arm(c, VK_WRITE_STALL_MS);
-            continue;
-        }
-        if (!ex->source || ex->source_done)
-            return VK_OK;
-        put_source(ex, c);
-        if (c->sent >= ex->head_out.n + ex->out.n && !ex->source_done) {
+    for (size_t turn = 0;;) {
+        vk_err e = send_bytes(c);
+        if (e == VK_OK && ex->file_left > 0)
+            e = send_file(c);
+        if (e != VK_OK || !ex->source || ex->source_done)
+            return e;
+        turn += ex->out.n;
+        if (turn > SEND_TURN_MAX)
+            return VK_AGAIN;
+        if (!put_source(ex, c)) {
             vk_io_want(&c->io, 0); /* the source says when (vk_source_ready) */
             vk_timer_clear(c->io.loop, &c->timer);
             return VK_E_BUSY;
@@ -481,13 +563,18 @@ static bool send_answer(vk_conn *c)
         shut(c);
         return false;
     }
-    bool over = c->ex->close, linger = c->unread_body;
+    bool over = c->ex->close, until_close = c->ex->source && !c->ex->source_chunked;
+    bool linger = c->unread_body || c->in_at < c->in_n;
     end_exchange(c);
     if (!over) {
         c->state = S_HEAD;
         return true;
     }
-    if (!linger || c->eof) {
+    if (c->cut && until_close) {
+        struct linger reset = {.l_onoff = 1};
+        setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    }
+    if (!linger || c->eof || c->cut) {
         shut(c);
         return false;
     }
@@ -503,7 +590,7 @@ static bool linger(vk_conn *c)
     do {
         c->lingered += c->in_n - c->in_at;
         c->in_at = c->in_n = 0;
-    } while (c->lingered < LINGER_MAX && fill(c));
+    } while (c->lingered < LINGER_MAX && !c->drained && fill(c));
     if (c->state == S_GONE)
         return false;
     if (c->eof || c->lingered >= LINGER_MAX) {
@@ -515,8 +602,8 @@ static bool linger(vk_conn *c)
     return false;
 }
 
-/* Does all that can be done without waiting. Not re-entered: an answer given inside a handler's call is picked up
- * by the loop here. */
+/* Does all that can be done without waiting. Not re-entered: an answer given inside a handler's call is
+ * picked up by the loop here. */
 static void advance(vk_conn *c)
 {
     if (c->in_advance) {
@@ -567,6 +654,7 @@ static void on_ready(vk_io *io, int events)
         switch (c->state) {
         case S_HEAD:
         case S_BODY:
+        case S_LINGER:
             if (!fill(c) && !c->eof)
                 return;
             break;
@@ -584,9 +672,10 @@ static void on_ready(vk_io *io, int events)
     advance(c);
 }
 
-/* ------------------------------------------------------------------------------------------------------ server */
+/* ------------------------------------------------------------------------------------------------------
+ * server */
 
-vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
+static vk_err adopt(vk_server *s, int fd, vk_conn **out_r)
 {
     vk_conn *c = calloc(1, sizeof *c);
     if (!c)
@@ -598,8 +687,6 @@ vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
         free(c);
         return VK_E_IO;
     }
-    c->gone = gone;
-    c->gone_arg = arg;
     if (!s->names) { /* unix socket: who is there */
         struct ucred who;
         socklen_t n = sizeof who;
@@ -609,9 +696,46 @@ vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
     vk_list_push(&s->conns, &c->node);
     s->n_conns++;
     vk_io_want(&c->io, VK_READ);
-    if (!gone) /* a socketpair's end stays as long as its peer */
-        arm(c, VK_IDLE_MS);
+    *out_r = c;
     return VK_OK;
+}
+
+vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
+{
+    vk_conn *c;
+    vk_err e = s->closing ? VK_E_UNAVAILABLE : adopt(s, fd, &c);
+    if (e != VK_OK)
+        return e;
+    c->lasting = true;
+    c->gone = gone;
+    c->gone_arg = arg;
+    return VK_OK;
+}
+
+void vk_server_take(vk_server *s, int fd)
+{
+    vk_conn *c;
+    if (s->closing || s->n_conns >= VK_CONNS_MAX || adopt(s, fd, &c) != VK_OK)
+        close(fd);
+    else
+        arm(c, VK_IDLE_MS);
+}
+
+static void accept_again(vk_timer *t)
+{
+    vk_server *s = VK_CONTAINER(t, vk_server, retry);
+    vk_io_want(&s->accept, VK_READ);
+}
+
+static void accept_failed(vk_server *s, int err)
+{
+    if (err != EMFILE && err != ENFILE && err != ENOBUFS && err != ENOMEM)
+        return;
+    /* The connection stays in the queue and the socket readable: without a pause this loop would do nothing
+     * else. */
+    vk_log(VK_WARN, "new connections wait: %s", vk_errno_text(err));
+    vk_io_want(&s->accept, 0);
+    vk_timer_set(s->loop, &s->retry, ACCEPT_PAUSE_MS, accept_again);
 }
 
 static void on_accept(vk_io *io, int events)
@@ -619,21 +743,17 @@ static void on_accept(vk_io *io, int events)
     vk_server *s = VK_CONTAINER(io, vk_server, accept);
     VK_UNUSED(events);
     for (int i = 0; i < ACCEPT_BATCH; i++) {
-        int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int on = 1, fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE)
-                vk_log(VK_WARN, "no descriptor left for a new connection");
+            accept_failed(s, errno);
             return;
         }
-        int on = 1;
         if (s->names)
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (s->place) {
+        if (s->place)
             s->place(s, fd);
-            continue;
-        }
-        if (s->n_conns >= VK_CONNS_MAX || vk_server_adopt(s, fd, NULL, NULL) != VK_OK)
-            close(fd);
+        else
+            vk_server_take(s, fd);
     }
 }
 
@@ -653,21 +773,25 @@ vk_err vk_server_listen(vk_server *s, int fd)
     return e;
 }
 
+static void on_accept_closed(vk_io *io)
+{
+    vk_server *s = VK_CONTAINER(io, vk_server, accept);
+    s->accepting = false;
+    maybe_gone(s);
+}
+
 void vk_server_close(vk_server *s, void (*last_gone)(vk_server *s))
 {
     s->closing = true;
     s->last_gone = last_gone;
+    vk_timer_clear(s->loop, &s->retry);
     if (s->accepting)
-        vk_io_close(&s->accept, NULL);
-    s->accepting = false;
+        vk_io_close(&s->accept, on_accept_closed);
     for (vk_list *n = s->conns.next, *next; n != &s->conns; n = next) {
         next = n->next;
         vk_conn *c = VK_CONTAINER(n, vk_conn, node);
-        if (c->state == S_HEAD && c->in_n == c->in_at)
+        if (c->state == S_HEAD && c->in_n == c->in_at && !c->in_advance)
             shut(c);
     }
-    if (s->n_conns == 0 && last_gone) {
-        s->last_gone = NULL;
-        last_gone(s);
-    }
+    maybe_gone(s);
 }

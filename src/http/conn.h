@@ -4,8 +4,8 @@
 
 #include "http/server.h"
 
-/* A copy of the head (its `head_bytes` bytes start at h->method.p) in a fresh exchange; NULL when out of memory. With
- * head_bytes 0 an empty exchange, for refusals. */
+/* A copy of the head (its `head_bytes` bytes start at h->method.p) in a fresh exchange; NULL when out of
+ * memory. With head_bytes 0 an empty exchange, for refusals. */
 VK_MUSTCHECK vk_exchange *vk_exchange_new(struct vk_conn *c, const vk_server *server, const vk_head *h,
                                           size_t head_bytes);
 void vk_exchange_end(vk_exchange *ex);

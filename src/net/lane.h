@@ -1,4 +1,5 @@
-/* A lane: one thread with a bounded queue, for work that may block (metadata writes, sealing). Jobs run in order. */
+/* A lane: one thread with a bounded queue, for work that may block (metadata writes, sealing). Jobs run in
+ * order. */
 #ifndef VK_NET_LANE_H
 #define VK_NET_LANE_H
 

@@ -1,8 +1,9 @@
-/* One event loop: sockets, timers, tasks posted from other threads. A wrapper around libuv; nothing above net/ calls
- * libuv for I/O. Everything here runs on the loop's own thread, except vk_loop_post and vk_loop_stop.
+/* One event loop: sockets, timers, tasks posted from other threads. A wrapper around libuv; nothing above
+ * net/ calls libuv for I/O. Everything here runs on the loop's own thread, except vk_loop_post and
+ * vk_loop_stop.
  *
- * Each socket is ours (accept4, recv, send, sendfile) and has one uv_poll_t; interest changes only when it must,
- * because a change costs two epoll_ctl calls. */
+ * Each socket is ours (accept4, recv, send, sendfile) and has one uv_poll_t; interest changes only when it
+ * must, because a change costs two epoll_ctl calls. */
 #ifndef VK_NET_LOOP_H
 #define VK_NET_LOOP_H
 
@@ -50,17 +51,19 @@ typedef struct vk_loop {
     void *spare_arenas; /* http/exchange keeps its free list here */
     size_t n_spare_arenas;
     void (*spare_free)(struct vk_loop *l); /* and frees it with the loop */
-    int index; /* 0 … N-1 among the loops of a process */
+    int index;                             /* 0 … N-1 among the loops of a process */
 } vk_loop;
 
-/* VK_E_IO when the kernel refuses a descriptor. Owner: the caller, until vk_loop_free (after vk_loop_run returned). */
+/* VK_E_IO when the kernel refuses a descriptor. Owner: the caller, until vk_loop_free (after vk_loop_run
+ * returned). */
 VK_MUSTCHECK vk_err vk_loop_new(vk_loop **out_r);
 void vk_loop_free(vk_loop *l);
 /* Runs until vk_loop_stop. */
 void vk_loop_run(vk_loop *l);
 /* From any thread. */
 void vk_loop_stop(vk_loop *l);
-/* From any thread: `t->run(t)` on the loop's thread, in order of posting. The task belongs to the loop until then. */
+/* From any thread: `t->run(t)` on the loop's thread, in order of posting. The task belongs to the loop until
+ * then. */
 void vk_loop_post(vk_loop *l, vk_task *t);
 /* Monotonic milliseconds, read once a turn. */
 int64_t vk_loop_now(vk_loop *l);
@@ -74,7 +77,8 @@ void vk_io_want(vk_io *io, int mask);
 /* Stops, closes the fd, and calls `closed` in a later turn; only then may the memory be freed. */
 void vk_io_close(vk_io *io, void (*closed)(vk_io *io));
 
-/* Arms or moves the timer to `ms` from now. Precision VK_TICK_MS; moving it later costs nothing but a store. */
+/* Arms or moves the timer to `ms` from now. Precision VK_TICK_MS; moving it later costs nothing but a store.
+ */
 void vk_timer_set(vk_loop *l, vk_timer *t, int64_t ms, void (*fire)(vk_timer *t));
 void vk_timer_clear(vk_loop *l, vk_timer *t);
 

@@ -254,7 +254,7 @@ static void buffers(void **state)
     char *p = vk_loop_in_get(loop);
     assert_non_null(p);
     memset(p, 's', VK_IN_SIZE);
-    vk_loop_in_put(loop, p, true);
+    vk_loop_in_put(loop, p, VK_IN_SIZE);
     char *again_p = vk_loop_in_get(loop);
     assert_ptr_equal(again_p, p);
     for (size_t i = 0; i < VK_IN_SIZE; i++)
@@ -263,9 +263,9 @@ static void buffers(void **state)
     for (size_t i = 0; i < VK_COUNT(many); i++)
         assert_non_null(many[i] = vk_loop_in_get(loop));
     for (size_t i = 0; i < VK_COUNT(many); i++)
-        vk_loop_in_put(loop, many[i], false);
+        vk_loop_in_put(loop, many[i], 0);
     assert_int_equal(loop->n_spare_in, VK_IN_KEEP);
-    vk_loop_in_put(loop, p, false);
+    vk_loop_in_put(loop, p, 0);
 }
 
 static void date(void **state)

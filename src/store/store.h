@@ -1,7 +1,7 @@
-/* Metadata: builds, bindings, valet rows, settings. One vtable for every engine; calls are synchronous and belong on a
- * lane, except the two marked INLINE, which an engine with local files answers from memory or page cache.
- * A handle is used by one thread at a time. Every call that changes something has it on stable storage when it
- * returns VK_OK. Times are wall milliseconds. */
+/* Metadata: builds, bindings, valet rows, settings. One vtable for every engine; calls are synchronous and
+ * belong on a lane, except the two marked INLINE, which an engine with local files answers from memory or
+ * page cache. A handle is used by one thread at a time. Every call that changes something has it on stable
+ * storage when it returns VK_OK. Times are wall milliseconds. */
 #ifndef VK_STORE_H
 #define VK_STORE_H
 
@@ -47,16 +47,18 @@ typedef struct vk_store_ops {
     void (*close)(vk_store *s);
 
     /* INLINE. The row and its build's state and expiry. VK_E_NOT_FOUND. `out` strings live as long as `a`. */
-    vk_err (*valet_find)(vk_store *s, vk_arena *a, const uint8_t hash[VK_HASH], vk_valet_row *row_r, vk_build *build_r);
+    vk_err (*valet_find)(vk_store *s, vk_arena *a, const uint8_t hash[VK_HASH], vk_valet_row *row_r,
+                         vk_build *build_r);
     /* INLINE. */
     vk_err (*build_get)(vk_store *s, vk_arena *a, vk_str id, vk_build *out_r);
 
     /* Inserts the build, its bindings and its valet rows in one transaction and gives it the next generation:
-     * `make_rows(arg, build, rows, &n)` is called inside to derive the rows once the generation is known (at most 16).
-     * VK_E_CONFLICT: the id exists; *b is then the stored build. With `idem` (may be empty) the pair idem → (digest, id)
-     * is stored too; VK_E_UNPROCESSABLE: that key was used with another digest. */
+     * `make_rows(arg, build, rows, &n)` is called inside to derive the rows once the generation is known (at
+     * most 16). VK_E_CONFLICT: the id exists; *b is then the stored build. With `idem` (may be empty) the
+     * pair idem → (digest, id) is stored too; VK_E_UNPROCESSABLE: that key was used with another digest. */
     vk_err (*build_create)(vk_store *s, vk_arena *a, vk_build *b, vk_str idem, const uint8_t digest[VK_HASH],
-                           vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r), void *arg);
+                           vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r),
+                           void *arg);
     /* The build that an idempotency key made. VK_E_NOT_FOUND; VK_E_UNPROCESSABLE for another digest. */
     vk_err (*idem_find)(vk_store *s, vk_arena *a, vk_str idem, const uint8_t digest[VK_HASH], vk_str *id_r);
     /* Builds after `after` by id, at most `limit`, into out[]; *n_r of them. */
@@ -66,7 +68,8 @@ typedef struct vk_store_ops {
     vk_err (*build_touch)(vk_store *s, vk_str id, int64_t now);
     /* Build and all its valet rows, for good. Revoking twice is VK_OK. */
     vk_err (*build_revoke)(vk_store *s, vk_str id, int64_t now);
-    /* DELETING first (also revokes), gone second. */
+    /* DELETING first (also revokes), gone second: removes a build in that state, and the idempotency keys
+     * that made it. Any other build stays. */
     vk_err (*build_deleting)(vk_store *s, vk_str id, int64_t now);
     vk_err (*build_gone)(vk_store *s, vk_str id);
     /* Counts for the status page. */
@@ -77,12 +80,15 @@ struct vk_store {
     const vk_store_ops *ops;
 };
 
-/* Opens (and with `write` creates and migrates) <dir>/valetkey.db. VK_E_NEWER: written by a later valetkey; VK_E_CORRUPT;
- * VK_E_FULL. *why_r is a static text for people. */
-VK_MUSTCHECK vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **out_r, const char **why_r);
+/* Opens (and with `write` creates and migrates) <dir>/valetkey.db. VK_E_NEWER: written by a later valetkey;
+ * VK_E_CORRUPT; VK_E_FULL. *why_r is a static text for people. */
+VK_MUSTCHECK vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **out_r,
+                                         const char **why_r);
 
 /* Process-wide SQLite settings; before any other use of SQLite. */
 VK_MUSTCHECK vk_err vk_sqlite_init(void);
+/* "3.40.1", of the library in use. */
+const char *vk_sqlite_version(void);
 
 /* [a-z0-9]([a-z0-9-]{0,30}[a-z0-9])? */
 bool vk_build_id_ok(vk_str id);

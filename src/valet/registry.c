@@ -12,7 +12,15 @@ vk_err vk_registry_init(vk_registry *r, void (*tenant_free)(vk_tenant *t))
     *r = (vk_registry){.tenant_free = tenant_free};
     vk_map_init(&r->valets);
     vk_map_init(&r->tenants);
-    return pthread_rwlock_init(&r->mu, NULL) == 0 ? VK_OK : VK_E_NOMEM;
+    /* By default glibc lets readers pass a waiting writer, and loops that verify all the time would keep a
+     * revocation waiting for seconds. */
+    pthread_rwlockattr_t attr;
+    if (pthread_rwlockattr_init(&attr) != 0)
+        return VK_E_NOMEM;
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    int rc = pthread_rwlock_init(&r->mu, &attr);
+    pthread_rwlockattr_destroy(&attr);
+    return rc == 0 ? VK_OK : VK_E_NOMEM;
 }
 
 void vk_tenant_ref(vk_tenant *t)
@@ -64,6 +72,12 @@ static void drop_entry(vk_registry *r, struct entry *x)
     free(x);
 }
 
+static void drop_rows(vk_registry *r, vk_tenant *t)
+{
+    while (!vk_list_empty(&t->rows))
+        drop_entry(r, VK_CONTAINER(t->rows.next, struct entry, of_tenant));
+}
+
 /* Takes a tenant out of the map; its last reference may be the map's. */
 static void drop_tenant(vk_registry *r, vk_tenant *t)
 {
@@ -106,48 +120,56 @@ static vk_err check(const struct entry *x, vk_str service, char kind, int64_t no
     return VK_OK;
 }
 
+/* The tenant of a build as it was just read. One of an earlier build of that name ends here: who still holds
+ * it keeps it, but nobody finds it any more. */
+static vk_tenant *tenant_for(vk_registry *r, const vk_build *b)
+{
+    vk_tenant *t = find_tenant(r, vk_str_z(b->id));
+    if (t && t->generation == b->generation)
+        return t;
+    if (t) {
+        atomic_store(&t->closed, true);
+        drop_rows(r, t);
+        drop_tenant(r, t);
+    }
+    t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    memcpy(t->id, b->id, sizeof t->id);
+    t->ttl_ms = b->ttl_ms;
+    t->generation = b->generation;
+    vk_list_init(&t->rows);
+    atomic_store(&t->refs, 1);
+    atomic_store(&t->expires_ms, b->expires_ms);
+    atomic_store(&t->touched_ms, b->touched_ms);
+    atomic_store(&t->closed, b->state != VK_BUILD_ACTIVE);
+    if (vk_map_add(&r->tenants, &t->node, vk_hash(t->id, strlen(t->id))) != VK_OK) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
 /* Under the write lock. NULL when out of memory. */
 static struct entry *insert(vk_registry *r, const vk_valet_row *row, const vk_build *b)
 {
-    vk_tenant *t = find_tenant(r, vk_str_z(b->id));
     if (r->valets.n >= VK_REGISTRY_MAX)
-        shrink(r);
+        shrink(r); /* before any tenant is looked at: it may free them */
     struct entry *x = calloc(1, sizeof *x);
-    if (!x)
-        return NULL;
-    if (!t) {
-        t = calloc(1, sizeof *t);
-        if (!t) {
-            free(x);
-            return NULL;
-        }
-        memcpy(t->id, b->id, sizeof t->id);
-        t->ttl_ms = b->ttl_ms;
-        t->generation = b->generation;
-        vk_list_init(&t->rows);
-        atomic_store(&t->refs, 1);
-        atomic_store(&t->expires_ms, b->expires_ms);
-        atomic_store(&t->touched_ms, b->touched_ms);
-        atomic_store(&t->closed, b->state != VK_BUILD_ACTIVE);
-        if (vk_map_add(&r->tenants, &t->node, vk_hash(t->id, strlen(t->id))) != VK_OK) {
-            free(t);
-            free(x);
-            return NULL;
-        }
-    }
-    x->row = *row;
-    x->tenant = t;
-    if (vk_map_add(&r->valets, &x->node, slot_of(row->hash)) != VK_OK) {
+    vk_tenant *t = x ? tenant_for(r, b) : NULL;
+    if (!t || vk_map_add(&r->valets, &x->node, slot_of(row->hash)) != VK_OK) {
         free(x);
         return NULL;
     }
+    x->row = *row;
+    x->tenant = t;
     vk_list_push(&t->rows, &x->of_tenant);
     vk_tenant_ref(t);
     return x;
 }
 
-vk_err vk_registry_verify(vk_registry *r, vk_store *store, const uint8_t hash[VK_HASH], vk_str service, char kind,
-                          int64_t now, vk_tenant **out_r, const char **why_r)
+vk_err vk_registry_verify(vk_registry *r, vk_store *store, const uint8_t hash[VK_HASH], vk_str service,
+                          char kind, int64_t now, vk_tenant **out_r, const char **why_r)
 {
     *why_r = "The valet key is unknown or was revoked";
     pthread_rwlock_rdlock(&r->mu);
@@ -193,8 +215,7 @@ void vk_registry_forget(vk_registry *r, vk_str build, bool close, vk_tenant **ou
         vk_tenant_ref(t);
         if (close)
             atomic_store(&t->closed, true);
-        while (!vk_list_empty(&t->rows))
-            drop_entry(r, VK_CONTAINER(t->rows.next, struct entry, of_tenant));
+        drop_rows(r, t);
         if (close) /* a build of the same name made later is another one */
             drop_tenant(r, t);
     }

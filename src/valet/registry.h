@@ -1,6 +1,6 @@
-/* Who a credential belongs to, in memory: valet rows and builds that were used lately, shared by all loops. The metadata
- * decides; an entry is only kept while nothing has changed, so a revocation counts from the next request on every
- * loop: it is committed first, then taken out here, and only then answered. */
+/* Who a credential belongs to, in memory: valet rows and builds that were used lately, shared by all loops.
+ * The metadata decides; an entry is only kept while nothing has changed, so a revocation counts from the next
+ * request on every loop: it is committed first, then taken out here, and only then answered. */
 #ifndef VK_REGISTRY_H
 #define VK_REGISTRY_H
 
@@ -14,7 +14,8 @@
 
 enum { VK_SERVICES_MAX = 8, VK_REGISTRY_MAX = 131072 };
 
-/* A build at run time. Counted: each exchange that passed verification and each cached row holds a reference. */
+/* A build at run time. Counted: each exchange that passed verification and each cached row holds a reference.
+ */
 typedef struct vk_tenant {
     vk_map_node node;
     char id[VK_BUILD_ID_MAX + 1];
@@ -23,30 +24,32 @@ typedef struct vk_tenant {
     _Atomic int64_t expires_ms, touched_ms;
     int64_t ttl_ms;
     uint64_t generation;
-    vk_list rows; /* the cached rows of this build; under the registry's lock */
+    vk_list rows;                           /* the cached rows of this build; under the registry's lock */
     void *_Atomic service[VK_SERVICES_MAX]; /* each service's own state of this build, by its index */
 } vk_tenant;
 
 typedef struct vk_registry {
     pthread_rwlock_t mu;
     vk_map valets, tenants;
-    _Atomic uint64_t epoch; /* moves with every change of a build */
-    void (*tenant_free)(vk_tenant *t); /* releases the services' state; then the tenant is freed */
+    _Atomic uint64_t epoch;            /* moves with every change of a build */
+    void (*tenant_free)(vk_tenant *t); /* releases the services' state; then the tenant is freed. May hold the
+                                        * registry's lock: it must not call the registry */
 } vk_registry;
 
 VK_MUSTCHECK vk_err vk_registry_init(vk_registry *r, void (*tenant_free)(vk_tenant *t));
 void vk_registry_free(vk_registry *r);
 
-/* The credential with that lookup hash, for `service`. VK_OK: *out_r holds a reference. VK_E_UNAUTHORIZED (unknown),
- * VK_E_FORBIDDEN (another service's or kind's), VK_E_EXPIRED; *why_r is then a sentence for people.
- * `store` is the calling thread's own handle, asked when the row is not cached. */
-VK_MUSTCHECK vk_err vk_registry_verify(vk_registry *r, vk_store *store, const uint8_t hash[VK_HASH], vk_str service,
-                                       char kind, int64_t now, vk_tenant **out_r, const char **why_r);
+/* The credential with that lookup hash, for `service`. VK_OK: *out_r holds a reference. VK_E_UNAUTHORIZED
+ * (unknown), VK_E_FORBIDDEN (another service's or kind's), VK_E_EXPIRED; *why_r is then a sentence for
+ * people. `store` is the calling thread's own handle, asked when the row is not cached. */
+VK_MUSTCHECK vk_err vk_registry_verify(vk_registry *r, vk_store *store, const uint8_t hash[VK_HASH],
+                                       vk_str service, char kind, int64_t now, vk_tenant **out_r,
+                                       const char **why_r);
 void vk_tenant_ref(vk_tenant *t);
 void vk_tenant_unref(vk_registry *r, vk_tenant *t);
 
-/* After the metadata changed: forgets the build and its rows. With `close`, the tenant (a reference, or NULL when it was not
- * in use) comes back so that services can end its work. */
+/* After the metadata changed: forgets the build and its rows. With `close`, the tenant (a reference, or NULL
+ * when it was not in use) comes back so that services can end its work. */
 void vk_registry_forget(vk_registry *r, vk_str build, bool close, vk_tenant **out_r);
 
 #endif

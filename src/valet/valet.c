@@ -12,7 +12,8 @@ struct vk_master {
 
 vk_err vk_master_new(uint32_t kid, const uint8_t key[VK_MASTER], vk_master **out_r)
 {
-    vk_master *m = sodium_init() < 0 ? NULL : sodium_malloc(sizeof *m); /* sodium_init may be called again and again */
+    vk_master *m =
+        sodium_init() < 0 ? NULL : sodium_malloc(sizeof *m); /* sodium_init may be called again and again */
     if (!m)
         return VK_E_NOMEM;
     m->kid = kid;
@@ -45,8 +46,8 @@ static void lp(vk_buf *b, vk_str s)
     vk_buf_str(b, s);
 }
 
-void vk_valet_derive(const vk_master *m, vk_str prefix, vk_str build, vk_str service, char kind, uint64_t generation,
-                     char out[VK_VALET_MAX])
+void vk_valet_derive(const vk_master *m, vk_str prefix, vk_str build, vk_str service, char kind,
+                     uint64_t generation, char out[VK_VALET_MAX])
 {
     char room[256];
     vk_buf msg = {.p = room, .cap = sizeof room, .max = sizeof room}; /* ids and names are far shorter */

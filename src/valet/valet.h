@@ -1,10 +1,11 @@
 /* Valet keys: how they are derived, what they look like, how one is recognised.
  *
- * A key is not stored. It is derived from the master, so that `env` can print it again and a copied database opens nothing:
- *   block(i) = HMAC-SHA256(master, "valetkey/valet/v1" ‖ 0 ‖ lp(build) ‖ lp(service) ‖ kind ‖ generation u64 BE ‖ i u8)
- *   body     = 30 base62 characters from block(0) ‖ block(1) ‖ … by rejection        (178.6 bit)
- *   key      = prefix ‖ body ‖ base62(CRC-32(prefix ‖ body))                          (vk_b_… is 41 characters)
- * The metadata holds HMAC-SHA256(pepper, key) with pepper = HKDF(master, "valetkey/lookup/v1"). */
+ * A key is not stored. It is derived from the master, so that `env` can print it again and a copied database
+ * opens nothing: block(i) = HMAC-SHA256(master, "valetkey/valet/v1" ‖ 0 ‖ lp(build) ‖ lp(service) ‖ kind ‖
+ * generation u64 BE ‖ i u8) body     = 30 base62 characters from block(0) ‖ block(1) ‖ … by rejection (178.6
+ * bit) key      = prefix ‖ body ‖ base62(CRC-32(prefix ‖ body))                          (vk_b_… is 41
+ * characters) The metadata holds HMAC-SHA256(pepper, key) with pepper = HKDF(master, "valetkey/lookup/v1").
+ */
 #ifndef VK_VALET_H
 #define VK_VALET_H
 
@@ -23,8 +24,8 @@ uint32_t vk_master_kid(const vk_master *m);
 void vk_master_subkey(const vk_master *m, vk_str label, uint8_t out[32]);
 
 /* The key of (build, service, kind, generation); NUL-terminated in `out`. `prefix` as in "vk_b_". */
-void vk_valet_derive(const vk_master *m, vk_str prefix, vk_str build, vk_str service, char kind, uint64_t generation,
-                     char out[VK_VALET_MAX]);
+void vk_valet_derive(const vk_master *m, vk_str prefix, vk_str build, vk_str service, char kind,
+                     uint64_t generation, char out[VK_VALET_MAX]);
 /* Right length, alphabet and checksum for a key with that prefix. Junk is refused here, before any lookup. */
 bool vk_valet_shape_ok(vk_str token, vk_str prefix);
 

@@ -244,7 +244,7 @@ await check("two builds side by side: neither sees the other's rows", async () =
   assertSame((await app.health()).database.notes, 4, "rows of one");
 });
 
-await check("the database away: the page says so, keeps what was typed, and goes on by itself when asked", async () => {
+await check("the database away: the page says so, keeps what was typed, and goes on when asked", async () => {
   await show();
   await daemon.stop();
   await field.fill("Typed while it was away");

@@ -1,6 +1,6 @@
 // What the browser suite needs: the app under `valetkey run` in a folder of its own, and a Chromium that is watched.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { accessSync, constants, copyFileSync, existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { makeReady } from "../../tools/template-ready.mjs";
@@ -8,7 +8,7 @@ import { binary, portFree, request, root, sleep, tempFolder } from "../lib/daemo
 
 export const template = path.join(root, "template");
 export const shots = path.join(root, "tests", ".work");
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+export const chromium = process.env.CHROMIUM ?? onPath("chromium", "chromium-browser", "google-chrome");
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const LOCAL = /^(data|blob|about):|^https?:\/\/(localhost|127\.0\.0\.1)(:|\/)/;
 const NOT_FOR_AN_APP = /^(TURSO_|LIBSQL_|DATABASE_URL|VALETKEY_|NODE_OPTIONS|PORT$)/;
@@ -16,38 +16,30 @@ const running = new Set();
 
 export function prepare(say) {
   const here = path.join(root, "tests", "browser");
-  for (const [file, help] of [[binary, "build it, or set VALETKEY_BIN"], [CHROMIUM, "install Debian's chromium, or set CHROMIUM"]])
-    if (!existsSync(file)) throw new Error(`${file} does not exist: ${help}`);
+  if (!existsSync(binary)) throw new Error(`${binary} does not exist: build it, or set VALETKEY_BIN`);
   if (!existsSync(path.join(here, "node_modules", "playwright-core"))) {
     const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: here, stdio: ["ignore", "ignore", "inherit"] });
     if (status !== 0) throw new Error("npm ci failed in tests/browser");
   }
-  quietly(() => makeReady(template, say));
+  makeReady(template, say);
   mkdirSync(shots, { recursive: true });
-}
-
-/** The build's own output goes to stderr, since stdout is the report. */
-function quietly(work) {
-  const log = console.log;
-  console.log = (...args) => console.error(...args);
-  try {
-    return work();
-  } finally {
-    console.log = log;
-  }
 }
 
 export async function stopAll() {
   for (const thing of [...running]) await thing.stop();
 }
 
-/** One app on one build. Its folder holds links to the template, so that a test's `.env.keys` touches nobody else's app. */
+/** One app on one build. Its folder holds the template's files and links to its folders, so that a test's `.env.keys` touches
+ * nobody else's app. */
 export class App {
   constructor(daemon, build, port) {
     Object.assign(this, { daemon, build, port, log: "", folder: tempFolder("valetkey-app") });
     this.url = `http://localhost:${port}`;
-    for (const name of readdirSync(template))
-      if (!name.startsWith(".env")) symlinkSync(path.join(template, name), path.join(this.folder, name));
+    for (const entry of readdirSync(template, { withFileTypes: true })) {
+      const [from, to] = [template, this.folder].map((folder) => path.join(folder, entry.name));
+      if (entry.isDirectory()) symlinkSync(from, to);
+      else if (!entry.name.startsWith(".env")) copyFileSync(from, to);
+    }
   }
 
   async start() {
@@ -89,9 +81,9 @@ export class App {
 /** A browser with one page. Everything that it asks for, and all text that it gets, is kept. */
 export class Browser {
   static async open() {
-    const { chromium } = createRequire(path.join(root, "tests", "browser", "package.json"))("playwright-core");
-    const context = await chromium.launchPersistentContext(tempFolder("valetkey-chromium"), {
-      executablePath: CHROMIUM, args: FLAGS, viewport: { width: 1280, height: 900 }, colorScheme: "light", locale: "en-GB", timezoneId: "UTC",
+    const playwright = createRequire(path.join(root, "tests", "browser", "package.json"))("playwright-core");
+    const context = await playwright.chromium.launchPersistentContext(tempFolder("valetkey-chromium"), {
+      executablePath: chromium, args: FLAGS, viewport: { width: 1280, height: 900 }, colorScheme: "light", locale: "en-GB", timezoneId: "UTC",
     });
     const browser = new Browser();
     Object.assign(browser, { context, foreign: [], problems: [], texts: [], page: context.pages()[0] ?? (await context.newPage()) });
@@ -110,8 +102,23 @@ export class Browser {
   }
 
   shot(name, options) {
-    return this.page.screenshot({ path: path.join(shots, `template-${name}.png`), ...options });
+    return this.page.screenshot({ path: path.join(shots, `template-${name}.png`), animations: "disabled", ...options });
   }
+}
+
+function onPath(...names) {
+  for (const name of names) {
+    for (const folder of (process.env.PATH ?? "").split(":")) {
+      const file = path.join(folder, name);
+      try {
+        accessSync(file, constants.X_OK);
+        return file;
+      } catch {
+        // Not here.
+      }
+    }
+  }
+  return undefined;
 }
 
 async function textOf(response) {

@@ -1,5 +1,5 @@
-/* The database service behind a real listener on one loop: pipelines, streams, turns, isolation, revocation. The client here is
- * a blocking socket. */
+/* The database service behind a real listener on one loop: pipelines, streams, turns, isolation, revocation.
+ * The client here is a blocking socket. */
 #include "core/clock.h"
 #include "core/encode.h"
 #include "core/random.h"
@@ -38,7 +38,8 @@ struct maker {
 static vk_err make_rows(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r)
 {
     struct maker *m = arg;
-    vk_valet_derive(rt.master, VK_STR("vk_b_"), vk_str_z(b->id), VK_STR("database"), 'b', b->generation, m->token);
+    vk_valet_derive(rt.master, VK_STR("vk_b_"), vk_str_z(b->id), VK_STR("database"), 'b', b->generation,
+                    m->token);
     rows[0] = (vk_valet_row){.kind = 'b', .kid = 1, .generation = b->generation};
     memcpy(rows[0].build, b->id, sizeof rows[0].build);
     memcpy(rows[0].service, "database", sizeof "database");
@@ -125,7 +126,8 @@ static int tear_down(void **state)
     return system(command);
 }
 
-/* ------------------------------------------------------------------------------------------------- the client */
+/* ------------------------------------------------------------------------------------------------- the
+ * client */
 
 static char answer[4 << 20];
 static char *body;
@@ -134,13 +136,16 @@ static int post_with(const char *token, const char *json)
 {
     char head[512];
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
     struct timeval limit = {.tv_sec = 20};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
     int n = snprintf(head, sizeof head,
-                     "POST /v2/pipeline HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: %zu\r\n%s%s%s\r\n",
-                     strlen(json), token ? "Authorization: Bearer " : "", token ? token : "", token ? "\r\n" : "");
+                     "POST /v2/pipeline HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: "
+                     "%zu\r\n%s%s%s\r\n",
+                     strlen(json), token ? "Authorization: Bearer " : "", token ? token : "",
+                     token ? "\r\n" : "");
     assert_int_equal(send(fd, head, (size_t)n, 0), n);
     for (size_t sent = 0; sent < strlen(json);) {
         ssize_t m = send(fd, json + sent, strlen(json) - sent, MSG_NOSIGNAL);
@@ -162,14 +167,15 @@ static int post_with(const char *token, const char *json)
 static int execute(const char *token, const char *sql)
 {
     static char json[1 << 20];
-    snprintf(json, sizeof json, "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"%s\"}},{\"type\":\"close\"}]}", sql);
+    snprintf(json, sizeof json,
+             "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"%s\"}},{\"type\":\"close\"}]}", sql);
     return post_with(token, json);
 }
 
-#define assert_has(text)                                                                                               \
-    do {                                                                                                               \
-        if (!strstr(body, text))                                                                                       \
-            fail_msg("not there: %s\nin: %.600s", text, body);                                                         \
+#define assert_has(text)                                                                                     \
+    do {                                                                                                     \
+        if (!strstr(body, text))                                                                             \
+            fail_msg("not there: %s\nin: %.600s", text, body);                                               \
     } while (0)
 
 static void baton_of(char out[64])
@@ -179,7 +185,8 @@ static void baton_of(char out[64])
     snprintf(out, 64, "%.48s", p + 9);
 }
 
-/* -------------------------------------------------------------------------------------------------- the tests */
+/* -------------------------------------------------------------------------------------------------- the
+ * tests */
 
 static void rows_come_back(void **state)
 {
@@ -189,7 +196,8 @@ static void rows_come_back(void **state)
     assert_int_equal(execute(token_a, "INSERT INTO t (a) VALUES ('x')"), 200);
     assert_has("\"affected_row_count\":1,\"last_insert_rowid\":\"1\"");
     assert_int_equal(execute(token_a, "SELECT id, a, 1.5, NULL, x'010203' FROM t"), 200);
-    assert_has("[[{\"type\":\"integer\",\"value\":\"1\"},{\"type\":\"text\",\"value\":\"x\"},{\"type\":\"float\",\"value\":1.5},"
+    assert_has("[[{\"type\":\"integer\",\"value\":\"1\"},{\"type\":\"text\",\"value\":\"x\"},{\"type\":"
+               "\"float\",\"value\":1.5},"
                "{\"type\":\"null\"},{\"type\":\"blob\",\"base64\":\"AQID\"}]]");
     assert_int_equal(execute(token_a, "INSERT INTO t (a) VALUES ('x')"), 200);
     assert_has("\"SQLITE_CONSTRAINT\"");
@@ -198,15 +206,18 @@ static void rows_come_back(void **state)
 static void batch_stops_and_rolls_back(void **state)
 {
     VK_UNUSED(state);
-    assert_int_equal(
-        post_with(token_a, "{\"requests\":[{\"type\":\"batch\",\"batch\":{\"steps\":["
-                           "{\"stmt\":{\"sql\":\"BEGIN IMMEDIATE\"}},"
-                           "{\"condition\":{\"type\":\"ok\",\"step\":0},\"stmt\":{\"sql\":\"INSERT INTO t(a) VALUES ('y')\"}},"
-                           "{\"condition\":{\"type\":\"ok\",\"step\":1},\"stmt\":{\"sql\":\"INSERT INTO t(a) VALUES ('x')\"}},"
-                           "{\"condition\":{\"type\":\"ok\",\"step\":2},\"stmt\":{\"sql\":\"COMMIT\"}},"
-                           "{\"condition\":{\"type\":\"not\",\"cond\":{\"type\":\"ok\",\"step\":3}},\"stmt\":{\"sql\":\"ROLLBACK\"}}"
-                           "]}},{\"type\":\"close\"}]}"),
-        200);
+    assert_int_equal(post_with(token_a,
+                               "{\"requests\":[{\"type\":\"batch\",\"batch\":{\"steps\":["
+                               "{\"stmt\":{\"sql\":\"BEGIN IMMEDIATE\"}},"
+                               "{\"condition\":{\"type\":\"ok\",\"step\":0},\"stmt\":{\"sql\":\"INSERT INTO "
+                               "t(a) VALUES ('y')\"}},"
+                               "{\"condition\":{\"type\":\"ok\",\"step\":1},\"stmt\":{\"sql\":\"INSERT INTO "
+                               "t(a) VALUES ('x')\"}},"
+                               "{\"condition\":{\"type\":\"ok\",\"step\":2},\"stmt\":{\"sql\":\"COMMIT\"}},"
+                               "{\"condition\":{\"type\":\"not\",\"cond\":{\"type\":\"ok\",\"step\":3}},"
+                               "\"stmt\":{\"sql\":\"ROLLBACK\"}}"
+                               "]}},{\"type\":\"close\"}]}"),
+                     200);
     assert_has("\"step_errors\":[null,null,{\"message\":\"SQLite error: UNIQUE constraint failed: t.a\"");
     assert_int_equal(execute(token_a, "SELECT count(*) FROM t WHERE a = 'y'"), 200);
     assert_has("\"value\":\"0\"");
@@ -230,10 +241,14 @@ static void transactions_by_baton(void **state)
 {
     char json[512], baton[64], old[64];
     VK_UNUSED(state);
-    assert_int_equal(post_with(token_a, "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"BEGIN IMMEDIATE\"}}]}"), 200);
+    assert_int_equal(
+        post_with(token_a, "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"BEGIN IMMEDIATE\"}}]}"),
+        200);
     baton_of(old);
     snprintf(json, sizeof json,
-             "{\"baton\":\"%s\",\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"INSERT INTO t(a) VALUES('z')\"}}]}", old);
+             "{\"baton\":\"%s\",\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"INSERT INTO t(a) "
+             "VALUES('z')\"}}]}",
+             old);
     assert_int_equal(post_with(token_b, json), 400);
     assert_string_equal(body, "Received an invalid baton");
     assert_int_equal(post_with(token_a, json), 200);
@@ -243,7 +258,9 @@ static void transactions_by_baton(void **state)
     assert_string_equal(body, "Received an invalid baton");
     assert_int_equal(execute(token_a, "SELECT count(*) FROM t WHERE a='z'"), 200);
     assert_has("\"value\":\"0\"");
-    snprintf(json, sizeof json, "{\"baton\":\"%s\",\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"COMMIT\"}},{\"type\":\"close\"}]}",
+    snprintf(json, sizeof json,
+             "{\"baton\":\"%s\",\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"COMMIT\"}},{\"type\":"
+             "\"close\"}]}",
              baton);
     assert_int_equal(post_with(token_a, json), 200);
     assert_has("\"baton\":null");
@@ -262,16 +279,20 @@ static void *write_one(void *arg)
     struct writer *w = arg;
     char text[2048];
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
-    static const char json[] = "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"INSERT INTO w VALUES (1)\"}},{\"type\":\"close\"}]}";
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    static const char json[] = "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"INSERT INTO w "
+                               "VALUES (1)\"}},{\"type\":\"close\"}]}";
     if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0) {
-        int n = snprintf(text, sizeof text,
-                         "POST /v2/pipeline HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: %zu\r\n"
-                         "Authorization: Bearer %s\r\n\r\n%s",
-                         strlen(json), token_a, json);
+        int n = snprintf(
+            text, sizeof text,
+            "POST /v2/pipeline HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: %zu\r\n"
+            "Authorization: Bearer %s\r\n\r\n%s",
+            strlen(json), token_a, json);
         if (send(fd, text, (size_t)n, 0) == n) {
             size_t got = 0;
-            for (ssize_t m; got < sizeof text - 1 && (m = recv(fd, text + got, sizeof text - 1 - got, 0)) > 0;)
+            for (ssize_t m;
+                 got < sizeof text - 1 && (m = recv(fd, text + got, sizeof text - 1 - got, 0)) > 0;)
                 got += (size_t)m;
             text[got] = '\0';
             w->status = (int)strtol(text + 9, NULL, 10);
@@ -282,7 +303,8 @@ static void *write_one(void *arg)
     return NULL;
 }
 
-/* Writers that wait for the transaction hold no thread and no place, so the transaction itself goes on and ends. */
+/* Writers that wait for the transaction hold no thread and no place, so the transaction itself goes on and
+ * ends. */
 static void writers_wait_for_the_transaction(void **state)
 {
     enum { N = 40 };
@@ -290,17 +312,25 @@ static void writers_wait_for_the_transaction(void **state)
     struct writer w[N] = {0};
     VK_UNUSED(state);
     assert_int_equal(execute(token_a, "CREATE TABLE w (x)"), 200);
-    assert_int_equal(post_with(token_a, "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"BEGIN IMMEDIATE\"}}]}"), 200);
+    assert_int_equal(
+        post_with(token_a, "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"BEGIN IMMEDIATE\"}}]}"),
+        200);
     baton_of(baton);
     for (int i = 0; i < N; i++)
         assert_int_equal(pthread_create(&w[i].thread, NULL, write_one, &w[i]), 0);
     usleep(300000);
     assert_int_equal(execute(token_a, "SELECT count(*) FROM w"), 200); /* readers go on */
     assert_has("\"value\":\"0\"");
-    snprintf(json, sizeof json, "{\"baton\":\"%s\",\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"INSERT INTO w VALUES(2)\"}}]}", baton);
+    snprintf(json, sizeof json,
+             "{\"baton\":\"%s\",\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"INSERT INTO w "
+             "VALUES(2)\"}}]}",
+             baton);
     assert_int_equal(post_with(token_a, json), 200);
     baton_of(baton);
-    snprintf(json, sizeof json, "{\"baton\":\"%s\",\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"COMMIT\"}},{\"type\":\"close\"}]}", baton);
+    snprintf(json, sizeof json,
+             "{\"baton\":\"%s\",\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"COMMIT\"}},{\"type\":"
+             "\"close\"}]}",
+             baton);
     assert_int_equal(post_with(token_a, json), 200);
     for (int i = 0; i < N; i++) {
         pthread_join(w[i].thread, NULL);
@@ -315,7 +345,9 @@ static void a_writer_waits_five_seconds_at_most(void **state)
 {
     char json[512], baton[64];
     VK_UNUSED(state);
-    assert_int_equal(post_with(token_a, "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"BEGIN IMMEDIATE\"}}]}"), 200);
+    assert_int_equal(
+        post_with(token_a, "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"BEGIN IMMEDIATE\"}}]}"),
+        200);
     baton_of(baton);
     int64_t begun = vk_clock_mono_ms();
     assert_int_equal(execute(token_a, "INSERT INTO w VALUES (3)"), 200);
@@ -350,9 +382,10 @@ static void streams_are_bounded(void **state)
 static void large_answers_are_cut(void **state)
 {
     VK_UNUSED(state);
-    assert_int_equal(execute(token_b, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT 1000000) SELECT "
-                                      "i, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' FROM n"),
-                     200);
+    assert_int_equal(
+        execute(token_b, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT 1000000) SELECT "
+                         "i, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' FROM n"),
+        200);
     assert_has("\"RESPONSE_TOO_LARGE\"");
     assert_int_equal(execute(token_b, "SELECT zeroblob(900000000)"), 200);
     assert_has("\"SQLITE_TOOBIG\"");
@@ -399,7 +432,9 @@ static void revocation_ends_everything(void **state)
 {
     _Atomic bool done = false;
     VK_UNUSED(state);
-    assert_int_equal(post_with(token_a, "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"BEGIN IMMEDIATE\"}}]}"), 200);
+    assert_int_equal(
+        post_with(token_a, "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"BEGIN IMMEDIATE\"}}]}"),
+        200);
     assert_int_equal(rt.store->ops->build_revoke(rt.store, VK_STR("build-a"), vk_clock_wall_ms()), VK_OK);
     vk_registry_forget(&rt.registry, VK_STR("build-a"), true, NULL);
     int64_t begun = vk_clock_mono_ms();

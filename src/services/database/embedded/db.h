@@ -13,7 +13,9 @@
 enum {
     VK_DB_THREADS_MAX = 64,       /* pool threads; they are started when needed */
     VK_DB_RUNNING = 2,            /* statements of one build under way at once */
-    VK_DB_QUEUE_MAX = 256,        /* requests of one build that may wait; then 429 */
+    VK_DB_JOBS_MAX = 256,         /* requests of one build that wait or run; then 429 */
+    VK_DB_JOBS_BYTES = 128 << 20, /* and their bodies */
+    VK_DB_BUILD_HANDLES = 64,     /* connections of one build; then 429 */
     VK_DB_STREAMS_MAX = 32,       /* streams of one build open between requests */
     VK_DB_STREAM_WAIT_MS = 5000,  /* for a free stream, then 429 */
     VK_DB_STREAM_IDLE_MS = 10000, /* then it is rolled back, as sqld does */
@@ -100,9 +102,10 @@ typedef struct vk_dbt {
     bool made;     /* its folder and file exist */
     bool in_ready;
     uint32_t running, handles;
-    vk_list ready;         /* in vk_db.ready */
-    vk_list queue, urgent; /* jobs; urgent ones hold or were granted the turn */
-    uint32_t n_queued;
+    vk_list ready;                        /* in vk_db.ready */
+    vk_list queue, urgent;                /* jobs; urgent ones hold or were granted the turn */
+    uint32_t n_jobs;                      /* queued, set aside or running */
+    size_t n_bytes;                       /* of their bodies */
     vk_list waiting_turn, waiting_stream; /* jobs set aside */
     bool turn_taken;
     vk_list idle; /* connections */
@@ -126,6 +129,7 @@ typedef struct vk_dbjob {
     vk_stream *stream; /* `local` until it is kept */
     vk_stream local;
     bool parsed, attached, has_turn, turn_timeout, stream_timeout;
+    bool touched; /* a statement has run: the connection has something to remember */
     int64_t set_aside_ms;
     /* where execution stands */
     uint32_t request, step;

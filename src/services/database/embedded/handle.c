@@ -213,6 +213,10 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
 {
     int primary = rc & 0xff, at = sqlite3_error_offset(h->db);
     vk_sqlerr e = {.code = "SQL_INPUT_ERROR"};
+    if (primary == SQLITE_IOERR || primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ||
+        primary == SQLITE_NOMEM)
+        h->dirty =
+            true; /* what it knows of the file may be wrong: the next request gets a fresh connection */
     if (h->denied && (primary == SQLITE_AUTH || primary == SQLITE_ERROR)) {
         e.code = "SQLITE_AUTH";
         e.message = vk_arena_printf(a, "SQLite error: not authorized: %s", h->denied);

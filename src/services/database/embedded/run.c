@@ -165,6 +165,7 @@ static outcome turn(struct run *r, bool writes)
         if (!vk_db_take_turn(r->j, r->h))
             return WAIT;
     }
+    r->j->touched = true;
     if (r->h->has_turn) /* waits for the disk at its end: another thread may use the processor */
         vk_db_give_slot(r->h->worker);
     return DONE;

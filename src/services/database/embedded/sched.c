@@ -70,7 +70,6 @@ static vk_dbjob *next_job(void)
         if (!jn)
             continue;
         t->running++;
-        t->n_queued--;
         vk_db_schedule(t);
         return VK_CONTAINER(jn, vk_dbjob, node);
     }
@@ -89,7 +88,6 @@ static void pass_turn(vk_dbt *t)
         return;
     vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
     j->has_turn = true;
-    t->n_queued++;
     vk_list_push(&t->urgent, n);
     vk_db_schedule(t);
 }
@@ -164,13 +162,13 @@ static vk_err get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, co
         t->handles++;
         vk_db.handles++;
     }
-    bool room = h || other || vk_db.handles <= vk_db.handles_max;
+    bool room = h || ((other || vk_db.handles <= vk_db.handles_max) && t->handles <= VK_DB_BUILD_HANDLES);
     pthread_mutex_unlock(&vk_db.mu);
     if (other)
         vk_db_close_handle(other);
     vk_err e = VK_OK;
     if (!h) {
-        *why_r = "Too many databases are in use at once; try again";
+        *why_r = "Too many connections to databases are in use at once; try again";
         e = room ? VK_OK : VK_E_BUSY;
         if (e == VK_OK) {
             vk_db_give_slot(w); /* opening reads the disk */
@@ -275,7 +273,6 @@ void vk_db_end_stream(vk_dbt *t, vk_stream *s)
         t->n_streams--;
         vk_list *n = vk_list_shift(&t->waiting_stream);
         if (n) {
-            t->n_queued++;
             vk_list_push(&t->queue, n);
             vk_db_schedule(t);
         }
@@ -365,7 +362,7 @@ static bool wait_for_turn(vk_dbjob *j)
     vk_dbt *t = j->t;
     vk_stream *s = j->stream;
     /* Nothing has run yet on a connection that would only wait too: it serves others meanwhile. */
-    if (!s->kept && j->request == 0 && !j->step_state && j->sequence_at == 0) {
+    if (!s->kept && !j->touched) {
         put_handle(s->h);
         s->h = NULL;
     } else {
@@ -425,16 +422,18 @@ static bool parse(vk_dbjob *j)
     return false;
 }
 
-/* Does what can be done now; the job is answered or set aside when it returns. */
-static void run_job(vk_dbjob *j, struct vk_worker_slot *w)
+/* Does what can be done now. True: the job is answered and gone. False: it is set aside. */
+static bool run_job(vk_dbjob *j, struct vk_worker_slot *w)
 {
     const char *why;
     vk_str text = VK_STR_NONE;
-    if (!j->parsed && !parse(j)) {
-        return;
+    if (!j->parsed && !parse(j))
+        return true;
+    if (!j->attached) {
+        enum attach a = attach(j);
+        if (a != ATTACHED)
+            return a == ANSWERED;
     }
-    if (!j->attached && attach(j) != ATTACHED)
-        return;
     for (;;) {
         vk_stream *s = j->stream;
         vk_err e = s->h ? VK_OK : get_handle(j->t, w, &s->h, &why);
@@ -442,7 +441,7 @@ static void run_job(vk_dbjob *j, struct vk_worker_slot *w)
             drop_grant(j);
             end_stream(j);
             answer_kind(j, e, why);
-            return;
+            return true;
         }
         s->h->worker = w;
         s->h->timed_out = false;
@@ -450,12 +449,12 @@ static void run_job(vk_dbjob *j, struct vk_worker_slot *w)
         e = vk_db_run(j, &text);
         if (e == VK_AGAIN) {
             if (wait_for_turn(j))
-                return;
+                return false;
             continue;
         }
         if (e == VK_OK) {
             finish(j);
-            return;
+            return true;
         }
         drop_grant(j);
         end_stream(j);
@@ -463,7 +462,7 @@ static void run_job(vk_dbjob *j, struct vk_worker_slot *w)
             answer_text(j, text);
         else
             answer_kind(j, e, "Response is too large");
-        return;
+        return true;
     }
 }
 
@@ -486,7 +485,8 @@ static void *worker_main(void *arg)
             continue;
         }
         vk_dbt *t = j->t;
-        bool closed = t->closed;
+        bool closed = t->closed, answered = true;
+        size_t bytes = j->ex->body.n;
         w.slot = true;
         vk_db.active++;
         wake_one();
@@ -496,13 +496,15 @@ static void *worker_main(void *arg)
             end_stream(j);
             answer_error(j, 401, "AUTH_JWT_INVALID", revoked);
         } else {
-            run_job(j, &w);
+            answered = run_job(j, &w);
         }
         pthread_mutex_lock(&vk_db.mu);
         if (w.slot)
             vk_db.active--;
         w.slot = false;
         t->running--;
+        t->n_jobs -= answered;
+        t->n_bytes -= answered ? bytes : 0;
         t->refs++;
         vk_db_closed_if_done(t);
         vk_db_schedule(t);

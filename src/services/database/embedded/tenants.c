@@ -63,8 +63,7 @@ void vk_db_unref(vk_dbt *t)
 
 static bool in_use(const vk_dbt *t)
 {
-    return t->running || t->handles || t->n_queued || t->n_streams || t->in_ready ||
-           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream);
+    return t->running || t->handles || t->n_jobs || t->n_streams || t->in_ready;
 }
 
 void vk_db_closed_if_done(vk_dbt *t)
@@ -146,11 +145,12 @@ void vk_db_pipeline(vk_exchange *ex)
     pthread_mutex_lock(&vk_db.mu);
     vk_dbt *t = of_tenant(tenant);
     bool closed = !t || t->closed || atomic_load(&tenant->closed) || vk_db.stopping;
-    bool full = !closed && t->n_queued >= VK_DB_QUEUE_MAX;
+    bool full = !closed && (t->n_jobs >= VK_DB_JOBS_MAX || t->n_bytes > VK_DB_JOBS_BYTES);
     bool no_memory = !t;
     if (!closed && !full) {
         j->t = t;
-        t->n_queued++;
+        t->n_jobs++;
+        t->n_bytes += ex->body.n;
         vk_list_push(is_turn_holders(t, vk_buf_view(&ex->body)) ? &t->urgent : &t->queue, &j->node);
         vk_db_schedule(t);
     }
@@ -176,7 +176,6 @@ static void overdue(vk_dbt *t, int64_t now)
         j->turn_timeout = true;
         vk_list_remove(n);
         vk_list_push(&t->urgent, n);
-        t->n_queued++;
     }
     for (vk_list *n; (n = t->waiting_stream.next) != &t->waiting_stream;) {
         vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
@@ -185,7 +184,6 @@ static void overdue(vk_dbt *t, int64_t now)
         j->stream_timeout = true;
         vk_list_remove(n);
         vk_list_push(&t->queue, n);
-        t->n_queued++;
     }
     vk_db_schedule(t);
 }

@@ -1,0 +1,410 @@
+/* build create, list, show, origins. */
+#include "cli/api.h"
+#include "cli/args.h"
+#include "cli/build.h"
+#include "cli/cli.h"
+#include "cli/out.h"
+#include "core/clock.h"
+
+enum { PAGE = 500, PAGES_MAX = 2000 };
+
+const char vk_help_build_create[] =
+    "Usage: valetkey build create [ID] [options]\n"
+    "\n"
+    "Makes a build: an id, and a valet key for every service. Asking again for the same id with the same "
+    "options gives the\n"
+    "same build with the same keys; with other options it is refused. Without ID one is made up.\n"
+    "\n"
+    "  ID                       1 to 32 characters of a-z, 0-9 and -\n"
+    "  --framework NAME         next, vite, remix, react-router, tanstack-start, astro, sveltekit, nuxt, "
+    "expo, express,\n"
+    "                           hono, fastify, node, fastapi or django: how variables are named (default "
+    "next)\n"
+    "  --origin URL             where the app's pages are; may stand several times\n"
+    "  --ttl TIME               how long its keys last unused: 30d, 12h, 90m or seconds (default: the "
+    "daemon's)\n"
+    "  --idempotency-key KEY    the same key gives the same build, however often this runs\n"
+    "  --data DIR, --json\n"
+    "\n"
+    "Examples:\n"
+    "  valetkey build create demo\n"
+    "  valetkey build create shop --framework vite --origin http://localhost:5173 --ttl 7d\n"
+    "  valetkey build create --json\n";
+
+const char vk_help_build_list[] =
+    "Usage: valetkey build list [--data DIR] [--json]\n"
+    "\n"
+    "Lists the builds by id: state, framework, origins, and when their keys expire unless they are used.\n"
+    "\n"
+    "Examples:\n"
+    "  valetkey build list\n"
+    "  valetkey build list --json\n";
+
+const char vk_help_build_show[] = "Usage: valetkey build show ID [--data DIR] [--json]\n"
+                                  "\n"
+                                  "Shows one build. Its keys are printed by `valetkey env ID`.\n"
+                                  "\n"
+                                  "Examples:\n"
+                                  "  valetkey build show demo\n"
+                                  "  valetkey build show demo --json\n";
+
+const char vk_help_build_origins[] =
+    "Usage: valetkey build origins ID [ORIGIN...] [--none] [--data DIR] [--json]\n"
+    "\n"
+    "Sets the web origins of a build (at most 16, these and no others), or takes all away with --none. "
+    "Without any it prints them.\n"
+    "An origin is http or https, a host and perhaps a port.\n"
+    "\n"
+    "Examples:\n"
+    "  valetkey build origins demo\n"
+    "  valetkey build origins demo http://localhost:3000 https://demo.preview.example.com\n"
+    "  valetkey build origins demo --none\n";
+
+/* --------------------------------------------------------------------------------------- in common */
+
+vk_err vk_build_target(const char *command, const char *id, const char *after, char *out, size_t room)
+{
+    if (!vk_build_id_ok(vk_str_z(id))) {
+        vk_usage(command,
+                 "\"%.60s\" is no build id: 1 to 32 characters of a-z, 0-9 and -, beginning and ending with "
+                 "a letter or digit.",
+                 id);
+        return VK_E_INVALID;
+    }
+    snprintf(out, room, "/api/v1/builds/%s%s", id, after);
+    return VK_OK;
+}
+
+int vk_build_call(const vk_build_ask *q, vk_reply *out_r, bool *ok_r)
+{
+    vk_api api;
+    int code = VK_EXIT_FAILED;
+    *ok_r = false;
+    if (vk_api_open(&api, q->data) != VK_OK)
+        return code;
+    if (vk_api_call(&api, q->method, q->target, q->headers, q->body, out_r) == VK_OK) {
+        *ok_r = vk_reply_ok(out_r, &code);
+        if (!*ok_r)
+            vk_reply_free(out_r);
+    }
+    vk_api_close(&api);
+    return code;
+}
+
+void vk_reply_print(const vk_reply *r)
+{
+    printf(VK_STR_FMT "\n", VK_STR_ARG(vk_buf_view(&r->body)));
+}
+
+/* "2026-12-24 16:00 UTC" out of the API's "2026-12-24T16:00:00.000Z". */
+static void short_time(const char *iso, char out[32])
+{
+    if (strlen(iso) < 16)
+        snprintf(out, 32, "%s", iso);
+    else
+        snprintf(out, 32, "%.10s %.5s UTC", iso, iso + 11);
+}
+
+static vk_tone state_tone(const char *state)
+{
+    return strcmp(state, "active") == 0 ? VK_GOOD : VK_BAD;
+}
+
+static void join_origins(const vk_reply *r, const vk_json *b, vk_buf *out)
+{
+    const vk_json *origins = vk_json_get(b, VK_STR("origins"));
+    VK_UNUSED(r);
+    for (const vk_json *o = origins && origins->type == VK_JSON_ARRAY ? origins->u.child : NULL; o;
+         o = o->next) {
+        if (out->n)
+            vk_buf_lit(out, ", ");
+        vk_buf_str(out, vk_json_str(o));
+    }
+    vk_buf_ch(out, '\0');
+}
+
+void vk_build_print(const vk_reply *r)
+{
+    const char *state = vk_reply_text(r, r->json, "state");
+    char created[32], expires[32];
+    vk_buf origins;
+    vk_buf_init(&origins, 16 * 1024);
+    join_origins(r, r->json, &origins);
+    short_time(vk_reply_text(r, r->json, "created"), created);
+    short_time(vk_reply_text(r, r->json, "expires"), expires);
+    printf("%s%s%s  %s%s%s\n", vk_tone_begin(stdout, VK_BOLD), vk_reply_text(r, r->json, "id"),
+           vk_tone_end(stdout), vk_tone_begin(stdout, state_tone(state)), state, vk_tone_end(stdout));
+    vk_out_fact("framework", vk_reply_text(r, r->json, "framework"));
+    vk_out_fact("origins", origins.n > 1 ? origins.p : "none");
+    vk_out_fact("created", created);
+    vk_out_fact("expires", expires);
+    if (vk_json_opt(r->json, VK_STR("revoked"))) {
+        short_time(vk_reply_text(r, r->json, "revoked"), created);
+        vk_out_fact("revoked", created);
+    }
+    vk_buf_free(&origins);
+}
+
+/* ------------------------------------------------------------------------------------------ create */
+
+struct create {
+    const char *id, *framework, *ttl, *idem, *data;
+    vk_many origins;
+    bool json;
+};
+
+static void create_body(const struct create *c, vk_buf *out)
+{
+    vk_jw w = vk_jw_on(out);
+    int64_t seconds;
+    vk_jw_obj(&w);
+    if (c->id)
+        vk_jw_kstr(&w, "id", vk_str_z(c->id));
+    if (c->framework)
+        vk_jw_kstr(&w, "framework", vk_str_z(c->framework));
+    if (c->ttl && vk_str_to_i64(vk_str_z(c->ttl), &seconds) == VK_OK)
+        vk_jw_ki64(&w, "ttl", seconds);
+    else if (c->ttl)
+        vk_jw_kstr(&w, "ttl", vk_str_z(c->ttl));
+    if (c->origins.n) {
+        vk_jw_key(&w, VK_STR("origins"));
+        vk_jw_arr(&w);
+        for (size_t i = 0; i < c->origins.n; i++)
+            vk_jw_str(&w, vk_str_z(c->origins.v[i]));
+        vk_jw_arr_end(&w);
+    }
+    vk_jw_obj_end(&w);
+}
+
+static void print_created(const vk_reply *r)
+{
+    const char *id = vk_reply_text(r, r->json, "id");
+    const vk_json *env = vk_json_get(r->json, VK_STR("env"));
+    printf("%s✓%s %s\n\n", vk_tone_begin(stdout, VK_GOOD), vk_tone_end(stdout),
+           r->status == 201 ? "The build was made." : "The build was there already.");
+    vk_build_print(r);
+    printf("\n  %sVariables%s  ", vk_tone_begin(stdout, VK_DIM), vk_tone_end(stdout));
+    for (const vk_json *v = env && env->type == VK_JSON_OBJECT ? env->u.child : NULL; v; v = v->next)
+        printf(VK_STR_FMT "%s", VK_STR_ARG(v->key), v->next ? ", " : "\n");
+    printf("\nNext:\n"
+           "  valetkey env %s                 their values\n"
+           "  valetkey run %s -- npm run dev  an app with them\n"
+           "  valetkey db shell %s            its database\n",
+           id, id, id);
+}
+
+int vk_cmd_build_create(int argc, char **argv)
+{
+    struct create c = {0};
+    const char *pos[1];
+    const vk_opt opts[] = {VK_OPT_T("framework", c.framework),
+                           VK_OPT_M("origin", c.origins),
+                           VK_OPT_T("ttl", c.ttl),
+                           VK_OPT_T("idempotency-key", c.idem),
+                           VK_OPT_T("data", c.data),
+                           VK_OPT_F("json", c.json),
+                           {0}};
+    if (vk_args(argc, argv, opts, pos, 0, 1, "", NULL) != VK_OK)
+        return VK_EXIT_USAGE;
+    vk_out_json(c.json);
+    c.id = pos[0];
+    char target[96], header[320] = "";
+    if (c.id && vk_build_target(argv[0], c.id, "", target, sizeof target) != VK_OK)
+        return VK_EXIT_USAGE;
+    if (c.idem) {
+        for (const char *k = c.idem; *k; k++)
+            if (*k < '!' || *k > '~' || k - c.idem >= 255)
+                return vk_usage(argv[0], "--idempotency-key must be 1 to 255 visible ASCII characters.");
+        if (!c.idem[0])
+            return vk_usage(argv[0], "--idempotency-key must be 1 to 255 visible ASCII characters.");
+        snprintf(header, sizeof header, "Idempotency-Key: %s\r\n", c.idem);
+    }
+    vk_buf body;
+    vk_buf_init(&body, 1024 * 1024);
+    create_body(&c, &body);
+    vk_reply r;
+    bool ok;
+    int code = vk_build_call(
+        &(vk_build_ask){c.data, "POST", "/api/v1/builds", vk_str_z(header), vk_buf_view(&body)}, &r, &ok);
+    vk_buf_free(&body);
+    if (!ok)
+        return code;
+    if (c.json)
+        vk_reply_print(&r);
+    else
+        print_created(&r);
+    vk_reply_free(&r);
+    return VK_EXIT_OK;
+}
+
+/* -------------------------------------------------------------------------------------------- list */
+
+static void list_row(vk_table *t, const vk_reply *r, const vk_json *b)
+{
+    const char *state = vk_reply_text(r, b, "state");
+    char expires[32];
+    vk_buf origins;
+    vk_buf_init(&origins, 16 * 1024);
+    join_origins(r, b, &origins);
+    short_time(vk_reply_text(r, b, "expires"), expires);
+    vk_table_cell(t, vk_str_z(vk_reply_text(r, b, "id")), VK_PLAIN, false);
+    vk_table_cell(t, vk_str_z(state), state_tone(state), false);
+    vk_table_cell(t, vk_str_z(vk_reply_text(r, b, "framework")), VK_PLAIN, false);
+    vk_table_cell(t, vk_str_z(expires), VK_PLAIN, false);
+    vk_table_cell(t, vk_str_z(origins.n ? origins.p : ""), VK_PLAIN, false);
+    vk_buf_free(&origins);
+}
+
+struct list {
+    vk_table *table;
+    vk_buf json;
+    vk_jw w;
+    size_t n;
+    char after[VK_BUILD_ID_MAX + 1];
+};
+
+/* False: that was the last page. */
+static bool take_page(struct list *l, const vk_reply *r)
+{
+    const vk_json *builds = vk_json_get(r->json, VK_STR("builds"));
+    for (const vk_json *b = builds && builds->type == VK_JSON_ARRAY ? builds->u.child : NULL; b;
+         b = b->next) {
+        if (l->table)
+            list_row(l->table, r, b);
+        else
+            vk_json_print(&l->w, b);
+        l->n++;
+    }
+    const char *next = vk_reply_text(r, r->json, "next");
+    snprintf(l->after, sizeof l->after, "%s", next);
+    return next[0] != '\0';
+}
+
+static int fetch_list(const char *data, struct list *l)
+{
+    vk_api api;
+    int code = VK_EXIT_OK;
+    bool more = true;
+    if (vk_api_open(&api, data) != VK_OK)
+        return VK_EXIT_FAILED;
+    for (int i = 0; more && i < PAGES_MAX; i++) {
+        char target[128];
+        vk_reply r;
+        snprintf(target, sizeof target, "/api/v1/builds?limit=%d&after=%s", (int)PAGE, l->after);
+        if (vk_api_call(&api, "GET", target, VK_STR_NONE, VK_STR_NONE, &r) != VK_OK) {
+            code = VK_EXIT_FAILED;
+            break;
+        }
+        more = vk_reply_ok(&r, &code) && take_page(l, &r);
+        vk_reply_free(&r);
+    }
+    vk_api_close(&api);
+    return code;
+}
+
+int vk_cmd_build_list(int argc, char **argv)
+{
+    static const char *const titles[] = {"BUILD", "STATE", "FRAMEWORK", "EXPIRES", "ORIGINS"};
+    bool json = false;
+    const char *data = NULL;
+    const vk_opt opts[] = {VK_OPT_T("data", data), VK_OPT_F("json", json), {0}};
+    if (vk_args(argc, argv, opts, NULL, 0, 0, "", NULL) != VK_OK)
+        return VK_EXIT_USAGE;
+    vk_out_json(json);
+    struct list l = {0};
+    vk_buf_init(&l.json, 256 * 1024 * 1024);
+    if (!json && !(l.table = vk_table_new(VK_COUNT(titles))))
+        return vk_failed("nomem", "Out of memory.");
+    for (size_t i = 0; l.table && i < VK_COUNT(titles); i++)
+        vk_table_cell(l.table, vk_str_z(titles[i]), VK_BOLD, false);
+    l.w = vk_jw_on(&l.json);
+    vk_jw_obj(&l.w);
+    vk_jw_key(&l.w, VK_STR("builds"));
+    vk_jw_arr(&l.w);
+    int code = fetch_list(data, &l);
+    vk_jw_arr_end(&l.w);
+    vk_jw_obj_end(&l.w);
+    if (code == VK_EXIT_OK && json)
+        printf(VK_STR_FMT "\n", VK_STR_ARG(vk_buf_view(&l.json)));
+    else if (code == VK_EXIT_OK && l.n == 0)
+        printf("There are no builds yet. Make one: valetkey build create demo\n");
+    bool show = code == VK_EXIT_OK && l.n;
+    if (l.table && !vk_table_print(l.table, show ? stdout : NULL, 0) && show)
+        code = vk_failed("nomem", "Out of memory.");
+    vk_buf_free(&l.json);
+    return code;
+}
+
+/* ----------------------------------------------------------------------------------- show, origins */
+
+int vk_cmd_build_show(int argc, char **argv)
+{
+    bool json = false, ok;
+    const char *data = NULL, *pos[1];
+    char target[96];
+    const vk_opt opts[] = {VK_OPT_T("data", data), VK_OPT_F("json", json), {0}};
+    if (vk_args(argc, argv, opts, pos, 1, 1, "The build's ID", NULL) != VK_OK)
+        return VK_EXIT_USAGE;
+    vk_out_json(json);
+    if (vk_build_target(argv[0], pos[0], "", target, sizeof target) != VK_OK)
+        return VK_EXIT_USAGE;
+    vk_reply r;
+    int code = vk_build_call(&(vk_build_ask){data, "GET", target, VK_STR_NONE, VK_STR_NONE}, &r, &ok);
+    if (!ok)
+        return code;
+    if (json)
+        vk_reply_print(&r);
+    else
+        vk_build_print(&r);
+    vk_reply_free(&r);
+    return VK_EXIT_OK;
+}
+
+static void origins_body(const char *const *origins, vk_buf *out)
+{
+    vk_jw w = vk_jw_on(out);
+    vk_jw_obj(&w);
+    vk_jw_key(&w, VK_STR("origins"));
+    vk_jw_arr(&w);
+    for (; *origins; origins++)
+        vk_jw_str(&w, vk_str_z(*origins));
+    vk_jw_arr_end(&w);
+    vk_jw_obj_end(&w);
+}
+
+int vk_cmd_build_origins(int argc, char **argv)
+{
+    bool json = false, none = false, ok;
+    const char *data = NULL, *pos[66];
+    char target[96];
+    const vk_opt opts[] = {VK_OPT_T("data", data), VK_OPT_F("json", json), VK_OPT_F("none", none), {0}};
+    if (vk_args(argc, argv, opts, pos, 1, VK_COUNT(pos) - 1, "The build's ID", NULL) != VK_OK)
+        return VK_EXIT_USAGE;
+    pos[VK_COUNT(pos) - 1] = NULL;
+    vk_out_json(json);
+    if (none && pos[1])
+        return vk_usage(argv[0], "--none and origins contradict each other.");
+    bool write = none || pos[1];
+    if (vk_build_target(argv[0], pos[0], write ? "/origins" : "", target, sizeof target) != VK_OK)
+        return VK_EXIT_USAGE;
+    vk_buf body;
+    vk_buf_init(&body, 1024 * 1024);
+    if (write)
+        origins_body(pos + 1, &body);
+    vk_reply r;
+    int code = vk_build_call(
+        &(vk_build_ask){data, write ? "PUT" : "GET", target, VK_STR_NONE, vk_buf_view(&body)}, &r, &ok);
+    vk_buf_free(&body);
+    if (!ok)
+        return code;
+    const vk_json *list = vk_json_get(r.json, VK_STR("origins"));
+    if (json)
+        vk_reply_print(&r);
+    for (const vk_json *o = !json && list && list->type == VK_JSON_ARRAY ? list->u.child : NULL; o;
+         o = o->next)
+        printf(VK_STR_FMT "\n", VK_STR_ARG(vk_json_str(o)));
+    if (!json && list && list->count == 0)
+        printf("The build %s has no origins.\n", pos[0]);
+    vk_reply_free(&r);
+    return VK_EXIT_OK;
+}

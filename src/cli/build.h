@@ -1,0 +1,24 @@
+/* What commands about one build share. */
+#ifndef VK_CLI_BUILD_H
+#define VK_CLI_BUILD_H
+
+#include "cli/api.h"
+#include "store/store.h"
+
+typedef struct vk_build_ask {
+    const char *data, *method, *target;
+    vk_str headers, body;
+} vk_build_ask;
+
+/* "/api/v1/builds/<id><after>". A wrong id is told here, so that it never becomes a part of a path. */
+VK_MUSTCHECK vk_err vk_build_target(const char *command, const char *id, const char *after, char *out,
+                                    size_t room);
+/* Opens, calls, closes. *ok_r: a 2xx, and the reply is the caller's. Otherwise everything was told; returns
+ * the exit code. */
+int vk_build_call(const vk_build_ask *q, vk_reply *out_r, bool *ok_r);
+/* The reply's JSON as it came, with a newline. */
+void vk_reply_print(const vk_reply *r);
+/* A build for people. */
+void vk_build_print(const vk_reply *r);
+
+#endif

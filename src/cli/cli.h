@@ -1,0 +1,28 @@
+/* The subcommands. Each gets argv with argv[0] = its own name as typed ("build create") and returns the exit
+ * code: 0 done, 1 refused or failed, 2 not understood. Its help is what `--help` prints. */
+#ifndef VK_CLI_H
+#define VK_CLI_H
+
+#include "core/base.h"
+
+enum { VK_EXIT_OK, VK_EXIT_FAILED, VK_EXIT_USAGE };
+
+#define VK_COMMAND(name)                                                                                     \
+    int vk_cmd_##name(int argc, char **argv);                                                                \
+    extern const char vk_help_##name[]
+
+VK_COMMAND(serve);
+VK_COMMAND(build_create);
+VK_COMMAND(build_list);
+VK_COMMAND(build_show);
+VK_COMMAND(build_origins);
+VK_COMMAND(build_revoke);
+VK_COMMAND(build_delete);
+VK_COMMAND(env);
+VK_COMMAND(run);
+VK_COMMAND(db_shell);
+VK_COMMAND(db_download);
+VK_COMMAND(doctor);
+VK_COMMAND(version);
+
+#endif
