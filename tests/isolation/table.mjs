@@ -134,7 +134,7 @@ async function databaseCell(daemon, ctx, op, cred, url, how) {
 }
 
 function refused(op, cred, r, ctx) {
-  const allowed = cred.status ?? (op.served === 413 ? [401, 403, 413] : [401, 403])
+  const allowed = [...(cred.status ?? [401, 403]), ...(op.served === 413 ? [413] : [])]
   assert(allowed.includes(r.status), mark(op, cred, r))
   if (![401, 403].includes(r.status)) return
   assertSame(r.type, 'application/json', `content type; ${mark(op, cred, r)}`)
