@@ -29,7 +29,6 @@ static vk_err kind_of(int rc)
     return (rc & 0xff) == SQLITE_FULL ? VK_E_FULL : (rc & 0xff) == SQLITE_NOMEM ? VK_E_NOMEM : VK_E_IO;
 }
 
-/* The build's file as it is; a build that has not used its database yet gives an empty one. */
 static vk_err copy(const char *build, const char *to, const char **why_r)
 {
     char from[PATH_MAX + 64 + VK_BUILD_ID_MAX];
@@ -62,8 +61,10 @@ static vk_err copy(const char *build, const char *to, const char **why_r)
     if (rc == SQLITE_OK && !none && !vk_sync_wal(src)) /* what is given out must be on stable storage */
         rc = SQLITE_IOERR;
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(dst, "PRAGMA journal_mode = WAL; CREATE TABLE vk_x (a); DROP TABLE vk_x", NULL,
-                          NULL, NULL);
+        rc = sqlite3_exec(dst,
+                          "PRAGMA journal_mode = WAL; CREATE TABLE \"valetkey: goes at once\" (a);"
+                          " DROP TABLE \"valetkey: goes at once\"",
+                          NULL, NULL, NULL);
     if (rc != SQLITE_OK) {
         vk_log(VK_ERROR, "build %s: its database cannot be copied: %s", build, sqlite3_errstr(rc));
         *why_r = kind_of(rc) == VK_E_FULL ? "The disk is full" : "The build's database cannot be copied";
@@ -73,32 +74,47 @@ static vk_err copy(const char *build, const char *to, const char **why_r)
     return rc == SQLITE_OK ? VK_OK : kind_of(rc);
 }
 
-static vk_err export_to(const char *build, vk_export *x, const char **why_r)
+vk_err vk_db_tmp_name(const char *what, char out[VK_DB_TMP_NAME])
 {
     uint8_t random[8];
-    char name[64], path[PATH_MAX + 80], digits[2 * sizeof random + 1];
-    struct stat st;
+    char digits[2 * sizeof random + 1];
     vk_random(random, sizeof random);
     vk_hex(digits, random, sizeof random);
-    snprintf(name, sizeof name, "tmp/export-%s", digits);
+    snprintf(out, VK_DB_TMP_NAME, "tmp/%.16s-%s", what, digits);
+    return vk_disk_mkdir(vk_db.rt->data_fd, "tmp", 0700);
+}
+
+vk_err vk_db_copy(const char *build, const char *name, const char **why_r)
+{
+    char path[PATH_MAX + VK_DB_TMP_NAME];
     snprintf(path, sizeof path, "%s/%s", vk_db.rt->data_dir, name);
     *why_r = "The copy cannot be made in the data folder";
-    vk_err e = vk_disk_mkdir(vk_db.rt->data_fd, "tmp", 0700);
-    if (e != VK_OK)
-        return e;
     int fd = openat(vk_db.rt->data_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return vk_disk_err(errno);
     close(fd); /* nobody has it open yet, so no lock of SQLite's is lost */
-    e = copy(build, path, why_r);
-    fd = e == VK_OK ? openat(vk_db.rt->data_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    vk_err e = copy(build, path, why_r);
+    if (e != VK_OK)
+        unlinkat(vk_db.rt->data_fd, name, 0);
+    return e;
+}
+
+static vk_err export_to(const char *build, vk_export *x, const char **why_r)
+{
+    char name[VK_DB_TMP_NAME];
+    struct stat st;
+    *why_r = "The copy cannot be made in the data folder";
+    vk_err e = vk_db_tmp_name("export", name);
+    if (e == VK_OK)
+        e = vk_db_copy(build, name, why_r);
+    if (e != VK_OK)
+        return e;
+    int fd = openat(vk_db.rt->data_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     unlinkat(vk_db.rt->data_fd, name, 0);
-    if (e == VK_OK && (fd < 0 || fstat(fd, &st) != 0))
-        e = VK_E_IO;
-    if (e != VK_OK) {
+    if (fd < 0 || fstat(fd, &st) != 0) {
         if (fd >= 0)
             close(fd);
-        return e;
+        return VK_E_IO;
     }
     *x = (vk_export){fd, st.st_size, "application/vnd.sqlite3", "database.db"};
     return VK_OK;
@@ -114,6 +130,11 @@ static void run(vk_job *vj)
     free(j);
 }
 
+vk_err vk_db_file_job(vk_job *j)
+{
+    return vk_lane_add(lane, j);
+}
+
 void vk_db_export(const char *build, void (*done)(void *arg, vk_err e, const vk_export *x, const char *why),
                   void *arg)
 {
@@ -124,7 +145,7 @@ void vk_db_export(const char *build, void (*done)(void *arg, vk_err e, const vk_
     }
     *j = (struct job){.job.run = run, .done = done, .arg = arg};
     snprintf(j->build, sizeof j->build, "%s", build);
-    if (vk_lane_add(lane, &j->job) == VK_OK)
+    if (vk_db_file_job(&j->job) == VK_OK)
         return;
     free(j);
     done(arg, VK_E_BUSY, NULL, "Too many copies are being made; try again");
@@ -132,7 +153,7 @@ void vk_db_export(const char *build, void (*done)(void *arg, vk_err e, const vk_
 
 vk_err vk_db_export_start(void)
 {
-    return vk_lane_new("vk-export", QUEUE, &lane);
+    return vk_lane_new("vk-files", QUEUE, &lane);
 }
 
 void vk_db_export_stop(void)

@@ -1,5 +1,6 @@
 /* Connections to a build's file: how they are opened, what is kept prepared, what their errors are called. */
 #include "services/database/embedded/db.h"
+#include "services/database/embedded/snap_files.h"
 
 #include "core/clock.h"
 #include "core/disk.h"
@@ -22,7 +23,8 @@ static int on_progress(void *arg)
     vk_db_give_slot(h->worker);
     if (vk_clock_mono_ns() > h->deadline_ns)
         h->timed_out = true;
-    return h->timed_out || atomic_load_explicit(&h->t->closed, memory_order_relaxed);
+    return h->timed_out || atomic_load_explicit(&h->t->closed, memory_order_relaxed) ||
+           atomic_load_explicit(&h->t->hurry, memory_order_relaxed);
 }
 
 /* Somebody else has the file's lock: another connection's checkpoint or recovery, or a BEGIN IMMEDIATE that
@@ -80,6 +82,8 @@ static vk_err make_files(vk_dbt *t)
         return vk_disk_err(errno);
     if (fd >= 0)
         close(fd);
+    else if ((e = vk_snap_heal(vk_db.rt->data_fd, t->id)) != VK_OK)
+        return e;
     pthread_mutex_lock(&vk_db.mu);
     t->made = true;
     pthread_mutex_unlock(&vk_db.mu);
@@ -228,6 +232,9 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
     if (h->denied && (primary == SQLITE_AUTH || primary == SQLITE_ERROR)) {
         e.code = "SQLITE_AUTH";
         e.message = vk_arena_printf(a, "SQLite error: not authorized: %s", h->denied);
+    } else if (primary == SQLITE_INTERRUPT && !h->timed_out && atomic_load(&h->t->hurry)) {
+        e.code = "TRANSACTION_BUSY";
+        e.message = VK_STR("The database is being restored from a snapshot; try again");
     } else if (primary == SQLITE_INTERRUPT) {
         e.code = "SQLITE_INTERRUPT";
         e.message = h->timed_out

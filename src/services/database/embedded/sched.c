@@ -41,9 +41,14 @@ void vk_db_give_slot(struct vk_worker_slot *w)
     pthread_mutex_unlock(&vk_db.mu);
 }
 
+static bool takes_queued(const vk_dbt *t)
+{
+    return t->running < VK_DB_RUNNING && !t->paused;
+}
+
 static bool runnable(const vk_dbt *t)
 {
-    return !vk_list_empty(&t->urgent) || (t->running < VK_DB_RUNNING && !vk_list_empty(&t->queue));
+    return !vk_list_empty(&t->urgent) || (takes_queued(t) && !vk_list_empty(&t->queue));
 }
 
 void vk_db_schedule(vk_dbt *t)
@@ -62,7 +67,7 @@ static vk_dbjob *next_job(void)
         vk_dbt *t = VK_CONTAINER(n, vk_dbt, ready);
         t->in_ready = false;
         vk_list *jn = vk_list_shift(&t->urgent);
-        if (!jn && t->running < VK_DB_RUNNING)
+        if (!jn && takes_queued(t))
             jn = vk_list_shift(&t->queue);
         if (!jn)
             continue;
