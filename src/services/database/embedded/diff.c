@@ -91,11 +91,26 @@ static void put_text(vk_jw *w, const char *p, size_t n)
     vk_jw_str(w, (vk_str){shown, end + strlen("…")});
 }
 
+/* More digits than a reader of JSON keeps are a text. */
+static void put_integer(vk_jw *w, int64_t n)
+{
+    const int64_t safe = (int64_t)1 << 53;
+    char digits[24];
+    if (n >= -safe && n <= safe) {
+        vk_jw_i64(w, n);
+        return;
+    }
+    snprintf(digits, sizeof digits, "%lld", (long long)n);
+    vk_jw_obj(w);
+    vk_jw_kstr(w, "integer", vk_str_z(digits));
+    vk_jw_obj_end(w);
+}
+
 static void put_value(vk_jw *w, sqlite3_stmt *st, int i)
 {
     switch (sqlite3_column_type(st, i)) {
     case SQLITE_INTEGER:
-        vk_jw_i64(w, sqlite3_column_int64(st, i));
+        put_integer(w, sqlite3_column_int64(st, i));
         return;
     case SQLITE_FLOAT:
         vk_jw_double(w, sqlite3_column_double(st, i));

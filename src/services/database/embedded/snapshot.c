@@ -133,6 +133,14 @@ static int64_t database_size(const char *build)
     return fstatat(vk_db.rt->data_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : -1;
 }
 
+static int64_t snapshot_size(const char *build, const vk_snap *s)
+{
+    char path[VK_SNAP_PATH];
+    struct stat st;
+    vk_snap_path(build, s, path);
+    return fstatat(vk_db.rt->data_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : 0;
+}
+
 static vk_err make_room(vk_snap_ask *a, bool automatic, int64_t bytes, const char *keep)
 {
     vk_err e = vk_snap_make_room(vk_db.rt->data_fd, a->build, automatic, bytes, keep);
@@ -168,7 +176,6 @@ static vk_err check_name(vk_snap_ask *a, const vk_snap *all, size_t n)
 static vk_err take(vk_snap_ask *a, const char *tmp, const vk_snap *s, int64_t *bytes_r)
 {
     char path[VK_SNAP_PATH];
-    struct stat st;
     const char *why;
     bool moved;
     vk_err e = vk_db_copy(a->build, tmp, &why);
@@ -176,10 +183,9 @@ static vk_err take(vk_snap_ask *a, const char *tmp, const vk_snap *s, int64_t *b
         return fail(a, e, "%s; no snapshot was taken", why);
     vk_snap_path(a->build, s, path);
     e = vk_disk_move(vk_db.rt->data_fd, tmp, path, &moved);
-    if (e == VK_OK && fstatat(vk_db.rt->data_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        *bytes_r = st.st_size;
+    *bytes_r = snapshot_size(a->build, s);
+    if (e == VK_OK)
         return VK_OK;
-    }
     unlinkat(vk_db.rt->data_fd, moved ? path : tmp, 0); /* one that may be gone tomorrow is none */
     return fail_disk(a, e, "the snapshot cannot be stored");
 }
@@ -341,7 +347,7 @@ static vk_err do_restore(vk_snap_ask *a)
         return e;
     vk_log(VK_INFO, "build %s: restored from snapshot %s; snapshot %s has what was there before", a->build,
            s.id, before.id);
-    before.bytes = bytes;
+    before.bytes = snapshot_size(a->build, &before);
     vk_jw w = vk_jw_on(a->out);
     vk_jw_obj(&w);
     vk_jw_key(&w, VK_STR("restored"));
