@@ -185,9 +185,9 @@ void vk_db_unref(vk_dbt *t);
 void vk_db_end_stream(vk_dbt *t, vk_stream *s);
 /* Not under mu. The connection is in no list but t->open. */
 void vk_db_close_handle(vk_dbh *h);
-enum {
-    VK_DB_WORKER_STACK = 1 << 20
-}; /* SQLite's deepest recursion, under the limits of handle.c, fits well into this */
+/* SQLite's recursion: what allocates as it goes down is ended when VK_DB_STACK_SPARE is left; what does not
+ * (LIKE, expressions) is bounded by the limits of handle.c to far less than that. */
+enum { VK_DB_WORKER_STACK = 2 << 20, VK_DB_STACK_SPARE = 768 << 10 };
 
 /* ---- handle.c */
 /* A connection with the policy in force; VK_E_FULL, VK_E_IO, VK_E_BUSY (too many open). *why_r is a static
