@@ -206,9 +206,9 @@ bool vk_db_take_turn(vk_dbjob *j, vk_dbh *h);
 void vk_db_settle_turn(vk_dbh *h);
 /* Under mu. The turn is free: whoever waits longest gets it. */
 void vk_db_pass_turn(vk_dbt *t);
-enum {
-    VK_DB_WORKER_STACK = 1 << 20
-}; /* SQLite's deepest recursion fits well into it under the limits of handle.c */
+/* SQLite's recursion: what allocates as it goes down is ended when VK_DB_STACK_SPARE is left; what does not
+ * (LIKE, expressions) is bounded by the limits of handle.c to far less than that. */
+enum { VK_DB_WORKER_STACK = 2 << 20, VK_DB_STACK_SPARE = 768 << 10 };
 
 /* ---- conns.c; not under mu */
 VK_MUSTCHECK vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, const char **why_r);

@@ -99,7 +99,7 @@ static int set_up(sqlite3 *db)
         {SQLITE_LIMIT_COMPOUND_SELECT, 500},
         {SQLITE_LIMIT_VDBE_OP, 2000000},
         {SQLITE_LIMIT_FUNCTION_ARG, 127},
-        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50000},
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 2000}, /* matching recurses, and takes pattern × text steps */
         {SQLITE_LIMIT_TRIGGER_DEPTH, 100},
         {SQLITE_LIMIT_WORKER_THREADS, 0},
         {SQLITE_LIMIT_VARIABLE_NUMBER, 32766},
@@ -225,7 +225,10 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
         primary == SQLITE_NOMEM)
         h->dirty =
             true; /* what it knows of the file may be wrong: the next request gets a fresh connection */
-    if (h->denied && (primary == SQLITE_AUTH || primary == SQLITE_ERROR)) {
+    if (primary == SQLITE_NOMEM && vk_sqlite_stack_was_short()) {
+        e.code = "SQLITE_NOMEM";
+        e.message = VK_STR("SQLite error: views, triggers, foreign keys or subqueries are nested too deeply");
+    } else if (h->denied && (primary == SQLITE_AUTH || primary == SQLITE_ERROR)) {
         e.code = "SQLITE_AUTH";
         e.message = vk_arena_printf(a, "SQLite error: not authorized: %s", h->denied);
     } else if (primary == SQLITE_INTERRUPT) {

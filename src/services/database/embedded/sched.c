@@ -5,6 +5,7 @@
  * own. */
 #include "services/database/embedded/db.h"
 
+#include "core/log.h"
 struct vk_db vk_db;
 
 /* -------------------------------------------------------------------------------------------------- the pool
@@ -117,6 +118,8 @@ static void *worker_main(void *arg)
     VK_UNUSED(arg);
     pthread_setname_np(pthread_self(), "vk-sql");
     struct vk_worker_slot w = {0};
+    if (vk_sqlite_watch_stack(VK_DB_STACK_SPARE) != VK_OK)
+        vk_log(VK_ERROR, "the stack of a thread for SQL cannot be watched: deeply nested SQL may end front");
     pthread_mutex_lock(&vk_db.mu);
     for (;;) {
         while (!vk_db.stopping && (vk_list_empty(&vk_db.ready) || vk_db.active >= vk_db.slots)) {
