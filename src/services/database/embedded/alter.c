@@ -88,9 +88,9 @@ static const char *copy_text(struct edit *x, sqlite3_stmt *st, int col, vk_str *
 static vk_err read_names(struct edit *x)
 {
     const vk_alter *w = x->what;
-    vk_str schema = w->schema.p ? vk_sql_name(x->a, w->schema) : VK_STR("main");
-    vk_str table = vk_sql_name(x->a, w->table), column = vk_sql_name(x->a, w->column);
-    vk_str renamed = vk_sql_name(x->a, w->renamed);
+    vk_str schema = w->schema.p ? vk_alter_name(x->a, w->schema) : VK_STR("main");
+    vk_str table = vk_alter_name(x->a, w->table), column = vk_alter_name(x->a, w->column);
+    vk_str renamed = vk_alter_name(x->a, w->renamed);
     if (!schema.p || !table.p || !column.p || !renamed.p)
         return no_memory(x);
     x->table = table.p;
@@ -162,7 +162,7 @@ static vk_err find_definition(struct edit *x)
     if (!table)
         return vk_alter_refuse(x->a, x->err, "no such table: %s", x->table);
     x->table = table;
-    if (!vk_create_find(x->old_sql, vk_str_z(x->column), &x->was, &x->words))
+    if (!vk_alter_find(x->old_sql, vk_str_z(x->column), &x->was, &x->words))
         return vk_alter_refuse(x->a, x->err, "no such column: \"%s\"", x->column);
     return VK_OK;
 }
@@ -186,7 +186,7 @@ static vk_err check_column(struct edit *x, bool keyed)
             x->column);
     if (hidden)
         return vk_alter_refuse(x->a, x->err, "column \"%s\" is generated and cannot be altered", x->column);
-    return vk_def_words(x->what->def) == x->words ? VK_OK : vk_alter_refuse_layout(x->a, x->err, x->column);
+    return vk_alter_words(x->what->def) == x->words ? VK_OK : vk_alter_refuse_layout(x->a, x->err, x->column);
 }
 
 /* old_sql with another definition in the column's place. */

@@ -133,7 +133,7 @@ static bool name(const struct scan *s)
     return s->kind == WORD || s->kind == QUOTED || s->kind == STRING;
 }
 
-bool vk_sql_blank(vk_str sql)
+bool vk_alter_blank(vk_str sql)
 {
     struct scan s = {.sql = sql};
     while (next(&s) == SEMICOLON)
@@ -141,7 +141,7 @@ bool vk_sql_blank(vk_str sql)
     return s.kind == END;
 }
 
-vk_str vk_sql_name(vk_arena *a, vk_str token)
+vk_str vk_alter_name(vk_arena *a, vk_str token)
 {
     char quote = token.n >= 2 ? token.p[token.n - 1] : '\0';
     if (token.n == 0 || !strchr("\"`['", token.p[0]))
@@ -290,7 +290,7 @@ bool vk_alter_parse(vk_str sql, vk_alter *out_r)
 
 /* -------------------------------------------------------------------------------------------- definitions */
 
-unsigned vk_def_words(vk_str def)
+unsigned vk_alter_words(vk_str def)
 {
     static const struct {
         const char *word;
@@ -358,7 +358,7 @@ static bool is_table_constraint(const struct scan *s)
     return false;
 }
 
-bool vk_create_find(vk_str create, vk_str column, vk_str *def_r, unsigned *words_r)
+bool vk_alter_find(vk_str create, vk_str column, vk_str *def_r, unsigned *words_r)
 {
     struct scan s = {.sql = create};
     if (!enters_list(&s))
@@ -370,7 +370,7 @@ bool vk_create_find(vk_str create, vk_str column, vk_str *def_r, unsigned *words
             return false;
         if (names(first, column)) {
             *def_r = (vk_str){first.p, end - at};
-            *words_r = vk_def_words(*def_r);
+            *words_r = vk_alter_words(*def_r);
             return true;
         }
         if (s.kind != COMMA)

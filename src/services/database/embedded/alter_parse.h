@@ -49,15 +49,15 @@ static inline bool vk_alter_maybe(vk_str sql)
 }
 
 /* Nothing but blanks, comments and `;`. */
-bool vk_sql_blank(vk_str sql);
+bool vk_alter_blank(vk_str sql);
 
 /* What a name says, without its quotes; {NULL,0} without memory. */
-VK_MUSTCHECK vk_str vk_sql_name(vk_arena *a, vk_str token);
+VK_MUSTCHECK vk_str vk_alter_name(vk_arena *a, vk_str token);
 
 /* The definition of the column called `name` in a CREATE TABLE text as sqlite_schema has it: from its name to
  * its last token. False: not there. *words_r: which of these stand in it outside of parentheses. */
 enum { VK_DEF_PRIMARY = 1, VK_DEF_UNIQUE = 2, VK_DEF_GENERATED = 4, VK_DEF_AUTOINCREMENT = 8 };
-bool vk_create_find(vk_str create, vk_str name, vk_str *def_r, unsigned *words_r);
-unsigned vk_def_words(vk_str def);
+bool vk_alter_find(vk_str create, vk_str name, vk_str *def_r, unsigned *words_r);
+unsigned vk_alter_words(vk_str def);
 
 #endif

@@ -28,22 +28,22 @@ static void statement(vk_arena *a, vk_str sql)
         return;
     }
     CHECK(within(x.table, sql) && within(x.column, sql) && within(x.def, sql));
-    CHECK(vk_sql_name(a, x.table).p && vk_sql_name(a, x.column).p);
+    CHECK(vk_alter_name(a, x.table).p && vk_alter_name(a, x.column).p);
     /* Alone, and without what follows it. */
     CHECK(vk_alter_parse((vk_str){sql.p, x.end}, &y) && y.flaw == VK_ALTER_FINE && y.end == x.end);
     vk_str made = vk_arena_printf(a, "ALTER TABLE %.*s ALTER COLUMN %.*s TO %.*s", VK_STR_ARG(x.table),
                                   VK_STR_ARG(x.column), VK_STR_ARG(x.def));
     CHECK(made.p && vk_alter_parse(made, &y) && y.flaw == VK_ALTER_FINE);
     CHECK(vk_str_eq(x.table, y.table) && vk_str_eq(x.column, y.column) && vk_str_eq(x.def, y.def));
-    CHECK(vk_def_words(x.def) == vk_def_words(y.def));
+    CHECK(vk_alter_words(x.def) == vk_alter_words(y.def));
     /* As the only column of a table it is that column's definition. */
-    vk_str name = vk_sql_name(a, x.renamed), create, def;
+    vk_str name = vk_alter_name(a, x.renamed), create, def;
     unsigned words;
     create = vk_arena_printf(a, "CREATE TABLE t(\"first\" INT, \"x\" REAL, %.*s\n)", VK_STR_ARG(x.def));
     CHECK(name.p && create.p);
     if (!vk_str_ieq(name, VK_STR("first")) && !vk_str_ieq(name, VK_STR("x")) &&
-        vk_create_find(create, name, &def, &words))
-        CHECK(vk_str_eq(def, x.def) && words == vk_def_words(x.def));
+        vk_alter_find(create, name, &def, &words))
+        CHECK(vk_str_eq(def, x.def) && words == vk_alter_words(x.def));
 }
 
 static void table(vk_str create)
@@ -52,7 +52,7 @@ static void table(vk_str create)
     unsigned words, same;
     static const vk_str names[] = {VK_STR("a"), VK_STR("b, c"), VK_STR("")};
     for (size_t i = 0; i < VK_COUNT(names); i++)
-        if (vk_create_find(create, names[i], &def, &words)) {
+        if (vk_alter_find(create, names[i], &def, &words)) {
             CHECK(within(def, create) && def.n > 0);
             /* What comes behind the definition's list does not count. */
             size_t upto = (size_t)(def.p - create.p) + def.n;
@@ -60,7 +60,7 @@ static void table(vk_str create)
             CHECK(cut);
             memcpy(cut, create.p, upto);
             memcpy(cut + upto, "\n)", 2);
-            CHECK(vk_create_find((vk_str){cut, upto + 2}, names[i], &again, &same));
+            CHECK(vk_alter_find((vk_str){cut, upto + 2}, names[i], &again, &same));
             CHECK(vk_str_eq(def, again) && words == same);
             free(cut);
         }
@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vk_str s = {copy, size};
     statement(a, s);
     table(s);
-    VK_UNUSED(vk_sql_blank(s));
+    VK_UNUSED(vk_alter_blank(s));
 out:
     free(copy);
     vk_arena_free(a);
