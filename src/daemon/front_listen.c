@@ -11,16 +11,10 @@ typedef struct handover {
     int fd;
 } handover;
 
-static void take_in(vk_server *to, int fd)
-{
-    if (to->closing || to->n_conns >= VK_CONNS_MAX || vk_server_adopt(to, fd, NULL, NULL) != VK_OK)
-        close(fd);
-}
-
 static void arrive(vk_task *t)
 {
     handover *h = VK_CONTAINER(t, handover, task);
-    take_in(h->to, h->fd);
+    vk_server_take(h->to, h->fd);
     free(h);
 }
 
@@ -32,7 +26,7 @@ static void place(vk_server *accepting, int fd)
     size_t to = f->next_loop++ % f->rt.n_loops;
     vk_server *server = &f->loops[to]->servers[w->index < 0 ? f->n_services : (size_t)w->index];
     if (to == 0) {
-        take_in(server, fd);
+        vk_server_take(server, fd);
         return;
     }
     handover *h = malloc(sizeof *h);

@@ -33,6 +33,7 @@ struct vk_client {
     /* the response under way */
     bool have_head;
     char *head_copy; /* head bytes, so that the views last through the body */
+    size_t head_n;
     vk_head head;
     uint64_t body_left;
     vk_chunked chunked;
@@ -40,8 +41,6 @@ struct vk_client {
     void (*gone)(void *arg);
     void *gone_arg;
 };
-
-static void step(vk_client *c);
 
 static void pending_free(struct pending *p)
 {
@@ -54,29 +53,38 @@ static void pending_free(struct pending *p)
     free(p);
 }
 
-static void response_reset(vk_client *c, bool secret)
+static void response_free(vk_buf *body, char *head, size_t head_n, bool secret)
 {
-    if (secret)
-        vk_buf_free_secret(&c->body);
-    else
-        vk_buf_free(&c->body);
-    free(c->head_copy);
-    c->head_copy = NULL;
-    c->have_head = false;
+    if (secret) {
+        vk_buf_free_secret(body);
+        vk_wipe(head, head_n);
+    } else {
+        vk_buf_free(body);
+    }
+    free(head);
 }
 
-/* Ends the request under way. */
+/* Ends the request under way. The callback may send and close: what it looks at is taken out of the client
+ * first. */
 static void finish(vk_client *c, vk_err e)
 {
     struct pending *p = VK_CONTAINER(c->queue.next, struct pending, node);
+    vk_buf body = c->body;
+    char *head = c->head_copy;
+    size_t head_n = c->head_n;
     vk_list_remove(&p->node);
     c->n_queue--;
     vk_timer_clear(c->loop, &c->timer);
-    vk_response r = {.status = c->head.status, .head = &c->head, .body = vk_buf_view(&c->body)};
+    vk_buf_init(&c->body, 0);
+    c->head_copy = NULL;
+    c->head_n = 0;
+    c->have_head = false;
+    vk_response r = {.status = c->head.status, .head = &c->head, .body = vk_buf_view(&body)};
+    bool was_busy = c->busy;
     c->busy = true;
     p->done(p->arg, e, e == VK_OK ? &r : NULL);
-    c->busy = false;
-    response_reset(c, p->secret);
+    c->busy = was_busy;
+    response_free(&body, head, head_n, p->secret);
     if (p->secret && c->in)
         vk_wipe(c->in + c->in_n, VK_IN_SIZE - c->in_n);
     pending_free(p);
@@ -142,71 +150,84 @@ static vk_err send_first(vk_client *c)
     return VK_OK;
 }
 
-static vk_err take_body(vk_client *c, struct pending *p, vk_str piece)
+static vk_err take_piece(vk_client *c, struct pending *p, vk_str piece)
 {
     if (piece.n == 0)
         return VK_OK;
-    if (p->on_body && c->head.status / 100 == 2)
-        return p->on_body(p->arg, piece);
-    vk_buf_str(&c->body, piece);
-    return c->body.err;
+    if (!p->on_body || c->head.status / 100 != 2) {
+        vk_buf_str(&c->body, piece);
+        return c->body.err;
+    }
+    vk_err e = p->on_body(p->arg, piece);
+    return c->dead ? VK_E_UNAVAILABLE : e; /* it may have closed the client, and *p went with that */
 }
 
-/* One response out of the input. VK_OK: complete. VK_AGAIN: more bytes are needed. */
+static void consume(vk_client *c, size_t n)
+{
+    c->in_n -= n;
+    memmove(c->in, c->in + n, c->in_n);
+}
+
+/* The head of the final response. The views of the head point into the receive buffer, so a copy that stays
+ * is parsed. */
+static vk_err take_head(vk_client *c, struct pending *p)
+{
+    vk_str method = p->head_only ? VK_STR("HEAD") : VK_STR("GET");
+    int used;
+    for (;;) {
+        used = vk_head_response(c->in, c->in_n, method, &c->head);
+        if (used <= 0)
+            return used < 0 ? VK_E_INVALID : VK_AGAIN;
+        if (c->head.status / 100 != 1)
+            break;
+        if (c->head.status == 101) /* nobody asked for another protocol */
+            return VK_E_INVALID;
+        consume(c, (size_t)used);
+    }
+    c->head_copy = malloc((size_t)used);
+    if (!c->head_copy)
+        return VK_E_NOMEM;
+    memcpy(c->head_copy, c->in, (size_t)used);
+    c->head_n = (size_t)used;
+    if (vk_head_response(c->head_copy, (size_t)used, method, &c->head) != used)
+        return VK_E_INTERNAL;
+    consume(c, (size_t)used);
+    c->have_head = true;
+    c->body_left = c->head.content_length;
+    c->chunked = (vk_chunked){0};
+    vk_buf_init(&c->body, p->body_max);
+    c->body.secret = p->secret;
+    if (p->on_head)
+        p->on_head(p->arg, &c->head);
+    return c->dead ? VK_E_UNAVAILABLE : VK_OK;
+}
+
+/* One response out of the input. VK_OK: complete. VK_AGAIN: more bytes are needed. On an error *p may be
+ * gone. */
 static vk_err take_response(vk_client *c, struct pending *p, bool eof)
 {
+    vk_err e = c->have_head ? VK_OK : take_head(c, p);
+    if (e != VK_OK)
+        return e == VK_AGAIN && eof ? VK_E_UNAVAILABLE : e;
     vk_str in = {c->in, c->in_n};
-    vk_err e = VK_OK;
-    if (!c->have_head) {
-        int used = vk_head_response(c->in, c->in_n, p->head_only ? VK_STR("HEAD") : VK_STR("GET"), &c->head);
-        if (used == 0)
-            return eof ? VK_E_UNAVAILABLE : VK_AGAIN;
-        if (used < 0)
-            return VK_E_INVALID;
-        bool interim = c->head.status / 100 == 1;
-        if (!interim) {
-            /* The views of the head point into the receive buffer; parse a copy that stays. */
-            c->head_copy = malloc((size_t)used);
-            if (!c->head_copy)
-                return VK_E_NOMEM;
-            memcpy(c->head_copy, c->in, (size_t)used);
-            int same = vk_head_response(c->head_copy, (size_t)used,
-                                        p->head_only ? VK_STR("HEAD") : VK_STR("GET"), &c->head);
-            if (same != used)
-                return VK_E_INTERNAL;
-            c->have_head = true;
-            c->body_left = c->head.content_length;
-            c->chunked = (vk_chunked){0};
-            vk_buf_init(&c->body, p->body_max);
-            if (p->on_head)
-                p->on_head(p->arg, &c->head);
-        }
-        c->in_n -= (size_t)used;
-        memmove(c->in, c->in + used, c->in_n);
-        if (interim)
-            return c->in_n ? take_response(c, p, eof) : VK_AGAIN;
-        in = (vk_str){c->in, c->in_n};
-    }
     vk_chunk got = VK_CHUNK_MORE;
     if (c->head.framing == VK_FRAME_CHUNKED) {
         vk_str data;
         while (e == VK_OK && (got = vk_chunked_next(&c->chunked, &in, &data)) == VK_CHUNK_DATA)
-            e = take_body(c, p, data);
+            e = take_piece(c, p, data);
     } else {
         bool to_eof = c->head.framing == VK_FRAME_EOF;
         size_t n = to_eof || in.n < c->body_left ? in.n : (size_t)c->body_left;
-        e = take_body(c, p, (vk_str){in.p, n});
+        e = take_piece(c, p, (vk_str){in.p, n});
         in.p += n;
         in.n -= n;
         c->body_left -= to_eof ? 0 : n;
         if (to_eof ? eof : c->head.framing == VK_FRAME_NONE || c->body_left == 0)
             got = VK_CHUNK_END;
     }
-    if (in.n)
-        memmove(c->in, in.p, in.n);
-    c->in_n = in.n;
     if (e != VK_OK)
         return e;
+    consume(c, c->in_n - in.n);
     if (got == VK_CHUNK_BAD)
         return VK_E_INVALID;
     if (got == VK_CHUNK_END)
@@ -214,22 +235,21 @@ static vk_err take_response(vk_client *c, struct pending *p, bool eof)
     return eof ? VK_E_UNAVAILABLE : VK_AGAIN;
 }
 
-static void step(vk_client *c)
+/* Sends what can be sent. Inside of vk_client_send a broken connection is only noted: a socket that cannot be
+ * written to any more counts as writable, so the loop comes back and tells. */
+static void step(vk_client *c, bool from_loop)
 {
     if (c->dead || c->busy)
         return;
     int want = VK_READ;
     if (!vk_list_empty(&c->queue)) {
-        switch (send_first(c)) {
-        case VK_OK:
-            break;
-        case VK_AGAIN:
-            want |= VK_WRITE;
-            break;
-        default:
+        vk_err e = send_first(c);
+        if (e != VK_OK && e != VK_AGAIN && from_loop) {
             die(c, VK_E_UNAVAILABLE);
             return;
         }
+        if (e != VK_OK)
+            want |= VK_WRITE;
         if (!c->timer.due_ms)
             vk_timer_set(c->loop, &c->timer, VK_CONTAINER(c->queue.next, struct pending, node)->timeout_ms,
                          on_timeout);
@@ -237,49 +257,59 @@ static void step(vk_client *c)
     vk_io_want(&c->io, want);
 }
 
+/* `eof`: nothing more comes. False: the client is dead. */
+static bool take_input(vk_client *c, bool eof)
+{
+    if (vk_list_empty(&c->queue)) { /* nobody asked */
+        die(c, VK_E_UNAVAILABLE);
+        return false;
+    }
+    struct pending *p = VK_CONTAINER(c->queue.next, struct pending, node);
+    vk_err e = take_response(c, p, eof);
+    if (c->dead)
+        return false;
+    if (e == VK_AGAIN && c->in_n < VK_IN_SIZE) {
+        vk_timer_set(c->loop, &c->timer, p->timeout_ms, on_timeout);
+        return true;
+    }
+    if (e != VK_OK) {
+        die(c, e == VK_AGAIN ? VK_E_INVALID : e);
+        return false;
+    }
+    /* An answer to a request that is not all sent leaves the peer in the middle of it. */
+    bool keep = c->head.keep_alive && !eof && p->sent == p->wire.n;
+    finish(c, VK_OK);
+    if (!c->dead &&
+        (!keep || c->in_n)) /* bytes behind the answer to the only request that was sent: not ours */
+        die(c, VK_E_UNAVAILABLE);
+    return !c->dead;
+}
+
 static void on_ready(vk_io *io, int events)
 {
     vk_client *c = VK_CONTAINER(io, vk_client, io);
-    if (c->dead)
-        return;
-    while (events & VK_READ) {
+    bool more = (events & VK_READ) != 0;
+    while (more && !c->dead) {
         if (!c->in && !(c->in = vk_loop_in_get(c->loop))) {
             die(c, VK_E_NOMEM);
             return;
         }
-        ssize_t n = recv(io->fd, c->in + c->in_n, VK_IN_SIZE - c->in_n, 0);
+        size_t room = VK_IN_SIZE - c->in_n;
+        ssize_t n = recv(io->fd, c->in + c->in_n, room, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
             break;
-        bool eof = n <= 0;
-        if (!eof)
-            c->in_n += (size_t)n;
-        if (vk_list_empty(&c->queue)) { /* nobody asked */
+        if (n < 0) { /* broken off: not the end that a body without a length has */
             die(c, VK_E_UNAVAILABLE);
             return;
         }
-        struct pending *p = VK_CONTAINER(c->queue.next, struct pending, node);
-        vk_err e = take_response(c, p, eof);
-        if (e == VK_AGAIN && c->in_n < VK_IN_SIZE) {
-            vk_timer_set(c->loop, &c->timer, p->timeout_ms, on_timeout);
-            continue;
-        }
-        if (e != VK_OK) {
-            die(c, e == VK_AGAIN ? VK_E_INVALID : e);
+        c->in_n += (size_t)n;
+        if (!take_input(c, n == 0))
             return;
-        }
-        bool keep = c->head.keep_alive && !eof;
-        finish(c, VK_OK);
-        if (!keep || c->in_n) { /* bytes after the answer to the only request that was sent: not ours */
-            die(c, VK_E_UNAVAILABLE);
-            return;
-        }
-        if (c->dead)
-            return;
-        break;
+        more = (size_t)n == room; /* a shorter read took all there was */
     }
-    step(c);
+    step(c, true);
 }
 
 vk_err vk_client_new(vk_loop *loop, int fd, void (*gone)(void *arg), void *arg, vk_client **out_r)
@@ -301,27 +331,18 @@ vk_err vk_client_new(vk_loop *loop, int fd, void (*gone)(void *arg), void *arg, 
     return VK_OK;
 }
 
-vk_err vk_client_send(vk_client *c, const vk_request *r)
+/* These become parts of lines; whatever they hold must not become lines of its own. */
+static bool one_line(vk_str s)
 {
-    if (c->dead)
-        return VK_E_UNAVAILABLE;
-    if (c->n_queue >= VK_CLIENT_QUEUE)
-        return VK_E_BUSY;
-    struct pending *p = calloc(1, sizeof *p);
-    if (!p)
-        return VK_E_NOMEM;
-    vk_list_init(&p->node);
-    vk_buf_init(&p->wire, REQUEST_MAX);
-    p->pass_fd = -1;
-    p->secret = r->secret;
-    p->head_only = vk_str_eqz(r->method, "HEAD");
-    p->body_max = r->body_max;
-    p->timeout_ms = r->timeout_ms ? r->timeout_ms : VK_CLIENT_TIMEOUT_MS;
-    p->done = r->done;
-    p->on_head = r->on_head;
-    p->on_body = r->on_body;
-    p->arg = r->arg;
-    vk_buf *w = &p->wire;
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+            return false;
+    return true;
+}
+
+static void write_request(vk_buf *w, const vk_request *r)
+{
+    bool bodyless = vk_str_eqz(r->method, "GET") || vk_str_eqz(r->method, "HEAD");
     vk_buf_str(w, r->method);
     vk_buf_ch(w, ' ');
     vk_buf_str(w, r->target);
@@ -339,21 +360,47 @@ vk_err vk_client_send(vk_client *c, const vk_request *r)
         vk_buf_str(w, r->content_type);
         vk_buf_lit(w, "\r\n");
     }
-    if (r->body.n || !(vk_str_eqz(r->method, "GET") || p->head_only)) {
+    if (r->body.n || !bodyless) {
         vk_buf_lit(w, "Content-Length: ");
         vk_buf_u64(w, r->body.n);
         vk_buf_lit(w, "\r\n");
     }
     vk_buf_lit(w, "\r\n");
     vk_buf_str(w, r->body);
-    if (w->err || (r->pass_fd >= 0 && (p->pass_fd = fcntl(r->pass_fd, F_DUPFD_CLOEXEC, 3)) < 0)) {
-        vk_err e = w->err ? w->err : VK_E_IO;
+}
+
+vk_err vk_client_send(vk_client *c, const vk_request *r)
+{
+    if (c->dead)
+        return VK_E_UNAVAILABLE;
+    if (c->n_queue >= VK_CLIENT_QUEUE)
+        return VK_E_BUSY;
+    if (!one_line(r->method) || !one_line(r->target) || !one_line(r->host) || !one_line(r->bearer) ||
+        !one_line(r->content_type))
+        return VK_E_INVALID;
+    struct pending *p = calloc(1, sizeof *p);
+    if (!p)
+        return VK_E_NOMEM;
+    vk_list_init(&p->node);
+    vk_buf_init(&p->wire, REQUEST_MAX);
+    p->wire.secret = p->secret = r->secret;
+    p->pass_fd = -1;
+    p->head_only = vk_str_eqz(r->method, "HEAD");
+    p->body_max = r->body_max;
+    p->timeout_ms = r->timeout_ms ? r->timeout_ms : VK_CLIENT_TIMEOUT_MS;
+    p->done = r->done;
+    p->on_head = r->on_head;
+    p->on_body = r->on_body;
+    p->arg = r->arg;
+    write_request(&p->wire, r);
+    if (p->wire.err || (r->pass_fd >= 0 && (p->pass_fd = fcntl(r->pass_fd, F_DUPFD_CLOEXEC, 3)) < 0)) {
+        vk_err e = p->wire.err ? p->wire.err : VK_E_IO;
         pending_free(p);
         return e;
     }
     vk_list_push(&c->queue, &p->node);
     c->n_queue++;
-    step(c);
+    step(c, false);
     return VK_OK;
 }
 

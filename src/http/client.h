@@ -26,9 +26,9 @@ typedef struct vk_request {
     int pass_fd;        /* -1, or a descriptor to send along (unix sockets); stays the caller's */
     bool secret;        /* wipe both messages afterwards */
     size_t body_max;    /* of the response */
-    int64_t timeout_ms; /* 0: VK_CLIENT_TIMEOUT_MS */
-    /* VK_OK with a response, or VK_E_TIMEOUT, VK_E_UNAVAILABLE (connection gone), VK_E_INVALID (peer broke
-     * the protocol), VK_E_TOO_LARGE. Called exactly once. */
+    int64_t timeout_ms; /* without a byte of the answer; 0: VK_CLIENT_TIMEOUT_MS */
+    /* VK_OK with a response, or VK_E_TIMEOUT (no byte for that long), VK_E_UNAVAILABLE (connection gone),
+     * VK_E_INVALID (peer broke the protocol), VK_E_TOO_LARGE. Called exactly once. */
     void (*done)(void *arg, vk_err e, const vk_response *r);
     /* The head of the response is there, before its body; may be NULL. */
     void (*on_head)(void *arg, const vk_head *head);
@@ -42,7 +42,8 @@ typedef struct vk_request {
 VK_MUSTCHECK vk_err vk_client_new(vk_loop *loop, int fd, void (*gone)(void *arg), void *arg,
                                   vk_client **out_r);
 /* Everything in `r` is copied. VK_E_BUSY: VK_CLIENT_QUEUE requests wait already. VK_E_UNAVAILABLE: the
- * connection is gone. On any error `done` is not called. */
+ * connection is gone. VK_E_INVALID: a control character where a part of a line goes. On any error `done` is
+ * not called; on VK_OK it is called later, never inside of this call. */
 VK_MUSTCHECK vk_err vk_client_send(vk_client *c, const vk_request *r);
 /* Fails what waits with VK_E_UNAVAILABLE and frees in a later turn. NULL is allowed. */
 void vk_client_close(vk_client *c);

@@ -1,64 +1,19 @@
 #include "http/conn.h"
 
-#include "core/log.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
-    ACCEPT_BATCH = 16,
     DISCARD_MAX = 64 * 1024,
     LINGER_MAX = 1024 * 1024,
-    SOURCE_ROOM = 64 * 1024,
-    SENDFILE_MAX = 1024 * 1024
+    FDS_MAX = 4, /* descriptors taken off one message; all but one are closed */
 };
-
-enum state {
-    S_HEAD,   /* waits for a head, or has a part of one */
-    S_BODY,   /* collects the body */
-    S_WAIT,   /* the handler has the exchange */
-    S_SEND,   /* the answer is going out */
-    S_LINGER, /* refused with input unread: reads on for a while so that no RST overtakes the answer */
-    S_GONE,   /* closed; waits for the handler or for libuv */
-};
-
-typedef struct vk_conn {
-    vk_io io;
-    vk_server *server;
-    vk_list node;
-    vk_timer timer;
-    vk_exchange *ex;
-    char *in; /* borrowed from the loop while there is input */
-    uint32_t in_at, in_n;
-    uint32_t in_high; /* most bytes that `in` has held */
-    uint8_t state;
-    bool eof, keep, in_advance, kick, io_closed;
-    bool head_begun;  /* a part of a head is here: its deadline runs */
-    bool in_secret;   /* a credential came in through `in` */
-    bool unread_body; /* an answer now leaves input behind that nobody reads */
-    bool discard;     /* refused in head(), but the body is small: read past it and keep the connection */
-    vk_framing framing;
-    uint64_t body_left;
-    vk_chunked chunked;
-    size_t sent; /* of head_out + out */
-    size_t lingered;
-    int passed_fd;
-    uid_t peer_uid;
-    void (*gone)(void *arg);
-    void *gone_arg;
-} vk_conn;
 
 static void advance(vk_conn *c);
 static void shut(vk_conn *c);
 
-/* ------------------------------------------------------------------------------------------------ life and
- * death */
+/* ---- life and death ---- */
 
 static void conn_free(vk_conn *c)
 {
@@ -70,11 +25,7 @@ static void conn_free(vk_conn *c)
     if (c->gone)
         c->gone(c->gone_arg);
     free(c);
-    if (s->closing && s->n_conns == 0 && s->last_gone) {
-        void (*last_gone)(vk_server *) = s->last_gone;
-        s->last_gone = NULL;
-        last_gone(s);
-    }
+    vk_server_maybe_gone(s);
 }
 
 static void on_io_closed(vk_io *io)
@@ -97,7 +48,9 @@ static void drop_in(vk_conn *c)
 static void end_exchange(vk_conn *c)
 {
     vk_exchange *ex = c->ex;
+    c->in_secret |= c->in && ex->secret;
     c->ex = NULL;
+    c->sent = 0;
     vk_exchange_end(ex);
 }
 
@@ -122,7 +75,7 @@ static void on_timeout(vk_timer *t)
         shut(c);
 }
 
-static void arm(vk_conn *c, int64_t ms)
+void vk_conn_arm(vk_conn *c, int64_t ms)
 {
     vk_timer_set(c->io.loop, &c->timer, ms, on_timeout);
 }
@@ -132,28 +85,40 @@ bool vk_conn_must_close(const vk_conn *c)
     return !c->keep || c->unread_body || c->server->closing || c->state == S_GONE;
 }
 
-/* -------------------------------------------------------------------------------------------------------
- * input */
+/* ---- input ---- */
 
-static ssize_t receive(vk_conn *c)
+/* Keeps the first descriptor of a message and closes all others; the kernel closes what does not fit. */
+static void take_fds(vk_conn *c, struct msghdr *m)
 {
-    struct iovec iov = {c->in + c->in_n, VK_IN_SIZE - c->in_n};
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
+        if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(h) + i * sizeof fd, sizeof fd);
+            if (c->passed_fd < 0)
+                c->passed_fd = fd;
+            else
+                close(fd);
+        }
+    }
+}
+
+static ssize_t receive(vk_conn *c, size_t room)
+{
+    struct iovec iov = {c->in + c->in_n, room};
     if (!c->server->takes_fds)
         return recv(c->io.fd, iov.iov_base, iov.iov_len, 0);
     union {
         struct cmsghdr h;
-        char room[CMSG_SPACE(sizeof(int))];
+        char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
     } control;
     struct msghdr m = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t n = recvmsg(c->io.fd, &m, MSG_CMSG_CLOEXEC);
-    struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-    if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
-        h->cmsg_len == CMSG_LEN(sizeof(int))) {
-        if (c->passed_fd >= 0)
-            close(c->passed_fd);
-        memcpy(&c->passed_fd, CMSG_DATA(h), sizeof(int));
-    }
+    if (n > 0)
+        take_fds(c, &m);
     return n;
 }
 
@@ -173,10 +138,12 @@ static bool fill(vk_conn *c)
         c->in_n -= c->in_at;
         c->in_at = 0;
     }
+    size_t room = VK_IN_SIZE - c->in_n;
     ssize_t n;
     do
-        n = receive(c);
+        n = receive(c, room);
     while (n < 0 && errno == EINTR);
+    c->drained = n < (ssize_t)room;
     if (n > 0) {
         c->in_n += (uint32_t)n;
         if (c->in_n > c->in_high)
@@ -256,16 +223,16 @@ static bool take_head(vk_conn *c)
     static _Thread_local vk_head h;
     size_t left = c->in_n - c->in_at;
     if (left == 0) {
-        if (c->eof) {
+        if (c->eof || c->server->closing) {
             shut(c);
             return false;
         }
         drop_in(c);
         vk_io_want(&c->io, VK_READ);
-        if (c->gone) /* a socketpair's end stays as long as its peer */
+        if (c->lasting)
             vk_timer_clear(c->io.loop, &c->timer);
         else
-            arm(c, VK_IDLE_MS);
+            vk_conn_arm(c, VK_IDLE_MS);
         return false;
     }
     int used = vk_head_request(c->in + c->in_at, left, &h);
@@ -281,7 +248,7 @@ static bool take_head(vk_conn *c)
         }
         if (!c->head_begun) {
             c->head_begun = true;
-            arm(c, VK_HEAD_DEADLINE_MS);
+            vk_conn_arm(c, VK_HEAD_DEADLINE_MS);
         }
         vk_io_want(&c->io, VK_READ);
         return false;
@@ -302,7 +269,6 @@ static bool take_head(vk_conn *c)
     c->framing = h.framing;
     c->body_left = h.content_length;
     c->chunked = (vk_chunked){0};
-    c->sent = 0;
     bool small = h.framing == VK_FRAME_NONE ||
                  (h.framing == VK_FRAME_LENGTH && h.content_length <= DISCARD_MAX && !h.expect_continue);
     c->unread_body = !small;
@@ -315,8 +281,14 @@ static bool take_head(vk_conn *c)
         refuse(c, 421, VK_E_MISDIRECTED, "This host name is not served here.");
         return true;
     }
-    if (c->server->handler->head(c->ex) != VK_OK) {
+    vk_err e = c->server->handler->head(c->ex);
+    c->ex->body.secret = c->ex->out.secret = c->ex->secret;
+    if (c->ex->answered) {
         c->discard = small && c->body_left > 0;
+        return true;
+    }
+    if (e != VK_OK) { /* refused, but not said how: the request must not be served for that */
+        refuse(c, vk_err_status(e), e, "The request was refused.");
         return true;
     }
     if (c->framing == VK_FRAME_LENGTH && c->body_left > c->ex->body_max) {
@@ -324,7 +296,8 @@ static bool take_head(vk_conn *c)
         return true;
     }
     c->ex->body.max = c->ex->body_max;
-    if (c->ex->expect_continue && c->framing != VK_FRAME_NONE && c->in_at == c->in_n) {
+    bool has_body = c->framing == VK_FRAME_CHUNKED || c->body_left > 0;
+    if (c->ex->expect_continue && has_body && c->in_at == c->in_n) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         ssize_t n = send(c->io.fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL);
         if (n != (ssize_t)sizeof go_on - 1) {
@@ -382,111 +355,26 @@ static bool take_body(vk_conn *c)
         return false;
     }
     c->in_at = c->in_n = 0;
-    if (fill(c))
+    if (!c->drained && fill(c))
         return true;
     if (c->state == S_BODY && !c->eof) {
         vk_io_want(&c->io, VK_READ);
-        arm(c, VK_BODY_STALL_MS);
+        vk_conn_arm(c, VK_BODY_STALL_MS);
         return false;
     }
     return c->state == S_BODY;
 }
 
-/* ------------------------------------------------------------------------------------------------------
- * output */
-
-static void put_source(vk_exchange *ex, vk_conn *c)
-{
-    char size_line[20];
-    vk_buf *out = &ex->out;
-    vk_buf_clear(out);
-    c->sent = ex->head_out.n;
-    if (ex->source_chunked)
-        out->n = vk_buf_room(out, sizeof size_line) ? sizeof size_line : 0;
-    vk_err e = ex->source->pull(ex->source, out);
-    if (out->err)
-        e = out->err;
-    size_t n = out->n - (ex->source_chunked ? sizeof size_line : 0);
-    if (ex->source_chunked &&
-        n) { /* "<hex>\r\n" ends where the payload begins; blanks in front are skipped */
-        int w = snprintf(size_line, sizeof size_line, "%zx\r\n", n);
-        memcpy(out->p + sizeof size_line - (size_t)w, size_line, (size_t)w);
-        c->sent += sizeof size_line - (size_t)w;
-        vk_buf_lit(out, "\r\n");
-    } else if (ex->source_chunked) {
-        vk_buf_clear(out);
-    }
-    if (e == VK_E_NOT_FOUND) {
-        ex->source_done = true;
-        if (ex->source_chunked)
-            vk_buf_lit(out, "0\r\n\r\n");
-    } else if (e != VK_OK && e != VK_AGAIN) {
-        ex->source_done = true; /* no last chunk: the client sees a cut-off body */
-        ex->close = true;
-        c->eof = true;
-    }
-    if (out->err) {
-        ex->source_done = ex->close = true;
-        vk_buf_clear(out);
-    }
-}
-
-/* VK_OK: all is sent. VK_AGAIN: the peer's window is full. VK_E_IO: over. */
-static vk_err send_some(vk_conn *c)
-{
-    vk_exchange *ex = c->ex;
-    for (;;) {
-        size_t head = ex->head_out.n, all = head + ex->out.n;
-        if (c->sent < all) {
-            struct iovec iov[2];
-            struct msghdr m = {.msg_iov = iov};
-            if (c->sent < head)
-                iov[m.msg_iovlen++] =
-                    (struct iovec){(char *)(uintptr_t)ex->head_out.p + c->sent, head - c->sent};
-            size_t skip = c->sent > head ? c->sent - head : 0;
-            if (ex->out.n > skip)
-                iov[m.msg_iovlen++] = (struct iovec){ex->out.p + skip, ex->out.n - skip};
-            ssize_t n = sendmsg(c->io.fd, &m, MSG_NOSIGNAL | (ex->file_left > 0 ? MSG_MORE : 0));
-            if (n < 0 && errno == EINTR)
-                continue;
-            if (n < 0)
-                return errno == EAGAIN ? VK_AGAIN : VK_E_IO;
-            c->sent += (size_t)n;
-            if (c->sent < all)
-                return VK_AGAIN;
-        }
-        if (ex->file_left > 0) {
-            off_t at = ex->file_at;
-            size_t want = ex->file_left > SENDFILE_MAX ? SENDFILE_MAX : (size_t)ex->file_left;
-            ssize_t n = sendfile(c->io.fd, ex->file_fd, &at, want);
-            if (n < 0 && errno == EINTR)
-                continue;
-            if (n <= 0) /* 0: the file became shorter than we promised */
-                return n < 0 && errno == EAGAIN ? VK_AGAIN : VK_E_IO;
-            ex->file_at += n;
-            ex->file_left -= n;
-            arm(c, VK_WRITE_STALL_MS);
-            continue;
-        }
-        if (!ex->source || ex->source_done)
-            return VK_OK;
-        put_source(ex, c);
-        if (c->sent >= ex->head_out.n + ex->out.n && !ex->source_done) {
-            vk_io_want(&c->io, 0); /* the source says when (vk_source_ready) */
-            vk_timer_clear(c->io.loop, &c->timer);
-            return VK_E_BUSY;
-        }
-    }
-}
+/* ---- output ---- */
 
 static bool send_answer(vk_conn *c)
 {
-    switch (send_some(c)) {
+    switch (vk_conn_send(c)) {
     case VK_OK:
         break;
     case VK_AGAIN:
         vk_io_want(&c->io, VK_WRITE);
-        arm(c, VK_WRITE_STALL_MS);
+        vk_conn_arm(c, VK_WRITE_STALL_MS);
         return false;
     case VK_E_BUSY:
         return false;
@@ -494,20 +382,25 @@ static bool send_answer(vk_conn *c)
         shut(c);
         return false;
     }
-    bool over = c->ex->close, linger = c->unread_body;
+    bool over = c->ex->close, until_close = c->ex->source && !c->ex->source_chunked;
+    bool linger = c->unread_body || c->in_at < c->in_n;
     end_exchange(c);
     if (!over) {
         c->state = S_HEAD;
         return true;
     }
-    if (!linger || c->eof) {
+    if (c->cut && until_close) {
+        struct linger reset = {.l_onoff = 1};
+        setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    }
+    if (!linger || c->eof || c->cut) {
         shut(c);
         return false;
     }
     shutdown(c->io.fd, SHUT_WR);
     c->state = S_LINGER;
     c->lingered = 0;
-    arm(c, VK_LINGER_MS);
+    vk_conn_arm(c, VK_LINGER_MS);
     return true;
 }
 
@@ -516,7 +409,7 @@ static bool linger(vk_conn *c)
     do {
         c->lingered += c->in_n - c->in_at;
         c->in_at = c->in_n = 0;
-    } while (c->lingered < LINGER_MAX && fill(c));
+    } while (c->lingered < LINGER_MAX && !c->drained && fill(c));
     if (c->state == S_GONE)
         return false;
     if (c->eof || c->lingered >= LINGER_MAX) {
@@ -580,6 +473,7 @@ static void on_ready(vk_io *io, int events)
         switch (c->state) {
         case S_HEAD:
         case S_BODY:
+        case S_LINGER:
             if (!fill(c) && !c->eof)
                 return;
             break;
@@ -597,10 +491,7 @@ static void on_ready(vk_io *io, int events)
     advance(c);
 }
 
-/* ------------------------------------------------------------------------------------------------------
- * server */
-
-vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
+vk_err vk_conn_open(vk_server *s, int fd, vk_conn **out_r)
 {
     vk_conn *c = calloc(1, sizeof *c);
     if (!c)
@@ -612,8 +503,6 @@ vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
         free(c);
         return VK_E_IO;
     }
-    c->gone = gone;
-    c->gone_arg = arg;
     if (!s->names) { /* unix socket: who is there */
         struct ucred who;
         socklen_t n = sizeof who;
@@ -623,65 +512,16 @@ vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
     vk_list_push(&s->conns, &c->node);
     s->n_conns++;
     vk_io_want(&c->io, VK_READ);
-    if (!gone) /* a socketpair's end stays as long as its peer */
-        arm(c, VK_IDLE_MS);
+    *out_r = c;
     return VK_OK;
 }
 
-static void on_accept(vk_io *io, int events)
+void vk_conns_close_idle(vk_server *s)
 {
-    vk_server *s = VK_CONTAINER(io, vk_server, accept);
-    VK_UNUSED(events);
-    for (int i = 0; i < ACCEPT_BATCH; i++) {
-        int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE)
-                vk_log(VK_WARN, "no descriptor left for a new connection");
-            return;
-        }
-        int on = 1;
-        if (s->names)
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (s->place) {
-            s->place(s, fd);
-            continue;
-        }
-        if (s->n_conns >= VK_CONNS_MAX || vk_server_adopt(s, fd, NULL, NULL) != VK_OK)
-            close(fd);
-    }
-}
-
-void vk_server_init(vk_server *s, vk_loop *loop, const vk_handler *handler, void *ctx)
-{
-    *s = (vk_server){.loop = loop, .handler = handler, .ctx = ctx};
-    vk_list_init(&s->conns);
-}
-
-vk_err vk_server_listen(vk_server *s, int fd)
-{
-    vk_err e = vk_io_open(s->loop, &s->accept, fd, on_accept);
-    if (e == VK_OK) {
-        s->accepting = true;
-        vk_io_want(&s->accept, VK_READ);
-    }
-    return e;
-}
-
-void vk_server_close(vk_server *s, void (*last_gone)(vk_server *s))
-{
-    s->closing = true;
-    s->last_gone = last_gone;
-    if (s->accepting)
-        vk_io_close(&s->accept, NULL);
-    s->accepting = false;
     for (vk_list *n = s->conns.next, *next; n != &s->conns; n = next) {
         next = n->next;
         vk_conn *c = VK_CONTAINER(n, vk_conn, node);
-        if (c->state == S_HEAD && c->in_n == c->in_at)
+        if (c->state == S_HEAD && c->in_n == c->in_at && !c->in_advance)
             shut(c);
-    }
-    if (s->n_conns == 0 && last_gone) {
-        s->last_gone = NULL;
-        last_gone(s);
     }
 }

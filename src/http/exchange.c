@@ -5,7 +5,12 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-enum { SPARE_ARENAS = 64, EXTRA_MAX = 1024 };
+enum {
+    SPARE_ARENAS = 64,
+    EXTRA_MAX = 1024,
+    HEAD_ROOM = 256, /* of a response head without content type and extra headers: status line, date, length,
+                        connection */
+};
 
 /* The loop keeps a short list of used arenas; the first chunk of each links to the next one. */
 struct spare {
@@ -105,10 +110,14 @@ void vk_exchange_end(vk_exchange *ex)
     if (ex->secret) {
         vk_buf_free_secret(&ex->body);
         vk_buf_free_secret(&ex->out);
-    } else {
-        vk_buf_free(&ex->body);
-        vk_buf_free(&ex->out);
+        vk_arena *a = ex->arena;
+        vk_loop *l = ex->loop;
+        vk_arena_wipe(a); /* and with it the exchange */
+        arena_put(l, a);
+        return;
     }
+    vk_buf_free(&ex->body);
+    vk_buf_free(&ex->out);
     if (ex->authorization.n)
         vk_wipe((void *)(uintptr_t)ex->authorization.p, ex->authorization.n);
     arena_put(ex->loop, ex->arena);
@@ -216,14 +225,22 @@ static char *put_u64(char *at, uint64_t v)
     return at + sizeof digits - i;
 }
 
+/* RFC 9110 §15.3.5, §15.4.5: no body, and a length of a body that is not there would only confuse. */
+static bool bodyless(int status)
+{
+    return status == 204 || status == 304;
+}
+
 /* `length` < 0: chunked or until close. */
 static void make_head(vk_exchange *ex, int status, const char *content_type, int64_t length)
 {
-    char *p = vk_arena_alloc(ex->arena, VK_EX_HEAD_OUT), *at = p;
+    vk_str type = vk_str_z(content_type);
+    char *p = vk_arena_alloc(ex->arena, HEAD_ROOM + type.n + ex->n_extra), *at = p;
     if (!p) {
         ex->head_out =
             VK_STR("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        ex->close = true;
+        ex->close = ex->source_done = true;
+        ex->file_left = 0;
         vk_buf_clear(&ex->out);
         return;
     }
@@ -233,14 +250,14 @@ static void make_head(vk_exchange *ex, int status, const char *content_type, int
     at = put(at, vk_str_z(reason(status)));
     at = put(at, VK_STR("\r\nDate: "));
     at = put(at, (vk_str){vk_loop_date(ex->loop), 29});
-    if (content_type) {
+    if (type.n) {
         at = put(at, VK_STR("\r\nContent-Type: "));
-        at = put(at, vk_str_z(content_type));
+        at = put(at, type);
     }
-    if (length >= 0 && status != 204) {
+    if (length >= 0 && !bodyless(status)) {
         at = put(at, VK_STR("\r\nContent-Length: "));
         at = put_u64(at, (uint64_t)length);
-    } else if (length < 0 && ex->source_chunked) {
+    } else if (length < 0 && ex->source_chunked && !bodyless(status)) {
         at = put(at, VK_STR("\r\nTransfer-Encoding: chunked"));
     }
     if (ex->close)
@@ -253,24 +270,25 @@ static void make_head(vk_exchange *ex, int status, const char *content_type, int
     ex->head_out = (vk_str){p, (size_t)(at - p)};
 }
 
-static bool begin(vk_exchange *ex)
+/* True: the answer has no body, whatever is given. */
+static bool begin(vk_exchange *ex, int status)
 {
     if (ex->answered)
         abort(); /* a handler that answers twice is a broken invariant */
     ex->answered = true;
     if (vk_conn_must_close(ex->conn))
         ex->close = true;
-    return vk_str_eqz(ex->method, "HEAD");
+    return bodyless(status) || vk_str_eqz(ex->method, "HEAD");
 }
 
 void vk_respond(vk_exchange *ex, int status, const char *content_type)
 {
-    bool head_only = begin(ex);
     if (ex->out.err) { /* what was written does not fit or there was no memory */
         status = ex->out.err == VK_E_TOO_LARGE ? 500 : 503;
-        vk_buf_clear(&ex->out);
         content_type = NULL;
+        vk_buf_clear(&ex->out);
     }
+    bool head_only = begin(ex, status);
     make_head(ex, status, content_type, (int64_t)ex->out.n);
     if (head_only)
         vk_buf_clear(&ex->out);
@@ -286,23 +304,23 @@ void vk_respond_text(vk_exchange *ex, int status, const char *content_type, vk_s
 
 void vk_respond_file(vk_exchange *ex, int status, const char *content_type, int fd, int64_t at, int64_t n)
 {
-    bool head_only = begin(ex);
+    bool head_only = begin(ex, status);
     vk_buf_clear(&ex->out);
-    make_head(ex, status, content_type, n);
     ex->file_fd = fd;
     ex->file_at = at;
     ex->file_left = head_only ? 0 : n;
+    make_head(ex, status, content_type, n);
     vk_conn_answered(ex->conn);
 }
 
 void vk_respond_source(vk_exchange *ex, int status, const char *content_type, vk_source *s)
 {
-    bool head_only = begin(ex);
+    bool head_only = begin(ex, status);
     vk_buf_clear(&ex->out);
     ex->source = s;
     ex->source_chunked = ex->minor == 1;
     ex->source_done = head_only;
-    if (!ex->source_chunked)
+    if (!ex->source_chunked && !head_only)
         ex->close = true;
     make_head(ex, status, content_type, -1);
     vk_conn_answered(ex->conn);

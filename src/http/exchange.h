@@ -16,7 +16,6 @@
 enum {
     VK_EX_ARENA_CAP = 48 * 1024 * 1024, /* parse trees of the largest body included */
     VK_EX_OUT_MAX = 24 * 1024 * 1024,   /* a collected response body */
-    VK_EX_HEAD_OUT = 2048,              /* response head, extra headers included */
 };
 
 struct vk_conn;
@@ -65,9 +64,9 @@ typedef struct vk_exchange {
 
 /* A response body that is made while it is sent. */
 typedef struct vk_source {
-    /* Appends some bytes to `out` (at most about 64 KiB). VK_OK: there may be more. VK_E_NOT_FOUND: that was
-     * all. VK_AGAIN: call vk_source_ready when there is more. Any other: the response is cut off, so the
-     * client notices. */
+    /* Appends some bytes to `out` (at least one, at most about 64 KiB). VK_OK: there may be more.
+     * VK_E_NOT_FOUND: that was all. VK_AGAIN: call vk_source_ready when there is more. Any other: the
+     * response is cut off, so the client notices. */
     vk_err (*pull)(struct vk_source *s, vk_buf *out);
     /* Always called once at the end, also when the client has gone. */
     void (*stop)(struct vk_source *s);
@@ -76,9 +75,10 @@ typedef struct vk_source {
 /* First header of that name; VK_STR_NONE when absent. */
 vk_str vk_request_header(const vk_exchange *ex, vk_str name);
 
-/* Adds "name: value" to the response. Both are ours or checked: CR, LF and NUL make it VK_E_INVALID. */
+/* Adds "name: value" to the response, at most 1 KiB in all (VK_E_TOO_LARGE). Both are ours or checked: CR, LF
+ * and NUL make it VK_E_INVALID. */
 VK_MUSTCHECK vk_err vk_header_add(vk_exchange *ex, const char *name, vk_str value);
-/* Answers with `out` as the body. `content_type` NULL: none. */
+/* Answers with `out` as the body. `content_type` NULL: none. 204 and 304 have no body, whatever is given. */
 void vk_respond(vk_exchange *ex, int status, const char *content_type);
 /* Answers with a static text instead of `out`. */
 void vk_respond_text(vk_exchange *ex, int status, const char *content_type, vk_str text);

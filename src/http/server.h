@@ -15,12 +15,14 @@ enum {
 };
 
 typedef struct vk_handler {
-    /* The head is there. Set ex->body_max and the principal, or answer. Anything but VK_OK must have been
-     * answered. */
+    /* The head is there. Set ex->body_max and the principal and return VK_OK, or answer and return an error.
+     * Whatever is returned, an answered exchange gets no request(); an error without an answer is refused
+     * with its plain status. */
     vk_err (*head)(vk_exchange *ex);
     /* The body is there. */
     void (*request)(vk_exchange *ex);
-    /* Renders a refusal of the engine itself (framing, limits, Host). May be NULL: plain text. */
+    /* Renders a refusal of the engine itself (framing, limits, Host), at once. When the head could not be
+     * read, method, target and headers are empty. May be NULL: plain text. */
     void (*refuse)(vk_exchange *ex, int status, vk_err e, const char *text);
 } vk_handler;
 
@@ -32,22 +34,28 @@ typedef struct vk_server {
         *names; /* allowed Host names without port, lower case, n == 0 ends; NULL: no check (unix sockets) */
     bool takes_fds; /* unix socket on which descriptors may come */
     vk_io accept;   /* listening socket, if any */
-    bool accepting;
+    bool accepting; /* the listening socket is open */
+    vk_timer retry; /* pauses accepting when descriptors ran out */
     void (*place)(struct vk_server *s,
                   int fd); /* takes over each accepted fd, for another loop; NULL: served here */
     vk_list conns;
     size_t n_conns;
-    void (*last_gone)(struct vk_server *s); /* when a closing server lost its last connection */
+    void (*last_gone)(
+        struct vk_server *s); /* when a closing server lost its listener and its last connection */
     bool closing;
 } vk_server;
 
 void vk_server_init(vk_server *s, vk_loop *loop, const vk_handler *handler, void *ctx);
-/* Accepts from a listening, non-blocking socket; takes over the fd. */
+/* Accepts from a listening, non-blocking socket; takes over the fd, except on an error. */
 VK_MUSTCHECK vk_err vk_server_listen(vk_server *s, int fd);
-/* Serves one connected socket (a socketpair's end); takes over the fd. `gone(arg)` when it ends; may be NULL.
- */
+/* Serves one connected socket (a socketpair's end) for as long as the peer likes; takes over the fd, except
+ * on an error. `gone(arg)` when it ends; may be NULL. */
 VK_MUSTCHECK vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg);
-/* Stops accepting and closes every connection that waits for a request; the others end after their answer. */
+/* Serves a client's connection that another loop accepted; takes over the fd, and closes it when there is no
+ * room. */
+void vk_server_take(vk_server *s, int fd);
+/* Stops accepting and closes every connection that waits for a request; the others end after their answer. *s
+ * must stay until last_gone, which is called once, perhaps at once. */
 void vk_server_close(vk_server *s, void (*last_gone)(vk_server *s));
 
 #endif

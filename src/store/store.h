@@ -68,7 +68,8 @@ typedef struct vk_store_ops {
     vk_err (*build_touch)(vk_store *s, vk_str id, int64_t now);
     /* Build and all its valet rows, for good. Revoking twice is VK_OK. */
     vk_err (*build_revoke)(vk_store *s, vk_str id, int64_t now);
-    /* DELETING first (also revokes), gone second. */
+    /* DELETING first (also revokes), gone second: removes a build in that state, and the idempotency keys
+     * that made it. Any other build stays. */
     vk_err (*build_deleting)(vk_store *s, vk_str id, int64_t now);
     vk_err (*build_gone)(vk_store *s, vk_str id);
     /* Counts for the status page. */

@@ -6,12 +6,13 @@
 #include "core/log.h"
 #include "store/schema.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { IDEM_KEEP_MS = 7 * 24 * 3600 * 1000 };
+enum { IDEM_KEEP_MS = 7 * 24 * 3600 * 1000, ROWS_MAX = 16 };
 
 enum stmt {
     Q_VALET,
@@ -31,6 +32,7 @@ enum stmt {
     Q_SET_STATE,
     Q_REVOKE_VALETS,
     Q_DELETE,
+    Q_DROP_IDEM,
     Q_COUNTS,
     Q_BEGIN,
     Q_COMMIT,
@@ -62,7 +64,10 @@ static const char *const sql[N_STMTS] = {
     [Q_SET_STATE] = "UPDATE builds SET state = max(state, ?2), revoked_ms = iif(revoked_ms, revoked_ms, ?3) "
                     "WHERE id = ?1",
     [Q_REVOKE_VALETS] = "UPDATE valets SET revoked_ms = ?2 WHERE build = ?1 AND revoked_ms = 0",
-    [Q_DELETE] = "DELETE FROM builds WHERE id = ?1",
+    [Q_DELETE] = "DELETE FROM builds WHERE id = ?1 AND state = 2",
+    /* A request that is repeated later makes a new build, instead of pointing at one that is no more. */
+    [Q_DROP_IDEM] = "DELETE FROM idempotency WHERE build = ?1 AND EXISTS (SELECT 1 FROM builds WHERE id = ?1 "
+                    "AND state = 2)",
     [Q_COUNTS] = "SELECT count(*), count(*) FILTER (WHERE state = 0 AND expires_ms > ?1) FROM builds",
     [Q_BEGIN] = "BEGIN IMMEDIATE",
     [Q_COMMIT] = "COMMIT",
@@ -119,6 +124,18 @@ static sqlite3_stmt *get(struct sqlite_store *s, enum stmt q)
         sqlite3_prepare_v3(s->db, sql[q], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[q], NULL) != SQLITE_OK)
         return NULL;
     return s->stmts[q];
+}
+
+/* As get, for the middle of a transaction: *st_r is only set on VK_OK. */
+static vk_err need(struct sqlite_store *s, enum stmt q, sqlite3_stmt **st_r)
+{
+    sqlite3_stmt *st = get(s, q);
+    if (st) {
+        *st_r = st;
+        return VK_OK;
+    }
+    vk_err e = sql_err(s, sqlite3_errcode(s->db));
+    return e != VK_OK ? e : VK_E_IO;
 }
 
 static void bind_str(sqlite3_stmt *st, int i, vk_str v)
@@ -247,36 +264,35 @@ static vk_err idem_find(vk_store *base, vk_arena *a, vk_str idem, const uint8_t 
     return end != VK_OK ? end : e;
 }
 
-static vk_err insert_rows(struct sqlite_store *s, const vk_valet_row *rows, size_t n)
+static vk_err insert_row(struct sqlite_store *s, const vk_valet_row *row)
 {
-    vk_err e = VK_OK;
-    for (size_t i = 0; e == VK_OK && i < n; i++) {
-        sqlite3_stmt *st = get(s, Q_INSERT_VALET);
-        if (!st)
-            return sql_err(s, sqlite3_errcode(s->db));
-        sqlite3_bind_blob(st, 1, rows[i].hash, VK_HASH, SQLITE_STATIC);
-        bind_str(st, 2, vk_str_z(rows[i].build));
-        bind_str(st, 3, vk_str_z(rows[i].service));
-        bind_str(st, 4, (vk_str){&rows[i].kind, 1});
-        sqlite3_bind_int64(st, 5, rows[i].kid);
-        sqlite3_bind_int64(st, 6, (int64_t)rows[i].generation);
-        e = run(s, st);
-        if (e == VK_OK && (st = get(s, Q_INSERT_BINDING))) {
-            bind_str(st, 1, vk_str_z(rows[i].build));
-            bind_str(st, 2, vk_str_z(rows[i].service));
-            e = run(s, st);
-        }
-    }
-    return e;
+    sqlite3_stmt *st;
+    vk_err e = need(s, Q_INSERT_VALET, &st);
+    if (e != VK_OK)
+        return e;
+    sqlite3_bind_blob(st, 1, row->hash, VK_HASH, SQLITE_STATIC);
+    bind_str(st, 2, vk_str_z(row->build));
+    bind_str(st, 3, vk_str_z(row->service));
+    bind_str(st, 4, (vk_str){&row->kind, 1});
+    sqlite3_bind_int64(st, 5, row->kid);
+    sqlite3_bind_int64(st, 6, (int64_t)row->generation);
+    e = run(s, st);
+    /* The build is new, so a row in the way is not a conflict that the caller could solve. */
+    if (e != VK_OK || (e = need(s, Q_INSERT_BINDING, &st)) != VK_OK)
+        return e == VK_E_CONFLICT ? VK_E_INTERNAL : e;
+    bind_str(st, 1, vk_str_z(row->build));
+    bind_str(st, 2, vk_str_z(row->service));
+    return run(s, st);
 }
 
 static vk_err insert_origins(struct sqlite_store *s, vk_str id, const vk_str *origins, size_t n)
 {
     vk_err e = VK_OK;
     for (size_t i = 0; e == VK_OK && i < n; i++) {
-        sqlite3_stmt *st = get(s, Q_INSERT_ORIGIN);
-        if (!st)
-            return sql_err(s, sqlite3_errcode(s->db));
+        sqlite3_stmt *st;
+        e = need(s, Q_INSERT_ORIGIN, &st);
+        if (e != VK_OK)
+            break;
         bind_str(st, 1, id);
         bind_str(st, 2, origins[i]);
         e = run(s, st);
@@ -295,79 +311,91 @@ static vk_err end_txn(struct sqlite_store *s, vk_err e)
     return e;
 }
 
+/* VK_OK: neither the key nor the id is taken. VK_E_CONFLICT: *b is what is stored. */
+static vk_err look_before_create(vk_store *base, vk_arena *a, vk_build *b, vk_str idem,
+                                 const uint8_t digest[VK_HASH])
+{
+    vk_str id = vk_str_z(b->id);
+    vk_build stored;
+    if (idem.n) { /* the same request may come twice at once */
+        vk_err e = idem_find(base, a, idem, digest, &id);
+        if (e != VK_OK && e != VK_E_NOT_FOUND)
+            return e;
+    }
+    vk_err e = build_get(base, a, id, &stored);
+    if (e == VK_OK)
+        *b = stored;
+    return e == VK_OK ? VK_E_CONFLICT : e == VK_E_NOT_FOUND ? VK_OK : e;
+}
+
+static vk_err next_generation(struct sqlite_store *s, uint64_t *out_r)
+{
+    sqlite3_stmt *st;
+    vk_err e = need(s, Q_GENERATION, &st);
+    if (e != VK_OK)
+        return e;
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        *out_r = (uint64_t)sqlite3_column_int64(st, 0);
+    e = sql_err(s, sqlite3_reset(st));
+    return e == VK_OK && rc != SQLITE_ROW ? VK_E_CORRUPT : e;
+}
+
+static vk_err insert_build(struct sqlite_store *s, const vk_build *b)
+{
+    sqlite3_stmt *st;
+    vk_err e = need(s, Q_INSERT_BUILD, &st);
+    if (e != VK_OK)
+        return e;
+    bind_str(st, 1, vk_str_z(b->id));
+    bind_str(st, 2, vk_str_z(b->framework));
+    sqlite3_bind_int64(st, 3, (int64_t)b->generation);
+    sqlite3_bind_int64(st, 4, b->ttl_ms);
+    sqlite3_bind_int64(st, 5, b->created_ms);
+    sqlite3_bind_int64(st, 6, b->expires_ms);
+    e = run(s, st);
+    return e == VK_OK ? insert_origins(s, vk_str_z(b->id), b->origins, b->n_origins) : e;
+}
+
+static vk_err insert_idem(struct sqlite_store *s, const vk_build *b, vk_str idem,
+                          const uint8_t digest[VK_HASH])
+{
+    sqlite3_stmt *st;
+    vk_err e = need(s, Q_PRUNE_IDEM, &st);
+    if (e != VK_OK)
+        return e;
+    sqlite3_bind_int64(st, 1, b->created_ms - IDEM_KEEP_MS);
+    if ((e = run(s, st)) != VK_OK || (e = need(s, Q_INSERT_IDEM, &st)) != VK_OK)
+        return e;
+    bind_str(st, 1, idem);
+    sqlite3_bind_blob(st, 2, digest, VK_HASH, SQLITE_STATIC);
+    bind_str(st, 3, vk_str_z(b->id));
+    sqlite3_bind_int64(st, 4, b->created_ms);
+    return run(s, st);
+}
+
 static vk_err build_create(vk_store *base, vk_arena *a, vk_build *b, vk_str idem,
                            const uint8_t digest[VK_HASH],
                            vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r),
                            void *arg)
 {
     struct sqlite_store *s = self(base);
-    vk_valet_row rows[16];
+    vk_valet_row rows[ROWS_MAX];
     size_t n_rows = 0;
     vk_err e = run_q(s, Q_BEGIN);
     if (e != VK_OK)
         return e;
-    vk_str had = VK_STR_NONE;
-    if (idem.n) {
-        e = idem_find(base, a, idem, digest, &had);
-        if (e == VK_OK) { /* the same request came twice at once */
-            e = build_get(base, a, had, b);
-            if (e == VK_OK)
-                e = VK_E_CONFLICT;
-        } else if (e == VK_E_NOT_FOUND) {
-            e = VK_OK;
-        }
-    }
-    vk_build stored;
-    if (e == VK_OK) {
-        e = build_get(base, a, vk_str_z(b->id), &stored);
-        if (e == VK_OK) {
-            *b = stored;
-            e = VK_E_CONFLICT;
-        } else if (e == VK_E_NOT_FOUND) {
-            e = VK_OK;
-        }
-    }
-    if (e == VK_OK) {
-        sqlite3_stmt *st = get(s, Q_GENERATION);
-        if (st && sqlite3_step(st) == SQLITE_ROW)
-            b->generation = (uint64_t)sqlite3_column_int64(st, 0);
-        e = sql_err(s, st ? sqlite3_reset(st) : sqlite3_errcode(s->db));
-    }
-    if (e == VK_OK) {
-        sqlite3_stmt *st = get(s, Q_INSERT_BUILD);
-        if (!st) {
-            e = VK_E_IO;
-        } else {
-            bind_str(st, 1, vk_str_z(b->id));
-            bind_str(st, 2, vk_str_z(b->framework));
-            sqlite3_bind_int64(st, 3, (int64_t)b->generation);
-            sqlite3_bind_int64(st, 4, b->ttl_ms);
-            sqlite3_bind_int64(st, 5, b->created_ms);
-            sqlite3_bind_int64(st, 6, b->expires_ms);
-            e = run(s, st);
-        }
-    }
+    e = look_before_create(base, a, b, idem, digest);
     if (e == VK_OK)
-        e = insert_origins(s, vk_str_z(b->id), b->origins, b->n_origins);
+        e = next_generation(s, &b->generation);
+    if (e == VK_OK)
+        e = insert_build(s, b);
     if (e == VK_OK)
         e = make_rows(arg, b, rows, &n_rows);
-    if (e == VK_OK)
-        e = insert_rows(s, rows, n_rows);
-    if (e == VK_OK && idem.n) {
-        sqlite3_stmt *st = get(s, Q_PRUNE_IDEM);
-        if (st) {
-            sqlite3_bind_int64(st, 1, b->created_ms - IDEM_KEEP_MS);
-            e = run(s, st);
-        }
-        st = get(s, Q_INSERT_IDEM);
-        if (e == VK_OK && st) {
-            bind_str(st, 1, idem);
-            sqlite3_bind_blob(st, 2, digest, VK_HASH, SQLITE_STATIC);
-            bind_str(st, 3, vk_str_z(b->id));
-            sqlite3_bind_int64(st, 4, b->created_ms);
-            e = run(s, st);
-        }
-    }
+    for (size_t i = 0; e == VK_OK && i < n_rows; i++)
+        e = insert_row(s, &rows[i]);
+    if (e == VK_OK && idem.n)
+        e = insert_idem(s, b, idem, digest);
     return end_txn(s, e);
 }
 
@@ -407,12 +435,14 @@ static vk_err exists(struct sqlite_store *s, vk_str id)
 static vk_err build_origins(vk_store *base, vk_str id, const vk_str *origins, size_t n)
 {
     struct sqlite_store *s = self(base);
-    vk_err e = run_q(s, Q_BEGIN);
+    sqlite3_stmt *st = NULL;
+    vk_err e = n <= VK_ORIGINS_MAX ? run_q(s, Q_BEGIN) : VK_E_TOO_LARGE;
     if (e != VK_OK)
         return e;
     e = exists(s, id);
-    sqlite3_stmt *st = get(s, Q_DROP_ORIGINS);
-    if (e == VK_OK && st) {
+    if (e == VK_OK)
+        e = need(s, Q_DROP_ORIGINS, &st);
+    if (e == VK_OK) {
         bind_str(st, 1, id);
         e = run(s, st);
     }
@@ -432,22 +462,27 @@ static vk_err build_touch(vk_store *base, vk_str id, int64_t now)
     return run(s, st);
 }
 
+/* Build and valet rows change together or not at all: a revocation that is half done must not look like one.
+ */
 static vk_err set_state(vk_store *base, vk_str id, vk_build_state state, int64_t now)
 {
     struct sqlite_store *s = self(base);
+    sqlite3_stmt *st = NULL;
     vk_err e = run_q(s, Q_BEGIN);
     if (e != VK_OK)
         return e;
     e = exists(s, id);
-    sqlite3_stmt *st = get(s, Q_SET_STATE);
-    if (e == VK_OK && st) {
+    if (e == VK_OK)
+        e = need(s, Q_SET_STATE, &st);
+    if (e == VK_OK) {
         bind_str(st, 1, id);
         sqlite3_bind_int(st, 2, (int)state);
         sqlite3_bind_int64(st, 3, now);
         e = run(s, st);
     }
-    st = get(s, Q_REVOKE_VALETS);
-    if (e == VK_OK && st) {
+    if (e == VK_OK)
+        e = need(s, Q_REVOKE_VALETS, &st);
+    if (e == VK_OK) {
         bind_str(st, 1, id);
         sqlite3_bind_int64(st, 2, now);
         e = run(s, st);
@@ -468,10 +503,16 @@ static vk_err build_deleting(vk_store *base, vk_str id, int64_t now)
 static vk_err build_gone(vk_store *base, vk_str id)
 {
     struct sqlite_store *s = self(base);
-    sqlite3_stmt *st = get(s, Q_DELETE);
-    if (st)
+    vk_err e = run_q(s, Q_BEGIN);
+    for (size_t i = 0; e == VK_OK && i < 2; i++) {
+        sqlite3_stmt *st;
+        e = need(s, i == 0 ? Q_DROP_IDEM : Q_DELETE, &st);
+        if (e != VK_OK)
+            break;
         bind_str(st, 1, id);
-    return run(s, st);
+        e = run(s, st);
+    }
+    return end_txn(s, e);
 }
 
 static vk_err counts(vk_store *base, int64_t now, int64_t *builds_r, int64_t *active_r)
@@ -559,6 +600,26 @@ static vk_err migrate(struct sqlite_store *s, bool write, const char **why_r)
     return e;
 }
 
+/* Made first by us, so that it is never readable by others, not even for a moment, and never through a link.
+ */
+static vk_err make_file(int dirfd, bool *fresh_r, const char **why_r)
+{
+    struct stat st;
+    int fd = openat(dirfd, "valetkey.db", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        vk_err e = vk_disk_err(errno);
+        if (e == VK_E_FULL)
+            *why_r = "the disk is full";
+        if (errno == ELOOP)
+            *why_r = "valetkey.db is a symbolic link; put the file itself there";
+        return e;
+    }
+    bool plain = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    *fresh_r = plain && st.st_size == 0;
+    close(fd);
+    return plain ? VK_OK : VK_E_IO;
+}
+
 vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **out_r, const char **why_r)
 {
     char path[PATH_MAX];
@@ -569,15 +630,12 @@ vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **o
     s->base.ops = &sqlite_ops;
     snprintf(path, sizeof path, "%s/valetkey.db", dir);
     *why_r = "valetkey.db cannot be opened";
-    /* Made first by us, so that it is never readable by others, not even for a moment. */
-    int fd = write ? openat(dirfd, "valetkey.db", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
     bool fresh = false;
-    if (fd >= 0) {
-        struct stat st;
-        fresh = fstat(fd, &st) == 0 && st.st_size == 0;
-        close(fd);
+    vk_err e = write ? make_file(dirfd, &fresh, why_r) : VK_OK;
+    if (e != VK_OK) {
+        free(s);
+        return e;
     }
-    vk_err e = VK_OK;
     int rc = sqlite3_open_v2(path, &s->db,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (rc == SQLITE_OK && fresh)

@@ -1,6 +1,6 @@
 // What the browser suite needs: the app under `valetkey run` in a folder of its own, and a Chromium that is watched.
 import { spawn, spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { accessSync, constants, copyFileSync, existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { makeReady } from "../../tools/template-ready.mjs";
@@ -29,13 +29,17 @@ export async function stopAll() {
   for (const thing of [...running]) await thing.stop();
 }
 
-/** One app on one build. Its folder holds links to the template, so that a test's `.env.keys` touches nobody else's app. */
+/** One app on one build. Its folder holds the template's files and links to its folders, so that a test's `.env.keys` touches
+ * nobody else's app. */
 export class App {
   constructor(daemon, build, port) {
     Object.assign(this, { daemon, build, port, log: "", folder: tempFolder("valetkey-app") });
     this.url = `http://localhost:${port}`;
-    for (const name of readdirSync(template))
-      if (!name.startsWith(".env")) symlinkSync(path.join(template, name), path.join(this.folder, name));
+    for (const entry of readdirSync(template, { withFileTypes: true })) {
+      const [from, to] = [template, this.folder].map((folder) => path.join(folder, entry.name));
+      if (entry.isDirectory()) symlinkSync(from, to);
+      else if (!entry.name.startsWith(".env")) copyFileSync(from, to);
+    }
   }
 
   async start() {

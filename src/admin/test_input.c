@@ -1,0 +1,201 @@
+#include "admin/input.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void refused(void **state)
+{
+    VK_UNUSED(state);
+    static const struct {
+        const char *body, *why;
+    } cases[] = {
+        {"[]", "must be a JSON object"},
+        {"\"x\"", "must be a JSON object"},
+        {"{", "not valid JSON"},
+        {"{}x", "not valid JSON"},
+        {"{\"id\":1}", "\"id\" must be"},
+        {"{\"id\":\"\"}", "\"id\" must be"},
+        {"{\"id\":\"A\"}", "\"id\" must be"},
+        {"{\"id\":\"a_b\"}", "\"id\" must be"},
+        {"{\"id\":\"-a\"}", "\"id\" must be"},
+        {"{\"id\":\"a-\"}", "\"id\" must be"},
+        {"{\"id\":\"../x\"}", "\"id\" must be"},
+        {"{\"id\":\"a\\u0000b\"}", "\"id\" must be"},
+        {"{\"id\":\"abcdefghijabcdefghijabcdefghijabc\"}", "\"id\" must be"},
+        {"{\"id\":\"a\",\"id\":\"b\"}", "stands twice"},
+        {"{\"framework\":\"rails\"}", "\"framework\" is unknown; known are next"},
+        {"{\"framework\":3}", "\"framework\" is unknown"},
+        {"{\"ttl\":59}", "\"ttl\" must be"},
+        {"{\"ttl\":0}", "\"ttl\" must be"},
+        {"{\"ttl\":-60}", "\"ttl\" must be"},
+        {"{\"ttl\":60.5}", "\"ttl\" must be"},
+        {"{\"ttl\":1e300}", "\"ttl\" must be"},
+        {"{\"ttl\":315360001}", "\"ttl\" must be"},
+        {"{\"ttl\":9223372036854775807}", "\"ttl\" must be"},
+        {"{\"ttl\":\"3651d\"}", "\"ttl\" must be"},
+        {"{\"ttl\":\"1s\"}", "\"ttl\" must be"},
+        {"{\"ttl\":\"soon\"}", "\"ttl\" must be"},
+        {"{\"ttl\":true}", "\"ttl\" must be"},
+        {"{\"origins\":\"http://a\"}", "\"origins\" must be an array"},
+        {"{\"origins\":[1]}", "\"origins\" must hold texts only"},
+        {"{\"origins\":[\"http://a/b\"]}", "The origin \"http://a/b\" has a path"},
+        {"{\"origins\":[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"]"
+         "}",
+         "17 entries; a build may have 16"},
+        {"{\"Id\":\"a\"}", "\"Id\" is unknown; known are id, framework, origins and ttl"},
+        {"{\"services\":[]}", "\"services\" is unknown"},
+        {"{\"\":1}", "\"\" is unknown"},
+    };
+    for (size_t i = 0; i < VK_COUNT(cases); i++) {
+        vk_arena *a = vk_arena_new(1 << 20);
+        vk_create c;
+        const char *why = "";
+        assert_int_equal(vk_create_parse(a, vk_str_z(cases[i].body), &c, &why), VK_E_INVALID);
+        if (!strstr(why, cases[i].why))
+            fail_msg("%s: %s", cases[i].body, why);
+        vk_arena_free(a);
+    }
+}
+
+static void taken(void **state)
+{
+    VK_UNUSED(state);
+    vk_arena *a = vk_arena_new(1 << 20);
+    vk_create c;
+    const char *why;
+    assert_int_equal(vk_create_parse(a, VK_STR(""), &c, &why), VK_OK);
+    assert_null(c.id.p);
+    assert_null(c.framework);
+    assert_int_equal(c.ttl_ms, 0);
+    assert_false(c.has_origins);
+    assert_int_equal(
+        vk_create_parse(a,
+                        VK_STR("{\"id\":\"a-1\",\"framework\":\"nextjs\",\"ttl\":\"30d\",\"origins\":"
+                               "[\"http://b\",\"HTTP://A:80\",\"http://a\"]}"),
+                        &c, &why),
+        VK_OK);
+    assert_true(vk_str_eqz(c.id, "a-1"));
+    assert_string_equal(c.framework->name, "next");
+    assert_int_equal(c.ttl_ms, (int64_t)30 * 86400 * 1000);
+    assert_int_equal(c.n_origins, 2);
+    assert_true(vk_str_eqz(c.origins[0], "http://a"));
+    assert_true(vk_str_eqz(c.origins[1], "http://b"));
+    assert_int_equal(vk_create_parse(a, VK_STR("{\"ttl\":60,\"id\":null}"), &c, &why), VK_OK);
+    assert_int_equal(c.ttl_ms, 60000);
+    assert_null(c.id.p);
+    assert_int_equal(vk_create_parse(a, VK_STR("{\"ttl\":315360000}"), &c, &why), VK_OK);
+    vk_arena_free(a);
+}
+
+static void put_origins(void **state)
+{
+    VK_UNUSED(state);
+    vk_arena *a = vk_arena_new(1 << 20);
+    vk_create c;
+    const char *why;
+    assert_int_equal(vk_origins_parse(a, VK_STR("{\"origins\":[]}"), &c, &why), VK_OK);
+    assert_int_equal(c.n_origins, 0);
+    assert_int_equal(vk_origins_parse(a, VK_STR("{}"), &c, &why), VK_E_INVALID);
+    assert_non_null(strstr(why, "missing"));
+    assert_int_equal(vk_origins_parse(a, VK_STR("{\"origins\":null}"), &c, &why), VK_E_INVALID);
+    assert_int_equal(vk_origins_parse(a, VK_STR(""), &c, &why), VK_E_INVALID);
+    assert_int_equal(vk_origins_parse(a, VK_STR("{\"origins\":[],\"id\":\"a\"}"), &c, &why), VK_E_INVALID);
+    assert_non_null(strstr(why, "\"id\" is unknown; known are origins"));
+    vk_arena_free(a);
+}
+
+static void digest_of(const char *body, uint8_t out[VK_SHA256])
+{
+    vk_arena *a = vk_arena_new(1 << 20);
+    vk_create c;
+    const char *why;
+    assert_int_equal(vk_create_parse(a, vk_str_z(body), &c, &why), VK_OK);
+    vk_create_digest(&c, out);
+    vk_arena_free(a);
+}
+
+static void digests(void **state)
+{
+    VK_UNUSED(state);
+    uint8_t x[VK_SHA256], y[VK_SHA256];
+    static const char *const same[][2] = {
+        {"", "{}"},
+        {"{\"id\":\"a\",\"ttl\":86400}", " { \"ttl\" : \"1d\", \"id\" : \"a\" } "},
+        {"{\"origins\":[\"http://b\",\"http://a\"]}",
+         "{\"origins\":[\"http://A\",\"http://b:80\",\"http://a\"]}"},
+        {"{\"framework\":\"next\"}", "{\"framework\":\"NextJS\"}"},
+    };
+    static const char *const other[][2] = {
+        {"{}", "{\"origins\":[]}"},
+        {"{\"id\":\"a\"}", "{\"id\":\"b\"}"},
+        {"{\"id\":\"next\"}", "{\"framework\":\"next\"}"},
+        {"{\"ttl\":60}", "{\"ttl\":61}"},
+        {"{\"origins\":[\"http://a\"]}", "{\"origins\":[\"https://a\"]}"},
+    };
+    for (size_t i = 0; i < VK_COUNT(same); i++) {
+        digest_of(same[i][0], x);
+        digest_of(same[i][1], y);
+        assert_memory_equal(x, y, sizeof x);
+    }
+    for (size_t i = 0; i < VK_COUNT(other); i++) {
+        digest_of(other[i][0], x);
+        digest_of(other[i][1], y);
+        assert_memory_not_equal(x, y, sizeof x);
+    }
+}
+
+static void fits(void **state)
+{
+    VK_UNUSED(state);
+    vk_build b = {.id = "demo",
+                  .framework = "vite",
+                  .ttl_ms = 3600000,
+                  .n_origins = 1,
+                  .origins = {VK_STR("http://a")}};
+    static const struct {
+        const char *body;
+        bool fits;
+    } cases[] = {
+        {"{}", true},
+        {"{\"id\":\"demo\"}", true},
+        {"{\"id\":\"demo\",\"framework\":\"vite\",\"ttl\":\"1h\",\"origins\":[\"http://a\"]}", true},
+        {"{\"id\":\"other\"}", false},
+        {"{\"framework\":\"next\"}", false},
+        {"{\"ttl\":3601}", false},
+        {"{\"origins\":[]}", false},
+        {"{\"origins\":[\"http://b\"]}", false},
+        {"{\"origins\":[\"http://a\",\"http://b\"]}", false},
+    };
+    for (size_t i = 0; i < VK_COUNT(cases); i++) {
+        vk_arena *a = vk_arena_new(1 << 20);
+        vk_create c;
+        const char *why;
+        assert_int_equal(vk_create_parse(a, vk_str_z(cases[i].body), &c, &why), VK_OK);
+        assert_int_equal(vk_create_fits(&c, &b), cases[i].fits);
+        vk_arena_free(a);
+    }
+}
+
+static void idem_keys(void **state)
+{
+    VK_UNUSED(state);
+    char text[300];
+    memset(text, 'x', sizeof text);
+    assert_true(vk_idem_ok(VK_STR("a")));
+    assert_true(vk_idem_ok((vk_str){text, 255}));
+    assert_false(vk_idem_ok((vk_str){text, 256}));
+    assert_false(vk_idem_ok(VK_STR("")));
+    assert_false(vk_idem_ok(VK_STR("a b")));
+    assert_false(vk_idem_ok(VK_STR("\xc3\xa4")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(refused),     cmocka_unit_test(taken),
+                                       cmocka_unit_test(put_origins), cmocka_unit_test(digests),
+                                       cmocka_unit_test(fits),        cmocka_unit_test(idem_keys)};
+    if (vk_digest_init() != VK_OK)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
