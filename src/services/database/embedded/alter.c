@@ -388,7 +388,7 @@ static vk_err change(struct edit *x)
     return rc == SQLITE_OK ? VK_OK : failed(x, rc);
 }
 
-vk_sqlerr vk_alter_flaw_error(vk_arena *a, const vk_alter *w)
+static vk_sqlerr flaw_error(vk_arena *a, const vk_alter *w)
 {
     vk_str said = VK_STR("incomplete input");
     vk_sqlerr e = {"SQL_INPUT_ERROR", VK_STR_NONE};
@@ -406,7 +406,7 @@ vk_err vk_alter_apply(vk_dbh *h, vk_arena *a, const vk_alter *what, vk_sqlerr *e
     struct edit x = {.h = h, .a = a, .err = err_r, .what = what};
     bool alone = sqlite3_get_autocommit(h->db) != 0;
     if (what->flaw != VK_ALTER_FINE) {
-        *err_r = vk_alter_flaw_error(a, what);
+        *err_r = flaw_error(a, what);
         return VK_E_INVALID;
     }
     int rc = run(&x, "SAVEPOINT vk_alter");
@@ -427,4 +427,34 @@ vk_err vk_alter_apply(vk_dbh *h, vk_arena *a, const vk_alter *what, vk_sqlerr *e
             h->dirty = true;
     }
     return e;
+}
+
+vk_err vk_alter_prepare(vk_dbh *h, vk_arena *a, vk_str sql, sqlite3_stmt **st_r, vk_str *tail_r,
+                        vk_sqlerr *err_r)
+{
+    vk_alter what, *copy;
+    if (!vk_alter_parse(sql, &what))
+        return VK_AGAIN;
+    if (what.flaw != VK_ALTER_FINE) {
+        *err_r = flaw_error(a, &what);
+        return VK_E_INVALID;
+    }
+    /* Nobody can make something of that name. Dropping nothing is a write to SQLite nevertheless. */
+    int rc = sqlite3_prepare_v2(h->db, "DROP VIEW IF EXISTS main.sqlite_none", -1, st_r, NULL);
+    if (rc != SQLITE_OK) {
+        *err_r = vk_dbh_error(h, a, rc);
+        return VK_E_INVALID;
+    }
+    copy = VK_NEW(a, vk_alter);
+    if (!copy) {
+        sqlite3_finalize(*st_r);
+        *st_r = NULL;
+        *err_r = (vk_sqlerr){"SQLITE_NOMEM", VK_STR("SQLite error: out of memory")};
+        return VK_E_INVALID;
+    }
+    *copy = what;
+    h->alter = copy;
+    h->saw_ddl = true;
+    *tail_r = (vk_str){sql.p + what.end, sql.n - what.end};
+    return VK_OK;
 }

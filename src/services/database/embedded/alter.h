@@ -14,12 +14,16 @@
 #include "services/database/embedded/alter_parse.h"
 #include "services/database/embedded/db.h"
 
+/* For vk_dbh_prepare_raw: when `sql` begins with such a statement, prepares in its place one that does
+ * nothing, has no columns and no parameters and counts as one that writes; h->alter is then what must be
+ * applied before its first step (in the arena, a view of `sql`). VK_AGAIN: it is none. VK_E_INVALID: *err_r.
+ */
+VK_MUSTCHECK vk_err vk_alter_prepare(vk_dbh *h, vk_arena *a, vk_str sql, sqlite3_stmt **st_r, vk_str *tail_r,
+                                     vk_sqlerr *err_r);
 /* The connection has the write turn, and no statement of it is under way. Works inside a transaction and
  * outside. VK_E_INVALID: *err_r, nothing has changed and the transaction is what it was (unless SQLite itself
  * ended it, as it may when the disk fails). Statements that the connection keeps prepared stay good. */
 VK_MUSTCHECK vk_err vk_alter_apply(vk_dbh *h, vk_arena *a, const vk_alter *what, vk_sqlerr *err_r);
-/* The error of a statement with a flaw. */
-vk_sqlerr vk_alter_flaw_error(vk_arena *a, const vk_alter *what);
 
 /* ---- alter_prove.c */
 /* What a new definition does to its column besides being new. */

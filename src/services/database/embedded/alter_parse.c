@@ -196,6 +196,7 @@ static bool is_one(struct scan *s, vk_alter *out)
         ;
     if (!word(s, "ALTER"))
         return false;
+    out->text.p = s->text.p;
     next(s);
     if (!word(s, "TABLE"))
         return false;
@@ -261,6 +262,7 @@ static bool takes_definition(struct scan *s, vk_alter *out)
         case SEMICOLON:
         case END:
             out->def = (vk_str){s->sql.p + out->def_at, end - out->def_at};
+            out->text.n = (size_t)(s->sql.p + end - out->text.p);
             out->end = s->at;
             return depth == 0;
         default:

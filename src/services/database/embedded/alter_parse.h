@@ -24,6 +24,7 @@ typedef struct vk_alter {
     vk_str renamed; /* the name in the definition: libSQL wants the same one */
     vk_str def;     /* from that name to the last token: no comma outside parentheses, which are balanced */
     size_t def_at;  /* where `def` begins in the text */
+    vk_str text;    /* the statement, from its first token to its last, without the `;` */
     size_t end;     /* bytes of the text that the statement takes, its `;` included */
     vk_alter_flaw
         flaw; /* not VK_ALTER_FINE: it is one, but a wrong one; the fields above are not all there */

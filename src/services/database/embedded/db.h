@@ -3,6 +3,7 @@
 #ifndef VK_DB_DB_H
 #define VK_DB_DB_H
 
+#include "core/buf.h"
 #include "core/list.h"
 #include "services/database/embedded/embedded.h"
 #include "services/database/hrana.h"
@@ -35,6 +36,7 @@ enum {
 };
 
 struct vk_dbt;
+struct vk_alter;
 
 /* A statement that a connection keeps prepared. */
 typedef struct vk_cached {
@@ -42,8 +44,10 @@ typedef struct vk_cached {
     uint64_t hash;
     uint32_t n_text, used;
     char *text;
-    bool writes;     /* takes the write turn before its first step */
-    bool saw_insert; /* a top-level INSERT into an ordinary table */
+    bool writes;                  /* takes the write turn before its first step */
+    bool saw_insert;              /* a top-level INSERT into an ordinary table */
+    bool ddl;                     /* creates, drops or alters something: recorded (ddl.h) */
+    const struct vk_alter *alter; /* to be applied before its first step (alter.h); such a one is not kept */
 } vk_cached;
 
 /* A connection. Used by one thread at a time: the worker that runs its stream's request. */
@@ -59,6 +63,10 @@ typedef struct vk_dbh {
     bool dirty;          /* its state is not a fresh one's: not used again */
     bool opening;        /* our own statements at open */
     bool saw_insert;     /* the authorizer's notes on the statement being prepared */
+    bool saw_ddl;
+    const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
+    vk_buf ddl;                   /* what the open transaction did to the schema (ddl.h) */
+    uint32_t ddl_omitted;
     bool timed_out;
     const char *denied;
     uint32_t clock; /* of the cache */

@@ -31,6 +31,7 @@ static void statement(vk_arena *a, vk_str sql)
     CHECK(vk_alter_name(a, x.table).p && vk_alter_name(a, x.column).p);
     /* Alone, and without what follows it. */
     CHECK(vk_alter_parse((vk_str){sql.p, x.end}, &y) && y.flaw == VK_ALTER_FINE && y.end == x.end);
+    CHECK(within(x.text, sql) && x.text.p + x.text.n == x.def.p + x.def.n);
     vk_str made = vk_arena_printf(a, "ALTER TABLE %.*s ALTER COLUMN %.*s TO %.*s", VK_STR_ARG(x.table),
                                   VK_STR_ARG(x.column), VK_STR_ARG(x.def));
     CHECK(made.p && vk_alter_parse(made, &y) && y.flaw == VK_ALTER_FINE);

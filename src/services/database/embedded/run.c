@@ -1,6 +1,7 @@
 /* The requests of a pipeline, one after the other. Execution can stop before any statement that needs the
  * build's write turn and go on later, on another thread: where it stands is in the job. */
-#include "services/database/embedded/db.h"
+#include "services/database/embedded/alter.h"
+#include "services/database/embedded/ddl.h"
 
 #include "core/clock.h"
 #include "core/json_write.h"
@@ -171,6 +172,19 @@ static outcome turn(struct run *r, bool writes)
     return DONE;
 }
 
+static outcome apply(struct run *r, const vk_alter *alter)
+{
+    if (!alter || vk_alter_apply(r->h, r->a, alter, &r->err) == VK_OK)
+        return DONE;
+    return FAILED;
+}
+
+/* A statement that changes the schema has succeeded. */
+static void note(struct run *r, sqlite3_stmt *st, const vk_alter *alter)
+{
+    vk_ddl_note(r->h, alter ? alter->text : vk_str_z(sqlite3_sql(st)));
+}
+
 static bool too_large(const struct run *r)
 {
     return r->out->err || r->out->n > VK_HRANA_RESPONSE_MAX;
@@ -236,6 +250,8 @@ static outcome execute_prepared(struct run *r, vk_cached *c, const vk_hrana_stmt
     outcome o = bind_args(r, c->st, s);
     if (o == DONE)
         o = turn(r, c->writes);
+    if (o == DONE)
+        o = apply(r, c->alter);
     if (o != DONE)
         return o;
     int64_t begun = vk_clock_mono_ns(), total = sqlite3_total_changes64(r->h->db);
@@ -250,6 +266,8 @@ static outcome execute_prepared(struct run *r, vk_cached *c, const vk_hrana_stmt
         put_counts(r, c, sqlite3_total_changes64(r->h->db) != total, rows, begun);
     if (o != DONE)
         vk_buf_truncate(r->out, start);
+    else if (c->ddl)
+        note(r, c->st, c->alter);
     return o;
 }
 
@@ -265,6 +283,7 @@ static outcome execute(struct run *r, const vk_hrana_stmt *s)
         return FAILED;
     o = execute_prepared(r, c, s);
     vk_dbh_done(r->h, c);
+    vk_ddl_settle(r->h);
     if (r->h->has_turn)
         vk_db_settle_turn(r->h);
     return o;
@@ -360,13 +379,20 @@ static outcome sequence(struct run *r, const vk_hrana_stmt *s)
             return FAILED;
         if (!st)
             break;
+        const vk_alter *alter = r->h->alter;
+        bool ddl = r->h->saw_ddl && !sqlite3_stmt_isexplain(st);
         o = turn(r, vk_dbh_writes(st));
+        if (o == DONE)
+            o = apply(r, alter);
         int rc = o == DONE ? SQLITE_ROW : SQLITE_DONE;
         while (rc == SQLITE_ROW)
             rc = sqlite3_step(st);
         if (o == DONE && rc != SQLITE_DONE)
             o = failed_step(r, rc);
+        else if (o == DONE && ddl)
+            note(r, st, alter);
         sqlite3_finalize(st);
+        vk_ddl_settle(r->h);
         if (r->h->has_turn)
             vk_db_settle_turn(r->h);
         if (o == DONE)

@@ -57,6 +57,8 @@ static void reads_what_is_one(void **state)
         assert_ptr_equal(a.def.p, sql.p + a.def_at);
         assert_ptr_equal(a.renamed.p, a.def.p);
         assert_string_equal(sql.p + a.end, good[i].rest);
+        assert_true(vk_str_ieq((vk_str){a.text.p, 6}, VK_STR("ALTER ")));
+        assert_ptr_equal(a.text.p + a.text.n, a.def.p + a.def.n);
     }
 }
 
