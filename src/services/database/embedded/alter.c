@@ -454,7 +454,7 @@ vk_err vk_alter_prepare(vk_dbh *h, vk_arena *a, vk_str sql, sqlite3_stmt **st_r,
     }
     *copy = what;
     h->alter = copy;
-    h->saw_ddl = true;
+    h->saw_ddl = VK_DDL_YES;
     *tail_r = (vk_str){sql.p + what.end, sql.n - what.end};
     return VK_OK;
 }

@@ -63,7 +63,7 @@ typedef struct vk_dbh {
     bool dirty;          /* its state is not a fresh one's: not used again */
     bool opening;        /* our own statements at open */
     bool saw_insert;     /* the authorizer's notes on the statement being prepared */
-    bool saw_ddl;
+    enum { VK_DDL_NO, VK_DDL_PERHAPS, VK_DDL_YES } saw_ddl;
     const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
     vk_buf ddl;                   /* what the open transaction did to the schema (ddl.h) */
     uint32_t ddl_omitted;

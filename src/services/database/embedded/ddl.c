@@ -24,11 +24,20 @@ static void path_of(const char *build, const char *name, char out[PATH])
 /* ---------------------------------------------------------------------------------------------------- notes
  */
 
+static bool is_margin(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == ';';
+}
+
 /* A text that is cut in the middle of a character: vk_json_quote makes the rest of it U+FFFD. */
 void vk_ddl_note(vk_dbh *h, vk_str sql)
 {
     char at[VK_CLOCK_TEXT];
     size_t before = h->ddl.n;
+    for (; sql.n && is_margin(sql.p[0]); sql.p++, sql.n--)
+        ;
+    for (; sql.n && is_margin(sql.p[sql.n - 1]); sql.n--)
+        ;
     bool cut = sql.n > VK_DDL_TEXT_MAX;
     vk_jw w = vk_jw_on(&h->ddl);
     vk_clock_text(vk_clock_wall_ms(), at);

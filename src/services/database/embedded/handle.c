@@ -278,7 +278,8 @@ vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags, sq
     while (sql.n) {
         const char *tail;
         h->denied = NULL;
-        h->saw_insert = h->saw_ddl = false;
+        h->saw_insert = false;
+        h->saw_ddl = VK_DDL_NO;
         h->alter = NULL;
         if (vk_alter_maybe(sql)) {
             vk_err e = vk_alter_prepare(h, a, sql, st_r, tail_r, err_r);
@@ -376,7 +377,7 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
                       .used = worth_keeping(st, sql, h->saw_insert) ? h->clock : 0,
                       .writes = vk_dbh_writes(st),
                       .saw_insert = h->saw_insert,
-                      .ddl = h->saw_ddl && !sqlite3_stmt_isexplain(st),
+                      .ddl = h->saw_ddl == VK_DDL_YES && !sqlite3_stmt_isexplain(st),
                       .alter = h->alter};
     if (!blank(tail)) {
         vk_sqlerr ignored;

@@ -380,7 +380,7 @@ static outcome sequence(struct run *r, const vk_hrana_stmt *s)
         if (!st)
             break;
         const vk_alter *alter = r->h->alter;
-        bool ddl = r->h->saw_ddl && !sqlite3_stmt_isexplain(st);
+        bool ddl = r->h->saw_ddl == VK_DDL_YES && !sqlite3_stmt_isexplain(st);
         o = turn(r, vk_dbh_writes(st));
         if (o == DONE)
             o = apply(r, alter);

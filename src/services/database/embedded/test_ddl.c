@@ -98,6 +98,7 @@ static void a_build_without_any_has_none(void **state)
     int64_t n;
     VK_UNUSED(state);
     run("SELECT 1");
+    run("DROP TABLE IF EXISTS t");
     assert_int_equal(recorded(&n)->count, 0);
     assert_int_equal(n, 0);
 }
@@ -116,17 +117,23 @@ static void schema_statements_are_recorded(void **state)
         "DROP VIEW v",
         "DROP INDEX i",
         "DROP TABLE f",
+        "CREATE TABLE IF NOT EXISTS w(a)",
+        "CREATE TABLE x AS SELECT 1 AS a",
     };
     static const char *const others[] = {
         "INSERT INTO u VALUES (1, 2, 3)",
         "UPDATE u SET a = 2",
         "SELECT * FROM sqlite_schema",
-        "EXPLAIN CREATE TABLE x(a)",
+        "EXPLAIN CREATE TABLE y(a)",
         "PRAGMA user_version = 3",
         "ANALYZE",
         "CREATE TEMP TABLE tt(a)",
         "REINDEX",
         "DELETE FROM u",
+        "CREATE TABLE IF NOT EXISTS u(a)",
+        "DROP TABLE IF EXISTS nope",
+        "CREATE VIEW IF NOT EXISTS u AS SELECT 1",
+        "CREATE VIRTUAL TABLE IF NOT EXISTS w USING fts5(x)",
     };
     int64_t n;
     VK_UNUSED(state);
