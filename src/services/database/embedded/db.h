@@ -3,6 +3,7 @@
 #ifndef VK_DB_DB_H
 #define VK_DB_DB_H
 
+#include "core/buf.h"
 #include "core/list.h"
 #include "services/database/embedded/embedded.h"
 #include "services/database/hrana.h"
@@ -35,6 +36,7 @@ enum {
 };
 
 struct vk_dbt;
+struct vk_alter;
 
 /* A statement that a connection keeps prepared. */
 typedef struct vk_cached {
@@ -42,8 +44,10 @@ typedef struct vk_cached {
     uint64_t hash;
     uint32_t n_text, used;
     char *text;
-    bool writes;     /* takes the write turn before its first step */
-    bool saw_insert; /* a top-level INSERT into an ordinary table */
+    bool writes;                  /* takes the write turn before its first step */
+    bool saw_insert;              /* a top-level INSERT into an ordinary table */
+    bool ddl;                     /* creates, drops or alters something: recorded (ddl.h) */
+    const struct vk_alter *alter; /* to be applied before its first step (alter.h); such a one is not kept */
 } vk_cached;
 
 /* A connection. Used by one thread at a time: the worker that runs its stream's request. */
@@ -60,6 +64,10 @@ typedef struct vk_dbh {
     bool dirty;          /* its state is not a fresh one's: not used again */
     bool opening;        /* our own statements at open */
     bool saw_insert;     /* the authorizer's notes on the statement being prepared */
+    enum { VK_DDL_NO, VK_DDL_PERHAPS, VK_DDL_YES } saw_ddl;
+    const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
+    vk_buf ddl;                   /* what the open transaction did to the schema (ddl.h) */
+    uint32_t ddl_omitted;
     bool timed_out;
     const char *denied;
     uint32_t clock; /* of the cache */
@@ -327,6 +335,10 @@ vk_outcome vk_exec_bind(vk_run *r, sqlite3_stmt *st, const vk_hrana_stmt *s);
 vk_outcome vk_exec_turn(vk_run *r, bool writes);
 /* After its last one. */
 void vk_exec_end(vk_run *r);
+/* Applies an ALTER COLUMN before the first step of the statement that stands for it; NULL: nothing to do. */
+vk_outcome vk_exec_alter(vk_run *r, const struct vk_alter *alter);
+/* A statement that changes the schema has succeeded. */
+void vk_exec_note_ddl(vk_run *r, sqlite3_stmt *st, const struct vk_alter *alter);
 /* `"affected_row_count":…` to the end of a result, without the brace. */
 void vk_exec_counts(vk_run *r, const vk_cached *c, int64_t total_before, uint64_t rows, int64_t begun_ns);
 /* Appends a StmtResult when DONE, nothing otherwise. */

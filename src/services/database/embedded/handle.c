@@ -1,5 +1,6 @@
 /* Connections to a build's file: how they are opened, what is kept prepared, what their errors are called. */
-#include "services/database/embedded/db.h"
+#include "services/database/embedded/alter.h"
+#include "services/database/embedded/ddl.h"
 
 #include "core/clock.h"
 #include "core/disk.h"
@@ -171,6 +172,8 @@ vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
         vk_dbh_close(h);
         return e;
     }
+    vk_buf_init(&h->ddl, VK_DDL_PENDING_MAX);
+    sqlite3_rollback_hook(h->db, vk_ddl_forget, h);
     sqlite3_set_authorizer(h->db, vk_db_authorize, h);
     sqlite3_progress_handler(h->db, VK_DB_PROGRESS_OPS, on_progress, h);
     h->opening = false;
@@ -193,6 +196,7 @@ void vk_dbh_close(vk_dbh *h)
     if (atomic_load(&h->t->broken)) /* a checkpoint would make good what was not stored */
         sqlite3_db_config(h->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(h->db);
+    vk_buf_free(&h->ddl);
     free(h);
 }
 
@@ -286,6 +290,13 @@ vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags, sq
         const char *tail;
         h->denied = NULL;
         h->saw_insert = false;
+        h->saw_ddl = VK_DDL_NO;
+        h->alter = NULL;
+        if (vk_alter_maybe(sql)) {
+            vk_err e = vk_alter_prepare(h, a, sql, st_r, tail_r, err_r);
+            if (e != VK_AGAIN)
+                return e;
+        }
         int rc = sqlite3_prepare_v3(h->db, sql.p, (int)sql.n, flags, st_r, &tail);
         if (rc == SQLITE_ERROR && !h->denied) {
             /* A schema that another connection changed is not read again for every kind of message: look,
@@ -371,7 +382,14 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
         *err_r = (vk_sqlerr){"SQL_NO_STATEMENT", VK_STR("SQL string does not contain any statement")};
         return VK_E_INVALID;
     }
-    bool saw_insert = h->saw_insert;
+    vk_cached made = {.st = st,
+                      .hash = hash,
+                      .n_text = (uint32_t)sql.n,
+                      .used = worth_keeping(st, sql, h->saw_insert) ? h->clock : 0,
+                      .writes = vk_dbh_writes(st),
+                      .saw_insert = h->saw_insert,
+                      .ddl = h->saw_ddl == VK_DDL_YES && !sqlite3_stmt_isexplain(st),
+                      .alter = h->alter};
     if (!blank(tail)) {
         vk_sqlerr ignored;
         vk_err e = vk_dbh_prepare_raw(h, a, tail, 0, &more, &rest, &ignored);
@@ -391,13 +409,8 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
         return VK_E_INVALID;
     }
     memcpy(text, sql.p, sql.n);
-    *c = (vk_cached){.st = st,
-                     .hash = hash,
-                     .n_text = (uint32_t)sql.n,
-                     .used = worth_keeping(st, sql, saw_insert) ? h->clock : 0,
-                     .text = text,
-                     .writes = vk_dbh_writes(st),
-                     .saw_insert = saw_insert};
+    *c = made;
+    c->text = text;
     *out_r = c;
     return VK_OK;
 }

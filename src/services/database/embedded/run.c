@@ -103,12 +103,18 @@ static vk_outcome sequence_one(vk_run *r, vk_str rest, size_t *used_r)
     *used_r = st && tail.p ? (size_t)(tail.p - rest.p) : rest.n;
     if (!st)
         return VK_O_DONE;
+    const struct vk_alter *alter = r->h->alter;
+    bool ddl = r->h->saw_ddl == VK_DDL_YES && !sqlite3_stmt_isexplain(st);
     vk_outcome o = vk_exec_turn(r, vk_dbh_writes(st));
+    if (o == VK_O_DONE)
+        o = vk_exec_alter(r, alter);
     int rc = o == VK_O_DONE ? SQLITE_ROW : SQLITE_DONE;
     while (rc == SQLITE_ROW)
         rc = sqlite3_step(st);
     if (o == VK_O_DONE && rc != SQLITE_DONE)
         o = vk_exec_failed(r, rc);
+    else if (o == VK_O_DONE && ddl)
+        vk_exec_note_ddl(r, st, alter);
     sqlite3_finalize(st);
     vk_exec_end(r);
     return o;
