@@ -97,15 +97,16 @@ struct vk_dbwaiter {
 typedef struct vk_dbt {
     vk_map_node node;
     char id[VK_BUILD_ID_MAX + 1];
-    uint32_t refs; /* tenants, and who looks at it for a moment */
-    bool closed;   /* revoked: no new work */
-    bool made;     /* its folder and file exist */
+    uint32_t refs;       /* tenants, and who looks at it for a moment */
+    _Atomic bool closed; /* revoked: no new work. Set under mu, looked at anywhere */
+    _Atomic bool made;   /* its folder and file exist */
     bool in_ready;
     uint32_t running, handles;
-    vk_list ready;                        /* in vk_db.ready */
-    vk_list queue, urgent;                /* jobs; urgent ones hold or were granted the turn */
-    uint32_t n_jobs;                      /* queued, set aside or running */
-    size_t n_bytes;                       /* of their bodies */
+    vk_list ready;         /* in vk_db.ready */
+    vk_list queue, urgent; /* jobs; urgent ones hold or were granted the turn, and may run beside
+                            * VK_DB_RUNNING others: those could be waiting for what they do */
+    uint32_t n_jobs;       /* queued, set aside or running */
+    size_t n_bytes;        /* of their bodies */
     vk_list waiting_turn, waiting_stream; /* jobs set aside */
     bool turn_taken;
     vk_list idle; /* connections */
@@ -131,6 +132,7 @@ typedef struct vk_dbjob {
     bool parsed, attached, has_turn, turn_timeout, stream_timeout;
     bool touched; /* a statement has run: the connection has something to remember */
     int64_t set_aside_ms;
+    int64_t left_ns; /* of VK_DB_STATEMENT_MS, while it is set aside */
     /* where execution stands */
     uint32_t request, step;
     size_t sequence_at; /* bytes of a sequence that are done */
@@ -149,7 +151,8 @@ typedef struct vk_sqlerr {
 } vk_sqlerr;
 
 struct vk_worker_slot {
-    bool slot; /* counts among the running threads */
+    _Atomic bool slot; /* counts among the running threads. Changed under mu */
+    uint32_t since;    /* vk_db.beat when it got the slot */
 };
 
 struct vk_db {
@@ -161,14 +164,26 @@ struct vk_db {
     vk_list ready;
     uint32_t active, slots, idle, threads;
     uint32_t handles, handles_max;
+    uint32_t beat; /* of the housekeeper */
+    bool dozing;   /* the housekeeper sleeps for long */
+    bool tidy_now; /* a build was closed: it does not wait for its next round */
     bool stopping;
     pthread_t thread[VK_DB_THREADS_MAX], keeper;
+    struct vk_worker_slot worker[VK_DB_THREADS_MAX];
 };
 extern struct vk_db vk_db;
 
 /* ---- sched.c */
 /* The worker's thread is about to wait or to take long: another one may run in its place. */
 void vk_db_give_slot(struct vk_worker_slot *w);
+/* Under mu. A statement can be inside one call for minutes, where nothing of ours is asked (trim, instr,
+ * compiling): who has held a slot for a whole beat while others wait for one loses it, and goes on without.
+ */
+void vk_db_take_slots_back(void);
+/* Under mu. A build waits for a thread and all slots are taken. */
+bool vk_db_pressed(void);
+/* Under mu. Gives what is ready to a thread, if one may run. */
+void vk_db_wake(void);
 /* The write turn of the job's build, for its stream. False: the job must be set aside (vk_run answers
  * VK_AGAIN). */
 bool vk_db_take_turn(vk_dbjob *j, vk_dbh *h);
@@ -205,6 +220,9 @@ void vk_dbh_done(vk_dbh *h, vk_cached *c);
 VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags,
                                        sqlite3_stmt **st_r, vk_str *tail_r, vk_sqlerr *err_r);
 bool vk_dbh_writes(sqlite3_stmt *st);
+/* No further statement of this request may begin: its time is up or its build was revoked; *err_r says so.
+ * Short statements never come to where SQLite asks. */
+bool vk_dbh_over(vk_dbh *h, vk_sqlerr *err_r);
 /* What SQLite says of `rc`, in Hrana's codes. */
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc);
 

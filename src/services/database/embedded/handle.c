@@ -22,7 +22,7 @@ static int on_progress(void *arg)
     vk_db_give_slot(h->worker);
     if (vk_clock_mono_ns() > h->deadline_ns)
         h->timed_out = true;
-    return h->timed_out;
+    return h->timed_out || h->t->closed;
 }
 
 /* Somebody else has the file's lock: another connection's checkpoint or recovery, or a BEGIN IMMEDIATE that
@@ -31,7 +31,7 @@ static int on_busy(void *arg, int tries)
 {
     vk_dbh *h = arg;
     int64_t now = vk_clock_mono_ns();
-    if (tries > VK_DB_TURN_WAIT_MS || now > h->deadline_ns)
+    if (tries > VK_DB_TURN_WAIT_MS || now > h->deadline_ns || h->t->closed)
         return 0;
     if (h->worker)
         vk_db_give_slot(h->worker);
@@ -80,9 +80,7 @@ static vk_err make_files(vk_dbt *t)
         return vk_disk_err(errno);
     if (fd >= 0)
         close(fd);
-    pthread_mutex_lock(&vk_db.mu);
     t->made = true;
-    pthread_mutex_unlock(&vk_db.mu);
     return VK_OK;
 }
 
@@ -209,6 +207,24 @@ static const char *code_name(int primary)
     return primary >= 0 && (size_t)primary < VK_COUNT(names) ? names[primary] : "UNKNOWN";
 }
 
+static vk_sqlerr interrupted(const vk_dbh *h)
+{
+    return (vk_sqlerr){"SQLITE_INTERRUPT",
+                       h->timed_out
+                           ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")
+                           : VK_STR("SQLite error: interrupted: the build's keys were revoked")};
+}
+
+bool vk_dbh_over(vk_dbh *h, vk_sqlerr *err_r)
+{
+    if (vk_clock_mono_ns() > h->deadline_ns)
+        h->timed_out = true;
+    if (!h->timed_out && !h->t->closed)
+        return false;
+    *err_r = interrupted(h);
+    return true;
+}
+
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
 {
     int primary = rc & 0xff, at = sqlite3_error_offset(h->db);
@@ -224,10 +240,7 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
         e.code = "SQLITE_AUTH";
         e.message = vk_arena_printf(a, "SQLite error: not authorized: %s", h->denied);
     } else if (primary == SQLITE_INTERRUPT) {
-        e.code = "SQLITE_INTERRUPT";
-        e.message = h->timed_out
-                        ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")
-                        : VK_STR("SQLite error: interrupted: the build's keys were revoked");
+        e = interrupted(h);
     } else if (primary == SQLITE_ERROR && at >= 0) {
         e.message = vk_arena_printf(a, "SQL input error: %s (at offset %d)", sqlite3_errmsg(h->db), at);
     } else {

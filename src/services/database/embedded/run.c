@@ -261,7 +261,7 @@ static outcome execute(struct run *r, const vk_hrana_stmt *s)
     outcome o = text_of(r, s, &sql);
     if (o != DONE)
         return o;
-    if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
+    if (vk_dbh_over(r->h, &r->err) || vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
         return FAILED;
     o = execute_prepared(r, c, s);
     vk_dbh_done(r->h, c);
@@ -356,7 +356,8 @@ static outcome sequence(struct run *r, const vk_hrana_stmt *s)
         if (memchr(rest.p, '\0', rest.n))
             return fail(r, "SQL_INPUT_ERROR",
                         VK_STR("SQL input error: the SQL text contains a NUL character"));
-        if (vk_dbh_prepare_raw(r->h, r->a, rest, 0, &st, &tail, &r->err) != VK_OK)
+        if (vk_dbh_over(r->h, &r->err) ||
+            vk_dbh_prepare_raw(r->h, r->a, rest, 0, &st, &tail, &r->err) != VK_OK)
             return FAILED;
         if (!st)
             break;
@@ -382,7 +383,7 @@ static outcome describe(struct run *r, const vk_hrana_stmt *s)
     outcome o = text_of(r, s, &sql);
     if (o != DONE)
         return o;
-    if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
+    if (vk_dbh_over(r->h, &r->err) || vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
         return FAILED;
     int n = sqlite3_bind_parameter_count(c->st);
     vk_buf_lit(r->out, "{\"params\":[");

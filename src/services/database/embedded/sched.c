@@ -16,10 +16,21 @@ struct vk_db vk_db;
 
 static void *worker_main(void *arg);
 
-static void wake_one(void)
+bool vk_db_pressed(void)
 {
-    if (vk_list_empty(&vk_db.ready) || vk_db.active >= vk_db.slots)
+    return !vk_list_empty(&vk_db.ready) && vk_db.active >= vk_db.slots;
+}
+
+void vk_db_wake(void)
+{
+    if (vk_list_empty(&vk_db.ready))
         return;
+    if (vk_db.active >= vk_db.slots) {
+        if (vk_db.dozing)
+            pthread_cond_signal(&vk_db.tick);
+        vk_db.dozing = false;
+        return;
+    }
     if (vk_db.idle) {
         pthread_cond_signal(&vk_db.work);
         return;
@@ -29,25 +40,43 @@ static void wake_one(void)
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, VK_DB_WORKER_STACK);
-    if (pthread_create(&vk_db.thread[vk_db.threads], &attr, worker_main, NULL) == 0)
+    if (pthread_create(&vk_db.thread[vk_db.threads], &attr, worker_main, &vk_db.worker[vk_db.threads]) == 0)
         vk_db.threads++;
     pthread_attr_destroy(&attr);
 }
 
+/* Under mu. */
+static void drop_slot(struct vk_worker_slot *w)
+{
+    if (w->slot)
+        vk_db.active--;
+    w->slot = false;
+}
+
 void vk_db_give_slot(struct vk_worker_slot *w)
 {
-    if (!w->slot)
+    if (!atomic_load_explicit(&w->slot, memory_order_relaxed))
         return;
     pthread_mutex_lock(&vk_db.mu);
-    w->slot = false;
-    vk_db.active--;
-    wake_one();
+    drop_slot(w);
+    vk_db_wake();
     pthread_mutex_unlock(&vk_db.mu);
+}
+
+void vk_db_take_slots_back(void)
+{
+    vk_db.beat++;
+    if (!vk_db_pressed())
+        return;
+    for (uint32_t i = 0; i < vk_db.threads; i++)
+        if (vk_db.beat - vk_db.worker[i].since > 1)
+            drop_slot(&vk_db.worker[i]);
 }
 
 static bool runnable(const vk_dbt *t)
 {
-    return !vk_list_empty(&t->urgent) || (t->running < VK_DB_RUNNING && !vk_list_empty(&t->queue));
+    return (t->running < VK_DB_RUNNING && !vk_list_empty(&t->queue)) ||
+           (t->running <= VK_DB_RUNNING && !vk_list_empty(&t->urgent));
 }
 
 void vk_db_schedule(vk_dbt *t)
@@ -56,7 +85,7 @@ void vk_db_schedule(vk_dbt *t)
         return;
     t->in_ready = true;
     vk_list_push(&vk_db.ready, &t->ready);
-    wake_one();
+    vk_db_wake();
 }
 
 static vk_dbjob *next_job(void)
@@ -65,7 +94,7 @@ static vk_dbjob *next_job(void)
     while ((n = vk_list_shift(&vk_db.ready))) {
         vk_dbt *t = VK_CONTAINER(n, vk_dbt, ready);
         t->in_ready = false;
-        vk_list *jn = vk_list_shift(&t->urgent);
+        vk_list *jn = t->running <= VK_DB_RUNNING ? vk_list_shift(&t->urgent) : NULL;
         if (!jn && t->running < VK_DB_RUNNING)
             jn = vk_list_shift(&t->queue);
         if (!jn)
@@ -89,7 +118,7 @@ static void pass_turn(vk_dbt *t)
         return;
     vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
     j->has_turn = true;
-    vk_list_push(&t->urgent, n);
+    vk_list_unshift(&t->urgent, n);
     vk_db_schedule(t);
 }
 
@@ -141,8 +170,11 @@ void vk_db_close_handle(vk_dbh *h)
     pthread_mutex_lock(&vk_db.mu);
     vk_list_remove(&h->open_node); /* from here on nobody interrupts it */
     pthread_mutex_unlock(&vk_db.mu);
+    bool turn = h->has_turn; /* it could not be rolled back: the lock ends with the connection */
     vk_dbh_close(h);
     pthread_mutex_lock(&vk_db.mu);
+    if (turn)
+        pass_turn(t);
     t->handles--;
     vk_db.handles--;
     pthread_mutex_unlock(&vk_db.mu);
@@ -362,6 +394,7 @@ static bool wait_for_turn(vk_dbjob *j)
 {
     vk_dbt *t = j->t;
     vk_stream *s = j->stream;
+    int64_t h_deadline = s->h->deadline_ns;
     /* Nothing has run yet on a connection that would only wait too: it serves others meanwhile. */
     if (!s->kept && !j->touched) {
         put_handle(s->h);
@@ -369,6 +402,7 @@ static bool wait_for_turn(vk_dbjob *j)
     } else {
         s->h->worker = NULL;
     }
+    j->left_ns = h_deadline - vk_clock_mono_ns();
     pthread_mutex_lock(&vk_db.mu);
     bool wait = (t->turn_taken || !vk_list_empty(&t->waiting_turn)) && !t->closed;
     if (wait) {
@@ -431,6 +465,7 @@ static bool run_job(vk_dbjob *j, struct vk_worker_slot *w)
     if (!j->parsed && !parse(j))
         return true;
     if (!j->attached) {
+        j->left_ns = (int64_t)VK_DB_STATEMENT_MS * 1000000;
         enum attach a = attach(j);
         if (a != ATTACHED)
             return a == ANSWERED;
@@ -446,7 +481,7 @@ static bool run_job(vk_dbjob *j, struct vk_worker_slot *w)
         }
         s->h->worker = w;
         s->h->timed_out = false;
-        s->h->deadline_ns = vk_clock_mono_ns() + (int64_t)VK_DB_STATEMENT_MS * 1000000;
+        s->h->deadline_ns = vk_clock_mono_ns() + j->left_ns;
         e = vk_db_run(j, &text);
         if (e == VK_AGAIN) {
             if (wait_for_turn(j))
@@ -469,9 +504,8 @@ static bool run_job(vk_dbjob *j, struct vk_worker_slot *w)
 
 static void *worker_main(void *arg)
 {
-    VK_UNUSED(arg);
+    struct vk_worker_slot *w = arg;
     pthread_setname_np(pthread_self(), "vk-sql");
-    struct vk_worker_slot w = {0};
     if (vk_sqlite_watch_stack(VK_DB_STACK_SPARE) != VK_OK)
         vk_log(VK_ERROR, "the stack of a thread for SQL cannot be watched: deeply nested SQL may end front");
     pthread_mutex_lock(&vk_db.mu);
@@ -490,21 +524,20 @@ static void *worker_main(void *arg)
         vk_dbt *t = j->t;
         bool closed = t->closed, answered = true;
         size_t bytes = j->ex->body.n;
-        w.slot = true;
+        w->slot = true;
+        w->since = vk_db.beat;
         vk_db.active++;
-        wake_one();
+        vk_db_wake();
         pthread_mutex_unlock(&vk_db.mu);
         if (closed) {
             drop_grant(j);
             end_stream(j);
             answer_error(j, 401, "AUTH_JWT_INVALID", revoked);
         } else {
-            answered = run_job(j, &w);
+            answered = run_job(j, w);
         }
         pthread_mutex_lock(&vk_db.mu);
-        if (w.slot)
-            vk_db.active--;
-        w.slot = false;
+        drop_slot(w);
         t->running--;
         t->n_jobs -= answered;
         t->n_bytes -= answered ? bytes : 0;
