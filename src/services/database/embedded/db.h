@@ -135,7 +135,8 @@ typedef struct vk_dbjob {
     int64_t left_ns; /* of VK_DB_STATEMENT_MS, while it is set aside */
     /* where execution stands */
     uint32_t request, step;
-    size_t sequence_at; /* bytes of a sequence that are done */
+    vk_str sequence;    /* the text of a sequence, with a NUL behind it */
+    size_t sequence_at; /* bytes of it that are done */
     size_t mark;        /* of ex->out, where the current request's result begins */
     size_t step_mark;
     uint8_t *step_state;
@@ -215,9 +216,10 @@ bool vk_dbh_reset(vk_dbh *h);
  * with vk_dbh_done. */
 VK_MUSTCHECK vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_sqlerr *err_r);
 void vk_dbh_done(vk_dbh *h, vk_cached *c);
-/* Prepares without the cache; *tail_r is where the next statement begins. *st_r NULL: nothing but blanks was
+/* Prepares without the cache. `ended`: a NUL stands behind `sql`, which spares SQLite a copy of all of it for
+ * each of its statements. *tail_r is where the next statement begins. *st_r NULL: nothing but blanks was
  * left. */
-VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags,
+VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsigned flags,
                                        sqlite3_stmt **st_r, vk_str *tail_r, vk_sqlerr *err_r);
 bool vk_dbh_writes(sqlite3_stmt *st);
 /* No further statement of this request may begin: its time is up or its build was revoked; *err_r says so.

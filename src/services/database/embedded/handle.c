@@ -282,7 +282,7 @@ bool vk_dbh_writes(sqlite3_stmt *st)
     return !sqlite3_stmt_readonly(st) || takes_lock(sqlite3_sql(st));
 }
 
-vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags, sqlite3_stmt **st_r,
+vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsigned flags, sqlite3_stmt **st_r,
                           vk_str *tail_r, vk_sqlerr *err_r)
 {
     *st_r = NULL;
@@ -291,12 +291,12 @@ vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags, sq
         const char *tail;
         h->denied = NULL;
         h->saw_insert = false;
-        int rc = sqlite3_prepare_v3(h->db, sql.p, (int)sql.n, flags, st_r, &tail);
+        int n = (int)sql.n + ended, rc = sqlite3_prepare_v3(h->db, sql.p, n, flags, st_r, &tail);
         if (rc == SQLITE_ERROR && !h->denied) {
             /* A schema that another connection changed is not read again for every kind of message: look,
              * then try once more (SQLite 3.40, DROP and CREATE by another connection). */
             sqlite3_exec(h->db, "SELECT 1 FROM sqlite_schema LIMIT 0", NULL, NULL, NULL);
-            rc = sqlite3_prepare_v3(h->db, sql.p, (int)sql.n, flags, st_r, &tail);
+            rc = sqlite3_prepare_v3(h->db, sql.p, n, flags, st_r, &tail);
         }
         if (rc != SQLITE_OK) {
             *err_r = vk_dbh_error(h, a, rc);
@@ -370,7 +370,7 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
             (vk_sqlerr){"SQL_INPUT_ERROR", VK_STR("SQL input error: the SQL text contains a NUL character")};
         return VK_E_INVALID;
     }
-    if (vk_dbh_prepare_raw(h, a, sql, SQLITE_PREPARE_PERSISTENT, &st, &tail, err_r) != VK_OK)
+    if (vk_dbh_prepare_raw(h, a, sql, false, SQLITE_PREPARE_PERSISTENT, &st, &tail, err_r) != VK_OK)
         return VK_E_INVALID;
     if (!st) {
         *err_r = (vk_sqlerr){"SQL_NO_STATEMENT", VK_STR("SQL string does not contain any statement")};
@@ -379,7 +379,7 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
     bool saw_insert = h->saw_insert;
     if (!blank(tail)) {
         vk_sqlerr ignored;
-        vk_err e = vk_dbh_prepare_raw(h, a, tail, 0, &more, &rest, &ignored);
+        vk_err e = vk_dbh_prepare_raw(h, a, tail, false, 0, &more, &rest, &ignored);
         if (e != VK_OK || more) {
             sqlite3_finalize(more);
             sqlite3_finalize(st);

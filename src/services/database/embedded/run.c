@@ -346,18 +346,27 @@ static outcome batch(struct run *r, const vk_hrana_request *q)
 /* ------------------------------------------------------------------------------------- sequence and describe
  */
 
+static outcome sequence_text(struct run *r, const vk_hrana_stmt *s, vk_str *sql_r)
+{
+    vk_str sql;
+    outcome o = text_of(r, s, &sql);
+    if (o != DONE)
+        return o;
+    if (memchr(sql.p, '\0', sql.n))
+        return fail(r, "SQL_INPUT_ERROR", VK_STR("SQL input error: the SQL text contains a NUL character"));
+    *sql_r = r->j->sequence = vk_arena_dup(r->a, sql);
+    return sql_r->p ? DONE : fail(r, "SQLITE_NOMEM", VK_STR_NONE);
+}
+
 static outcome sequence(struct run *r, const vk_hrana_stmt *s)
 {
-    vk_str sql, tail;
-    outcome o = text_of(r, s, &sql);
+    vk_str sql = r->j->sequence, tail;
+    outcome o = sql.p ? DONE : sequence_text(r, s, &sql);
     while (o == DONE && r->j->sequence_at < sql.n) {
         sqlite3_stmt *st;
         vk_str rest = {sql.p + r->j->sequence_at, sql.n - r->j->sequence_at};
-        if (memchr(rest.p, '\0', rest.n))
-            return fail(r, "SQL_INPUT_ERROR",
-                        VK_STR("SQL input error: the SQL text contains a NUL character"));
         if (vk_dbh_over(r->h, &r->err) ||
-            vk_dbh_prepare_raw(r->h, r->a, rest, 0, &st, &tail, &r->err) != VK_OK)
+            vk_dbh_prepare_raw(r->h, r->a, rest, true, 0, &st, &tail, &r->err) != VK_OK)
             return FAILED;
         if (!st)
             break;
@@ -495,6 +504,7 @@ vk_err vk_db_run(vk_dbjob *j, vk_str *why_r)
             return VK_E_INVALID;
         }
         j->sequence_at = 0;
+        j->sequence = VK_STR_NONE;
         j->step_state = NULL;
     }
     vk_buf_lit(out, "]}");
