@@ -232,6 +232,10 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc);
 VK_MUSTCHECK vk_err vk_db_export_start(void);
 void vk_db_export_stop(void);
 
+/* ---- functions.c */
+/* Versions of instr, replace and trim that take time in proportion to the text. An SQLite result code. */
+int vk_db_functions(sqlite3 *db);
+
 /* ---- policy.c */
 int vk_db_authorize(void *h, int action, const char *a1, const char *a2, const char *db, const char *trigger);
 

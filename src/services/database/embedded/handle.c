@@ -121,7 +121,7 @@ static int set_up(sqlite3 *db)
         rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
-    return rc;
+    return rc == SQLITE_OK ? vk_db_functions(db) : rc;
 }
 
 vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
