@@ -255,23 +255,36 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
 /* ------------------------------------------------------------------------------------------------ statements
  */
 
+/* White space and comments. */
+static const char *skip_blanks(const char *p)
+{
+    for (;;) {
+        if (*p && strchr(" \t\n\r\f", *p)) {
+            p++;
+        } else if (p[0] == '-' && p[1] == '-') {
+            p += strcspn(p, "\n");
+        } else if (p[0] == '/' && p[1] == '*') {
+            const char *end = strstr(p + 2, "*/");
+            p = end ? end + 2 : p + strlen(p);
+        } else {
+            return p;
+        }
+    }
+}
+
 /* "BEGIN IMMEDIATE" and "BEGIN EXCLUSIVE" take the write lock, though SQLite calls them read-only. */
 static bool takes_lock(const char *sql)
 {
     const char *p = sql;
     for (;;) {
-        while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r' || *p == '\f' || *p == ';')
-            p++;
-        if (p[0] != '-' || p[1] != '-')
+        p = skip_blanks(p);
+        if (*p != ';')
             break;
-        while (*p && *p != '\n')
-            p++;
+        p++;
     }
     if (sqlite3_strnicmp(p, "BEGIN", 5) != 0)
         return false;
-    p += 5;
-    while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r' || *p == '\f')
-        p++;
+    p = skip_blanks(p + 5);
     return sqlite3_strnicmp(p, "IMMEDIATE", 9) == 0 || sqlite3_strnicmp(p, "EXCLUSIVE", 9) == 0;
 }
 
