@@ -113,13 +113,14 @@ typedef struct vk_dbt {
     uint32_t refs;       /* tenants, and who looks at it for a moment */
     _Atomic bool closed; /* revoked: no new work */
     _Atomic bool
-        broken;     /* a sync failed: what was answered is safe, nothing more is promised until a restart */
-    bool made;      /* its folder and file exist */
-    bool recovered; /* what a killed process left in the -wal is on stable storage */
+        broken; /* a sync failed: what was answered is safe, nothing more is promised until a restart */
+    _Atomic bool made; /* its folder and file exist */
+    bool recovered;    /* what a killed process left in the -wal is on stable storage */
     bool in_ready;
     uint32_t running, handles;
     vk_list ready;         /* in vk_db.ready */
-    vk_list queue, urgent; /* jobs; urgent ones hold or were granted the turn */
+    vk_list queue, urgent; /* jobs; urgent ones hold or were granted the turn, and may run beside
+                            * VK_DB_RUNNING others: those could be waiting for what they do */
     uint32_t n_jobs;       /* queued, set aside or running */
     size_t n_bytes;        /* of their bodies */
     vk_list waiting_turn, waiting_stream, waiting_drain, waiting_sync; /* jobs set aside */
@@ -165,10 +166,12 @@ typedef struct vk_dbjob {
     bool resumed; /* CURSOR: no longer waiting for its lines to be taken */
     bool begun;   /* CURSOR: lines were given out, so an error can no longer be a status */
     int64_t set_aside_ms, stream_since;
-    uint64_t seq; /* the commits that the answer saw */
+    int64_t left_ns; /* of VK_DB_STATEMENT_MS, while it is set aside */
+    uint64_t seq;    /* the commits that the answer saw */
     /* where execution stands */
     uint32_t request, step;
-    size_t sequence_at; /* bytes of a sequence that are done */
+    vk_str sequence;    /* the text of a sequence, with a NUL behind it */
+    size_t sequence_at; /* bytes of it that are done */
     size_t mark;        /* of `out`, where the current request's result begins */
     uint8_t *step_state;
     struct vk_sqlerr *step_errors;
@@ -186,7 +189,8 @@ typedef struct vk_sqlerr {
 } vk_sqlerr;
 
 struct vk_worker_slot {
-    bool slot; /* counts among the running threads */
+    _Atomic bool slot; /* counts among the running threads. Changed under mu */
+    uint32_t since;    /* vk_db.beat when it got the slot */
 };
 
 struct vk_db {
@@ -198,14 +202,26 @@ struct vk_db {
     vk_list ready;
     uint32_t active, slots, idle, threads;
     uint32_t handles, handles_max;
+    uint32_t beat; /* of the housekeeper */
+    bool dozing;   /* the housekeeper sleeps for long */
+    bool tidy_now; /* a build was closed: it does not wait for its next round */
     bool stopping;
     pthread_t thread[VK_DB_THREADS_MAX], keeper;
+    struct vk_worker_slot worker[VK_DB_THREADS_MAX];
 };
 extern struct vk_db vk_db;
 
 /* ---- sched.c */
 /* The worker's thread is about to wait or to take long: another one may run in its place. */
 void vk_db_give_slot(struct vk_worker_slot *w);
+/* Under mu. A statement can be inside one call for minutes, where nothing of ours is asked (trim, instr,
+ * compiling): who has held a slot for a whole beat while others wait for one loses it, and goes on without.
+ */
+void vk_db_take_slots_back(void);
+/* Under mu. A build waits for a thread and all slots are taken. */
+bool vk_db_pressed(void);
+/* Under mu. Gives what is ready to a thread, if one may run. */
+void vk_db_wake(void);
 /* Under mu. A build with something to run gets into the ready list, a thread is woken. */
 void vk_db_schedule(vk_dbt *t);
 /* The write turn of the job's build, for its connection. False: the job must be set aside. */
@@ -281,17 +297,25 @@ bool vk_dbh_reset(vk_dbh *h);
  * with vk_dbh_done. */
 VK_MUSTCHECK vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_sqlerr *err_r);
 void vk_dbh_done(vk_dbh *h, vk_cached *c);
-/* Prepares without the cache; *tail_r is where the next statement begins. *st_r NULL: nothing but blanks was
+/* Prepares without the cache. `ended`: a NUL stands behind `sql`, which spares SQLite a copy of all of it for
+ * each of its statements. *tail_r is where the next statement begins. *st_r NULL: nothing but blanks was
  * left. */
-VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags,
+VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsigned flags,
                                        sqlite3_stmt **st_r, vk_str *tail_r, vk_sqlerr *err_r);
 bool vk_dbh_writes(sqlite3_stmt *st);
+/* No further statement of this request may begin: its time is up or its build was revoked; *err_r says so.
+ * Short statements never come to where SQLite asks. */
+bool vk_dbh_over(vk_dbh *h, vk_sqlerr *err_r);
 /* What SQLite says of `rc`, in Hrana's codes. */
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc);
 
 /* ---- export.c */
 VK_MUSTCHECK vk_err vk_db_export_start(void);
 void vk_db_export_stop(void);
+
+/* ---- functions.c */
+/* Versions of instr, replace and trim that take time in proportion to the text. An SQLite result code. */
+int vk_db_functions(sqlite3 *db);
 
 /* ---- policy.c */
 int vk_db_authorize(void *h, int action, const char *a1, const char *a2, const char *db, const char *trigger);

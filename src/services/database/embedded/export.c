@@ -29,10 +29,11 @@ static vk_err kind_of(int rc)
     return (rc & 0xff) == SQLITE_FULL ? VK_E_FULL : (rc & 0xff) == SQLITE_NOMEM ? VK_E_NOMEM : VK_E_IO;
 }
 
-/* The build's file as it is; a build that has not used its database yet gives an empty one. */
-static vk_err copy(const char *build, const char *to, const char **why_r)
+/* The build's file as it is; a build that has not used its database yet gives an empty one. `unused`: a name
+ * that the build's own tables cannot have. */
+static vk_err copy(const char *build, const char *to, const char *unused, const char **why_r)
 {
-    char from[PATH_MAX + 64 + VK_BUILD_ID_MAX];
+    char last[240], from[PATH_MAX + 64 + VK_BUILD_ID_MAX];
     sqlite3 *src = NULL, *dst = NULL;
     snprintf(from, sizeof from, "%s/builds/%s/database.db", vk_db.rt->data_dir, build);
     bool none = access(from, F_OK) != 0;
@@ -61,9 +62,10 @@ static vk_err copy(const char *build, const char *to, const char **why_r)
     }
     if (rc == SQLITE_OK && !none && !vk_sync_wal(src)) /* what is given out must be on stable storage */
         rc = SQLITE_IOERR;
+    snprintf(last, sizeof last, "PRAGMA journal_mode = WAL; CREATE TABLE \"%s\" (a); DROP TABLE \"%s\"",
+             unused, unused);
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(dst, "PRAGMA journal_mode = WAL; CREATE TABLE vk_x (a); DROP TABLE vk_x", NULL,
-                          NULL, NULL);
+        rc = sqlite3_exec(dst, last, NULL, NULL, NULL);
     if (rc != SQLITE_OK) {
         vk_log(VK_ERROR, "build %s: its database cannot be copied: %s", build, sqlite3_errstr(rc));
         *why_r = kind_of(rc) == VK_E_FULL ? "The disk is full" : "The build's database cannot be copied";
@@ -89,8 +91,8 @@ static vk_err export_to(const char *build, vk_export *x, const char **why_r)
     int fd = openat(vk_db.rt->data_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return vk_disk_err(errno);
-    close(fd); /* nobody has it open yet, so no lock of SQLite's is lost */
-    e = copy(build, path, why_r);
+    close(fd);                          /* nobody has it open yet, so no lock of SQLite's is lost */
+    e = copy(build, path, name, why_r); /* its random part serves for the table as well */
     fd = e == VK_OK ? openat(vk_db.rt->data_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
     unlinkat(vk_db.rt->data_fd, name, 0);
     if (e == VK_OK && (fd < 0 || fstat(fd, &st) != 0))
