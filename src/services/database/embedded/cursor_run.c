@@ -62,13 +62,17 @@ static vk_outcome open_step(vk_run *r, const vk_hrana_stmt *s)
     vk_outcome o = vk_exec_text(r, s, &sql);
     if (o != VK_O_DONE)
         return o;
-    if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
+    if (vk_dbh_over(r->h, &r->err) || vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
         return VK_O_FAILED;
     o = vk_exec_bind(r, c->st, s);
     if (o == VK_O_DONE)
         o = vk_exec_turn(r, c->writes);
+    if (o == VK_O_DONE)
+        o = vk_exec_alter(r, c->alter);
     if (o != VK_O_DONE) {
         vk_dbh_done(r->h, c);
+        if (o == VK_O_FAILED)
+            vk_exec_end(r);
         return o;
     }
     r->j->active = c;
@@ -114,6 +118,8 @@ static vk_outcome go_on(vk_run *r, const vk_hrana_stmt *s)
         if (r->out->n >= LINES_ENOUGH)
             return VK_O_DRAIN;
     }
+    if (o == VK_O_DONE && c->ddl)
+        vk_exec_note_ddl(r, c->st, c->alter);
     j->active = NULL;
     vk_dbh_done(r->h, c);
     vk_exec_end(r);

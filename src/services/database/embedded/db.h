@@ -3,6 +3,7 @@
 #ifndef VK_DB_DB_H
 #define VK_DB_DB_H
 
+#include "core/buf.h"
 #include "core/list.h"
 #include "services/database/embedded/embedded.h"
 #include "services/database/hrana.h"
@@ -35,6 +36,7 @@ enum {
 };
 
 struct vk_dbt;
+struct vk_alter;
 
 /* A statement that a connection keeps prepared. */
 typedef struct vk_cached {
@@ -42,8 +44,10 @@ typedef struct vk_cached {
     uint64_t hash;
     uint32_t n_text, used;
     char *text;
-    bool writes;     /* takes the write turn before its first step */
-    bool saw_insert; /* a top-level INSERT into an ordinary table */
+    bool writes;                  /* takes the write turn before its first step */
+    bool saw_insert;              /* a top-level INSERT into an ordinary table */
+    bool ddl;                     /* creates, drops or alters something: recorded (ddl.h) */
+    const struct vk_alter *alter; /* to be applied before its first step (alter.h); such a one is not kept */
 } vk_cached;
 
 /* A connection. Used by one thread at a time: the worker that runs its stream's request. */
@@ -60,6 +64,10 @@ typedef struct vk_dbh {
     bool dirty;          /* its state is not a fresh one's: not used again */
     bool opening;        /* our own statements at open */
     bool saw_insert;     /* the authorizer's notes on the statement being prepared */
+    enum { VK_DDL_NO, VK_DDL_PERHAPS, VK_DDL_YES } saw_ddl;
+    const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
+    vk_buf ddl;                   /* what the open transaction did to the schema (ddl.h) */
+    uint32_t ddl_omitted;
     bool timed_out;
     const char *denied;
     uint32_t clock; /* of the cache */
@@ -107,16 +115,23 @@ typedef struct vk_dbt {
     uint32_t refs;       /* tenants, and who looks at it for a moment */
     _Atomic bool closed; /* revoked: no new work */
     _Atomic bool
+<<<<<<< HEAD
         broken;  /* a sync failed: what was answered is safe, nothing more is promised until a restart */
     bool made;   /* its folder and file exist */
     bool paused; /* what is queued waits (pause.c) */
     _Atomic bool hurry; /* and what runs is interrupted */
     uint32_t tasks;     /* work on its files that a deletion waits for */
     bool recovered;     /* what a killed process left in the -wal is on stable storage */
+=======
+        broken; /* a sync failed: what was answered is safe, nothing more is promised until a restart */
+    _Atomic bool made; /* its folder and file exist */
+    bool recovered;    /* what a killed process left in the -wal is on stable storage */
+>>>>>>> main
     bool in_ready;
     uint32_t running, handles;
     vk_list ready;         /* in vk_db.ready */
-    vk_list queue, urgent; /* jobs; urgent ones hold or were granted the turn */
+    vk_list queue, urgent; /* jobs; urgent ones hold or were granted the turn, and may run beside
+                            * VK_DB_RUNNING others: those could be waiting for what they do */
     uint32_t n_jobs;       /* queued, set aside or running */
     size_t n_bytes;        /* of their bodies */
     vk_list waiting_turn, waiting_stream, waiting_drain, waiting_sync; /* jobs set aside */
@@ -162,10 +177,12 @@ typedef struct vk_dbjob {
     bool resumed; /* CURSOR: no longer waiting for its lines to be taken */
     bool begun;   /* CURSOR: lines were given out, so an error can no longer be a status */
     int64_t set_aside_ms, stream_since;
-    uint64_t seq; /* the commits that the answer saw */
+    int64_t left_ns; /* of VK_DB_STATEMENT_MS, while it is set aside */
+    uint64_t seq;    /* the commits that the answer saw */
     /* where execution stands */
     uint32_t request, step;
-    size_t sequence_at; /* bytes of a sequence that are done */
+    vk_str sequence;    /* the text of a sequence, with a NUL behind it */
+    size_t sequence_at; /* bytes of it that are done */
     size_t mark;        /* of `out`, where the current request's result begins */
     uint8_t *step_state;
     struct vk_sqlerr *step_errors;
@@ -183,7 +200,8 @@ typedef struct vk_sqlerr {
 } vk_sqlerr;
 
 struct vk_worker_slot {
-    bool slot; /* counts among the running threads */
+    _Atomic bool slot; /* counts among the running threads. Changed under mu */
+    uint32_t since;    /* vk_db.beat when it got the slot */
 };
 
 struct vk_db {
@@ -195,14 +213,26 @@ struct vk_db {
     vk_list ready;
     uint32_t active, slots, idle, threads;
     uint32_t handles, handles_max;
+    uint32_t beat; /* of the housekeeper */
+    bool dozing;   /* the housekeeper sleeps for long */
+    bool tidy_now; /* a build was closed: it does not wait for its next round */
     bool stopping;
     pthread_t thread[VK_DB_THREADS_MAX], keeper;
+    struct vk_worker_slot worker[VK_DB_THREADS_MAX];
 };
 extern struct vk_db vk_db;
 
 /* ---- sched.c */
 /* The worker's thread is about to wait or to take long: another one may run in its place. */
 void vk_db_give_slot(struct vk_worker_slot *w);
+/* Under mu. A statement can be inside one call for minutes, where nothing of ours is asked (trim, instr,
+ * compiling): who has held a slot for a whole beat while others wait for one loses it, and goes on without.
+ */
+void vk_db_take_slots_back(void);
+/* Under mu. A build waits for a thread and all slots are taken. */
+bool vk_db_pressed(void);
+/* Under mu. Gives what is ready to a thread, if one may run. */
+void vk_db_wake(void);
 /* Under mu. A build with something to run gets into the ready list, a thread is woken. */
 void vk_db_schedule(vk_dbt *t);
 /* The write turn of the job's build, for its connection. False: the job must be set aside. */
@@ -211,9 +241,9 @@ bool vk_db_take_turn(vk_dbjob *j, vk_dbh *h);
 void vk_db_settle_turn(vk_dbh *h);
 /* Under mu. The turn is free: whoever waits longest gets it. */
 void vk_db_pass_turn(vk_dbt *t);
-enum {
-    VK_DB_WORKER_STACK = 1 << 20
-}; /* SQLite's deepest recursion fits well into it under the limits of handle.c */
+/* SQLite's recursion: what allocates as it goes down is ended when VK_DB_STACK_SPARE is left; what does not
+ * (LIKE, expressions) is bounded by the limits of handle.c to far less than that. */
+enum { VK_DB_WORKER_STACK = 2 << 20, VK_DB_STACK_SPARE = 768 << 10 };
 
 /* ---- conns.c; not under mu */
 VK_MUSTCHECK vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, const char **why_r);
@@ -282,11 +312,15 @@ bool vk_dbh_reset(vk_dbh *h);
  * with vk_dbh_done. */
 VK_MUSTCHECK vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_sqlerr *err_r);
 void vk_dbh_done(vk_dbh *h, vk_cached *c);
-/* Prepares without the cache; *tail_r is where the next statement begins. *st_r NULL: nothing but blanks was
+/* Prepares without the cache. `ended`: a NUL stands behind `sql`, which spares SQLite a copy of all of it for
+ * each of its statements. *tail_r is where the next statement begins. *st_r NULL: nothing but blanks was
  * left. */
-VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags,
+VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsigned flags,
                                        sqlite3_stmt **st_r, vk_str *tail_r, vk_sqlerr *err_r);
 bool vk_dbh_writes(sqlite3_stmt *st);
+/* No further statement of this request may begin: its time is up or its build was revoked; *err_r says so.
+ * Short statements never come to where SQLite asks. */
+bool vk_dbh_over(vk_dbh *h, vk_sqlerr *err_r);
 /* What SQLite says of `rc`, in Hrana's codes. */
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc);
 
@@ -312,6 +346,10 @@ VK_MUSTCHECK vk_err vk_db_tmp_name(const char *what, char out[VK_DB_TMP_NAME]);
 /* The build's database as it is, in one new file of that name (relative to the data folder), not synced. A
  * build that has not used its database yet gives an empty one. On any error the name is free again. */
 VK_MUSTCHECK vk_err vk_db_copy(const char *build, const char *name, const char **why_r);
+
+/* ---- functions.c */
+/* Versions of instr, replace and trim that take time in proportion to the text. An SQLite result code. */
+int vk_db_functions(sqlite3 *db);
 
 /* ---- policy.c */
 int vk_db_authorize(void *h, int action, const char *a1, const char *a2, const char *db, const char *trigger);
@@ -355,6 +393,10 @@ vk_outcome vk_exec_bind(vk_run *r, sqlite3_stmt *st, const vk_hrana_stmt *s);
 vk_outcome vk_exec_turn(vk_run *r, bool writes);
 /* After its last one. */
 void vk_exec_end(vk_run *r);
+/* Applies an ALTER COLUMN before the first step of the statement that stands for it; NULL: nothing to do. */
+vk_outcome vk_exec_alter(vk_run *r, const struct vk_alter *alter);
+/* A statement that changes the schema has succeeded. */
+void vk_exec_note_ddl(vk_run *r, sqlite3_stmt *st, const struct vk_alter *alter);
 /* `"affected_row_count":…` to the end of a result, without the brace. */
 void vk_exec_counts(vk_run *r, const vk_cached *c, int64_t total_before, uint64_t rows, int64_t begun_ns);
 /* Appends a StmtResult when DONE, nothing otherwise. */

@@ -1,5 +1,6 @@
 /* One statement: its text, its arguments, the turn before it, its result. */
-#include "services/database/embedded/db.h"
+#include "services/database/embedded/alter.h"
+#include "services/database/embedded/ddl.h"
 
 #include "core/clock.h"
 
@@ -117,8 +118,23 @@ vk_outcome vk_exec_turn(vk_run *r, bool writes)
 void vk_exec_end(vk_run *r)
 {
     vk_sync_settle(r->h);
+    vk_ddl_settle(r->h);
     if (r->h->has_turn)
         vk_db_settle_turn(r->h);
+}
+
+/* ---- changes of the schema */
+
+vk_outcome vk_exec_alter(vk_run *r, const vk_alter *alter)
+{
+    if (!alter || vk_alter_apply(r->h, r->a, alter, &r->err) == VK_OK)
+        return VK_O_DONE;
+    return VK_O_FAILED;
+}
+
+void vk_exec_note_ddl(vk_run *r, sqlite3_stmt *st, const vk_alter *alter)
+{
+    vk_ddl_note(r->h, alter ? alter->text : vk_str_z(sqlite3_sql(st)));
 }
 
 /* ---- results */
@@ -189,6 +205,8 @@ static vk_outcome execute(vk_run *r, vk_cached *c, const vk_hrana_stmt *s)
     vk_outcome o = vk_exec_bind(r, c->st, s);
     if (o == VK_O_DONE)
         o = vk_exec_turn(r, c->writes);
+    if (o == VK_O_DONE)
+        o = vk_exec_alter(r, c->alter);
     if (o != VK_O_DONE)
         return o;
     int64_t begun = vk_clock_mono_ns(), total = sqlite3_total_changes64(r->h->db);
@@ -205,6 +223,8 @@ static vk_outcome execute(vk_run *r, vk_cached *c, const vk_hrana_stmt *s)
         vk_buf_ch(r->out, '}');
     else
         vk_buf_truncate(r->out, start);
+    if (o == VK_O_DONE && c->ddl)
+        vk_exec_note_ddl(r, c->st, c->alter);
     return o;
 }
 
@@ -215,7 +235,7 @@ vk_outcome vk_exec_stmt(vk_run *r, const vk_hrana_stmt *s)
     vk_outcome o = vk_exec_text(r, s, &sql);
     if (o != VK_O_DONE)
         return o;
-    if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
+    if (vk_dbh_over(r->h, &r->err) || vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
         return VK_O_FAILED;
     o = execute(r, c, s);
     vk_dbh_done(r->h, c);

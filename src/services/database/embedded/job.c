@@ -218,6 +218,7 @@ static bool wait_for_turn(vk_dbjob *j)
 {
     vk_dbt *t = j->t;
     vk_stream *s = j->stream;
+    j->left_ns = s->h->deadline_ns - vk_clock_mono_ns();
     /* Nothing has run yet on a connection that would only wait too: it serves others meanwhile. */
     if (!s->kept && !s->socket && !j->touched) {
         vk_db_put_handle(s->h);
@@ -242,6 +243,7 @@ static bool wait_for_turn(vk_dbjob *j)
 static bool wait_for_drain(vk_dbjob *j)
 {
     vk_dbt *t = j->t;
+    j->left_ns = j->stream->h->deadline_ns - vk_clock_mono_ns();
     j->stream->h->worker = NULL;
     pthread_mutex_lock(&vk_db.mu);
     bool wait = !t->closed;
@@ -349,6 +351,8 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
     const char *why;
     if (!j->parsed && !parse(j))
         return true;
+    if (!j->attached)
+        j->left_ns = (int64_t)VK_DB_STATEMENT_MS * 1000000;
     if (j->stream && !j->attached)
         attach_socket(j);
     if (!j->attached) {
@@ -374,7 +378,7 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
         }
         s->h->worker = w;
         s->h->timed_out = false;
-        s->h->deadline_ns = vk_clock_mono_ns() + (int64_t)VK_DB_STATEMENT_MS * 1000000;
+        s->h->deadline_ns = vk_clock_mono_ns() + j->left_ns;
         vk_run r = {.j = j, .h = s->h, .out = j->out, .a = j->a};
         vk_outcome o = j->mode == VK_DB_CURSOR ? vk_run_cursor(&r) : vk_run_requests(&r);
         if (o == VK_O_DONE)

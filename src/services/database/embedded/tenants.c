@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { TICK_MS = 200 };
+enum { TICK_MS = 200, BEAT_MS = 20 };
 
 /* Under mu. */
 static vk_dbt *find(vk_str id)
@@ -147,7 +147,10 @@ vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r)
         j->t = t;
         t->n_jobs++;
         t->n_bytes += j->n_bytes;
-        vk_list_push(urgent ? &t->urgent : &t->queue, &j->node);
+        if (urgent)
+            vk_list_unshift(&t->urgent, &j->node);
+        else
+            vk_list_push(&t->queue, &j->node);
         vk_db_schedule(t);
     }
     pthread_mutex_unlock(&vk_db.mu);
@@ -176,14 +179,18 @@ void vk_db_resume(vk_dbjob *j, bool abort)
 /* Under mu. Jobs that waited too long come back to be told so. */
 static void overdue(vk_dbt *t, int64_t now)
 {
+    vk_list late;
+    vk_list_init(&late);
     for (vk_list *n; (n = t->waiting_turn.next) != &t->waiting_turn;) {
         vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
         if (!t->closed && now - j->set_aside_ms < VK_DB_TURN_WAIT_MS)
             break;
         j->turn_timeout = true;
         vk_list_remove(n);
-        vk_list_push(&t->urgent, n);
+        vk_list_push(&late, n);
     }
+    vk_list_splice(&late, &t->queue); /* in front of those that have not begun */
+    vk_list_splice(&t->queue, &late);
     for (vk_list *n; t->closed && (n = vk_list_shift(&t->waiting_drain));) {
         VK_CONTAINER(n, vk_dbjob, node)->resumed = true;
         vk_list_push(&t->urgent, n);
@@ -278,6 +285,7 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
         pthread_mutex_lock(&vk_db.mu);
     }
     t->running--;
+    vk_db_schedule(t);
     vk_db_closed_if_done(t);
 }
 
@@ -308,21 +316,38 @@ static void round_of(int64_t now)
     }
 }
 
+/* Under mu, let go meanwhile. */
+static void doze(int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += ms * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    pthread_cond_timedwait(&vk_db.tick, &vk_db.mu, &until);
+}
+
 static void *keeper_main(void *arg)
 {
     VK_UNUSED(arg);
     pthread_setname_np(pthread_self(), "vk-sql-house");
     pthread_mutex_lock(&vk_db.mu);
-    while (!vk_db.stopping) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000L;
-        }
-        pthread_cond_timedwait(&vk_db.tick, &vk_db.mu, &until);
-        round_of(vk_clock_mono_ms());
+    for (int64_t next = vk_clock_mono_ms() + TICK_MS; !vk_db.stopping;) {
+        bool pressed = vk_db_pressed();
+        vk_db.dozing = !pressed;
+        doze(pressed ? BEAT_MS : TICK_MS);
+        if (!pressed && !vk_db.dozing && !vk_db.tidy_now && !vk_db.stopping)
+            doze(BEAT_MS); /* waked because slots ran out: only who keeps one for long is meant */
+        vk_db_take_slots_back();
+        vk_db_wake(); /* also when a thread could not be started when it was needed */
+        int64_t now = vk_clock_mono_ms();
+        if (now < next && !vk_db.tidy_now)
+            continue;
+        vk_db.tidy_now = false;
+        next = now + TICK_MS;
+        round_of(now);
     }
     pthread_mutex_unlock(&vk_db.mu);
     return NULL;
@@ -339,6 +364,7 @@ static void close_now(vk_dbt *t)
         sqlite3_interrupt(VK_CONTAINER(n, vk_dbh, open_node)->db);
     overdue(t, vk_clock_mono_ms());
     vk_db_schedule(t);
+    vk_db.tidy_now = true;
     pthread_cond_signal(&vk_db.tick);
 }
 
