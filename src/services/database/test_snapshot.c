@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-static char root[64];
+static char root[32];
 static vk_runtime rt;
 static const vk_service *service;
 
@@ -194,7 +194,7 @@ static void look_at(void)
 
 static void wipe(void)
 {
-    char command[80];
+    char command[160];
     snprintf(command, sizeof command, "rm -rf %s/builds %s/tmp", root, root);
     assert_int_equal(system(command), 0);
 }

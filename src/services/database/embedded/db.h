@@ -115,18 +115,12 @@ typedef struct vk_dbt {
     uint32_t refs;       /* tenants, and who looks at it for a moment */
     _Atomic bool closed; /* revoked: no new work */
     _Atomic bool
-<<<<<<< HEAD
-        broken;  /* a sync failed: what was answered is safe, nothing more is promised until a restart */
-    bool made;   /* its folder and file exist */
-    bool paused; /* what is queued waits (pause.c) */
+        broken; /* a sync failed: what was answered is safe, nothing more is promised until a restart */
+    _Atomic bool made;  /* its folder and file exist */
+    bool paused;        /* what is queued waits (pause.c) */
     _Atomic bool hurry; /* and what runs is interrupted */
     uint32_t tasks;     /* work on its files that a deletion waits for */
     bool recovered;     /* what a killed process left in the -wal is on stable storage */
-=======
-        broken; /* a sync failed: what was answered is safe, nothing more is promised until a restart */
-    _Atomic bool made; /* its folder and file exist */
-    bool recovered;    /* what a killed process left in the -wal is on stable storage */
->>>>>>> main
     bool in_ready;
     uint32_t running, handles;
     vk_list ready;         /* in vk_db.ready */
@@ -302,6 +296,9 @@ vk_dbt *vk_db_find(const char *build, bool or_make);
 void vk_db_tidy(vk_dbt *t, int64_t now);
 
 /* ---- handle.c */
+/* What any connection to a build's data is bound to: limits, no extension, no schema that is trusted. An
+ * SQLite result code. */
+int vk_db_fence(sqlite3 *db);
 /* A connection with the policy in force; VK_E_FULL, VK_E_IO, VK_E_BUSY (too many open). *why_r is a static
  * text. Not under mu. */
 VK_MUSTCHECK vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r);

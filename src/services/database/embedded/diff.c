@@ -6,7 +6,7 @@
 
 #include <ctype.h>
 
-enum { COLS = 2000, STEPS = 2000 };
+enum { COLS = 2000, KEYS = 64, STEPS = 2000 };
 
 /* A column that both tables have, or one of them. */
 struct col {
@@ -59,6 +59,9 @@ static int open_both(struct diff *d, const char *from, const char *to)
     if (rc != SQLITE_OK)
         return rc;
     sqlite3_progress_handler(d->db, STEPS, on_progress, d);
+    rc = vk_db_fence(d->db); /* what the schema computes is a tenant's business */
+    if (rc != SQLITE_OK)
+        return rc;
     vk_db_file_uri(to, uri, sizeof uri);
     rc = sqlite3_prepare_v2(d->db, "ATTACH ?1 AS other", -1, &st, NULL);
     if (rc == SQLITE_OK) {
@@ -66,12 +69,7 @@ static int open_both(struct diff *d, const char *from, const char *to)
         rc = sqlite3_step(st) == SQLITE_DONE ? SQLITE_OK : sqlite3_errcode(d->db);
     }
     sqlite3_finalize(st);
-    /* The schema is a tenant's: what it computes may call harmless functions only. */
-    return rc == SQLITE_OK
-               ? sqlite3_exec(
-                     d->db, "PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY",
-                     NULL, NULL, NULL)
-               : rc;
+    return rc == SQLITE_OK ? sqlite3_exec(d->db, "PRAGMA query_only = ON", NULL, NULL, NULL) : rc;
 }
 
 /* ---- values */
@@ -243,7 +241,7 @@ static bool find_key(struct diff *d, size_t keys_from, size_t keys_to, bool rowi
     static const char *const names[] = {"rowid", "_rowid_", "oid"};
     for (size_t i = 0; i < d->n_cols; i++)
         d->n_keys += d->cols[i].key;
-    if (d->n_keys && d->n_keys == keys_from && d->n_keys == keys_to)
+    if (d->n_keys && d->n_keys <= KEYS && d->n_keys == keys_from && d->n_keys == keys_to)
         return true;
     for (size_t i = 0; i < d->n_cols; i++)
         d->cols[i].key = false;

@@ -29,13 +29,9 @@ static vk_err kind_of(int rc)
     return (rc & 0xff) == SQLITE_FULL ? VK_E_FULL : (rc & 0xff) == SQLITE_NOMEM ? VK_E_NOMEM : VK_E_IO;
 }
 
-<<<<<<< HEAD
-static vk_err copy(const char *build, const char *to, const char **why_r)
-=======
 /* The build's file as it is; a build that has not used its database yet gives an empty one. `unused`: a name
  * that the build's own tables cannot have. */
 static vk_err copy(const char *build, const char *to, const char *unused, const char **why_r)
->>>>>>> main
 {
     char last[240], from[PATH_MAX + 64 + VK_BUILD_ID_MAX];
     sqlite3 *src = NULL, *dst = NULL;
@@ -69,14 +65,7 @@ static vk_err copy(const char *build, const char *to, const char *unused, const 
     snprintf(last, sizeof last, "PRAGMA journal_mode = WAL; CREATE TABLE \"%s\" (a); DROP TABLE \"%s\"",
              unused, unused);
     if (rc == SQLITE_OK)
-<<<<<<< HEAD
-        rc = sqlite3_exec(dst,
-                          "PRAGMA journal_mode = WAL; CREATE TABLE \"valetkey: goes at once\" (a);"
-                          " DROP TABLE \"valetkey: goes at once\"",
-                          NULL, NULL, NULL);
-=======
         rc = sqlite3_exec(dst, last, NULL, NULL, NULL);
->>>>>>> main
     if (rc != SQLITE_OK) {
         vk_log(VK_ERROR, "build %s: its database cannot be copied: %s", build, sqlite3_errstr(rc));
         *why_r = kind_of(rc) == VK_E_FULL ? "The disk is full" : "The build's database cannot be copied";
@@ -104,9 +93,8 @@ vk_err vk_db_copy(const char *build, const char *name, const char **why_r)
     int fd = openat(vk_db.rt->data_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return vk_disk_err(errno);
-<<<<<<< HEAD
     close(fd); /* nobody has it open yet, so no lock of SQLite's is lost */
-    vk_err e = copy(build, path, why_r);
+    vk_err e = copy(build, path, name, why_r);
     if (e != VK_OK)
         unlinkat(vk_db.rt->data_fd, name, 0);
     return e;
@@ -123,11 +111,6 @@ static vk_err export_to(const char *build, vk_export *x, const char **why_r)
     if (e != VK_OK)
         return e;
     int fd = openat(vk_db.rt->data_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-=======
-    close(fd);                          /* nobody has it open yet, so no lock of SQLite's is lost */
-    e = copy(build, path, name, why_r); /* its random part serves for the table as well */
-    fd = e == VK_OK ? openat(vk_db.rt->data_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
->>>>>>> main
     unlinkat(vk_db.rt->data_fd, name, 0);
     if (fd < 0 || fstat(fd, &st) != 0) {
         if (fd >= 0)

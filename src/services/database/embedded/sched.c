@@ -60,11 +60,6 @@ void vk_db_give_slot(struct vk_worker_slot *w)
     pthread_mutex_unlock(&vk_db.mu);
 }
 
-<<<<<<< HEAD
-static bool takes_queued(const vk_dbt *t)
-{
-    return t->running < VK_DB_RUNNING && !t->paused;
-=======
 void vk_db_take_slots_back(void)
 {
     vk_db.beat++;
@@ -73,17 +68,17 @@ void vk_db_take_slots_back(void)
     for (uint32_t i = 0; i < vk_db.threads; i++)
         if (vk_db.beat - vk_db.worker[i].since > 1)
             drop_slot(&vk_db.worker[i]);
->>>>>>> main
+}
+
+static bool takes_queued(const vk_dbt *t)
+{
+    return t->running < VK_DB_RUNNING && !t->paused;
 }
 
 static bool runnable(const vk_dbt *t)
 {
-<<<<<<< HEAD
-    return !vk_list_empty(&t->urgent) || (takes_queued(t) && !vk_list_empty(&t->queue));
-=======
-    return (t->running < VK_DB_RUNNING && !vk_list_empty(&t->queue)) ||
+    return (takes_queued(t) && !vk_list_empty(&t->queue)) ||
            (t->running <= VK_DB_RUNNING && !vk_list_empty(&t->urgent));
->>>>>>> main
 }
 
 void vk_db_schedule(vk_dbt *t)
@@ -101,13 +96,8 @@ static vk_dbjob *next_job(void)
     while ((n = vk_list_shift(&vk_db.ready))) {
         vk_dbt *t = VK_CONTAINER(n, vk_dbt, ready);
         t->in_ready = false;
-<<<<<<< HEAD
-        vk_list *jn = vk_list_shift(&t->urgent);
-        if (!jn && takes_queued(t))
-=======
         vk_list *jn = t->running <= VK_DB_RUNNING ? vk_list_shift(&t->urgent) : NULL;
-        if (!jn && t->running < VK_DB_RUNNING)
->>>>>>> main
+        if (!jn && takes_queued(t))
             jn = vk_list_shift(&t->queue);
         if (!jn)
             continue;
