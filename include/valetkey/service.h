@@ -145,6 +145,10 @@ typedef struct vk_service {
      * are; while a restore takes place its requests wait, or are refused in a way that clients try again.
      * NULL: the service keeps none. */
     void (*snapshots)(vk_snap_ask *ask);
+
+    /* What was done to the schema of the build's data, as a JSON object into `out`. Reads a file; any thread.
+     * NULL: the service has no such record. */
+    vk_err (*schema_log)(const char *build, vk_buf *out);
 } vk_service;
 
 /* Puts a pointer to the struct into a linker section; vk_services walks it. */

@@ -27,6 +27,7 @@ VK_COMMAND(db_snapshot);
 VK_COMMAND(db_snapshots);
 VK_COMMAND(db_restore);
 VK_COMMAND(db_diff);
+VK_COMMAND(db_ddl);
 VK_COMMAND(doctor);
 VK_COMMAND(version);
 

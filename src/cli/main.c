@@ -28,6 +28,7 @@ static const struct command {
     {"db snapshots", vk_cmd_db_snapshots, vk_help_db_snapshots, "list or remove what was kept"},
     {"db restore", vk_cmd_db_restore, vk_help_db_restore, "bring a snapshot back"},
     {"db diff", vk_cmd_db_diff, vk_help_db_diff, "show what has changed since a snapshot"},
+    {"db ddl", vk_cmd_db_ddl, vk_help_db_ddl, "list what was done to a build's schema"},
     {"db download", vk_cmd_db_download, vk_help_db_download, "take a build's database as one SQLite file"},
     {"doctor", vk_cmd_doctor, vk_help_doctor, "check this installation"},
     {"version", vk_cmd_version, vk_help_version, "print versions"},
