@@ -59,6 +59,8 @@ static vk_err copy(const char *build, const char *to, const char **why_r)
     } else if (rc == SQLITE_OK) {
         rc = sqlite3_errcode(dst);
     }
+    if (rc == SQLITE_OK && !none && !vk_sync_wal(src)) /* what is given out must be on stable storage */
+        rc = SQLITE_IOERR;
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(dst, "PRAGMA journal_mode = WAL; CREATE TABLE vk_x (a); DROP TABLE vk_x", NULL,
                           NULL, NULL);

@@ -1,0 +1,76 @@
+/* Process-wide SQLite settings, and what ends a statement before the stack of its thread ends. */
+#include "store/store.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+static _Thread_local char *stack_floor; /* NULL: this thread is not watched */
+static _Thread_local bool was_short;
+static sqlite3_mem_methods plain;
+
+/* SQLite compiles views over views, triggers that set off triggers and cascading foreign keys by recursion
+ * that none of its limits bounds, and each level of it allocates. */
+static bool out_of_stack(void)
+{
+    if (VK_LIKELY((char *)__builtin_frame_address(0) > stack_floor))
+        return false;
+    was_short = true;
+    return true;
+}
+
+static void *watched_malloc(int n)
+{
+    return out_of_stack() ? NULL : plain.xMalloc(n);
+}
+
+static void *watched_realloc(void *p, int n)
+{
+    return out_of_stack() ? NULL : plain.xRealloc(p, n);
+}
+
+vk_err vk_sqlite_watch_stack(size_t spare)
+{
+    pthread_attr_t attr;
+    void *low = NULL;
+    size_t size = 0;
+    if (pthread_getattr_np(pthread_self(), &attr) != 0)
+        return VK_E_INTERNAL;
+    int rc = pthread_attr_getstack(&attr, &low, &size);
+    pthread_attr_destroy(&attr);
+    if (rc != 0 || size <= spare)
+        return VK_E_INTERNAL;
+    stack_floor = (char *)low + spare;
+    return VK_OK;
+}
+
+bool vk_sqlite_stack_was_short(void)
+{
+    bool was = was_short;
+    was_short = false;
+    return was;
+}
+
+vk_err vk_sqlite_init(void)
+{
+    sqlite3_mem_methods watched;
+    /* No global allocator lock for statistics (it inverts priorities between threads), no page cache
+     * preallocated per handle (100 KiB each): docs/ARCHITECTURE.md, "SQLite settings". */
+    if (sqlite3_config(SQLITE_CONFIG_MULTITHREAD) != SQLITE_OK ||
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) != SQLITE_OK ||
+        sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0) != SQLITE_OK ||
+        sqlite3_config(SQLITE_CONFIG_GETMALLOC, &watched) != SQLITE_OK)
+        return VK_E_INTERNAL;
+    if (watched.xMalloc != watched_malloc) { /* a second call finds ours */
+        plain = watched;
+        watched.xMalloc = watched_malloc;
+        watched.xRealloc = watched_realloc;
+        if (sqlite3_config(SQLITE_CONFIG_MALLOC, &watched) != SQLITE_OK)
+            return VK_E_INTERNAL;
+    }
+    return sqlite3_initialize() == SQLITE_OK ? VK_OK : VK_E_INTERNAL;
+}
+
+const char *vk_sqlite_version(void)
+{
+    return sqlite3_libversion();
+}
