@@ -87,7 +87,7 @@ static void on_wake(uv_async_t *a)
 
 int64_t vk_loop_now(vk_loop *l)
 {
-    return (int64_t)uv_now(&l->uv);
+    return (int64_t)uv_now(&l->uv) + l->skew_ms;
 }
 
 const char *vk_loop_date(vk_loop *l)

@@ -44,6 +44,7 @@ typedef struct vk_loop {
     vk_list wheel[VK_WHEEL_SLOTS];
     int64_t wheel_at; /* tick number that was served last */
     size_t n_timers;
+    int64_t skew_ms; /* tests let time leap by this; 0 otherwise */
     int64_t date_at; /* second that `date` was made for */
     char date[32];   /* "Tue, 24 Nov 2026 16:00:00 GMT" */
     char *spare_in[VK_IN_KEEP];

@@ -87,8 +87,8 @@ VK_MUSTCHECK vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write,
 
 /* Process-wide SQLite settings; before any other use of SQLite. */
 VK_MUSTCHECK vk_err vk_sqlite_init(void);
-/* From now on SQLite gets no memory on this thread (SQLITE_NOMEM) while less than `spare` bytes of its stack are
- * left, so that no SQL can run over the stack's end. For threads that run SQL of others. */
+/* From now on SQLite gets no memory on this thread (SQLITE_NOMEM) while less than `spare` bytes of its stack
+ * are left, so that no SQL can run over the stack's end. For threads that run SQL of others. */
 VK_MUSTCHECK vk_err vk_sqlite_watch_stack(size_t spare);
 /* Whether that has happened on this thread since the last such question. */
 bool vk_sqlite_stack_was_short(void);

@@ -39,7 +39,9 @@ export async function end(daemon, { token, waiters, idle, since, second }) {
       assertSame(rows, ['2'])
     } else {
       assert(['SQLITE_BUSY', 'TRANSACTION_BUSY', 'TRANSACTION_TIMEOUT'].includes(first.error.code), JSON.stringify(first.error))
-      assertSame([commit.status, commit.json().results?.[0].type, rows], [200, 'ok', ['1']])
+      // On a busy machine we may come back later than an idle stream lives: then it is gone with all of its work.
+      if (commit.status === 400) assertSame([commit.json().code, rows], ['STREAM_EXPIRED', []])
+      else assertSame([commit.status, commit.json().results?.[0].type, rows], [200, 'ok', ['1']])
     }
   })
   await check('an idle stream ends after 10 s, says so, and holds no lock', async () => {

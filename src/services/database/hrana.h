@@ -87,5 +87,7 @@ typedef struct vk_pipeline {
 /* The whole body is checked before anything of it runs. VK_E_INVALID: a protocol error, its text in *why_r
  * (in the arena or static). VK_E_NOMEM. Strings are views into `body` where possible. */
 VK_MUSTCHECK vk_err vk_hrana_parse(vk_arena *a, vk_str body, vk_pipeline *out_r, vk_str *why_r);
+/* {"baton":…,"batch":…} of POST /v3/cursor, as a pipeline with that one batch which does not close. */
+VK_MUSTCHECK vk_err vk_hrana_parse_cursor(vk_arena *a, vk_str body, vk_pipeline *out_r, vk_str *why_r);
 
 #endif

@@ -251,42 +251,72 @@ static vk_err parse_request(struct parse *p, const vk_json *o, vk_hrana_request 
     return VK_OK;
 }
 
-vk_err vk_hrana_parse(vk_arena *a, vk_str body, vk_pipeline *out_r, vk_str *why_r)
+/* The body as an object, and its baton. */
+static vk_err parse_body(struct parse *p, vk_str body, vk_json **root_r, vk_pipeline *out_r)
 {
-    struct parse p = {.a = a};
     const char *error;
     size_t at;
-    vk_json *root;
     *out_r = (vk_pipeline){0};
-    vk_err e = vk_json_parse(a, body, &root, &error, &at);
+    vk_err e = vk_json_parse(p->a, body, root_r, &error, &at);
     if (e == VK_E_INVALID) {
-        *why_r = vk_arena_printf(a, "Cannot deserialize client message from JSON: %s at byte %zu", error, at);
-        return why_r->p ? VK_E_INVALID : VK_E_NOMEM;
+        p->why =
+            vk_arena_printf(p->a, "Cannot deserialize client message from JSON: %s at byte %zu", error, at);
+        return p->why.p ? VK_E_INVALID : VK_E_NOMEM;
     }
     if (e != VK_OK)
         return e;
-    const vk_json *baton = vk_json_opt(root, VK_STR("baton")), *list = vk_json_get(root, VK_STR("requests"));
-    if (root->type != VK_JSON_OBJECT)
-        e = shape(&p, "the body must be an object");
-    else if (baton && baton->type != VK_JSON_STRING)
-        e = shape(&p, "`baton` must be a string or null");
-    else if (!list || list->type != VK_JSON_ARRAY)
-        e = shape(&p, "`requests` must be an array");
-    else if (list->count > VK_HRANA_REQUESTS_MAX)
-        e = shape(&p, "a pipeline has more than 4096 requests");
-    if (e == VK_OK) {
-        out_r->baton = baton ? (baton->u.s.p ? baton->u.s : VK_STR("")) : VK_STR_NONE;
-        out_r->requests = array_of(&p, sizeof *out_r->requests, list->count);
-        if (!out_r->requests)
-            return VK_E_NOMEM;
-    }
-    for (const vk_json *v = e == VK_OK ? list->u.child : NULL; e == VK_OK && v; v = v->next) {
-        vk_hrana_request *r = &out_r->requests[out_r->n++];
-        e = parse_request(&p, v, r);
-        if (e == VK_OK && out_r->closes && r->type != VK_R_CLOSE)
-            e = bad(&p, VK_STR("Stream for this baton was closed"));
+    const vk_json *baton = vk_json_opt(*root_r, VK_STR("baton"));
+    if ((*root_r)->type != VK_JSON_OBJECT)
+        return shape(p, "the body must be an object");
+    if (baton && baton->type != VK_JSON_STRING)
+        return shape(p, "`baton` must be a string or null");
+    out_r->baton = baton ? (baton->u.s.p ? baton->u.s : VK_STR("")) : VK_STR_NONE;
+    return VK_OK;
+}
+
+static vk_err parse_requests(struct parse *p, const vk_json *list, vk_pipeline *out)
+{
+    if (!list || list->type != VK_JSON_ARRAY)
+        return shape(p, "`requests` must be an array");
+    if (list->count > VK_HRANA_REQUESTS_MAX)
+        return shape(p, "a pipeline has more than 4096 requests");
+    out->requests = array_of(p, sizeof *out->requests, list->count);
+    vk_err e = out->requests ? VK_OK : VK_E_NOMEM;
+    for (const vk_json *v = list->u.child; e == VK_OK && v; v = v->next) {
+        vk_hrana_request *r = &out->requests[out->n++];
+        e = parse_request(p, v, r);
+        if (e == VK_OK && out->closes && r->type != VK_R_CLOSE)
+            e = bad(p, VK_STR("Stream for this baton was closed"));
         if (e == VK_OK && r->type == VK_R_CLOSE)
-            out_r->closes = true;
+            out->closes = true;
+    }
+    return e;
+}
+
+vk_err vk_hrana_parse(vk_arena *a, vk_str body, vk_pipeline *out_r, vk_str *why_r)
+{
+    struct parse p = {.a = a};
+    vk_json *root;
+    vk_err e = parse_body(&p, body, &root, out_r);
+    if (e == VK_OK)
+        e = parse_requests(&p, vk_json_get(root, VK_STR("requests")), out_r);
+    *why_r = p.why;
+    return e;
+}
+
+vk_err vk_hrana_parse_cursor(vk_arena *a, vk_str body, vk_pipeline *out_r, vk_str *why_r)
+{
+    struct parse p = {.a = a};
+    vk_json *root;
+    vk_err e = parse_body(&p, body, &root, out_r);
+    if (e == VK_OK) {
+        out_r->requests = array_of(&p, sizeof *out_r->requests, 1);
+        out_r->n = 1;
+        e = out_r->requests ? VK_OK : VK_E_NOMEM;
+    }
+    if (e == VK_OK) {
+        out_r->requests[0].type = VK_R_BATCH;
+        e = parse_batch(&p, vk_json_get(root, VK_STR("batch")), &out_r->requests[0]);
     }
     *why_r = p.why;
     return e;

@@ -78,7 +78,7 @@ static const struct endpoint {
     {VK_STR("GET"), VK_STR("/v2"), false, hello},
     {VK_STR("GET"), VK_STR("/v3"), false, hello},
     {VK_STR("GET"), VK_STR("/valet"), true, valet},
-    {VK_STR("POST"), VK_STR("/v3/cursor"), true, unsupported},
+    {VK_STR("POST"), VK_STR("/v3/cursor"), true, vk_db_cursor},
     {VK_STR("GET"), VK_STR("/dump"), true, unsupported},
 };
 
@@ -135,7 +135,7 @@ static vk_err head(vk_exchange *ex)
             unsupported(ex);
             return VK_E_NOT_FOUND;
         }
-        ex->body_max = p->serve == vk_db_pipeline ? VK_HRANA_BODY_MAX : 0;
+        ex->body_max = vk_str_eqz(p->method, "POST") ? VK_HRANA_BODY_MAX : 0;
         ex->ctx = (void *)(uintptr_t)p;
         return VK_OK;
     }

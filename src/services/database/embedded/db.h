@@ -3,6 +3,7 @@
 #ifndef VK_DB_DB_H
 #define VK_DB_DB_H
 
+#include "core/buf.h"
 #include "core/list.h"
 #include "services/database/embedded/embedded.h"
 #include "services/database/hrana.h"
@@ -35,6 +36,7 @@ enum {
 };
 
 struct vk_dbt;
+struct vk_alter;
 
 /* A statement that a connection keeps prepared. */
 typedef struct vk_cached {
@@ -42,8 +44,10 @@ typedef struct vk_cached {
     uint64_t hash;
     uint32_t n_text, used;
     char *text;
-    bool writes;     /* takes the write turn before its first step */
-    bool saw_insert; /* a top-level INSERT into an ordinary table */
+    bool writes;                  /* takes the write turn before its first step */
+    bool saw_insert;              /* a top-level INSERT into an ordinary table */
+    bool ddl;                     /* creates, drops or alters something: recorded (ddl.h) */
+    const struct vk_alter *alter; /* to be applied before its first step (alter.h); such a one is not kept */
 } vk_cached;
 
 /* A connection. Used by one thread at a time: the worker that runs its stream's request. */
@@ -56,9 +60,14 @@ typedef struct vk_dbh {
     int64_t idle_since;
     int64_t deadline_ns; /* monotonic; of the request under way */
     bool has_turn;       /* owns the build's write turn */
+    bool committing;     /* between SQLite's commit hook and its end */
     bool dirty;          /* its state is not a fresh one's: not used again */
     bool opening;        /* our own statements at open */
     bool saw_insert;     /* the authorizer's notes on the statement being prepared */
+    enum { VK_DDL_NO, VK_DDL_PERHAPS, VK_DDL_YES } saw_ddl;
+    const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
+    vk_buf ddl;                   /* what the open transaction did to the schema (ddl.h) */
+    uint32_t ddl_omitted;
     bool timed_out;
     const char *denied;
     uint32_t clock; /* of the cache */
@@ -70,11 +79,15 @@ typedef struct vk_sql_text {
     vk_str text; /* malloc'ed */
 } vk_sql_text;
 
+/* A stream of Hrana: a connection for as long as something is open on it, and the stored texts. Made by a
+ * pipeline and found again by its baton, or made by a WebSocket (`socket`), which keeps the pointer. */
 typedef struct vk_stream {
     vk_list node; /* in t->streams while it is kept open */
     uint64_t id;
     uint8_t token[VK_DB_TOKEN]; /* changes with every response */
     bool kept, busy;
+    bool socket;  /* owned by a WebSocket: the housekeeper ends its transaction, not the stream */
+    bool expired; /* the housekeeper did */
     int64_t used_ms;
     vk_dbh *h;
     uint32_t n_texts;
@@ -99,7 +112,10 @@ typedef struct vk_dbt {
     char id[VK_BUILD_ID_MAX + 1];
     uint32_t refs;       /* tenants, and who looks at it for a moment */
     _Atomic bool closed; /* revoked: no new work. Set under mu, looked at anywhere */
-    _Atomic bool made;   /* its folder and file exist */
+    _Atomic bool
+        broken; /* a sync failed: what was answered is safe, nothing more is promised until a restart */
+    _Atomic bool made;      /* its folder and file exist */
+    _Atomic bool recovered; /* what a killed process left in the -wal is on stable storage */
     bool in_ready;
     uint32_t running, handles;
     vk_list ready;         /* in vk_db.ready */
@@ -107,9 +123,11 @@ typedef struct vk_dbt {
                             * VK_DB_RUNNING others: those could be waiting for what they do */
     uint32_t n_jobs;       /* queued, set aside or running */
     size_t n_bytes;        /* of their bodies */
-    vk_list waiting_turn, waiting_stream; /* jobs set aside */
+    vk_list waiting_turn, waiting_stream, waiting_drain, waiting_sync; /* jobs set aside */
     bool turn_taken;
-    vk_list idle; /* connections */
+    bool committing, syncing;
+    uint64_t commit_seq, synced_seq; /* commits that are visible, and that are on stable storage */
+    vk_list idle;                    /* connections */
     uint32_t n_idle;
     vk_list streams;
     uint32_t n_streams;
@@ -121,26 +139,46 @@ typedef struct vk_dbt {
     bool detached;               /* closed and out of the map; freed with the last reference */
 } vk_dbt;
 
-/* One pipeline request on its way. Lives in the exchange's arena. */
+typedef enum vk_dbmode {
+    VK_DB_PIPELINE, /* {"baton":…,"results":[…]} */
+    VK_DB_SINGLE, /* the result of p.requests[0] alone, opened by ok_open or error_open, closed by "}}" or "}"
+                   */
+    VK_DB_CURSOR, /* lines; p.requests[0] is a batch */
+} vk_dbmode;
+
+/* A request on its way. The memory is its maker's, who gets it back in `answered`. */
 typedef struct vk_dbjob {
     vk_list node;
-    vk_exchange *ex;
     vk_dbt *t;
+    vk_dbmode mode;
+    vk_arena *a;
+    vk_buf *out;
+    vk_str body; /* to be parsed; p NULL: `p` is there already */
+    size_t n_bytes;
+    vk_str ok_open, error_open;              /* SINGLE: with the response's type still to be written */
+    void (*answered)(struct vk_dbjob *j);    /* on a worker's thread; status, content_type and out are set */
+    void (*lines_ready)(struct vk_dbjob *j); /* CURSOR: `out` is full; the job waits for vk_db_resume */
     vk_pipeline p;
     vk_stream *stream; /* `local` until it is kept */
     vk_stream local;
     bool parsed, attached, has_turn, turn_timeout, stream_timeout;
-    bool touched; /* a statement has run: the connection has something to remember */
-    int64_t set_aside_ms;
+    _Atomic bool aborted; /* CURSOR: nobody reads it any more */
+    bool touched;         /* a statement has run: the connection has something to remember */
+    bool resumed;         /* CURSOR: no longer waiting for its lines to be taken */
+    bool begun;           /* CURSOR: lines were given out, so an error can no longer be a status */
+    int64_t set_aside_ms, stream_since;
     int64_t left_ns; /* of VK_DB_STATEMENT_MS, while it is set aside */
+    uint64_t seq;    /* the commits that the answer saw */
     /* where execution stands */
     uint32_t request, step;
     vk_str sequence;    /* the text of a sequence, with a NUL behind it */
     size_t sequence_at; /* bytes of it that are done */
-    size_t mark;        /* of ex->out, where the current request's result begins */
-    size_t step_mark;
+    size_t mark;        /* of `out`, where the current request's result begins */
     uint8_t *step_state;
     struct vk_sqlerr *step_errors;
+    struct vk_cached *active; /* CURSOR: the statement whose rows are being given out */
+    int64_t active_begun, active_total;
+    uint64_t active_rows;
     int status;
     const char *content_type;
 } vk_dbjob;
@@ -177,33 +215,76 @@ extern struct vk_db vk_db;
 /* ---- sched.c */
 /* The worker's thread is about to wait or to take long: another one may run in its place. */
 void vk_db_give_slot(struct vk_worker_slot *w);
-/* Under mu. A statement can be inside one call for minutes, where nothing of ours is asked (trim, instr,
- * compiling): who has held a slot for a whole beat while others wait for one loses it, and goes on without.
- */
+/* Under mu. A statement can be inside one call for minutes, where nothing of ours is asked (LIKE, compiling):
+ * who has held a slot for a whole beat while others wait for one loses it, and goes on without. */
 void vk_db_take_slots_back(void);
 /* Under mu. A build waits for a thread and all slots are taken. */
 bool vk_db_pressed(void);
 /* Under mu. Gives what is ready to a thread, if one may run. */
 void vk_db_wake(void);
-/* The write turn of the job's build, for its stream. False: the job must be set aside (vk_run answers
- * VK_AGAIN). */
+/* Under mu. A build with something to run gets into the ready list, a thread is woken. */
+void vk_db_schedule(vk_dbt *t);
+/* The write turn of the job's build, for its connection. False: the job must be set aside. */
 bool vk_db_take_turn(vk_dbjob *j, vk_dbh *h);
 /* Gives the turn back when the connection no longer holds the write lock. */
 void vk_db_settle_turn(vk_dbh *h);
-/* Under mu. A build with something to run gets into the ready list, a thread is woken. */
-void vk_db_schedule(vk_dbt *t);
+/* Under mu. The turn is free: whoever waits longest gets it. */
+void vk_db_pass_turn(vk_dbt *t);
+/* SQLite's recursion: what allocates as it goes down is ended when VK_DB_STACK_SPARE is left; what does not
+ * (LIKE, expressions) is bounded by the limits of handle.c to far less than that. */
+enum { VK_DB_WORKER_STACK = 2 << 20, VK_DB_STACK_SPARE = 768 << 10 };
+
+/* ---- conns.c; not under mu */
+VK_MUSTCHECK vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, const char **why_r);
+/* Rolls back, gives the turn back, keeps the connection for the next request or closes it. */
+void vk_db_put_handle(vk_dbh *h);
+/* The connection is in no list but t->open. */
+void vk_db_close_handle(vk_dbh *h);
+
+/* ---- job.c */
+/* Does what can be done now. True: the job is answered and gone. False: it is set aside. */
+bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w);
+/* Ends a job of a closed build. */
+void vk_db_refuse_job(vk_dbjob *j);
+/* Ends the job with what is in `out`. The job is its maker's again. */
+void vk_db_answer(vk_dbjob *j, int status, const char *content_type);
+/* The stream is out of its list, or marked busy, and nobody else has it. Not under mu. */
+void vk_db_end_stream(vk_dbt *t, vk_stream *s);
+
+/* ---- sync.c: one sync for all commits that wait for one. Conditions: docs/ARCHITECTURE.md, "Durable
+ * answers" */
+int vk_sync_commit_hook(void *h);
+int vk_sync_wal_hook(void *h, sqlite3 *db, const char *name, int pages);
+/* Syncs the -wal through SQLite's own handle of it: that is the file in use, and closing a descriptor of our
+ * own would drop locks. False: it failed. */
+bool vk_sync_wal(sqlite3 *db);
+/* A statement has ended: whatever became of its commit. */
+void vk_sync_settle(vk_dbh *h);
+/* The commits that this thread's reads may have seen. Under mu. */
+uint64_t vk_sync_seen(const vk_dbt *t);
+/* Once a build, with its first connection: what an earlier process left in the -wal. */
+VK_MUSTCHECK vk_err vk_sync_recover(vk_dbh *h);
+/* Answers a finished job (status and content_type are set) when what it saw is on stable storage. This thread
+ * syncs with the job's connection if nobody does; `give_back`: the connection is put back, else it stays its
+ * stream's. True: answered. False: it will be, by whoever syncs. */
+bool vk_sync_finish(vk_dbjob *j, vk_dbh *h, bool give_back);
+/* Under mu. Jobs wait, and nobody is about to sync for them: the one who made their commit ended without an
+ * answer. */
+bool vk_sync_forgotten(const vk_dbt *t);
+/* The same for what leaves in the middle of a job: waits itself. False: the build is broken. Not under mu. */
+bool vk_sync_now(vk_dbt *t, vk_dbh *h);
+
+/* ---- tenants.c */
+/* Queues the job for the tenant's build. VK_E_UNAUTHORIZED (revoked), VK_E_BUSY, VK_E_NOMEM, VK_E_IO (a sync
+ * has failed): not queued, *why_r says why. */
+VK_MUSTCHECK vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r);
+/* From any thread: a cursor's lines were taken, it may go on; with `abort` it ends. */
+void vk_db_resume(vk_dbjob *j, bool abort);
 /* Under mu, which is let go meanwhile (hold a reference): when nothing of a closed build runs or is open,
  * takes it out of the map and tells those who wait for that. */
 void vk_db_closed_if_done(vk_dbt *t);
 /* Under mu. */
 void vk_db_unref(vk_dbt *t);
-/* Not under mu. The stream is out of its list, or marked busy, and nobody else has it. */
-void vk_db_end_stream(vk_dbt *t, vk_stream *s);
-/* Not under mu. The connection is in no list but t->open. */
-void vk_db_close_handle(vk_dbh *h);
-/* SQLite's recursion: what allocates as it goes down is ended when VK_DB_STACK_SPARE is left; what does not
- * (LIKE, expressions) is bounded by the limits of handle.c to far less than that. */
-enum { VK_DB_WORKER_STACK = 2 << 20, VK_DB_STACK_SPARE = 768 << 10 };
 
 /* ---- handle.c */
 /* A connection with the policy in force; VK_E_FULL, VK_E_IO, VK_E_BUSY (too many open). *why_r is a static
@@ -222,9 +303,8 @@ void vk_dbh_done(vk_dbh *h, vk_cached *c);
 VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsigned flags,
                                        sqlite3_stmt **st_r, vk_str *tail_r, vk_sqlerr *err_r);
 bool vk_dbh_writes(sqlite3_stmt *st);
-/* No further statement of this request may begin: its time is up or its build was revoked; *err_r says so.
- * Short statements never come to where SQLite asks. */
-bool vk_dbh_over(vk_dbh *h, vk_sqlerr *err_r);
+/* The request's time is up; *err_r says so. Short statements never come to where SQLite asks. */
+bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r);
 /* What SQLite says of `rc`, in Hrana's codes. */
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc);
 
@@ -244,16 +324,60 @@ void vk_put_value(vk_buf *out, sqlite3_stmt *st, int col);
 void vk_put_cols(vk_buf *out, sqlite3_stmt *st);
 void vk_put_error(vk_buf *out, const vk_sqlerr *e);
 
-/* ---- run.c */
-/* Runs or goes on with the job's requests. VK_OK: the answer is in ex->out. VK_AGAIN: it needs the turn.
- * VK_E_INVALID: a protocol error; *why_r is its text. */
-VK_MUSTCHECK vk_err vk_db_run(vk_dbjob *j, vk_str *why_r);
+/* ---- exec.c, run.c, cursor_run.c: what a job executes */
+typedef enum vk_outcome {
+    VK_O_DONE,
+    VK_O_FAILED,   /* r->err */
+    VK_O_TURN,     /* needs the write turn; nothing was done or written */
+    VK_O_DRAIN,    /* CURSOR: `out` is full */
+    VK_O_PROTOCOL, /* r->why; ends the stream */
+    VK_O_OVER,     /* the build was revoked meanwhile */
+} vk_outcome;
+
+typedef struct vk_run {
+    vk_dbjob *j;
+    vk_dbh *h;
+    vk_buf *out;
+    vk_arena *a;
+    vk_sqlerr err;
+    vk_str why;
+} vk_run;
+
+/* Pipelines and single requests. DONE, TURN, PROTOCOL or OVER; FAILED: the answer does not fit into memory.
+ */
+vk_outcome vk_run_requests(vk_run *r);
+/* Cursors: also DRAIN. */
+vk_outcome vk_run_cursor(vk_run *r);
+
+vk_outcome vk_exec_fail(vk_run *r, const char *code, vk_str message);
+vk_outcome vk_exec_protocol(vk_run *r, vk_str why);
+vk_outcome vk_exec_failed(vk_run *r, int rc);
+vk_outcome vk_exec_text(vk_run *r, const vk_hrana_stmt *s, vk_str *sql_r);
+vk_outcome vk_exec_bind(vk_run *r, sqlite3_stmt *st, const vk_hrana_stmt *s);
+/* Before a statement is prepared: DONE, FAILED (no time is left) or OVER. */
+vk_outcome vk_exec_begin(vk_run *r);
+/* Before the first step of any statement. */
+vk_outcome vk_exec_turn(vk_run *r, bool writes);
+/* After its last one. */
+void vk_exec_end(vk_run *r);
+/* Applies an ALTER COLUMN before the first step of the statement that stands for it; NULL: nothing to do. */
+vk_outcome vk_exec_alter(vk_run *r, const struct vk_alter *alter);
+/* A statement that changes the schema has succeeded. */
+void vk_exec_note_ddl(vk_run *r, sqlite3_stmt *st, const struct vk_alter *alter);
+/* `"affected_row_count":…` to the end of a result, without the brace. */
+void vk_exec_counts(vk_run *r, const vk_cached *c, int64_t total_before, uint64_t rows, int64_t begun_ns);
+/* Appends a StmtResult when DONE, nothing otherwise. */
+vk_outcome vk_exec_stmt(vk_run *r, const vk_hrana_stmt *s);
+enum { VK_STEP_SKIPPED, VK_STEP_OK, VK_STEP_ERROR };
+bool vk_exec_holds(vk_run *r, const vk_hrana_cond *c);
 
 /* ---- stream.c; all under mu */
 enum { VK_BATON_MAX = 16 + 2 * VK_DB_TOKEN + 1 };
+/* Also one that is busy: a cursor gives its baton out before its rows. */
 vk_stream *vk_stream_by_baton(vk_dbt *t, vk_str baton, bool *expired_r);
 void vk_stream_baton(const vk_stream *s, char out[VK_BATON_MAX]);
 void vk_stream_remember_expired(vk_dbt *t, const vk_stream *s, int64_t now);
 void vk_stream_free_texts(vk_stream *s);
+vk_sql_text *vk_stream_text(vk_stream *s, int32_t id);
 
 #endif

@@ -17,6 +17,8 @@ void vk_db_stop(void);
 /* The request body is there and ex->principal is its tenant. Answers by vk_respond in a later turn of ex's
  * loop, or at once when the build's queue is full. */
 void vk_db_pipeline(vk_exchange *ex);
+/* The same for POST /v3/cursor: the answer is a stream of lines. */
+void vk_db_cursor(vk_exchange *ex);
 
 /* vk_service's members of the same names. */
 void vk_db_close_build(const char *build, void (*done)(void *arg), void *arg);

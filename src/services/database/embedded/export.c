@@ -60,6 +60,8 @@ static vk_err copy(const char *build, const char *to, const char *unused, const 
     } else if (rc == SQLITE_OK) {
         rc = sqlite3_errcode(dst);
     }
+    if (rc == SQLITE_OK && !none && !vk_sync_wal(src)) /* what is given out must be on stable storage */
+        rc = SQLITE_IOERR;
     snprintf(last, sizeof last, "PRAGMA journal_mode = WAL; CREATE TABLE \"%s\" (a); DROP TABLE \"%s\"",
              unused, unused);
     if (rc == SQLITE_OK)

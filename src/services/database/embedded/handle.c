@@ -1,5 +1,6 @@
 /* Connections to a build's file: how they are opened, what is kept prepared, what their errors are called. */
-#include "services/database/embedded/db.h"
+#include "services/database/embedded/alter.h"
+#include "services/database/embedded/ddl.h"
 
 #include "core/clock.h"
 #include "core/disk.h"
@@ -22,7 +23,7 @@ static int on_progress(void *arg)
     vk_db_give_slot(h->worker);
     if (vk_clock_mono_ns() > h->deadline_ns)
         h->timed_out = true;
-    return h->timed_out || h->t->closed;
+    return h->timed_out || atomic_load_explicit(&h->t->closed, memory_order_relaxed);
 }
 
 /* Somebody else has the file's lock: another connection's checkpoint or recovery, or a BEGIN IMMEDIATE that
@@ -108,7 +109,7 @@ static int set_up(sqlite3 *db)
      * file. */
     int rc = sqlite3_exec(db,
                           "PRAGMA page_size = 4096; PRAGMA auto_vacuum = 0; PRAGMA encoding = 'UTF-8';"
-                          " PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                          " PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
                           " PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY",
                           NULL, NULL, NULL);
     if (rc != SQLITE_OK)
@@ -163,6 +164,14 @@ vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
         free(h);
         return e;
     }
+    sqlite3_commit_hook(h->db, vk_sync_commit_hook, h);
+    sqlite3_wal_hook(h->db, vk_sync_wal_hook, h);
+    if (!t->recovered && (e = vk_sync_recover(h)) != VK_OK) {
+        vk_dbh_close(h);
+        return e;
+    }
+    vk_buf_init(&h->ddl, VK_DDL_PENDING_MAX);
+    sqlite3_rollback_hook(h->db, vk_ddl_forget, h);
     sqlite3_set_authorizer(h->db, vk_db_authorize, h);
     sqlite3_progress_handler(h->db, VK_DB_PROGRESS_OPS, on_progress, h);
     h->opening = false;
@@ -181,8 +190,11 @@ void vk_dbh_close(vk_dbh *h)
 {
     for (size_t i = 0; i < VK_DB_CACHE; i++)
         drop_cached(&h->cache[i]);
-    h->opening = true; /* what closing does is ours */
+    h->opening = true;              /* what closing does is ours */
+    if (atomic_load(&h->t->broken)) /* a checkpoint would make good what was not stored */
+        sqlite3_db_config(h->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(h->db);
+    vk_buf_free(&h->ddl);
     free(h);
 }
 
@@ -215,14 +227,13 @@ static vk_sqlerr interrupted(const vk_dbh *h)
                            : VK_STR("SQLite error: interrupted: the build's keys were revoked")};
 }
 
-bool vk_dbh_over(vk_dbh *h, vk_sqlerr *err_r)
+bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r)
 {
     if (vk_clock_mono_ns() > h->deadline_ns)
         h->timed_out = true;
-    if (!h->timed_out && !h->t->closed)
-        return false;
-    *err_r = interrupted(h);
-    return true;
+    if (h->timed_out)
+        *err_r = interrupted(h);
+    return h->timed_out;
 }
 
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
@@ -304,6 +315,13 @@ vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsign
         const char *tail;
         h->denied = NULL;
         h->saw_insert = false;
+        h->saw_ddl = VK_DDL_NO;
+        h->alter = NULL;
+        if (vk_alter_maybe(sql)) {
+            vk_err e = vk_alter_prepare(h, a, sql, st_r, tail_r, err_r);
+            if (e != VK_AGAIN)
+                return e;
+        }
         int n = (int)sql.n + ended, rc = sqlite3_prepare_v3(h->db, sql.p, n, flags, st_r, &tail);
         if (rc == SQLITE_ERROR && !h->denied) {
             /* A schema that another connection changed is not read again for every kind of message: look,
@@ -389,7 +407,14 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
         *err_r = (vk_sqlerr){"SQL_NO_STATEMENT", VK_STR("SQL string does not contain any statement")};
         return VK_E_INVALID;
     }
-    bool saw_insert = h->saw_insert;
+    vk_cached made = {.st = st,
+                      .hash = hash,
+                      .n_text = (uint32_t)sql.n,
+                      .used = worth_keeping(st, sql, h->saw_insert) ? h->clock : 0,
+                      .writes = vk_dbh_writes(st),
+                      .saw_insert = h->saw_insert,
+                      .ddl = h->saw_ddl == VK_DDL_YES && !sqlite3_stmt_isexplain(st),
+                      .alter = h->alter};
     if (!blank(tail)) {
         vk_sqlerr ignored;
         vk_err e = vk_dbh_prepare_raw(h, a, tail, false, 0, &more, &rest, &ignored);
@@ -409,13 +434,8 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
         return VK_E_INVALID;
     }
     memcpy(text, sql.p, sql.n);
-    *c = (vk_cached){.st = st,
-                     .hash = hash,
-                     .n_text = (uint32_t)sql.n,
-                     .used = worth_keeping(st, sql, saw_insert) ? h->clock : 0,
-                     .text = text,
-                     .writes = vk_dbh_writes(st),
-                     .saw_insert = saw_insert};
+    *c = made;
+    c->text = text;
     *out_r = c;
     return VK_OK;
 }

@@ -41,8 +41,8 @@ vk_stream *vk_stream_by_baton(vk_dbt *t, vk_str baton, bool *expired_r)
         return NULL;
     for (vk_list *n = t->streams.next; n != &t->streams; n = n->next) {
         vk_stream *s = VK_CONTAINER(n, vk_stream, node);
-        if (s->id == id)
-            return !s->busy && same(s->token, token) ? s : NULL;
+        if (s->id == id && !s->socket)
+            return same(s->token, token) ? s : NULL;
     }
     for (uint32_t i = 0; i < t->n_expired; i++)
         if (t->expired[i].id == id && same(t->expired[i].token, token))
@@ -72,4 +72,12 @@ void vk_stream_free_texts(vk_stream *s)
     free(s->texts);
     s->texts = NULL;
     s->n_texts = 0;
+}
+
+vk_sql_text *vk_stream_text(vk_stream *s, int32_t id)
+{
+    for (uint32_t i = 0; i < s->n_texts; i++)
+        if (s->texts[i].id == id)
+            return &s->texts[i];
+    return NULL;
 }

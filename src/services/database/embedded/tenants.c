@@ -28,8 +28,9 @@ static vk_dbt *make(const char *id)
     if (!t)
         return NULL;
     snprintf(t->id, sizeof t->id, "%s", id);
-    vk_list *const lists[] = {&t->ready,          &t->queue, &t->urgent,  &t->waiting_turn,
-                              &t->waiting_stream, &t->idle,  &t->streams, &t->open};
+    vk_list *const lists[] = {&t->ready,          &t->queue,         &t->urgent,       &t->waiting_turn,
+                              &t->waiting_stream, &t->waiting_drain, &t->waiting_sync, &t->idle,
+                              &t->streams,        &t->open};
     for (size_t i = 0; i < VK_COUNT(lists); i++)
         vk_list_init(lists[i]);
     if (vk_map_add(&vk_db.tenants, &t->node, vk_hash_str(vk_str_z(id))) != VK_OK) {
@@ -111,59 +112,59 @@ static bool is_turn_holders(vk_dbt *t, vk_str body)
     if (!t->turn_taken)
         return false;
     vk_stream *s = vk_stream_by_baton(t, baton_hint(body), &expired);
-    return s && s->h && s->h->has_turn;
+    return s && !s->busy && s->h && s->h->has_turn;
 }
 
-static void refuse(vk_exchange *ex, int status, const char *code, const char *message)
+vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r)
 {
-    vk_sqlerr e = {code, vk_str_z(message)};
-    vk_put_error(&ex->out, &e);
-    if (status == 429 || status == 503) {
-        vk_err ignored = vk_header_add(ex, "Retry-After", VK_STR("1"));
-        VK_UNUSED(ignored); /* a hint */
-    }
-    vk_respond(ex, status, "application/json");
-}
-
-void vk_db_pipeline(vk_exchange *ex)
-{
-    vk_tenant *tenant = ex->principal;
-    vk_dbjob *j = VK_NEW(ex->arena, vk_dbjob);
-    if (!j) {
-        refuse(ex, 503, "SQLITE_NOMEM", "Out of memory");
-        return;
-    }
-    ex->ctx = j;
-    ex->out.max = VK_HRANA_RESPONSE_MAX +
-                  VK_HRANA_RESPONSE_MAX / 5; /* room for the errors of the requests past the limit */
-    if (!vk_buf_room(&ex->out, 1024)) {      /* most answers fit into this */
-        refuse(ex, 503, "SQLITE_NOMEM", "Out of memory");
-        return;
-    }
-    j->ex = ex;
+    vk_err e = VK_OK;
     vk_list_init(&j->node);
     pthread_mutex_lock(&vk_db.mu);
     vk_dbt *t = of_tenant(tenant);
-    bool closed = !t || t->closed || atomic_load(&tenant->closed) || vk_db.stopping;
-    bool full = !closed && (t->n_jobs >= VK_DB_JOBS_MAX || t->n_bytes > VK_DB_JOBS_BYTES);
-    bool no_memory = !t;
-    if (!closed && !full) {
+    if (!t) {
+        e = VK_E_NOMEM;
+        *why_r = "Out of memory";
+    } else if (t->closed || atomic_load(&tenant->closed) || vk_db.stopping) {
+        e = VK_E_UNAUTHORIZED;
+        *why_r = "This valet key was revoked";
+    } else if (t->broken) {
+        e = VK_E_IO;
+        *why_r = "The disk refused to store what was written; the build's database takes no request until "
+                 "the daemon is "
+                 "started again";
+    } else if (t->n_jobs >= VK_DB_JOBS_MAX || t->n_bytes > VK_DB_JOBS_BYTES) {
+        e = VK_E_BUSY;
+        *why_r = "Too many requests of this build are waiting; try again";
+    } else {
+        bool urgent = j->stream ? !j->stream->busy && j->stream->h && j->stream->h->has_turn
+                                : is_turn_holders(t, j->body);
         j->t = t;
         t->n_jobs++;
-        t->n_bytes += ex->body.n;
-        if (is_turn_holders(t, vk_buf_view(&ex->body)))
+        t->n_bytes += j->n_bytes;
+        if (urgent)
             vk_list_unshift(&t->urgent, &j->node);
         else
             vk_list_push(&t->queue, &j->node);
         vk_db_schedule(t);
     }
     pthread_mutex_unlock(&vk_db.mu);
-    if (no_memory)
-        refuse(ex, 503, "SQLITE_NOMEM", "Out of memory");
-    else if (closed)
-        refuse(ex, 401, "AUTH_JWT_INVALID", "This valet key was revoked");
-    else if (full)
-        refuse(ex, 429, "TRANSACTION_BUSY", "Too many requests of this build are waiting; try again");
+    return e;
+}
+
+void vk_db_resume(vk_dbjob *j, bool abort)
+{
+    vk_dbt *t = j->t;
+    pthread_mutex_lock(&vk_db.mu);
+    if (!j->resumed) { /* a revocation may have done it */
+        j->resumed = true;
+        j->aborted |= abort;
+        vk_list_remove(&j->node);
+        vk_list_unshift(j->stream->h->has_turn ? &t->urgent : &t->queue, &j->node);
+        vk_db_schedule(t);
+    } else {
+        j->aborted |= abort;
+    }
+    pthread_mutex_unlock(&vk_db.mu);
 }
 
 /* ---------------------------------------------------------------------------------------------- housekeeping
@@ -180,6 +181,10 @@ static void overdue(vk_dbt *t, int64_t now)
             break;
         j->turn_timeout = true;
         vk_list_remove(n);
+        vk_list_push(&late, n);
+    }
+    for (vk_list *n; t->closed && (n = vk_list_shift(&t->waiting_drain));) {
+        VK_CONTAINER(n, vk_dbjob, node)->resumed = true;
         vk_list_push(&late, n);
     }
     vk_list_splice(&late, &t->queue); /* in front of those that have not begun */
@@ -200,13 +205,29 @@ static vk_stream *idle_stream(vk_dbt *t, int64_t now)
 {
     for (vk_list *n = t->streams.next; n != &t->streams; n = n->next) {
         vk_stream *s = VK_CONTAINER(n, vk_stream, node);
-        if (s->busy || (!t->closed && now - s->used_ms < VK_DB_STREAM_IDLE_MS))
+        if (s->busy || (!t->closed && now - s->used_ms < VK_DB_STREAM_IDLE_MS) || (s->socket && !s->h))
             continue;
         s->busy = true;
-        vk_stream_remember_expired(t, s, now);
+        if (!s->socket)
+            vk_stream_remember_expired(t, s, now);
         return s;
     }
     return NULL;
+}
+
+/* A socket's stream lives on; what was open on it is rolled back, and its next request is told so. */
+static void expire(vk_dbt *t, vk_stream *s)
+{
+    if (!s->socket) {
+        vk_db_end_stream(t, s);
+        return;
+    }
+    vk_db_put_handle(s->h);
+    pthread_mutex_lock(&vk_db.mu);
+    s->h = NULL;
+    s->expired = true;
+    s->busy = false;
+    pthread_mutex_unlock(&vk_db.mu);
 }
 
 /* Under mu: a connection that nobody has used for long, out of the idle list. */
@@ -222,6 +243,21 @@ static vk_dbh *idle_handle(vk_dbt *t, int64_t now)
     return h;
 }
 
+/* Under mu, let go meanwhile. */
+static void sync_for_others(vk_dbt *t)
+{
+    struct vk_worker_slot none = {0};
+    vk_dbh *h;
+    const char *why;
+    pthread_mutex_unlock(&vk_db.mu);
+    if (vk_db_get_handle(t, &none, &h, &why) == VK_OK) {
+        bool ok = vk_sync_now(t, h);
+        VK_UNUSED(ok); /* those who wait are told */
+        vk_db_put_handle(h);
+    }
+    pthread_mutex_lock(&vk_db.mu);
+}
+
 /* Under mu, let go during file work. What is due for this build. */
 static void tidy(vk_dbt *t, int64_t now)
 {
@@ -229,9 +265,11 @@ static void tidy(vk_dbt *t, int64_t now)
     vk_dbh *h;
     overdue(t, now);
     t->running++; /* keeps it alive */
+    if (vk_sync_forgotten(t))
+        sync_for_others(t);
     while ((s = idle_stream(t, now))) {
         pthread_mutex_unlock(&vk_db.mu);
-        vk_db_end_stream(t, s);
+        expire(t, s);
         pthread_mutex_lock(&vk_db.mu);
     }
     while ((h = idle_handle(t, now))) {
@@ -247,7 +285,8 @@ static void tidy(vk_dbt *t, int64_t now)
 static bool has_work(const vk_dbt *t)
 {
     return t->closed || !vk_list_empty(&t->streams) || !vk_list_empty(&t->idle) ||
-           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream);
+           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream) ||
+           !vk_list_empty(&t->waiting_sync);
 }
 
 /* Under mu. What is due, build by build. */

@@ -1,0 +1,207 @@
+/* Between exchanges and jobs: POST /v2/pipeline, /v3/pipeline and /v3/cursor. */
+#include "services/database/embedded/db.h"
+
+static void refuse(vk_exchange *ex, int status, const char *code, const char *message)
+{
+    vk_sqlerr e = {code, vk_str_z(message)};
+    vk_buf_clear(&ex->out);
+    vk_put_error(&ex->out, &e);
+    if (status == 429 || status == 503) {
+        vk_err ignored = vk_header_add(ex, "Retry-After", VK_STR("1"));
+        VK_UNUSED(ignored); /* a hint */
+    }
+    vk_respond(ex, status, "application/json");
+}
+
+static void refuse_kind(vk_exchange *ex, vk_err e, const char *why)
+{
+    refuse(ex, vk_err_status(e),
+           e == VK_E_UNAUTHORIZED ? "AUTH_JWT_INVALID"
+           : e == VK_E_BUSY       ? "TRANSACTION_BUSY"
+           : e == VK_E_NOMEM      ? "SQLITE_NOMEM"
+                                  : "SQLITE_IOERR",
+           why);
+}
+
+/* ---- pipelines */
+
+struct pipeline {
+    vk_dbjob job;
+    vk_exchange *ex;
+};
+
+static void respond(vk_exchange *ex)
+{
+    struct pipeline *p = ex->ctx;
+    if (p->job.status == 429) {
+        vk_err e = vk_header_add(ex, "Retry-After", VK_STR("1"));
+        VK_UNUSED(e); /* a hint; the answer is right without it */
+    }
+    vk_respond(ex, p->job.status, p->job.content_type);
+}
+
+static void pipeline_answered(vk_dbjob *j)
+{
+    vk_exchange_post(VK_CONTAINER(j, struct pipeline, job)->ex, respond);
+}
+
+void vk_db_pipeline(vk_exchange *ex)
+{
+    const char *why = "Out of memory";
+    struct pipeline *p = VK_NEW(ex->arena, struct pipeline);
+    ex->ctx = p;
+    ex->out.max = VK_HRANA_RESPONSE_MAX + VK_HRANA_RESPONSE_MAX / 5;  /* room for the errors past the limit */
+    vk_err e = p && vk_buf_room(&ex->out, 1024) ? VK_OK : VK_E_NOMEM; /* most answers fit into this */
+    if (e == VK_OK) {
+        p->ex = ex;
+        p->job.mode = VK_DB_PIPELINE;
+        p->job.a = ex->arena;
+        p->job.out = &ex->out;
+        p->job.body = vk_buf_view(&ex->body);
+        p->job.n_bytes = ex->body.n;
+        p->job.ok_open = VK_STR("{\"type\":\"ok\",\"response\":{\"type\":\"");
+        p->job.error_open = VK_STR("{\"type\":\"error\",\"error\":");
+        p->job.answered = pipeline_answered;
+        e = vk_db_submit(ex->principal, &p->job, &why);
+    }
+    if (e != VK_OK)
+        refuse_kind(ex, e, why);
+}
+
+/* ---- cursors */
+
+/* Outlives its exchange when the client goes: then the job is told to end, and takes the cursor with it. */
+struct cursor {
+    vk_dbjob job;
+    vk_source source;
+    vk_task lines, over;
+    vk_loop *loop;
+    vk_exchange *ex; /* NULL: the client has gone */
+    vk_arena *arena;
+    vk_buf body, out;
+    bool started, ready, finished; /* the response; `out` is the loop's; the job has ended */
+    bool failed;
+};
+
+static void cursor_free(struct cursor *c)
+{
+    vk_buf_free(&c->body);
+    vk_buf_free(&c->out);
+    vk_arena_free(c->arena);
+    free(c);
+}
+
+static vk_err cursor_pull(vk_source *s, vk_buf *out)
+{
+    struct cursor *c = VK_CONTAINER(s, struct cursor, source);
+    if (c->ready && c->out.n) {
+        vk_buf_str(out, vk_buf_view(&c->out));
+        vk_buf_clear(&c->out);
+        return VK_OK;
+    }
+    if (c->finished)
+        return c->failed ? VK_E_IO : VK_E_NOT_FOUND;
+    if (c->ready) {
+        c->ready = false;
+        vk_db_resume(&c->job, false);
+    }
+    return VK_AGAIN;
+}
+
+/* The exchange ends: everything was sent, or nobody is there any more. */
+static void cursor_stop(vk_source *s)
+{
+    struct cursor *c = VK_CONTAINER(s, struct cursor, source);
+    c->ex = NULL;
+    if (c->finished)
+        cursor_free(c);
+    else
+        vk_db_resume(&c->job, true);
+}
+
+static void cursor_go(struct cursor *c)
+{
+    c->ready = true;
+    if (c->started) {
+        vk_source_ready(c->ex);
+    } else {
+        c->started = true;
+        vk_respond_source(c->ex, 200, "text/plain", &c->source);
+    }
+}
+
+static void lines_arrived(vk_task *t)
+{
+    struct cursor *c = VK_CONTAINER(t, struct cursor, lines);
+    if (c->ex && !c->finished)
+        cursor_go(c);
+}
+
+static void job_over(vk_task *t)
+{
+    struct cursor *c = VK_CONTAINER(t, struct cursor, over);
+    vk_exchange *ex = c->ex;
+    c->finished = true;
+    c->failed = c->job.status != 200;
+    if (!ex) {
+        cursor_free(c);
+    } else if (!c->failed || c->started) {
+        cursor_go(c);
+    } else { /* an error before the first line is a status */
+        vk_buf_clear(&ex->out);
+        vk_buf_str(&ex->out, vk_buf_view(&c->out));
+        c->ex = NULL;
+        if (c->job.status == 429) {
+            vk_err e = vk_header_add(ex, "Retry-After", VK_STR("1"));
+            VK_UNUSED(e); /* a hint */
+        }
+        vk_respond(ex, c->job.status, c->job.content_type);
+        cursor_free(c);
+    }
+}
+
+static void cursor_lines(vk_dbjob *j)
+{
+    struct cursor *c = VK_CONTAINER(j, struct cursor, job);
+    vk_loop_post(c->loop, &c->lines);
+}
+
+static void cursor_answered(vk_dbjob *j)
+{
+    struct cursor *c = VK_CONTAINER(j, struct cursor, job);
+    vk_loop_post(c->loop, &c->over);
+}
+
+void vk_db_cursor(vk_exchange *ex)
+{
+    const char *why = "Out of memory";
+    struct cursor *c = calloc(1, sizeof *c);
+    vk_arena *a = c ? vk_arena_new(VK_EX_ARENA_CAP) : NULL;
+    vk_err e = a ? VK_OK : VK_E_NOMEM;
+    if (e == VK_OK) {
+        c->arena = a;
+        c->ex = ex;
+        c->loop = ex->loop;
+        c->lines.run = lines_arrived;
+        c->over.run = job_over;
+        c->source = (vk_source){cursor_pull, cursor_stop};
+        vk_buf_init(&c->out, VK_EX_OUT_MAX);
+        c->body = ex->body; /* the exchange may go first */
+        vk_buf_init(&ex->body, 0);
+        c->job.mode = VK_DB_CURSOR;
+        c->job.a = a;
+        c->job.out = &c->out;
+        c->job.body = vk_buf_view(&c->body);
+        c->job.n_bytes = c->body.n;
+        c->job.answered = cursor_answered;
+        c->job.lines_ready = cursor_lines;
+        e = vk_db_submit(ex->principal, &c->job, &why);
+    }
+    if (e == VK_OK)
+        return;
+    if (a)
+        cursor_free(c);
+    else
+        free(c);
+    refuse_kind(ex, e, why);
+}
