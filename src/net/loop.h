@@ -37,7 +37,8 @@ typedef struct vk_task {
 
 typedef struct vk_loop {
     uv_loop_t uv;
-    uv_async_t wake;
+    uv_poll_t wake;
+    int wake_fd;
     uv_timer_t tick;
     _Atomic(vk_task *) posted;
     _Atomic bool stopping;
