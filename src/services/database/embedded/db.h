@@ -118,6 +118,7 @@ typedef struct vk_dbt {
     _Atomic bool recovered; /* what a killed process left in the -wal is on stable storage */
     bool in_ready;
     uint32_t running, handles;
+    uint32_t opening;      /* downloads that open the build's files now, by name */
     vk_list ready;         /* in vk_db.ready */
     vk_list queue, urgent; /* jobs; urgent ones hold or were granted the turn, and may run beside
                             * VK_DB_RUNNING others: those could be waiting for what they do */
@@ -280,6 +281,10 @@ bool vk_sync_now(vk_dbt *t, vk_dbh *h);
 VK_MUSTCHECK vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r);
 /* From any thread: a cursor's lines were taken, it may go on; with `abort` it ends. */
 void vk_db_resume(vk_dbjob *j, bool abort);
+/* The build's files stay where they are until vk_db_let_go. NULL: it is being closed, or there is no memory.
+ */
+vk_dbt *vk_db_hold(const char *build);
+void vk_db_let_go(vk_dbt *t);
 /* Under mu, which is let go meanwhile (hold a reference): when nothing of a closed build runs or is open,
  * takes it out of the map and tells those who wait for that. */
 void vk_db_closed_if_done(vk_dbt *t);

@@ -64,7 +64,7 @@ void vk_db_unref(vk_dbt *t)
 
 static bool in_use(const vk_dbt *t)
 {
-    return t->running || t->handles || t->n_jobs || t->n_streams || t->in_ready;
+    return t->running || t->handles || t->opening || t->n_jobs || t->n_streams || t->in_ready;
 }
 
 void vk_db_closed_if_done(vk_dbt *t)
@@ -84,6 +84,30 @@ void vk_db_closed_if_done(vk_dbt *t)
         free(w);
     }
     pthread_mutex_lock(&vk_db.mu);
+}
+
+vk_dbt *vk_db_hold(const char *build)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    vk_dbt *t = find(vk_str_z(build));
+    if (!t)
+        t = make(build);
+    if (t && t->closed)
+        t = NULL;
+    if (t)
+        t->opening++;
+    pthread_mutex_unlock(&vk_db.mu);
+    return t;
+}
+
+void vk_db_let_go(vk_dbt *t)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    t->opening--;
+    t->refs++;
+    vk_db_closed_if_done(t);
+    vk_db_unref(t);
+    pthread_mutex_unlock(&vk_db.mu);
 }
 
 /* ------------------------------------------------------------------------------------------------- requests
