@@ -111,13 +111,14 @@ typedef struct vk_dbt {
     vk_map_node node;
     char id[VK_BUILD_ID_MAX + 1];
     uint32_t refs;       /* tenants, and who looks at it for a moment */
-    _Atomic bool closed; /* revoked: no new work */
+    _Atomic bool closed; /* revoked: no new work. Set under mu, looked at anywhere */
     _Atomic bool
         broken; /* a sync failed: what was answered is safe, nothing more is promised until a restart */
-    _Atomic bool made; /* its folder and file exist */
-    bool recovered;    /* what a killed process left in the -wal is on stable storage */
+    _Atomic bool made;      /* its folder and file exist */
+    _Atomic bool recovered; /* what a killed process left in the -wal is on stable storage */
     bool in_ready;
     uint32_t running, handles;
+    uint32_t opening;      /* downloads that open the build's files now, by name */
     vk_list ready;         /* in vk_db.ready */
     vk_list queue, urgent; /* jobs; urgent ones hold or were granted the turn, and may run beside
                             * VK_DB_RUNNING others: those could be waiting for what they do */
@@ -161,10 +162,11 @@ typedef struct vk_dbjob {
     vk_pipeline p;
     vk_stream *stream; /* `local` until it is kept */
     vk_stream local;
-    bool parsed, attached, has_turn, turn_timeout, stream_timeout, aborted;
-    bool touched; /* a statement has run: the connection has something to remember */
-    bool resumed; /* CURSOR: no longer waiting for its lines to be taken */
-    bool begun;   /* CURSOR: lines were given out, so an error can no longer be a status */
+    bool parsed, attached, has_turn, turn_timeout, stream_timeout;
+    _Atomic bool aborted; /* CURSOR: nobody reads it any more */
+    bool touched;         /* a statement has run: the connection has something to remember */
+    bool resumed;         /* CURSOR: no longer waiting for its lines to be taken */
+    bool begun;           /* CURSOR: lines were given out, so an error can no longer be a status */
     int64_t set_aside_ms, stream_since;
     int64_t left_ns; /* of VK_DB_STATEMENT_MS, while it is set aside */
     uint64_t seq;    /* the commits that the answer saw */
@@ -214,9 +216,8 @@ extern struct vk_db vk_db;
 /* ---- sched.c */
 /* The worker's thread is about to wait or to take long: another one may run in its place. */
 void vk_db_give_slot(struct vk_worker_slot *w);
-/* Under mu. A statement can be inside one call for minutes, where nothing of ours is asked (trim, instr,
- * compiling): who has held a slot for a whole beat while others wait for one loses it, and goes on without.
- */
+/* Under mu. A statement can be inside one call for minutes, where nothing of ours is asked (LIKE, compiling):
+ * who has held a slot for a whole beat while others wait for one loses it, and goes on without. */
 void vk_db_take_slots_back(void);
 /* Under mu. A build waits for a thread and all slots are taken. */
 bool vk_db_pressed(void);
@@ -280,6 +281,10 @@ bool vk_sync_now(vk_dbt *t, vk_dbh *h);
 VK_MUSTCHECK vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r);
 /* From any thread: a cursor's lines were taken, it may go on; with `abort` it ends. */
 void vk_db_resume(vk_dbjob *j, bool abort);
+/* The build's files stay where they are until vk_db_let_go. NULL: it is being closed, or there is no memory.
+ */
+vk_dbt *vk_db_hold(const char *build);
+void vk_db_let_go(vk_dbt *t);
 /* Under mu, which is let go meanwhile (hold a reference): when nothing of a closed build runs or is open,
  * takes it out of the map and tells those who wait for that. */
 void vk_db_closed_if_done(vk_dbt *t);
@@ -303,9 +308,8 @@ void vk_dbh_done(vk_dbh *h, vk_cached *c);
 VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsigned flags,
                                        sqlite3_stmt **st_r, vk_str *tail_r, vk_sqlerr *err_r);
 bool vk_dbh_writes(sqlite3_stmt *st);
-/* No further statement of this request may begin: its time is up or its build was revoked; *err_r says so.
- * Short statements never come to where SQLite asks. */
-bool vk_dbh_over(vk_dbh *h, vk_sqlerr *err_r);
+/* The request's time is up; *err_r says so. Short statements never come to where SQLite asks. */
+bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r);
 /* What SQLite says of `rc`, in Hrana's codes. */
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc);
 
@@ -355,6 +359,8 @@ vk_outcome vk_exec_protocol(vk_run *r, vk_str why);
 vk_outcome vk_exec_failed(vk_run *r, int rc);
 vk_outcome vk_exec_text(vk_run *r, const vk_hrana_stmt *s, vk_str *sql_r);
 vk_outcome vk_exec_bind(vk_run *r, sqlite3_stmt *st, const vk_hrana_stmt *s);
+/* Before a statement is prepared: DONE, FAILED (no time is left) or OVER. */
+vk_outcome vk_exec_begin(vk_run *r);
 /* Before the first step of any statement. */
 vk_outcome vk_exec_turn(vk_run *r, bool writes);
 /* After its last one. */

@@ -23,7 +23,7 @@ static int on_progress(void *arg)
     vk_db_give_slot(h->worker);
     if (vk_clock_mono_ns() > h->deadline_ns)
         h->timed_out = true;
-    return h->timed_out || h->t->closed;
+    return h->timed_out || atomic_load_explicit(&h->t->closed, memory_order_relaxed);
 }
 
 /* Somebody else has the file's lock: another connection's checkpoint or recovery, or a BEGIN IMMEDIATE that
@@ -227,14 +227,13 @@ static vk_sqlerr interrupted(const vk_dbh *h)
                            : VK_STR("SQLite error: interrupted: the build's keys were revoked")};
 }
 
-bool vk_dbh_over(vk_dbh *h, vk_sqlerr *err_r)
+bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r)
 {
     if (vk_clock_mono_ns() > h->deadline_ns)
         h->timed_out = true;
-    if (!h->timed_out && !h->t->closed)
-        return false;
-    *err_r = interrupted(h);
-    return true;
+    if (h->timed_out)
+        *err_r = interrupted(h);
+    return h->timed_out;
 }
 
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)

@@ -348,6 +348,8 @@ static bool settle(vk_dbjob *j, vk_run *r, vk_outcome o, bool *again_r)
 bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
 {
     const char *why;
+    if (!j->attached)
+        j->left_ns = (int64_t)VK_DB_STATEMENT_MS * 1000000;
     if (!j->parsed && !parse(j))
         return true;
     if (!j->attached)

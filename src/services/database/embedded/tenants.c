@@ -64,7 +64,7 @@ void vk_db_unref(vk_dbt *t)
 
 static bool in_use(const vk_dbt *t)
 {
-    return t->running || t->handles || t->n_jobs || t->n_streams || t->in_ready;
+    return t->running || t->handles || t->opening || t->n_jobs || t->n_streams || t->in_ready;
 }
 
 void vk_db_closed_if_done(vk_dbt *t)
@@ -84,6 +84,30 @@ void vk_db_closed_if_done(vk_dbt *t)
         free(w);
     }
     pthread_mutex_lock(&vk_db.mu);
+}
+
+vk_dbt *vk_db_hold(const char *build)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    vk_dbt *t = find(vk_str_z(build));
+    if (!t)
+        t = make(build);
+    if (t && t->closed)
+        t = NULL;
+    if (t)
+        t->opening++;
+    pthread_mutex_unlock(&vk_db.mu);
+    return t;
+}
+
+void vk_db_let_go(vk_dbt *t)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    t->opening--;
+    t->refs++;
+    vk_db_closed_if_done(t);
+    vk_db_unref(t);
+    pthread_mutex_unlock(&vk_db.mu);
 }
 
 /* ------------------------------------------------------------------------------------------------- requests
@@ -159,7 +183,7 @@ void vk_db_resume(vk_dbjob *j, bool abort)
         j->resumed = true;
         j->aborted |= abort;
         vk_list_remove(&j->node);
-        vk_list_push(&t->urgent, &j->node);
+        vk_list_unshift(j->stream->h->has_turn ? &t->urgent : &t->queue, &j->node);
         vk_db_schedule(t);
     } else {
         j->aborted |= abort;
@@ -183,12 +207,12 @@ static void overdue(vk_dbt *t, int64_t now)
         vk_list_remove(n);
         vk_list_push(&late, n);
     }
-    vk_list_splice(&late, &t->queue); /* in front of those that have not begun */
-    vk_list_splice(&t->queue, &late);
     for (vk_list *n; t->closed && (n = vk_list_shift(&t->waiting_drain));) {
         VK_CONTAINER(n, vk_dbjob, node)->resumed = true;
-        vk_list_push(&t->urgent, n);
+        vk_list_push(&late, n);
     }
+    vk_list_splice(&late, &t->queue); /* in front of those that have not begun */
+    vk_list_splice(&t->queue, &late);
     for (vk_list *n; (n = t->waiting_stream.next) != &t->waiting_stream;) {
         vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
         if (!t->closed && now - j->set_aside_ms < VK_DB_STREAM_WAIT_MS)
@@ -285,7 +309,8 @@ static void tidy(vk_dbt *t, int64_t now)
 static bool has_work(const vk_dbt *t)
 {
     return t->closed || !vk_list_empty(&t->streams) || !vk_list_empty(&t->idle) ||
-           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream);
+           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream) ||
+           !vk_list_empty(&t->waiting_sync);
 }
 
 /* Under mu. What is due, build by build. */
