@@ -244,7 +244,7 @@ vk_outcome vk_exec_stmt(vk_run *r, const vk_hrana_stmt *s)
         o = vk_exec_text(r, s, &sql);
     if (o != VK_O_DONE)
         return o;
-    if (vk_dbh_over(r->h, &r->err) || vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
+    if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
         return VK_O_FAILED;
     o = execute(r, c, s);
     vk_dbh_done(r->h, c);

@@ -352,8 +352,6 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
         j->left_ns = (int64_t)VK_DB_STATEMENT_MS * 1000000;
     if (!j->parsed && !parse(j))
         return true;
-    if (!j->attached)
-        j->left_ns = (int64_t)VK_DB_STATEMENT_MS * 1000000;
     if (j->stream && !j->attached)
         attach_socket(j);
     if (!j->attached) {
