@@ -395,6 +395,67 @@ struct flag {
     _Atomic bool *up;
 };
 
+/* Temporary tables and sorting live in memory: a request that wants too much of it fails, and others go on.
+ */
+static void memory_is_bounded(void **state)
+{
+    VK_UNUSED(state);
+    assert_int_equal(
+        execute(token_b,
+                "CREATE TEMP TABLE big AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n "
+                "LIMIT 1000000) SELECT i, hex(randomblob(100)) AS x FROM n"),
+        200);
+    assert_has("\"SQLITE_NOMEM\"");
+    assert_has("is used up");
+    assert_int_equal(
+        execute(token_b,
+                "SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT "
+                "1000) SELECT hex(randomblob(100)) AS x FROM n ORDER BY x)"),
+        200);
+    assert_has("\"value\":\"1000\"");
+}
+
+static int ask_and_not_read(const char *token, const char *json)
+{
+    char text[1024];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 4096;
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    int n = snprintf(text, sizeof text,
+                     "POST /v2/pipeline HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %zu\r\nAuthorization: "
+                     "Bearer %s\r\n\r\n%s",
+                     strlen(json), token, json);
+    assert_int_equal(send(fd, text, (size_t)n, 0), n);
+    return fd;
+}
+
+/* Answers that nobody takes are memory too. */
+static void untaken_answers_are_bounded(void **state)
+{
+    static const char json[] =
+        "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"SELECT hex(zeroblob(4500000))\"}},"
+        "{\"type\":\"close\"}]}";
+    int fds[8], status = 200;
+    VK_UNUSED(state);
+    for (size_t i = 0; i < VK_COUNT(fds); i++)
+        fds[i] = ask_and_not_read(token_b, json);
+    for (int i = 0; i < 100 && status == 200; i++) {
+        usleep(50000);
+        status = execute(token_b, "SELECT 1");
+    }
+    assert_int_equal(status, 429);
+    assert_has("TRANSACTION_BUSY");
+    for (size_t i = 0; i < VK_COUNT(fds); i++)
+        close(fds[i]);
+    for (int i = 0; i < 100 && status != 200; i++) {
+        usleep(50000);
+        status = execute(token_b, "SELECT 1");
+    }
+    assert_int_equal(status, 200);
+}
+
 static void told(void *arg)
 {
     struct flag *f = arg;
@@ -457,6 +518,8 @@ int main(void)
         cmocka_unit_test(a_writer_waits_five_seconds_at_most),
         cmocka_unit_test(streams_are_bounded),
         cmocka_unit_test(large_answers_are_cut),
+        cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(untaken_answers_are_bounded),
         cmocka_unit_test(exports_a_database),
         cmocka_unit_test(revocation_ends_everything),
     };

@@ -31,7 +31,15 @@ enum {
     VK_DB_CACHE_TEXT = 4096,      /* longer SQL is not kept */
     VK_DB_PAGES_MAX = 262144,     /* × 4096 bytes = 1 GiB a build */
     VK_DB_JOURNAL_KEEP = 4 << 20, /* bytes of -wal kept after a checkpoint */
-    VK_DB_PROGRESS_OPS = 1000,    /* VM steps between two looks at the clock */
+    VK_DB_HEAP_CONNECTION =
+        64 << 20, /* bytes of SQLite's memory: temporary tables, sorting, values, page cache */
+    VK_DB_HEAP_BUILD = 192 << 20,
+    VK_DB_HEAP_ALL = 1 << 30,
+    VK_DB_HEAP_LEAST = 4 << 20, /* what any request gets, so that short ones go on beside greedy ones */
+    VK_DB_ANSWERS_MAX =
+        32 << 20, /* bytes of a build's large answers that clients have not taken yet; then 429 */
+    VK_DB_ANSWER_LARGE = 64 << 10,
+    VK_DB_PROGRESS_OPS = 1000, /* VM steps between two looks at the clock */
     VK_DB_TOKEN = 16,
 };
 
@@ -70,6 +78,7 @@ typedef struct vk_dbh {
     uint32_t ddl_omitted;
     bool timed_out;
     const char *denied;
+    int64_t heap;   /* what its requests have taken and not given back */
     uint32_t clock; /* of the cache */
     vk_cached cache[VK_DB_CACHE];
 } vk_dbh;
@@ -128,6 +137,8 @@ typedef struct vk_dbt {
     bool turn_taken;
     bool committing, syncing;
     uint64_t commit_seq, synced_seq; /* commits that are visible, and that are on stable storage */
+    _Atomic int64_t heap;            /* of its connections */
+    _Atomic size_t answers;          /* bytes of large answers on their way */
     vk_list idle;                    /* connections */
     uint32_t n_idle;
     vk_list streams;
@@ -208,6 +219,7 @@ struct vk_db {
     bool dozing;   /* the housekeeper sleeps for long */
     bool tidy_now; /* a build was closed: it does not wait for its next round */
     bool stopping;
+    _Atomic int64_t heap; /* of all connections */
     pthread_t thread[VK_DB_THREADS_MAX], keeper;
     struct vk_worker_slot worker[VK_DB_THREADS_MAX];
 };

@@ -195,6 +195,8 @@ void vk_dbh_close(vk_dbh *h)
         sqlite3_db_config(h->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(h->db);
     vk_buf_free(&h->ddl);
+    atomic_fetch_sub(&h->t->heap, h->heap);
+    atomic_fetch_sub(&vk_db.heap, h->heap);
     free(h);
 }
 
@@ -247,6 +249,11 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
     if (primary == SQLITE_NOMEM && vk_sqlite_stack_was_short()) {
         e.code = "SQLITE_NOMEM";
         e.message = VK_STR("SQLite error: views, triggers, foreign keys or subqueries are nested too deeply");
+    } else if (primary == SQLITE_NOMEM && vk_sqlite_memory_was_short()) {
+        e.code = "SQLITE_NOMEM";
+        e.message = VK_STR(
+            "SQLite error: out of memory: what this build may use for temporary tables, sorting and values "
+            "is used up");
     } else if (h->denied && (primary == SQLITE_AUTH || primary == SQLITE_ERROR)) {
         e.code = "SQLITE_AUTH";
         e.message = vk_arena_printf(a, "SQLite error: not authorized: %s", h->denied);

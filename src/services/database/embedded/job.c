@@ -345,6 +345,28 @@ static bool settle(vk_dbjob *j, vk_run *r, vk_outcome o, bool *again_r)
     return true;
 }
 
+/* What the request may take: its connection's share, its build's, everybody's, whichever is least. */
+static int64_t heap_left(const vk_dbh *h)
+{
+    int64_t left = VK_DB_HEAP_CONNECTION - h->heap, build = VK_DB_HEAP_BUILD - atomic_load(&h->t->heap),
+            all = VK_DB_HEAP_ALL - atomic_load(&vk_db.heap);
+    left = build < left ? build : left;
+    left = all < left ? all : left;
+    return left > VK_DB_HEAP_LEAST ? left : VK_DB_HEAP_LEAST;
+}
+
+static vk_outcome run(vk_run *r)
+{
+    vk_dbh *h = r->h;
+    vk_sqlite_memory_begin(heap_left(h));
+    vk_outcome o = r->j->mode == VK_DB_CURSOR ? vk_run_cursor(r) : vk_run_requests(r);
+    int64_t taken = vk_sqlite_memory_end();
+    h->heap += taken;
+    atomic_fetch_add(&h->t->heap, taken);
+    atomic_fetch_add(&vk_db.heap, taken);
+    return o;
+}
+
 bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
 {
     const char *why;
@@ -379,7 +401,7 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
         s->h->timed_out = false;
         s->h->deadline_ns = vk_clock_mono_ns() + j->left_ns;
         vk_run r = {.j = j, .h = s->h, .out = j->out, .a = j->a};
-        vk_outcome o = j->mode == VK_DB_CURSOR ? vk_run_cursor(&r) : vk_run_requests(&r);
+        vk_outcome o = run(&r);
         if (o == VK_O_DONE)
             return finish(j);
         if (settle(j, &r, o, &again))

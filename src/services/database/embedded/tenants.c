@@ -156,6 +156,10 @@ vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r)
         *why_r = "The disk refused to store what was written; the build's database takes no request until "
                  "the daemon is "
                  "started again";
+    } else if (atomic_load_explicit(&t->answers, memory_order_relaxed) > VK_DB_ANSWERS_MAX) {
+        e = VK_E_BUSY;
+        *why_r =
+            "Too much of what this build has asked for is not taken yet; read the answers, then try again";
     } else if (t->n_jobs >= VK_DB_JOBS_MAX || t->n_bytes > VK_DB_JOBS_BYTES) {
         e = VK_E_BUSY;
         *why_r = "Too many requests of this build are waiting; try again";
