@@ -1,9 +1,13 @@
 /* Sealed records: XChaCha20-Poly1305 with a key per record version and a key commitment.
  *
- *   "VKS1" | alg u8 = 1 | flags u8 = 0 | key_id u32 BE | version u64 BE | nonce 24 | commitment 32 |
- * ciphertext | tag 16 okm(64) = HKDF-SHA256(ikm = key, salt = record id, info = "valetkey/rec/v1" ‖ lp(table)
- * ‖ lp(record) ‖ lp(version)) key = okm[0..31], commitment = okm[32..63] AAD = header up to and with the
- * nonce ‖ lp(table) ‖ lp(record) ‖ lp(version) ‖ lp(org) ‖ lp(build)      lp = u32 BE length + bytes
+ *   record     = "VKS1" | alg u8 = 1 | flags u8 = 0 | key_id u32 BE | version u64 BE | nonce 24
+ *                | commitment 32 | ciphertext | tag 16
+ *   okm (64)   = HKDF-SHA256(ikm = key, salt = record id,
+ *                info = "valetkey/rec/v1" ‖ lp(table) ‖ lp(record) ‖ lp(version))
+ *   key        = okm[0..31], commitment = okm[32..63]
+ *   AAD        = header up to and with the nonce
+ *                ‖ lp(table) ‖ lp(record) ‖ lp(version) ‖ lp(org) ‖ lp(build)
+ *   lp(x)      = u32 BE length + bytes
  *
  * The AAD ties a record to its place: one moved to another name, build or version does not open. The cipher
  * alone does not commit to its key, so the commitment is compared (constant time) before anything is

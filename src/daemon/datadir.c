@@ -30,7 +30,8 @@ enum {
  * error. */
 static bool looks_foreign(int data_fd)
 {
-    static const char *const ours[] = {"lock", "valetkey.db", "vault", "admin.token"};
+    static const char *const ours[] = {"lock", "valetkey.db", "vault", "admin.token",
+                                       "admin.token.new"}; /* any may be the only one after a power cut */
     bool other = false;
     int fd = openat(data_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);

@@ -1,81 +1,19 @@
 #include "http/conn.h"
 
-#include "core/log.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
-    ACCEPT_BATCH = 16,
-    ACCEPT_PAUSE_MS = 100, /* after the process ran out of descriptors */
     DISCARD_MAX = 64 * 1024,
     LINGER_MAX = 1024 * 1024,
-    SENDFILE_MAX = 1024 * 1024,
-    SEND_TURN_MAX = 4 * 1024 * 1024, /* for one connection, before the others have their turn */
-    SOURCE_EMPTY_MAX = 64,           /* times a source may give nothing without saying that it waits */
-    SIZE_LINE = 20,                  /* of a chunk: "<hex>\r\n" */
-    FDS_MAX = 4,                     /* descriptors taken off one message; all but one are closed */
+    FDS_MAX = 4, /* descriptors taken off one message; all but one are closed */
 };
-
-enum state {
-    S_HEAD,   /* waits for a head, or has a part of one */
-    S_BODY,   /* collects the body */
-    S_WAIT,   /* the handler has the exchange */
-    S_SEND,   /* the answer is going out */
-    S_LINGER, /* refused with input unread: reads on for a while so that no RST overtakes the answer */
-    S_GONE,   /* closed; waits for the handler or for libuv */
-};
-
-typedef struct vk_conn {
-    vk_io io;
-    vk_server *server;
-    vk_list node;
-    vk_timer timer;
-    vk_exchange *ex;
-    char *in; /* borrowed from the loop while there is input */
-    uint32_t in_at, in_n;
-    uint32_t in_high; /* most bytes that `in` has held */
-    uint8_t state;
-    bool eof, keep, in_advance, kick, io_closed;
-    bool drained;     /* the last read took all there was */
-    bool lasting;     /* a peer of ours: no limit between requests */
-    bool in_secret;   /* what went through `in` must be wiped */
-    bool cut;         /* the answer ends in the middle */
-    bool head_begun;  /* a part of a head is here: its deadline runs */
-    bool unread_body; /* an answer now leaves input behind that nobody reads */
-    bool discard;     /* refused in head(), but the body is small: read past it and keep the connection */
-    vk_framing framing;
-    uint64_t body_left;
-    vk_chunked chunked;
-    size_t sent; /* of head_out + out */
-    size_t lingered;
-    int passed_fd;
-    uid_t peer_uid;
-    void (*gone)(void *arg);
-    void *gone_arg;
-} vk_conn;
 
 static void advance(vk_conn *c);
 static void shut(vk_conn *c);
 
-/* ------------------------------------------------------------------------------------------------ life and
- * death */
-
-/* libuv still refers to the listening socket, inside of *s, until its closing was reported. */
-static void maybe_gone(vk_server *s)
-{
-    void (*last_gone)(vk_server *) = s->last_gone;
-    if (!s->closing || s->n_conns || s->accepting || !last_gone)
-        return;
-    s->last_gone = NULL;
-    last_gone(s);
-}
+/* ---- life and death ---- */
 
 static void conn_free(vk_conn *c)
 {
@@ -87,7 +25,7 @@ static void conn_free(vk_conn *c)
     if (c->gone)
         c->gone(c->gone_arg);
     free(c);
-    maybe_gone(s);
+    vk_server_maybe_gone(s);
 }
 
 static void on_io_closed(vk_io *io)
@@ -137,7 +75,7 @@ static void on_timeout(vk_timer *t)
         shut(c);
 }
 
-static void arm(vk_conn *c, int64_t ms)
+void vk_conn_arm(vk_conn *c, int64_t ms)
 {
     vk_timer_set(c->io.loop, &c->timer, ms, on_timeout);
 }
@@ -147,8 +85,7 @@ bool vk_conn_must_close(const vk_conn *c)
     return !c->keep || c->unread_body || c->server->closing || c->state == S_GONE;
 }
 
-/* -------------------------------------------------------------------------------------------------------
- * input */
+/* ---- input ---- */
 
 /* Keeps the first descriptor of a message and closes all others; the kernel closes what does not fit. */
 static void take_fds(vk_conn *c, struct msghdr *m)
@@ -295,7 +232,7 @@ static bool take_head(vk_conn *c)
         if (c->lasting)
             vk_timer_clear(c->io.loop, &c->timer);
         else
-            arm(c, VK_IDLE_MS);
+            vk_conn_arm(c, VK_IDLE_MS);
         return false;
     }
     int used = vk_head_request(c->in + c->in_at, left, &h);
@@ -311,7 +248,7 @@ static bool take_head(vk_conn *c)
         }
         if (!c->head_begun) {
             c->head_begun = true;
-            arm(c, VK_HEAD_DEADLINE_MS);
+            vk_conn_arm(c, VK_HEAD_DEADLINE_MS);
         }
         vk_io_want(&c->io, VK_READ);
         return false;
@@ -422,140 +359,22 @@ static bool take_body(vk_conn *c)
         return true;
     if (c->state == S_BODY && !c->eof) {
         vk_io_want(&c->io, VK_READ);
-        arm(c, VK_BODY_STALL_MS);
+        vk_conn_arm(c, VK_BODY_STALL_MS);
         return false;
     }
     return c->state == S_BODY;
 }
 
-/* ------------------------------------------------------------------------------------------------------
- * output */
-
-/* What was sent so far is not the whole answer, and the peer must see that: without a last chunk it does;
- * where the end of the connection ends the body, the connection is reset. */
-static void cut_off(vk_conn *c)
-{
-    c->ex->source_done = c->ex->close = c->cut = true;
-}
-
-/* Asks the source for the next piece, into `out`, in chunk form when that is how it is sent. False: there is
- * none yet.
- */
-static bool put_source(vk_exchange *ex, vk_conn *c)
-{
-    vk_buf *out = &ex->out;
-    size_t front = ex->source_chunked ? SIZE_LINE : 0, n = 0;
-    vk_err e = VK_OK;
-    vk_buf_clear(out);
-    c->sent = ex->head_out.n;
-    if (!vk_buf_room(out, front)) {
-        vk_buf_clear(out);
-        cut_off(c);
-        return true;
-    }
-    out->n = front;
-    for (int tries = 0; e == VK_OK && n == 0; tries++) {
-        e = tries < SOURCE_EMPTY_MAX ? ex->source->pull(ex->source, out) : VK_E_INTERNAL;
-        e = out->err ? out->err : e;
-        n = out->n - front;
-    }
-    if (n && front) { /* the line ends where the payload begins; the room in front of it is skipped */
-        char line[SIZE_LINE + 1];
-        size_t w = (size_t)snprintf(line, sizeof line, "%zx\r\n", n);
-        memcpy(out->p + SIZE_LINE - w, line, w);
-        c->sent += SIZE_LINE - w;
-        vk_buf_lit(out, "\r\n");
-    } else if (front) {
-        vk_buf_clear(out);
-    }
-    if (e == VK_E_NOT_FOUND) {
-        ex->source_done = true;
-        if (front)
-            vk_buf_lit(out, "0\r\n\r\n");
-    } else if (e != VK_OK && e != VK_AGAIN) {
-        cut_off(c);
-    }
-    if (out->err) { /* a chunk without its end is no chunk */
-        vk_buf_clear(out);
-        c->sent = ex->head_out.n;
-        cut_off(c);
-    }
-    return n > 0 || ex->source_done;
-}
-
-/* Head and collected body. VK_OK: all is in the socket. */
-static vk_err send_bytes(vk_conn *c)
-{
-    vk_exchange *ex = c->ex;
-    size_t head = ex->head_out.n, all = head + ex->out.n;
-    while (c->sent < all) {
-        struct iovec iov[2];
-        struct msghdr m = {.msg_iov = iov};
-        if (c->sent < head)
-            iov[m.msg_iovlen++] = (struct iovec){(char *)(uintptr_t)ex->head_out.p + c->sent, head - c->sent};
-        size_t skip = c->sent > head ? c->sent - head : 0;
-        if (ex->out.n > skip)
-            iov[m.msg_iovlen++] = (struct iovec){ex->out.p + skip, ex->out.n - skip};
-        ssize_t n = sendmsg(c->io.fd, &m, MSG_NOSIGNAL | (ex->file_left > 0 ? MSG_MORE : 0));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno == EAGAIN ? VK_AGAIN : VK_E_IO;
-        c->sent += (size_t)n;
-        if (c->sent < all)
-            return VK_AGAIN;
-    }
-    return VK_OK;
-}
-
-static vk_err send_file(vk_conn *c)
-{
-    vk_exchange *ex = c->ex;
-    int64_t stop = ex->file_left > SEND_TURN_MAX ? ex->file_left - SEND_TURN_MAX : 0;
-    while (ex->file_left > stop) {
-        off_t at = ex->file_at;
-        size_t want = ex->file_left > SENDFILE_MAX ? SENDFILE_MAX : (size_t)ex->file_left;
-        ssize_t n = sendfile(c->io.fd, ex->file_fd, &at, want);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) /* 0: the file became shorter than we promised */
-            return n < 0 && errno == EAGAIN ? VK_AGAIN : VK_E_IO;
-        ex->file_at += n;
-        ex->file_left -= n;
-    }
-    return ex->file_left ? VK_AGAIN : VK_OK;
-}
-
-/* VK_OK: all is sent. VK_AGAIN: the peer's window is full, or it is the others' turn. VK_E_BUSY: the source
- * waits. VK_E_IO: over. */
-static vk_err send_some(vk_conn *c)
-{
-    vk_exchange *ex = c->ex;
-    for (size_t turn = 0;;) {
-        vk_err e = send_bytes(c);
-        if (e == VK_OK && ex->file_left > 0)
-            e = send_file(c);
-        if (e != VK_OK || !ex->source || ex->source_done)
-            return e;
-        turn += ex->out.n;
-        if (turn > SEND_TURN_MAX)
-            return VK_AGAIN;
-        if (!put_source(ex, c)) {
-            vk_io_want(&c->io, 0); /* the source says when (vk_source_ready) */
-            vk_timer_clear(c->io.loop, &c->timer);
-            return VK_E_BUSY;
-        }
-    }
-}
+/* ---- output ---- */
 
 static bool send_answer(vk_conn *c)
 {
-    switch (send_some(c)) {
+    switch (vk_conn_send(c)) {
     case VK_OK:
         break;
     case VK_AGAIN:
         vk_io_want(&c->io, VK_WRITE);
-        arm(c, VK_WRITE_STALL_MS);
+        vk_conn_arm(c, VK_WRITE_STALL_MS);
         return false;
     case VK_E_BUSY:
         return false;
@@ -581,7 +400,7 @@ static bool send_answer(vk_conn *c)
     shutdown(c->io.fd, SHUT_WR);
     c->state = S_LINGER;
     c->lingered = 0;
-    arm(c, VK_LINGER_MS);
+    vk_conn_arm(c, VK_LINGER_MS);
     return true;
 }
 
@@ -672,10 +491,7 @@ static void on_ready(vk_io *io, int events)
     advance(c);
 }
 
-/* ------------------------------------------------------------------------------------------------------
- * server */
-
-static vk_err adopt(vk_server *s, int fd, vk_conn **out_r)
+vk_err vk_conn_open(vk_server *s, int fd, vk_conn **out_r)
 {
     vk_conn *c = calloc(1, sizeof *c);
     if (!c)
@@ -700,98 +516,12 @@ static vk_err adopt(vk_server *s, int fd, vk_conn **out_r)
     return VK_OK;
 }
 
-vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
+void vk_conns_close_idle(vk_server *s)
 {
-    vk_conn *c;
-    vk_err e = s->closing ? VK_E_UNAVAILABLE : adopt(s, fd, &c);
-    if (e != VK_OK)
-        return e;
-    c->lasting = true;
-    c->gone = gone;
-    c->gone_arg = arg;
-    return VK_OK;
-}
-
-void vk_server_take(vk_server *s, int fd)
-{
-    vk_conn *c;
-    if (s->closing || s->n_conns >= VK_CONNS_MAX || adopt(s, fd, &c) != VK_OK)
-        close(fd);
-    else
-        arm(c, VK_IDLE_MS);
-}
-
-static void accept_again(vk_timer *t)
-{
-    vk_server *s = VK_CONTAINER(t, vk_server, retry);
-    vk_io_want(&s->accept, VK_READ);
-}
-
-static void accept_failed(vk_server *s, int err)
-{
-    if (err != EMFILE && err != ENFILE && err != ENOBUFS && err != ENOMEM)
-        return;
-    /* The connection stays in the queue and the socket readable: without a pause this loop would do nothing
-     * else. */
-    vk_log(VK_WARN, "new connections wait: %s", vk_errno_text(err));
-    vk_io_want(&s->accept, 0);
-    vk_timer_set(s->loop, &s->retry, ACCEPT_PAUSE_MS, accept_again);
-}
-
-static void on_accept(vk_io *io, int events)
-{
-    vk_server *s = VK_CONTAINER(io, vk_server, accept);
-    VK_UNUSED(events);
-    for (int i = 0; i < ACCEPT_BATCH; i++) {
-        int on = 1, fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
-            accept_failed(s, errno);
-            return;
-        }
-        if (s->names)
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (s->place)
-            s->place(s, fd);
-        else
-            vk_server_take(s, fd);
-    }
-}
-
-void vk_server_init(vk_server *s, vk_loop *loop, const vk_handler *handler, void *ctx)
-{
-    *s = (vk_server){.loop = loop, .handler = handler, .ctx = ctx};
-    vk_list_init(&s->conns);
-}
-
-vk_err vk_server_listen(vk_server *s, int fd)
-{
-    vk_err e = vk_io_open(s->loop, &s->accept, fd, on_accept);
-    if (e == VK_OK) {
-        s->accepting = true;
-        vk_io_want(&s->accept, VK_READ);
-    }
-    return e;
-}
-
-static void on_accept_closed(vk_io *io)
-{
-    vk_server *s = VK_CONTAINER(io, vk_server, accept);
-    s->accepting = false;
-    maybe_gone(s);
-}
-
-void vk_server_close(vk_server *s, void (*last_gone)(vk_server *s))
-{
-    s->closing = true;
-    s->last_gone = last_gone;
-    vk_timer_clear(s->loop, &s->retry);
-    if (s->accepting)
-        vk_io_close(&s->accept, on_accept_closed);
     for (vk_list *n = s->conns.next, *next; n != &s->conns; n = next) {
         next = n->next;
         vk_conn *c = VK_CONTAINER(n, vk_conn, node);
         if (c->state == S_HEAD && c->in_n == c->in_at && !c->in_advance)
             shut(c);
     }
-    maybe_gone(s);
 }

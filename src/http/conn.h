@@ -1,8 +1,46 @@
-/* Between exchange.c and conn.c only. */
+/* One connection, between exchange.c, conn.c, conn_send.c and server.c only. */
 #ifndef VK_HTTP_CONN_H
 #define VK_HTTP_CONN_H
 
 #include "http/server.h"
+
+enum state {
+    S_HEAD,   /* waits for a head, or has a part of one */
+    S_BODY,   /* collects the body */
+    S_WAIT,   /* the handler has the exchange */
+    S_SEND,   /* the answer is going out */
+    S_LINGER, /* refused with input unread: reads on for a while so that no RST overtakes the answer */
+    S_GONE,   /* closed; waits for the handler or for libuv */
+};
+
+typedef struct vk_conn {
+    vk_io io;
+    vk_server *server;
+    vk_list node;
+    vk_timer timer;
+    vk_exchange *ex;
+    char *in; /* borrowed from the loop while there is input */
+    uint32_t in_at, in_n;
+    uint32_t in_high; /* most bytes that `in` has held */
+    uint8_t state;
+    bool eof, keep, in_advance, kick, io_closed;
+    bool drained;     /* the last read took all there was */
+    bool lasting;     /* a peer of ours: no limit between requests */
+    bool in_secret;   /* what went through `in` must be wiped */
+    bool cut;         /* the answer ends in the middle */
+    bool head_begun;  /* a part of a head is here: its deadline runs */
+    bool unread_body; /* an answer now leaves input behind that nobody reads */
+    bool discard;     /* refused in head(), but the body is small: read past it and keep the connection */
+    vk_framing framing;
+    uint64_t body_left;
+    vk_chunked chunked;
+    size_t sent; /* of head_out + out */
+    size_t lingered;
+    int passed_fd;
+    uid_t peer_uid;
+    void (*gone)(void *arg);
+    void *gone_arg;
+} vk_conn;
 
 /* A copy of the head (its `head_bytes` bytes start at h->method.p) in a fresh exchange; NULL when out of
  * memory. With head_bytes 0 an empty exchange, for refusals. */
@@ -14,5 +52,16 @@ void vk_exchange_end(vk_exchange *ex);
 bool vk_conn_must_close(const struct vk_conn *c);
 /* The answer is ready, or its source has more. */
 void vk_conn_answered(struct vk_conn *c);
+
+/* Takes over `fd`, except on an error. No timer runs yet. */
+VK_MUSTCHECK vk_err vk_conn_open(vk_server *s, int fd, vk_conn **out_r);
+/* Closes in `ms`, unless a handler has the exchange then. */
+void vk_conn_arm(vk_conn *c, int64_t ms);
+/* VK_OK: all is sent. VK_AGAIN: the peer's window is full, or it is the others' turn. VK_E_BUSY: the source
+ * waits. VK_E_IO: over. */
+VK_MUSTCHECK vk_err vk_conn_send(vk_conn *c);
+/* Those that wait for a request. */
+void vk_conns_close_idle(vk_server *s);
+void vk_server_maybe_gone(vk_server *s);
 
 #endif

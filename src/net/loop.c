@@ -108,14 +108,20 @@ const char *vk_loop_date(vk_loop *l)
     return l->date;
 }
 
-/* -------------------------------------------------------------------------------------------------- sockets
- */
+/* ---- sockets ---- */
 
 static void on_poll(uv_poll_t *p, int status, int events)
 {
     vk_io *io = VK_CONTAINER(p, vk_io, poll);
-    /* An error on the descriptor shows at the next recv or send, with its errno. */
-    io->ready(io, status < 0 ? VK_READ | VK_WRITE : events);
+    if (status < 0) {
+        /* An error on the descriptor shows at the next recv or send, with its errno. libuv has stopped the
+         * handle, but there may be bytes to read in front of the error. */
+        int mask = io->mask;
+        io->mask = 0;
+        vk_io_want(io, mask);
+        events = VK_READ | VK_WRITE;
+    }
+    io->ready(io, events);
 }
 
 vk_err vk_io_open(vk_loop *l, vk_io *io, int fd, void (*ready)(vk_io *io, int events))
@@ -153,8 +159,7 @@ void vk_io_close(vk_io *io, void (*closed)(vk_io *io))
     io->fd = -1;
 }
 
-/* --------------------------------------------------------------------------------------------------- timers
- */
+/* ---- timers ---- */
 
 static void on_tick(uv_timer_t *u)
 {
@@ -222,8 +227,7 @@ void vk_timer_clear(vk_loop *l, vk_timer *t)
     l->n_timers--;
 }
 
-/* -------------------------------------------------------------------------------------------------- buffers
- */
+/* ---- buffers ---- */
 
 char *vk_loop_in_get(vk_loop *l)
 {

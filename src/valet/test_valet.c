@@ -30,10 +30,12 @@ static void vectors(void **state)
 {
     char key[VK_VALET_MAX];
     vk_valet_derive(*state, VK_STR("vk_b_"), VK_STR("demo"), VK_STR("database"), 'b', 1, key);
-    assert_string_equal(key, "vk_b_" "wIdjX744rsg8SQg5yBBS3ZY3x0umlH37nZFq");
+    assert_string_equal(key, "vk_b_"
+                             "wIdjX744rsg8SQg5yBBS3ZY3x0umlH37nZFq");
     vk_valet_derive(*state, VK_STR("sk_test_vk0"), VK_STR("a"), VK_STR("payments"), 'p', 0x0102030405060708,
                     key);
-    assert_string_equal(key, "sk_test_" "vk0I6RkQh2ZzGFcUcuoMi2P2HBt7wdk4m1wJ9YN");
+    assert_string_equal(key, "sk_test_"
+                             "vk0I6RkQh2ZzGFcUcuoMi2P2HBt7wdk4m1wJ9YN");
     uint8_t sub[32], hash[VK_SHA256];
     char hex[65];
     vk_master_subkey(*state, VK_STR("valetkey/lookup/v1"), sub);
@@ -41,7 +43,10 @@ static void vectors(void **state)
     assert_string_equal(hex, "a6acc6607358ba88369aaf91c4b3c868ef75e328ee178ef5630284432e00ceb2");
     vk_hmac_key *lookup;
     assert_int_equal(vk_valet_lookup_key(*state, &lookup), VK_OK);
-    vk_valet_hash(lookup, VK_STR("vk_b_" "wIdjX744rsg8SQg5yBBS3ZY3x0umlH37nZFq"), hash);
+    vk_valet_hash(lookup,
+                  VK_STR("vk_b_"
+                         "wIdjX744rsg8SQg5yBBS3ZY3x0umlH37nZFq"),
+                  hash);
     vk_hex(hex, hash, 32);
     assert_string_equal(hex, "fd808c58a3b54d53009ff81666ebd7bfcdfa755446c4132267e4c0bf8049fa03");
     vk_hmac_key_free(lookup);
@@ -103,7 +108,9 @@ static void shape(void **state)
     assert_false(vk_valet_shape_ok(good, VK_STR("vk_p_")));
     memcpy(key, "vk_p_", 5); /* a body under another prefix fails its checksum */
     assert_false(vk_valet_shape_ok(good, VK_STR("vk_p_")));
-    assert_true(vk_valet_shape_ok(VK_STR("vk_b_" "EXAMPLE0000000000000000000000049cxMx"), prefix));
+    assert_true(vk_valet_shape_ok(VK_STR("vk_b_"
+                                         "EXAMPLE0000000000000000000000049cxMx"),
+                                  prefix));
 }
 
 static void random_strings(void **state)

@@ -1,11 +1,14 @@
 /* Valet keys: how they are derived, what they look like, how one is recognised.
  *
  * A key is not stored. It is derived from the master, so that `env` can print it again and a copied database
- * opens nothing: block(i) = HMAC-SHA256(master, "valetkey/valet/v1" ‖ 0 ‖ lp(build) ‖ lp(service) ‖ kind ‖
- * generation u64 BE ‖ i u8) body     = 30 base62 characters from block(0) ‖ block(1) ‖ … by rejection (178.6
- * bit) key      = prefix ‖ body ‖ base62(CRC-32(prefix ‖ body))                          (vk_b_… is 41
- * characters) The metadata holds HMAC-SHA256(pepper, key) with pepper = HKDF(master, "valetkey/lookup/v1").
- */
+ * opens nothing:
+ *
+ *   block(i) = HMAC-SHA256(master, "valetkey/valet/v1" ‖ 0 ‖ lp(build) ‖ lp(service) ‖ kind
+ *              ‖ generation u64 BE ‖ i u8)
+ *   body     = 30 base62 characters from block(0) ‖ block(1) ‖ … by rejection (178.6 bit)
+ *   key      = prefix ‖ body ‖ base62(CRC-32(prefix ‖ body)); vk_b_… is 41 characters
+ *
+ * The metadata holds HMAC-SHA256(pepper, key) with pepper = HKDF(master, "valetkey/lookup/v1"). */
 #ifndef VK_VALET_H
 #define VK_VALET_H
 

@@ -9,7 +9,7 @@ import random
 
 from oplog import File, Folder
 
-MODES = ["strict", "all", "names only", "data only", "prefix", "random", "random", "latest"]
+MODES = ["strict", "all", "names only", "data only", "prefix", "random", "random", "torn", "latest"]
 
 
 def _durable_from(node, cut, ignored):
@@ -90,6 +90,9 @@ class Images:
                 _apply_change(buf, c)
             if n < len(rest):
                 _apply_change(buf, rest[n], rng)
+        elif mode == "torn":
+            for c in rest:
+                _apply_change(buf, c, rng)
         elif mode == "latest":
             for c in rest[-rng.choice((1, 2, 4, 8)):]:
                 _apply_change(buf, c)

@@ -16,6 +16,15 @@ class Refused(Exception):
     """The daemon did not start or did not do what was asked; the text says what it answered."""
 
 
+def runs(pid):
+    """A zombie that nobody has fetched yet does not run."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 class Daemon:
     def __init__(self, data, port_base, env=None, log=None):
         self.data, self.port_base, self.log = data, port_base, log or data + ".stderr"
@@ -63,8 +72,8 @@ class Daemon:
             self.process.wait()
             end = time.monotonic() + 3
             for pid in children:
-                while os.path.exists("/proc/%d" % pid) and time.monotonic() < end:
-                    time.sleep(0.002)
+                while runs(pid) and time.monotonic() < end:
+                    time.sleep(0.001)
         if not self.process.stdout.closed:
             self.process.stdout.close()
 

@@ -1,0 +1,116 @@
+/* Where connections come from and how a server ends. */
+#include "http/conn.h"
+
+#include "core/log.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    ACCEPT_BATCH = 16,
+    ACCEPT_PAUSE_MS = 100, /* after the process ran out of descriptors */
+};
+
+/* libuv still refers to the listening socket, inside of *s, until its closing was reported. */
+void vk_server_maybe_gone(vk_server *s)
+{
+    void (*last_gone)(vk_server *) = s->last_gone;
+    if (!s->closing || s->n_conns || s->accepting || !last_gone)
+        return;
+    s->last_gone = NULL;
+    last_gone(s);
+}
+
+vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
+{
+    vk_conn *c;
+    vk_err e = s->closing ? VK_E_UNAVAILABLE : vk_conn_open(s, fd, &c);
+    if (e != VK_OK)
+        return e;
+    c->lasting = true;
+    c->gone = gone;
+    c->gone_arg = arg;
+    return VK_OK;
+}
+
+void vk_server_take(vk_server *s, int fd)
+{
+    vk_conn *c;
+    if (s->closing || s->n_conns >= VK_CONNS_MAX || vk_conn_open(s, fd, &c) != VK_OK)
+        close(fd);
+    else
+        vk_conn_arm(c, VK_IDLE_MS);
+}
+
+static void accept_again(vk_timer *t)
+{
+    vk_server *s = VK_CONTAINER(t, vk_server, retry);
+    vk_io_want(&s->accept, VK_READ);
+}
+
+static void accept_failed(vk_server *s, int err)
+{
+    if (err != EMFILE && err != ENFILE && err != ENOBUFS && err != ENOMEM)
+        return;
+    /* The connection stays in the queue and the socket readable: without a pause this loop would do nothing
+     * else. */
+    vk_log(VK_WARN, "new connections wait: %s", vk_errno_text(err));
+    vk_io_want(&s->accept, 0);
+    vk_timer_set(s->loop, &s->retry, ACCEPT_PAUSE_MS, accept_again);
+}
+
+static void on_accept(vk_io *io, int events)
+{
+    vk_server *s = VK_CONTAINER(io, vk_server, accept);
+    VK_UNUSED(events);
+    for (int i = 0; i < ACCEPT_BATCH; i++) {
+        int on = 1, fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            accept_failed(s, errno);
+            return;
+        }
+        if (s->names)
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (s->place)
+            s->place(s, fd);
+        else
+            vk_server_take(s, fd);
+    }
+}
+
+void vk_server_init(vk_server *s, vk_loop *loop, const vk_handler *handler, void *ctx)
+{
+    *s = (vk_server){.loop = loop, .handler = handler, .ctx = ctx};
+    vk_list_init(&s->conns);
+}
+
+vk_err vk_server_listen(vk_server *s, int fd)
+{
+    vk_err e = vk_io_open(s->loop, &s->accept, fd, on_accept);
+    if (e == VK_OK) {
+        s->accepting = true;
+        vk_io_want(&s->accept, VK_READ);
+    }
+    return e;
+}
+
+static void on_accept_closed(vk_io *io)
+{
+    vk_server *s = VK_CONTAINER(io, vk_server, accept);
+    s->accepting = false;
+    vk_server_maybe_gone(s);
+}
+
+void vk_server_close(vk_server *s, void (*last_gone)(vk_server *s))
+{
+    s->closing = true;
+    s->last_gone = last_gone;
+    vk_timer_clear(s->loop, &s->retry);
+    if (s->accepting)
+        vk_io_close(&s->accept, on_accept_closed);
+    vk_conns_close_idle(s);
+    vk_server_maybe_gone(s);
+}

@@ -1,0 +1,330 @@
+/* Answers, connections that end on either side, descriptors. */
+#include "http/test_rig.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+static void head_method(void **state)
+{
+    VK_UNUSED(state);
+    struct client *c = dial();
+    static const char *const paths[] = {"/x", "/file", "/numbers", "/late"};
+    for (size_t i = 0; i < VK_COUNT(paths); i++) {
+        char text[100];
+        snprintf(text, sizeof text, "HEAD %s HTTP/1.1\r\nHost: a\r\n\r\n", paths[i]);
+        say(c, text);
+        struct answer a = hear_to(c, "HEAD");
+        assert_true(a.status == 200 && a.body.n == 0 && !a.close);
+        if (i == 1)
+            assert_true(head_has(&a, "Content-Length: 3144728\r\n"));
+        forget(&a);
+        say(c, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok"); /* in step */
+        expect(c, 200, "ok");
+    }
+    hang_up(c);
+}
+
+static void answers_without_body(void **state)
+{
+    VK_UNUSED(state);
+    struct client *c = dial();
+    say(c, GET("/nothing") GET("/toolarge") "GET /headers HTTP/1.1\r\nHost: a\r\nX-Asked: b  \r\n\r\n");
+    struct answer a = hear(c);
+    assert_true(a.status == 204 && !head_has(&a, "Content-Length") && !a.close);
+    forget(&a);
+    expect(c, 500, ""); /* what does not fit is an error, and not a part of it */
+    a = hear(c);
+    assert_true(a.status == 200 && vk_str_eqz(vk_buf_view(&a.body), "b") && !head_has(&a, "Evil") &&
+                head_has(&a, "X-A: xxx"));
+    forget(&a);
+    hang_up(c);
+}
+
+static void files(void **state)
+{
+    VK_UNUSED(state);
+    struct client *c = dial();
+    for (int i = 0; i < 3; i++) {
+        say(c, GET("/file"));
+        if (i == 1)
+            usleep(200000); /* the socket is full meanwhile */
+        struct answer a = hear(c);
+        assert_true(a.status == 200 && a.body.n == FILE_SIZE - 1000);
+        for (size_t k = 0; k < a.body.n; k++)
+            if (a.body.p[k] != (char)((k + 1000) * 31 >> 3))
+                fail_msg("byte %zu", k);
+        forget(&a);
+    }
+    assert_int_equal(ftruncate(file_fd, 5000), 0); /* shorter than promised: the client notices */
+    say(c, GET("/file"));
+    struct answer a = hear(c);
+    assert_true(a.status == 200 && a.cut && a.body.n == 4000);
+    forget(&a);
+    hang_up(c);
+}
+
+static void sources(void **state)
+{
+    VK_UNUSED(state);
+    int before = stopped;
+    struct client *c = dial();
+    say(c, GET("/numbers"));
+    usleep(200000); /* back-pressure: the source waits for us */
+    struct answer a = hear(c);
+    assert_true(a.status == 200 && a.chunked && !a.cut && a.body.n == (size_t)PIECES * PIECE);
+    for (int i = 0; i < PIECES; i++)
+        assert_int_equal(a.body.p[i * PIECE], 'a' + (PIECES - i) % 26);
+    forget(&a);
+    say(c, GET("/idle") GET("/empty")); /* one that has to wait now and then, one that has nothing */
+    a = hear(c);
+    assert_true(a.status == 200 && !a.cut && a.body.n == 4 * PIECE);
+    forget(&a);
+    a = hear(c);
+    assert_true(a.status == 200 && a.chunked && !a.cut && a.body.n == 0);
+    forget(&a);
+    say(c, GET("/cut"));
+    a = hear(c);
+    assert_true(a.status == 200 && a.cut && a.body.n == 5 * PIECE);
+    forget(&a);
+    hang_up(c);
+    c = dial();
+    say(c, "GET /cut HTTP/1.0\r\nHost: a\r\n\r\n");
+    a = hear(c);
+    assert_true(a.cut || a.over);
+    forget(&a);
+    hang_up(c);
+    wait_for(&stopped, before + 5);
+    /* A client that goes away in the middle. */
+    for (int i = 0; i < 5; i++) {
+        c = dial();
+        say(c, GET("/numbers"));
+        while (c->in.n < 100000)
+            assert_true(hear_some(c) > 0);
+        hang_up(c);
+    }
+    wait_for(&stopped, before + 10);
+}
+
+static void clients_that_leave(void **state)
+{
+    VK_UNUSED(state);
+    int before = lates;
+    for (int i = 0; i < 20; i++) { /* while a thread has the exchange */
+        struct client *c = dial();
+        say(c, GET("/late"));
+        if (i % 2) {
+            struct linger reset = {.l_onoff = 1};
+            setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        }
+        wait_for(&lates, before + i + 1);
+        if (i % 4 > 1)
+            say(c, GET("/len")); /* and with a next request in the socket */
+        hang_up(c);
+    }
+    usleep(300000);
+    wait_for(&ended, made);
+    /* Half-closed: the answer still goes out. */
+    struct client *c = dial();
+    say(c, GET("/late") "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok");
+    shutdown(c->fd, SHUT_WR);
+    expect(c, 200, "late");
+    expect(c, 200, "ok");
+    expect_end(c);
+    hang_up(c);
+    /* In the middle of a head, of a body, of a body that is read past. */
+    static const char *const parts[] = {
+        "GET /len HTT", "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
+        "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
+        "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"};
+    for (size_t i = 0; i < VK_COUNT(parts); i++) {
+        int had = served;
+        c = dial();
+        say(c, parts[i]);
+        shutdown(c->fd, SHUT_WR);
+        expect_end(c);
+        assert_int_equal(served, had);
+        hang_up(c);
+    }
+    wait_for(&ended, made);
+}
+/* ---- socketpairs ---- */
+
+static _Atomic int gone;
+
+static void on_gone(void *arg)
+{
+    VK_UNUSED(arg);
+    gone++;
+}
+
+struct adopt_task {
+    vk_task task;
+    int fd;
+};
+
+static void run_adopt(vk_task *t)
+{
+    CHECK(vk_server_adopt(&pairs, VK_CONTAINER(t, struct adopt_task, task)->fd, on_gone, NULL) == VK_OK);
+}
+
+static struct client *dial_pair(void)
+{
+    static struct adopt_task adopt;
+    struct client *c = calloc(1, sizeof *c);
+    int pair[2];
+    assert_non_null(c);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
+    vk_buf_init(&c->in, 1 << 20);
+    c->fd = pair[0];
+    adopt = (struct adopt_task){{.run = run_adopt}, pair[1]};
+    vk_loop_post(loop, &adopt.task);
+    return c;
+}
+
+static int open_fds(void)
+{
+    int n = 0;
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static void say_with_fds(struct client *c, const char *text, int n)
+{
+    char name[] = "/tmp/vk-test-fd-XXXXXX";
+    int fds[8];
+    for (int i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "/tmp/vk-test-fd-XXXXXX");
+        fds[i] = mkstemp(name);
+        assert_true(fds[i] >= 0);
+        unlink(name);
+        assert_int_equal(write(fds[i], "passed", 6), 6);
+    }
+    union {
+        struct cmsghdr h;
+        char room[CMSG_SPACE(sizeof fds)];
+    } control = {0};
+    struct iovec iov = {(char *)(uintptr_t)text, strlen(text)};
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = &control,
+                       .msg_controllen = CMSG_SPACE((size_t)n * sizeof(int))};
+    struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+    h->cmsg_level = SOL_SOCKET;
+    h->cmsg_type = SCM_RIGHTS;
+    h->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
+    memcpy(CMSG_DATA(h), fds, (size_t)n * sizeof(int));
+    assert_int_equal(sendmsg(c->fd, &m, 0), (ssize_t)strlen(text));
+    for (int i = 0; i < n; i++)
+        close(fds[i]);
+}
+
+static void descriptors(void **state)
+{
+    VK_UNUSED(state);
+    int gone_before = gone;
+    struct client *c = dial_pair();
+    say(c, GET("/fd"));
+    expect(c, 200, " 1"); /* the peer's uid is known */
+    int before = open_fds();
+    for (int i = 0; i < 5; i++) {
+        say_with_fds(c, GET("/fd"), 1);
+        expect(c, 200, "passed 1");
+        say_with_fds(c, GET("/fd"), 2); /* more than one: nobody keeps the others */
+        expect(c, 200, "passed 1");
+        say_with_fds(c, GET("/fd"), 8);
+        expect(c, 200, "passed 1");
+        say_with_fds(c, GET("/len"), 3); /* not taken */
+        expect(c, 200, "0");
+        say(c, GET("/fd")); /* and none is left for the next one */
+        expect(c, 200, " 1");
+    }
+    wait_for(&ended, made);
+    assert_int_equal(open_fds(), before);
+    say_with_fds(c, "GET /fd HT", 2); /* left in the middle */
+    hang_up(c);
+    wait_for(&gone, gone_before + 1);
+    assert_int_equal(open_fds(), before - 2);
+}
+
+/* The connection waits in the queue until there is a descriptor again, and the loop does not spin meanwhile.
+ */
+static void no_descriptors_left(void **state)
+{
+    VK_UNUSED(state);
+    struct rlimit had, none;
+    struct timespec a, b;
+    clockid_t clock;
+    struct client *c = calloc(1, sizeof *c);
+    assert_non_null(c);
+    vk_buf_init(&c->in, 1 << 20);
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &had), 0);
+    none = had;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int connected = connect(c->fd, (struct sockaddr *)&address, sizeof address);
+    pthread_getcpuclockid(loop_thread, &clock);
+    clock_gettime(clock, &a);
+    usleep(350000);
+    clock_gettime(clock, &b);
+    setrlimit(RLIMIT_NOFILE, &had);
+    assert_int_equal(connected, 0);
+    assert_true((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < 100);
+    say(c, GET("/len"));
+    expect(c, 200, "0");
+    hang_up(c);
+}
+
+/* Last: ends the server while connections are in every state. */
+static void closing(void **state)
+{
+    VK_UNUSED(state);
+    struct client *idle = dial(), *busy = dial(), *sending = dial(), *partial = dial(), *pair = dial_pair();
+    int before = served;
+    say(idle, GET("/len"));
+    expect(idle, 200, "0");
+    say(pair, GET("/len"));
+    expect(pair, 200, "0");
+    say(partial, "GET /len HTTP/1.1\r\nHo");
+    say(busy, GET("/late"));
+    say(sending, GET("/numbers"));
+    wait_for(&served, before + 4);
+    usleep(20000);
+    begin_close();
+    expect_end(idle);
+    expect(busy, 200, "late"); /* with Connection: close, or it would not end */
+    expect_end(busy);
+    say(partial, "st: a\r\n\r\n");
+    expect(partial, 200, "0");
+    expect_end(partial);
+    struct answer a = hear(sending);
+    assert_true(a.status == 200 && !a.cut && a.body.n == (size_t)PIECES * PIECE);
+    forget(&a);
+    expect_end(sending);
+    expect_end(pair);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), -1);
+    close(fd);
+    hang_up(idle);
+    hang_up(busy);
+    hang_up(sending);
+    hang_up(partial);
+    hang_up(pair);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(head_method),
+        cmocka_unit_test(answers_without_body),
+        cmocka_unit_test(files),
+        cmocka_unit_test(sources),
+        cmocka_unit_test(clients_that_leave),
+        cmocka_unit_test(descriptors),
+        cmocka_unit_test(no_descriptors_left),
+        cmocka_unit_test(closing),
+    };
+    return cmocka_run_group_tests(tests, start, finish);
+}

@@ -1,0 +1,182 @@
+// Every command once, as a person and as a script.
+import fs from 'node:fs'
+import path from 'node:path'
+import { check, assert, assertSame } from '../lib/tap.mjs'
+import { run, binary, tempFolder } from '../lib/daemon.mjs'
+
+const buildKeys = ['created', 'expires', 'framework', 'id', 'origins', 'state', 'ttl']
+
+export async function commands(daemon) {
+  await check('build create --json prints one object with id, env and the rest', async () => {
+    const b = await daemon.createBuild('first', ['--origin', 'http://LOCALHOST:3000', '--ttl', '7d', '--framework', 'nextjs'])
+    assertSame(Object.keys(b).sort(), [...buildKeys, 'env'].sort(), 'members')
+    assertSame([b.id, b.state, b.framework, b.origins, b.ttl], ['first', 'active', 'next', ['http://localhost:3000'], 604800], 'values')
+    assert(b.env.TURSO_DATABASE_URL.startsWith('http://'), 'a database URL')
+    assert(/^vk_b_[0-9A-Za-z]{36}$/.test(b.env.TURSO_AUTH_TOKEN), 'a valet key')
+    assert(Math.abs(Date.parse(b.expires) - Date.parse(b.created) - 604800000) < 1000, 'expires = created + ttl')
+  })
+
+  await check('the same create again gives the same build with the same keys', async () => {
+    const a = await daemon.createBuild('first')
+    const b = await daemon.createBuild('first', ['--ttl', '604800'])
+    assertSame(a, b, 'build')
+  })
+
+  await check('two builds share no key', async () => {
+    const [a, b] = [await daemon.createBuild('first'), await daemon.createBuild('second')]
+    assert(a.env.TURSO_AUTH_TOKEN !== b.env.TURSO_AUTH_TOKEN, 'keys differ')
+  })
+
+  await check('build create without an id makes one up', async () => {
+    const [a, b] = [await daemon.createBuild(), await daemon.createBuild()]
+    assert(/^[a-z2-7]{10}$/.test(a.id) && a.id !== b.id, `${a.id} ${b.id}`)
+  })
+
+  await check('build create for people names what it made and what comes next, and shows no key', async () => {
+    const out = await daemon.mustCli(['build', 'create', 'people'])
+    for (const part of ['people', 'active', 'TURSO_AUTH_TOKEN', 'valetkey env people', 'valetkey run people']) assert(out.includes(part), part)
+    assert(!out.includes('vk_b_'), 'no key on the screen')
+    assert(!out.includes('\x1b'), 'no colour where there is no terminal')
+  })
+
+  await check('build list: table and JSON have every build, in order', async () => {
+    const json = JSON.parse(await daemon.mustCli(['build', 'list', '--json']))
+    const ids = json.builds.map((b) => b.id)
+    assertSame(ids, [...ids].sort(), 'order')
+    assert(ids.includes('first') && ids.includes('people'), 'ids')
+    for (const b of json.builds) assertSame(Object.keys(b).sort(), buildKeys, 'members')
+    const lines = (await daemon.mustCli(['build', 'list'])).trimEnd().split('\n')
+    assertSame(lines.length, json.builds.length + 2, 'rows and head')
+    assert(/^BUILD\s+STATE\s+FRAMEWORK\s+EXPIRES\s+ORIGINS/.test(lines[0]), lines[0])
+  })
+
+  await check('build show', async () => {
+    assertSame(JSON.parse(await daemon.mustCli(['build', 'show', 'first', '--json'])).id, 'first')
+    assert((await daemon.mustCli(['build', 'show', 'first'])).includes('http://localhost:3000'), 'origins')
+  })
+
+  await check('build origins: read, set, clear', async () => {
+    assertSame(await daemon.mustCli(['build', 'origins', 'first']), 'http://localhost:3000\n')
+    const set = JSON.parse(await daemon.mustCli(['build', 'origins', 'first', 'https://b.example', 'http://a.example:80', '--json']))
+    assertSame(set.origins, ['http://a.example', 'https://b.example'], 'normalised and sorted')
+    await daemon.mustCli(['build', 'origins', 'first', '--none'])
+    assertSame(JSON.parse(await daemon.mustCli(['build', 'origins', 'first', '--json'])).origins, [])
+  })
+
+  await check('env: every dialect says the same', async () => {
+    const want = JSON.parse(await daemon.mustCli(['env', 'first', '--format', 'json']))
+    assertSame((await daemon.createBuild('first')).env, want, 'as create says')
+    assertSame(JSON.parse(await daemon.mustCli(['env', 'first', '--json'])), want, '--json')
+    for (const format of ['dotenv', 'docker', 'systemd']) {
+      const text = await daemon.mustCli(['env', 'first', '--format', format])
+      assertSame(Object.fromEntries(text.trimEnd().split('\n').map((l) => [l.slice(0, l.indexOf('=')), l.slice(l.indexOf('=') + 1)])), want, format)
+    }
+    const sh = await run('sh', ['-c', `${await daemon.mustCli(['env', 'first', '--format', 'shell'])}\nprintf '%s' "$TURSO_AUTH_TOKEN"`])
+    assertSame(sh.stdout, want.TURSO_AUTH_TOKEN, 'shell')
+  })
+
+  await check('env --app finds the framework out', async () => {
+    const app = tempFolder()
+    fs.writeFileSync(path.join(app, 'package.json'), '{"devDependencies":{"vite":"7"}}')
+    await daemon.mustCli(['env', 'first', '--app', app])
+    const r = await daemon.cli(['env', 'first', '--app', path.join(app, 'nowhere')])
+    assertSame(r.code, 2, 'exit code')
+    fs.writeFileSync(path.join(app, 'package.json'), '{')
+    const bad = await daemon.cli(['env', 'first', '--app', app])
+    assertSame(bad.code, 2, 'exit code')
+    assert(bad.stderr.includes('package.json is no JSON object'), bad.stderr)
+  })
+
+  await check('run: the variables are there, ours are not, exit codes and arguments pass through', async () => {
+    const env = JSON.parse(await daemon.mustCli(['env', 'first', '--json']))
+    const script = 'process.stdout.write(JSON.stringify([process.env, process.argv.slice(2)])); process.exitCode = 7'
+    const file = path.join(tempFolder(), 'show.mjs')
+    fs.writeFileSync(file, script)
+    const r = await run(binary, ['run', 'first', '--data', daemon.data, '--', process.execPath, file, '--json', '--', 'ä b', ''], {
+      env: { VALETKEY_ADMIN_TOKEN: 'x', VALETKEY_DATA: daemon.data, KEPT: 'yes' },
+    })
+    assertSame(r.code, 7, 'exit code')
+    const [seen, argv] = JSON.parse(r.stdout)
+    assertSame(argv, ['--json', '--', 'ä b', ''], 'arguments')
+    for (const [k, v] of Object.entries(env)) assertSame(seen[k], v, k)
+    assertSame(seen.KEPT, 'yes', 'the rest of the environment')
+    assertSame(Object.keys(seen).filter((k) => k.startsWith('VALETKEY_')), [], 'nothing of ours')
+  })
+
+  await check('run: a signal that ends the command ends the process the same way', async () => {
+    const r = await run(binary, ['run', 'first', '--data', daemon.data, '--', 'sh', '-c', 'kill -TERM $$'])
+    assertSame([r.code, r.signal], [null, 'SIGTERM'])
+  })
+
+  await check('run: no such command is 127, no executable is 126', async () => {
+    const none = await run(binary, ['run', 'first', '--data', daemon.data, '--', 'no-such-command-here'])
+    assertSame(none.code, 127)
+    const folder = await run(binary, ['run', 'first', '--data', daemon.data, '--', '/'])
+    assertSame(folder.code, 126)
+  })
+
+  await check('doctor: all well while the daemon runs, for people and for machines', async () => {
+    const r = await daemon.cli(['doctor', '--json'])
+    const d = JSON.parse(r.stdout)
+    assertSame([r.code, d.ok], [0, true], r.stdout)
+    const names = d.checks.map((c) => c.check)
+    for (const n of ['data folder', 'admin token', 'daemon', 'front', 'keeper', 'courier', 'vault key', 'disk space', 'clock', 'libraries']) assert(names.includes(n), n)
+    assertSame(Object.keys(d.libraries).sort(), ['libuv', 'openssl', 'sodium', 'sqlite'], 'libraries')
+    assert((await daemon.mustCli(['doctor'])).includes('All is well.'), 'the last line')
+  })
+
+  await check('doctor: files that others can read are wrong', async () => {
+    const token = path.join(daemon.data, 'admin.token')
+    fs.chmodSync(token, 0o644)
+    const r = await daemon.cli(['doctor'])
+    fs.chmodSync(token, 0o600)
+    assertSame(r.code, 1)
+    assert(/✗ admin token .*chmod 600/.test(r.stdout), r.stdout)
+  })
+
+  await check('version', async () => {
+    assert(/^valetkey \d+\.\d+\.\d+\n/.test((await run(binary, ['version'])).stdout), 'text')
+    assertSame((await run(binary, ['--version'])).stdout.split('\n')[0], (await run(binary, ['version'])).stdout.split('\n')[0])
+    assert(/^\d/.test(JSON.parse((await run(binary, ['version', '--json'])).stdout).version), 'json')
+  })
+
+  await check('every command has help with examples, on standard output, exit 0', async () => {
+    const all = (await run(binary, ['help'])).stdout
+    const names = [...all.matchAll(/^ {2}(serve|build \w+|env|run|db \w+|doctor|version) /gm)].map((m) => m[1])
+    assertSame(names.length, 13, names.join())
+    for (const n of names) {
+      const r = await run(binary, [...n.split(' '), '--help'])
+      assertSame([r.code, r.stderr], [0, ''], n)
+      assert(r.stdout.startsWith(`Usage: valetkey ${n}`) && r.stdout.includes('\nExamples:\n  '), n)
+      assertSame((await run(binary, ['help', ...n.split(' ')])).stdout, r.stdout, `help ${n}`)
+      for (const line of r.stdout.split('\n')) assert(line.length <= 132, `${n}: ${line}`)
+    }
+  })
+
+  await check('revoke: shown at once, env is refused, the data can still be taken', async () => {
+    const b = await daemon.createBuild('ending')
+    await daemon.sql(b.env.TURSO_AUTH_TOKEN, 'CREATE TABLE t(a)')
+    assertSame(JSON.parse(await daemon.mustCli(['build', 'revoke', 'ending', '--json'])).state, 'revoked')
+    await daemon.mustCli(['build', 'revoke', 'ending'])
+    const r = await daemon.cli(['env', 'ending'])
+    assertSame(r.code, 1)
+    assert(r.stderr.includes('is revoked') && r.stdout === '', r.stderr)
+    const answer = await daemon.pipeline(b.env.TURSO_AUTH_TOKEN, { requests: [{ type: 'execute', stmt: { sql: 'SELECT 1' } }] })
+    assertSame(answer.status, 401, 'the key')
+    await daemon.mustCli(['db', 'download', 'ending', '--out', path.join(tempFolder(), 'x.db')])
+  })
+
+  await check('delete: the data goes, a new build of that name has new keys and no rows', async () => {
+    const a = await daemon.createBuild('again')
+    await daemon.sql(a.env.TURSO_AUTH_TOKEN, 'CREATE TABLE t(a)')
+    assert(fs.existsSync(path.join(daemon.data, 'builds/again')), 'there was data')
+    assertSame(JSON.parse(await daemon.mustCli(['build', 'delete', 'again', '--json'])), { id: 'again', state: 'deleted' })
+    assert(!fs.existsSync(path.join(daemon.data, 'builds/again')), 'the folder is gone')
+    assertSame((await daemon.cli(['build', 'delete', 'again'])).code, 1, 'there is none now')
+    const b = await daemon.createBuild('again')
+    assert(a.env.TURSO_AUTH_TOKEN !== b.env.TURSO_AUTH_TOKEN, 'new keys')
+    const old = await daemon.pipeline(a.env.TURSO_AUTH_TOKEN, { requests: [] })
+    assertSame(old.status, 401, 'the old key')
+    assertSame((await daemon.sql(b.env.TURSO_AUTH_TOKEN, 'SELECT count(*) FROM sqlite_schema')).rows[0][0].value, '0', 'no rows')
+  })
+}

@@ -1,0 +1,46 @@
+// The builds that the suite is about, and what tells whether anything of them changed.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { tempFolder } from '../lib/daemon.mjs'
+
+export async function build(daemon, id, args = []) {
+  const { env } = await daemon.createBuild(id, args)
+  const token = env.TURSO_AUTH_TOKEN
+  await daemon.sql(token, 'CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)')
+  await daemon.sql(token, 'INSERT INTO t(v) VALUES (?), (?)', [{ type: 'text', value: `secret of ${id}` }, { type: 'text', value: id }])
+  return { id, token, env }
+}
+
+// The files of a build as they lie there: equal bytes are the same data. Cheap, for every cell.
+export function bytes(daemon, id) {
+  const dir = path.join(daemon.data, 'builds', id)
+  const hash = createHash('sha256')
+  for (const f of ['database.db', 'database.db-wal']) {
+    hash.update(`${f}:`)
+    try { hash.update(fs.readFileSync(path.join(dir, f))) } catch (e) { hash.update(e.code) }
+  }
+  return hash.digest('hex')
+}
+
+// What is in the database, read by SQLite from a copy, without the daemon.
+export function content(daemon, id) {
+  const dir = path.join(daemon.data, 'builds', id)
+  const copy = tempFolder('valetkey-copy')
+  for (const f of ['database.db', 'database.db-wal']) if (fs.existsSync(path.join(dir, f))) fs.copyFileSync(path.join(dir, f), path.join(copy, f))
+  const r = spawnSync('python3', ['-c', `
+import sqlite3, sys
+c = sqlite3.connect(sys.argv[1])
+assert c.execute("PRAGMA integrity_check").fetchone()[0] == "ok", "integrity_check"
+print("\\n".join(c.iterdump()))`, path.join(copy, 'database.db')], { encoding: 'utf8' })
+  fs.rmSync(copy, { recursive: true, force: true })
+  if (r.status !== 0) throw new Error(`the copy of ${id} cannot be read: ${r.stderr}`)
+  return r.stdout
+}
+
+// Builds as the admin API shows them, without the times that a use may move.
+export async function register(daemon) {
+  const r = await daemon.admin('GET', '/api/v1/builds')
+  return JSON.stringify(r.json(), (k, v) => (/expires|touched|used/.test(k) ? undefined : v))
+}
