@@ -55,8 +55,8 @@ void *vk_ws_ctx(const vk_ws *ws);
 void vk_ws_limit(vk_ws *ws, size_t max);
 /* Queues a text message. Does nothing once the connection is closing. */
 void vk_ws_send(vk_ws *ws, vk_str text);
-/* The same, but takes the buffer's memory over and leaves an empty one. VK_E_NOMEM: it does not, and the
- * connection ends. */
+/* The same, but takes the memory of the buffer over and leaves an empty one; without memory, or once the
+ * connection is closing, the buffer stays as it is. */
 void vk_ws_send_buf(vk_ws *ws, vk_buf *text);
 /* Bytes that wait to be sent. */
 size_t vk_ws_queued(const vk_ws *ws);

@@ -44,7 +44,7 @@ static vk_err copy(const char *build, const char *to, const char **why_r)
     if (rc == SQLITE_OK && !none) {
         sqlite3_file_control(src, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
         rc = sqlite3_db_config(src, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-        sqlite3_busy_timeout(src, VK_DB_TURN_WAIT_MS);
+        sqlite3_busy_timeout(src, VK_DB_LOCK_TRIES);
     }
     if (rc == SQLITE_OK)
         rc = sqlite3_open_v2(to, &dst, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);

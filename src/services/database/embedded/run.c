@@ -98,12 +98,15 @@ static vk_outcome sequence_one(vk_run *r, vk_str rest, size_t *used_r)
     if (memchr(rest.p, '\0', rest.n))
         return vk_exec_fail(r, "SQL_INPUT_ERROR",
                             VK_STR("SQL input error: the SQL text contains a NUL character"));
+    vk_outcome o = vk_exec_begin(r, rest);
+    if (o != VK_O_DONE)
+        return o;
     if (vk_dbh_prepare_raw(r->h, r->a, rest, 0, &st, &tail, &r->err) != VK_OK)
         return VK_O_FAILED;
     *used_r = st && tail.p ? (size_t)(tail.p - rest.p) : rest.n;
     if (!st)
         return VK_O_DONE;
-    vk_outcome o = vk_exec_turn(r, vk_dbh_writes(st));
+    o = vk_exec_turn(r, vk_dbh_writes(st));
     int rc = o == VK_O_DONE ? SQLITE_ROW : SQLITE_DONE;
     while (rc == SQLITE_ROW)
         rc = sqlite3_step(st);
