@@ -21,8 +21,11 @@ enum {
     VK_DB_STREAM_WAIT_MS = 5000,  /* for a free stream, then 429 */
     VK_DB_STREAM_IDLE_MS = 10000, /* then it is rolled back, as sqld does */
     VK_DB_EXPIRED_KEEP_MS = 300000,
-    VK_DB_EXPIRED_MAX = 64,       /* of one build */
-    VK_DB_TURN_WAIT_MS = 5000,    /* for the write lock, then SQLITE_BUSY */
+    VK_DB_EXPIRED_MAX = 64,   /* of one build */
+    VK_DB_TURN_MAX_MS = 5000, /* a transaction may hold the turn while others wait; then it is rolled back */
+    VK_DB_TURN_WAIT_MS =
+        30000, /* for the turn (those in front of it may each use theirs up), then SQLITE_BUSY */
+    VK_DB_LOCK_TRIES = 5000,      /* looks at a lock of the file that is no writer's, about 1 ms apart */
     VK_DB_STATEMENT_MS = 30000,   /* one request's SQL, then it is interrupted */
     VK_DB_IDLE_MAX = 4,           /* idle connections kept for one build */
     VK_DB_IDLE_MS = 30000,        /* and for how long */
@@ -41,6 +44,7 @@ enum {
     VK_DB_ANSWER_LARGE = 64 << 10,
     VK_DB_PROGRESS_OPS = 1000, /* VM steps between two looks at the clock */
     VK_DB_TOKEN = 16,
+    VK_DB_PARSE_QUEUE = 64, /* large messages that wait to be parsed; others are parsed on their loop */
 };
 
 struct vk_dbt;
@@ -66,12 +70,13 @@ typedef struct vk_dbh {
     vk_list node;                  /* in t->idle */
     vk_list open_node;             /* in t->open */
     int64_t idle_since;
-    int64_t deadline_ns; /* monotonic; of the request under way */
-    bool has_turn;       /* owns the build's write turn */
-    bool committing;     /* between SQLite's commit hook and its end */
-    bool dirty;          /* its state is not a fresh one's: not used again */
-    bool opening;        /* our own statements at open */
-    bool saw_insert;     /* the authorizer's notes on the statement being prepared */
+    int64_t turn_since_ms; /* while it has the turn; written under mu */
+    int64_t deadline_ns;   /* monotonic; of the request under way */
+    bool has_turn;         /* owns the build's write turn */
+    bool committing;       /* between SQLite's commit hook and its end */
+    bool dirty;            /* its state is not a fresh one's: not used again */
+    bool opening;          /* our own statements at open */
+    bool saw_insert;       /* the authorizer's notes on the statement being prepared */
     enum { VK_DDL_NO, VK_DDL_PERHAPS, VK_DDL_YES } saw_ddl;
     const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
     vk_buf ddl;                   /* what the open transaction did to the schema (ddl.h) */
@@ -88,15 +93,25 @@ typedef struct vk_sql_text {
     vk_str text; /* malloc'ed */
 } vk_sql_text;
 
+/* What became of the transaction that a stream's client believes to be open. */
+typedef enum vk_lost {
+    VK_NOT_LOST,
+    VK_LOST_ONCE,  /* no transaction, but temporary tables or settings: the next statement is told */
+    VK_LOST,       /* rolled back by us: every statement is told, none runs outside of it… */
+    VK_LOST_ENDED, /* …until the client ends it; its COMMIT was refused, its ROLLBACK will be welcome */
+} vk_lost;
+
 /* A stream of Hrana: a connection for as long as something is open on it, and the stored texts. Made by a
  * pipeline and found again by its baton, or made by a WebSocket (`socket`), which keeps the pointer. */
 typedef struct vk_stream {
-    vk_list node; /* in t->streams while it is kept open */
+    vk_list node; /* in t->streams while it is kept open; a WebSocket's, while it has a connection */
     uint64_t id;
     uint8_t token[VK_DB_TOKEN]; /* changes with every response */
     bool kept, busy;
-    bool socket;  /* owned by a WebSocket: the housekeeper ends its transaction, not the stream */
-    bool expired; /* the housekeeper did */
+    bool socket;    /* owned by a WebSocket: the housekeeper ends its transaction, not the stream */
+    bool dropped;   /* …which has gone: the housekeeper frees it */
+    bool lost_idle; /* `lost` because nothing was asked for long, not because others waited */
+    uint8_t lost;   /* vk_lost */
     int64_t used_ms;
     vk_dbh *h;
     uint32_t n_texts;
@@ -135,6 +150,9 @@ typedef struct vk_dbt {
     size_t n_bytes;        /* of their bodies */
     vk_list waiting_turn, waiting_stream, waiting_drain, waiting_sync; /* jobs set aside */
     bool turn_taken;
+    vk_dbh *turn_owner;          /* once its first statement begins; NULL while the turn is granted only */
+    uint32_t sockets;            /* WebSockets that are open */
+    _Atomic size_t socket_bytes; /* of answers, that their peers have not taken yet */
     bool committing, syncing;
     uint64_t commit_seq, synced_seq; /* commits that are visible, and that are on stable storage */
     _Atomic int64_t heap;            /* of its connections */
@@ -222,6 +240,7 @@ struct vk_db {
     _Atomic int64_t heap; /* of all connections */
     pthread_t thread[VK_DB_THREADS_MAX], keeper;
     struct vk_worker_slot worker[VK_DB_THREADS_MAX];
+    vk_lane *parser; /* of large messages on WebSockets */
 };
 extern struct vk_db vk_db;
 
@@ -243,6 +262,12 @@ bool vk_db_take_turn(vk_dbjob *j, vk_dbh *h);
 void vk_db_settle_turn(vk_dbh *h);
 /* Under mu. The turn is free: whoever waits longest gets it. */
 void vk_db_pass_turn(vk_dbt *t);
+/* ---- takeover.c: the end of transactions that hold the turn too long, and of those that nobody uses */
+/* Under mu: the stream whose transaction has held the turn too long while others wait, if it is idle; then it
+ * is marked as ours. */
+vk_stream *vk_db_overdue_owner(vk_dbt *t, int64_t now);
+/* Rolls back what such a stream, or an idle WebSocket's, has open; it is told later. Not under mu. */
+void vk_db_take_over(vk_dbt *t, vk_stream *s, bool idle);
 /* SQLite's recursion: what allocates as it goes down is ended when VK_DB_STACK_SPARE is left; what does not
  * (LIKE, expressions) is bounded by the limits of handle.c to far less than that. */
 enum { VK_DB_WORKER_STACK = 2 << 20, VK_DB_STACK_SPARE = 768 << 10 };
@@ -263,6 +288,22 @@ void vk_db_refuse_job(vk_dbjob *j);
 void vk_db_answer(vk_dbjob *j, int status, const char *content_type);
 /* The stream is out of its list, or marked busy, and nobody else has it. Not under mu. */
 void vk_db_end_stream(vk_dbt *t, vk_stream *s);
+/* Under mu: its request has ended; whoever waits for a stream looks again. */
+void vk_db_stream_idle(vk_dbt *t, vk_stream *s);
+
+/* ---- socket.c: what a WebSocket has in the driver; from its loop */
+enum { VK_DB_SOCKETS_MAX = 128, VK_DB_SOCKET_BYTES = 128 << 20 }; /* of one build */
+/* Counts a WebSocket; *out_r stays until vk_db_socket_close. VK_E_UNAUTHORIZED, VK_E_BUSY, VK_E_NOMEM:
+ * *why_r. */
+VK_MUSTCHECK vk_err vk_db_socket_open(vk_tenant *tenant, vk_dbt **out_r, const char **why_r);
+void vk_db_socket_close(vk_dbt *t);
+/* A stream to set in jobs, one at a time. NULL when out of memory. */
+VK_MUSTCHECK vk_stream *vk_db_stream_new(void);
+/* It has a connection, so that ending it is a request of its own. Not while a job of it is under way. */
+bool vk_db_stream_holds(vk_stream *s);
+/* The stream is the driver's to free; what is open on it is rolled back soon. Not while a job of it is under
+ * way. */
+void vk_db_stream_drop(vk_dbt *t, vk_stream *s);
 
 /* ---- sync.c: one sync for all commits that wait for one. Conditions: docs/ARCHITECTURE.md, "Durable
  * answers" */
@@ -291,6 +332,8 @@ bool vk_sync_now(vk_dbt *t, vk_dbh *h);
 /* Queues the job for the tenant's build. VK_E_UNAUTHORIZED (revoked), VK_E_BUSY, VK_E_NOMEM, VK_E_IO (a sync
  * has failed): not queued, *why_r says why. */
 VK_MUSTCHECK vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r);
+/* Under mu. The build's database for a tenant; it stays until vk_db_free_tenant. NULL when out of memory. */
+vk_dbt *vk_db_of_tenant(vk_tenant *tenant);
 /* From any thread: a cursor's lines were taken, it may go on; with `abort` it ends. */
 void vk_db_resume(vk_dbjob *j, bool abort);
 /* The build's files stay where they are until vk_db_let_go. NULL: it is being closed, or there is no memory.
@@ -371,8 +414,12 @@ vk_outcome vk_exec_protocol(vk_run *r, vk_str why);
 vk_outcome vk_exec_failed(vk_run *r, int rc);
 vk_outcome vk_exec_text(vk_run *r, const vk_hrana_stmt *s, vk_str *sql_r);
 vk_outcome vk_exec_bind(vk_run *r, sqlite3_stmt *st, const vk_hrana_stmt *s);
-/* Before a statement is prepared: DONE, FAILED (no time is left) or OVER. */
-vk_outcome vk_exec_begin(vk_run *r);
+/* Before a statement: DONE, FAILED (no time is left) or OVER. */
+vk_outcome vk_exec_may_go(vk_run *r);
+/* The same before a statement is prepared; also FAILED when its transaction is gone. */
+vk_outcome vk_exec_begin(vk_run *r, vk_str sql);
+/* FAILED when the statement must not run, because its transaction is gone. In takeover.c. */
+vk_outcome vk_takeover_begin(vk_run *r, vk_str sql);
 /* Before the first step of any statement. */
 vk_outcome vk_exec_turn(vk_run *r, bool writes);
 /* After its last one. */

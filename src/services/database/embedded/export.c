@@ -50,7 +50,7 @@ static vk_err copy(const char *build, const char *to, const char *unused, const 
     if (rc == SQLITE_OK && !none) {
         sqlite3_file_control(src, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
         rc = sqlite3_db_config(src, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-        sqlite3_busy_timeout(src, VK_DB_TURN_WAIT_MS);
+        sqlite3_busy_timeout(src, VK_DB_LOCK_TRIES);
     }
     /* From the first read on all files are open, and nothing is opened or made by its name any more. */
     if (rc == SQLITE_OK)

@@ -32,7 +32,7 @@ static int on_busy(void *arg, int tries)
 {
     vk_dbh *h = arg;
     int64_t now = vk_clock_mono_ns();
-    if (tries > VK_DB_TURN_WAIT_MS || now > h->deadline_ns || h->t->closed)
+    if (tries > VK_DB_LOCK_TRIES || now > h->deadline_ns || h->t->closed)
         return 0;
     if (h->worker)
         vk_db_give_slot(h->worker);

@@ -95,7 +95,7 @@ static vk_outcome sequence_one(vk_run *r, vk_str rest, size_t *used_r)
 {
     sqlite3_stmt *st;
     vk_str tail;
-    vk_outcome o = vk_exec_begin(r);
+    vk_outcome o = vk_exec_begin(r, rest);
     if (o != VK_O_DONE)
         return o;
     if (vk_dbh_prepare_raw(r->h, r->a, rest, true, 0, &st, &tail, &r->err) != VK_OK)
@@ -150,7 +150,7 @@ static vk_outcome describe(vk_run *r, const vk_hrana_stmt *s)
 {
     vk_str sql;
     vk_cached *c;
-    vk_outcome o = vk_exec_begin(r);
+    vk_outcome o = vk_exec_may_go(r);
     if (o == VK_O_DONE)
         o = vk_exec_text(r, s, &sql);
     if (o != VK_O_DONE)

@@ -5,7 +5,9 @@
  * own. */
 #include "services/database/embedded/db.h"
 
+#include "core/clock.h"
 #include "core/log.h"
+
 struct vk_db vk_db;
 
 /* -------------------------------------------------------------------------------------------------- the pool
@@ -110,6 +112,7 @@ void vk_db_pass_turn(vk_dbt *t)
 {
     vk_list *n = vk_list_shift(&t->waiting_turn);
     t->turn_taken = n != NULL;
+    t->turn_owner = NULL;
     if (!n)
         return;
     vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
@@ -125,8 +128,10 @@ bool vk_db_take_turn(vk_dbjob *j, vk_dbh *h)
     bool got = j->has_turn || (!t->turn_taken && vk_list_empty(&t->waiting_turn));
     if (got) {
         t->turn_taken = true;
+        t->turn_owner = h;
         j->has_turn = false;
         h->has_turn = true;
+        h->turn_since_ms = vk_clock_mono_ms();
     }
     pthread_mutex_unlock(&vk_db.mu);
     return got;

@@ -40,8 +40,7 @@ static vk_dbt *make(const char *id)
     return t;
 }
 
-/* Under mu. The build's database for a tenant; it stays until vk_db_free_tenant. */
-static vk_dbt *of_tenant(vk_tenant *tenant)
+vk_dbt *vk_db_of_tenant(vk_tenant *tenant)
 {
     vk_dbt *t = atomic_load_explicit(&tenant->service[vk_db.index], memory_order_relaxed);
     if (t)
@@ -144,7 +143,7 @@ vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r)
     vk_err e = VK_OK;
     vk_list_init(&j->node);
     pthread_mutex_lock(&vk_db.mu);
-    vk_dbt *t = of_tenant(tenant);
+    vk_dbt *t = vk_db_of_tenant(tenant);
     if (!t) {
         e = VK_E_NOMEM;
         *why_r = "Out of memory";
@@ -233,7 +232,7 @@ static vk_stream *idle_stream(vk_dbt *t, int64_t now)
 {
     for (vk_list *n = t->streams.next; n != &t->streams; n = n->next) {
         vk_stream *s = VK_CONTAINER(n, vk_stream, node);
-        if (s->busy || (!t->closed && now - s->used_ms < VK_DB_STREAM_IDLE_MS) || (s->socket && !s->h))
+        if (s->busy || (!t->closed && !s->dropped && now - s->used_ms < VK_DB_STREAM_IDLE_MS))
             continue;
         s->busy = true;
         if (!s->socket)
@@ -243,19 +242,20 @@ static vk_stream *idle_stream(vk_dbt *t, int64_t now)
     return NULL;
 }
 
-/* A socket's stream lives on; what was open on it is rolled back, and its next request is told so. */
+/* A socket's stream lives on while its socket does. */
 static void expire(vk_dbt *t, vk_stream *s)
 {
     if (!s->socket) {
         vk_db_end_stream(t, s);
-        return;
+    } else if (s->dropped) {
+        vk_db_put_handle(s->h);
+        pthread_mutex_lock(&vk_db.mu);
+        vk_list_remove(&s->node);
+        pthread_mutex_unlock(&vk_db.mu);
+        free(s);
+    } else {
+        vk_db_take_over(t, s, true);
     }
-    vk_db_put_handle(s->h);
-    pthread_mutex_lock(&vk_db.mu);
-    s->h = NULL;
-    s->expired = true;
-    s->busy = false;
-    pthread_mutex_unlock(&vk_db.mu);
 }
 
 /* Under mu: a connection that nobody has used for long, out of the idle list. */
@@ -295,6 +295,11 @@ static void tidy(vk_dbt *t, int64_t now)
     t->running++; /* keeps it alive */
     if (vk_sync_forgotten(t))
         sync_for_others(t);
+    if ((s = vk_db_overdue_owner(t, now))) {
+        pthread_mutex_unlock(&vk_db.mu);
+        vk_db_take_over(t, s, false);
+        pthread_mutex_lock(&vk_db.mu);
+    }
     while ((s = idle_stream(t, now))) {
         pthread_mutex_unlock(&vk_db.mu);
         expire(t, s);
@@ -447,6 +452,8 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     /* Exports that a killed process left behind. */
     vk_err e = vk_disk_remove_dir(rt->data_fd, "tmp");
     if (e == VK_OK)
+        e = vk_lane_new("vk-sql-parse", VK_DB_PARSE_QUEUE, &vk_db.parser);
+    if (e == VK_OK)
         e = vk_db_export_start();
     if (e != VK_OK)
         return e;
@@ -461,6 +468,7 @@ vk_err vk_db_start(vk_runtime *rt, int index)
 void vk_db_stop(void)
 {
     vk_db_export_stop();
+    vk_lane_free(vk_db.parser);
     pthread_mutex_lock(&vk_db.mu);
     vk_db.stopping = true;
     pthread_cond_broadcast(&vk_db.work);
