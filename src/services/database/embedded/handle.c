@@ -32,7 +32,7 @@ static int on_busy(void *arg, int tries)
 {
     vk_dbh *h = arg;
     int64_t now = vk_clock_mono_ns();
-    if (tries > VK_DB_TURN_WAIT_MS || now > h->deadline_ns)
+    if (tries > VK_DB_LOCK_TRIES || now > h->deadline_ns || h->t->closed)
         return 0;
     if (h->worker)
         vk_db_give_slot(h->worker);
@@ -81,9 +81,7 @@ static vk_err make_files(vk_dbt *t)
         return vk_disk_err(errno);
     if (fd >= 0)
         close(fd);
-    pthread_mutex_lock(&vk_db.mu);
     t->made = true;
-    pthread_mutex_unlock(&vk_db.mu);
     return VK_OK;
 }
 
@@ -124,7 +122,7 @@ static int set_up(sqlite3 *db)
         rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
-    return rc;
+    return rc == SQLITE_OK ? vk_db_functions(db) : rc;
 }
 
 vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
@@ -197,6 +195,8 @@ void vk_dbh_close(vk_dbh *h)
         sqlite3_db_config(h->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(h->db);
     vk_buf_free(&h->ddl);
+    atomic_fetch_sub(&h->t->heap, h->heap);
+    atomic_fetch_sub(&vk_db.heap, h->heap);
     free(h);
 }
 
@@ -221,6 +221,23 @@ static const char *code_name(int primary)
     return primary >= 0 && (size_t)primary < VK_COUNT(names) ? names[primary] : "UNKNOWN";
 }
 
+static vk_sqlerr interrupted(const vk_dbh *h)
+{
+    return (vk_sqlerr){"SQLITE_INTERRUPT",
+                       h->timed_out
+                           ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")
+                           : VK_STR("SQLite error: interrupted: the build's keys were revoked")};
+}
+
+bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r)
+{
+    if (vk_clock_mono_ns() > h->deadline_ns)
+        h->timed_out = true;
+    if (h->timed_out)
+        *err_r = interrupted(h);
+    return h->timed_out;
+}
+
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
 {
     int primary = rc & 0xff, at = sqlite3_error_offset(h->db);
@@ -232,14 +249,16 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
     if (primary == SQLITE_NOMEM && vk_sqlite_stack_was_short()) {
         e.code = "SQLITE_NOMEM";
         e.message = VK_STR("SQLite error: views, triggers, foreign keys or subqueries are nested too deeply");
+    } else if (primary == SQLITE_NOMEM && vk_sqlite_memory_was_short()) {
+        e.code = "SQLITE_NOMEM";
+        e.message = VK_STR(
+            "SQLite error: out of memory: what this build may use for temporary tables, sorting and values "
+            "is used up");
     } else if (h->denied && (primary == SQLITE_AUTH || primary == SQLITE_ERROR)) {
         e.code = "SQLITE_AUTH";
         e.message = vk_arena_printf(a, "SQLite error: not authorized: %s", h->denied);
     } else if (primary == SQLITE_INTERRUPT) {
-        e.code = "SQLITE_INTERRUPT";
-        e.message = h->timed_out
-                        ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")
-                        : VK_STR("SQLite error: interrupted: the build's keys were revoked");
+        e = interrupted(h);
     } else if (primary == SQLITE_ERROR && at >= 0) {
         e.message = vk_arena_printf(a, "SQL input error: %s (at offset %d)", sqlite3_errmsg(h->db), at);
     } else {
@@ -254,23 +273,36 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
 /* ------------------------------------------------------------------------------------------------ statements
  */
 
+/* White space and comments. */
+static const char *skip_blanks(const char *p)
+{
+    for (;;) {
+        if (*p && strchr(" \t\n\r\f", *p)) {
+            p++;
+        } else if (p[0] == '-' && p[1] == '-') {
+            p += strcspn(p, "\n");
+        } else if (p[0] == '/' && p[1] == '*') {
+            const char *end = strstr(p + 2, "*/");
+            p = end ? end + 2 : p + strlen(p);
+        } else {
+            return p;
+        }
+    }
+}
+
 /* "BEGIN IMMEDIATE" and "BEGIN EXCLUSIVE" take the write lock, though SQLite calls them read-only. */
 static bool takes_lock(const char *sql)
 {
     const char *p = sql;
     for (;;) {
-        while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r' || *p == '\f' || *p == ';')
-            p++;
-        if (p[0] != '-' || p[1] != '-')
+        p = skip_blanks(p);
+        if (*p != ';')
             break;
-        while (*p && *p != '\n')
-            p++;
+        p++;
     }
     if (sqlite3_strnicmp(p, "BEGIN", 5) != 0)
         return false;
-    p += 5;
-    while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r' || *p == '\f')
-        p++;
+    p = skip_blanks(p + 5);
     return sqlite3_strnicmp(p, "IMMEDIATE", 9) == 0 || sqlite3_strnicmp(p, "EXCLUSIVE", 9) == 0;
 }
 
@@ -281,7 +313,7 @@ bool vk_dbh_writes(sqlite3_stmt *st)
     return !sqlite3_stmt_readonly(st) || takes_lock(sqlite3_sql(st));
 }
 
-vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags, sqlite3_stmt **st_r,
+vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsigned flags, sqlite3_stmt **st_r,
                           vk_str *tail_r, vk_sqlerr *err_r)
 {
     *st_r = NULL;
@@ -297,12 +329,12 @@ vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags, sq
             if (e != VK_AGAIN)
                 return e;
         }
-        int rc = sqlite3_prepare_v3(h->db, sql.p, (int)sql.n, flags, st_r, &tail);
+        int n = (int)sql.n + ended, rc = sqlite3_prepare_v3(h->db, sql.p, n, flags, st_r, &tail);
         if (rc == SQLITE_ERROR && !h->denied) {
             /* A schema that another connection changed is not read again for every kind of message: look,
              * then try once more (SQLite 3.40, DROP and CREATE by another connection). */
             sqlite3_exec(h->db, "SELECT 1 FROM sqlite_schema LIMIT 0", NULL, NULL, NULL);
-            rc = sqlite3_prepare_v3(h->db, sql.p, (int)sql.n, flags, st_r, &tail);
+            rc = sqlite3_prepare_v3(h->db, sql.p, n, flags, st_r, &tail);
         }
         if (rc != SQLITE_OK) {
             *err_r = vk_dbh_error(h, a, rc);
@@ -376,7 +408,7 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
             (vk_sqlerr){"SQL_INPUT_ERROR", VK_STR("SQL input error: the SQL text contains a NUL character")};
         return VK_E_INVALID;
     }
-    if (vk_dbh_prepare_raw(h, a, sql, SQLITE_PREPARE_PERSISTENT, &st, &tail, err_r) != VK_OK)
+    if (vk_dbh_prepare_raw(h, a, sql, false, SQLITE_PREPARE_PERSISTENT, &st, &tail, err_r) != VK_OK)
         return VK_E_INVALID;
     if (!st) {
         *err_r = (vk_sqlerr){"SQL_NO_STATEMENT", VK_STR("SQL string does not contain any statement")};
@@ -392,7 +424,7 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
                       .alter = h->alter};
     if (!blank(tail)) {
         vk_sqlerr ignored;
-        vk_err e = vk_dbh_prepare_raw(h, a, tail, 0, &more, &rest, &ignored);
+        vk_err e = vk_dbh_prepare_raw(h, a, tail, false, 0, &more, &rest, &ignored);
         if (e != VK_OK || more) {
             sqlite3_finalize(more);
             sqlite3_finalize(st);

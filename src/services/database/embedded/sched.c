@@ -5,7 +5,9 @@
  * own. */
 #include "services/database/embedded/db.h"
 
+#include "core/clock.h"
 #include "core/log.h"
+
 struct vk_db vk_db;
 
 /* -------------------------------------------------------------------------------------------------- the pool
@@ -13,10 +15,21 @@ struct vk_db vk_db;
 
 static void *worker_main(void *arg);
 
-static void wake_one(void)
+bool vk_db_pressed(void)
 {
-    if (vk_list_empty(&vk_db.ready) || vk_db.active >= vk_db.slots)
+    return !vk_list_empty(&vk_db.ready) && vk_db.active >= vk_db.slots;
+}
+
+void vk_db_wake(void)
+{
+    if (vk_list_empty(&vk_db.ready))
         return;
+    if (vk_db.active >= vk_db.slots) {
+        if (vk_db.dozing)
+            pthread_cond_signal(&vk_db.tick);
+        vk_db.dozing = false;
+        return;
+    }
     if (vk_db.idle) {
         pthread_cond_signal(&vk_db.work);
         return;
@@ -26,25 +39,43 @@ static void wake_one(void)
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, VK_DB_WORKER_STACK);
-    if (pthread_create(&vk_db.thread[vk_db.threads], &attr, worker_main, NULL) == 0)
+    if (pthread_create(&vk_db.thread[vk_db.threads], &attr, worker_main, &vk_db.worker[vk_db.threads]) == 0)
         vk_db.threads++;
     pthread_attr_destroy(&attr);
 }
 
+/* Under mu. */
+static void drop_slot(struct vk_worker_slot *w)
+{
+    if (w->slot)
+        vk_db.active--;
+    w->slot = false;
+}
+
 void vk_db_give_slot(struct vk_worker_slot *w)
 {
-    if (!w->slot)
+    if (!atomic_load_explicit(&w->slot, memory_order_relaxed))
         return;
     pthread_mutex_lock(&vk_db.mu);
-    w->slot = false;
-    vk_db.active--;
-    wake_one();
+    drop_slot(w);
+    vk_db_wake();
     pthread_mutex_unlock(&vk_db.mu);
+}
+
+void vk_db_take_slots_back(void)
+{
+    vk_db.beat++;
+    if (!vk_db_pressed())
+        return;
+    for (uint32_t i = 0; i < vk_db.threads; i++)
+        if (vk_db.beat - vk_db.worker[i].since > 1)
+            drop_slot(&vk_db.worker[i]);
 }
 
 static bool runnable(const vk_dbt *t)
 {
-    return !vk_list_empty(&t->urgent) || (t->running < VK_DB_RUNNING && !vk_list_empty(&t->queue));
+    return (t->running < VK_DB_RUNNING && !vk_list_empty(&t->queue)) ||
+           (t->running <= VK_DB_RUNNING && !vk_list_empty(&t->urgent));
 }
 
 void vk_db_schedule(vk_dbt *t)
@@ -53,7 +84,7 @@ void vk_db_schedule(vk_dbt *t)
         return;
     t->in_ready = true;
     vk_list_push(&vk_db.ready, &t->ready);
-    wake_one();
+    vk_db_wake();
 }
 
 static vk_dbjob *next_job(void)
@@ -62,7 +93,7 @@ static vk_dbjob *next_job(void)
     while ((n = vk_list_shift(&vk_db.ready))) {
         vk_dbt *t = VK_CONTAINER(n, vk_dbt, ready);
         t->in_ready = false;
-        vk_list *jn = vk_list_shift(&t->urgent);
+        vk_list *jn = t->running <= VK_DB_RUNNING ? vk_list_shift(&t->urgent) : NULL;
         if (!jn && t->running < VK_DB_RUNNING)
             jn = vk_list_shift(&t->queue);
         if (!jn)
@@ -81,11 +112,12 @@ void vk_db_pass_turn(vk_dbt *t)
 {
     vk_list *n = vk_list_shift(&t->waiting_turn);
     t->turn_taken = n != NULL;
+    t->turn_owner = NULL;
     if (!n)
         return;
     vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
     j->has_turn = true;
-    vk_list_push(&t->urgent, n);
+    vk_list_unshift(&t->urgent, n);
     vk_db_schedule(t);
 }
 
@@ -96,8 +128,10 @@ bool vk_db_take_turn(vk_dbjob *j, vk_dbh *h)
     bool got = j->has_turn || (!t->turn_taken && vk_list_empty(&t->waiting_turn));
     if (got) {
         t->turn_taken = true;
+        t->turn_owner = h;
         j->has_turn = false;
         h->has_turn = true;
+        h->turn_since_ms = vk_clock_mono_ms();
     }
     pthread_mutex_unlock(&vk_db.mu);
     return got;
@@ -115,9 +149,8 @@ void vk_db_settle_turn(vk_dbh *h)
 
 static void *worker_main(void *arg)
 {
-    VK_UNUSED(arg);
+    struct vk_worker_slot *w = arg;
     pthread_setname_np(pthread_self(), "vk-sql");
-    struct vk_worker_slot w = {0};
     if (vk_sqlite_watch_stack(VK_DB_STACK_SPARE) != VK_OK)
         vk_log(VK_ERROR, "the stack of a thread for SQL cannot be watched: deeply nested SQL may end front");
     pthread_mutex_lock(&vk_db.mu);
@@ -136,19 +169,18 @@ static void *worker_main(void *arg)
         vk_dbt *t = j->t;
         bool closed = t->closed, answered = true;
         size_t bytes = j->n_bytes;
-        w.slot = true;
+        w->slot = true;
+        w->since = vk_db.beat;
         vk_db.active++;
-        wake_one();
+        vk_db_wake();
         pthread_mutex_unlock(&vk_db.mu);
         if (closed) {
             vk_db_refuse_job(j);
         } else {
-            answered = vk_db_run_job(j, &w);
+            answered = vk_db_run_job(j, w);
         }
         pthread_mutex_lock(&vk_db.mu);
-        if (w.slot)
-            vk_db.active--;
-        w.slot = false;
+        drop_slot(w);
         t->running--;
         t->n_jobs -= answered;
         t->n_bytes -= answered ? bytes : 0;
