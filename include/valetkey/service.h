@@ -166,6 +166,21 @@ int vk_service_index(vk_str name);
  * vk_fail. */
 VK_MUSTCHECK vk_err vk_service_verify(vk_exchange *ex, vk_str token, char kind);
 
+/* A key that is in use for longer than one exchange: a WebSocket's. */
+typedef struct vk_held_key {
+    uint8_t hash[VK_HASH]; /* its lookup hash */
+    char kind;
+    vk_tenant *tenant; /* a reference */
+} vk_held_key;
+/* As vk_service_verify, without an exchange; on the worker's loop, as the other two. Owner of the reference:
+ * the caller, until vk_service_let_go. *why_r is a static text. */
+VK_MUSTCHECK vk_err vk_service_hold(vk_worker *w, vk_str token, char kind, vk_held_key *out_r,
+                                    const char **why_r);
+/* Whether the key is still good, for the same tenant. `used`: by somebody, so it counts for the sliding
+ * expiry. */
+VK_MUSTCHECK vk_err vk_service_recheck(vk_worker *w, const vk_held_key *k, bool used, const char **why_r);
+void vk_service_let_go(vk_worker *w, vk_held_key *k);
+
 /* Wipes what vk_service_verify remembers in this worker. */
 void vk_service_forget(vk_worker *w);
 

@@ -26,6 +26,12 @@ void vk_sha256(vk_str data, uint8_t out[VK_SHA256])
     must(EVP_Digest(data.n ? data.p : "", data.n, out, &n, sha256, NULL));
 }
 
+void vk_sha1(vk_str data, uint8_t out[VK_SHA1])
+{
+    unsigned n = VK_SHA1;
+    must(EVP_Digest(data.n ? data.p : "", data.n, out, &n, EVP_sha1(), NULL));
+}
+
 vk_err vk_hmac_key_new(vk_str key, vk_hmac_key **out_r)
 {
     static char name[] = "SHA256";

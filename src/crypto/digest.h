@@ -6,7 +6,7 @@
 
 #include "core/base.h"
 
-enum { VK_SHA256 = 32 };
+enum { VK_SHA256 = 32, VK_SHA1 = 20 };
 
 /* Once at start of a process, before threads; initialises libsodium too. VK_E_INTERNAL when OpenSSL lacks an
  * algorithm or fails a known answer. */
@@ -14,6 +14,8 @@ VK_MUSTCHECK vk_err vk_digest_init(void);
 
 void vk_sha256(vk_str data, uint8_t out[VK_SHA256]);
 void vk_hmac(vk_str key, vk_str data, uint8_t out[VK_SHA256]);
+/* SHA-1 (FIPS 180-4), for protocols that ask for it where nothing depends on its strength (RFC 6455). */
+void vk_sha1(vk_str data, uint8_t out[VK_SHA1]);
 /* `n` up to 255 × 32. */
 void vk_hkdf(vk_str ikm, vk_str salt, vk_str info, uint8_t *out, size_t n);
 

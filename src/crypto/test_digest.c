@@ -118,13 +118,20 @@ static int init(void **state)
     return vk_digest_init() == VK_OK && vk_digest_init() == VK_OK ? 0 : -1;
 }
 
+static void sha1_known_answer(void **state)
+{
+    uint8_t out[VK_SHA1];
+    VK_UNUSED(state);
+    vk_sha1(VK_STR("abc"), out); /* FIPS 180-4's example */
+    assert_memory_equal(
+        out, "\xa9\x99\x3e\x36\x47\x06\x81\x6a\xba\x3e\x25\x71\x78\x50\xc2\x6c\x9c\xd0\xd8\x9d", VK_SHA1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sha256),
-        cmocka_unit_test(hmac),
-        cmocka_unit_test(a_kept_key_starts_anew),
-        cmocka_unit_test(hkdf),
+        cmocka_unit_test(sha1_known_answer),      cmocka_unit_test(sha256), cmocka_unit_test(hmac),
+        cmocka_unit_test(a_kept_key_starts_anew), cmocka_unit_test(hkdf),
     };
     return cmocka_run_group_tests(tests, init, NULL);
 }

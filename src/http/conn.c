@@ -11,7 +11,6 @@ enum {
 };
 
 static void advance(vk_conn *c);
-static void shut(vk_conn *c);
 
 /* ---- life and death ---- */
 
@@ -32,11 +31,11 @@ static void on_io_closed(vk_io *io)
 {
     vk_conn *c = VK_CONTAINER(io, vk_conn, io);
     c->io_closed = true;
-    if (!c->ex)
+    if (!c->ex && !c->other)
         conn_free(c);
 }
 
-static void drop_in(vk_conn *c)
+void vk_conn_drop_in(vk_conn *c)
 {
     if (c->in)
         vk_loop_in_put(c->io.loop, c->in, c->in_secret || (c->ex && c->ex->secret) ? c->in_high : 0);
@@ -55,12 +54,12 @@ static void end_exchange(vk_conn *c)
 }
 
 /* Closes now. While a handler still has the exchange, the memory stays until it answers. */
-static void shut(vk_conn *c)
+void vk_conn_shut(vk_conn *c)
 {
     if (c->state == S_GONE)
         return;
     bool handler_has_it = c->state == S_WAIT && c->ex && !c->ex->answered;
-    drop_in(c);
+    vk_conn_drop_in(c);
     c->state = S_GONE;
     vk_timer_clear(c->io.loop, &c->timer);
     vk_io_close(&c->io, on_io_closed);
@@ -72,7 +71,7 @@ static void on_timeout(vk_timer *t)
 {
     vk_conn *c = VK_CONTAINER(t, vk_conn, timer);
     if (c->state != S_WAIT)
-        shut(c);
+        vk_conn_shut(c);
 }
 
 void vk_conn_arm(vk_conn *c, int64_t ms)
@@ -126,7 +125,7 @@ static ssize_t receive(vk_conn *c, size_t room)
 static bool fill(vk_conn *c)
 {
     if (!c->in && !(c->in = vk_loop_in_get(c->io.loop))) {
-        shut(c);
+        vk_conn_shut(c);
         return false;
     }
     if (c->in_at && c->in_at == c->in_n)
@@ -153,7 +152,7 @@ static bool fill(vk_conn *c)
     if (n == 0)
         c->eof = true;
     else if (errno != EAGAIN)
-        shut(c);
+        vk_conn_shut(c);
     return false;
 }
 
@@ -164,7 +163,7 @@ static void refuse(vk_conn *c, int status, vk_err e, const char *text)
         static const vk_head none;
         c->ex = vk_exchange_new(c, c->server, &none, 0);
         if (!c->ex) {
-            shut(c);
+            vk_conn_shut(c);
             return;
         }
         c->ex->minor = 1;
@@ -224,10 +223,10 @@ static bool take_head(vk_conn *c)
     size_t left = c->in_n - c->in_at;
     if (left == 0) {
         if (c->eof || c->server->closing) {
-            shut(c);
+            vk_conn_shut(c);
             return false;
         }
-        drop_in(c);
+        vk_conn_drop_in(c);
         vk_io_want(&c->io, VK_READ);
         if (c->lasting)
             vk_timer_clear(c->io.loop, &c->timer);
@@ -238,7 +237,7 @@ static bool take_head(vk_conn *c)
     int used = vk_head_request(c->in + c->in_at, left, &h);
     if (used == 0) {
         if (c->eof) {
-            shut(c);
+            vk_conn_shut(c);
             return false;
         }
         if (c->in_at) {
@@ -260,7 +259,7 @@ static bool take_head(vk_conn *c)
     }
     c->ex = vk_exchange_new(c, c->server, &h, (size_t)used);
     if (!c->ex) {
-        shut(c);
+        vk_conn_shut(c);
         return false;
     }
     c->in_at += (uint32_t)used;
@@ -301,7 +300,7 @@ static bool take_head(vk_conn *c)
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         ssize_t n = send(c->io.fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL);
         if (n != (ssize_t)sizeof go_on - 1) {
-            shut(c);
+            vk_conn_shut(c);
             return false;
         }
     }
@@ -347,12 +346,12 @@ static bool take_body(vk_conn *c)
         }
         c->state = S_WAIT;
         if (c->in_at == c->in_n)
-            drop_in(c);
+            vk_conn_drop_in(c);
         c->server->handler->request(c->ex);
         return c->ex && c->ex->answered;
     }
     if (c->eof) { /* cut off in the middle of its body */
-        shut(c);
+        vk_conn_shut(c);
         return false;
     }
     c->in_at = c->in_n = 0;
@@ -380,7 +379,7 @@ static bool send_answer(vk_conn *c)
     case VK_E_BUSY:
         return false;
     default:
-        shut(c);
+        vk_conn_shut(c);
         return false;
     }
     bool over = c->ex->close, until_close = c->ex->source && !c->ex->source_chunked;
@@ -395,7 +394,7 @@ static bool send_answer(vk_conn *c)
         setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     }
     if (!linger || c->eof || c->cut) {
-        shut(c);
+        vk_conn_shut(c);
         return false;
     }
     shutdown(c->io.fd, SHUT_WR);
@@ -414,10 +413,10 @@ static bool linger(vk_conn *c)
     if (c->state == S_GONE)
         return false;
     if (c->eof || c->lingered >= LINGER_MAX) {
-        shut(c);
+        vk_conn_shut(c);
         return false;
     }
-    drop_in(c);
+    vk_conn_drop_in(c);
     vk_io_want(&c->io, VK_READ);
     return false;
 }
@@ -449,6 +448,10 @@ static void advance(vk_conn *c)
         case S_LINGER:
             again = linger(c);
             break;
+        case S_OTHER:
+            c->other->ready(c->other, 0);
+            again = false;
+            break;
         default:
             again = false;
         }
@@ -467,9 +470,29 @@ void vk_conn_answered(vk_conn *c)
     advance(c);
 }
 
+void vk_conn_upgrade(vk_conn *c, vk_upgrade *u)
+{
+    end_exchange(c);
+    vk_timer_clear(c->io.loop, &c->timer);
+    c->other = u;
+    c->state = S_OTHER;
+    advance(c);
+}
+
+void vk_conn_leave(vk_conn *c)
+{
+    c->other = NULL;
+    if (c->io_closed)
+        conn_free(c);
+}
+
 static void on_ready(vk_io *io, int events)
 {
     vk_conn *c = VK_CONTAINER(io, vk_conn, io);
+    if (c->state == S_OTHER) {
+        c->other->ready(c->other, events);
+        return;
+    }
     if (events & VK_READ) {
         switch (c->state) {
         case S_HEAD:
@@ -522,7 +545,9 @@ void vk_conns_close_idle(vk_server *s)
     for (vk_list *n = s->conns.next, *next; n != &s->conns; n = next) {
         next = n->next;
         vk_conn *c = VK_CONTAINER(n, vk_conn, node);
-        if (c->state == S_HEAD && c->in_n == c->in_at && !c->in_advance)
-            shut(c);
+        if (c->state == S_OTHER)
+            c->other->closing(c->other);
+        else if (c->state == S_HEAD && c->in_n == c->in_at && !c->in_advance)
+            vk_conn_shut(c);
     }
 }

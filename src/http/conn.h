@@ -10,8 +10,16 @@ enum state {
     S_WAIT,   /* the handler has the exchange */
     S_SEND,   /* the answer is going out */
     S_LINGER, /* refused with input unread: reads on for a while so that no RST overtakes the answer */
-    S_GONE,   /* closed; waits for the handler or for libuv */
+    S_OTHER,  /* speaks another protocol: c->other */
+    S_GONE,   /* closed; waits for the handler, for the other protocol or for libuv */
 };
+
+/* What a connection speaks after its upgrade. It reads and writes c->io itself, and what c->in still holds.
+ */
+typedef struct vk_upgrade {
+    void (*ready)(struct vk_upgrade *u, int events); /* also once after the upgrade, with 0 */
+    void (*closing)(struct vk_upgrade *u);           /* the server closes: come to an end soon */
+} vk_upgrade;
 
 typedef struct vk_conn {
     vk_io io;
@@ -19,6 +27,7 @@ typedef struct vk_conn {
     vk_list node;
     vk_timer timer;
     vk_exchange *ex;
+    vk_upgrade *other;
     char *in; /* borrowed from the loop while there is input */
     uint32_t in_at, in_n;
     uint32_t in_high; /* most bytes that `in` has held */
@@ -60,7 +69,14 @@ void vk_conn_arm(vk_conn *c, int64_t ms);
 /* VK_OK: all is sent. VK_AGAIN: the peer's window is full, or it is the others' turn. VK_E_BUSY: the source
  * waits. VK_E_IO: over. */
 VK_MUSTCHECK vk_err vk_conn_send(vk_conn *c);
-/* Those that wait for a request. */
+/* The exchange ends without an answer, the connection is `u`'s from now on. */
+void vk_conn_upgrade(vk_conn *c, vk_upgrade *u);
+/* Gives back c->in. */
+void vk_conn_drop_in(vk_conn *c);
+/* Closes now; nothing is called any more. The memory stays until vk_conn_leave. */
+void vk_conn_shut(vk_conn *c);
+void vk_conn_leave(vk_conn *c);
+/* Those that wait for a request; the others end soon. */
 void vk_conns_close_idle(vk_server *s);
 void vk_server_maybe_gone(vk_server *s);
 

@@ -186,6 +186,8 @@ static const char *reason(int status)
         return "Misdirected Request";
     case 422:
         return "Unprocessable Content";
+    case 426:
+        return "Upgrade Required";
     case 429:
         return "Too Many Requests";
     case 431:

@@ -113,32 +113,67 @@ void vk_service_forget(vk_worker *w)
     w->memos = NULL;
 }
 
-vk_err vk_service_verify(vk_exchange *ex, vk_str token, char kind)
+/* The tenant of a lookup hash, counted. */
+static vk_err tenant_of(vk_worker *w, const uint8_t hash[VK_HASH], char kind, bool used, vk_tenant **out_r,
+                        const char **why_r)
 {
-    vk_worker *w = ex->server->ctx;
-    uint8_t hash[VK_HASH];
+    int64_t now = vk_clock_wall_ms();
+    vk_err e = vk_registry_verify(&w->rt->registry, w->reader, hash, vk_str_z(w->service->name), kind, now,
+                                  out_r, why_r);
+    if (e == VK_OK && used)
+        count_use(w->rt, *out_r, now);
+    return e;
+}
+
+vk_err vk_service_hold(vk_worker *w, vk_str token, char kind, vk_held_key *out_r, const char **why_r)
+{
     const vk_valet_kind *k = w->service->kinds;
     while (k->kind && k->kind != kind)
         k++;
-    if (!k->kind || !hash_of(w, vk_str_z(k->prefix), token, hash))
-        return vk_fail(ex, VK_E_UNAUTHORIZED,
-                       "This is not a valet key of this service, or a part of it is missing");
+    if (!k->kind || !hash_of(w, vk_str_z(k->prefix), token, out_r->hash)) {
+        *why_r = "This is not a valet key of this service, or a part of it is missing";
+        return VK_E_UNAUTHORIZED;
+    }
+    out_r->kind = kind;
+    return tenant_of(w, out_r->hash, kind, true, &out_r->tenant, why_r);
+}
+
+vk_err vk_service_recheck(vk_worker *w, const vk_held_key *k, bool used, const char **why_r)
+{
+    vk_tenant *t;
+    vk_err e = tenant_of(w, k->hash, k->kind, used, &t, why_r);
+    if (e != VK_OK)
+        return e;
+    bool same = t == k->tenant;
+    vk_tenant_unref(&w->rt->registry, t);
+    *why_r = "This valet key was revoked";
+    return same ? VK_OK : VK_E_UNAUTHORIZED;
+}
+
+void vk_service_let_go(vk_worker *w, vk_held_key *k)
+{
+    vk_tenant_unref(&w->rt->registry, k->tenant);
+    vk_wipe(k, sizeof *k);
+}
+
+vk_err vk_service_verify(vk_exchange *ex, vk_str token, char kind)
+{
+    vk_worker *w = ex->server->ctx;
+    const char *why;
+    vk_held_key key;
     struct hold *h = VK_NEW(ex->arena, struct hold);
     if (!h)
         return vk_fail(ex, VK_E_NOMEM, "Out of memory");
-    const char *why;
-    int64_t now = vk_clock_wall_ms();
-    vk_err e = vk_registry_verify(&w->rt->registry, w->reader, hash, vk_str_z(w->service->name), kind, now,
-                                  &h->tenant, &why);
+    vk_err e = vk_service_hold(w, token, kind, &key, &why);
     if (e != VK_OK)
         return vk_fail(ex, e, "%s", why);
     h->registry = &w->rt->registry;
+    h->tenant = key.tenant;
     e = vk_arena_cleanup(ex->arena, let_go, h);
     if (e != VK_OK) {
         let_go(h);
         return vk_fail(ex, e, "Out of memory");
     }
-    count_use(w->rt, h->tenant, now);
     ex->principal = h->tenant;
     return VK_OK;
 }

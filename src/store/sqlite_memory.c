@@ -18,14 +18,64 @@ static bool out_of_stack(void)
     return true;
 }
 
+/* ---- the memory of one request */
+
+/* What this thread has taken since vk_sqlite_memory_begin, less what it gave back; SQLite's own limits need
+ * its statistics, whose lock all threads would share. */
+static _Thread_local int64_t taken, most = INT64_MAX;
+static _Thread_local bool had_enough;
+
+static bool too_much(int64_t more)
+{
+    if (VK_LIKELY(taken + more <= most))
+        return false;
+    had_enough = most != INT64_MAX;
+    return had_enough;
+}
+
 static void *watched_malloc(int n)
 {
-    return out_of_stack() ? NULL : plain.xMalloc(n);
+    if (out_of_stack() || too_much(n))
+        return NULL;
+    void *p = plain.xMalloc(n);
+    if (p)
+        taken += plain.xSize(p);
+    return p;
+}
+
+static void watched_free(void *p)
+{
+    taken -= plain.xSize(p);
+    plain.xFree(p);
 }
 
 static void *watched_realloc(void *p, int n)
 {
-    return out_of_stack() ? NULL : plain.xRealloc(p, n);
+    int old = plain.xSize(p);
+    if (out_of_stack() || too_much((int64_t)n - old))
+        return NULL;
+    void *q = plain.xRealloc(p, n);
+    if (q)
+        taken += plain.xSize(q) - old;
+    return q;
+}
+
+void vk_sqlite_memory_begin(int64_t limit)
+{
+    taken = 0;
+    most = limit;
+    had_enough = false;
+}
+
+int64_t vk_sqlite_memory_end(void)
+{
+    most = INT64_MAX;
+    return taken;
+}
+
+bool vk_sqlite_memory_was_short(void)
+{
+    return had_enough;
 }
 
 vk_err vk_sqlite_watch_stack(size_t spare)
@@ -64,6 +114,7 @@ vk_err vk_sqlite_init(void)
         plain = watched;
         watched.xMalloc = watched_malloc;
         watched.xRealloc = watched_realloc;
+        watched.xFree = watched_free;
         if (sqlite3_config(SQLITE_CONFIG_MALLOC, &watched) != SQLITE_OK)
             return VK_E_INTERNAL;
     }

@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { assert, check, finish, note, ok } from '../lib/tap.mjs'
-import { Daemon, cleanUp, run, tempFolder } from '../lib/daemon.mjs'
+import { assert, assertSame, check, finish, note, ok } from '../lib/tap.mjs'
+import { Daemon, cleanUp, request, run, tempFolder } from '../lib/daemon.mjs'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 const base = Number(process.env.VALETKEY_TEST_PORT_BASE ?? 30000)
@@ -113,6 +113,20 @@ try {
     const [good, bad] = r.json().results
     const d = good.response?.result
     return (d && d.params.length === 0 && d.cols.length === 0 && d.is_readonly === false && d.is_explain === false && bad.error?.code === 'SQL_INPUT_ERROR') || r.text
+  })
+  await check('cursor: a step like any other', async () => {
+    const steps = ['CREATE TABLE k (a, b)', "INSERT INTO k VALUES (NULL, '1')", 'ALTER TABLE k ALTER COLUMN a TO a INT NOT NULL', 'ALTER TABLE k ALTER COLUMN nope TO nope', "INSERT INTO k VALUES (NULL, '2')", 'SELECT a, b FROM k']
+    const r = await request(`${daemon.databaseUrl}/v3/cursor`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${direct.env.TURSO_AUTH_TOKEN}`, 'Content-Type': 'application/json' },
+      body: { batch: { steps: steps.map((sql) => ({ stmt: { sql } })) } },
+    })
+    const lines = r.text.trim().split('\n').map((l) => JSON.parse(l))
+    const of = (step) => lines.filter((l) => l.step === step).map((l) => l.error?.message ?? l.type)
+    assertSame([of(2), of(3), of(4)], [['step_begin'], ['SQLite error: no such column: "nope"'], ['SQLite error: NOT NULL constraint failed: k.a']], r.text)
+    const begin = lines.findIndex((l) => l.type === 'step_begin' && l.step === 2)
+    assertSame([lines[begin].cols, lines[begin + 1].type, lines[begin + 1].affected_row_count, lines[begin + 1].last_insert_rowid], [[], 'step_end', 0, null], r.text)
+    assertSame(lines.filter((l) => l.type === 'row').length, 1, r.text)
   })
   await check('what changed the schema is recorded, and only that', () => {
     const lines = fs.readFileSync(path.join(daemon.data, 'builds', migrated.id, 'ddl.log'), 'utf8').trim().split('\n').map((l) => JSON.parse(l))

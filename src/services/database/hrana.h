@@ -5,6 +5,7 @@
 #define VK_HRANA_H
 
 #include "core/arena.h"
+#include "core/json_read.h"
 
 enum {
     VK_HRANA_BODY_MAX = 32 * 1024 * 1024,
@@ -12,8 +13,9 @@ enum {
     VK_HRANA_REQUESTS_MAX = 4096,     /* in one pipeline */
     VK_HRANA_STEPS_MAX = 16384,       /* in one batch */
     VK_HRANA_RESPONSE_MAX = 10 * 1024 * 1024,
-    VK_HRANA_STORED_MAX = 50,    /* SQL texts a stream */
-    VK_HRANA_STORED_TEXT = 5000, /* bytes of one */
+    VK_HRANA_STORED_MAX = 50,         /* SQL texts a stream */
+    VK_HRANA_SOCKET_STORED_MAX = 150, /* and a WebSocket */
+    VK_HRANA_STORED_TEXT = 5000,      /* bytes of one */
 };
 
 typedef enum vk_hrana_type { VK_H_NULL, VK_H_INTEGER, VK_H_FLOAT, VK_H_TEXT, VK_H_BLOB } vk_hrana_type;
@@ -89,5 +91,30 @@ typedef struct vk_pipeline {
 VK_MUSTCHECK vk_err vk_hrana_parse(vk_arena *a, vk_str body, vk_pipeline *out_r, vk_str *why_r);
 /* {"baton":…,"batch":…} of POST /v3/cursor, as a pipeline with that one batch which does not close. */
 VK_MUSTCHECK vk_err vk_hrana_parse_cursor(vk_arena *a, vk_str body, vk_pipeline *out_r, vk_str *why_r);
+
+/* One request of a stream; the errors are those of vk_hrana_parse. */
+VK_MUSTCHECK vk_err vk_hrana_parse_request(vk_arena *a, const vk_json *o, vk_hrana_request *out_r,
+                                           vk_str *why_r);
+
+/* A client's message on a WebSocket (hrana1 and hrana2). */
+typedef enum vk_message_type {
+    VK_M_HELLO,
+    VK_M_OPEN_STREAM,
+    VK_M_CLOSE_STREAM,
+    VK_M_STREAM,    /* `request`, on a stream */
+    VK_M_STORE_SQL, /* request.stmt; of the connection */
+    VK_M_CLOSE_SQL,
+} vk_message_type;
+
+typedef struct vk_message {
+    vk_message_type type;
+    vk_str jwt; /* HELLO; p NULL: none */
+    int32_t request_id, stream_id;
+    vk_hrana_request request;
+} vk_message;
+
+/* VK_E_INVALID: a protocol error; *malformed_r: the text is no JSON of the expected shape. VK_E_NOMEM. */
+VK_MUSTCHECK vk_err vk_hrana_parse_message(vk_arena *a, vk_str text, vk_message *out_r, vk_str *why_r,
+                                           bool *malformed_r);
 
 #endif

@@ -251,6 +251,14 @@ static vk_err parse_request(struct parse *p, const vk_json *o, vk_hrana_request 
     return VK_OK;
 }
 
+vk_err vk_hrana_parse_request(vk_arena *a, const vk_json *o, vk_hrana_request *out_r, vk_str *why_r)
+{
+    struct parse p = {.a = a};
+    vk_err e = parse_request(&p, o, out_r);
+    *why_r = p.why;
+    return e;
+}
+
 /* The body as an object, and its baton. */
 static vk_err parse_body(struct parse *p, vk_str body, vk_json **root_r, vk_pipeline *out_r)
 {

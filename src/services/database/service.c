@@ -2,6 +2,7 @@
  * look. */
 #include "core/clock.h"
 #include "core/json_write.h"
+#include "http/ws.h"
 #include "services/database/embedded/embedded.h"
 #include "services/database/hrana.h"
 
@@ -66,6 +67,20 @@ static void unsupported(vk_exchange *ex)
     respond_error(ex, 501, "NOT_SUPPORTED", text);
 }
 
+static vk_str subprotocol(const vk_exchange *ex)
+{
+    static const vk_str spoken[] = {VK_STR("hrana2"), VK_STR("hrana1")};
+    for (size_t i = 0; i < VK_COUNT(spoken); i++)
+        if (vk_ws_offers(ex, spoken[i]))
+            return spoken[i];
+    return VK_STR_NONE;
+}
+
+static void websocket(vk_exchange *ex)
+{
+    vk_db_websocket(ex, subprotocol(ex));
+}
+
 static const struct endpoint {
     vk_str method, path;
     bool valet; /* needs the build's key */
@@ -118,8 +133,30 @@ static vk_err authenticate(vk_exchange *ex)
     return e;
 }
 
+static const struct endpoint upgrade = {VK_STR("GET"), VK_STR_NONE, false, websocket};
+
+/* Hrana over WebSocket, at any path; who asks is said in its first message. */
+static vk_err head_websocket(vk_exchange *ex)
+{
+    const char *why;
+    int status = vk_ws_refusal(ex, &why);
+    if (status == 0 && vk_ws_offers_any(ex) && !subprotocol(ex).p) {
+        status = 400;
+        why =
+            "None of the WebSocket subprotocols that the client offers is spoken here: hrana2 and hrana1 are";
+    }
+    if (status) {
+        respond_error(ex, status, "WEBSOCKET_HANDSHAKE", vk_str_z(why));
+        return VK_E_INVALID;
+    }
+    ex->ctx = (void *)(uintptr_t)&upgrade;
+    return VK_OK;
+}
+
 static vk_err head(vk_exchange *ex)
 {
+    if (vk_ws_asked(ex))
+        return head_websocket(ex);
     bool is_head = vk_str_eqz(ex->method, "HEAD"), known = false;
     for (size_t i = 0; i < VK_COUNT(endpoints); i++) {
         const struct endpoint *p = &endpoints[i];
@@ -139,11 +176,7 @@ static vk_err head(vk_exchange *ex)
         ex->ctx = (void *)(uintptr_t)p;
         return VK_OK;
     }
-    if (vk_request_header(ex, VK_STR("Sec-WebSocket-Key")).p)
-        respond_error(ex, 501, "NOT_SUPPORTED",
-                      VK_STR("WebSocket is not supported by valetkey; use an http: URL for this database "
-                             "(docs/SUPPORTED-CALLS.md)"));
-    else if (known)
+    if (known)
         respond_error(ex, 405, "METHOD_NOT_ALLOWED", VK_STR("This path does not take this method"));
     else
         respond_error(ex, 404, "NOT_FOUND",

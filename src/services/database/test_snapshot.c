@@ -107,7 +107,7 @@ static bool run_sql(const char *sql, char *answer, size_t room)
     vk_dbh *h;
     const char *why;
     sqlite3_stmt *st = NULL;
-    vk_dbt *t = vk_db_task_begin("demo");
+    vk_dbt *t = vk_db_hold("demo");
     if (!t || vk_db_get_handle(t, &none, &h, &why) != VK_OK)
         return false;
     bool ok = true;
@@ -120,7 +120,7 @@ static bool run_sql(const char *sql, char *answer, size_t room)
     }
     ok &= vk_sync_now(t, h);
     vk_db_put_handle(h);
-    vk_db_task_end(t);
+    vk_db_let_go(t);
     return ok;
 }
 
@@ -354,7 +354,7 @@ static int stuck_child(void)
     const char *what;
     if (make_data() != 0)
         return 1;
-    vk_dbt *t = vk_db_task_begin("demo");
+    vk_dbt *t = vk_db_hold("demo");
     if (!t || vk_db_get_handle(t, &none, &h, &what) != VK_OK)
         return 2;
     int64_t began = vk_clock_mono_ms();
@@ -364,7 +364,7 @@ static int stuck_child(void)
     if (vk_clock_mono_ms() - began > 12000 || t->paused || atomic_load(&t->hurry))
         return 4;
     vk_db_put_handle(h);
-    vk_db_task_end(t);
+    vk_db_let_go(t);
     if (ask(VK_SNAP_RESTORE, "first", "", false, &scratch, why) != VK_OK)
         return 5;
     return 0;

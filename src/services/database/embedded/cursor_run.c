@@ -60,9 +60,11 @@ static vk_outcome open_step(vk_run *r, const vk_hrana_stmt *s)
     vk_str sql;
     vk_cached *c;
     vk_outcome o = vk_exec_text(r, s, &sql);
+    if (o == VK_O_DONE)
+        o = vk_exec_begin(r, sql);
     if (o != VK_O_DONE)
         return o;
-    if (vk_dbh_over(r->h, &r->err) || vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
+    if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
         return VK_O_FAILED;
     o = vk_exec_bind(r, c->st, s);
     if (o == VK_O_DONE)

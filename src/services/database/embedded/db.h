@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 
 enum {
-    VK_DB_THREADS_MAX = 64,       /* pool threads; they are started when needed */
+    VK_DB_THREADS_MAX = 160,      /* pool threads; they are started when needed */
     VK_DB_RUNNING = 2,            /* statements of one build under way at once */
     VK_DB_JOBS_MAX = 256,         /* requests of one build that wait or run; then 429 */
     VK_DB_JOBS_BYTES = 128 << 20, /* and their bodies */
@@ -21,8 +21,11 @@ enum {
     VK_DB_STREAM_WAIT_MS = 5000,  /* for a free stream, then 429 */
     VK_DB_STREAM_IDLE_MS = 10000, /* then it is rolled back, as sqld does */
     VK_DB_EXPIRED_KEEP_MS = 300000,
-    VK_DB_EXPIRED_MAX = 64,       /* of one build */
-    VK_DB_TURN_WAIT_MS = 5000,    /* for the write lock, then SQLITE_BUSY */
+    VK_DB_EXPIRED_MAX = 64,   /* of one build */
+    VK_DB_TURN_MAX_MS = 5000, /* a transaction may hold the turn while others wait; then it is rolled back */
+    VK_DB_TURN_WAIT_MS =
+        30000, /* for the turn (those in front of it may each use theirs up), then SQLITE_BUSY */
+    VK_DB_LOCK_TRIES = 5000,      /* looks at a lock of the file that is no writer's, about 1 ms apart */
     VK_DB_STATEMENT_MS = 30000,   /* one request's SQL, then it is interrupted */
     VK_DB_IDLE_MAX = 4,           /* idle connections kept for one build */
     VK_DB_IDLE_MS = 30000,        /* and for how long */
@@ -31,8 +34,21 @@ enum {
     VK_DB_CACHE_TEXT = 4096,      /* longer SQL is not kept */
     VK_DB_PAGES_MAX = 262144,     /* × 4096 bytes = 1 GiB a build */
     VK_DB_JOURNAL_KEEP = 4 << 20, /* bytes of -wal kept after a checkpoint */
-    VK_DB_PROGRESS_OPS = 1000,    /* VM steps between two looks at the clock */
+    VK_DB_HEAP_CONNECTION =
+        64 << 20, /* bytes of SQLite's memory: temporary tables, sorting, values, page cache */
+    VK_DB_HEAP_BUILD = 192 << 20,
+    VK_DB_HEAP_ALL = 1 << 30,
+    VK_DB_HEAP_LEAST = 4 << 20, /* what any request gets, so that short ones go on beside greedy ones */
+    VK_DB_ANSWERS_MAX =
+        32 << 20, /* bytes of a build's large answers that clients have not taken yet; then 429 */
+    VK_DB_ANSWER_LARGE = 64 << 10,
+    VK_DB_QUICK_MAX = 64,      /* threads that run what is not known to be long */
+    VK_DB_LONG_SHARE = 32,     /* long statements at once, before builds that had one lately have to wait */
+    VK_DB_SLOW_MS = 10000,     /* "lately" */
+    VK_DB_QUICK_MS = 20,       /* what runs longer makes way for everybody else */
+    VK_DB_PROGRESS_OPS = 1000, /* VM steps between two looks at the clock */
     VK_DB_TOKEN = 16,
+    VK_DB_PARSE_QUEUE = 64, /* large messages that wait to be parsed; others are parsed on their loop */
 };
 
 struct vk_dbt;
@@ -58,18 +74,21 @@ typedef struct vk_dbh {
     vk_list node;                  /* in t->idle */
     vk_list open_node;             /* in t->open */
     int64_t idle_since;
-    int64_t deadline_ns; /* monotonic; of the request under way */
-    bool has_turn;       /* owns the build's write turn */
-    bool committing;     /* between SQLite's commit hook and its end */
-    bool dirty;          /* its state is not a fresh one's: not used again */
-    bool opening;        /* our own statements at open */
-    bool saw_insert;     /* the authorizer's notes on the statement being prepared */
+    int64_t turn_since_ms; /* while it has the turn; written under mu */
+    int64_t deadline_ns;   /* monotonic; of the request under way */
+    bool has_turn;         /* owns the build's write turn */
+    bool committing;       /* between SQLite's commit hook and its end */
+    bool dirty;            /* its state is not a fresh one's: not used again */
+    bool opening;          /* our own statements at open */
+    bool saw_insert;       /* the authorizer's notes on the statement being prepared */
     enum { VK_DDL_NO, VK_DDL_PERHAPS, VK_DDL_YES } saw_ddl;
     const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
     vk_buf ddl;                   /* what the open transaction did to the schema (ddl.h) */
     uint32_t ddl_omitted;
     bool timed_out;
+    bool crowded; /* too many long statements run: this one had to end */
     const char *denied;
+    int64_t heap;   /* what its requests have taken and not given back */
     uint32_t clock; /* of the cache */
     vk_cached cache[VK_DB_CACHE];
 } vk_dbh;
@@ -79,16 +98,26 @@ typedef struct vk_sql_text {
     vk_str text; /* malloc'ed */
 } vk_sql_text;
 
+/* What became of the transaction that a stream's client believes to be open. */
+typedef enum vk_lost {
+    VK_NOT_LOST,
+    VK_LOST_ONCE,  /* no transaction, but temporary tables or settings: the next statement is told */
+    VK_LOST,       /* rolled back by us: every statement is told, none runs outside of it… */
+    VK_LOST_ENDED, /* …until the client ends it; its COMMIT was refused, its ROLLBACK will be welcome */
+} vk_lost;
+
 /* A stream of Hrana: a connection for as long as something is open on it, and the stored texts. Made by a
  * pipeline and found again by its baton, or made by a WebSocket (`socket`), which keeps the pointer. */
 typedef struct vk_stream {
-    vk_list node; /* in t->streams while it is kept open */
+    vk_list node; /* in t->streams while it is kept open; a WebSocket's, while it has a connection */
     uint64_t id;
     uint8_t token[VK_DB_TOKEN]; /* changes with every response */
     bool kept, busy;
-    bool socket;  /* owned by a WebSocket: the housekeeper ends its transaction, not the stream */
-    bool expired; /* the housekeeper did */
-    bool paused;  /* because the build was */
+    bool socket;      /* owned by a WebSocket: the housekeeper ends its transaction, not the stream */
+    bool dropped;     /* …which has gone: the housekeeper frees it */
+    bool lost_idle;   /* `lost` because nothing was asked for long, not because others waited */
+    bool lost_paused; /* `lost` because the build was paused */
+    uint8_t lost;     /* vk_lost */
     int64_t used_ms;
     vk_dbh *h;
     uint32_t n_texts;
@@ -113,16 +142,17 @@ typedef struct vk_dbt {
     vk_map_node node;
     char id[VK_BUILD_ID_MAX + 1];
     uint32_t refs;       /* tenants, and who looks at it for a moment */
-    _Atomic bool closed; /* revoked: no new work */
+    _Atomic bool closed; /* revoked: no new work. Set under mu, looked at anywhere */
     _Atomic bool
         broken; /* a sync failed: what was answered is safe, nothing more is promised until a restart */
-    _Atomic bool made;  /* its folder and file exist */
-    bool paused;        /* what is queued waits (pause.c) */
-    _Atomic bool hurry; /* and what runs is interrupted */
-    uint32_t tasks;     /* work on its files that a deletion waits for */
-    bool recovered;     /* what a killed process left in the -wal is on stable storage */
+    _Atomic bool made;      /* its folder and file exist */
+    bool paused;            /* what is queued and has not begun waits (pause.c) */
+    _Atomic bool hurry;     /* and what runs is interrupted */
+    _Atomic bool recovered; /* what a killed process left in the -wal is on stable storage */
     bool in_ready;
+    int64_t slow_until_ms; /* a statement of it ran long lately */
     uint32_t running, handles;
+    uint32_t opening;      /* downloads that open the build's files now, by name */
     vk_list ready;         /* in vk_db.ready */
     vk_list queue, urgent; /* jobs; urgent ones hold or were granted the turn, and may run beside
                             * VK_DB_RUNNING others: those could be waiting for what they do */
@@ -130,8 +160,13 @@ typedef struct vk_dbt {
     size_t n_bytes;        /* of their bodies */
     vk_list waiting_turn, waiting_stream, waiting_drain, waiting_sync; /* jobs set aside */
     bool turn_taken;
+    vk_dbh *turn_owner;          /* once its first statement begins; NULL while the turn is granted only */
+    uint32_t sockets;            /* WebSockets that are open */
+    _Atomic size_t socket_bytes; /* of answers, that their peers have not taken yet */
     bool committing, syncing;
     uint64_t commit_seq, synced_seq; /* commits that are visible, and that are on stable storage */
+    _Atomic int64_t heap;            /* of its connections */
+    _Atomic size_t answers;          /* bytes of large answers on their way */
     vk_list idle;                    /* connections */
     uint32_t n_idle;
     vk_list streams;
@@ -166,10 +201,11 @@ typedef struct vk_dbjob {
     vk_pipeline p;
     vk_stream *stream; /* `local` until it is kept */
     vk_stream local;
-    bool parsed, attached, has_turn, turn_timeout, stream_timeout, aborted;
-    bool touched; /* a statement has run: the connection has something to remember */
-    bool resumed; /* CURSOR: no longer waiting for its lines to be taken */
-    bool begun;   /* CURSOR: lines were given out, so an error can no longer be a status */
+    bool parsed, attached, has_turn, turn_timeout, stream_timeout;
+    _Atomic bool aborted; /* CURSOR: nobody reads it any more */
+    bool touched;         /* a statement has run: the connection has something to remember */
+    bool resumed;         /* CURSOR: no longer waiting for its lines to be taken */
+    bool begun;           /* CURSOR: lines were given out, so an error can no longer be a status */
     int64_t set_aside_ms, stream_since;
     int64_t left_ns; /* of VK_DB_STATEMENT_MS, while it is set aside */
     uint64_t seq;    /* the commits that the answer saw */
@@ -196,6 +232,8 @@ typedef struct vk_sqlerr {
 struct vk_worker_slot {
     _Atomic bool slot; /* counts among the running threads. Changed under mu */
     uint32_t since;    /* vk_db.beat when it got the slot */
+    bool alive;        /* a thread of the pool has it */
+    bool lowered;      /* runs only when nobody else wants to, and ends after its job */
 };
 
 struct vk_db {
@@ -204,27 +242,36 @@ struct vk_db {
     pthread_mutex_t mu;
     pthread_cond_t work, tick;
     vk_map tenants;
-    vk_list ready;
-    uint32_t active, slots, idle, threads;
+    vk_list ready, ready_slow; /* builds with something to run; those of the second wait until long statements
+                                  have ended */
+    uint32_t active, slots, idle, threads, lowered;
     uint32_t handles, handles_max;
     uint32_t beat; /* of the housekeeper */
     bool dozing;   /* the housekeeper sleeps for long */
     bool tidy_now; /* a build was closed: it does not wait for its next round */
-    bool stopping;
-    pthread_t thread[VK_DB_THREADS_MAX], keeper;
+    _Atomic bool stopping;
+    _Atomic int64_t heap; /* of all connections */
+    pthread_cond_t gone;  /* a thread of the pool has ended */
+    pthread_t keeper;
     struct vk_worker_slot worker[VK_DB_THREADS_MAX];
+    vk_lane *parser; /* of large messages on WebSockets */
 };
 extern struct vk_db vk_db;
 
 /* ---- sched.c */
 /* The worker's thread is about to wait or to take long: another one may run in its place. */
 void vk_db_give_slot(struct vk_worker_slot *w);
-/* Under mu. A statement can be inside one call for minutes, where nothing of ours is asked (trim, instr,
- * compiling): who has held a slot for a whole beat while others wait for one loses it, and goes on without.
- */
+/* The worker's statement runs long: from here on it gets the processor only when nobody else wants it. False:
+ * too many do. */
+bool vk_db_lower(vk_dbt *t, struct vk_worker_slot *w);
+/* Under mu. A statement can be inside one call for minutes, where nothing of ours is asked (LIKE, compiling):
+ * who has held a slot for a whole beat while others wait for one loses it, and goes on without. */
 void vk_db_take_slots_back(void);
 /* Under mu. A build waits for a thread and all slots are taken. */
 bool vk_db_pressed(void);
+/* Under mu. A build that waits for long statements of others to end is scheduled at once (it is being
+ * closed). */
+void vk_db_hurry(vk_dbt *t);
 /* Under mu. Gives what is ready to a thread, if one may run. */
 void vk_db_wake(void);
 /* Under mu. A build with something to run gets into the ready list, a thread is woken. */
@@ -235,6 +282,12 @@ bool vk_db_take_turn(vk_dbjob *j, vk_dbh *h);
 void vk_db_settle_turn(vk_dbh *h);
 /* Under mu. The turn is free: whoever waits longest gets it. */
 void vk_db_pass_turn(vk_dbt *t);
+/* ---- takeover.c: the end of transactions that hold the turn too long, and of those that nobody uses */
+/* Under mu: the stream whose transaction has held the turn too long while others wait, if it is idle; then it
+ * is marked as ours. */
+vk_stream *vk_db_overdue_owner(vk_dbt *t, int64_t now);
+/* Rolls back what such a stream, or an idle WebSocket's, has open; it is told later. Not under mu. */
+void vk_db_take_over(vk_dbt *t, vk_stream *s, bool idle);
 /* SQLite's recursion: what allocates as it goes down is ended when VK_DB_STACK_SPARE is left; what does not
  * (LIKE, expressions) is bounded by the limits of handle.c to far less than that. */
 enum { VK_DB_WORKER_STACK = 2 << 20, VK_DB_STACK_SPARE = 768 << 10 };
@@ -255,6 +308,22 @@ void vk_db_refuse_job(vk_dbjob *j);
 void vk_db_answer(vk_dbjob *j, int status, const char *content_type);
 /* The stream is out of its list, or marked busy, and nobody else has it. Not under mu. */
 void vk_db_end_stream(vk_dbt *t, vk_stream *s);
+/* Under mu: its request has ended; whoever waits for a stream looks again. */
+void vk_db_stream_idle(vk_dbt *t, vk_stream *s);
+
+/* ---- socket.c: what a WebSocket has in the driver; from its loop */
+enum { VK_DB_SOCKETS_MAX = 128, VK_DB_SOCKET_BYTES = 128 << 20 }; /* of one build */
+/* Counts a WebSocket; *out_r stays until vk_db_socket_close. VK_E_UNAUTHORIZED, VK_E_BUSY, VK_E_NOMEM:
+ * *why_r. */
+VK_MUSTCHECK vk_err vk_db_socket_open(vk_tenant *tenant, vk_dbt **out_r, const char **why_r);
+void vk_db_socket_close(vk_dbt *t);
+/* A stream to set in jobs, one at a time. NULL when out of memory. */
+VK_MUSTCHECK vk_stream *vk_db_stream_new(void);
+/* It has a connection, so that ending it is a request of its own. Not while a job of it is under way. */
+bool vk_db_stream_holds(vk_stream *s);
+/* The stream is the driver's to free; what is open on it is rolled back soon. Not while a job of it is under
+ * way. */
+void vk_db_stream_drop(vk_dbt *t, vk_stream *s);
 
 /* ---- sync.c: one sync for all commits that wait for one. Conditions: docs/ARCHITECTURE.md, "Durable
  * answers" */
@@ -283,15 +352,19 @@ bool vk_sync_now(vk_dbt *t, vk_dbh *h);
 /* Queues the job for the tenant's build. VK_E_UNAUTHORIZED (revoked), VK_E_BUSY, VK_E_NOMEM, VK_E_IO (a sync
  * has failed): not queued, *why_r says why. */
 VK_MUSTCHECK vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r);
+/* Under mu. The build's database for a tenant; it stays until vk_db_free_tenant. NULL when out of memory. */
+vk_dbt *vk_db_of_tenant(vk_tenant *tenant);
 /* From any thread: a cursor's lines were taken, it may go on; with `abort` it ends. */
 void vk_db_resume(vk_dbjob *j, bool abort);
+/* The build's files stay where they are until vk_db_let_go. NULL: it is being closed, or there is no memory.
+ */
+vk_dbt *vk_db_hold(const char *build);
+void vk_db_let_go(vk_dbt *t);
 /* Under mu, which is let go meanwhile (hold a reference): when nothing of a closed build runs or is open,
  * takes it out of the map and tells those who wait for that. */
 void vk_db_closed_if_done(vk_dbt *t);
 /* Under mu. */
 void vk_db_unref(vk_dbt *t);
-/* Under mu. NULL: not in use (and out of memory, with `or_make`). */
-vk_dbt *vk_db_find(const char *build, bool or_make);
 /* Under mu, let go during file work. What is due for this build; of a paused one everything that is idle. */
 void vk_db_tidy(vk_dbt *t, int64_t now);
 
@@ -315,17 +388,12 @@ void vk_dbh_done(vk_dbh *h, vk_cached *c);
 VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsigned flags,
                                        sqlite3_stmt **st_r, vk_str *tail_r, vk_sqlerr *err_r);
 bool vk_dbh_writes(sqlite3_stmt *st);
-/* No further statement of this request may begin: its time is up or its build was revoked; *err_r says so.
- * Short statements never come to where SQLite asks. */
-bool vk_dbh_over(vk_dbh *h, vk_sqlerr *err_r);
+/* The request's time is up; *err_r says so. Short statements never come to where SQLite asks. */
+bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r);
 /* What SQLite says of `rc`, in Hrana's codes. */
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc);
 
 /* ---- pause.c */
-/* The build's database for work on its files: a deletion waits until vk_db_task_end. NULL: revoked, or out
- * of memory. */
-VK_MUSTCHECK vk_dbt *vk_db_task_begin(const char *build);
-void vk_db_task_end(vk_dbt *t);
 /* Until vk_db_unpause no request of the build runs and no connection to its file is open. VK_E_BUSY (it did
  * not come to rest), VK_E_CONFLICT (revoked or broken): not paused. On the file lane. */
 VK_MUSTCHECK vk_err vk_db_pause(vk_dbt *t, const char **why_r);
@@ -386,6 +454,12 @@ vk_outcome vk_exec_protocol(vk_run *r, vk_str why);
 vk_outcome vk_exec_failed(vk_run *r, int rc);
 vk_outcome vk_exec_text(vk_run *r, const vk_hrana_stmt *s, vk_str *sql_r);
 vk_outcome vk_exec_bind(vk_run *r, sqlite3_stmt *st, const vk_hrana_stmt *s);
+/* Before a statement: DONE, FAILED (no time is left) or OVER. */
+vk_outcome vk_exec_may_go(vk_run *r);
+/* The same before a statement is prepared; also FAILED when its transaction is gone. */
+vk_outcome vk_exec_begin(vk_run *r, vk_str sql);
+/* FAILED when the statement must not run, because its transaction is gone. In takeover.c. */
+vk_outcome vk_takeover_begin(vk_run *r, vk_str sql);
 /* Before the first step of any statement. */
 vk_outcome vk_exec_turn(vk_run *r, bool writes);
 /* After its last one. */

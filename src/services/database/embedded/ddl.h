@@ -3,8 +3,8 @@
  *
  * A statement is noted when it succeeded and written when its transaction is committed; what is rolled back
  * leaves the notes, except for what only a ROLLBACK TO a savepoint undid. The file is appended to without a
- * sync of its own: after a power cut the last statements may be missing, never wrong ones there. A disk that
- * does not take the record does not fail the statement; it is logged. */
+ * sync of its own: after a power cut its last lines may be missing or torn, or tell of a commit that was lost
+ * before it was answered. A disk that does not take the record does not fail the statement; it is logged. */
 #ifndef VK_DB_DDL_H
 #define VK_DB_DDL_H
 

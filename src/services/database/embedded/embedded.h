@@ -20,6 +20,10 @@ void vk_db_pipeline(vk_exchange *ex);
 /* The same for POST /v3/cursor: the answer is a stream of lines. */
 void vk_db_cursor(vk_exchange *ex);
 
+/* A WebSocket handshake that is in order and offers `protocol` (VK_STR_NONE: none, which means hrana1). Takes
+ * the exchange over or answers it. */
+void vk_db_websocket(vk_exchange *ex, vk_str protocol);
+
 /* vk_service's members of the same names. */
 void vk_db_close_build(const char *build, void (*done)(void *arg), void *arg);
 void vk_db_free_tenant(vk_tenant *t);

@@ -97,6 +97,19 @@ vk_outcome vk_exec_bind(vk_run *r, sqlite3_stmt *st, const vk_hrana_stmt *s)
 
 /* ---- turn */
 
+vk_outcome vk_exec_may_go(vk_run *r)
+{
+    if (atomic_load_explicit(&r->j->t->closed, memory_order_relaxed) || r->j->aborted)
+        return VK_O_OVER;
+    return vk_dbh_late(r->h, &r->err) ? VK_O_FAILED : VK_O_DONE;
+}
+
+vk_outcome vk_exec_begin(vk_run *r, vk_str sql)
+{
+    vk_outcome o = vk_exec_may_go(r);
+    return o == VK_O_DONE ? vk_takeover_begin(r, sql) : o;
+}
+
 vk_outcome vk_exec_turn(vk_run *r, bool writes)
 {
     if (atomic_load_explicit(&r->j->t->closed, memory_order_relaxed) || r->j->aborted)
@@ -233,9 +246,11 @@ vk_outcome vk_exec_stmt(vk_run *r, const vk_hrana_stmt *s)
     vk_str sql;
     vk_cached *c;
     vk_outcome o = vk_exec_text(r, s, &sql);
+    if (o == VK_O_DONE)
+        o = vk_exec_begin(r, sql);
     if (o != VK_O_DONE)
         return o;
-    if (vk_dbh_over(r->h, &r->err) || vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
+    if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
         return VK_O_FAILED;
     o = execute(r, c, s);
     vk_dbh_done(r->h, c);

@@ -35,6 +35,11 @@ static vk_err copy(const char *build, const char *to, const char *unused, const 
 {
     char last[240], from[PATH_MAX + 64 + VK_BUILD_ID_MAX];
     sqlite3 *src = NULL, *dst = NULL;
+    vk_dbt *t = vk_db_hold(build);
+    if (!t) {
+        *why_r = "The build is being revoked or deleted; try again in a second";
+        return VK_E_CONFLICT;
+    }
     snprintf(from, sizeof from, "%s/builds/%s/database.db", vk_db.rt->data_dir, build);
     bool none = access(from, F_OK) != 0;
     int rc =
@@ -45,8 +50,12 @@ static vk_err copy(const char *build, const char *to, const char *unused, const 
     if (rc == SQLITE_OK && !none) {
         sqlite3_file_control(src, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
         rc = sqlite3_db_config(src, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-        sqlite3_busy_timeout(src, VK_DB_TURN_WAIT_MS);
+        sqlite3_busy_timeout(src, VK_DB_LOCK_TRIES);
     }
+    /* From the first read on all files are open, and nothing is opened or made by its name any more. */
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(src, "BEGIN; PRAGMA schema_version", NULL, NULL, NULL);
+    vk_db_let_go(t);
     if (rc == SQLITE_OK)
         rc = sqlite3_open_v2(to, &dst, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
@@ -66,13 +75,16 @@ static vk_err copy(const char *build, const char *to, const char *unused, const 
              unused, unused);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(dst, last, NULL, NULL, NULL);
-    if (rc != SQLITE_OK) {
+    bool deleted = rc != SQLITE_OK && !none && access(from, F_OK) != 0;
+    if (deleted) {
+        *why_r = "The build was deleted meanwhile";
+    } else if (rc != SQLITE_OK) {
         vk_log(VK_ERROR, "build %s: its database cannot be copied: %s", build, sqlite3_errstr(rc));
         *why_r = kind_of(rc) == VK_E_FULL ? "The disk is full" : "The build's database cannot be copied";
     }
     sqlite3_close(dst);
     sqlite3_close(src);
-    return rc == SQLITE_OK ? VK_OK : kind_of(rc);
+    return rc == SQLITE_OK ? VK_OK : deleted ? VK_E_CONFLICT : kind_of(rc);
 }
 
 vk_err vk_db_tmp_name(const char *what, char out[VK_DB_TMP_NAME])

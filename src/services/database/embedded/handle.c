@@ -22,9 +22,14 @@ static int on_progress(void *arg)
     if (!h->worker)
         return 0;
     vk_db_give_slot(h->worker);
-    if (vk_clock_mono_ns() > h->deadline_ns)
+    int64_t left = h->deadline_ns - vk_clock_mono_ns();
+    if (left < (int64_t)(VK_DB_STATEMENT_MS - VK_DB_QUICK_MS) * 1000000)
+        h->crowded = !vk_db_lower(h->t, h->worker);
+    if (left < 0)
         h->timed_out = true;
-    return h->timed_out || h->t->closed || h->t->hurry;
+    return h->timed_out || h->crowded || atomic_load_explicit(&vk_db.stopping, memory_order_relaxed) ||
+           atomic_load_explicit(&h->t->closed, memory_order_relaxed) ||
+           atomic_load_explicit(&h->t->hurry, memory_order_relaxed);
 }
 
 /* Somebody else has the file's lock: another connection's checkpoint or recovery, or a BEGIN IMMEDIATE that
@@ -33,7 +38,7 @@ static int on_busy(void *arg, int tries)
 {
     vk_dbh *h = arg;
     int64_t now = vk_clock_mono_ns();
-    if (tries > VK_DB_TURN_WAIT_MS || now > h->deadline_ns || h->t->closed)
+    if (tries > VK_DB_LOCK_TRIES || now > h->deadline_ns || h->t->closed)
         return 0;
     if (h->worker)
         vk_db_give_slot(h->worker);
@@ -203,6 +208,8 @@ void vk_dbh_close(vk_dbh *h)
         sqlite3_db_config(h->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(h->db);
     vk_buf_free(&h->ddl);
+    atomic_fetch_sub(&h->t->heap, h->heap);
+    atomic_fetch_sub(&vk_db.heap, h->heap);
     free(h);
 }
 
@@ -229,20 +236,22 @@ static const char *code_name(int primary)
 
 static vk_sqlerr interrupted(const vk_dbh *h)
 {
+    if (h->crowded)
+        return (vk_sqlerr){"TRANSACTION_BUSY",
+                           VK_STR("Too many long statements are running at once; try again")};
     return (vk_sqlerr){"SQLITE_INTERRUPT",
                        h->timed_out
                            ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")
                            : VK_STR("SQLite error: interrupted: the build's keys were revoked")};
 }
 
-bool vk_dbh_over(vk_dbh *h, vk_sqlerr *err_r)
+bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r)
 {
     if (vk_clock_mono_ns() > h->deadline_ns)
         h->timed_out = true;
-    if (!h->timed_out && !h->t->closed)
-        return false;
-    *err_r = interrupted(h);
-    return true;
+    if (h->timed_out)
+        *err_r = interrupted(h);
+    return h->timed_out;
 }
 
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
@@ -256,6 +265,11 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
     if (primary == SQLITE_NOMEM && vk_sqlite_stack_was_short()) {
         e.code = "SQLITE_NOMEM";
         e.message = VK_STR("SQLite error: views, triggers, foreign keys or subqueries are nested too deeply");
+    } else if (primary == SQLITE_NOMEM && vk_sqlite_memory_was_short()) {
+        e.code = "SQLITE_NOMEM";
+        e.message = VK_STR(
+            "SQLite error: out of memory: what this build may use for temporary tables, sorting and values "
+            "is used up");
     } else if (h->denied && (primary == SQLITE_AUTH || primary == SQLITE_ERROR)) {
         e.code = "SQLITE_AUTH";
         e.message = vk_arena_printf(a, "SQLite error: not authorized: %s", h->denied);

@@ -18,14 +18,23 @@ static void wake_waiting(vk_dbt *t)
     vk_db_schedule(t);
 }
 
+void vk_db_stream_idle(vk_dbt *t, vk_stream *s)
+{
+    s->busy = false;
+    if (s->socket && s->h && vk_list_empty(&s->node))
+        vk_list_push(&t->streams, &s->node);
+    else if (s->socket && !s->h)
+        vk_list_remove(&s->node);
+    wake_waiting(t);
+}
+
 void vk_db_answer(vk_dbjob *j, int status, const char *content_type)
 {
     vk_stream *s = j->stream;
     if (s && s != &j->local) {
         pthread_mutex_lock(&vk_db.mu);
         s->used_ms = vk_clock_mono_ms();
-        s->busy = false;
-        wake_waiting(j->t);
+        vk_db_stream_idle(j->t, s);
         pthread_mutex_unlock(&vk_db.mu);
     }
     j->status = status;
@@ -219,8 +228,9 @@ static bool wait_for_turn(vk_dbjob *j)
     vk_dbt *t = j->t;
     vk_stream *s = j->stream;
     j->left_ns = s->h->deadline_ns - vk_clock_mono_ns();
-    /* Nothing has run yet on a connection that would only wait too: it serves others meanwhile. */
-    if (!s->kept && !s->socket && !j->touched) {
+    /* Nothing is open on a connection that would only wait too: it serves others meanwhile. */
+    bool open = s->kept || (s->socket && (!sqlite3_get_autocommit(s->h->db) || s->h->dirty));
+    if (!open && !j->touched) {
         vk_db_put_handle(s->h);
         s->h = NULL;
     } else {
@@ -279,7 +289,7 @@ static bool finish(vk_dbjob *j)
     j->status = 200;
     j->content_type = j->mode == VK_DB_CURSOR ? "text/plain" : "application/json";
     /* A socket's stream in between transactions needs no connection of its own. */
-    bool keep = s->socket ? !sqlite3_get_autocommit(s->h->db) || s->h->dirty : s->kept;
+    bool keep = s->socket ? !j->p.closes && (!sqlite3_get_autocommit(s->h->db) || s->h->dirty) : s->kept;
     if (s == &j->local)
         vk_stream_free_texts(s);
     return vk_sync_finish(j, s->h, !keep);
@@ -303,6 +313,8 @@ static bool parse(vk_dbjob *j)
 
 void vk_db_refuse_job(vk_dbjob *j)
 {
+    if (j->stream && !j->attached)
+        attach_socket(j);
     drop_grant(j);
     if (j->active) {
         vk_dbh_done(j->stream->h, j->active);
@@ -346,13 +358,35 @@ static bool settle(vk_dbjob *j, vk_run *r, vk_outcome o, bool *again_r)
     return true;
 }
 
+/* What the request may take: its connection's share, its build's, everybody's, whichever is least. */
+static int64_t heap_left(const vk_dbh *h)
+{
+    int64_t left = VK_DB_HEAP_CONNECTION - h->heap, build = VK_DB_HEAP_BUILD - atomic_load(&h->t->heap),
+            all = VK_DB_HEAP_ALL - atomic_load(&vk_db.heap);
+    left = build < left ? build : left;
+    left = all < left ? all : left;
+    return left > VK_DB_HEAP_LEAST ? left : VK_DB_HEAP_LEAST;
+}
+
+static vk_outcome run(vk_run *r)
+{
+    vk_dbh *h = r->h;
+    vk_sqlite_memory_begin(heap_left(h));
+    vk_outcome o = r->j->mode == VK_DB_CURSOR ? vk_run_cursor(r) : vk_run_requests(r);
+    int64_t taken = vk_sqlite_memory_end();
+    h->heap += taken;
+    atomic_fetch_add(&h->t->heap, taken);
+    atomic_fetch_add(&vk_db.heap, taken);
+    return o;
+}
+
 bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
 {
     const char *why;
-    if (!j->parsed && !parse(j))
-        return true;
     if (!j->attached)
         j->left_ns = (int64_t)VK_DB_STATEMENT_MS * 1000000;
+    if (!j->parsed && !parse(j))
+        return true;
     if (j->stream && !j->attached)
         attach_socket(j);
     if (!j->attached) {
@@ -364,11 +398,6 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
         vk_stream *s = j->stream;
         vk_err e = VK_OK;
         again = false;
-        if (s->expired) {
-            s->expired = false;
-            answer_error(j, 400, "STREAM_EXPIRED", vk_stream_over(s->paused));
-            return true;
-        }
         if (!s->h)
             e = vk_db_get_handle(j->t, w, &s->h, &why);
         if (e != VK_OK) {
@@ -377,10 +406,10 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
             return true;
         }
         s->h->worker = w;
-        s->h->timed_out = false;
+        s->h->timed_out = s->h->crowded = false;
         s->h->deadline_ns = vk_clock_mono_ns() + j->left_ns;
         vk_run r = {.j = j, .h = s->h, .out = j->out, .a = j->a};
-        vk_outcome o = j->mode == VK_DB_CURSOR ? vk_run_cursor(&r) : vk_run_requests(&r);
+        vk_outcome o = run(&r);
         if (o == VK_O_DONE)
             return finish(j);
         if (settle(j, &r, o, &again))

@@ -11,34 +11,13 @@ enum {
     LOOK_NS = 1000000,
 };
 
-vk_dbt *vk_db_task_begin(const char *build)
-{
-    pthread_mutex_lock(&vk_db.mu);
-    vk_dbt *t = vk_db_find(build, true);
-    if (t && !t->closed && !vk_db.stopping) {
-        t->refs++;
-        t->tasks++;
-    } else {
-        t = NULL;
-    }
-    pthread_mutex_unlock(&vk_db.mu);
-    return t;
-}
-
-void vk_db_task_end(vk_dbt *t)
-{
-    pthread_mutex_lock(&vk_db.mu);
-    t->tasks--;
-    vk_db_closed_if_done(t);
-    vk_db_unref(t);
-    pthread_mutex_unlock(&vk_db.mu);
-}
-
 /* Under mu. */
 static bool quiet(const vk_dbt *t)
 {
-    return !t->running && !t->handles && vk_list_empty(&t->urgent) && vk_list_empty(&t->waiting_turn) &&
-           vk_list_empty(&t->waiting_drain) && vk_list_empty(&t->waiting_sync);
+    bool begun = !vk_list_empty(&t->queue) && VK_CONTAINER(t->queue.next, vk_dbjob, node)->attached;
+    return !begun && !t->running && !t->handles && vk_list_empty(&t->urgent) &&
+           vk_list_empty(&t->waiting_turn) && vk_list_empty(&t->waiting_drain) &&
+           vk_list_empty(&t->waiting_sync);
 }
 
 /* Under mu. Statements end at their next look at `hurry`; those who wait for the turn are told that it is
@@ -57,7 +36,7 @@ static void hurry(vk_dbt *t)
         j->resumed = j->aborted = true;
         vk_list_push(&t->urgent, n);
     }
-    vk_db_schedule(t);
+    vk_db_hurry(t);
 }
 
 vk_err vk_db_pause(vk_dbt *t, const char **why_r)

@@ -95,15 +95,17 @@ static vk_outcome sequence_one(vk_run *r, vk_str rest, size_t *used_r)
 {
     sqlite3_stmt *st;
     vk_str tail;
-    if (vk_dbh_over(r->h, &r->err) ||
-        vk_dbh_prepare_raw(r->h, r->a, rest, true, 0, &st, &tail, &r->err) != VK_OK)
+    vk_outcome o = vk_exec_begin(r, rest);
+    if (o != VK_O_DONE)
+        return o;
+    if (vk_dbh_prepare_raw(r->h, r->a, rest, true, 0, &st, &tail, &r->err) != VK_OK)
         return VK_O_FAILED;
     *used_r = st && tail.p ? (size_t)(tail.p - rest.p) : rest.n;
     if (!st)
         return VK_O_DONE;
     const struct vk_alter *alter = r->h->alter;
     bool ddl = r->h->saw_ddl == VK_DDL_YES && !sqlite3_stmt_isexplain(st);
-    vk_outcome o = vk_exec_turn(r, vk_dbh_writes(st));
+    o = vk_exec_turn(r, vk_dbh_writes(st));
     if (o == VK_O_DONE)
         o = vk_exec_alter(r, alter);
     int rc = o == VK_O_DONE ? SQLITE_ROW : SQLITE_DONE;
@@ -124,7 +126,7 @@ static vk_outcome sequence_text(vk_run *r, const vk_hrana_stmt *s, vk_str *sql_r
     vk_outcome o = vk_exec_text(r, s, &sql);
     if (o != VK_O_DONE)
         return o;
-    if (sql.n && memchr(sql.p, '\0', sql.n))
+    if (memchr(sql.p, '\0', sql.n))
         return vk_exec_fail(r, "SQL_INPUT_ERROR",
                             VK_STR("SQL input error: the SQL text contains a NUL character"));
     *sql_r = r->j->sequence = vk_arena_dup(r->a, sql);
@@ -148,10 +150,12 @@ static vk_outcome describe(vk_run *r, const vk_hrana_stmt *s)
 {
     vk_str sql;
     vk_cached *c;
-    vk_outcome o = vk_exec_text(r, s, &sql);
+    vk_outcome o = vk_exec_may_go(r);
+    if (o == VK_O_DONE)
+        o = vk_exec_text(r, s, &sql);
     if (o != VK_O_DONE)
         return o;
-    if (vk_dbh_over(r->h, &r->err) || vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
+    if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
         return VK_O_FAILED;
     int n = sqlite3_bind_parameter_count(c->st);
     vk_buf_lit(r->out, "{\"params\":[");

@@ -434,7 +434,7 @@ static void run(vk_job *j)
     vk_err e = todo[a->op](a);
     if (e == VK_OK && a->out->err)
         e = fail(a, a->out->err, "The answer does not fit into memory; ask for fewer rows");
-    vk_db_task_end(a->task);
+    vk_db_let_go(a->task);
     a->done(a, e);
 }
 
@@ -442,11 +442,11 @@ void vk_db_snapshots(vk_snap_ask *a)
 {
     a->job.run = run;
     a->why[0] = '\0';
-    a->task = vk_db_task_begin(a->build);
+    a->task = vk_db_hold(a->build);
     if (!a->task) {
         a->done(a, fail(a, VK_E_UNAVAILABLE, "The build's database is being closed; try again in a second"));
     } else if (vk_db_file_job(&a->job) != VK_OK) {
-        vk_db_task_end(a->task);
+        vk_db_let_go(a->task);
         a->done(a, fail(a, VK_E_BUSY, "Too many copies are being made; try again"));
     }
 }

@@ -40,14 +40,7 @@ static vk_dbt *make(const char *id)
     return t;
 }
 
-vk_dbt *vk_db_find(const char *build, bool or_make)
-{
-    vk_dbt *t = find(vk_str_z(build));
-    return t || !or_make ? t : make(build);
-}
-
-/* Under mu. The build's database for a tenant; it stays until vk_db_free_tenant. */
-static vk_dbt *of_tenant(vk_tenant *tenant)
+vk_dbt *vk_db_of_tenant(vk_tenant *tenant)
 {
     vk_dbt *t = atomic_load_explicit(&tenant->service[vk_db.index], memory_order_relaxed);
     if (t)
@@ -70,7 +63,7 @@ void vk_db_unref(vk_dbt *t)
 
 static bool in_use(const vk_dbt *t)
 {
-    return t->running || t->handles || t->n_jobs || t->n_streams || t->in_ready || t->tasks;
+    return t->running || t->handles || t->opening || t->n_jobs || t->n_streams || t->in_ready;
 }
 
 void vk_db_closed_if_done(vk_dbt *t)
@@ -90,6 +83,30 @@ void vk_db_closed_if_done(vk_dbt *t)
         free(w);
     }
     pthread_mutex_lock(&vk_db.mu);
+}
+
+vk_dbt *vk_db_hold(const char *build)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    vk_dbt *t = find(vk_str_z(build));
+    if (!t)
+        t = make(build);
+    if (t && t->closed)
+        t = NULL;
+    if (t)
+        t->opening++;
+    pthread_mutex_unlock(&vk_db.mu);
+    return t;
+}
+
+void vk_db_let_go(vk_dbt *t)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    t->opening--;
+    t->refs++;
+    vk_db_closed_if_done(t);
+    vk_db_unref(t);
+    pthread_mutex_unlock(&vk_db.mu);
 }
 
 /* ------------------------------------------------------------------------------------------------- requests
@@ -126,7 +143,7 @@ vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r)
     vk_err e = VK_OK;
     vk_list_init(&j->node);
     pthread_mutex_lock(&vk_db.mu);
-    vk_dbt *t = of_tenant(tenant);
+    vk_dbt *t = vk_db_of_tenant(tenant);
     if (!t) {
         e = VK_E_NOMEM;
         *why_r = "Out of memory";
@@ -138,6 +155,10 @@ vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r)
         *why_r = "The disk refused to store what was written; the build's database takes no request until "
                  "the daemon is "
                  "started again";
+    } else if (atomic_load_explicit(&t->answers, memory_order_relaxed) > VK_DB_ANSWERS_MAX) {
+        e = VK_E_BUSY;
+        *why_r =
+            "Too much of what this build has asked for is not taken yet; read the answers, then try again";
     } else if (t->n_jobs >= VK_DB_JOBS_MAX || t->n_bytes > VK_DB_JOBS_BYTES) {
         e = VK_E_BUSY;
         *why_r = "Too many requests of this build are waiting; try again";
@@ -165,7 +186,7 @@ void vk_db_resume(vk_dbjob *j, bool abort)
         j->resumed = true;
         j->aborted |= abort;
         vk_list_remove(&j->node);
-        vk_list_push(&t->urgent, &j->node);
+        vk_list_unshift(j->stream->h->has_turn ? &t->urgent : &t->queue, &j->node);
         vk_db_schedule(t);
     } else {
         j->aborted |= abort;
@@ -189,12 +210,12 @@ static void overdue(vk_dbt *t, int64_t now)
         vk_list_remove(n);
         vk_list_push(&late, n);
     }
-    vk_list_splice(&late, &t->queue); /* in front of those that have not begun */
-    vk_list_splice(&t->queue, &late);
     for (vk_list *n; t->closed && (n = vk_list_shift(&t->waiting_drain));) {
         VK_CONTAINER(n, vk_dbjob, node)->resumed = true;
-        vk_list_push(&t->urgent, n);
+        vk_list_push(&late, n);
     }
+    vk_list_splice(&late, &t->queue); /* in front of those that have not begun */
+    vk_list_splice(&t->queue, &late);
     for (vk_list *n; (n = t->waiting_stream.next) != &t->waiting_stream;) {
         vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
         if (!t->closed && now - j->set_aside_ms < VK_DB_STREAM_WAIT_MS)
@@ -211,8 +232,7 @@ static vk_stream *idle_stream(vk_dbt *t, int64_t now)
 {
     for (vk_list *n = t->streams.next; n != &t->streams; n = n->next) {
         vk_stream *s = VK_CONTAINER(n, vk_stream, node);
-        if (s->busy || (!t->closed && !t->paused && now - s->used_ms < VK_DB_STREAM_IDLE_MS) ||
-            (s->socket && !s->h))
+        if (s->busy || (!t->closed && !t->paused && !s->dropped && now - s->used_ms < VK_DB_STREAM_IDLE_MS))
             continue;
         s->busy = true;
         if (!s->socket)
@@ -222,20 +242,20 @@ static vk_stream *idle_stream(vk_dbt *t, int64_t now)
     return NULL;
 }
 
-/* A socket's stream lives on; what was open on it is rolled back, and its next request is told so. */
+/* A socket's stream lives on while its socket does. */
 static void expire(vk_dbt *t, vk_stream *s)
 {
     if (!s->socket) {
         vk_db_end_stream(t, s);
-        return;
+    } else if (s->dropped) {
+        vk_db_put_handle(s->h);
+        pthread_mutex_lock(&vk_db.mu);
+        vk_list_remove(&s->node);
+        pthread_mutex_unlock(&vk_db.mu);
+        free(s);
+    } else {
+        vk_db_take_over(t, s, true);
     }
-    vk_db_put_handle(s->h);
-    pthread_mutex_lock(&vk_db.mu);
-    s->h = NULL;
-    s->paused = t->paused;
-    s->expired = true;
-    s->busy = false;
-    pthread_mutex_unlock(&vk_db.mu);
 }
 
 /* Under mu: a connection that nobody has used for long, out of the idle list. */
@@ -274,6 +294,11 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
     t->running++; /* keeps it alive */
     if (vk_sync_forgotten(t))
         sync_for_others(t);
+    if ((s = vk_db_overdue_owner(t, now))) {
+        pthread_mutex_unlock(&vk_db.mu);
+        vk_db_take_over(t, s, false);
+        pthread_mutex_lock(&vk_db.mu);
+    }
     while ((s = idle_stream(t, now))) {
         pthread_mutex_unlock(&vk_db.mu);
         expire(t, s);
@@ -292,7 +317,8 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
 static bool has_work(const vk_dbt *t)
 {
     return t->closed || !vk_list_empty(&t->streams) || !vk_list_empty(&t->idle) ||
-           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream);
+           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream) ||
+           !vk_list_empty(&t->waiting_sync);
 }
 
 /* Under mu. What is due, build by build. */
@@ -363,7 +389,7 @@ static void close_now(vk_dbt *t)
     for (vk_list *n = t->open.next; n != &t->open; n = n->next)
         sqlite3_interrupt(VK_CONTAINER(n, vk_dbh, open_node)->db);
     overdue(t, vk_clock_mono_ms());
-    vk_db_schedule(t);
+    vk_db_hurry(t);
     vk_db.tidy_now = true;
     pthread_cond_signal(&vk_db.tick);
 }
@@ -412,10 +438,12 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     vk_db = (struct vk_db){.rt = rt, .index = index, .slots = cores > 1 ? (uint32_t)cores : 1};
     vk_map_init(&vk_db.tenants);
     vk_list_init(&vk_db.ready);
+    vk_list_init(&vk_db.ready_slow);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_mutex_init(&vk_db.mu, NULL);
     pthread_cond_init(&vk_db.work, NULL);
+    pthread_cond_init(&vk_db.gone, NULL);
     pthread_cond_init(&vk_db.tick, &clock);
     pthread_condattr_destroy(&clock);
     getrlimit(RLIMIT_NOFILE, &files);
@@ -424,6 +452,8 @@ vk_err vk_db_start(vk_runtime *rt, int index)
         files.rlim_cur / 4 < VK_DB_HANDLES_MAX ? (uint32_t)(files.rlim_cur / 4) : VK_DB_HANDLES_MAX;
     /* Exports that a killed process left behind. */
     vk_err e = vk_disk_remove_dir(rt->data_fd, "tmp");
+    if (e == VK_OK)
+        e = vk_lane_new("vk-sql-parse", VK_DB_PARSE_QUEUE, &vk_db.parser);
     if (e == VK_OK)
         e = vk_db_export_start();
     if (e != VK_OK)
@@ -439,14 +469,14 @@ vk_err vk_db_start(vk_runtime *rt, int index)
 void vk_db_stop(void)
 {
     vk_db_export_stop();
+    vk_lane_free(vk_db.parser);
     pthread_mutex_lock(&vk_db.mu);
     vk_db.stopping = true;
     pthread_cond_broadcast(&vk_db.work);
     pthread_cond_signal(&vk_db.tick);
-    uint32_t threads = vk_db.threads;
+    while (vk_db.threads)
+        pthread_cond_wait(&vk_db.gone, &vk_db.mu);
     pthread_mutex_unlock(&vk_db.mu);
-    for (uint32_t i = 0; i < threads; i++)
-        pthread_join(vk_db.thread[i], NULL);
     pthread_join(vk_db.keeper, NULL);
     pthread_mutex_lock(&vk_db.mu);
     for (vk_map_node *n = vk_map_walk(&vk_db.tenants, NULL), *next; n; n = next) {
