@@ -6,11 +6,11 @@ import { assert, assertSame, check, same } from "../lib/tap.mjs";
 import { App, Browser, template } from "./harness.mjs";
 import { contrastProblems } from "./contrast.mjs";
 
-const PORT_BASE = 24030;
+const PORT_BASE = Number(process.env.VALETKEY_TEST_PORT_BASE ?? 24030);
 const daemon = await new Daemon({ portBase: PORT_BASE }).start();
 const builds = { one: await daemon.createBuild("board-one"), two: await daemon.createBuild("board-two") };
 const secrets = [builds.one.env.TURSO_AUTH_TOKEN, builds.two.env.TURSO_AUTH_TOKEN, daemon.adminToken];
-const app = await new App(daemon, "board-one", 24041).start();
+const app = await new App(daemon, "board-one", PORT_BASE + 11).start();
 const browser = await Browser.open();
 const { page } = browser;
 
@@ -49,6 +49,41 @@ await check("the first page: heading, badge, empty state, and a way to begin", a
   await page.getByTestId("empty").getByText("No notes yet").waitFor();
   await button("Write the first one").click();
   assert(await field.evaluate((e) => e === document.activeElement), "the field has the focus");
+});
+
+const catalogue = page.getByTestId("catalogue");
+const prices = () => catalogue.locator("[data-product]").evaluateAll((all) => all.map((li) => [li.dataset.product, li.querySelector("p")?.textContent]));
+
+await check("the catalogue of a fresh database: seeded, in its order, priced; no purchases yet", async () => {
+  await catalogue.getByRole("heading", { name: "Catalogue" }).waitFor();
+  const seeded = [["day-ticket", "Day ticket€12.00"], ["season-pass", "Season pass€89.00"], ["workshop", "Workshop place€34.50"], ["programme", "Printed programme€6.50"]];
+  assertSame(await prices(), seeded, "price list");
+  await page.getByTestId("no-purchases").getByText("None yet.").waitFor();
+  assertSame(await stored('SELECT slug, priceCents FROM "Product" ORDER BY position'), [["day-ticket", 1200n], ["season-pass", 8900n], ["workshop", 3450n], ["programme", 650n]], "rows");
+  assertSame(await stored("SELECT name FROM _app_seeds"), [["20261125120000_catalogue"]], "ledger of seeds");
+  const answer = await request(`${app.url}/api/products`);
+  assertSame([answer.status, answer.json().products.map((p) => p.slug), (await request(`${app.url}/api/purchases`)).json()], [200, seeded.map(([slug]) => slug), { purchases: [], total: 0 }], "API");
+});
+
+await check("what changes in the catalogue and what is bought is shown; what is no longer sold is not, though its purchases are", async () => {
+  const token = builds.one.env.TURSO_AUTH_TOKEN;
+  for (const sql of [
+    `UPDATE "Product" SET priceCents = 1999, currency = 'usd' WHERE slug = 'workshop'`,
+    `UPDATE "Product" SET active = 0 WHERE slug = 'programme'`,
+    `INSERT INTO "Product" (slug, name, description, priceCents, currency, position) VALUES ('yen', '<i>Fan</i>', 'Folds & opens', 500, 'jpy', 0)`,
+    `INSERT INTO "Purchase" (productId, amountCents, currency, status, reference) SELECT id, 650, 'eur', 'paid', 'made-up-1' FROM "Product" WHERE slug = 'programme'`,
+  ]) await daemon.sql(token, sql);
+  await show();
+  assertSame(await prices(), [["yen", "<i>Fan</i>JP¥500"], ["day-ticket", "Day ticket€12.00"], ["season-pass", "Season pass€89.00"], ["workshop", "Workshop placeUS$19.99"]], "price list");
+  const bought = await catalogue.locator("[data-purchase]").allTextContents();
+  assert(bought.length === 1 && bought[0].startsWith("Printed programme€6.50") && bought[0].endsWith("paid"), JSON.stringify(bought));
+  const refused = await daemon.sql(token, `DELETE FROM "Product" WHERE slug = 'programme'`).catch((e) => e);
+  assert(/FOREIGN KEY/.test(refused.message), `a product that was bought can be deleted: ${refused.message}`);
+  const twice = await daemon.sql(token, `INSERT INTO "Purchase" (productId, amountCents, currency, reference) VALUES (1, 1, 'eur', 'made-up-1')`).catch((e) => e);
+  assert(/UNIQUE/.test(twice.message), `one payment counts twice: ${twice.message}`);
+  for (const sql of [`DELETE FROM "Purchase"`, `DELETE FROM "Product" WHERE slug = 'yen'`, `UPDATE "Product" SET priceCents = 3450, currency = 'eur', active = 1`, `UPDATE "Product" SET priceCents = 1200 WHERE slug = 'day-ticket'`,
+    `UPDATE "Product" SET priceCents = 8900 WHERE slug = 'season-pass'`, `UPDATE "Product" SET priceCents = 650 WHERE slug = 'programme'`]) await daemon.sql(token, sql);
+  await show();
 });
 
 await check("an empty note is refused with a sentence, and the field keeps the focus", async () => {
@@ -231,7 +266,7 @@ for (const scheme of ["light", "dark"]) {
 }
 await page.emulateMedia({ colorScheme: "light" });
 
-const other = await new App(daemon, "board-two", 24042).start();
+const other = await new App(daemon, "board-two", PORT_BASE + 12).start();
 await check("two builds side by side: neither sees the other's rows", async () => {
   await show(other.url);
   await page.getByText("No notes yet").waitFor();
@@ -242,6 +277,18 @@ await check("two builds side by side: neither sees the other's rows", async () =
   assertSame(await page.getByText("Only in board two").count(), 0, "the other's note");
   assertSame((await other.health()).database.notes, 1, "rows of two");
   assertSame((await app.health()).database.notes, 4, "rows of one");
+});
+
+await check("seeds run once a database: what was deleted stays deleted at the next start, and valetkey's own ledger counts", async () => {
+  const token = builds.two.env.TURSO_AUTH_TOKEN;
+  await daemon.sql(token, `DELETE FROM "Product" WHERE slug = 'season-pass'`);
+  // As if `valetkey db apply` had run the migrations: the app's own ledger does not know them.
+  await daemon.mustCli(["db", "apply", "board-two", template]);
+  await daemon.sql(token, "DELETE FROM _app_migrations");
+  assert(await other.stop(), "it ended");
+  await other.start();
+  await show(other.url);
+  assertSame((await prices()).map(([slug]) => slug), ["day-ticket", "workshop", "programme"], "price list");
 });
 
 await check("the database away: the page says so, keeps what was typed, and goes on when asked", async () => {
@@ -256,12 +303,14 @@ await check("the database away: the page says so, keeps what was typed, and goes
   assertSame([health.ok, health.database.ok, health.database.error.code], [true, false, "unreachable"], "health");
   await show();
   await page.getByTestId("problem").getByText("Notes could not be read").waitFor();
+  await catalogue.getByText("It could not be read from the database.").waitFor();
   await browser.shot("problem");
   await button("Try again").click();
   await logged("notes not read (503)");
   await daemon.start();
   await button("Try again").click();
   await logged("4 notes read (200)");
+  await catalogue.getByText("Day ticket").waitFor();
   assertSame((await notes()).length, 4, "list");
 });
 

@@ -117,6 +117,7 @@ async function migrations({ migrate }) {
     mkdirSync(path.join(folder, name));
     writeFileSync(path.join(folder, name, "migration.sql"), sql);
   };
+  const seeds = path.join(folder, "no-such-folder");
   const url = `file:${path.join(tempFolder(), "app.db")}`;
   const client = createClient({ url });
   const names = async () => (await client.execute("SELECT name FROM _app_migrations ORDER BY name")).rows.map((row) => row.name);
@@ -126,27 +127,45 @@ async function migrations({ migrate }) {
     add("2_second", "INSERT INTO a VALUES (1); CREATE TRIGGER t AFTER INSERT ON a BEGIN INSERT INTO b VALUES (new.x); SELECT 1; END;");
     add("1_first", "CREATE TABLE a (x); CREATE TABLE b (y);");
     writeFileSync(path.join(folder, "migration_lock.toml"), "");
-    assertSame(await migrate(client, folder), ["1_first", "2_second"], "first run");
-    assertSame(await migrate(client, folder), [], "second run");
+    assertSame(await migrate(client, folder, seeds), ["1_first", "2_second"], "first run");
+    assertSame(await migrate(client, folder, seeds), [], "second run");
     await client.execute("INSERT INTO a VALUES (2)");
     assertSame([await count("a"), await count("b")], [2, 1], "rows");
   });
   await check("migrations: one that fails leaves nothing behind and runs when it is mended", async () => {
     add("3_third", "CREATE TABLE c (z); INSERT INTO nowhere VALUES (1);");
     let failed = false;
-    await migrate(client, folder).catch(() => void (failed = true));
+    await migrate(client, folder, seeds).catch(() => void (failed = true));
     assert(failed, "it did not fail");
     assertSame(await names(), ["1_first", "2_second"], "ledger");
     writeFileSync(path.join(folder, "3_third", "migration.sql"), "CREATE TABLE c (z);");
-    assertSame(await migrate(client, folder), ["3_third"], "mended");
+    assertSame(await migrate(client, folder, seeds), ["3_third"], "mended");
   });
   await check("migrations: two instances at once on a new database", async () => {
     const fresh = `file:${path.join(tempFolder(), "app.db")}`;
     const clients = [createClient({ url: fresh }), createClient({ url: fresh })];
     for (const c of clients) await c.execute("PRAGMA busy_timeout = 3000");
-    const ran = await Promise.all(clients.map((c) => migrate(c, folder)));
+    const ran = await Promise.all(clients.map((c) => migrate(c, folder, seeds)));
     assertSame(ran.flat().sort(), ["1_first", "2_second", "3_third"], "each ran once");
     for (const c of clients) c.close();
+  });
+  await check("seeds: after the migrations, once, in name order; a new one later", async () => {
+    const seedFolder = tempFolder();
+    writeFileSync(path.join(seedFolder, "2_b.sql"), "INSERT INTO c VALUES ('two; seeds');");
+    writeFileSync(path.join(seedFolder, "1_a.sql"), "INSERT INTO c VALUES (1);");
+    writeFileSync(path.join(seedFolder, "README.md"), "no SQL");
+    assertSame(await migrate(client, folder, seedFolder), ["1_a", "2_b"], "first run");
+    await client.execute("DELETE FROM c");
+    writeFileSync(path.join(seedFolder, "3_c.sql"), "INSERT INTO c VALUES (3);");
+    assertSame(await migrate(client, folder, seedFolder), ["3_c"], "second run");
+    assertSame(await count("c"), 1, "rows");
+  });
+  await check("migrations: those that `valetkey db apply` ran are not run again", async () => {
+    add("4_fourth", "CREATE TABLE d (x);");
+    await client.execute("CREATE TABLE _valetkey_migrations (name TEXT PRIMARY KEY, checksum TEXT NOT NULL, applied_at TEXT NOT NULL)");
+    await client.execute("INSERT INTO _valetkey_migrations VALUES ('4_fourth', '', '')");
+    assertSame(await migrate(client, folder, seeds), [], "nothing ran");
+    assertSame(await names(), ["1_first", "2_second", "3_third", "4_fourth"], "ledger");
   });
   client.close();
 }

@@ -1,13 +1,16 @@
 import { connection } from "next/server";
+import { Catalogue, type Shop } from "@/components/catalogue";
 import { NotesApp } from "@/components/notes-app";
 import { toDatabaseError } from "@/lib/db-error";
 import type { ApiError, NotePage } from "@/lib/note-types";
 import { listNotes } from "@/lib/notes";
 import { databaseKeys } from "@/lib/services";
+import { listProducts, listPurchases } from "@/lib/shop";
 
 export default async function Home() {
   await connection();
-  return <NotesApp keys={databaseKeys()} first={await firstPage()} />;
+  const [first, shop] = await Promise.all([firstPage(), readShop()]);
+  return <NotesApp keys={databaseKeys()} first={first} catalogue={<Catalogue shop={shop} />} />;
 }
 
 async function firstPage(): Promise<NotePage | { error: ApiError }> {
@@ -16,5 +19,15 @@ async function firstPage(): Promise<NotePage | { error: ApiError }> {
   } catch (error) {
     const { code, message } = toDatabaseError(error);
     return { error: { code, message } };
+  }
+}
+
+/** null when the database is away; the board says why. */
+async function readShop(): Promise<Shop | null> {
+  try {
+    const [products, bought] = await Promise.all([listProducts(), listPurchases()]);
+    return { products, bought };
+  } catch {
+    return null;
   }
 }

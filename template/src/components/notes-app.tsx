@@ -1,6 +1,7 @@
 "use client";
 
-import { useRef } from "react";
+import { useRouter } from "next/navigation";
+import { useRef, type ReactNode } from "react";
 import type { KeyState } from "@/lib/services";
 import { ActivityLog } from "./activity-log";
 import { Composer } from "./composer";
@@ -9,27 +10,34 @@ import { EmptyState, ProblemState } from "./states";
 import { NoteTicket } from "./note-ticket";
 import { useDatabaseHealth, useNotes, type FirstPage } from "./use-notes";
 
-export function NotesApp({ keys, first }: { keys: KeyState; first: FirstPage }) {
+type Props = { keys: KeyState; first: FirstPage; catalogue: ReactNode };
+
+export function NotesApp({ keys, first, catalogue }: Props) {
+  const router = useRouter();
   const notes = useNotes(first);
   const { page, problem } = notes;
   const health = useDatabaseHealth(notes.log[0]?.key);
   const composer = useRef<HTMLTextAreaElement>(null);
   const focusComposer = () => composer.current?.focus();
+  const retry = async () => {
+    await notes.reload();
+    router.refresh(); // what the server reads for the rest of the page
+  };
 
   return (
-    <div className="mx-auto grid max-w-6xl gap-x-16 gap-y-10 px-5 py-10 sm:px-8 lg:min-h-dvh lg:grid-cols-[minmax(0,5fr)_minmax(0,7fr)] lg:grid-rows-[auto_1fr] lg:py-20">
+    <div className="mx-auto grid max-w-6xl gap-x-16 gap-y-10 px-5 py-10 sm:px-8 lg:min-h-dvh lg:grid-cols-[minmax(0,5fr)_minmax(0,7fr)] lg:grid-rows-[auto_auto_1fr] lg:py-20">
       <header>
         <h1 className="text-[clamp(2.6rem,6.2vw,4.5rem)] leading-[0.95] font-semibold tracking-[-0.045em] text-balance">
           Your app is running
         </h1>
         <p className="mt-6 max-w-[44ch] text-lg leading-relaxed text-pretty text-soft">
-          It has a database of its own, and this board keeps its notes there. Replace the board with your app; the
-          database stays.
+          It has a database of its own. This board keeps its notes there, and a small shop its catalogue. Replace
+          both with your app; the database stays.
         </p>
         <DatabaseTag keys={keys} health={health} />
       </header>
 
-      <main className="min-w-0 lg:col-start-2 lg:row-span-2 lg:row-start-1">
+      <main className="min-w-0 lg:col-start-2 lg:row-span-3 lg:row-start-1">
         <Composer ref={composer} write={notes.write} />
         <section aria-labelledby="notes-title" className="mt-10">
           <div className="mb-4 flex items-baseline justify-between gap-4">
@@ -42,7 +50,7 @@ export function NotesApp({ keys, first }: { keys: KeyState; first: FirstPage }) 
               </span>
             )}
           </div>
-          {problem && <ProblemState problem={problem} retry={notes.reload} />}
+          {problem && <ProblemState problem={problem} retry={retry} />}
           {!problem && page.notes.length === 0 && <EmptyState begin={focusComposer} />}
           {!problem && page.notes.length > 0 && (
             <ol className="flex flex-col gap-3">
@@ -69,6 +77,7 @@ export function NotesApp({ keys, first }: { keys: KeyState; first: FirstPage }) 
           )}
         </section>
       </main>
+      {catalogue}
       <ActivityLog lines={notes.log} />
     </div>
   );

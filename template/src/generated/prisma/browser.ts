@@ -22,3 +22,13 @@ export * from './enums';
  * 
  */
 export type Note = Prisma.NoteModel
+/**
+ * Model Product
+ * 
+ */
+export type Product = Prisma.ProductModel
+/**
+ * Model Purchase
+ * 
+ */
+export type Purchase = Prisma.PurchaseModel

@@ -46,3 +46,13 @@ export { Prisma }
  * 
  */
 export type Note = Prisma.NoteModel
+/**
+ * Model Product
+ * 
+ */
+export type Product = Prisma.ProductModel
+/**
+ * Model Purchase
+ * 
+ */
+export type Purchase = Prisma.PurchaseModel

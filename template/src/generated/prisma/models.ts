@@ -9,4 +9,6 @@
  * 🟢 You can import this file directly.
  */
 export type * from './models/Note'
+export type * from './models/Product'
+export type * from './models/Purchase'
 export type * from './commonInputTypes'
