@@ -2,7 +2,7 @@
 
 #include "core/disk.h"
 
-enum { PAGE = 64 };
+enum { PAGE = 64, REMOVE_TRIES = 5, REMOVE_PAUSE_MS = 5 };
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static vk_list under_way = {&under_way, &under_way};
@@ -56,6 +56,18 @@ void vk_ending_run(vk_ending *e)
     one_closed(e);
 }
 
+/* A download that was waiting may open a file, and make its -shm, while the folder is being emptied. */
+static vk_err remove_folder(int data_fd, const char *path)
+{
+    const struct timespec pause = {.tv_nsec = REMOVE_PAUSE_MS * 1000000L};
+    vk_err e = vk_disk_remove_dir(data_fd, path);
+    for (int i = 1; e != VK_OK && e != VK_E_FORBIDDEN && i < REMOVE_TRIES; i++) {
+        nanosleep(&pause, NULL);
+        e = vk_disk_remove_dir(data_fd, path);
+    }
+    return e;
+}
+
 vk_err vk_deletion_finish(vk_store *store, int data_fd, vk_str build, uint64_t generation)
 {
     char path[sizeof "builds/" + VK_BUILD_ID_MAX];
@@ -70,7 +82,7 @@ vk_err vk_deletion_finish(vk_store *store, int data_fd, vk_str build, uint64_t g
     if (e != VK_OK || b.state != VK_BUILD_DELETING || b.generation != generation)
         return e;
     snprintf(path, sizeof path, "builds/%s", b.id);
-    e = vk_disk_remove_dir(data_fd, path);
+    e = remove_folder(data_fd, path);
     return e == VK_OK ? store->ops->build_gone(store, build) : e;
 }
 

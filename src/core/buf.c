@@ -2,7 +2,7 @@
 
 #include <stdarg.h>
 
-enum { FIRST = 256 }; /* bytes allocated at the first write, unless the maximum is smaller */
+enum { FIRST = 512 }; /* bytes allocated at the first write, unless the maximum is smaller */
 
 void vk_buf_init(vk_buf *b, size_t max)
 {

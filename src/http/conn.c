@@ -313,7 +313,8 @@ static bool take_body(vk_conn *c)
     vk_chunk got = VK_CHUNK_MORE;
     if (c->framing == VK_FRAME_CHUNKED) {
         vk_str data;
-        while ((got = vk_chunked_next(&c->chunked, &in, &data)) == VK_CHUNK_DATA)
+        /* The first thing that is wrong is the one to tell, however the bytes came. */
+        while (!c->ex->body.err && (got = vk_chunked_next(&c->chunked, &in, &data)) == VK_CHUNK_DATA)
             vk_buf_str(&c->ex->body, data);
     } else {
         size_t n = in.n < c->body_left ? in.n : (size_t)c->body_left;

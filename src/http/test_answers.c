@@ -248,6 +248,149 @@ static void descriptors(void **state)
     assert_int_equal(open_fds(), before - 2);
 }
 
+/* ---- time ---- */
+
+static _Atomic int leaps;
+static int64_t leap_ms;
+
+static void run_leap(vk_task *t)
+{
+    VK_UNUSED(t);
+    loop->skew_ms += leap_ms;
+    leaps++;
+}
+
+/* Time goes on by `ms` for the server, and its timers have fired. */
+static void leap(int64_t ms)
+{
+    static vk_task task = {.run = run_leap};
+    int before = leaps;
+    leap_ms = ms;
+    vk_loop_post(loop, &task);
+    wait_for(&leaps, before + 1);
+    usleep(3 * VK_TICK_MS * 1000);
+}
+
+static bool is_open(struct client *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    return poll(&p, 1, 0) == 0;
+}
+
+static void waiting_has_limits(void **state)
+{
+    VK_UNUSED(state);
+    struct client *idle = dial(), *pair = dial_pair(), *fresh = dial();
+    say(idle, GET("/len"));
+    expect(idle, 200, "0");
+    say(pair, GET("/len"));
+    expect(pair, 200, "0");
+    usleep(20000);
+    leap(VK_IDLE_MS - 2000);
+    assert_true(is_open(idle) && is_open(pair) && is_open(fresh));
+    say(idle, GET("/len")); /* each request counts anew */
+    expect(idle, 200, "0");
+    usleep(20000);
+    leap(4000);
+    expect_end(fresh);
+    assert_true(is_open(idle));
+    leap(VK_IDLE_MS);
+    expect_end(idle);
+    assert_true(is_open(pair)); /* a peer of ours stays */
+    leap(100 * VK_IDLE_MS);
+    say(pair, GET("/len"));
+    expect(pair, 200, "0");
+    hang_up(idle);
+    hang_up(fresh);
+    hang_up(pair);
+}
+
+static void heads_have_a_deadline(void **state)
+{
+    VK_UNUSED(state);
+    struct client *c = dial();
+    say(c, GET("/len") "GET /len HTTP/1.1\r\n");
+    expect(c, 200, "0");
+    for (int i = 0; i < 3; i++) { /* a byte now and then does not move it */
+        say(c, "X");
+        usleep(20000);
+        leap(VK_HEAD_DEADLINE_MS / 4);
+        assert_true(is_open(c));
+    }
+    say(c, "X");
+    usleep(20000);
+    leap(VK_HEAD_DEADLINE_MS / 4 + 100);
+    expect_end(c);
+    hang_up(c);
+}
+
+static void bodies_must_move(void **state)
+{
+    VK_UNUSED(state);
+    int before = served;
+    struct client *c = dial(), *slow = dial();
+    say(c, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+    say(slow, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
+    for (int i = 0; i < 3; i++) { /* slow, but it moves */
+        usleep(20000);
+        leap(VK_BODY_STALL_MS - 1000);
+        say(slow, "s");
+        if (i == 0)
+            assert_true(is_open(c));
+    }
+    expect(slow, 200, "sss");
+    expect_end(c);
+    assert_int_equal(served, before + 1);
+    hang_up(c);
+    hang_up(slow);
+}
+
+static void readers_must_move(void **state)
+{
+    VK_UNUSED(state);
+    int before = stopped;
+    struct client *c = dial(), *late = dial();
+    say(c, GET("/numbers"));
+    say(late, GET("/late")); /* a handler has all the time it wants */
+    usleep(20000);
+    leap(2 * VK_IDLE_MS);
+    expect(late, 200, "late");
+    leap(VK_WRITE_STALL_MS);
+    wait_for(&stopped, before + 1);
+    struct answer a = hear(c);
+    assert_true(a.cut && a.body.n < (size_t)PIECES * PIECE);
+    forget(&a);
+    hang_up(c);
+    hang_up(late);
+}
+
+/* Reading on after a refusal is a favour with an end. */
+static void lingering_ends(void **state)
+{
+    VK_UNUSED(state);
+    struct client *c = dial();
+    say(c, "POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\nx");
+    expect(c, 413, NULL);
+    usleep(20000);
+    leap(VK_LINGER_MS + 100);
+    usleep(20000);
+    ssize_t n = 1;
+    for (int i = 0; i < 100 && n > 0; i++) {
+        n = send(c->fd, "x", 1, MSG_NOSIGNAL);
+        usleep(1000);
+    }
+    assert_int_equal(n, -1);
+    hang_up(c);
+    c = dial(); /* nor is it without a bound when the client is quick */
+    static char body[1 << 16];
+    say(c, "POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\nx");
+    size_t sent = 0;
+    for (n = 1; n > 0 && sent<sizeof body * 1000; sent += n> 0 ? (size_t)n : 0)
+        n = send(c->fd, body, sizeof body, MSG_NOSIGNAL);
+    assert_int_equal(n, -1);
+    hang_up(c);
+}
+
 /* The connection waits in the queue until there is a descriptor again, and the loop does not spin meanwhile.
  */
 static void no_descriptors_left(void **state)
@@ -323,6 +466,11 @@ int main(void)
         cmocka_unit_test(sources),
         cmocka_unit_test(clients_that_leave),
         cmocka_unit_test(descriptors),
+        cmocka_unit_test(waiting_has_limits),
+        cmocka_unit_test(heads_have_a_deadline),
+        cmocka_unit_test(bodies_must_move),
+        cmocka_unit_test(readers_must_move),
+        cmocka_unit_test(lingering_ends),
         cmocka_unit_test(no_descriptors_left),
         cmocka_unit_test(closing),
     };

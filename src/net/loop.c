@@ -3,9 +3,10 @@
 #include "core/clock.h"
 
 #include <errno.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
-static void on_wake(uv_async_t *a);
+static void on_wake(uv_poll_t *p, int status, int events);
 
 vk_err vk_loop_new(vk_loop **out_r)
 {
@@ -16,11 +17,16 @@ vk_err vk_loop_new(vk_loop **out_r)
         free(l);
         return VK_E_IO;
     }
-    if (uv_async_init(&l->uv, &l->wake, on_wake) != 0) {
+    /* Not a uv_async_t: under load its sender and its reader wait for each other in a busy loop. */
+    l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (l->wake_fd < 0 || uv_poll_init(&l->uv, &l->wake, l->wake_fd) != 0) {
+        if (l->wake_fd >= 0)
+            close(l->wake_fd);
         uv_loop_close(&l->uv);
         free(l);
         return VK_E_IO;
     }
+    uv_poll_start(&l->wake, UV_READABLE, on_wake);
     uv_timer_init(&l->uv, &l->tick);
     for (size_t i = 0; i < VK_WHEEL_SLOTS; i++)
         vk_list_init(&l->wheel[i]);
@@ -36,6 +42,7 @@ void vk_loop_free(vk_loop *l)
     uv_close((uv_handle_t *)&l->tick, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     uv_loop_close(&l->uv);
+    close(l->wake_fd);
     if (l->spare_free)
         l->spare_free(l);
     while (l->n_spare_in)
@@ -49,10 +56,15 @@ void vk_loop_run(vk_loop *l)
         uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 
+static void wake(vk_loop *l)
+{
+    eventfd_write(l->wake_fd, 1); /* fails only when it is readable as it is */
+}
+
 void vk_loop_stop(vk_loop *l)
 {
     atomic_store(&l->stopping, true);
-    uv_async_send(&l->wake);
+    wake(l);
 }
 
 void vk_loop_post(vk_loop *l, vk_task *t)
@@ -63,12 +75,16 @@ void vk_loop_post(vk_loop *l, vk_task *t)
     while (!atomic_compare_exchange_weak_explicit(&l->posted, &head, t, memory_order_release,
                                                   memory_order_relaxed));
     if (!head) /* whoever found the list empty wakes the loop; the others ride along */
-        uv_async_send(&l->wake);
+        wake(l);
 }
 
-static void on_wake(uv_async_t *a)
+static void on_wake(uv_poll_t *p, int status, int events)
 {
-    vk_loop *l = VK_CONTAINER(a, vk_loop, wake);
+    vk_loop *l = VK_CONTAINER(p, vk_loop, wake);
+    eventfd_t n;
+    VK_UNUSED(status);
+    VK_UNUSED(events);
+    eventfd_read(l->wake_fd, &n); /* before the list is taken: whoever adds to it from now on wakes again */
     vk_task *t = atomic_exchange_explicit(&l->posted, NULL, memory_order_acquire), *in_order = NULL;
     while (t) {
         vk_task *next = t->next;
@@ -87,7 +103,7 @@ static void on_wake(uv_async_t *a)
 
 int64_t vk_loop_now(vk_loop *l)
 {
-    return (int64_t)uv_now(&l->uv);
+    return (int64_t)uv_now(&l->uv) + l->skew_ms;
 }
 
 const char *vk_loop_date(vk_loop *l)

@@ -37,13 +37,15 @@ typedef struct vk_task {
 
 typedef struct vk_loop {
     uv_loop_t uv;
-    uv_async_t wake;
+    uv_poll_t wake;
+    int wake_fd;
     uv_timer_t tick;
     _Atomic(vk_task *) posted;
     _Atomic bool stopping;
     vk_list wheel[VK_WHEEL_SLOTS];
     int64_t wheel_at; /* tick number that was served last */
     size_t n_timers;
+    int64_t skew_ms; /* tests let time leap by this; 0 otherwise */
     int64_t date_at; /* second that `date` was made for */
     char date[32];   /* "Tue, 24 Nov 2026 16:00:00 GMT" */
     char *spare_in[VK_IN_KEEP];

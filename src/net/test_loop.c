@@ -119,6 +119,36 @@ static void timers_change_while_they_fire(void **state)
     assert_int_equal(loop->n_timers, 0);
 }
 
+static vk_timer leaper;
+
+static void leap(vk_timer *t)
+{
+    VK_UNUSED(t);
+    loop->skew_ms += 100000;
+}
+
+/* The wheel turns once in VK_TICK_MS × VK_WHEEL_SLOTS = 25.6 s. */
+static void timers_beyond_one_turn(void **state)
+{
+    VK_UNUSED(state);
+    memset(alarms, 0, sizeof alarms);
+    alarms_left = 4;
+    vk_timer_set(loop, &alarms[0].timer, 30000, ring);
+    vk_timer_set(loop, &alarms[1].timer, 99000, ring);
+    vk_timer_set(loop, &alarms[2].timer, 26000, ring);
+    vk_timer_set(loop, &alarms[3].timer, 100300, ring);
+    vk_timer_set(loop, &alarms[4].timer, 150000, ring);
+    vk_timer_set(loop, &leaper, 60, leap);
+    int64_t start = vk_clock_mono_ms();
+    vk_loop_run(loop);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(alarms[i].times, 1);
+    assert_true(alarms[3].fired_ms - start >= 290); /* not with the others */
+    assert_true(alarms[1].fired_ms - start < 3000);
+    assert_int_equal(alarms[4].times, 0);
+    vk_timer_clear(loop, &alarms[4].timer);
+}
+
 /* ---- tasks ---- */
 
 enum { THREADS = 4, TASKS = 5000 };
@@ -330,6 +360,7 @@ int main(void)
         WITH_LOOP(timers_fire_once_and_not_early),
         WITH_LOOP(timers_move),
         WITH_LOOP(timers_change_while_they_fire),
+        WITH_LOOP(timers_beyond_one_turn),
         WITH_LOOP(tasks_keep_each_threads_order),
         WITH_LOOP(a_task_may_post_itself),
         WITH_LOOP(sockets),

@@ -87,6 +87,18 @@ VK_MUSTCHECK vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write,
 
 /* Process-wide SQLite settings; before any other use of SQLite. */
 VK_MUSTCHECK vk_err vk_sqlite_init(void);
+/* From now on SQLite gets no memory on this thread (SQLITE_NOMEM) while less than `spare` bytes of its stack
+ * are left, so that no SQL can run over the stack's end. For threads that run SQL of others. */
+VK_MUSTCHECK vk_err vk_sqlite_watch_stack(size_t spare);
+/* Whether that has happened on this thread since the last such question. */
+bool vk_sqlite_stack_was_short(void);
+/* From here on this thread may take `limit` bytes more for SQLite than it gives back; what goes beyond is
+ * SQLITE_NOMEM. */
+void vk_sqlite_memory_begin(int64_t limit);
+/* Ends that; how many bytes were taken, less those given back. */
+int64_t vk_sqlite_memory_end(void);
+/* The limit of this thread's last vk_sqlite_memory_begin was met. */
+bool vk_sqlite_memory_was_short(void);
 /* "3.40.1", of the library in use. */
 const char *vk_sqlite_version(void);
 

@@ -660,19 +660,3 @@ vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **o
     *out_r = &s->base;
     return VK_OK;
 }
-
-vk_err vk_sqlite_init(void)
-{
-    /* No global allocator lock for statistics (it inverts priorities between threads), no page cache
-     * preallocated per handle (100 KiB each): docs/ARCHITECTURE.md, "SQLite settings". */
-    if (sqlite3_config(SQLITE_CONFIG_MULTITHREAD) != SQLITE_OK ||
-        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) != SQLITE_OK ||
-        sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0) != SQLITE_OK || sqlite3_initialize() != SQLITE_OK)
-        return VK_E_INTERNAL;
-    return VK_OK;
-}
-
-const char *vk_sqlite_version(void)
-{
-    return sqlite3_libversion();
-}

@@ -3,16 +3,29 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { assert, assertSame, check, note, ok } from '../lib/tap.mjs'
 import { Daemon, tempFolder } from '../lib/daemon.mjs'
 import { databaseFile, integrity } from './common.mjs'
 
 const MB = 1 << 20
 
+// Neither root nor sudo: the whole part again, in a user and mount name space where we are root.
+function inNamespace() {
+  const r = spawnSync('unshare', ['--user', '--map-root-user', '--mount', process.execPath, fileURLToPath(new URL('main.mjs', import.meta.url)), 'full'], { encoding: 'utf8', timeout: 240000 })
+  if (r.error || !/^1\.\.\d+$/m.test(r.stdout)) return false
+  for (const line of r.stdout.split('\n')) {
+    const m = /^(not )?ok \d+ - (.*)$/.exec(line)
+    if (m) ok(!m[1], m[2])
+    else if (line.startsWith('#')) console.log(line)
+  }
+  return true
+}
+
 // A tmpfs of 24 MB, by root or by sudo without a password.
 function mount(dir) {
   const as = process.getuid() === 0 ? [] : ['sudo', '-n']
-  const argv = [...as, 'mount', '-t', 'tmpfs', '-o', `size=24m,mode=0700,uid=${process.getuid()}`, 'tmpfs', dir]
+  const argv = [...as, 'mount', '-t', 'tmpfs', '-o', `size=24m,mode=0700${as.length ? `,uid=${process.getuid()}` : ''}`, 'tmpfs', dir]
   const r = spawnSync(argv[0], argv.slice(1), { encoding: 'utf8' })
   if (r.status !== 0) return { why: `${argv.join(' ')}: ${(r.stderr ?? r.error?.message ?? '').trim()}` }
   return { unmount: () => spawnSync([...as, 'umount', '-l', dir][0], [...as, 'umount', '-l', dir].slice(1)) }
@@ -27,7 +40,8 @@ const write = (fd, size) => { try { return fs.writeSync(fd, Buffer.alloc(size, 1
 export async function run(base) {
   const dir = tempFolder('valetkey-full')
   const fsys = mount(dir)
-  if (!ok(!fsys.why, 'full disk: a small file system can be made (as root, or by sudo without a password)', fsys.why)) return
+  if (fsys.why && process.argv[2] !== 'full' && inNamespace()) return
+  if (!ok(!fsys.why, 'full disk: a small file system can be made (as root, by sudo without a password, or in a name space)', fsys.why)) return
   const daemon = new Daemon({ portBase: base, data: path.join(dir, 'data') })
   const ballast = path.join(dir, 'ballast')
   try {

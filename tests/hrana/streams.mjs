@@ -17,19 +17,20 @@ export async function begin(daemon) {
     const held = (await daemon.pipeline(waiters, { requests: [ex('BEGIN IMMEDIATE'), ex('INSERT INTO t VALUES (1)')] })).json()
     const t0 = Date.now()
     const other = await daemon.pipeline(waiters, { requests: [ex('INSERT INTO t VALUES (2)'), close] }, { timeout: 20000 })
-    return { held, other, took: Date.now() - t0 }
+    const took = Date.now() - t0
+    const commit = await daemon.pipeline(waiters, { baton: held.baton, requests: [ex('COMMIT'), close] })
+    return { other, took, commit }
   })()
   return { token, waiters, idle, since, second: second.catch((e) => ({ failed: e })) }
 }
 
 export async function end(daemon, { token, waiters, idle, since, second }) {
   await check('two writers: the one who waits gets in or is told so, in bounded time', async () => {
-    const { failed, held, other, took } = await second
+    const { failed, other, took, commit } = await second
     if (failed) throw failed
     assertSame(other.status, 200, other.text)
     const first = other.json().results[0]
     assert(took < 12000, `waited ${took} ms`)
-    const commit = await daemon.pipeline(waiters, { baton: held.baton, requests: [ex('COMMIT'), close] })
     const rows = (await daemon.sql(waiters, 'SELECT id FROM t ORDER BY id')).rows.map((r) => r[0].value)
     if (first.type === 'ok') {
       // The lock was taken over from a transaction older than 5 s: the loser is told, and nothing of it is there.
@@ -39,7 +40,9 @@ export async function end(daemon, { token, waiters, idle, since, second }) {
       assertSame(rows, ['2'])
     } else {
       assert(['SQLITE_BUSY', 'TRANSACTION_BUSY', 'TRANSACTION_TIMEOUT'].includes(first.error.code), JSON.stringify(first.error))
-      assertSame([commit.status, commit.json().results?.[0].type, rows], [200, 'ok', ['1']])
+      // On a busy machine we may come back later than an idle stream lives: then it is gone with all of its work.
+      if (commit.status === 400) assertSame([commit.json().code, rows], ['STREAM_EXPIRED', []])
+      else assertSame([commit.status, commit.json().results?.[0].type, rows], [200, 'ok', ['1']])
     }
   })
   await check('an idle stream ends after 10 s, says so, and holds no lock', async () => {
@@ -53,7 +56,39 @@ export async function end(daemon, { token, waiters, idle, since, second }) {
   })
 }
 
+// Statements that never end: bounded by 30 s, and meanwhile others are served. Long, so only with --full.
+async function endless(daemon) {
+  const busy = (await daemon.createBuild('endless')).env.TURSO_AUTH_TOKEN
+  const calm = (await daemon.createBuild('calm')).env.TURSO_AUTH_TOKEN
+  const forever = 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c'
+  const t0 = Date.now()
+  const runs = [ex(forever), { type: 'sequence', sql: forever }, { type: 'batch', batch: { steps: [{ stmt: { sql: forever } }] } }].map((r) =>
+    daemon.pipeline(busy, { requests: [r, close] }, { timeout: 120000 }).then((a) => ({ a, ms: Date.now() - t0 })))
+  await check('while a build runs statements that never end, another one is served quickly', async () => {
+    const took = []
+    while (Date.now() - t0 < 8000) {
+      const t = Date.now()
+      await daemon.sql(calm, 'SELECT 1')
+      took.push(Date.now() - t)
+      await sleep(20)
+    }
+    took.sort((a, b) => a - b)
+    return took[Math.floor(took.length * 0.9)] < 200 || `9 of 10 within ${took[Math.floor(took.length * 0.9)]} ms`
+  })
+  await check('a statement that never ends is ended, and the error says so', async () => {
+    for (const { a, ms } of await Promise.all(runs)) {
+      assert(ms < 95000, `ended after ${ms} ms`)
+      assertSame(a.status, 200, a.text)
+      const r = a.json().results[0]
+      const error = r.type === 'error' ? r.error : r.response.result.step_errors?.[0]
+      assert(error && /time|interrupt/i.test(error.message) && error.code, a.text.slice(0, 300))
+    }
+    await daemon.sql(busy, 'SELECT 1')
+  })
+}
+
 export async function run(daemon) {
+  if (process.env.VALETKEY_TEST_FULL === '1') await endless(daemon)
   const token = (await daemon.createBuild('streams')).env.TURSO_AUTH_TOKEN
   const pipe = (baton, ...requests) => daemon.pipeline(token, { baton, requests })
   await daemon.sql(token, 'CREATE TABLE t(id INTEGER PRIMARY KEY, v)')

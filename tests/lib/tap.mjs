@@ -64,4 +64,6 @@ export function finish() {
   }
   console.log(`1..${passed + failed + skipped}`)
   process.exitCode = failed ? 1 : 0
+  // What a failed check left running (a load, a browser) must not keep the suite from ending.
+  setTimeout(() => process.exit(), 5000).unref()
 }

@@ -26,8 +26,11 @@ void vk_db_close_handle(vk_dbh *h)
     pthread_mutex_lock(&vk_db.mu);
     vk_list_remove(&h->open_node); /* from here on nobody interrupts it */
     pthread_mutex_unlock(&vk_db.mu);
+    bool turn = h->has_turn; /* it could not be rolled back: the lock ends with the connection */
     vk_dbh_close(h);
     pthread_mutex_lock(&vk_db.mu);
+    if (turn)
+        vk_db_pass_turn(t);
     t->handles--;
     vk_db.handles--;
     pthread_mutex_unlock(&vk_db.mu);

@@ -69,8 +69,12 @@ static vk_outcome open_step(vk_run *r, const vk_hrana_stmt *s)
     o = vk_exec_bind(r, c->st, s);
     if (o == VK_O_DONE)
         o = vk_exec_turn(r, c->writes);
+    if (o == VK_O_DONE)
+        o = vk_exec_alter(r, c->alter);
     if (o != VK_O_DONE) {
         vk_dbh_done(r->h, c);
+        if (o == VK_O_FAILED)
+            vk_exec_end(r);
         return o;
     }
     r->j->active = c;
@@ -116,6 +120,8 @@ static vk_outcome go_on(vk_run *r, const vk_hrana_stmt *s)
         if (r->out->n >= LINES_ENOUGH)
             return VK_O_DRAIN;
     }
+    if (o == VK_O_DONE && c->ddl)
+        vk_exec_note_ddl(r, c->st, c->alter);
     j->active = NULL;
     vk_dbh_done(r->h, c);
     vk_exec_end(r);

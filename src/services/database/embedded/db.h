@@ -3,6 +3,7 @@
 #ifndef VK_DB_DB_H
 #define VK_DB_DB_H
 
+#include "core/buf.h"
 #include "core/list.h"
 #include "services/database/embedded/embedded.h"
 #include "services/database/hrana.h"
@@ -11,7 +12,7 @@
 #include <sqlite3.h>
 
 enum {
-    VK_DB_THREADS_MAX = 64,       /* pool threads; they are started when needed */
+    VK_DB_THREADS_MAX = 160,      /* pool threads; they are started when needed */
     VK_DB_RUNNING = 2,            /* statements of one build under way at once */
     VK_DB_JOBS_MAX = 256,         /* requests of one build that wait or run; then 429 */
     VK_DB_JOBS_BYTES = 128 << 20, /* and their bodies */
@@ -33,12 +34,25 @@ enum {
     VK_DB_CACHE_TEXT = 4096,      /* longer SQL is not kept */
     VK_DB_PAGES_MAX = 262144,     /* × 4096 bytes = 1 GiB a build */
     VK_DB_JOURNAL_KEEP = 4 << 20, /* bytes of -wal kept after a checkpoint */
-    VK_DB_PROGRESS_OPS = 1000,    /* VM steps between two looks at the clock */
+    VK_DB_HEAP_CONNECTION =
+        64 << 20, /* bytes of SQLite's memory: temporary tables, sorting, values, page cache */
+    VK_DB_HEAP_BUILD = 192 << 20,
+    VK_DB_HEAP_ALL = 1 << 30,
+    VK_DB_HEAP_LEAST = 4 << 20, /* what any request gets, so that short ones go on beside greedy ones */
+    VK_DB_ANSWERS_MAX =
+        32 << 20, /* bytes of a build's large answers that clients have not taken yet; then 429 */
+    VK_DB_ANSWER_LARGE = 64 << 10,
+    VK_DB_QUICK_MAX = 64,      /* threads that run what is not known to be long */
+    VK_DB_LONG_SHARE = 32,     /* long statements at once, before builds that had one lately have to wait */
+    VK_DB_SLOW_MS = 10000,     /* "lately" */
+    VK_DB_QUICK_MS = 20,       /* what runs longer makes way for everybody else */
+    VK_DB_PROGRESS_OPS = 1000, /* VM steps between two looks at the clock */
     VK_DB_TOKEN = 16,
     VK_DB_PARSE_QUEUE = 64, /* large messages that wait to be parsed; others are parsed on their loop */
 };
 
 struct vk_dbt;
+struct vk_alter;
 
 /* A statement that a connection keeps prepared. */
 typedef struct vk_cached {
@@ -46,8 +60,10 @@ typedef struct vk_cached {
     uint64_t hash;
     uint32_t n_text, used;
     char *text;
-    bool writes;     /* takes the write turn before its first step */
-    bool saw_insert; /* a top-level INSERT into an ordinary table */
+    bool writes;                  /* takes the write turn before its first step */
+    bool saw_insert;              /* a top-level INSERT into an ordinary table */
+    bool ddl;                     /* creates, drops or alters something: recorded (ddl.h) */
+    const struct vk_alter *alter; /* to be applied before its first step (alter.h); such a one is not kept */
 } vk_cached;
 
 /* A connection. Used by one thread at a time: the worker that runs its stream's request. */
@@ -65,8 +81,14 @@ typedef struct vk_dbh {
     bool dirty;            /* its state is not a fresh one's: not used again */
     bool opening;          /* our own statements at open */
     bool saw_insert;       /* the authorizer's notes on the statement being prepared */
+    enum { VK_DDL_NO, VK_DDL_PERHAPS, VK_DDL_YES } saw_ddl;
+    const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
+    vk_buf ddl;                   /* what the open transaction did to the schema (ddl.h) */
+    uint32_t ddl_omitted;
     bool timed_out;
+    bool crowded; /* too many long statements run: this one had to end */
     const char *denied;
+    int64_t heap;   /* what its requests have taken and not given back */
     uint32_t clock; /* of the cache */
     vk_cached cache[VK_DB_CACHE];
 } vk_dbh;
@@ -118,15 +140,18 @@ typedef struct vk_dbt {
     vk_map_node node;
     char id[VK_BUILD_ID_MAX + 1];
     uint32_t refs;       /* tenants, and who looks at it for a moment */
-    _Atomic bool closed; /* revoked: no new work */
+    _Atomic bool closed; /* revoked: no new work. Set under mu, looked at anywhere */
     _Atomic bool
-        broken;     /* a sync failed: what was answered is safe, nothing more is promised until a restart */
-    bool made;      /* its folder and file exist */
-    bool recovered; /* what a killed process left in the -wal is on stable storage */
+        broken; /* a sync failed: what was answered is safe, nothing more is promised until a restart */
+    _Atomic bool made;      /* its folder and file exist */
+    _Atomic bool recovered; /* what a killed process left in the -wal is on stable storage */
     bool in_ready;
+    int64_t slow_until_ms; /* a statement of it ran long lately */
     uint32_t running, handles;
+    uint32_t opening;      /* downloads that open the build's files now, by name */
     vk_list ready;         /* in vk_db.ready */
-    vk_list queue, urgent; /* jobs; urgent ones hold or were granted the turn */
+    vk_list queue, urgent; /* jobs; urgent ones hold or were granted the turn, and may run beside
+                            * VK_DB_RUNNING others: those could be waiting for what they do */
     uint32_t n_jobs;       /* queued, set aside or running */
     size_t n_bytes;        /* of their bodies */
     vk_list waiting_turn, waiting_stream, waiting_drain, waiting_sync; /* jobs set aside */
@@ -136,6 +161,8 @@ typedef struct vk_dbt {
     _Atomic size_t socket_bytes; /* of answers, that their peers have not taken yet */
     bool committing, syncing;
     uint64_t commit_seq, synced_seq; /* commits that are visible, and that are on stable storage */
+    _Atomic int64_t heap;            /* of its connections */
+    _Atomic size_t answers;          /* bytes of large answers on their way */
     vk_list idle;                    /* connections */
     uint32_t n_idle;
     vk_list streams;
@@ -170,15 +197,18 @@ typedef struct vk_dbjob {
     vk_pipeline p;
     vk_stream *stream; /* `local` until it is kept */
     vk_stream local;
-    bool parsed, attached, has_turn, turn_timeout, stream_timeout, aborted;
-    bool touched; /* a statement has run: the connection has something to remember */
-    bool resumed; /* CURSOR: no longer waiting for its lines to be taken */
-    bool begun;   /* CURSOR: lines were given out, so an error can no longer be a status */
+    bool parsed, attached, has_turn, turn_timeout, stream_timeout;
+    _Atomic bool aborted; /* CURSOR: nobody reads it any more */
+    bool touched;         /* a statement has run: the connection has something to remember */
+    bool resumed;         /* CURSOR: no longer waiting for its lines to be taken */
+    bool begun;           /* CURSOR: lines were given out, so an error can no longer be a status */
     int64_t set_aside_ms, stream_since;
-    uint64_t seq; /* the commits that the answer saw */
+    int64_t left_ns; /* of VK_DB_STATEMENT_MS, while it is set aside */
+    uint64_t seq;    /* the commits that the answer saw */
     /* where execution stands */
     uint32_t request, step;
-    size_t sequence_at; /* bytes of a sequence that are done */
+    vk_str sequence;    /* the text of a sequence, with a NUL behind it */
+    size_t sequence_at; /* bytes of it that are done */
     size_t mark;        /* of `out`, where the current request's result begins */
     uint8_t *step_state;
     struct vk_sqlerr *step_errors;
@@ -196,7 +226,10 @@ typedef struct vk_sqlerr {
 } vk_sqlerr;
 
 struct vk_worker_slot {
-    bool slot; /* counts among the running threads */
+    _Atomic bool slot; /* counts among the running threads. Changed under mu */
+    uint32_t since;    /* vk_db.beat when it got the slot */
+    bool alive;        /* a thread of the pool has it */
+    bool lowered;      /* runs only when nobody else wants to, and ends after its job */
 };
 
 struct vk_db {
@@ -205,11 +238,18 @@ struct vk_db {
     pthread_mutex_t mu;
     pthread_cond_t work, tick;
     vk_map tenants;
-    vk_list ready;
-    uint32_t active, slots, idle, threads;
+    vk_list ready, ready_slow; /* builds with something to run; those of the second wait until long statements
+                                  have ended */
+    uint32_t active, slots, idle, threads, lowered;
     uint32_t handles, handles_max;
-    bool stopping;
-    pthread_t thread[VK_DB_THREADS_MAX], keeper;
+    uint32_t beat; /* of the housekeeper */
+    bool dozing;   /* the housekeeper sleeps for long */
+    bool tidy_now; /* a build was closed: it does not wait for its next round */
+    _Atomic bool stopping;
+    _Atomic int64_t heap; /* of all connections */
+    pthread_cond_t gone;  /* a thread of the pool has ended */
+    pthread_t keeper;
+    struct vk_worker_slot worker[VK_DB_THREADS_MAX];
     vk_lane *parser; /* of large messages on WebSockets */
 };
 extern struct vk_db vk_db;
@@ -217,6 +257,19 @@ extern struct vk_db vk_db;
 /* ---- sched.c */
 /* The worker's thread is about to wait or to take long: another one may run in its place. */
 void vk_db_give_slot(struct vk_worker_slot *w);
+/* The worker's statement runs long: from here on it gets the processor only when nobody else wants it. False:
+ * too many do. */
+bool vk_db_lower(vk_dbt *t, struct vk_worker_slot *w);
+/* Under mu. A statement can be inside one call for minutes, where nothing of ours is asked (LIKE, compiling):
+ * who has held a slot for a whole beat while others wait for one loses it, and goes on without. */
+void vk_db_take_slots_back(void);
+/* Under mu. A build waits for a thread and all slots are taken. */
+bool vk_db_pressed(void);
+/* Under mu. A build that waits for long statements of others to end is scheduled at once (it is being
+ * closed). */
+void vk_db_hurry(vk_dbt *t);
+/* Under mu. Gives what is ready to a thread, if one may run. */
+void vk_db_wake(void);
 /* Under mu. A build with something to run gets into the ready list, a thread is woken. */
 void vk_db_schedule(vk_dbt *t);
 /* The write turn of the job's build, for its connection. False: the job must be set aside. */
@@ -225,16 +278,15 @@ bool vk_db_take_turn(vk_dbjob *j, vk_dbh *h);
 void vk_db_settle_turn(vk_dbh *h);
 /* Under mu. The turn is free: whoever waits longest gets it. */
 void vk_db_pass_turn(vk_dbt *t);
-
 /* ---- takeover.c: the end of transactions that hold the turn too long, and of those that nobody uses */
 /* Under mu: the stream whose transaction has held the turn too long while others wait, if it is idle; then it
  * is marked as ours. */
 vk_stream *vk_db_overdue_owner(vk_dbt *t, int64_t now);
 /* Rolls back what such a stream, or an idle WebSocket's, has open; it is told later. Not under mu. */
 void vk_db_take_over(vk_dbt *t, vk_stream *s, bool idle);
-enum {
-    VK_DB_WORKER_STACK = 1 << 20
-}; /* SQLite's deepest recursion fits well into it under the limits of handle.c */
+/* SQLite's recursion: what allocates as it goes down is ended when VK_DB_STACK_SPARE is left; what does not
+ * (LIKE, expressions) is bounded by the limits of handle.c to far less than that. */
+enum { VK_DB_WORKER_STACK = 2 << 20, VK_DB_STACK_SPARE = 768 << 10 };
 
 /* ---- conns.c; not under mu */
 VK_MUSTCHECK vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, const char **why_r);
@@ -300,6 +352,10 @@ VK_MUSTCHECK vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **wh
 vk_dbt *vk_db_of_tenant(vk_tenant *tenant);
 /* From any thread: a cursor's lines were taken, it may go on; with `abort` it ends. */
 void vk_db_resume(vk_dbjob *j, bool abort);
+/* The build's files stay where they are until vk_db_let_go. NULL: it is being closed, or there is no memory.
+ */
+vk_dbt *vk_db_hold(const char *build);
+void vk_db_let_go(vk_dbt *t);
 /* Under mu, which is let go meanwhile (hold a reference): when nothing of a closed build runs or is open,
  * takes it out of the map and tells those who wait for that. */
 void vk_db_closed_if_done(vk_dbt *t);
@@ -317,17 +373,24 @@ bool vk_dbh_reset(vk_dbh *h);
  * with vk_dbh_done. */
 VK_MUSTCHECK vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_sqlerr *err_r);
 void vk_dbh_done(vk_dbh *h, vk_cached *c);
-/* Prepares without the cache; *tail_r is where the next statement begins. *st_r NULL: nothing but blanks was
+/* Prepares without the cache. `ended`: a NUL stands behind `sql`, which spares SQLite a copy of all of it for
+ * each of its statements. *tail_r is where the next statement begins. *st_r NULL: nothing but blanks was
  * left. */
-VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags,
+VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsigned flags,
                                        sqlite3_stmt **st_r, vk_str *tail_r, vk_sqlerr *err_r);
 bool vk_dbh_writes(sqlite3_stmt *st);
+/* The request's time is up; *err_r says so. Short statements never come to where SQLite asks. */
+bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r);
 /* What SQLite says of `rc`, in Hrana's codes. */
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc);
 
 /* ---- export.c */
 VK_MUSTCHECK vk_err vk_db_export_start(void);
 void vk_db_export_stop(void);
+
+/* ---- functions.c */
+/* Versions of instr, replace and trim that take time in proportion to the text. An SQLite result code. */
+int vk_db_functions(sqlite3 *db);
 
 /* ---- policy.c */
 int vk_db_authorize(void *h, int action, const char *a1, const char *a2, const char *db, const char *trigger);
@@ -367,13 +430,20 @@ vk_outcome vk_exec_protocol(vk_run *r, vk_str why);
 vk_outcome vk_exec_failed(vk_run *r, int rc);
 vk_outcome vk_exec_text(vk_run *r, const vk_hrana_stmt *s, vk_str *sql_r);
 vk_outcome vk_exec_bind(vk_run *r, sqlite3_stmt *st, const vk_hrana_stmt *s);
-/* Before a statement is prepared: FAILED when it must not run, because its transaction is gone. In
- * takeover.c. */
+/* Before a statement: DONE, FAILED (no time is left) or OVER. */
+vk_outcome vk_exec_may_go(vk_run *r);
+/* The same before a statement is prepared; also FAILED when its transaction is gone. */
 vk_outcome vk_exec_begin(vk_run *r, vk_str sql);
+/* FAILED when the statement must not run, because its transaction is gone. In takeover.c. */
+vk_outcome vk_takeover_begin(vk_run *r, vk_str sql);
 /* Before the first step of any statement. */
 vk_outcome vk_exec_turn(vk_run *r, bool writes);
 /* After its last one. */
 void vk_exec_end(vk_run *r);
+/* Applies an ALTER COLUMN before the first step of the statement that stands for it; NULL: nothing to do. */
+vk_outcome vk_exec_alter(vk_run *r, const struct vk_alter *alter);
+/* A statement that changes the schema has succeeded. */
+void vk_exec_note_ddl(vk_run *r, sqlite3_stmt *st, const struct vk_alter *alter);
 /* `"affected_row_count":…` to the end of a result, without the brace. */
 void vk_exec_counts(vk_run *r, const vk_cached *c, int64_t total_before, uint64_t rows, int64_t begun_ns);
 /* Appends a StmtResult when DONE, nothing otherwise. */

@@ -1,5 +1,6 @@
 /* One statement: its text, its arguments, the turn before it, its result. */
-#include "services/database/embedded/db.h"
+#include "services/database/embedded/alter.h"
+#include "services/database/embedded/ddl.h"
 
 #include "core/clock.h"
 
@@ -96,6 +97,19 @@ vk_outcome vk_exec_bind(vk_run *r, sqlite3_stmt *st, const vk_hrana_stmt *s)
 
 /* ---- turn */
 
+vk_outcome vk_exec_may_go(vk_run *r)
+{
+    if (atomic_load_explicit(&r->j->t->closed, memory_order_relaxed) || r->j->aborted)
+        return VK_O_OVER;
+    return vk_dbh_late(r->h, &r->err) ? VK_O_FAILED : VK_O_DONE;
+}
+
+vk_outcome vk_exec_begin(vk_run *r, vk_str sql)
+{
+    vk_outcome o = vk_exec_may_go(r);
+    return o == VK_O_DONE ? vk_takeover_begin(r, sql) : o;
+}
+
 vk_outcome vk_exec_turn(vk_run *r, bool writes)
 {
     if (atomic_load_explicit(&r->j->t->closed, memory_order_relaxed) || r->j->aborted)
@@ -117,8 +131,23 @@ vk_outcome vk_exec_turn(vk_run *r, bool writes)
 void vk_exec_end(vk_run *r)
 {
     vk_sync_settle(r->h);
+    vk_ddl_settle(r->h);
     if (r->h->has_turn)
         vk_db_settle_turn(r->h);
+}
+
+/* ---- changes of the schema */
+
+vk_outcome vk_exec_alter(vk_run *r, const vk_alter *alter)
+{
+    if (!alter || vk_alter_apply(r->h, r->a, alter, &r->err) == VK_OK)
+        return VK_O_DONE;
+    return VK_O_FAILED;
+}
+
+void vk_exec_note_ddl(vk_run *r, sqlite3_stmt *st, const vk_alter *alter)
+{
+    vk_ddl_note(r->h, alter ? alter->text : vk_str_z(sqlite3_sql(st)));
 }
 
 /* ---- results */
@@ -189,6 +218,8 @@ static vk_outcome execute(vk_run *r, vk_cached *c, const vk_hrana_stmt *s)
     vk_outcome o = vk_exec_bind(r, c->st, s);
     if (o == VK_O_DONE)
         o = vk_exec_turn(r, c->writes);
+    if (o == VK_O_DONE)
+        o = vk_exec_alter(r, c->alter);
     if (o != VK_O_DONE)
         return o;
     int64_t begun = vk_clock_mono_ns(), total = sqlite3_total_changes64(r->h->db);
@@ -205,6 +236,8 @@ static vk_outcome execute(vk_run *r, vk_cached *c, const vk_hrana_stmt *s)
         vk_buf_ch(r->out, '}');
     else
         vk_buf_truncate(r->out, start);
+    if (o == VK_O_DONE && c->ddl)
+        vk_exec_note_ddl(r, c->st, c->alter);
     return o;
 }
 

@@ -29,11 +29,17 @@ static vk_err kind_of(int rc)
     return (rc & 0xff) == SQLITE_FULL ? VK_E_FULL : (rc & 0xff) == SQLITE_NOMEM ? VK_E_NOMEM : VK_E_IO;
 }
 
-/* The build's file as it is; a build that has not used its database yet gives an empty one. */
-static vk_err copy(const char *build, const char *to, const char **why_r)
+/* The build's file as it is; a build that has not used its database yet gives an empty one. `unused`: a name
+ * that the build's own tables cannot have. */
+static vk_err copy(const char *build, const char *to, const char *unused, const char **why_r)
 {
-    char from[PATH_MAX + 64 + VK_BUILD_ID_MAX];
+    char last[240], from[PATH_MAX + 64 + VK_BUILD_ID_MAX];
     sqlite3 *src = NULL, *dst = NULL;
+    vk_dbt *t = vk_db_hold(build);
+    if (!t) {
+        *why_r = "The build is being revoked or deleted; try again in a second";
+        return VK_E_CONFLICT;
+    }
     snprintf(from, sizeof from, "%s/builds/%s/database.db", vk_db.rt->data_dir, build);
     bool none = access(from, F_OK) != 0;
     int rc =
@@ -46,6 +52,10 @@ static vk_err copy(const char *build, const char *to, const char **why_r)
         rc = sqlite3_db_config(src, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_busy_timeout(src, VK_DB_LOCK_TRIES);
     }
+    /* From the first read on all files are open, and nothing is opened or made by its name any more. */
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(src, "BEGIN; PRAGMA schema_version", NULL, NULL, NULL);
+    vk_db_let_go(t);
     if (rc == SQLITE_OK)
         rc = sqlite3_open_v2(to, &dst, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
@@ -61,16 +71,20 @@ static vk_err copy(const char *build, const char *to, const char **why_r)
     }
     if (rc == SQLITE_OK && !none && !vk_sync_wal(src)) /* what is given out must be on stable storage */
         rc = SQLITE_IOERR;
+    snprintf(last, sizeof last, "PRAGMA journal_mode = WAL; CREATE TABLE \"%s\" (a); DROP TABLE \"%s\"",
+             unused, unused);
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(dst, "PRAGMA journal_mode = WAL; CREATE TABLE vk_x (a); DROP TABLE vk_x", NULL,
-                          NULL, NULL);
-    if (rc != SQLITE_OK) {
+        rc = sqlite3_exec(dst, last, NULL, NULL, NULL);
+    bool deleted = rc != SQLITE_OK && !none && access(from, F_OK) != 0;
+    if (deleted) {
+        *why_r = "The build was deleted meanwhile";
+    } else if (rc != SQLITE_OK) {
         vk_log(VK_ERROR, "build %s: its database cannot be copied: %s", build, sqlite3_errstr(rc));
         *why_r = kind_of(rc) == VK_E_FULL ? "The disk is full" : "The build's database cannot be copied";
     }
     sqlite3_close(dst);
     sqlite3_close(src);
-    return rc == SQLITE_OK ? VK_OK : kind_of(rc);
+    return rc == SQLITE_OK ? VK_OK : deleted ? VK_E_CONFLICT : kind_of(rc);
 }
 
 static vk_err export_to(const char *build, vk_export *x, const char **why_r)
@@ -89,8 +103,8 @@ static vk_err export_to(const char *build, vk_export *x, const char **why_r)
     int fd = openat(vk_db.rt->data_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return vk_disk_err(errno);
-    close(fd); /* nobody has it open yet, so no lock of SQLite's is lost */
-    e = copy(build, path, why_r);
+    close(fd);                          /* nobody has it open yet, so no lock of SQLite's is lost */
+    e = copy(build, path, name, why_r); /* its random part serves for the table as well */
     fd = e == VK_OK ? openat(vk_db.rt->data_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
     unlinkat(vk_db.rt->data_fd, name, 0);
     if (e == VK_OK && (fd < 0 || fstat(fd, &st) != 0))

@@ -1,5 +1,6 @@
 /* Connections to a build's file: how they are opened, what is kept prepared, what their errors are called. */
-#include "services/database/embedded/db.h"
+#include "services/database/embedded/alter.h"
+#include "services/database/embedded/ddl.h"
 
 #include "core/clock.h"
 #include "core/disk.h"
@@ -20,9 +21,13 @@ static int on_progress(void *arg)
     if (!h->worker)
         return 0;
     vk_db_give_slot(h->worker);
-    if (vk_clock_mono_ns() > h->deadline_ns)
+    int64_t left = h->deadline_ns - vk_clock_mono_ns();
+    if (left < (int64_t)(VK_DB_STATEMENT_MS - VK_DB_QUICK_MS) * 1000000)
+        h->crowded = !vk_db_lower(h->t, h->worker);
+    if (left < 0)
         h->timed_out = true;
-    return h->timed_out || atomic_load_explicit(&h->t->closed, memory_order_relaxed);
+    return h->timed_out || h->crowded || atomic_load_explicit(&vk_db.stopping, memory_order_relaxed) ||
+           atomic_load_explicit(&h->t->closed, memory_order_relaxed);
 }
 
 /* Somebody else has the file's lock: another connection's checkpoint or recovery, or a BEGIN IMMEDIATE that
@@ -31,7 +36,7 @@ static int on_busy(void *arg, int tries)
 {
     vk_dbh *h = arg;
     int64_t now = vk_clock_mono_ns();
-    if (tries > VK_DB_LOCK_TRIES || now > h->deadline_ns)
+    if (tries > VK_DB_LOCK_TRIES || now > h->deadline_ns || h->t->closed)
         return 0;
     if (h->worker)
         vk_db_give_slot(h->worker);
@@ -80,9 +85,7 @@ static vk_err make_files(vk_dbt *t)
         return vk_disk_err(errno);
     if (fd >= 0)
         close(fd);
-    pthread_mutex_lock(&vk_db.mu);
     t->made = true;
-    pthread_mutex_unlock(&vk_db.mu);
     return VK_OK;
 }
 
@@ -99,7 +102,7 @@ static int set_up(sqlite3 *db)
         {SQLITE_LIMIT_COMPOUND_SELECT, 500},
         {SQLITE_LIMIT_VDBE_OP, 2000000},
         {SQLITE_LIMIT_FUNCTION_ARG, 127},
-        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50000},
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 2000}, /* matching recurses, and takes pattern × text steps */
         {SQLITE_LIMIT_TRIGGER_DEPTH, 100},
         {SQLITE_LIMIT_WORKER_THREADS, 0},
         {SQLITE_LIMIT_VARIABLE_NUMBER, 32766},
@@ -123,7 +126,7 @@ static int set_up(sqlite3 *db)
         rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
-    return rc;
+    return rc == SQLITE_OK ? vk_db_functions(db) : rc;
 }
 
 vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
@@ -171,6 +174,8 @@ vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
         vk_dbh_close(h);
         return e;
     }
+    vk_buf_init(&h->ddl, VK_DDL_PENDING_MAX);
+    sqlite3_rollback_hook(h->db, vk_ddl_forget, h);
     sqlite3_set_authorizer(h->db, vk_db_authorize, h);
     sqlite3_progress_handler(h->db, VK_DB_PROGRESS_OPS, on_progress, h);
     h->opening = false;
@@ -193,6 +198,9 @@ void vk_dbh_close(vk_dbh *h)
     if (atomic_load(&h->t->broken)) /* a checkpoint would make good what was not stored */
         sqlite3_db_config(h->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(h->db);
+    vk_buf_free(&h->ddl);
+    atomic_fetch_sub(&h->t->heap, h->heap);
+    atomic_fetch_sub(&vk_db.heap, h->heap);
     free(h);
 }
 
@@ -217,6 +225,26 @@ static const char *code_name(int primary)
     return primary >= 0 && (size_t)primary < VK_COUNT(names) ? names[primary] : "UNKNOWN";
 }
 
+static vk_sqlerr interrupted(const vk_dbh *h)
+{
+    if (h->crowded)
+        return (vk_sqlerr){"TRANSACTION_BUSY",
+                           VK_STR("Too many long statements are running at once; try again")};
+    return (vk_sqlerr){"SQLITE_INTERRUPT",
+                       h->timed_out
+                           ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")
+                           : VK_STR("SQLite error: interrupted: the build's keys were revoked")};
+}
+
+bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r)
+{
+    if (vk_clock_mono_ns() > h->deadline_ns)
+        h->timed_out = true;
+    if (h->timed_out)
+        *err_r = interrupted(h);
+    return h->timed_out;
+}
+
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
 {
     int primary = rc & 0xff, at = sqlite3_error_offset(h->db);
@@ -225,14 +253,19 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
         primary == SQLITE_NOMEM)
         h->dirty =
             true; /* what it knows of the file may be wrong: the next request gets a fresh connection */
-    if (h->denied && (primary == SQLITE_AUTH || primary == SQLITE_ERROR)) {
+    if (primary == SQLITE_NOMEM && vk_sqlite_stack_was_short()) {
+        e.code = "SQLITE_NOMEM";
+        e.message = VK_STR("SQLite error: views, triggers, foreign keys or subqueries are nested too deeply");
+    } else if (primary == SQLITE_NOMEM && vk_sqlite_memory_was_short()) {
+        e.code = "SQLITE_NOMEM";
+        e.message = VK_STR(
+            "SQLite error: out of memory: what this build may use for temporary tables, sorting and values "
+            "is used up");
+    } else if (h->denied && (primary == SQLITE_AUTH || primary == SQLITE_ERROR)) {
         e.code = "SQLITE_AUTH";
         e.message = vk_arena_printf(a, "SQLite error: not authorized: %s", h->denied);
     } else if (primary == SQLITE_INTERRUPT) {
-        e.code = "SQLITE_INTERRUPT";
-        e.message = h->timed_out
-                        ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")
-                        : VK_STR("SQLite error: interrupted: the build's keys were revoked");
+        e = interrupted(h);
     } else if (primary == SQLITE_ERROR && at >= 0) {
         e.message = vk_arena_printf(a, "SQL input error: %s (at offset %d)", sqlite3_errmsg(h->db), at);
     } else {
@@ -247,23 +280,36 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
 /* ------------------------------------------------------------------------------------------------ statements
  */
 
+/* White space and comments. */
+static const char *skip_blanks(const char *p)
+{
+    for (;;) {
+        if (*p && strchr(" \t\n\r\f", *p)) {
+            p++;
+        } else if (p[0] == '-' && p[1] == '-') {
+            p += strcspn(p, "\n");
+        } else if (p[0] == '/' && p[1] == '*') {
+            const char *end = strstr(p + 2, "*/");
+            p = end ? end + 2 : p + strlen(p);
+        } else {
+            return p;
+        }
+    }
+}
+
 /* "BEGIN IMMEDIATE" and "BEGIN EXCLUSIVE" take the write lock, though SQLite calls them read-only. */
 static bool takes_lock(const char *sql)
 {
     const char *p = sql;
     for (;;) {
-        while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r' || *p == '\f' || *p == ';')
-            p++;
-        if (p[0] != '-' || p[1] != '-')
+        p = skip_blanks(p);
+        if (*p != ';')
             break;
-        while (*p && *p != '\n')
-            p++;
+        p++;
     }
     if (sqlite3_strnicmp(p, "BEGIN", 5) != 0)
         return false;
-    p += 5;
-    while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r' || *p == '\f')
-        p++;
+    p = skip_blanks(p + 5);
     return sqlite3_strnicmp(p, "IMMEDIATE", 9) == 0 || sqlite3_strnicmp(p, "EXCLUSIVE", 9) == 0;
 }
 
@@ -274,7 +320,7 @@ bool vk_dbh_writes(sqlite3_stmt *st)
     return !sqlite3_stmt_readonly(st) || takes_lock(sqlite3_sql(st));
 }
 
-vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags, sqlite3_stmt **st_r,
+vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsigned flags, sqlite3_stmt **st_r,
                           vk_str *tail_r, vk_sqlerr *err_r)
 {
     *st_r = NULL;
@@ -283,12 +329,19 @@ vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, unsigned flags, sq
         const char *tail;
         h->denied = NULL;
         h->saw_insert = false;
-        int rc = sqlite3_prepare_v3(h->db, sql.p, (int)sql.n, flags, st_r, &tail);
+        h->saw_ddl = VK_DDL_NO;
+        h->alter = NULL;
+        if (vk_alter_maybe(sql)) {
+            vk_err e = vk_alter_prepare(h, a, sql, st_r, tail_r, err_r);
+            if (e != VK_AGAIN)
+                return e;
+        }
+        int n = (int)sql.n + ended, rc = sqlite3_prepare_v3(h->db, sql.p, n, flags, st_r, &tail);
         if (rc == SQLITE_ERROR && !h->denied) {
             /* A schema that another connection changed is not read again for every kind of message: look,
              * then try once more (SQLite 3.40, DROP and CREATE by another connection). */
             sqlite3_exec(h->db, "SELECT 1 FROM sqlite_schema LIMIT 0", NULL, NULL, NULL);
-            rc = sqlite3_prepare_v3(h->db, sql.p, (int)sql.n, flags, st_r, &tail);
+            rc = sqlite3_prepare_v3(h->db, sql.p, n, flags, st_r, &tail);
         }
         if (rc != SQLITE_OK) {
             *err_r = vk_dbh_error(h, a, rc);
@@ -362,16 +415,23 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
             (vk_sqlerr){"SQL_INPUT_ERROR", VK_STR("SQL input error: the SQL text contains a NUL character")};
         return VK_E_INVALID;
     }
-    if (vk_dbh_prepare_raw(h, a, sql, SQLITE_PREPARE_PERSISTENT, &st, &tail, err_r) != VK_OK)
+    if (vk_dbh_prepare_raw(h, a, sql, false, SQLITE_PREPARE_PERSISTENT, &st, &tail, err_r) != VK_OK)
         return VK_E_INVALID;
     if (!st) {
         *err_r = (vk_sqlerr){"SQL_NO_STATEMENT", VK_STR("SQL string does not contain any statement")};
         return VK_E_INVALID;
     }
-    bool saw_insert = h->saw_insert;
+    vk_cached made = {.st = st,
+                      .hash = hash,
+                      .n_text = (uint32_t)sql.n,
+                      .used = worth_keeping(st, sql, h->saw_insert) ? h->clock : 0,
+                      .writes = vk_dbh_writes(st),
+                      .saw_insert = h->saw_insert,
+                      .ddl = h->saw_ddl == VK_DDL_YES && !sqlite3_stmt_isexplain(st),
+                      .alter = h->alter};
     if (!blank(tail)) {
         vk_sqlerr ignored;
-        vk_err e = vk_dbh_prepare_raw(h, a, tail, 0, &more, &rest, &ignored);
+        vk_err e = vk_dbh_prepare_raw(h, a, tail, false, 0, &more, &rest, &ignored);
         if (e != VK_OK || more) {
             sqlite3_finalize(more);
             sqlite3_finalize(st);
@@ -388,13 +448,8 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
         return VK_E_INVALID;
     }
     memcpy(text, sql.p, sql.n);
-    *c = (vk_cached){.st = st,
-                     .hash = hash,
-                     .n_text = (uint32_t)sql.n,
-                     .used = worth_keeping(st, sql, saw_insert) ? h->clock : 0,
-                     .text = text,
-                     .writes = vk_dbh_writes(st),
-                     .saw_insert = saw_insert};
+    *c = made;
+    c->text = text;
     *out_r = c;
     return VK_OK;
 }

@@ -28,11 +28,28 @@ static void refuse_kind(vk_exchange *ex, vk_err e, const char *why)
 struct pipeline {
     vk_dbjob job;
     vk_exchange *ex;
+    size_t large; /* counted in the build's answers */
 };
+
+/* The exchange ends; it still holds the build. */
+static void taken(void *arg)
+{
+    struct pipeline *p = arg;
+    atomic_fetch_sub(&p->job.t->answers, p->large);
+}
+
+static void count_answer(struct pipeline *p)
+{
+    if (p->ex->out.n < VK_DB_ANSWER_LARGE || vk_arena_cleanup(p->ex->arena, taken, p) != VK_OK)
+        return;
+    p->large = p->ex->out.n;
+    atomic_fetch_add(&p->job.t->answers, p->large);
+}
 
 static void respond(vk_exchange *ex)
 {
     struct pipeline *p = ex->ctx;
+    count_answer(p);
     if (p->job.status == 429) {
         vk_err e = vk_header_add(ex, "Retry-After", VK_STR("1"));
         VK_UNUSED(e); /* a hint; the answer is right without it */

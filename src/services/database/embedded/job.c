@@ -226,6 +226,7 @@ static bool wait_for_turn(vk_dbjob *j)
 {
     vk_dbt *t = j->t;
     vk_stream *s = j->stream;
+    j->left_ns = s->h->deadline_ns - vk_clock_mono_ns();
     /* Nothing is open on a connection that would only wait too: it serves others meanwhile. */
     bool open = s->kept || (s->socket && (!sqlite3_get_autocommit(s->h->db) || s->h->dirty));
     if (!open && !j->touched) {
@@ -251,6 +252,7 @@ static bool wait_for_turn(vk_dbjob *j)
 static bool wait_for_drain(vk_dbjob *j)
 {
     vk_dbt *t = j->t;
+    j->left_ns = j->stream->h->deadline_ns - vk_clock_mono_ns();
     j->stream->h->worker = NULL;
     pthread_mutex_lock(&vk_db.mu);
     bool wait = !t->closed;
@@ -355,9 +357,33 @@ static bool settle(vk_dbjob *j, vk_run *r, vk_outcome o, bool *again_r)
     return true;
 }
 
+/* What the request may take: its connection's share, its build's, everybody's, whichever is least. */
+static int64_t heap_left(const vk_dbh *h)
+{
+    int64_t left = VK_DB_HEAP_CONNECTION - h->heap, build = VK_DB_HEAP_BUILD - atomic_load(&h->t->heap),
+            all = VK_DB_HEAP_ALL - atomic_load(&vk_db.heap);
+    left = build < left ? build : left;
+    left = all < left ? all : left;
+    return left > VK_DB_HEAP_LEAST ? left : VK_DB_HEAP_LEAST;
+}
+
+static vk_outcome run(vk_run *r)
+{
+    vk_dbh *h = r->h;
+    vk_sqlite_memory_begin(heap_left(h));
+    vk_outcome o = r->j->mode == VK_DB_CURSOR ? vk_run_cursor(r) : vk_run_requests(r);
+    int64_t taken = vk_sqlite_memory_end();
+    h->heap += taken;
+    atomic_fetch_add(&h->t->heap, taken);
+    atomic_fetch_add(&vk_db.heap, taken);
+    return o;
+}
+
 bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
 {
     const char *why;
+    if (!j->attached)
+        j->left_ns = (int64_t)VK_DB_STATEMENT_MS * 1000000;
     if (!j->parsed && !parse(j))
         return true;
     if (j->stream && !j->attached)
@@ -379,10 +405,10 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
             return true;
         }
         s->h->worker = w;
-        s->h->timed_out = false;
-        s->h->deadline_ns = vk_clock_mono_ns() + (int64_t)VK_DB_STATEMENT_MS * 1000000;
+        s->h->timed_out = s->h->crowded = false;
+        s->h->deadline_ns = vk_clock_mono_ns() + j->left_ns;
         vk_run r = {.j = j, .h = s->h, .out = j->out, .a = j->a};
-        vk_outcome o = j->mode == VK_DB_CURSOR ? vk_run_cursor(&r) : vk_run_requests(&r);
+        vk_outcome o = run(&r);
         if (o == VK_O_DONE)
             return finish(j);
         if (settle(j, &r, o, &again))

@@ -108,6 +108,26 @@ int vk_db_authorize(void *arg, int action, const char *a1, const char *a2, const
         if (!trigger && a1 && sqlite3_strnicmp(a1, "sqlite_", 7) != 0)
             h->saw_insert = true;
         return SQLITE_OK;
+    case SQLITE_CREATE_TABLE:
+    case SQLITE_CREATE_VIEW:
+    case SQLITE_CREATE_VTABLE:                             /* asked before IF NOT EXISTS is looked at */
+        if (a1 && sqlite3_strnicmp(a1, "sqlite_", 7) != 0) /* ANALYZE makes tables of its own */
+            h->saw_ddl = VK_DDL_PERHAPS;
+        return SQLITE_OK;
+    case SQLITE_UPDATE:
+        if (h->saw_ddl == VK_DDL_PERHAPS && a1 && !sqlite3_stricmp(a1, "sqlite_master"))
+            h->saw_ddl = VK_DDL_YES;
+        return SQLITE_OK;
+    case SQLITE_CREATE_INDEX:
+    case SQLITE_CREATE_TRIGGER:
+    case SQLITE_DROP_TABLE:
+    case SQLITE_DROP_INDEX:
+    case SQLITE_DROP_TRIGGER:
+    case SQLITE_DROP_VIEW:
+    case SQLITE_DROP_VTABLE:
+    case SQLITE_ALTER_TABLE:
+        h->saw_ddl = VK_DDL_YES;
+        return SQLITE_OK;
     case SQLITE_CREATE_TEMP_INDEX:
     case SQLITE_CREATE_TEMP_TABLE:
     case SQLITE_CREATE_TEMP_TRIGGER:

@@ -5,6 +5,15 @@
 #include "core/encode.h"
 #include "core/json_write.h"
 
+/* SQLite could not lay the value out in one piece (a zeroblob, a text without its NUL). */
+static bool no_memory(vk_buf *out, const void *p, int n)
+{
+    if (p || n == 0)
+        return false;
+    out->err = VK_E_NOMEM;
+    return true;
+}
+
 void vk_put_value(vk_buf *out, sqlite3_stmt *st, int col)
 {
     switch (sqlite3_column_type(st, col)) {
@@ -20,15 +29,21 @@ void vk_put_value(vk_buf *out, sqlite3_stmt *st, int col)
         return;
     case SQLITE_TEXT: {
         const char *p = (const char *)sqlite3_column_text(st, col);
+        int n = sqlite3_column_bytes(st, col);
+        if (no_memory(out, p, n))
+            return;
         vk_buf_lit(out, "{\"type\":\"text\",\"value\":");
-        vk_json_quote(out, (vk_str){p, (size_t)sqlite3_column_bytes(st, col)});
+        vk_json_quote(out, (vk_str){p, (size_t)n});
         vk_buf_ch(out, '}');
         return;
     }
     case SQLITE_BLOB: {
         const void *p = sqlite3_column_blob(st, col);
+        int n = sqlite3_column_bytes(st, col);
+        if (no_memory(out, p, n))
+            return;
         vk_buf_lit(out, "{\"type\":\"blob\",\"base64\":\"");
-        vk_base64(out, p, (size_t)sqlite3_column_bytes(st, col), false);
+        vk_base64(out, p, (size_t)n, false);
         vk_buf_lit(out, "\"}");
         return;
     }

@@ -95,32 +95,48 @@ static vk_outcome sequence_one(vk_run *r, vk_str rest, size_t *used_r)
 {
     sqlite3_stmt *st;
     vk_str tail;
-    if (memchr(rest.p, '\0', rest.n))
-        return vk_exec_fail(r, "SQL_INPUT_ERROR",
-                            VK_STR("SQL input error: the SQL text contains a NUL character"));
     vk_outcome o = vk_exec_begin(r, rest);
     if (o != VK_O_DONE)
         return o;
-    if (vk_dbh_prepare_raw(r->h, r->a, rest, 0, &st, &tail, &r->err) != VK_OK)
+    if (vk_dbh_prepare_raw(r->h, r->a, rest, true, 0, &st, &tail, &r->err) != VK_OK)
         return VK_O_FAILED;
     *used_r = st && tail.p ? (size_t)(tail.p - rest.p) : rest.n;
     if (!st)
         return VK_O_DONE;
+    const struct vk_alter *alter = r->h->alter;
+    bool ddl = r->h->saw_ddl == VK_DDL_YES && !sqlite3_stmt_isexplain(st);
     o = vk_exec_turn(r, vk_dbh_writes(st));
+    if (o == VK_O_DONE)
+        o = vk_exec_alter(r, alter);
     int rc = o == VK_O_DONE ? SQLITE_ROW : SQLITE_DONE;
     while (rc == SQLITE_ROW)
         rc = sqlite3_step(st);
     if (o == VK_O_DONE && rc != SQLITE_DONE)
         o = vk_exec_failed(r, rc);
+    else if (o == VK_O_DONE && ddl)
+        vk_exec_note_ddl(r, st, alter);
     sqlite3_finalize(st);
     vk_exec_end(r);
     return o;
 }
 
-static vk_outcome sequence(vk_run *r, const vk_hrana_stmt *s)
+static vk_outcome sequence_text(vk_run *r, const vk_hrana_stmt *s, vk_str *sql_r)
 {
     vk_str sql;
     vk_outcome o = vk_exec_text(r, s, &sql);
+    if (o != VK_O_DONE)
+        return o;
+    if (memchr(sql.p, '\0', sql.n))
+        return vk_exec_fail(r, "SQL_INPUT_ERROR",
+                            VK_STR("SQL input error: the SQL text contains a NUL character"));
+    *sql_r = r->j->sequence = vk_arena_dup(r->a, sql);
+    return sql_r->p ? VK_O_DONE : vk_exec_fail(r, "SQLITE_NOMEM", VK_STR_NONE);
+}
+
+static vk_outcome sequence(vk_run *r, const vk_hrana_stmt *s)
+{
+    vk_str sql = r->j->sequence;
+    vk_outcome o = sql.p ? VK_O_DONE : sequence_text(r, s, &sql);
     while (o == VK_O_DONE && r->j->sequence_at < sql.n) {
         size_t used = 0;
         o = sequence_one(r, (vk_str){sql.p + r->j->sequence_at, sql.n - r->j->sequence_at}, &used);
@@ -134,7 +150,9 @@ static vk_outcome describe(vk_run *r, const vk_hrana_stmt *s)
 {
     vk_str sql;
     vk_cached *c;
-    vk_outcome o = vk_exec_text(r, s, &sql);
+    vk_outcome o = vk_exec_may_go(r);
+    if (o == VK_O_DONE)
+        o = vk_exec_text(r, s, &sql);
     if (o != VK_O_DONE)
         return o;
     if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
@@ -242,6 +260,7 @@ vk_outcome vk_run_requests(vk_run *r)
             return o;
         }
         j->sequence_at = 0;
+        j->sequence = VK_STR_NONE;
         j->step_state = NULL;
     }
     if (pipeline)

@@ -6,6 +6,9 @@
 #include "services/database/embedded/db.h"
 
 #include "core/clock.h"
+#include "core/log.h"
+
+#include <sched.h>
 
 struct vk_db vk_db;
 
@@ -14,38 +17,103 @@ struct vk_db vk_db;
 
 static void *worker_main(void *arg);
 
-static void wake_one(void)
+bool vk_db_pressed(void)
 {
-    if (vk_list_empty(&vk_db.ready) || vk_db.active >= vk_db.slots)
+    return !vk_list_empty(&vk_db.ready) && vk_db.active >= vk_db.slots;
+}
+
+static void start_thread(void)
+{
+    struct vk_worker_slot *w = vk_db.worker;
+    if (vk_db.threads - vk_db.lowered >= VK_DB_QUICK_MAX)
         return;
+    while (w < vk_db.worker + VK_DB_THREADS_MAX && w->alive)
+        w++;
+    if (w == vk_db.worker + VK_DB_THREADS_MAX)
+        return;
+    pthread_t thread;
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, VK_DB_WORKER_STACK);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    *w = (struct vk_worker_slot){.alive = true};
+    if (pthread_create(&thread, &attr, worker_main, w) == 0)
+        vk_db.threads++;
+    else
+        w->alive = false;
+    pthread_attr_destroy(&attr);
+}
+
+void vk_db_wake(void)
+{
+    if (vk_list_empty(&vk_db.ready))
+        return;
+    if (vk_db.active >= vk_db.slots) {
+        if (vk_db.dozing)
+            pthread_cond_signal(&vk_db.tick);
+        vk_db.dozing = false;
+        return;
+    }
     if (vk_db.idle) {
         pthread_cond_signal(&vk_db.work);
         return;
     }
-    if (vk_db.threads == VK_DB_THREADS_MAX)
-        return;
-    pthread_attr_t attr;
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, VK_DB_WORKER_STACK);
-    if (pthread_create(&vk_db.thread[vk_db.threads], &attr, worker_main, NULL) == 0)
-        vk_db.threads++;
-    pthread_attr_destroy(&attr);
+    start_thread();
+}
+
+/* Under mu. */
+static void drop_slot(struct vk_worker_slot *w)
+{
+    if (w->slot)
+        vk_db.active--;
+    w->slot = false;
 }
 
 void vk_db_give_slot(struct vk_worker_slot *w)
 {
-    if (!w->slot)
+    if (!atomic_load_explicit(&w->slot, memory_order_relaxed))
         return;
     pthread_mutex_lock(&vk_db.mu);
-    w->slot = false;
-    vk_db.active--;
-    wake_one();
+    drop_slot(w);
+    vk_db_wake();
     pthread_mutex_unlock(&vk_db.mu);
+}
+
+bool vk_db_lower(vk_dbt *t, struct vk_worker_slot *w)
+{
+    /* There is no way back up without a privilege, so the thread ends after its job and a fresh one takes its
+     * place. */
+    struct sched_param none = {0};
+    if (w->lowered)
+        return true;
+    pthread_mutex_lock(&vk_db.mu);
+    bool room = vk_db.lowered < VK_DB_THREADS_MAX - VK_DB_QUICK_MAX;
+    t->slow_until_ms = vk_clock_mono_ms() + VK_DB_SLOW_MS;
+    if (room) {
+        w->lowered = true;
+        vk_db.lowered++;
+        vk_db_wake();
+    }
+    pthread_mutex_unlock(&vk_db.mu);
+    if (room && sched_setscheduler(0, SCHED_IDLE, &none) != 0)
+        vk_log(VK_WARN, "a long statement cannot be given the lowest priority");
+    return room;
+}
+
+void vk_db_take_slots_back(void)
+{
+    vk_db.beat++;
+    if (!vk_db_pressed())
+        return;
+    for (size_t i = 0; i < VK_DB_THREADS_MAX; i++)
+        if (vk_db.worker[i].alive && vk_db.beat - vk_db.worker[i].since > 1)
+            drop_slot(&vk_db.worker[i]);
 }
 
 static bool runnable(const vk_dbt *t)
 {
-    return !vk_list_empty(&t->urgent) || (t->running < VK_DB_RUNNING && !vk_list_empty(&t->queue));
+    return (t->running < VK_DB_RUNNING && !vk_list_empty(&t->queue)) ||
+           (t->running <= VK_DB_RUNNING && !vk_list_empty(&t->urgent));
 }
 
 void vk_db_schedule(vk_dbt *t)
@@ -53,8 +121,30 @@ void vk_db_schedule(vk_dbt *t)
     if (t->in_ready || !runnable(t))
         return;
     t->in_ready = true;
-    vk_list_push(&vk_db.ready, &t->ready);
-    wake_one();
+    bool wait = vk_db.lowered >= VK_DB_LONG_SHARE && !t->closed && vk_clock_mono_ms() < t->slow_until_ms;
+    vk_list_push(wait ? &vk_db.ready_slow : &vk_db.ready, &t->ready);
+    vk_db_wake();
+}
+
+void vk_db_hurry(vk_dbt *t)
+{
+    if (t->in_ready) {
+        vk_list_remove(&t->ready);
+        vk_list_push(&vk_db.ready, &t->ready);
+    }
+    vk_db_schedule(t);
+    vk_db_wake();
+}
+
+/* Under mu. A long statement has ended: one of the builds that waited for that goes on. */
+static void end_lowered(struct vk_worker_slot *w)
+{
+    if (!w->lowered)
+        return;
+    vk_db.lowered--;
+    vk_list *n = vk_list_shift(&vk_db.ready_slow);
+    if (n)
+        vk_list_push(&vk_db.ready, n);
 }
 
 static vk_dbjob *next_job(void)
@@ -63,7 +153,7 @@ static vk_dbjob *next_job(void)
     while ((n = vk_list_shift(&vk_db.ready))) {
         vk_dbt *t = VK_CONTAINER(n, vk_dbt, ready);
         t->in_ready = false;
-        vk_list *jn = vk_list_shift(&t->urgent);
+        vk_list *jn = t->running <= VK_DB_RUNNING ? vk_list_shift(&t->urgent) : NULL;
         if (!jn && t->running < VK_DB_RUNNING)
             jn = vk_list_shift(&t->queue);
         if (!jn)
@@ -87,7 +177,7 @@ void vk_db_pass_turn(vk_dbt *t)
         return;
     vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
     j->has_turn = true;
-    vk_list_push(&t->urgent, n);
+    vk_list_unshift(&t->urgent, n);
     vk_db_schedule(t);
 }
 
@@ -119,11 +209,14 @@ void vk_db_settle_turn(vk_dbh *h)
 
 static void *worker_main(void *arg)
 {
-    VK_UNUSED(arg);
+    struct vk_worker_slot *w = arg;
     pthread_setname_np(pthread_self(), "vk-sql");
-    struct vk_worker_slot w = {0};
+    if (vk_sqlite_watch_stack(VK_DB_STACK_SPARE) != VK_OK)
+        vk_log(VK_ERROR, "the stack of a thread for SQL cannot be watched: deeply nested SQL may end front");
     pthread_mutex_lock(&vk_db.mu);
     for (;;) {
+        if (w->lowered)
+            break;
         while (!vk_db.stopping && (vk_list_empty(&vk_db.ready) || vk_db.active >= vk_db.slots)) {
             vk_db.idle++;
             pthread_cond_wait(&vk_db.work, &vk_db.mu);
@@ -138,19 +231,18 @@ static void *worker_main(void *arg)
         vk_dbt *t = j->t;
         bool closed = t->closed, answered = true;
         size_t bytes = j->n_bytes;
-        w.slot = true;
+        w->slot = true;
+        w->since = vk_db.beat;
         vk_db.active++;
-        wake_one();
+        vk_db_wake();
         pthread_mutex_unlock(&vk_db.mu);
         if (closed) {
             vk_db_refuse_job(j);
         } else {
-            answered = vk_db_run_job(j, &w);
+            answered = vk_db_run_job(j, w);
         }
         pthread_mutex_lock(&vk_db.mu);
-        if (w.slot)
-            vk_db.active--;
-        w.slot = false;
+        drop_slot(w);
         t->running--;
         t->n_jobs -= answered;
         t->n_bytes -= answered ? bytes : 0;
@@ -159,6 +251,11 @@ static void *worker_main(void *arg)
         vk_db_schedule(t);
         vk_db_unref(t);
     }
+    end_lowered(w);
+    w->alive = false;
+    vk_db.threads--;
+    vk_db_wake();
+    pthread_cond_signal(&vk_db.gone);
     pthread_mutex_unlock(&vk_db.mu);
     return NULL;
 }

@@ -114,7 +114,7 @@ static vk_outcome tell(vk_run *r)
     return vk_exec_fail(r, "TRANSACTION_TIMEOUT", VK_STR("Transaction timed out"));
 }
 
-vk_outcome vk_exec_begin(vk_run *r, vk_str sql)
+vk_outcome vk_takeover_begin(vk_run *r, vk_str sql)
 {
     vk_stream *s = r->j->stream;
     if (VK_UNLIKELY(overdue(r->h))) {

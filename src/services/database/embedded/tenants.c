@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { TICK_MS = 200 };
+enum { TICK_MS = 200, BEAT_MS = 20 };
 
 /* Under mu. */
 static vk_dbt *find(vk_str id)
@@ -63,7 +63,7 @@ void vk_db_unref(vk_dbt *t)
 
 static bool in_use(const vk_dbt *t)
 {
-    return t->running || t->handles || t->n_jobs || t->n_streams || t->in_ready;
+    return t->running || t->handles || t->opening || t->n_jobs || t->n_streams || t->in_ready;
 }
 
 void vk_db_closed_if_done(vk_dbt *t)
@@ -83,6 +83,30 @@ void vk_db_closed_if_done(vk_dbt *t)
         free(w);
     }
     pthread_mutex_lock(&vk_db.mu);
+}
+
+vk_dbt *vk_db_hold(const char *build)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    vk_dbt *t = find(vk_str_z(build));
+    if (!t)
+        t = make(build);
+    if (t && t->closed)
+        t = NULL;
+    if (t)
+        t->opening++;
+    pthread_mutex_unlock(&vk_db.mu);
+    return t;
+}
+
+void vk_db_let_go(vk_dbt *t)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    t->opening--;
+    t->refs++;
+    vk_db_closed_if_done(t);
+    vk_db_unref(t);
+    pthread_mutex_unlock(&vk_db.mu);
 }
 
 /* ------------------------------------------------------------------------------------------------- requests
@@ -131,6 +155,10 @@ vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r)
         *why_r = "The disk refused to store what was written; the build's database takes no request until "
                  "the daemon is "
                  "started again";
+    } else if (atomic_load_explicit(&t->answers, memory_order_relaxed) > VK_DB_ANSWERS_MAX) {
+        e = VK_E_BUSY;
+        *why_r =
+            "Too much of what this build has asked for is not taken yet; read the answers, then try again";
     } else if (t->n_jobs >= VK_DB_JOBS_MAX || t->n_bytes > VK_DB_JOBS_BYTES) {
         e = VK_E_BUSY;
         *why_r = "Too many requests of this build are waiting; try again";
@@ -140,7 +168,10 @@ vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r)
         j->t = t;
         t->n_jobs++;
         t->n_bytes += j->n_bytes;
-        vk_list_push(urgent ? &t->urgent : &t->queue, &j->node);
+        if (urgent)
+            vk_list_unshift(&t->urgent, &j->node);
+        else
+            vk_list_push(&t->queue, &j->node);
         vk_db_schedule(t);
     }
     pthread_mutex_unlock(&vk_db.mu);
@@ -155,7 +186,7 @@ void vk_db_resume(vk_dbjob *j, bool abort)
         j->resumed = true;
         j->aborted |= abort;
         vk_list_remove(&j->node);
-        vk_list_push(&t->urgent, &j->node);
+        vk_list_unshift(j->stream->h->has_turn ? &t->urgent : &t->queue, &j->node);
         vk_db_schedule(t);
     } else {
         j->aborted |= abort;
@@ -169,18 +200,22 @@ void vk_db_resume(vk_dbjob *j, bool abort)
 /* Under mu. Jobs that waited too long come back to be told so. */
 static void overdue(vk_dbt *t, int64_t now)
 {
+    vk_list late;
+    vk_list_init(&late);
     for (vk_list *n; (n = t->waiting_turn.next) != &t->waiting_turn;) {
         vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
         if (!t->closed && now - j->set_aside_ms < VK_DB_TURN_WAIT_MS)
             break;
         j->turn_timeout = true;
         vk_list_remove(n);
-        vk_list_push(&t->urgent, n);
+        vk_list_push(&late, n);
     }
     for (vk_list *n; t->closed && (n = vk_list_shift(&t->waiting_drain));) {
         VK_CONTAINER(n, vk_dbjob, node)->resumed = true;
-        vk_list_push(&t->urgent, n);
+        vk_list_push(&late, n);
     }
+    vk_list_splice(&late, &t->queue); /* in front of those that have not begun */
+    vk_list_splice(&t->queue, &late);
     for (vk_list *n; (n = t->waiting_stream.next) != &t->waiting_stream;) {
         vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
         if (!t->closed && now - j->set_aside_ms < VK_DB_STREAM_WAIT_MS)
@@ -276,13 +311,15 @@ static void tidy(vk_dbt *t, int64_t now)
         pthread_mutex_lock(&vk_db.mu);
     }
     t->running--;
+    vk_db_schedule(t);
     vk_db_closed_if_done(t);
 }
 
 static bool has_work(const vk_dbt *t)
 {
     return t->closed || !vk_list_empty(&t->streams) || !vk_list_empty(&t->idle) ||
-           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream);
+           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream) ||
+           !vk_list_empty(&t->waiting_sync);
 }
 
 /* Under mu. What is due, build by build. */
@@ -306,21 +343,38 @@ static void round_of(int64_t now)
     }
 }
 
+/* Under mu, let go meanwhile. */
+static void doze(int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += ms * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    pthread_cond_timedwait(&vk_db.tick, &vk_db.mu, &until);
+}
+
 static void *keeper_main(void *arg)
 {
     VK_UNUSED(arg);
     pthread_setname_np(pthread_self(), "vk-sql-house");
     pthread_mutex_lock(&vk_db.mu);
-    while (!vk_db.stopping) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000L;
-        }
-        pthread_cond_timedwait(&vk_db.tick, &vk_db.mu, &until);
-        round_of(vk_clock_mono_ms());
+    for (int64_t next = vk_clock_mono_ms() + TICK_MS; !vk_db.stopping;) {
+        bool pressed = vk_db_pressed();
+        vk_db.dozing = !pressed;
+        doze(pressed ? BEAT_MS : TICK_MS);
+        if (!pressed && !vk_db.dozing && !vk_db.tidy_now && !vk_db.stopping)
+            doze(BEAT_MS); /* waked because slots ran out: only who keeps one for long is meant */
+        vk_db_take_slots_back();
+        vk_db_wake(); /* also when a thread could not be started when it was needed */
+        int64_t now = vk_clock_mono_ms();
+        if (now < next && !vk_db.tidy_now)
+            continue;
+        vk_db.tidy_now = false;
+        next = now + TICK_MS;
+        round_of(now);
     }
     pthread_mutex_unlock(&vk_db.mu);
     return NULL;
@@ -336,7 +390,8 @@ static void close_now(vk_dbt *t)
     for (vk_list *n = t->open.next; n != &t->open; n = n->next)
         sqlite3_interrupt(VK_CONTAINER(n, vk_dbh, open_node)->db);
     overdue(t, vk_clock_mono_ms());
-    vk_db_schedule(t);
+    vk_db_hurry(t);
+    vk_db.tidy_now = true;
     pthread_cond_signal(&vk_db.tick);
 }
 
@@ -384,10 +439,12 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     vk_db = (struct vk_db){.rt = rt, .index = index, .slots = cores > 1 ? (uint32_t)cores : 1};
     vk_map_init(&vk_db.tenants);
     vk_list_init(&vk_db.ready);
+    vk_list_init(&vk_db.ready_slow);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_mutex_init(&vk_db.mu, NULL);
     pthread_cond_init(&vk_db.work, NULL);
+    pthread_cond_init(&vk_db.gone, NULL);
     pthread_cond_init(&vk_db.tick, &clock);
     pthread_condattr_destroy(&clock);
     getrlimit(RLIMIT_NOFILE, &files);
@@ -418,10 +475,9 @@ void vk_db_stop(void)
     vk_db.stopping = true;
     pthread_cond_broadcast(&vk_db.work);
     pthread_cond_signal(&vk_db.tick);
-    uint32_t threads = vk_db.threads;
+    while (vk_db.threads)
+        pthread_cond_wait(&vk_db.gone, &vk_db.mu);
     pthread_mutex_unlock(&vk_db.mu);
-    for (uint32_t i = 0; i < threads; i++)
-        pthread_join(vk_db.thread[i], NULL);
     pthread_join(vk_db.keeper, NULL);
     pthread_mutex_lock(&vk_db.mu);
     for (vk_map_node *n = vk_map_walk(&vk_db.tenants, NULL), *next; n; n = next) {
