@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -144,6 +145,25 @@ def wrk(url, pid, seconds, connections=64, script=None, pin=None):
     ms = float(p99.group(1)) * {"us": 0.001, "ms": 1, "s": 1000}[p99.group(2)]
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
     return {"rate": rate, "cpu_us": spent / n * 1e6 if n else float("inf"), "p99_ms": ms, "n": n}
+
+
+class Endless:
+    """Connections that ask for something that never ends; they are cut at the end of the `with`."""
+
+    def __init__(self, port, tokens, body, each):
+        self.port, self.tokens, self.body, self.each, self.sockets = port, tokens, body, each, []
+
+    def __enter__(self):
+        for t in self.tokens * self.each:
+            c = socket.create_connection(("127.0.0.1", self.port), 10)
+            c.sendall((f"POST /v2/pipeline HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {t}\r\n"
+                       f"Content-Length: {len(self.body)}\r\n\r\n{self.body}").encode())
+            self.sockets.append(c)
+        return self
+
+    def __exit__(self, *_):
+        for c in self.sockets:
+            c.close()
 
 
 class Nginx:

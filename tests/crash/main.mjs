@@ -1,12 +1,12 @@
 // Crashes: kill -9 of every process under write load, of the daemon while builds are made, and a disk that is full.
 // COUNT=n kills each process n times (5; 50 with VALETKEY_TEST_FULL=1).
 import { check, finish, note } from '../lib/tap.mjs'
-import { cleanUp } from '../lib/daemon.mjs'
+import { cleanUp, portBase } from '../lib/daemon.mjs'
 import * as kill from './kill.mjs'
 import * as create from './create.mjs'
 import * as full from './full.mjs'
 
-const base = Number(process.env.VALETKEY_TEST_PORT_BASE ?? 26600)
+const base = await portBase(26600)
 // `main.mjs full`: the last part alone, as full.mjs starts it in a name space of its own.
 for (const part of process.argv[2] === 'full' ? [full] : [kill, create, full]) {
   try {

@@ -5,11 +5,11 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { check, finish, note, ok } from '../lib/tap.mjs'
-import { Daemon, cleanUp, run, withChecksum } from '../lib/daemon.mjs'
+import { Daemon, cleanUp, run, withChecksum, portBase } from '../lib/daemon.mjs'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 const versions = fs.readdirSync(here).filter((d) => d.startsWith('libsql-')).sort()
-const base = Number(process.env.VALETKEY_TEST_PORT_BASE ?? 26200)
+const base = await portBase(26200)
 
 // node_modules of a folder, installed once for each state of its lock file.
 async function install(dir) {

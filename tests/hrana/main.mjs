@@ -1,7 +1,7 @@
 // Hrana over HTTP as the facts have it: recorded exchanges that real clients accepted, the tenant SQL policy, and every rule about
 // errors, values, streams and batons. Nothing here knows how the daemon works.
 import { check, finish, note } from '../lib/tap.mjs'
-import { Daemon, cleanUp } from '../lib/daemon.mjs'
+import { Daemon, cleanUp, portBase } from '../lib/daemon.mjs'
 import * as samples from './samples.mjs'
 import * as policy from './policy.mjs'
 import * as protocol from './protocol.mjs'
@@ -9,7 +9,7 @@ import * as values from './values.mjs'
 import * as streams from './streams.mjs'
 import * as endpoints from './endpoints.mjs'
 
-const base = Number(process.env.VALETKEY_TEST_PORT_BASE ?? 26100)
+const base = await portBase(26100)
 const daemon = new Daemon({ portBase: base })
 try {
   await daemon.start()

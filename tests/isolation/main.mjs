@@ -1,12 +1,12 @@
 // Isolation: the table of requests × credentials, revocation and expiry, two builds that run at once.
 import { check, finish, note } from '../lib/tap.mjs'
-import { cleanUp } from '../lib/daemon.mjs'
+import { cleanUp, portBase } from '../lib/daemon.mjs'
 import * as table from './table.mjs'
 import * as revocation from './revocation.mjs'
 import * as expiry from './expiry.mjs'
 import * as differential from './differential.mjs'
 
-const base = Number(process.env.VALETKEY_TEST_PORT_BASE ?? 26300)
+const base = await portBase(26300)
 for (const part of [table, revocation, expiry, differential]) {
   try {
     await part.run(base)

@@ -9,6 +9,7 @@ import struct
 OPEN, WRITE, TRUNCATE, FSYNC, FDATASYNC, DIRSYNC, RENAME, UNLINK, MKDIR, RMDIR, LINK, ALLOCATE, UNMODELLED = range(1, 14)
 NAMES = ["", "open", "write", "truncate", "fsync", "fdatasync", "fsync of the folder", "rename", "unlink", "mkdir", "rmdir",
          "link", "allocate", "unmodelled"]
+ASKERS = ["valetkey", "SQLite", "valetkey, through SQLite's file"]
 HEAD = struct.Struct("<IIIIQQQqqIIII")
 MAGIC = 0x564B5243
 O_CREAT, O_TRUNC = 0o100, 0o1000
@@ -141,7 +142,7 @@ class History:
     def _sync(self, o):
         where = o.path.replace(" (deleted)", "")
         node = self._folder(where) if o.op == DIRSYNC else self._file(o)
-        cls = "%s %s by %s" % (NAMES[o.op], self.role_of(where), "SQLite" if o.a else "valetkey")
+        cls = "%s %s by %s" % (NAMES[o.op], self.role_of(where), ASKERS[o.a])
         if o.op == DIRSYNC:
             done = max((s[0] for s in node.syncs), default=-1)
             covers = sum(1 for n in self.name_ops if done < n.end <= o.start and any(f is node for f, _ in n.keys))

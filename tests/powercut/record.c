@@ -12,6 +12,7 @@
 #undef _FORTIFY_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -32,7 +33,7 @@ enum op {
     OP_OPEN = 1,  /* a: flags, b: existed before, ino */
     OP_WRITE,     /* a: offset, data */
     OP_TRUNCATE,  /* a: length */
-    OP_FSYNC,     /* a: caller is SQLite; a file */
+    OP_FSYNC,     /* a: who asked for it, enum asker; a file */
     OP_FDATASYNC, /* as OP_FSYNC */
     OP_DIRSYNC,   /* as OP_FSYNC; a folder */
     OP_RENAME,    /* path, path2 */
@@ -93,6 +94,8 @@ __attribute__((constructor)) static void start(void)
     snprintf(log_path, sizeof log_path, "%s", l);
     sync_delay_us = d ? atol(d) : 0;
     open_log();
+    void *first[2];
+    backtrace(first, 2); /* loads what it needs while there is one thread */
 }
 
 /* "<root>/x/y" → "x/y", the root itself → "", anything else → NULL. */
@@ -187,10 +190,22 @@ static const char *at_path(int dirfd, const char *path, char out[PATH_MAX])
     return below_root(out);
 }
 
-static bool from_sqlite(void *caller)
+enum asker { BY_PROGRAM, BY_SQLITE, BY_PROGRAM_THROUGH_SQLITE };
+
+/* Whose idea a sync was. SQLite's own come from deep inside it; a program that calls xSync of a file of
+ * SQLite's is one or two frames away. */
+__attribute__((noinline)) static enum asker who_asks(void)
 {
+    enum { SKIP = 3, DEEP = 2 }; /* this function, do_sync and fsync */
+    void *frames[SKIP + DEEP + 1];
     Dl_info where;
-    return dladdr(caller, &where) && where.dli_fname && strstr(where.dli_fname, "sqlite");
+    int n = backtrace(frames, SKIP + DEEP + 1), inside = 0;
+    for (int i = SKIP; i < n; i++) {
+        if (!dladdr(frames[i], &where) || !where.dli_fname || !strstr(where.dli_fname, "sqlite"))
+            return inside ? BY_PROGRAM_THROUGH_SQLITE : BY_PROGRAM;
+        inside++;
+    }
+    return BY_SQLITE;
 }
 
 /* ---- open ---- */
@@ -440,11 +455,12 @@ int posix_fallocate64(int fd, off64_t at, off64_t n)
 
 /* ---- sync ---- */
 
-static int do_sync(int fd, enum op op, void *caller)
+__attribute__((noinline)) static int do_sync(int fd, enum op op)
 {
     char path[PATH_MAX];
     struct stat st;
     const char *p = fd_path(fd, path, &st);
+    enum asker who = p ? who_asks() : BY_PROGRAM;
     struct record r = {.start_ns = now_ns()};
     int rc = (int)syscall(op == OP_FDATASYNC ? SYS_fdatasync : SYS_fsync, fd);
     if (p && rc == 0) {
@@ -455,7 +471,7 @@ static int do_sync(int fd, enum op op, void *caller)
         r.op = S_ISDIR(st.st_mode) ? OP_DIRSYNC : op;
         r.end_ns = now_ns();
         r.ino = st.st_ino;
-        r.a = from_sqlite(caller);
+        r.a = (int64_t)who;
         put(&r, p, NULL, NULL, 0);
     }
     return rc;
@@ -463,12 +479,16 @@ static int do_sync(int fd, enum op op, void *caller)
 
 int fsync(int fd)
 {
-    return do_sync(fd, OP_FSYNC, __builtin_return_address(0));
+    int rc = do_sync(fd, OP_FSYNC);
+    __asm__ volatile("" ::: "memory"); /* no tail call: who_asks counts frames */
+    return rc;
 }
 
 int fdatasync(int fd)
 {
-    return do_sync(fd, OP_FDATASYNC, __builtin_return_address(0));
+    int rc = do_sync(fd, OP_FDATASYNC);
+    __asm__ volatile("" ::: "memory");
+    return rc;
 }
 
 /* ---- names ---- */

@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 
 enum {
-    VK_DB_THREADS_MAX = 64,       /* pool threads; they are started when needed */
+    VK_DB_THREADS_MAX = 160,      /* pool threads; they are started when needed */
     VK_DB_RUNNING = 2,            /* statements of one build under way at once */
     VK_DB_JOBS_MAX = 256,         /* requests of one build that wait or run; then 429 */
     VK_DB_JOBS_BYTES = 128 << 20, /* and their bodies */
@@ -42,6 +42,10 @@ enum {
     VK_DB_ANSWERS_MAX =
         32 << 20, /* bytes of a build's large answers that clients have not taken yet; then 429 */
     VK_DB_ANSWER_LARGE = 64 << 10,
+    VK_DB_QUICK_MAX = 64,      /* threads that run what is not known to be long */
+    VK_DB_LONG_SHARE = 32,     /* long statements at once, before builds that had one lately have to wait */
+    VK_DB_SLOW_MS = 10000,     /* "lately" */
+    VK_DB_QUICK_MS = 20,       /* what runs longer makes way for everybody else */
     VK_DB_PROGRESS_OPS = 1000, /* VM steps between two looks at the clock */
     VK_DB_TOKEN = 16,
     VK_DB_PARSE_QUEUE = 64, /* large messages that wait to be parsed; others are parsed on their loop */
@@ -82,6 +86,7 @@ typedef struct vk_dbh {
     vk_buf ddl;                   /* what the open transaction did to the schema (ddl.h) */
     uint32_t ddl_omitted;
     bool timed_out;
+    bool crowded; /* too many long statements run: this one had to end */
     const char *denied;
     int64_t heap;   /* what its requests have taken and not given back */
     uint32_t clock; /* of the cache */
@@ -141,6 +146,7 @@ typedef struct vk_dbt {
     _Atomic bool made;      /* its folder and file exist */
     _Atomic bool recovered; /* what a killed process left in the -wal is on stable storage */
     bool in_ready;
+    int64_t slow_until_ms; /* a statement of it ran long lately */
     uint32_t running, handles;
     uint32_t opening;      /* downloads that open the build's files now, by name */
     vk_list ready;         /* in vk_db.ready */
@@ -222,6 +228,8 @@ typedef struct vk_sqlerr {
 struct vk_worker_slot {
     _Atomic bool slot; /* counts among the running threads. Changed under mu */
     uint32_t since;    /* vk_db.beat when it got the slot */
+    bool alive;        /* a thread of the pool has it */
+    bool lowered;      /* runs only when nobody else wants to, and ends after its job */
 };
 
 struct vk_db {
@@ -230,15 +238,17 @@ struct vk_db {
     pthread_mutex_t mu;
     pthread_cond_t work, tick;
     vk_map tenants;
-    vk_list ready;
-    uint32_t active, slots, idle, threads;
+    vk_list ready, ready_slow; /* builds with something to run; those of the second wait until long statements
+                                  have ended */
+    uint32_t active, slots, idle, threads, lowered;
     uint32_t handles, handles_max;
     uint32_t beat; /* of the housekeeper */
     bool dozing;   /* the housekeeper sleeps for long */
     bool tidy_now; /* a build was closed: it does not wait for its next round */
-    bool stopping;
+    _Atomic bool stopping;
     _Atomic int64_t heap; /* of all connections */
-    pthread_t thread[VK_DB_THREADS_MAX], keeper;
+    pthread_cond_t gone;  /* a thread of the pool has ended */
+    pthread_t keeper;
     struct vk_worker_slot worker[VK_DB_THREADS_MAX];
     vk_lane *parser; /* of large messages on WebSockets */
 };
@@ -247,11 +257,17 @@ extern struct vk_db vk_db;
 /* ---- sched.c */
 /* The worker's thread is about to wait or to take long: another one may run in its place. */
 void vk_db_give_slot(struct vk_worker_slot *w);
+/* The worker's statement runs long: from here on it gets the processor only when nobody else wants it. False:
+ * too many do. */
+bool vk_db_lower(vk_dbt *t, struct vk_worker_slot *w);
 /* Under mu. A statement can be inside one call for minutes, where nothing of ours is asked (LIKE, compiling):
  * who has held a slot for a whole beat while others wait for one loses it, and goes on without. */
 void vk_db_take_slots_back(void);
 /* Under mu. A build waits for a thread and all slots are taken. */
 bool vk_db_pressed(void);
+/* Under mu. A build that waits for long statements of others to end is scheduled at once (it is being
+ * closed). */
+void vk_db_hurry(vk_dbt *t);
 /* Under mu. Gives what is ready to a thread, if one may run. */
 void vk_db_wake(void);
 /* Under mu. A build with something to run gets into the ready list, a thread is woken. */

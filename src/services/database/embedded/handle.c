@@ -21,9 +21,13 @@ static int on_progress(void *arg)
     if (!h->worker)
         return 0;
     vk_db_give_slot(h->worker);
-    if (vk_clock_mono_ns() > h->deadline_ns)
+    int64_t left = h->deadline_ns - vk_clock_mono_ns();
+    if (left < (int64_t)(VK_DB_STATEMENT_MS - VK_DB_QUICK_MS) * 1000000)
+        h->crowded = !vk_db_lower(h->t, h->worker);
+    if (left < 0)
         h->timed_out = true;
-    return h->timed_out || atomic_load_explicit(&h->t->closed, memory_order_relaxed);
+    return h->timed_out || h->crowded || atomic_load_explicit(&vk_db.stopping, memory_order_relaxed) ||
+           atomic_load_explicit(&h->t->closed, memory_order_relaxed);
 }
 
 /* Somebody else has the file's lock: another connection's checkpoint or recovery, or a BEGIN IMMEDIATE that
@@ -224,6 +228,9 @@ static const char *code_name(int primary)
 
 static vk_sqlerr interrupted(const vk_dbh *h)
 {
+    if (h->crowded)
+        return (vk_sqlerr){"TRANSACTION_BUSY",
+                           VK_STR("Too many long statements are running at once; try again")};
     return (vk_sqlerr){"SQLITE_INTERRUPT",
                        h->timed_out
                            ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")

@@ -405,7 +405,7 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
             return true;
         }
         s->h->worker = w;
-        s->h->timed_out = false;
+        s->h->timed_out = s->h->crowded = false;
         s->h->deadline_ns = vk_clock_mono_ns() + j->left_ns;
         vk_run r = {.j = j, .h = s->h, .out = j->out, .a = j->a};
         vk_outcome o = run(&r);

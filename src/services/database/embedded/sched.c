@@ -8,6 +8,8 @@
 #include "core/clock.h"
 #include "core/log.h"
 
+#include <sched.h>
+
 struct vk_db vk_db;
 
 /* -------------------------------------------------------------------------------------------------- the pool
@@ -18,6 +20,28 @@ static void *worker_main(void *arg);
 bool vk_db_pressed(void)
 {
     return !vk_list_empty(&vk_db.ready) && vk_db.active >= vk_db.slots;
+}
+
+static void start_thread(void)
+{
+    struct vk_worker_slot *w = vk_db.worker;
+    if (vk_db.threads - vk_db.lowered >= VK_DB_QUICK_MAX)
+        return;
+    while (w < vk_db.worker + VK_DB_THREADS_MAX && w->alive)
+        w++;
+    if (w == vk_db.worker + VK_DB_THREADS_MAX)
+        return;
+    pthread_t thread;
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, VK_DB_WORKER_STACK);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    *w = (struct vk_worker_slot){.alive = true};
+    if (pthread_create(&thread, &attr, worker_main, w) == 0)
+        vk_db.threads++;
+    else
+        w->alive = false;
+    pthread_attr_destroy(&attr);
 }
 
 void vk_db_wake(void)
@@ -34,14 +58,7 @@ void vk_db_wake(void)
         pthread_cond_signal(&vk_db.work);
         return;
     }
-    if (vk_db.threads == VK_DB_THREADS_MAX)
-        return;
-    pthread_attr_t attr;
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, VK_DB_WORKER_STACK);
-    if (pthread_create(&vk_db.thread[vk_db.threads], &attr, worker_main, &vk_db.worker[vk_db.threads]) == 0)
-        vk_db.threads++;
-    pthread_attr_destroy(&attr);
+    start_thread();
 }
 
 /* Under mu. */
@@ -62,13 +79,34 @@ void vk_db_give_slot(struct vk_worker_slot *w)
     pthread_mutex_unlock(&vk_db.mu);
 }
 
+bool vk_db_lower(vk_dbt *t, struct vk_worker_slot *w)
+{
+    /* There is no way back up without a privilege, so the thread ends after its job and a fresh one takes its
+     * place. */
+    struct sched_param none = {0};
+    if (w->lowered)
+        return true;
+    pthread_mutex_lock(&vk_db.mu);
+    bool room = vk_db.lowered < VK_DB_THREADS_MAX - VK_DB_QUICK_MAX;
+    t->slow_until_ms = vk_clock_mono_ms() + VK_DB_SLOW_MS;
+    if (room) {
+        w->lowered = true;
+        vk_db.lowered++;
+        vk_db_wake();
+    }
+    pthread_mutex_unlock(&vk_db.mu);
+    if (room && sched_setscheduler(0, SCHED_IDLE, &none) != 0)
+        vk_log(VK_WARN, "a long statement cannot be given the lowest priority");
+    return room;
+}
+
 void vk_db_take_slots_back(void)
 {
     vk_db.beat++;
     if (!vk_db_pressed())
         return;
-    for (uint32_t i = 0; i < vk_db.threads; i++)
-        if (vk_db.beat - vk_db.worker[i].since > 1)
+    for (size_t i = 0; i < VK_DB_THREADS_MAX; i++)
+        if (vk_db.worker[i].alive && vk_db.beat - vk_db.worker[i].since > 1)
             drop_slot(&vk_db.worker[i]);
 }
 
@@ -83,8 +121,30 @@ void vk_db_schedule(vk_dbt *t)
     if (t->in_ready || !runnable(t))
         return;
     t->in_ready = true;
-    vk_list_push(&vk_db.ready, &t->ready);
+    bool wait = vk_db.lowered >= VK_DB_LONG_SHARE && !t->closed && vk_clock_mono_ms() < t->slow_until_ms;
+    vk_list_push(wait ? &vk_db.ready_slow : &vk_db.ready, &t->ready);
     vk_db_wake();
+}
+
+void vk_db_hurry(vk_dbt *t)
+{
+    if (t->in_ready) {
+        vk_list_remove(&t->ready);
+        vk_list_push(&vk_db.ready, &t->ready);
+    }
+    vk_db_schedule(t);
+    vk_db_wake();
+}
+
+/* Under mu. A long statement has ended: one of the builds that waited for that goes on. */
+static void end_lowered(struct vk_worker_slot *w)
+{
+    if (!w->lowered)
+        return;
+    vk_db.lowered--;
+    vk_list *n = vk_list_shift(&vk_db.ready_slow);
+    if (n)
+        vk_list_push(&vk_db.ready, n);
 }
 
 static vk_dbjob *next_job(void)
@@ -155,6 +215,8 @@ static void *worker_main(void *arg)
         vk_log(VK_ERROR, "the stack of a thread for SQL cannot be watched: deeply nested SQL may end front");
     pthread_mutex_lock(&vk_db.mu);
     for (;;) {
+        if (w->lowered)
+            break;
         while (!vk_db.stopping && (vk_list_empty(&vk_db.ready) || vk_db.active >= vk_db.slots)) {
             vk_db.idle++;
             pthread_cond_wait(&vk_db.work, &vk_db.mu);
@@ -189,6 +251,11 @@ static void *worker_main(void *arg)
         vk_db_schedule(t);
         vk_db_unref(t);
     }
+    end_lowered(w);
+    w->alive = false;
+    vk_db.threads--;
+    vk_db_wake();
+    pthread_cond_signal(&vk_db.gone);
     pthread_mutex_unlock(&vk_db.mu);
     return NULL;
 }

@@ -390,7 +390,7 @@ static void close_now(vk_dbt *t)
     for (vk_list *n = t->open.next; n != &t->open; n = n->next)
         sqlite3_interrupt(VK_CONTAINER(n, vk_dbh, open_node)->db);
     overdue(t, vk_clock_mono_ms());
-    vk_db_schedule(t);
+    vk_db_hurry(t);
     vk_db.tidy_now = true;
     pthread_cond_signal(&vk_db.tick);
 }
@@ -439,10 +439,12 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     vk_db = (struct vk_db){.rt = rt, .index = index, .slots = cores > 1 ? (uint32_t)cores : 1};
     vk_map_init(&vk_db.tenants);
     vk_list_init(&vk_db.ready);
+    vk_list_init(&vk_db.ready_slow);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_mutex_init(&vk_db.mu, NULL);
     pthread_cond_init(&vk_db.work, NULL);
+    pthread_cond_init(&vk_db.gone, NULL);
     pthread_cond_init(&vk_db.tick, &clock);
     pthread_condattr_destroy(&clock);
     getrlimit(RLIMIT_NOFILE, &files);
@@ -473,10 +475,9 @@ void vk_db_stop(void)
     vk_db.stopping = true;
     pthread_cond_broadcast(&vk_db.work);
     pthread_cond_signal(&vk_db.tick);
-    uint32_t threads = vk_db.threads;
+    while (vk_db.threads)
+        pthread_cond_wait(&vk_db.gone, &vk_db.mu);
     pthread_mutex_unlock(&vk_db.mu);
-    for (uint32_t i = 0; i < threads; i++)
-        pthread_join(vk_db.thread[i], NULL);
     pthread_join(vk_db.keeper, NULL);
     pthread_mutex_lock(&vk_db.mu);
     for (vk_map_node *n = vk_map_walk(&vk_db.tenants, NULL), *next; n; n = next) {
