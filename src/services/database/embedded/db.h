@@ -389,7 +389,7 @@ VK_MUSTCHECK vk_err vk_db_export_start(void);
 void vk_db_export_stop(void);
 
 /* ---- functions.c */
-/* Versions of instr, replace and trim that take time in proportion to the text. An SQLite result code. */
+/* Versions of instr, replace, trim and json_patch whose time is bounded. An SQLite result code. */
 int vk_db_functions(sqlite3 *db);
 
 /* ---- policy.c */
