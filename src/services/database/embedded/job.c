@@ -62,9 +62,10 @@ static void end_stream(vk_dbjob *j)
 /* A cursor whose first lines are out can only be cut off; `out` is the receiver's by now. */
 static bool cut_off(vk_dbjob *j, int status)
 {
-    if (j->begun)
-        vk_db_answer(j, status, NULL);
-    return j->begun;
+    bool begun = j->begun;
+    if (begun)
+        vk_db_answer(j, status, NULL); /* and the job is gone */
+    return begun;
 }
 
 static void answer_text(vk_dbjob *j, vk_str text)
