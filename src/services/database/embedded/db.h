@@ -162,7 +162,7 @@ typedef struct vk_dbt {
     bool turn_taken;
     vk_dbh *turn_owner;          /* once its first statement begins; NULL while the turn is granted only */
     uint32_t sockets;            /* WebSockets that are open */
-    _Atomic size_t socket_bytes; /* of answers, that their peers have not taken yet */
+    _Atomic size_t socket_bytes; /* of answers that their peers have not taken; VK_DB_ANSWERS_MAX */
     bool committing, syncing;
     uint64_t commit_seq, synced_seq; /* commits that are visible, and that are on stable storage */
     _Atomic int64_t heap;            /* of its connections */
@@ -249,7 +249,7 @@ struct vk_db {
     uint32_t handles, handles_max;
     uint32_t beat; /* of the housekeeper */
     bool dozing;   /* the housekeeper sleeps for long */
-    bool tidy_now; /* a build was closed: it does not wait for its next round */
+    bool tidy_now; /* a build was closed, or a stream left behind: neither waits for its next round */
     _Atomic bool stopping;
     _Atomic int64_t heap;    /* of all connections */
     _Atomic size_t received; /* of all builds */
@@ -314,7 +314,7 @@ void vk_db_end_stream(vk_dbt *t, vk_stream *s);
 void vk_db_stream_idle(vk_dbt *t, vk_stream *s);
 
 /* ---- socket.c: what a WebSocket has in the driver; from its loop */
-enum { VK_DB_SOCKETS_MAX = 128, VK_DB_SOCKET_BYTES = 128 << 20 }; /* of one build */
+enum { VK_DB_SOCKETS_MAX = 128 }; /* of one build */
 /* Counts a WebSocket; *out_r stays until vk_db_socket_close. VK_E_UNAUTHORIZED, VK_E_BUSY, VK_E_NOMEM:
  * *why_r. */
 VK_MUSTCHECK vk_err vk_db_socket_open(vk_tenant *tenant, vk_dbt **out_r, const char **why_r);

@@ -50,14 +50,14 @@ static void answer(vk_socket_message *q)
     const vk_dbjob *j = &q->job;
     bool protocol = j->status == 400 && vk_str_eqz(VK_STR("text/plain"), j->content_type);
     vk_socket_account(k);
-    size_t unread = k->counted + q->out.n, of_build = atomic_load(&k->t->socket_bytes) + q->out.n;
+    size_t unread = atomic_load(&k->t->socket_bytes) + q->out.n;
     if (protocol)
         vk_socket_fail(k, VK_WS_POLICY, vk_buf_view(&q->out));
     else if (q->out.err || q->out.n == 0)
         vk_socket_fail(k, VK_WS_INTERNAL, VK_STR("Out of memory"));
     else if (j->p.closes && j->status == 200)
         answer_ok(k, q->m.request_id, "close_stream");
-    else if (q->out.n > VK_SOCKET_SMALL && (unread > VK_SOCKET_UNREAD_MAX || of_build > VK_DB_SOCKET_BYTES))
+    else if (q->out.n > VK_SOCKET_SMALL && unread > VK_DB_ANSWERS_MAX)
         answer_error(k, q->m.request_id, "RESPONSE_TOO_LARGE",
                      VK_STR("Response is too large: the answers before it were not read yet"));
     else
