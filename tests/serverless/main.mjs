@@ -23,8 +23,10 @@ async function downloaded() {
     await sql('CREATE INDEX dear ON price(gross) WHERE gross > 100')
     await sql("CREATE VIRTUAL TABLE words USING fts5(title, body, tokenize = 'porter unicode61')")
     await sql('CREATE VIEW totals AS SELECT count(*) AS n, sum(gross) AS gross FROM price')
-    await sql("CREATE TRIGGER told AFTER INSERT ON price BEGIN INSERT INTO words VALUES ('price ' || new.id, 'running costs'); END")
+    await sql('CREATE TABLE told(id INTEGER)')
+    await sql('CREATE TRIGGER tell AFTER INSERT ON price BEGIN INSERT INTO told VALUES (new.id); END')
     await sql('WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2000) INSERT INTO price(net) SELECT n FROM c')
+    await sql("INSERT INTO words SELECT 'price ' || id, 'running costs' FROM price")
     await sql("INSERT INTO words VALUES ('Zürich', 'he runs along the Straße')")
     await daemon.mustCli(['db', 'download', 'whole', '--out', file])
     assertSame(fs.statSync(file).mode & 0o777, 0o600)
@@ -38,7 +40,14 @@ async function downloaded() {
     assertSame(await sqlite("INSERT INTO words(words) VALUES ('integrity-check'); SELECT count(*) FROM words WHERE words MATCH 'run'; SELECT title FROM words WHERE words MATCH 'zurich';"), '2001\nZürich')
   })
   await check('download: it can be written on, trigger included', async () => {
-    assertSame(await sqlite("INSERT INTO price(net) VALUES (7); SELECT tax FROM price WHERE id = 2001; SELECT count(*) FROM words WHERE words MATCH 'cost'; PRAGMA integrity_check;"), '1.4\n2001\nok')
+    assertSame(await sqlite("INSERT INTO price(net) VALUES (7); SELECT tax FROM price WHERE id = 2001; SELECT count(*) FROM told; PRAGMA integrity_check;"), '1.4\n2001\nok')
+  })
+  await check('a full-text index that triggers keep, as the documentation of FTS5 shows it', async () => {
+    await sql('CREATE TABLE post(id INTEGER PRIMARY KEY, body TEXT)')
+    await sql("CREATE VIRTUAL TABLE post_words USING fts5(body, content = 'post', content_rowid = 'id')")
+    await sql('CREATE TRIGGER post_ai AFTER INSERT ON post BEGIN INSERT INTO post_words(rowid, body) VALUES (new.id, new.body); END')
+    await sql("INSERT INTO post(body) VALUES ('hello there')")
+    assertSame((await sql("SELECT count(*) FROM post_words WHERE post_words MATCH 'hello'")).rows[0][0].value, '1')
   })
 }
 
