@@ -69,7 +69,7 @@ try {
   await script(path.join(here, 'refused.mjs'), ['none'], here, { ...one.env, TURSO_AUTH_TOKEN: '' }, 'refused')
   await downloaded()
   await check('the daemon ends cleanly', async () => {
-    const end = await daemon.stop()
+    const end = await daemon.stop({ timeout: 12000 }) // a drain takes 10 s at most
     return end?.code === 0 || `ended with ${JSON.stringify(end)}\n${daemon.log.slice(-2000)}`
   })
 } catch (e) {

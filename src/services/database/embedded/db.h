@@ -23,6 +23,7 @@ enum {
     VK_DB_BUILD_HANDLES = 64,        /* connections of one build; then 429 */
     VK_DB_STREAMS_MAX = 32,          /* streams of one build open between requests */
     VK_DB_STREAM_WAIT_MS = 5000,     /* for a free stream, then 429 */
+    VK_DB_CURSOR_WAIT_MS = 300,      /* for a stream whose cursor is not read any more */
     VK_DB_STREAM_IDLE_MS = 10000,    /* then it is rolled back, as sqld does */
     VK_DB_EXPIRED_KEEP_MS = 300000,
     VK_DB_EXPIRED_MAX = 64,   /* of one build */

@@ -110,12 +110,14 @@ static int set_up(sqlite3 *db)
     };
     for (size_t i = 0; i < VK_COUNT(limits); i++)
         sqlite3_limit(db, limits[i].id, limits[i].value);
+    /* trusted_schema: the schema and the SQL have the same author here, the authorizer looks at triggers and
+     * views too, and without it FTS5 tables cannot be kept by triggers. */
     /* page_size, auto_vacuum and encoding count for a file that is empty yet; journal_mode is kept in the
      * file. */
     int rc = sqlite3_exec(db,
                           "PRAGMA page_size = 4096; PRAGMA auto_vacuum = 0; PRAGMA encoding = 'UTF-8';"
                           " PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
-                          " PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY",
+                          " PRAGMA trusted_schema = ON; PRAGMA temp_store = MEMORY",
                           NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         return rc;
