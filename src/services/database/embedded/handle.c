@@ -102,7 +102,8 @@ static int set_up(sqlite3 *db)
         {SQLITE_LIMIT_COMPOUND_SELECT, 500},
         {SQLITE_LIMIT_VDBE_OP, 2000000},
         {SQLITE_LIMIT_FUNCTION_ARG, 127},
-        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 2000}, /* matching recurses, and takes pattern × text steps */
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH,
+         500}, /* matching recurses, and takes pattern × text steps at once */
         {SQLITE_LIMIT_TRIGGER_DEPTH, 100},
         {SQLITE_LIMIT_WORKER_THREADS, 0},
         {SQLITE_LIMIT_VARIABLE_NUMBER, 32766},

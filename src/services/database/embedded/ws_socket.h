@@ -58,7 +58,8 @@ typedef struct vk_socket_message {
     vk_str why;
     bool malformed;
     vk_err e;
-    vk_list node; /* in its stream's queue */
+    size_t n_bytes; /* of the text and what it was taken apart into, once it is in a queue */
+    vk_list node;   /* in its stream's queue */
     vk_socket_stream *stream;
     vk_dbjob job;
     vk_buf out;
