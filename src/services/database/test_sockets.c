@@ -772,7 +772,7 @@ static void unread_answers_are_bounded(void **state)
         if (done)
             break;
     }
-    assert_true(most > (4 << 20) && most <= VK_SOCKET_UNREAD_MAX);
+    assert_true(most > (4 << 20) && most <= VK_DB_ANSWERS_MAX);
     int whole = 0, refused = 0;
     for (int i = 0; i < N; i++) {
         const char *m = hear(k);

@@ -85,6 +85,25 @@ void vk_db_closed_if_done(vk_dbt *t)
     pthread_mutex_lock(&vk_db.mu);
 }
 
+void vk_db_unreserve(vk_dbt *t, size_t n)
+{
+    if (n < VK_DB_RECEIVED_LARGE)
+        return;
+    atomic_fetch_sub(&t->received, n);
+    atomic_fetch_sub(&vk_db.received, n);
+}
+
+bool vk_db_reserve(vk_dbt *t, size_t n)
+{
+    if (n < VK_DB_RECEIVED_LARGE)
+        return true;
+    bool room = atomic_fetch_add(&t->received, n) + n <= VK_DB_RECEIVED_MAX;
+    room = atomic_fetch_add(&vk_db.received, n) + n <= VK_DB_RECEIVED_ALL && room;
+    if (!room)
+        vk_db_unreserve(t, n);
+    return room;
+}
+
 vk_dbt *vk_db_hold(const char *build)
 {
     pthread_mutex_lock(&vk_db.mu);
