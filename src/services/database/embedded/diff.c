@@ -21,6 +21,7 @@ struct diff {
     bool same, cut;
     struct col *cols; /* of the table at hand */
     size_t n_cols, n_keys;
+    char said[200];    /* by SQLite, of what failed */
     const char *rowid; /* the key is the row's number, under this name; NULL: the columns marked so */
 };
 
@@ -240,7 +241,7 @@ static bool find_key(struct diff *d, size_t keys_from, size_t keys_to, bool rowi
 {
     static const char *const names[] = {"rowid", "_rowid_", "oid"};
     for (size_t i = 0; i < d->n_cols; i++)
-        d->n_keys += d->cols[i].key;
+        d->n_keys += d->cols[i].key && d->cols[i].in_to;
     if (d->n_keys && d->n_keys <= KEYS && d->n_keys == keys_from && d->n_keys == keys_to)
         return true;
     for (size_t i = 0; i < d->n_cols; i++)
@@ -319,6 +320,8 @@ static int prepare(struct diff *d, sqlite3_str *s, sqlite3_stmt **st_r)
 {
     char *sql = sqlite3_str_finish(s);
     int rc = sql ? sqlite3_prepare_v2(d->db, sql, -1, st_r, NULL) : SQLITE_NOMEM;
+    if (rc != SQLITE_OK)
+        snprintf(d->said, sizeof d->said, "%s", sqlite3_errmsg(d->db));
     sqlite3_free(sql);
     return rc;
 }
@@ -617,7 +620,7 @@ vk_err vk_db_diff(const char *from, const char *to, int64_t rows, vk_jw *w, cons
     vk_jw_kbool(w, "truncated", d.cut);
     vk_err e = rc == SQLITE_OK ? VK_OK : kind_of(rc, why_r);
     if (e == VK_E_IO)
-        vk_log(VK_ERROR, "comparing databases: %s", d.db ? sqlite3_errmsg(d.db) : sqlite3_errstr(rc));
+        vk_log(VK_ERROR, "comparing databases: %s", d.said[0] ? d.said : sqlite3_errstr(rc));
     forget_cols(&d);
     free(d.cols);
     sqlite3_close(d.db);

@@ -431,7 +431,11 @@ static void run(vk_job *j)
         [VK_SNAP_DIFF] = do_diff, [VK_SNAP_DELETE] = do_delete,
     };
     vk_snap_ask *a = VK_CONTAINER(j, vk_snap_ask, job);
-    vk_err e = todo[a->op](a);
+    /* What a tenant has written is read here: within the bounds that its own SQL has. */
+    vk_err e = vk_sqlite_watch_stack(VK_DB_STACK_SPARE);
+    vk_sqlite_memory_begin(VK_DB_HEAP_BUILD);
+    e = e == VK_OK ? todo[a->op](a) : fail(a, VK_E_NOMEM, "Out of memory; try again in a second");
+    vk_sqlite_memory_end();
     if (e == VK_OK && a->out->err)
         e = fail(a, a->out->err, "The answer does not fit into memory; ask for fewer rows");
     vk_db_let_go(a->task);
