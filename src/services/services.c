@@ -57,11 +57,14 @@ static void count_use(vk_runtime *rt, vk_tenant *tenant, int64_t now)
     if (now - last < every || !atomic_compare_exchange_strong(&tenant->touched_ms, &last, now))
         return;
     struct touch *t = malloc(sizeof *t);
-    if (!t)
+    if (!t) {
+        atomic_store(&tenant->touched_ms, last);
         return;
+    }
     *t = (struct touch){.job.run = write_touch, .rt = rt, .now = now};
     memcpy(t->build, tenant->id, sizeof t->build);
-    if (vk_lane_add(rt->meta, &t->job) != VK_OK) {
+    if (vk_lane_add(rt->meta, &t->job) != VK_OK) { /* the next use tries again */
+        atomic_store(&tenant->touched_ms, last);
         free(t);
         return;
     }

@@ -1,57 +1,15 @@
-// Runs app.mjs and refused.mjs with each version of the unmodified client, in processes whose environment holds PATH and what
-// `valetkey build create` printed, nothing else.
-import { spawn } from 'node:child_process'
-import fs from 'node:fs'
+// Runs app.mjs and refused.mjs with each version of the unmodified client.
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { check, finish, note, ok } from '../lib/tap.mjs'
-import { Daemon, cleanUp, run, withChecksum, portBase } from '../lib/daemon.mjs'
+import { e2e, install, script, versions } from '../lib/clients.mjs'
+import { Daemon, cleanUp, withChecksum, portBase } from '../lib/daemon.mjs'
 
-const here = path.dirname(fileURLToPath(import.meta.url))
-const versions = fs.readdirSync(here).filter((d) => d.startsWith('libsql-')).sort()
 const base = await portBase(26200)
-
-// node_modules of a folder, installed once for each state of its lock file.
-async function install(dir) {
-  const lock = fs.readFileSync(path.join(dir, 'package-lock.json'), 'utf8')
-  const stamp = path.join(dir, 'node_modules/.installed-lock')
-  if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === lock) return
-  note(`npm ci in ${path.basename(dir)}`)
-  const r = await run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: dir, timeout: 240000 })
-  if (r.code !== 0) throw new Error(`npm ci: ${r.stderr.slice(-2000)}`)
-  fs.writeFileSync(stamp, lock)
-}
-
-// Runs a script in the folder of one client version; its lines count as ours.
-function script(name, version, env, args = []) {
-  return new Promise((resolve) => {
-    const p = spawn(process.execPath, [path.join(here, name), ...args], { cwd: path.join(here, version), env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-    let out = ''
-    let err = ''
-    const timer = setTimeout(() => p.kill('SIGKILL'), 120000)
-    p.stdout.setEncoding('utf8').on('data', (d) => (out += d))
-    p.stderr.setEncoding('utf8').on('data', (d) => (err += d))
-    p.on('close', (code, signal) => {
-      clearTimeout(timer)
-      let n = 0
-      let details = []
-      const flush = (verdict, title) => { n++; ok(verdict, `${version}: ${title}`, details.length ? details.join('\n') : undefined) }
-      let pending
-      for (const line of out.split('\n')) {
-        const m = /^(not )?ok \d+ - (.*)$/.exec(line)
-        if (m) { if (pending) flush(...pending); details = []; pending = [!m[1], m[2]] } else if (line.startsWith('#')) details.push(line.slice(2))
-      }
-      if (pending) flush(...pending)
-      if (signal || n === 0 || (code !== 0 && !/^not ok/m.test(out))) ok(false, `${version}: ${name} ran to its end`, `exit ${signal ?? code}\n${err.slice(-3000)}`)
-      resolve(out)
-    })
-  })
-}
 
 const daemon = new Daemon({ portBase: base })
 const later = []
 try {
-  for (const v of versions) await install(path.join(here, v))
+  for (const v of versions) await install(path.join(e2e, v))
   ok(versions.length >= 2, `client versions: ${versions.join(', ')}`)
   await daemon.start()
   for (const v of versions) {

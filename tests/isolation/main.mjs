@@ -2,12 +2,13 @@
 import { check, finish, note } from '../lib/tap.mjs'
 import { cleanUp, portBase } from '../lib/daemon.mjs'
 import * as table from './table.mjs'
+import * as sockets from './sockets.mjs'
 import * as revocation from './revocation.mjs'
 import * as expiry from './expiry.mjs'
 import * as differential from './differential.mjs'
 
 const base = await portBase(26300)
-for (const part of [table, revocation, expiry, differential]) {
+for (const part of [table, sockets, revocation, expiry, differential]) {
   try {
     await part.run(base)
   } catch (e) {

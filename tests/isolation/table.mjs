@@ -4,26 +4,11 @@ import { assert, assertSame, check } from '../lib/tap.mjs'
 import { Daemon, request, tempFolder } from '../lib/daemon.mjs'
 import path from 'node:path'
 import { admin, credentials, database } from './matrix.mjs'
-import { build, bytes, content, register } from './world.mjs'
+import { bytes, content, everybody, register } from './world.mjs'
 
 
 export async function run(base) {
-  const foreign = new Daemon({ portBase: base + 10 })
-  await foreign.start()
-  const ctx = { foreign: await build(foreign, 'own') }
-  await foreign.stop()
-
-  const data = path.join(tempFolder(), 'data')
-  const early = new Daemon({ portBase: base, data, env: { VALETKEY_TEST_CLOCK_OFFSET_MS: '-120000' } })
-  await early.start()
-  ctx.expired = await build(early, 'expired', ['--ttl', '60s'])
-  await early.stop()
-
-  const daemon = new Daemon({ portBase: base, data })
-  await daemon.start()
-  for (const name of ['own', 'other', 'revoked', 'deleted', 'victim']) ctx[name] = await build(daemon, name)
-  await daemon.mustCli(['build', 'revoke', 'revoked'])
-  await daemon.mustCli(['build', 'delete', 'deleted'])
+  const { daemon, ctx, data } = await everybody(base)
   ctx.adminToken = daemon.adminToken
   const built = ['own', 'other', 'revoked', 'expired', 'victim']
   const first = { register: await register(daemon), content: Object.fromEntries(built.map((id) => [id, content(daemon, id)])) }

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
-import { tempFolder } from '../lib/daemon.mjs'
+import { Daemon, tempFolder } from '../lib/daemon.mjs'
 
 export async function build(daemon, id, args = []) {
   const { env } = await daemon.createBuild(id, args)
@@ -11,6 +11,28 @@ export async function build(daemon, id, args = []) {
   await daemon.sql(token, 'CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)')
   await daemon.sql(token, 'INSERT INTO t(v) VALUES (?), (?)', [{ type: 'text', value: `secret of ${id}` }, { type: 'text', value: id }])
   return { id, token, env }
+}
+
+// A running daemon, and a build for everything that a key can be: own, another's, revoked, expired, of a deleted build, of another
+// installation. `victim` is for what admin requests may do to a build.
+export async function everybody(base) {
+  const foreign = new Daemon({ portBase: base + 10 })
+  await foreign.start()
+  const ctx = { foreign: await build(foreign, 'own') }
+  await foreign.stop()
+
+  const data = path.join(tempFolder(), 'data')
+  const early = new Daemon({ portBase: base, data, env: { VALETKEY_TEST_CLOCK_OFFSET_MS: '-120000' } })
+  await early.start()
+  ctx.expired = await build(early, 'expired', ['--ttl', '60s'])
+  await early.stop()
+
+  const daemon = new Daemon({ portBase: base, data })
+  await daemon.start()
+  for (const name of ['own', 'other', 'revoked', 'deleted', 'victim']) ctx[name] = await build(daemon, name)
+  await daemon.mustCli(['build', 'revoke', 'revoked'])
+  await daemon.mustCli(['build', 'delete', 'deleted'])
+  return { daemon, ctx, data }
 }
 
 // The files of a build as they lie there: equal bytes are the same data. Cheap, for every cell.

@@ -173,6 +173,8 @@ static vk_err head(vk_exchange *ex)
             return VK_E_NOT_FOUND;
         }
         ex->body_max = vk_str_eqz(p->method, "POST") ? VK_HRANA_BODY_MAX : 0;
+        if (ex->body_max && (e = vk_db_expect(ex)) != VK_OK)
+            return e;
         ex->ctx = (void *)(uintptr_t)p;
         return VK_OK;
     }

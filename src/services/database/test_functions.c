@@ -1,4 +1,4 @@
-/* Our instr, replace and trim against SQLite's own, on texts that are made to be awkward. */
+/* Our instr, replace, trim and json_patch against SQLite's own, on texts that are made to be awkward. */
 #include "services/database/embedded/db.h"
 
 #include <setjmp.h>
@@ -118,6 +118,41 @@ static void trim_is_as_sqlites(void **state)
     compare("SELECT trim(?)", 1);
 }
 
+static void json_patch_is_as_sqlites(void **state)
+{
+    static const char *const texts[] = {"{}",
+                                        "{\"a\":1}",
+                                        "{\"a\":{\"b\":2,\"c\":[1,2]}}",
+                                        "{\"a\":null,\"b\":\"x\"}",
+                                        "[1,2]",
+                                        "3",
+                                        "null",
+                                        "{",
+                                        "",
+                                        "x"};
+    VK_UNUSED(state);
+    for (size_t i = 0; i < VK_COUNT(texts); i++)
+        for (size_t k = 0; k < VK_COUNT(texts); k++) {
+            char sql[300];
+            snprintf(
+                sql, sizeof sql,
+                "SELECT json_array(json_patch('%s', '%s')), json_patch(NULL, '%s'), json_patch('%s', NULL)",
+                texts[i], texts[k], texts[i], texts[k]);
+            sqlite3_stmt *a, *b;
+            assert_int_equal(sqlite3_prepare_v2(ours, sql, -1, &a, NULL), SQLITE_OK);
+            assert_int_equal(sqlite3_prepare_v2(theirs, sql, -1, &b, NULL), SQLITE_OK);
+            assert_int_equal(sqlite3_step(a), sqlite3_step(b));
+            assert_string_equal(sqlite3_errmsg(ours), sqlite3_errmsg(theirs));
+            for (int col = 0; col < 3; col++) {
+                const char *x = (const char *)sqlite3_column_text(a, col),
+                           *y = (const char *)sqlite3_column_text(b, col);
+                assert_string_equal(x ? x : "none", y ? y : "none");
+            }
+            sqlite3_finalize(a);
+            sqlite3_finalize(b);
+        }
+}
+
 static void too_large_is_an_error(void **state)
 {
     VK_UNUSED(state);
@@ -132,9 +167,8 @@ static void too_large_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(instr_is_as_sqlites),
-        cmocka_unit_test(replace_is_as_sqlites),
-        cmocka_unit_test(trim_is_as_sqlites),
+        cmocka_unit_test(instr_is_as_sqlites),   cmocka_unit_test(replace_is_as_sqlites),
+        cmocka_unit_test(trim_is_as_sqlites),    cmocka_unit_test(json_patch_is_as_sqlites),
         cmocka_unit_test(too_large_is_an_error),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

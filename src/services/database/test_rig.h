@@ -116,10 +116,23 @@ static int set_up(void **state)
     return 0;
 }
 
+static void server_gone(vk_server *s)
+{
+    vk_loop_stop(s->loop);
+}
+
+static void close_server(vk_task *t)
+{
+    VK_UNUSED(t);
+    vk_server_close(&server, server_gone);
+}
+
+/* As the daemon stops: connections that are open are brought to their end. */
 static int tear_down(void **state)
 {
+    static vk_task task = {.run = close_server};
     VK_UNUSED(state);
-    vk_loop_stop(rt.loops[0]);
+    vk_loop_post(rt.loops[0], &task);
     pthread_join(loop_thread, NULL);
     vk_db_stop();
     vk_lane_free(rt.meta);

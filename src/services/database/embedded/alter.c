@@ -111,20 +111,26 @@ static vk_err read_names(struct edit *x)
     return VK_OK;
 }
 
-/* The kind of table, as SQLite tells it; the statement may mean a temporary one when it names no schema. */
+/* The kind of table, as SQLite tells it; the statement may mean a temporary one when it names no schema. By
+ * the PRAGMA itself: its table-valued form, which is used further on, can be shadowed by a table of that
+ * name, which could pass the insides of a virtual table off as an ordinary one. */
 static vk_err check_kind(struct edit *x, bool *keyed_r)
 {
     sqlite3_stmt *st;
     char kind[16] = "";
-    bool temporary = false;
-    int rc = ask(x, &st, "SELECT schema, type, wr FROM pragma_table_list WHERE name = ?1 COLLATE NOCASE");
+    bool temporary = false, shadowed = false;
+    int rc = ask(x, &st, "PRAGMA table_list");
     for (; rc == SQLITE_ROW; rc = sqlite3_step(st)) {
         const char *schema = (const char *)sqlite3_column_text(st, 0),
-                   *type = (const char *)sqlite3_column_text(st, 1);
-        if (schema && type && strcmp(schema, "main") == 0) {
+                   *name = (const char *)sqlite3_column_text(st, 1),
+                   *type = (const char *)sqlite3_column_text(st, 2);
+        shadowed = shadowed || (name && sqlite3_strnicmp(name, "pragma_", 7) == 0);
+        if (!schema || !name || !type || sqlite3_stricmp(name, x->table) != 0)
+            continue;
+        if (strcmp(schema, "main") == 0) {
             snprintf(kind, sizeof kind, "%s", type);
-            *keyed_r = sqlite3_column_int(st, 2) != 0;
-        } else if (schema && strcmp(schema, "temp") == 0) {
+            *keyed_r = sqlite3_column_int(st, 4) != 0;
+        } else if (strcmp(schema, "temp") == 0) {
             temporary = true;
         }
     }
@@ -132,6 +138,11 @@ static vk_err check_kind(struct edit *x, bool *keyed_r)
     sqlite3_finalize(st);
     if (e != VK_OK)
         return e;
+    if (shadowed)
+        return vk_alter_refuse(x->a, x->err,
+                               "ALTER COLUMN cannot look at table %s while a table or view has a name that "
+                               "begins with \"pragma_\": rename that one",
+                               x->table);
     if (temporary && !x->what->schema.p)
         return vk_alter_refuse(x->a, x->err, "temporary tables cannot be altered: %s", x->table);
     if (!*kind)

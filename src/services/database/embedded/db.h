@@ -16,10 +16,15 @@ enum {
     VK_DB_RUNNING = 2,            /* statements of one build under way at once */
     VK_DB_JOBS_MAX = 256,         /* requests of one build that wait or run; then 429 */
     VK_DB_JOBS_BYTES = 128 << 20, /* and their bodies */
-    VK_DB_BUILD_HANDLES = 64,     /* connections of one build; then 429 */
-    VK_DB_STREAMS_MAX = 32,       /* streams of one build open between requests */
-    VK_DB_STREAM_WAIT_MS = 5000,  /* for a free stream, then 429 */
-    VK_DB_STREAM_IDLE_MS = 10000, /* then it is rolled back, as sqld does */
+    VK_DB_RECEIVED_MAX =
+        192 << 20, /* bytes of a build's requests that are coming in or are taken apart; then 429 */
+    VK_DB_RECEIVED_ALL = 1 << 30,    /* of all builds */
+    VK_DB_RECEIVED_LARGE = 64 << 10, /* what is smaller is not counted */
+    VK_DB_BUILD_HANDLES = 64,        /* connections of one build; then 429 */
+    VK_DB_STREAMS_MAX = 32,          /* streams of one build open between requests */
+    VK_DB_STREAM_WAIT_MS = 5000,     /* for a free stream, then 429 */
+    VK_DB_CURSOR_WAIT_MS = 300,      /* for a stream whose cursor is not read any more */
+    VK_DB_STREAM_IDLE_MS = 10000,    /* then it is rolled back, as sqld does */
     VK_DB_EXPIRED_KEEP_MS = 300000,
     VK_DB_EXPIRED_MAX = 64,   /* of one build */
     VK_DB_TURN_MAX_MS = 5000, /* a transaction may hold the turn while others wait; then it is rolled back */
@@ -162,10 +167,11 @@ typedef struct vk_dbt {
     bool turn_taken;
     vk_dbh *turn_owner;          /* once its first statement begins; NULL while the turn is granted only */
     uint32_t sockets;            /* WebSockets that are open */
-    _Atomic size_t socket_bytes; /* of answers, that their peers have not taken yet */
+    _Atomic size_t socket_bytes; /* of answers that their peers have not taken; VK_DB_ANSWERS_MAX */
     bool committing, syncing;
     uint64_t commit_seq, synced_seq; /* commits that are visible, and that are on stable storage */
     _Atomic int64_t heap;            /* of its connections */
+    _Atomic size_t received;         /* bytes of large requests, bodies and their trees */
     _Atomic size_t answers;          /* bytes of large answers on their way */
     vk_list idle;                    /* connections */
     uint32_t n_idle;
@@ -193,9 +199,9 @@ typedef struct vk_dbjob {
     vk_dbmode mode;
     vk_arena *a;
     vk_buf *out;
-    vk_str body; /* to be parsed; p NULL: `p` is there already */
-    size_t n_bytes;
-    vk_str ok_open, error_open;              /* SINGLE: with the response's type still to be written */
+    vk_str body;                /* to be parsed; p NULL: `p` is there already */
+    size_t n_bytes, tree;       /* of its body; of what that was taken apart into, when it is large */
+    vk_str ok_open, error_open; /* SINGLE: with the response's type still to be written */
     void (*answered)(struct vk_dbjob *j);    /* on a worker's thread; status, content_type and out are set */
     void (*lines_ready)(struct vk_dbjob *j); /* CURSOR: `out` is full; the job waits for vk_db_resume */
     vk_pipeline p;
@@ -248,10 +254,11 @@ struct vk_db {
     uint32_t handles, handles_max;
     uint32_t beat; /* of the housekeeper */
     bool dozing;   /* the housekeeper sleeps for long */
-    bool tidy_now; /* a build was closed: it does not wait for its next round */
+    bool tidy_now; /* a build was closed, or a stream left behind: neither waits for its next round */
     _Atomic bool stopping;
-    _Atomic int64_t heap; /* of all connections */
-    pthread_cond_t gone;  /* a thread of the pool has ended */
+    _Atomic int64_t heap;    /* of all connections */
+    _Atomic size_t received; /* of all builds */
+    pthread_cond_t gone;     /* a thread of the pool has ended */
     pthread_t keeper;
     struct vk_worker_slot worker[VK_DB_THREADS_MAX];
     vk_lane *parser; /* of large messages on WebSockets */
@@ -312,7 +319,7 @@ void vk_db_end_stream(vk_dbt *t, vk_stream *s);
 void vk_db_stream_idle(vk_dbt *t, vk_stream *s);
 
 /* ---- socket.c: what a WebSocket has in the driver; from its loop */
-enum { VK_DB_SOCKETS_MAX = 128, VK_DB_SOCKET_BYTES = 128 << 20 }; /* of one build */
+enum { VK_DB_SOCKETS_MAX = 128 }; /* of one build */
 /* Counts a WebSocket; *out_r stays until vk_db_socket_close. VK_E_UNAUTHORIZED, VK_E_BUSY, VK_E_NOMEM:
  * *why_r. */
 VK_MUSTCHECK vk_err vk_db_socket_open(vk_tenant *tenant, vk_dbt **out_r, const char **why_r);
@@ -356,6 +363,10 @@ VK_MUSTCHECK vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **wh
 vk_dbt *vk_db_of_tenant(vk_tenant *tenant);
 /* From any thread: a cursor's lines were taken, it may go on; with `abort` it ends. */
 void vk_db_resume(vk_dbjob *j, bool abort);
+/* Memory for a request of `n` bytes; false: there is too much already. vk_db_unreserve gives it back. From
+ * any thread that holds the build. */
+VK_MUSTCHECK bool vk_db_reserve(vk_dbt *t, size_t n);
+void vk_db_unreserve(vk_dbt *t, size_t n);
 /* The build's files stay where they are until vk_db_let_go. NULL: it is being closed, or there is no memory.
  */
 vk_dbt *vk_db_hold(const char *build);
@@ -413,7 +424,7 @@ VK_MUSTCHECK vk_err vk_db_tmp_name(const char *what, char out[VK_DB_TMP_NAME]);
 VK_MUSTCHECK vk_err vk_db_copy(const char *build, const char *name, const char **why_r);
 
 /* ---- functions.c */
-/* Versions of instr, replace and trim that take time in proportion to the text. An SQLite result code. */
+/* Versions of instr, replace, trim and json_patch whose time is bounded. An SQLite result code. */
 int vk_db_functions(sqlite3 *db);
 
 /* ---- policy.c */

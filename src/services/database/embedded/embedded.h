@@ -24,6 +24,10 @@ void vk_db_cursor(vk_exchange *ex);
  * the exchange over or answers it. */
 void vk_db_websocket(vk_exchange *ex, vk_str protocol);
 
+/* The head of a request that has a body, and ex->principal is its tenant: room for what is to come. Not
+ * VK_OK: answered. */
+VK_MUSTCHECK vk_err vk_db_expect(vk_exchange *ex);
+
 /* vk_service's members of the same names. */
 void vk_db_close_build(const char *build, void (*done)(void *arg), void *arg);
 void vk_db_free_tenant(vk_tenant *t);

@@ -5,7 +5,10 @@
  * two. */
 #include "services/database/embedded/db.h"
 
-enum { TRIM_CHARS_MAX = 256 }; /* characters in the second argument of trim */
+enum {
+    TRIM_CHARS_MAX = 256,       /* characters in the second argument of trim */
+    PATCH_STEPS_MAX = 400000000 /* members of one object × those of the other in json_patch */
+};
 
 static bool continues(char c)
 {
@@ -119,6 +122,13 @@ static void replace(sqlite3_context *c, int n_args, sqlite3_value **v)
 
 enum { LEFT = 1, RIGHT = 2 };
 
+struct set {
+    size_t n;
+    vk_str chars[TRIM_CHARS_MAX];
+    /* Those that begin, or end, with a byte: the first one's number + 1, and the next one's. */
+    uint16_t begins[256], ends[256], next_begins[TRIM_CHARS_MAX], next_ends[TRIM_CHARS_MAX];
+};
+
 /* The characters of a text up to a NUL, as SQLite takes them apart: a byte from 0xC0 on and all that continue
  * it. */
 static size_t characters(vk_str set, vk_str out[TRIM_CHARS_MAX])
@@ -136,39 +146,114 @@ static size_t characters(vk_str set, vk_str out[TRIM_CHARS_MAX])
     return n;
 }
 
-static vk_str trimmed(vk_str s, const vk_str *set, size_t n, int sides)
+static void index_set(struct set *x)
 {
-    for (size_t i = 0; (sides & LEFT) && s.n && i < n; i++)
-        if (set[i].n <= s.n && memcmp(s.p, set[i].p, set[i].n) == 0) {
-            s = (vk_str){s.p + set[i].n, s.n - set[i].n};
-            i = (size_t)-1;
-        }
-    for (size_t i = 0; (sides & RIGHT) && s.n && i < n; i++)
-        if (set[i].n <= s.n && memcmp(s.p + s.n - set[i].n, set[i].p, set[i].n) == 0) {
-            s.n -= set[i].n;
-            i = (size_t)-1;
-        }
-    return s;
+    memset(x->begins, 0, sizeof x->begins);
+    memset(x->ends, 0, sizeof x->ends);
+    for (size_t i = x->n; i-- > 0;) { /* from the last on, so that the first one that fits is found first */
+        vk_str c = x->chars[i];
+        uint16_t *begins = &x->begins[(unsigned char)c.p[0]], *ends = &x->ends[(unsigned char)c.p[c.n - 1]];
+        x->next_begins[i] = *begins;
+        x->next_ends[i] = *ends;
+        *begins = *ends = (uint16_t)(i + 1);
+    }
+}
+
+/* Bytes of the set's character at the front of `s`; 0: none. */
+static size_t at_front(const struct set *x, vk_str s)
+{
+    for (size_t i = s.n ? x->begins[(unsigned char)s.p[0]] : 0; i; i = x->next_begins[i - 1])
+        if (x->chars[i - 1].n <= s.n && memcmp(s.p, x->chars[i - 1].p, x->chars[i - 1].n) == 0)
+            return x->chars[i - 1].n;
+    return 0;
+}
+
+static size_t at_end(const struct set *x, vk_str s)
+{
+    for (size_t i = s.n ? x->ends[(unsigned char)s.p[s.n - 1]] : 0; i; i = x->next_ends[i - 1])
+        if (x->chars[i - 1].n <= s.n &&
+            memcmp(s.p + s.n - x->chars[i - 1].n, x->chars[i - 1].p, x->chars[i - 1].n) == 0)
+            return x->chars[i - 1].n;
+    return 0;
 }
 
 static void trim(sqlite3_context *c, int n_args, sqlite3_value **v)
 {
-    vk_str set[TRIM_CHARS_MAX] = {VK_STR(" ")}, s = text_of(v[0]);
-    size_t n = 1;
-    if (!s.p)
+    struct set set;
+    vk_str s = text_of(v[0]), chars = n_args == 2 ? text_of(v[1]) : VK_STR(" ");
+    int sides = (int)(intptr_t)sqlite3_user_data(c);
+    if (!s.p || !chars.p)
         return;
-    if (n_args == 2) {
-        vk_str chars = text_of(v[1]);
-        if (!chars.p)
-            return;
-        n = characters(vk_str_z(chars.p), set);
-        if (n > TRIM_CHARS_MAX) {
-            sqlite3_result_error(c, "trim takes at most 256 characters to take away", -1);
-            return;
-        }
+    set.n = characters(vk_str_z(chars.p), set.chars);
+    if (set.n > TRIM_CHARS_MAX) {
+        sqlite3_result_error(c, "trim takes at most 256 characters to take away", -1);
+        return;
     }
-    s = trimmed(s, set, n, (int)(intptr_t)sqlite3_user_data(c));
+    index_set(&set);
+    for (size_t n; (sides & LEFT) && (n = at_front(&set, s)); s.n -= n)
+        s.p += n;
+    for (size_t n; (sides & RIGHT) && (n = at_end(&set, s));)
+        s.n -= n;
     sqlite3_result_text64(c, s.p, s.n, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+/* ----------------------------------------------------------------------------------------------- json_patch
+ */
+
+/* SQLite's own does the work, on a connection made for it at the first use: a function that was replaced
+ * cannot be reached on the same one. */
+struct patcher {
+    sqlite3 *db;
+    sqlite3_stmt *st;
+};
+
+static void patcher_free(void *arg)
+{
+    struct patcher *p = arg;
+    sqlite3_finalize(p->st);
+    sqlite3_close(p->db);
+    free(p);
+}
+
+static bool patcher_ready(struct patcher *p)
+{
+    if (p->st)
+        return true;
+    if (!p->db &&
+        sqlite3_open_v2(":memory:", &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK)
+        sqlite3_db_config(p->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 0, 0);
+    return p->db && sqlite3_prepare_v2(p->db, "SELECT json_patch(?1, ?2)", -1, &p->st, NULL) == SQLITE_OK;
+}
+
+static uint64_t colons(vk_str s)
+{
+    uint64_t n = 0;
+    for (const char *p, *end = s.p + s.n; s.n && (p = memchr(s.p, ':', s.n)); n++)
+        s = (vk_str){p + 1, (size_t)(end - p) - 1};
+    return n;
+}
+
+static void json_patch(sqlite3_context *c, int n, sqlite3_value **v)
+{
+    struct patcher *p = sqlite3_user_data(c);
+    VK_UNUSED(n);
+    if (colons(text_of(v[0])) * colons(text_of(v[1])) > PATCH_STEPS_MAX) {
+        sqlite3_result_error(c, "json_patch takes objects of about 20000 members", -1);
+        return;
+    }
+    if (!patcher_ready(p) || sqlite3_bind_value(p->st, 1, v[0]) != SQLITE_OK ||
+        sqlite3_bind_value(p->st, 2, v[1]) != SQLITE_OK) {
+        sqlite3_result_error_nomem(c);
+        return;
+    }
+    if (sqlite3_step(p->st) == SQLITE_ROW) {
+        sqlite3_result_value(c, sqlite3_column_value(p->st, 0));
+        sqlite3_result_subtype(c, 'J'); /* so that json_array and the like take it as JSON */
+    } else {
+        sqlite3_result_error(c, sqlite3_errmsg(p->db), -1);
+    }
+    sqlite3_reset(p->st);
+    sqlite3_clear_bindings(p->st);
 }
 
 int vk_db_functions(sqlite3 *db)
@@ -186,5 +271,10 @@ int vk_db_functions(sqlite3 *db)
         rc = sqlite3_create_function(db, functions[i].name, functions[i].args,
                                      SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
                                      (void *)(intptr_t)functions[i].sides, functions[i].run, NULL, NULL);
-    return rc;
+    struct patcher *p = rc == SQLITE_OK ? calloc(1, sizeof *p) : NULL;
+    if (!p)
+        return rc == SQLITE_OK ? SQLITE_NOMEM : rc;
+    return sqlite3_create_function_v2(db, "json_patch", 2,
+                                      SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, p, json_patch,
+                                      NULL, NULL, patcher_free); /* frees it also when it fails */
 }

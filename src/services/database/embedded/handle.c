@@ -106,14 +106,17 @@ int vk_db_fence(sqlite3 *db)
         {SQLITE_LIMIT_COMPOUND_SELECT, 500},
         {SQLITE_LIMIT_VDBE_OP, 2000000},
         {SQLITE_LIMIT_FUNCTION_ARG, 127},
-        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 2000}, /* matching recurses, and takes pattern × text steps */
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH,
+         500}, /* matching recurses, and takes pattern × text steps at once */
         {SQLITE_LIMIT_TRIGGER_DEPTH, 100},
         {SQLITE_LIMIT_WORKER_THREADS, 0},
         {SQLITE_LIMIT_VARIABLE_NUMBER, 32766},
     };
     for (size_t i = 0; i < VK_COUNT(limits); i++)
         sqlite3_limit(db, limits[i].id, limits[i].value);
-    int rc = sqlite3_exec(db, "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
+    /* trusted_schema: the schema and the SQL have the same author here, the authorizer looks at triggers and
+     * views too, and without it FTS5 tables cannot be kept by triggers. */
+    int rc = sqlite3_exec(db, "PRAGMA trusted_schema = ON; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK)

@@ -23,6 +23,57 @@ static void refuse_kind(vk_exchange *ex, vk_err e, const char *why)
            why);
 }
 
+/* ---- what comes in */
+
+struct coming {
+    vk_dbt *t;
+    size_t n;
+};
+
+/* The exchange ends; it still holds the build. */
+static void came(void *arg)
+{
+    struct coming *c = arg;
+    vk_db_unreserve(c->t, c->n);
+}
+
+/* What the client says it will send; the most that it may when it does not say. */
+static size_t announced(const vk_exchange *ex)
+{
+    int64_t n;
+    vk_str length = vk_request_header(ex, VK_STR("Content-Length"));
+    if (!length.p)
+        return vk_request_header(ex, VK_STR("Transfer-Encoding")).p ? VK_HRANA_BODY_MAX : 0;
+    return vk_str_to_i64(length, &n) == VK_OK && n >= 0 && n <= VK_HRANA_BODY_MAX ? (size_t)n : 0;
+}
+
+vk_err vk_db_expect(vk_exchange *ex)
+{
+    size_t n = announced(ex);
+    if (n < VK_DB_RECEIVED_LARGE)
+        return VK_OK;
+    const char *why = "Too much is being sent for this build at once; try again";
+    struct coming *c = VK_NEW(ex->arena, struct coming);
+    vk_dbt *t = NULL;
+    if (c) {
+        pthread_mutex_lock(&vk_db.mu);
+        t = vk_db_of_tenant(ex->principal);
+        pthread_mutex_unlock(&vk_db.mu);
+    }
+    vk_err e = t ? VK_OK : VK_E_NOMEM;
+    if (e == VK_OK && !vk_db_reserve(t, n))
+        e = VK_E_BUSY;
+    if (e == VK_OK) {
+        *c = (struct coming){t, n};
+        e = vk_arena_cleanup(ex->arena, came, c);
+        if (e != VK_OK)
+            came(c);
+    }
+    if (e != VK_OK)
+        refuse_kind(ex, e, e == VK_E_BUSY ? why : "Out of memory");
+    return e;
+}
+
 /* ---- pipelines */
 
 struct pipeline {

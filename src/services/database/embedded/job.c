@@ -39,6 +39,7 @@ void vk_db_answer(vk_dbjob *j, int status, const char *content_type)
     }
     j->status = status;
     j->content_type = content_type;
+    vk_db_unreserve(j->t, j->tree);
     j->answered(j);
 }
 
@@ -61,9 +62,10 @@ static void end_stream(vk_dbjob *j)
 /* A cursor whose first lines are out can only be cut off; `out` is the receiver's by now. */
 static bool cut_off(vk_dbjob *j, int status)
 {
-    if (j->begun)
-        vk_db_answer(j, status, NULL);
-    return j->begun;
+    bool begun = j->begun;
+    if (begun)
+        vk_db_answer(j, status, NULL); /* and the job is gone */
+    return begun;
 }
 
 static void answer_text(vk_dbjob *j, vk_str text)
@@ -298,9 +300,16 @@ static bool finish(vk_dbjob *j)
 static bool parse(vk_dbjob *j)
 {
     vk_str why;
+    size_t before = vk_arena_used(j->a);
     vk_err e = j->mode == VK_DB_CURSOR ? vk_hrana_parse_cursor(j->a, j->body, &j->p, &why)
                                        : vk_hrana_parse(j->a, j->body, &j->p, &why);
+    size_t tree = vk_arena_used(j->a) - before;
+    if (e == VK_OK && !vk_db_reserve(j->t, tree)) {
+        answer_kind(j, VK_E_BUSY, "The requests of this build take too much memory; try again");
+        return false;
+    }
     if (e == VK_OK) {
+        j->tree = tree;
         j->parsed = true;
         return true;
     }

@@ -57,8 +57,10 @@ void vk_db_stream_drop(vk_dbt *t, vk_stream *s)
     pthread_mutex_lock(&vk_db.mu);
     bool now = !s->busy && !s->h;
     s->dropped = true;
-    if (!now)
+    if (!now) {
+        vk_db.tidy_now = true;
         pthread_cond_signal(&vk_db.tick);
+    }
     pthread_mutex_unlock(&vk_db.mu);
     if (now)
         free(s);

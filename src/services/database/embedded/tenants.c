@@ -85,6 +85,25 @@ void vk_db_closed_if_done(vk_dbt *t)
     pthread_mutex_lock(&vk_db.mu);
 }
 
+void vk_db_unreserve(vk_dbt *t, size_t n)
+{
+    if (n < VK_DB_RECEIVED_LARGE)
+        return;
+    atomic_fetch_sub(&t->received, n);
+    atomic_fetch_sub(&vk_db.received, n);
+}
+
+bool vk_db_reserve(vk_dbt *t, size_t n)
+{
+    if (n < VK_DB_RECEIVED_LARGE)
+        return true;
+    bool room = atomic_fetch_add(&t->received, n) + n <= VK_DB_RECEIVED_MAX;
+    room = atomic_fetch_add(&vk_db.received, n) + n <= VK_DB_RECEIVED_ALL && room;
+    if (!room)
+        vk_db_unreserve(t, n);
+    return room;
+}
+
 vk_dbt *vk_db_hold(const char *build)
 {
     pthread_mutex_lock(&vk_db.mu);
@@ -216,10 +235,13 @@ static void overdue(vk_dbt *t, int64_t now)
     }
     vk_list_splice(&late, &t->queue); /* in front of those that have not begun */
     vk_list_splice(&t->queue, &late);
-    for (vk_list *n; (n = t->waiting_stream.next) != &t->waiting_stream;) {
+    /* A baton whose cursor waits for its client to read: that client has most likely stopped reading. */
+    int64_t cursor_wait = vk_list_empty(&t->waiting_drain) ? VK_DB_STREAM_WAIT_MS : VK_DB_CURSOR_WAIT_MS;
+    for (vk_list *n = t->waiting_stream.next, *next; n != &t->waiting_stream; n = next) {
         vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
-        if (!t->closed && now - j->set_aside_ms < VK_DB_STREAM_WAIT_MS)
-            break;
+        next = n->next;
+        if (!t->closed && now - j->set_aside_ms < (j->p.baton.p ? cursor_wait : VK_DB_STREAM_WAIT_MS))
+            continue;
         j->stream_timeout = true;
         vk_list_remove(n);
         vk_list_push(&t->queue, n);

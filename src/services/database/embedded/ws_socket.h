@@ -12,7 +12,6 @@ enum {
     VK_SOCKET_FAILED_MAX = 128,         /* ids whose opening was refused, until they are closed */
     VK_SOCKET_WAITING_MAX = 256,        /* requests that are not answered: past it nothing is read… */
     VK_SOCKET_WAITING_BYTES = 32 << 20, /* …and past so many bytes of them */
-    VK_SOCKET_UNREAD_MAX = 32 << 20,    /* bytes of answers that the peer has not taken */
     VK_SOCKET_SMALL = 4096,             /* an answer that is sent all the same */
     VK_SOCKET_HELLO_MS = 10000,         /* for the first message */
     VK_SOCKET_CHECK_MS = 400,           /* between two looks at the key of an idle socket */
@@ -59,7 +58,8 @@ typedef struct vk_socket_message {
     vk_str why;
     bool malformed;
     vk_err e;
-    vk_list node; /* in its stream's queue */
+    size_t n_bytes; /* of the text and what it was taken apart into, once it is in a queue */
+    vk_list node;   /* in its stream's queue */
     vk_socket_stream *stream;
     vk_dbjob job;
     vk_buf out;

@@ -50,14 +50,14 @@ static void answer(vk_socket_message *q)
     const vk_dbjob *j = &q->job;
     bool protocol = j->status == 400 && vk_str_eqz(VK_STR("text/plain"), j->content_type);
     vk_socket_account(k);
-    size_t unread = k->counted + q->out.n, of_build = atomic_load(&k->t->socket_bytes) + q->out.n;
+    size_t unread = atomic_load(&k->t->socket_bytes) + q->out.n;
     if (protocol)
         vk_socket_fail(k, VK_WS_POLICY, vk_buf_view(&q->out));
     else if (q->out.err || q->out.n == 0)
         vk_socket_fail(k, VK_WS_INTERNAL, VK_STR("Out of memory"));
     else if (j->p.closes && j->status == 200)
         answer_ok(k, q->m.request_id, "close_stream");
-    else if (q->out.n > VK_SOCKET_SMALL && (unread > VK_SOCKET_UNREAD_MAX || of_build > VK_DB_SOCKET_BYTES))
+    else if (q->out.n > VK_SOCKET_SMALL && unread > VK_DB_ANSWERS_MAX)
         answer_error(k, q->m.request_id, "RESPONSE_TOO_LARGE",
                      VK_STR("Response is too large: the answers before it were not read yet"));
     else
@@ -89,7 +89,8 @@ static void end_stream(vk_socket *k, vk_socket_stream *st)
 static void forget(vk_socket_message *q)
 {
     q->k->waiting--;
-    q->k->waiting_bytes -= q->text.n;
+    q->k->waiting_bytes -= q->n_bytes;
+    vk_db_unreserve(q->k->t, q->n_bytes);
     vk_list_remove(&q->node);
     vk_socket_free_message(q);
 }
@@ -354,15 +355,23 @@ static void open_stream(vk_socket *k, const vk_message *m)
                  : VK_STR("This connection has 128 streams open, which is the limit; close one first"));
 }
 
-/* Behind what its stream still has to do. The message is the queue's. */
-static void enqueue(vk_socket_message *q, vk_socket_stream *st)
+/* Behind what its stream still has to do. The message is the queue's; false: it is not, and was answered. */
+static bool enqueue(vk_socket_message *q, vk_socket_stream *st)
 {
     vk_socket *k = q->k;
+    size_t n = q->text.n + vk_arena_used(q->a);
+    if (q->m.type != VK_M_CLOSE_STREAM && !vk_db_reserve(k->t, n)) {
+        answer_error(k, q->m.request_id, "TRANSACTION_BUSY",
+                     VK_STR("The requests of this build take too much memory; try again"));
+        return false;
+    }
+    q->n_bytes = q->m.type != VK_M_CLOSE_STREAM ? n : 0;
     q->stream = st;
     vk_list_push(&st->queue, &q->node);
     k->waiting++;
-    k->waiting_bytes += q->text.n;
+    k->waiting_bytes += q->n_bytes;
     run_next(k, st);
+    return true;
 }
 
 /* True: the message is a queue's. */
@@ -398,8 +407,7 @@ static bool on_stream(vk_socket_message *q)
                      VK_STR("The request needs more memory than one request may use"));
     if (e != VK_OK)
         return false;
-    enqueue(q, st);
-    return true;
+    return enqueue(q, st);
 }
 
 void vk_socket_request(vk_socket_message *q)
