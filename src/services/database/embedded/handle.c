@@ -114,9 +114,7 @@ int vk_db_fence(sqlite3 *db)
     };
     for (size_t i = 0; i < VK_COUNT(limits); i++)
         sqlite3_limit(db, limits[i].id, limits[i].value);
-    /* trusted_schema: the schema and the SQL have the same author here, the authorizer looks at triggers and
-     * views too, and without it FTS5 tables cannot be kept by triggers. */
-    int rc = sqlite3_exec(db, "PRAGMA trusted_schema = ON; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
+    int rc = sqlite3_exec(db, "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK)
@@ -140,8 +138,8 @@ static int set_up(sqlite3 *db)
     rc = sqlite3_exec(db, text, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = vk_db_fence(db);
-    /* Here the authorizer judges what triggers and views call as well. Without trust SQLite 3.40 refuses FTS5
-     * tables in triggers, which is how a search index is kept. */
+    /* The schema and the SQL have the same author here, the authorizer looks at triggers and views too, and
+     * without it FTS5 tables cannot be kept by triggers. */
     return rc == SQLITE_OK ? sqlite3_exec(db, "PRAGMA trusted_schema = ON", NULL, NULL, NULL) : rc;
 }
 
