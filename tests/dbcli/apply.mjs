@@ -159,7 +159,9 @@ export async function apply(daemon) {
     const { binary, sleep } = await import('../lib/daemon.mjs')
     const p = spawn(binary, ['db', 'apply', 'apply-killed', dir, '--data', daemon.data], { stdio: 'ignore' })
     const over = new Promise((r) => p.on('close', (code, signal) => r(signal)))
-    await sleep(250)
+    const begun = async () => (await daemon.admin('GET', '/api/v1/builds/apply-killed/services/database/snapshots')).json().snapshots.length > 0
+    while (!(await begun())) await sleep(2) // it takes one right before its first file
+    await sleep(20)
     p.kill('SIGKILL')
     assertSame(await over, 'SIGKILL', 'it had ended before')
     assertSame(await rows(daemon, token, 'SELECT count(*) FROM sqlite_schema'), [[0]], 'something of it is there')
