@@ -65,6 +65,8 @@ def skipped(path):
 
 def role(path):
     path = re.sub(r"(^|/)builds/[^/]+", r"\1builds/<id>", path)
+    path = re.sub(r"(/tmp/\w+)-[0-9a-f]{16}", r"\1", path)
+    path = re.sub(r"/snapshot\.[0-9-]+\.[am]\.", "/snapshot.", path)
     return path or "(above the data folder)"
 
 

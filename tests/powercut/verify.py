@@ -1,4 +1,5 @@
 """What must be true of a disk image, given what was acknowledged at the cut."""
+import glob
 import os
 import sqlite3
 
@@ -13,6 +14,7 @@ class Promises:
         self.cut = cut
         self.builds, self.rows, self.tables, self.revoked, self.deleted, self.maybe_gone, self.maybe_revoked = {}, {}, set(), set(), set(), set(), set()
         self.started_rows, self.token = {}, None
+        self.snapshot = self.restored = self.maybe_restored = False
         for a in journal.acks:
             done, begun = a.at <= cut, a.began <= cut
             if a.kind == "row" and begun:
@@ -21,6 +23,10 @@ class Promises:
                 (self.revoked if done else self.maybe_revoked).add(a.build)
             if a.kind == "delete" and begun:
                 (self.deleted if done else self.maybe_gone).add(a.build)
+            if a.kind == "restore" and begun:
+                self.restored, self.maybe_restored = done, True
+            if a.kind == "snapshot":
+                self.snapshot |= done
             if not done:
                 continue
             if a.kind == "ready":
@@ -37,10 +43,57 @@ class Promises:
 
     def key(self):
         return (tuple(sorted(self.builds)), tuple((b, len(r)) for b, r in sorted(self.rows.items())), tuple(sorted(self.revoked)),
-                tuple(sorted(self.deleted)), bool(self.token), tuple(sorted(self.tables)))
+                tuple(sorted(self.deleted)), bool(self.token), tuple(sorted(self.tables)), self.snapshot, self.restored, self.maybe_restored)
 
 
 def _rows_wrong(build, got, promises):
+    if build == "snap" and promises.maybe_restored:
+        return _restored_wrong(got, promises)
+    return _plain_rows_wrong(build, got, promises)
+
+
+def _restored_wrong(got, promises):
+    """In the middle of a restore: what was before, or what the snapshot has. Afterwards the latter, and what came since."""
+    kept, undone = set(workload.SNAP["kept"]), set(workload.SNAP["undone"])
+    ids = set(got)
+    for i, v in got.items():
+        if v != workload.value_of("snap", i, 300):
+            return "snap: row %d holds something else" % i
+    if ids == kept | undone and not promises.restored:
+        return ""
+    lost = (kept | {i for i in promises.rows["snap"] if i in workload.SNAP["after"]}) - ids
+    if lost:
+        return "snap: after the restore the rows %s are lost" % sorted(lost)
+    if ids & undone:
+        return "snap: the rows %s are there again" % sorted(ids & undone)
+    return ""
+
+
+def _snapshots_wrong(folder, database, promises):
+    """Every snapshot there is whole and of its moment; one that was promised, or that a restore has made, is there."""
+    want = {"kept": set(workload.SNAP["kept"]), "before-restore": set(workload.SNAP["kept"]) | set(workload.SNAP["undone"])}
+    found = set()
+    for path in glob.glob(os.path.join(folder, "snapshot.*")):
+        name = path.rpartition(".")[2]
+        if name.endswith("-wal") or name.endswith("-shm"):
+            continue
+        c = sqlite3.connect(path)
+        try:
+            if c.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+                return "snap: the snapshot %s is damaged" % name
+            if {i for i, in c.execute("SELECT id FROM t")} != want[name]:
+                return "snap: the snapshot %s has other rows" % name
+        finally:
+            c.close()
+        found.add(name)
+    if promises.snapshot and "kept" not in found:
+        return "snap: the acknowledged snapshot is lost"
+    if promises.maybe_restored and not database & want["before-restore"] - want["kept"] and "before-restore" not in found:
+        return "snap: it was restored, and what was before is lost"
+    return ""
+
+
+def _plain_rows_wrong(build, got, promises):
     for i, size in promises.rows.get(build, {}).items():
         if i not in got:
             return "%s: acknowledged row %d is lost" % (build, i)
@@ -61,7 +114,9 @@ def _one_file(path, build, promises):
         there = c.execute("SELECT count(*) FROM sqlite_schema WHERE name = 't'").fetchone()[0]
         if not there:
             return "%s: the acknowledged table is lost" % build if build in promises.tables else ""
-        return _rows_wrong(build, dict(c.execute("SELECT id, v FROM t")), promises)
+        got = dict(c.execute("SELECT id, v FROM t"))
+        return _rows_wrong(build, got, promises) or \
+            (_snapshots_wrong(os.path.dirname(path), set(got), promises) if build == "snap" else "")
     finally:
         c.close()
 

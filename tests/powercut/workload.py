@@ -16,7 +16,7 @@ class Ack:
 
 
 class Journal:
-    """All acknowledgements, by kind: ready, build, table, row, revoke, delete."""
+    """All acknowledgements, by kind: ready, build, table, row, revoke, delete, snapshot, restore."""
 
     def __init__(self):
         self.acks, self.mu = [], threading.Lock()
@@ -109,12 +109,26 @@ def run(make_daemon, heavy):
     parallel((rows, d, journal, "one", one, range(30, 40), 300, failures),
              (rows, d, journal, "two", two, range(30, 40), 300, failures))
     create(d, "late")
+    restore(d, journal, create(d, "snap"), failures)
     d.kill()
     d = start()
     rows(d, journal, "two", two, range(40, 46), 300, failures)
     journal.do("revoke", "late", "late", lambda: d.cli("build", "revoke", "late"))
     d.kill()
     return journal, failures, env
+
+
+# Rows of the build "snap" that its snapshot has, that are there when it is restored, and that come afterwards.
+SNAP = {"kept": range(1, 10), "undone": range(10, 20), "after": range(20, 24)}
+
+
+def restore(d, journal, token, failures):
+    """One after the other, so that each state is known: rows, a snapshot, more rows, back to the snapshot, more rows."""
+    rows(d, journal, "snap", token, SNAP["kept"], 300, failures)
+    journal.do("snapshot", "snap", "kept", lambda: d.cli("db", "snapshot", "snap", "--name", "kept"))
+    rows(d, journal, "snap", token, SNAP["undone"], 300, failures)
+    journal.do("restore", "snap", "kept", lambda: d.cli("db", "restore", "snap", "kept"))
+    rows(d, journal, "snap", token, SNAP["after"], 300, failures)
 
 
 # What `build delete` wants to be sure.
