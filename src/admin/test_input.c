@@ -190,11 +190,49 @@ static void idem_keys(void **state)
     assert_false(vk_idem_ok(VK_STR("\xc3\xa4")));
 }
 
+static void snapshots(void **state)
+{
+    VK_UNUSED(state);
+    static const struct {
+        const char *body, *name; /* NULL: refused */
+        bool automatic;
+    } cases[] = {
+        {"", "", false},
+        {"{}", "", false},
+        {"{\"name\":null}", "", false},
+        {"{\"name\":\"a\"}", "a", false},
+        {"{\"automatic\":true,\"name\":\"../a\"}", "../a", true}, /* the service judges it */
+        {"[]", NULL, false},
+        {"{", NULL, false},
+        {"{\"name\":7}", NULL, false},
+        {"{\"name\":\"\"}", NULL, false},
+        {"{\"automatic\":1}", NULL, false},
+        {"{\"Name\":\"a\"}", NULL, false},
+        {"{\"name\":\"a\",\"name\":\"b\"}", NULL, false},
+    };
+    for (size_t i = 0; i < VK_COUNT(cases); i++) {
+        vk_arena *a = vk_arena_new(1 << 20);
+        const char *why = NULL;
+        vk_str name;
+        bool automatic;
+        vk_err e = vk_snapshot_parse(a, vk_str_z(cases[i].body), &name, &automatic, &why);
+        assert_int_equal(e, cases[i].name ? VK_OK : VK_E_INVALID);
+        if (e == VK_OK) {
+            assert_true(vk_str_eqz(name, cases[i].name));
+            assert_int_equal(automatic, cases[i].automatic);
+        } else {
+            assert_true(why && strlen(why) > 10);
+        }
+        vk_arena_free(a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(refused),     cmocka_unit_test(taken),
                                        cmocka_unit_test(put_origins), cmocka_unit_test(digests),
-                                       cmocka_unit_test(fits),        cmocka_unit_test(idem_keys)};
+                                       cmocka_unit_test(fits),        cmocka_unit_test(idem_keys),
+                                       cmocka_unit_test(snapshots)};
     if (vk_digest_init() != VK_OK)
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@ static const vk_route table[] = {
     {"GET", "/api/v1/builds/{}", 0, VK_AUTH_TOKEN, NULL},
     {"DELETE", "/api/v1/builds/{}", 0, VK_AUTH_TOKEN, NULL},
     {"GET", "/api/v1/builds/{}/services/{}/export", 0, VK_AUTH_TOKEN, NULL},
+    {"GET", "/api/v1/builds/{}/services/{}/snapshots/{}/diff", 0, VK_AUTH_TOKEN, NULL},
 };
 
 static void finds(void **state)
@@ -20,28 +21,30 @@ static void finds(void **state)
     static const struct {
         const char *method, *path;
         int row; /* -1: no such path; -2: not with this method */
-        const char *a, *b, *allow;
+        const char *a, *b, *allow, *c;
     } cases[] = {
-        {"GET", "/api/v1/builds", 0, NULL, NULL, NULL},
-        {"HEAD", "/api/v1/builds", 0, NULL, NULL, NULL},
-        {"POST", "/api/v1/builds", 1, NULL, NULL, NULL},
-        {"GET", "/api/v1/builds/demo", 2, "demo", NULL, NULL},
-        {"DELETE", "/api/v1/builds/demo", 3, "demo", NULL, NULL},
-        {"GET", "/api/v1/builds/a/services/database/export", 4, "a", "database", NULL},
-        {"GET", "/api/v1/builds/%2e%2e", 2, "%2e%2e", NULL, NULL},
-        {"GET", "/api/v1/builds/", -1, NULL, NULL, NULL},
-        {"GET", "/api/v1/builds//", -1, NULL, NULL, NULL},
-        {"GET", "/api/v1/builds/demo/", -1, NULL, NULL, NULL},
-        {"GET", "/api/v1/builds/a/services//export", -1, NULL, NULL, NULL},
-        {"GET", "/api/v1/builds/a/b", -1, NULL, NULL, NULL},
-        {"GET", "/api/v1", -1, NULL, NULL, NULL},
-        {"GET", "/", -1, NULL, NULL, NULL},
-        {"GET", "", -1, NULL, NULL, NULL},
-        {"GET", "/API/v1/builds", -1, NULL, NULL, NULL},
-        {"GET", "api/v1/builds", -1, NULL, NULL, NULL},
-        {"PUT", "/api/v1/builds", -2, NULL, NULL, "GET, POST"},
-        {"get", "/api/v1/builds", -2, NULL, NULL, "GET, POST"},
-        {"POST", "/api/v1/builds/x", -2, NULL, NULL, "GET, DELETE"},
+        {"GET", "/api/v1/builds", 0, NULL, NULL, NULL, NULL},
+        {"HEAD", "/api/v1/builds", 0, NULL, NULL, NULL, NULL},
+        {"POST", "/api/v1/builds", 1, NULL, NULL, NULL, NULL},
+        {"GET", "/api/v1/builds/demo", 2, "demo", NULL, NULL, NULL},
+        {"DELETE", "/api/v1/builds/demo", 3, "demo", NULL, NULL, NULL},
+        {"GET", "/api/v1/builds/a/services/database/export", 4, "a", "database", NULL, NULL},
+        {"GET", "/api/v1/builds/a/services/database/snapshots/x.y/diff", 5, "a", "database", NULL, "x.y"},
+        {"GET", "/api/v1/builds/a/services/database/snapshots//diff", -1, NULL, NULL, NULL, NULL},
+        {"GET", "/api/v1/builds/%2e%2e", 2, "%2e%2e", NULL, NULL, NULL},
+        {"GET", "/api/v1/builds/", -1, NULL, NULL, NULL, NULL},
+        {"GET", "/api/v1/builds//", -1, NULL, NULL, NULL, NULL},
+        {"GET", "/api/v1/builds/demo/", -1, NULL, NULL, NULL, NULL},
+        {"GET", "/api/v1/builds/a/services//export", -1, NULL, NULL, NULL, NULL},
+        {"GET", "/api/v1/builds/a/b", -1, NULL, NULL, NULL, NULL},
+        {"GET", "/api/v1", -1, NULL, NULL, NULL, NULL},
+        {"GET", "/", -1, NULL, NULL, NULL, NULL},
+        {"GET", "", -1, NULL, NULL, NULL, NULL},
+        {"GET", "/API/v1/builds", -1, NULL, NULL, NULL, NULL},
+        {"GET", "api/v1/builds", -1, NULL, NULL, NULL, NULL},
+        {"PUT", "/api/v1/builds", -2, NULL, NULL, "GET, POST", NULL},
+        {"get", "/api/v1/builds", -2, NULL, NULL, "GET, POST", NULL},
+        {"POST", "/api/v1/builds/x", -2, NULL, NULL, "GET, DELETE", NULL},
     };
     for (size_t i = 0; i < VK_COUNT(cases); i++) {
         const vk_route *r = NULL;
@@ -59,6 +62,7 @@ static void finds(void **state)
             assert_ptr_equal(r, &table[cases[i].row]);
             assert_true(!cases[i].a || vk_str_eqz(p[0], cases[i].a));
             assert_true(!cases[i].b || vk_str_eqz(p[1], cases[i].b));
+            assert_true(!cases[i].c || vk_str_eqz(p[2], cases[i].c));
         }
     }
 }

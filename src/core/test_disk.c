@@ -144,6 +144,38 @@ static void folders(void **state)
     assert_int_equal(vk_disk_remove_dir(f->fd, "deep"), VK_OK);
 }
 
+static void names_and_copies(void **state)
+{
+    struct folder *f = *state;
+    struct stat a, b;
+    bool moved = true;
+    assert_int_equal(vk_disk_replace(f->fd, "one", VK_STR("1"), 0600), VK_OK);
+    assert_int_equal(vk_disk_copy(f->fd, "one", "two", 0640), VK_OK);
+    assert_true(holds(f->fd, "two", VK_STR("1")));
+    assert_int_equal(vk_disk_copy(f->fd, "one", "two", 0600), VK_E_CONFLICT);
+    assert_int_equal(vk_disk_copy(f->fd, "none", "three", 0600), VK_E_NOT_FOUND);
+    assert_int_equal(faccessat(f->fd, "three", F_OK, 0), -1);
+    assert_int_equal(symlinkat("one", f->fd, "ln"), 0);
+    assert_int_not_equal(vk_disk_copy(f->fd, "ln", "three", 0600), VK_OK);
+    assert_int_not_equal(vk_disk_move(f->fd, "ln", "three", &moved), VK_OK);
+    assert_false(moved);
+    assert_int_equal(vk_disk_link(f->fd, "one", "three"), VK_OK);
+    assert_int_equal(fstatat(f->fd, "one", &a, 0), 0);
+    assert_int_equal(fstatat(f->fd, "three", &b, 0), 0);
+    assert_int_equal(a.st_ino, b.st_ino);
+    assert_int_equal(vk_disk_link(f->fd, "one", "three"), VK_E_CONFLICT);
+    assert_int_equal(vk_disk_replace(f->fd, "one", VK_STR("new"), 0600), VK_OK);
+    assert_true(holds(f->fd, "three", VK_STR("1")));
+    assert_int_equal(vk_disk_move(f->fd, "one", "two", &moved), VK_OK);
+    assert_true(moved && holds(f->fd, "two", VK_STR("new")));
+    assert_int_equal(faccessat(f->fd, "one", F_OK, 0), -1);
+    assert_int_equal(vk_disk_move(f->fd, "one", "two", &moved), VK_E_NOT_FOUND);
+    assert_false(moved);
+    assert_int_equal(vk_disk_remove(f->fd, "two"), VK_OK);
+    assert_int_equal(vk_disk_remove(f->fd, "two"), VK_OK);
+    assert_int_equal(faccessat(f->fd, "two", F_OK, 0), -1);
+}
+
 static void kinds(void **state)
 {
     VK_UNUSED(state);
@@ -162,6 +194,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(failures_leave_the_old_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reading, set_up, tear_down),
         cmocka_unit_test_setup_teardown(folders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(names_and_copies, set_up, tear_down),
         cmocka_unit_test(kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
