@@ -81,6 +81,33 @@ typedef struct vk_export {
     const char *content_type, *file_name;
 } vk_export;
 
+/* What can be asked about the snapshots of a build's data: copies that a service keeps beside it. */
+typedef enum vk_snap_op {
+    VK_SNAP_LIST,
+    VK_SNAP_TAKE,
+    VK_SNAP_RESTORE, /* the data becomes the snapshot's; what it was before becomes a snapshot itself */
+    VK_SNAP_DIFF,    /* what has changed since the snapshot, or until the snapshot `other` */
+    VK_SNAP_DELETE,
+} vk_snap_op;
+
+enum { VK_SNAP_NAME_MAX = 64, VK_SNAP_WHY_MAX = 400, VK_SNAP_ROWS_MAX = 100 };
+
+/* The asker's memory until `done`. */
+typedef struct vk_snap_ask {
+    vk_job job; /* the service's, as is `task` */
+    void *task;
+    vk_snap_op op;
+    char build[VK_BUILD_ID_MAX + 1];
+    vk_str snapshot; /* RESTORE, DIFF, DELETE: an id or the name of one; of a request, so of any bytes */
+    vk_str other;    /* DIFF: likewise; empty: the data as it is now */
+    vk_str name;    /* TAKE: what people call it, or why it was taken; checked by the service; may be empty */
+    bool automatic; /* TAKE: may be replaced by a later one when there are too many */
+    int64_t rows;   /* DIFF: rows shown as examples, a table and kind of change */
+    vk_buf *out;    /* a JSON object is appended on VK_OK */
+    char why[VK_SNAP_WHY_MAX]; /* a sentence for people otherwise */
+    void (*done)(struct vk_snap_ask *ask, vk_err e);
+} vk_snap_ask;
+
 typedef struct vk_service {
     const char *name;   /* "database"; folder, admin path and metadata use it */
     const char *vendor; /* "Turso", for people */
@@ -112,6 +139,16 @@ typedef struct vk_service {
      * VK_OK the fd is the receiver's. *why is a static text. May be NULL: nothing to export. */
     void (*export_data)(const char *build,
                         void (*done)(void *arg, vk_err e, const vk_export *x, const char *why), void *arg);
+
+    /* Snapshots of the build's data. On the metadata lane, for a build that is not being deleted: from here
+     * until `done` (any thread, perhaps inside the call) a deletion waits for it. A build's keys stay as they
+     * are; while a restore takes place its requests wait, or are refused in a way that clients try again.
+     * NULL: the service keeps none. */
+    void (*snapshots)(vk_snap_ask *ask);
+
+    /* What was done to the schema of the build's data, as a JSON object into `out`. Reads a file; any thread.
+     * NULL: the service has no such record. */
+    vk_err (*schema_log)(const char *build, vk_buf *out);
 } vk_service;
 
 /* Puts a pointer to the struct into a linker section; vk_services walks it. */

@@ -15,6 +15,13 @@ static const vk_route routes[] = {
     {"POST", "/api/v1/builds/{}/revoke", 0, VK_AUTH_TOKEN, vk_admin_build_revoke},
     {"GET", "/api/v1/builds/{}/env", 0, VK_AUTH_TOKEN, vk_admin_build_env},
     {"GET", "/api/v1/builds/{}/services/{}/export", 0, VK_AUTH_TOKEN, vk_admin_export},
+    {"GET", "/api/v1/builds/{}/services/{}/ddl", 0, VK_AUTH_TOKEN, vk_admin_schema_log},
+    {"GET", "/api/v1/builds/{}/services/{}/snapshots", 0, VK_AUTH_TOKEN, vk_admin_snapshot_list},
+    {"POST", "/api/v1/builds/{}/services/{}/snapshots", 4 * 1024, VK_AUTH_TOKEN, vk_admin_snapshot_take},
+    {"DELETE", "/api/v1/builds/{}/services/{}/snapshots/{}", 0, VK_AUTH_TOKEN, vk_admin_snapshot_delete},
+    {"POST", "/api/v1/builds/{}/services/{}/snapshots/{}/restore", 0, VK_AUTH_TOKEN,
+     vk_admin_snapshot_restore},
+    {"GET", "/api/v1/builds/{}/services/{}/snapshots/{}/diff", 0, VK_AUTH_TOKEN, vk_admin_snapshot_diff},
 };
 
 static const char page_csp[] =

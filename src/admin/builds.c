@@ -3,7 +3,6 @@
 #include "core/clock.h"
 #include "core/random.h"
 #include "handoff/env.h"
-#include "http/uri.h"
 
 enum { LIST_DEFAULT = 100, LIST_MAX = 500, RANDOM_ID = 10, RANDOM_TRIES = 4 };
 
@@ -250,22 +249,11 @@ static void list_work(vk_call *c)
     vk_call_finish(c, 200);
 }
 
-/* The query's value, or VK_STR_NONE. False: it cannot be decoded; answered. */
-static bool query(vk_call *c, const char *name, vk_str *out_r)
-{
-    *out_r = VK_STR_NONE;
-    vk_err e = vk_query_get(c->ex->arena, c->ex->query, vk_str_z(name), out_r);
-    if (e == VK_OK || e == VK_E_NOT_FOUND)
-        return true;
-    (void)vk_admin_error(c->ex, e, "The query parameter \"%s\" is not well-formed", name);
-    return false;
-}
-
 void vk_admin_build_list(vk_call *c)
 {
     vk_str after, limit;
     int64_t n = LIST_DEFAULT;
-    if (!query(c, "after", &after) || !query(c, "limit", &limit))
+    if (!vk_call_query(c, "after", &after) || !vk_call_query(c, "limit", &limit))
         return;
     if (limit.p && (vk_str_to_i64(limit, &n) != VK_OK || n < 1 || n > LIST_MAX)) {
         (void)vk_admin_error(c->ex, VK_E_INVALID, "\"limit\" must be a number from 1 to %d", (int)LIST_MAX);
@@ -364,6 +352,6 @@ static void env_work(vk_call *c)
 
 void vk_admin_build_env(vk_call *c)
 {
-    if (query(c, "framework", &c->framework) && query(c, "format", &c->format))
+    if (vk_call_query(c, "framework", &c->framework) && vk_call_query(c, "format", &c->format))
         vk_call_on_lane(c, env_work);
 }

@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "http/uri.h"
 
 #include <stdarg.h>
 
@@ -152,6 +153,16 @@ bool vk_call_build(vk_call *c, vk_build *b)
     else if (e != VK_OK)
         vk_call_fail_store(c, e);
     return e == VK_OK;
+}
+
+bool vk_call_query(vk_call *c, const char *name, vk_str *out_r)
+{
+    *out_r = VK_STR_NONE;
+    vk_err e = vk_query_get(c->ex->arena, c->ex->query, vk_str_z(name), out_r);
+    if (e == VK_OK || e == VK_E_NOT_FOUND)
+        return true;
+    (void)vk_admin_error(c->ex, e, "The query parameter \"%s\" is not well-formed", name);
+    return false;
 }
 
 static void put_time(vk_jw *w, const char *key, int64_t ms)

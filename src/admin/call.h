@@ -44,6 +44,8 @@ void vk_call_fail_store(vk_call *c, vk_err e);
 
 /* The stored build of c->param[0]; when it cannot be used, answers and returns false. On the lane. */
 VK_MUSTCHECK bool vk_call_build(vk_call *c, vk_build *b);
+/* The query's value, or VK_STR_NONE. False: it cannot be decoded; answered. On the loop. */
+VK_MUSTCHECK bool vk_call_query(vk_call *c, const char *name, vk_str *out_r);
 /* Members of the build into an open object. */
 void vk_admin_build_members(vk_jw *w, const vk_build *b, int64_t now);
 
@@ -55,6 +57,12 @@ void vk_admin_build_env(vk_call *c);
 void vk_admin_build_revoke(vk_call *c);
 void vk_admin_build_delete(vk_call *c);
 void vk_admin_export(vk_call *c);
+void vk_admin_schema_log(vk_call *c);
+void vk_admin_snapshot_list(vk_call *c);
+void vk_admin_snapshot_take(vk_call *c);
+void vk_admin_snapshot_delete(vk_call *c);
+void vk_admin_snapshot_restore(vk_call *c);
+void vk_admin_snapshot_diff(vk_call *c);
 void vk_admin_health(vk_call *c);
 void vk_admin_status(vk_call *c);
 

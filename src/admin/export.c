@@ -1,5 +1,5 @@
-/* The data of one service of a build, as a file. Also of a revoked or expired build: its data is the owner's.
- */
+/* The data of one service of a build, as a file, and what was done to its schema. Also of a revoked or
+ * expired build: its data is the owner's. */
 #include "admin/call.h"
 
 #include "core/log.h"
@@ -36,20 +36,33 @@ static void exported(void *arg, vk_err e, const vk_export *x, const char *why)
     vk_call_finish(c, 200);
 }
 
-static void export_work(vk_call *c)
+/* The named service, or NULL. */
+static const vk_service *service_of(const vk_call *c)
 {
     const vk_service *services[VK_SERVICES_MAX];
     size_t n = vk_services(services);
     int i = vk_service_index(c->param[1]);
+    return i >= 0 && (size_t)i < n ? services[i] : NULL;
+}
+
+/* The build, unless it is on its way out; otherwise answers. */
+static bool has_data(vk_call *c, vk_build *b)
+{
+    if (!vk_call_build(c, b))
+        return false;
+    if (b->state == VK_BUILD_DELETING)
+        vk_call_fail(c, VK_E_CONFLICT, "The build \"%s\" is being deleted", b->id);
+    return b->state != VK_BUILD_DELETING;
+}
+
+static void export_work(vk_call *c)
+{
+    const vk_service *s = service_of(c);
     vk_build b;
-    if (!vk_call_build(c, &b))
+    if (!has_data(c, &b))
         return;
-    if (i < 0 || (size_t)i >= n || !services[i]->export_data) {
+    if (!s || !s->export_data) {
         vk_call_fail(c, VK_E_NOT_FOUND, "There is no service of that name whose data can be exported");
-        return;
-    }
-    if (b.state == VK_BUILD_DELETING) {
-        vk_call_fail(c, VK_E_CONFLICT, "The build \"%s\" is being deleted", b.id);
         return;
     }
     vk_str id = vk_arena_dup(c->ex->arena, c->param[0]);
@@ -58,11 +71,33 @@ static void export_work(vk_call *c)
         return;
     }
     c->param[0] = id;
-    services[i]->export_data(id.p, exported, c);
+    s->export_data(id.p, exported, c);
 }
 
 void vk_admin_export(vk_call *c)
 {
     c->ex->done = drop_file;
     vk_call_on_lane(c, export_work);
+}
+
+static void schema_log_work(vk_call *c)
+{
+    const vk_service *s = service_of(c);
+    vk_build b;
+    if (!has_data(c, &b))
+        return;
+    if (!s || !s->schema_log) {
+        vk_call_fail(c, VK_E_NOT_FOUND, "There is no service of that name that keeps a record of its schema");
+        return;
+    }
+    vk_err e = s->schema_log(b.id, &c->ex->out);
+    if (e != VK_OK)
+        vk_call_fail(c, e == VK_E_NOMEM ? e : VK_E_IO, "The record of the build \"%s\" cannot be read", b.id);
+    else
+        vk_call_finish(c, 200);
+}
+
+void vk_admin_schema_log(vk_call *c)
+{
+    vk_call_on_lane(c, schema_log_work);
 }

@@ -170,6 +170,31 @@ vk_err vk_origins_parse(vk_arena *a, vk_str body, vk_create *out_r, const char *
     return VK_OK;
 }
 
+vk_err vk_snapshot_parse(vk_arena *a, vk_str body, vk_str *name_r, bool *automatic_r, const char **why_r)
+{
+    vk_json *o = NULL;
+    vk_err e = body.n ? parse_object(a, body, &o, why_r) : VK_OK;
+    *name_r = VK_STR_NONE;
+    *automatic_r = false;
+    for (const vk_json *m = e == VK_OK && o ? o->u.child : NULL; m; m = m->next) {
+        bool name = vk_str_eqz(m->key, "name"), automatic = vk_str_eqz(m->key, "automatic");
+        if (!name && !automatic)
+            return refuse(a, why_r, "The member \"" VK_STR_FMT "\" is unknown; known are name and automatic",
+                          VK_STR_ARG(shown(m->key)));
+        if (m != vk_json_get(o, m->key))
+            return refuse(a, why_r, "The member \"%s\" stands twice", name ? "name" : "automatic");
+        if (m->type == VK_JSON_NULL)
+            continue;
+        if (m->type != (name ? VK_JSON_STRING : VK_JSON_BOOL) || (name && m->u.s.n == 0))
+            return refuse(a, why_r, name ? "\"name\" must be a text" : "\"automatic\" must be true or false");
+        if (name)
+            *name_r = m->u.s;
+        else
+            *automatic_r = m->u.b;
+    }
+    return e;
+}
+
 void vk_create_digest(const vk_create *c, uint8_t out[VK_SHA256])
 {
     /* No part can hold a newline, so the text says one thing only. */

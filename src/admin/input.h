@@ -26,6 +26,9 @@ typedef struct vk_create {
 VK_MUSTCHECK vk_err vk_create_parse(vk_arena *a, vk_str body, vk_create *out_r, const char **why_r);
 /* {"origins":[…]} */
 VK_MUSTCHECK vk_err vk_origins_parse(vk_arena *a, vk_str body, vk_create *out_r, const char **why_r);
+/* {"name":"…","automatic":true}; both may be absent. The service judges the name. */
+VK_MUSTCHECK vk_err vk_snapshot_parse(vk_arena *a, vk_str body, vk_str *name_r, bool *automatic_r,
+                                      const char **why_r);
 /* The same request gives the same digest, however its JSON was written. */
 void vk_create_digest(const vk_create *c, uint8_t out[VK_SHA256]);
 /* True when nothing in `c` contradicts the build. */

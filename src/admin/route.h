@@ -4,7 +4,7 @@
 
 #include "core/base.h"
 
-enum { VK_ROUTE_PARAMS = 2 };
+enum { VK_ROUTE_PARAMS = 3 };
 
 typedef enum vk_route_auth { VK_AUTH_NONE, VK_AUTH_TOKEN } vk_route_auth;
 

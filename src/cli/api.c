@@ -290,8 +290,11 @@ static vk_err call(vk_api *api, vk_request *req, struct wait *w, vk_reply *out_r
 vk_err vk_api_call(vk_api *api, const char *method, const char *target, vk_str headers, vk_str body,
                    vk_reply *out_r)
 {
-    vk_request req = {
-        .method = vk_str_z(method), .target = vk_str_z(target), .headers = headers, .body = body};
+    vk_request req = {.method = vk_str_z(method),
+                      .target = vk_str_z(target),
+                      .headers = headers,
+                      .body = body,
+                      .timeout_ms = api->timeout_ms};
     if (body.n)
         req.content_type = VK_STR("application/json");
     struct wait w = {0};

@@ -13,7 +13,8 @@ typedef struct vk_api {
     char data[PATH_MAX]; /* as given, for sentences */
     int data_fd;
     vk_buf token;
-    bool quiet; /* says nothing itself */
+    bool quiet;         /* says nothing itself */
+    int64_t timeout_ms; /* of calls, without a byte of the answer; 0: as vk_client has it */
 } vk_api;
 
 typedef struct vk_reply {

@@ -82,6 +82,7 @@ int vk_build_call(const vk_build_ask *q, vk_reply *out_r, bool *ok_r)
     *ok_r = false;
     if (vk_api_open(&api, q->data) != VK_OK)
         return code;
+    api.timeout_ms = q->slow ? VK_DOWNLOAD_TIMEOUT_MS : 0;
     if (vk_api_call(&api, q->method, q->target, q->headers, q->body, out_r) == VK_OK) {
         *ok_r = vk_reply_ok(out_r, &code);
         if (!*ok_r)
@@ -96,8 +97,7 @@ void vk_reply_print(const vk_reply *r)
     printf(VK_STR_FMT "\n", VK_STR_ARG(vk_buf_view(&r->body)));
 }
 
-/* "2026-12-24 16:00 UTC" out of the API's "2026-12-24T16:00:00.000Z". */
-static void short_time(const char *iso, char out[32])
+void vk_time_short(const char *iso, char out[32])
 {
     if (strlen(iso) < 16)
         snprintf(out, 32, "%s", iso);
@@ -130,8 +130,8 @@ void vk_build_print(const vk_reply *r)
     vk_buf origins;
     vk_buf_init(&origins, 16 * 1024);
     join_origins(r, r->json, &origins);
-    short_time(vk_reply_text(r, r->json, "created"), created);
-    short_time(vk_reply_text(r, r->json, "expires"), expires);
+    vk_time_short(vk_reply_text(r, r->json, "created"), created);
+    vk_time_short(vk_reply_text(r, r->json, "expires"), expires);
     printf("%s%s%s  %s%s%s\n", vk_tone_begin(stdout, VK_BOLD), vk_reply_text(r, r->json, "id"),
            vk_tone_end(stdout), vk_tone_begin(stdout, state_tone(state)), state, vk_tone_end(stdout));
     vk_out_fact("framework", vk_reply_text(r, r->json, "framework"));
@@ -139,7 +139,7 @@ void vk_build_print(const vk_reply *r)
     vk_out_fact("created", created);
     vk_out_fact("expires", expires);
     if (vk_json_opt(r->json, VK_STR("revoked"))) {
-        short_time(vk_reply_text(r, r->json, "revoked"), created);
+        vk_time_short(vk_reply_text(r, r->json, "revoked"), created);
         vk_out_fact("revoked", created);
     }
     vk_buf_free(&origins);
@@ -237,8 +237,12 @@ int vk_cmd_build_create(int argc, char **argv)
     create_body(&c, &body);
     vk_reply r;
     bool ok;
-    int code = vk_build_call(
-        &(vk_build_ask){c.data, "POST", "/api/v1/builds", vk_str_z(header), vk_buf_view(&body)}, &r, &ok);
+    int code = vk_build_call(&(vk_build_ask){.data = c.data,
+                                             .method = "POST",
+                                             .target = "/api/v1/builds",
+                                             .headers = vk_str_z(header),
+                                             .body = vk_buf_view(&body)},
+                             &r, &ok);
     vk_buf_free(&body);
     if (!ok)
         return code;
@@ -259,7 +263,7 @@ static void list_row(vk_table *t, const vk_reply *r, const vk_json *b)
     vk_buf origins;
     vk_buf_init(&origins, 16 * 1024);
     join_origins(r, b, &origins);
-    short_time(vk_reply_text(r, b, "expires"), expires);
+    vk_time_short(vk_reply_text(r, b, "expires"), expires);
     vk_table_cell(t, vk_str_z(vk_reply_text(r, b, "id")), VK_PLAIN, false);
     vk_table_cell(t, vk_str_z(state), state_tone(state), false);
     vk_table_cell(t, vk_str_z(vk_reply_text(r, b, "framework")), VK_PLAIN, false);
@@ -362,7 +366,7 @@ int vk_cmd_build_show(int argc, char **argv)
     if (vk_build_target(argv[0], pos[0], "", target, sizeof target) != VK_OK)
         return VK_EXIT_USAGE;
     vk_reply r;
-    int code = vk_build_call(&(vk_build_ask){data, "GET", target, VK_STR_NONE, VK_STR_NONE}, &r, &ok);
+    int code = vk_build_call(&(vk_build_ask){.data = data, .method = "GET", .target = target}, &r, &ok);
     if (!ok)
         return code;
     if (json)
@@ -408,7 +412,9 @@ int vk_cmd_build_origins(int argc, char **argv)
         origins_body(pos + 1, &body);
     vk_reply r;
     int code = vk_build_call(
-        &(vk_build_ask){data, write ? "PUT" : "GET", target, VK_STR_NONE, vk_buf_view(&body)}, &r, &ok);
+        &(vk_build_ask){
+            .data = data, .method = write ? "PUT" : "GET", .target = target, .body = vk_buf_view(&body)},
+        &r, &ok);
     vk_buf_free(&body);
     if (!ok)
         return code;

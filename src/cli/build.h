@@ -8,6 +8,7 @@
 typedef struct vk_build_ask {
     const char *data, *method, *target;
     vk_str headers, body;
+    bool slow; /* may take minutes */
 } vk_build_ask;
 
 /* "/api/v1/builds/<id><after>". A wrong id is told here, so that it never becomes a part of a path. */
@@ -18,6 +19,8 @@ VK_MUSTCHECK vk_err vk_build_target(const char *command, const char *id, const c
 int vk_build_call(const vk_build_ask *q, vk_reply *out_r, bool *ok_r);
 /* The reply's JSON as it came, with a newline. */
 void vk_reply_print(const vk_reply *r);
+/* "2026-12-24 16:00 UTC" out of the API's "2026-12-24T16:00:00.000Z". */
+void vk_time_short(const char *iso, char out[32]);
 /* A build for people. */
 void vk_build_print(const vk_reply *r);
 

@@ -38,7 +38,7 @@ int vk_cmd_build_revoke(int argc, char **argv)
     if (vk_build_target(argv[0], pos[0], "/revoke", target, sizeof target) != VK_OK)
         return VK_EXIT_USAGE;
     vk_reply r;
-    int code = vk_build_call(&(vk_build_ask){data, "POST", target, VK_STR_NONE, VK_STR_NONE}, &r, &ok);
+    int code = vk_build_call(&(vk_build_ask){.data = data, .method = "POST", .target = target}, &r, &ok);
     if (!ok)
         return code;
     if (json)
@@ -74,7 +74,7 @@ int vk_cmd_build_delete(int argc, char **argv)
         return VK_EXIT_USAGE;
     /* The API's DELETE is silent about what was not there; a person who mistyped wants to know. */
     vk_reply r;
-    int code = vk_build_call(&(vk_build_ask){data, "GET", target, VK_STR_NONE, VK_STR_NONE}, &r, &ok);
+    int code = vk_build_call(&(vk_build_ask){.data = data, .method = "GET", .target = target}, &r, &ok);
     if (!ok)
         return code;
     vk_reply_free(&r);
@@ -82,7 +82,7 @@ int vk_cmd_build_delete(int argc, char **argv)
         fprintf(stderr, "Nothing was deleted.\n");
         return VK_EXIT_FAILED;
     }
-    code = vk_build_call(&(vk_build_ask){data, "DELETE", target, VK_STR_NONE, VK_STR_NONE}, &r, &ok);
+    code = vk_build_call(&(vk_build_ask){.data = data, .method = "DELETE", .target = target}, &r, &ok);
     if (!ok)
         return code;
     if (json)

@@ -21,7 +21,13 @@ VK_COMMAND(build_delete);
 VK_COMMAND(env);
 VK_COMMAND(run);
 VK_COMMAND(db_shell);
+VK_COMMAND(db_apply);
 VK_COMMAND(db_download);
+VK_COMMAND(db_snapshot);
+VK_COMMAND(db_snapshots);
+VK_COMMAND(db_restore);
+VK_COMMAND(db_diff);
+VK_COMMAND(db_ddl);
 VK_COMMAND(doctor);
 VK_COMMAND(version);
 

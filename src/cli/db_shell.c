@@ -3,13 +3,14 @@
 #include "cli/build.h"
 #include "cli/cli.h"
 #include "cli/db_print.h"
-#include "cli/env.h"
+#include "cli/endpoint.h"
+#include "cli/lines.h"
 #include "cli/out.h"
 #include "cli/sqltext.h"
 
 #include <unistd.h>
 
-enum { INPUT_MAX = 32 * 1024 * 1024 };
+enum { INPUT_MAX = 32 * 1024 * 1024, SAID_MAX = 2048 };
 
 const char vk_help_db_shell[] =
     "Usage: valetkey db shell ID [--data DIR] [--json]\n"
@@ -22,6 +23,12 @@ const char vk_help_db_shell[] =
     "  .help                    this list               .quit            or Ctrl-D\n"
     "  A * in the prompt: a transaction is open.\n"
     "\n"
+    "What is typed is kept for the next time in ~/.local/state/valetkey/history (0600), except lines that "
+    "begin "
+    "with a blank, and\n"
+    "statements that may hold a secret (a key, or a text in quotes beside a word such as password or "
+    "token).\n"
+    "\n"
     "With --json every statement prints one line: {\"columns\":[…],\"rows\":[{…}],\"changes\":N}.\n"
     "\n"
     "Examples:\n"
@@ -31,88 +38,13 @@ const char vk_help_db_shell[] =
 
 struct shell {
     const char *id;
-    int port;
-    vk_buf token;
+    vk_endpoint at; /* its baton: of the open transaction */
     bool json, tty, in_txn, quit, failed;
-    vk_buf baton; /* of the open transaction */
-    vk_buf input; /* typed and not yet run */
-    int line;     /* of a script: where `input` begins */
+    vk_history history; /* on a terminal */
+    bool untold;        /* what is being typed began with a blank: it is not kept */
+    vk_buf input;       /* typed and not yet run */
+    int line;           /* of a script: where `input` begins */
 };
-
-/* -------------------------------------------------------------------------------------- connection */
-
-static int find_port(vk_api *api, struct shell *s)
-{
-    vk_reply r;
-    int code = VK_EXIT_FAILED;
-    if (vk_api_call(api, "GET", "/api/v1/status", VK_STR_NONE, VK_STR_NONE, &r) != VK_OK)
-        return code;
-    if (vk_reply_ok(&r, &code)) {
-        const vk_json *all = vk_json_get(r.json, VK_STR("services"));
-        int64_t port;
-        for (const vk_json *x = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; x; x = x->next)
-            if (vk_str_eqz(vk_json_str(vk_json_get(x, VK_STR("name"))), "database") &&
-                vk_json_i64(vk_json_get(x, VK_STR("port")), &port) == VK_OK && port > 0 && port < 65536)
-                s->port = (int)port;
-        if (!s->port)
-            code = vk_failed("unsupported", "This daemon has no database service.");
-    }
-    vk_reply_free(&r);
-    return code;
-}
-
-static int connect_shell(const char *command, const char *data, struct shell *s)
-{
-    bool ok;
-    vk_reply r;
-    vk_env_ask q = {.id = s->id, .data = data};
-    int code = vk_env_fetch(command, &q, &r, &ok);
-    if (!ok)
-        return code;
-    vk_buf_str(&s->token, vk_json_str(vk_json_get(r.json, VK_STR("TURSO_AUTH_TOKEN"))));
-    vk_reply_free(&r);
-    if (!s->token.n)
-        return vk_failed("unsupported", "The build %s has no database key.", s->id);
-    vk_api api;
-    if (vk_api_open(&api, data) != VK_OK)
-        return VK_EXIT_FAILED;
-    code = find_port(&api, s);
-    vk_api_close(&api);
-    return code;
-}
-
-static void put_pipeline(struct shell *s, vk_str sql, bool close, vk_buf *out)
-{
-    vk_jw w = vk_jw_on(out);
-    vk_jw_obj(&w);
-    if (s->baton.n)
-        vk_jw_kstr(&w, "baton", vk_buf_view(&s->baton));
-    vk_jw_key(&w, VK_STR("requests"));
-    vk_jw_arr(&w);
-    if (sql.n) {
-        vk_jw_obj(&w);
-        vk_jw_kstr(&w, "type", VK_STR("execute"));
-        vk_jw_key(&w, VK_STR("stmt"));
-        vk_jw_obj(&w);
-        vk_jw_kstr(&w, "sql", sql);
-        vk_jw_kbool(&w, "want_rows", true);
-        vk_jw_obj_end(&w);
-        vk_jw_obj_end(&w);
-    }
-    if (close) {
-        vk_jw_obj(&w);
-        vk_jw_kstr(&w, "type", VK_STR("close"));
-        vk_jw_obj_end(&w);
-    }
-    vk_jw_arr_end(&w);
-    vk_jw_obj_end(&w);
-}
-
-static void keep_baton(struct shell *s, const vk_reply *r)
-{
-    vk_buf_clear(&s->baton);
-    vk_buf_str(&s->baton, vk_json_str(vk_json_get(r->json, VK_STR("baton"))));
-}
 
 /* -------------------------------------------------------------------------------------- statements */
 
@@ -146,38 +78,24 @@ static bool ends_txn(vk_str word, vk_str sql)
 /* False: the connection or the protocol failed, and that was told. */
 static bool call(struct shell *s, vk_str sql, bool close, vk_reply *out_r)
 {
+    char code[SAID_MAX], text[SAID_MAX];
     vk_buf body;
     vk_buf_init(&body, 2 * INPUT_MAX);
-    put_pipeline(s, sql, close, &body);
-    vk_err e = body.err;
-    if (e == VK_OK)
-        e = vk_port_call(s->port, "POST", "/v2/pipeline", vk_buf_view(&s->token), vk_buf_view(&body), out_r);
+    vk_jw w = vk_pipeline_begin(&s->at, &body);
+    if (sql.n)
+        vk_pipeline_execute(&w, sql, true);
+    if (close)
+        vk_pipeline_close(&w);
+    vk_err e = vk_pipeline_send(&s->at, &w, out_r, code, text, SAID_MAX);
     vk_buf_free(&body);
-    if (e == VK_OK && out_r->status == 200 && out_r->json)
+    if (e == VK_OK)
         return true;
     bool open = s->in_txn;
     s->in_txn = false;
-    vk_buf_clear(&s->baton);
-    if (e != VK_OK) {
-        tell_error(s, vk_err_name(e),
-                   e == VK_E_TOO_LARGE
-                       ? "The result is larger than 16 MB; add a LIMIT."
-                       : "The database endpoint does not answer. `valetkey doctor` looks into it.");
-        return false;
-    }
-    const char *code = vk_reply_text(out_r, out_r->json, "code"),
-               *text = vk_reply_text(out_r, out_r->json, "message");
-    tell_error(s, code[0] ? code : "http", text[0] ? text : "The database endpoint refused the request.");
+    tell_error(s, code, text);
     if (open && s->tty)
         fprintf(stderr, "The transaction was rolled back.\n");
-    vk_reply_free(out_r);
     return false;
-}
-
-static const vk_json *first_result(const vk_reply *r)
-{
-    const vk_json *all = vk_json_get(r->json, VK_STR("results"));
-    return all && all->type == VK_JSON_ARRAY ? all->u.child : NULL;
 }
 
 /* False: the statement failed, and that was told. */
@@ -188,21 +106,16 @@ static bool run_sql(struct shell *s, vk_str sql)
     bool begins = begins_txn(word), ends = ends_txn(word, sql);
     if (!call(s, sql, !s->in_txn && !begins, &r))
         return false;
-    keep_baton(s, &r);
-    const vk_json *x = first_result(&r), *error = vk_json_get(x, VK_STR("error"));
-    bool ok = x && !error;
+    const vk_json *error, *response = vk_pipeline_result(&r, 0, &error);
+    bool ok = response != NULL;
     if (error)
         tell_error(s, vk_reply_text(&r, error, "code"), vk_reply_text(&r, error, "message"));
     else
-        vk_db_print_result(vk_json_get(vk_json_get(x, VK_STR("response")), VK_STR("result")), s->json,
-                           s->tty);
+        vk_db_print_result(vk_json_get(response, VK_STR("result")), s->json, s->tty);
     vk_reply_free(&r);
     s->in_txn = s->in_txn ? !(ends && ok) : begins && ok;
-    if (!s->in_txn && s->baton.n) { /* what was left open is of no use any more */
-        if (call(s, VK_STR_NONE, true, &r))
-            vk_reply_free(&r);
-        vk_buf_clear(&s->baton);
-    }
+    if (!s->in_txn && s->at.baton.n && call(s, VK_STR_NONE, true, &r)) /* it is of no use any more */
+        vk_reply_free(&r);
     return ok;
 }
 
@@ -291,6 +204,8 @@ static bool run_input(struct shell *s, bool at_end)
             lead.n--;
         }
         bool ok = vk_sql_blank(sql) || run_sql(s, lead);
+        if (s->tty && !s->untold)
+            vk_history_keep(&s->history, lead);
         count_lines(s, lead);
         memmove(s->input.p, s->input.p + n, s->input.n - n);
         s->input.n -= n;
@@ -299,55 +214,90 @@ static bool run_input(struct shell *s, bool at_end)
     }
 }
 
-static void prompt(const struct shell *s)
+/* The prompt, as wide as the one of a statement's further lines. */
+static void prompt(const struct shell *s, char *out, size_t room, size_t *width_r)
 {
-    if (!s->tty)
-        return;
     bool more = !vk_sql_blank(vk_buf_view(&s->input));
     int width = (int)strlen(s->id);
-    printf("%s", vk_tone_begin(stdout, VK_BOLD));
+    const char *bold = vk_tone_begin(stdout, VK_BOLD), *end = vk_tone_end(stdout);
     if (more)
-        printf("%*s…>", width > 0 ? width - 1 : 0, "");
+        snprintf(out, room, "%s%*s…>%s ", bold, width - 1, "", end);
     else
-        printf("%s%s", s->id, s->in_txn ? "*>" : ">");
-    printf("%s ", vk_tone_end(stdout));
-    fflush(stdout);
+        snprintf(out, room, "%s%s%s>%s ", bold, s->id, s->in_txn ? "*" : "", end);
+    *width_r = (size_t)width + (!more && s->in_txn) + 2;
+}
+
+/* The next line, without its newline, into `line`. False: there is none. */
+static bool type_line(struct shell *s, vk_buf *line)
+{
+    char text[128];
+    size_t width;
+    for (;;) {
+        prompt(s, text, sizeof text, &width);
+        vk_buf_clear(line);
+        vk_typed t = vk_lines_read(&s->history, text, width, line);
+        if (t == VK_TYPED_END)
+            return false;
+        if (t == VK_TYPED_LINE)
+            break;
+        vk_buf_clear(&s->input); /* Ctrl-C: the statement is forgotten */
+        s->untold = false;
+    }
+    vk_history_add(&s->history, vk_buf_view(line));
+    s->untold |= line->n && (line->p[0] == ' ' || line->p[0] == '\t');
+    return true;
+}
+
+static bool script_line(char **text, size_t *cap, vk_buf *line)
+{
+    ssize_t n = getline(text, cap, stdin);
+    if (n < 0)
+        return false;
+    vk_buf_clear(line);
+    vk_buf_add(line, *text, (size_t)n - ((*text)[n - 1] == '\n'));
+    return true;
+}
+
+/* False: the input ends here. */
+static bool take_line(struct shell *s, vk_str line)
+{
+    if (vk_sql_blank(vk_buf_view(&s->input)) && line.n && line.p[0] == '.') {
+        vk_buf_clear(&s->input);
+        while (line.n && (line.p[line.n - 1] == '\r' || line.p[line.n - 1] == ' '))
+            line.n--;
+        bool ok = run_dot(s, line);
+        if (s->tty)
+            vk_history_keep(&s->history, line);
+        s->line++;
+        return !s->quit && (ok || s->tty);
+    }
+    vk_buf_str(&s->input, line);
+    vk_buf_ch(&s->input, '\n');
+    if (s->input.err) {
+        tell_error(s, "too_large", "The statement is larger than 32 MB.");
+        vk_buf_clear(&s->input);
+        return s->tty;
+    }
+    bool go_on = run_input(s, false);
+    if (vk_sql_blank(vk_buf_view(&s->input)))
+        s->untold = false;
+    return go_on;
 }
 
 static int run_shell(struct shell *s)
 {
     char *text = NULL;
     size_t cap = 0;
-    ssize_t n;
+    vk_buf line;
+    vk_buf_init(&line, INPUT_MAX);
     s->line = 1;
-    for (prompt(s); !s->quit && (n = getline(&text, &cap, stdin)) >= 0; prompt(s)) {
-        vk_str line = {text, (size_t)n};
-        if (vk_sql_blank(vk_buf_view(&s->input)) && line.p[0] == '.') {
-            vk_buf_clear(&s->input);
-            while (line.n &&
-                   (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r' || line.p[line.n - 1] == ' '))
-                line.n--;
-            bool ok = run_dot(s, line);
-            s->line++;
-            if (s->quit || (!ok && !s->tty))
-                break;
-            continue;
-        }
-        vk_buf_str(&s->input, line);
-        if (s->input.err) {
-            tell_error(s, "too_large", "The statement is larger than 32 MB.");
-            vk_buf_clear(&s->input);
-            if (!s->tty)
-                break;
-        }
-        if (!run_input(s, false))
-            break;
-    }
-    if (!s->quit && (s->tty || !s->failed))
-        (void)run_input(s, !s->tty);
-    if (s->tty && !s->quit)
-        printf("\n");
+    while ((s->tty ? type_line(s, &line) : script_line(&text, &cap, &line)) &&
+           take_line(s, vk_buf_view(&line)))
+        ;
+    if (!s->quit && !s->tty && !s->failed)
+        (void)run_input(s, true);
     free(text);
+    vk_buf_free(&line);
     if (s->in_txn) { /* the server would roll it back in a while; say so and do it now */
         vk_reply r;
         fprintf(stderr, "The open transaction was rolled back.\n");
@@ -359,7 +309,7 @@ static int run_shell(struct shell *s)
 
 int vk_cmd_db_shell(int argc, char **argv)
 {
-    struct shell s = {0};
+    static struct shell s; /* the history is large */
     const char *data = NULL, *pos[1];
     const vk_opt opts[] = {VK_OPT_T("data", data), VK_OPT_F("json", s.json), {0}};
     if (vk_args(argc, argv, opts, pos, 1, 1, "The build's ID", NULL) != VK_OK)
@@ -367,17 +317,17 @@ int vk_cmd_db_shell(int argc, char **argv)
     vk_out_json(s.json);
     s.id = pos[0];
     s.tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-    vk_buf_init(&s.token, 256);
-    vk_buf_init(&s.baton, 4096);
     vk_buf_init(&s.input, INPUT_MAX);
-    int code = connect_shell(argv[0], data, &s);
+    int code = vk_endpoint_open(argv[0], data, s.id, &s.at);
     if (code == VK_EXIT_OK) {
-        if (s.tty)
+        if (s.tty) {
+            vk_history_open(&s.history, NULL);
             printf("The database of %s. SQL ends with \";\"; .help lists the other commands.\n", s.id);
+        }
         code = run_shell(&s);
+        vk_history_close(&s.history);
     }
-    vk_buf_free_secret(&s.token);
-    vk_buf_free(&s.baton);
+    vk_endpoint_close(&s.at);
     vk_buf_free(&s.input);
     return code;
 }

@@ -88,7 +88,8 @@ int vk_env_fetch(const char *command, const vk_env_ask *q, vk_reply *out_r, bool
     snprintf(tail, sizeof tail, "/env%s%s", f ? "?framework=" : "", f ? f->name : "");
     if (vk_build_target(command, q->id, tail, target, sizeof target) != VK_OK)
         return VK_EXIT_USAGE;
-    int code = vk_build_call(&(vk_build_ask){q->data, "GET", target, VK_STR_NONE, VK_STR_NONE}, out_r, ok_r);
+    int code =
+        vk_build_call(&(vk_build_ask){.data = q->data, .method = "GET", .target = target}, out_r, ok_r);
     if (*ok_r && (!out_r->json || out_r->json->type != VK_JSON_OBJECT)) {
         *ok_r = false;
         vk_reply_free(out_r);

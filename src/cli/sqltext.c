@@ -74,7 +74,15 @@ static bool is_trigger(const vk_str words[3])
     return vk_str_ieq(words[temp ? 2 : 1], VK_STR("TRIGGER"));
 }
 
-size_t vk_sql_first(vk_str s)
+/* drizzle-kit's mark between statements, a comment to SQL. */
+static bool is_breakpoint(vk_str comment)
+{
+    static const vk_str mark = VK_STR("--> statement-breakpoint");
+    return vk_str_starts(comment, mark);
+}
+
+/* Of a file: a breakpoint and the end of the text end a statement too. */
+static size_t first_of(vk_str s, bool file)
 {
     vk_str words[3] = {VK_STR_NONE};
     size_t at = 0, n_words = 0, depth = 0;
@@ -84,7 +92,9 @@ size_t vk_sql_first(vk_str s)
         token t = next(s, &at);
         vk_str text = {s.p + from, at - from};
         if (t == T_END || t == T_OPEN)
-            return 0;
+            return t == T_END && file ? s.n : 0;
+        if (t == T_SPACE && file && is_breakpoint(text))
+            return at;
         if (t == T_SPACE)
             continue;
         if (t == T_WORD && n_words < 3)
@@ -103,6 +113,25 @@ size_t vk_sql_first(vk_str s)
     }
 }
 
+size_t vk_sql_first(vk_str s)
+{
+    return first_of(s, false);
+}
+
+size_t vk_sql_next(vk_str s)
+{
+    return first_of(s, true);
+}
+
+size_t vk_sql_lead(vk_str s)
+{
+    size_t at = 0, from = 0;
+    token t;
+    while ((t = next(s, &at)) == T_SPACE)
+        from = at;
+    return t == T_END ? s.n : from;
+}
+
 bool vk_sql_blank(vk_str s)
 {
     size_t at = 0;
@@ -112,11 +141,20 @@ bool vk_sql_blank(vk_str s)
     return t == T_END;
 }
 
-vk_str vk_sql_word(vk_str s)
+vk_str vk_sql_word_at(vk_str s, size_t i)
 {
     size_t at = 0, from = 0;
     token t;
-    while ((t = next(s, &at)) == T_SPACE)
-        from = at;
+    for (;; i--, from = at) {
+        while ((t = next(s, &at)) == T_SPACE)
+            from = at;
+        if (t != T_WORD || i == 0)
+            break;
+    }
     return t == T_WORD ? (vk_str){s.p + from, at - from} : VK_STR_NONE;
+}
+
+vk_str vk_sql_word(vk_str s)
+{
+    return vk_sql_word_at(s, 0);
 }

@@ -153,3 +153,76 @@ vk_err vk_disk_remove_dir(int dirfd, const char *path)
         e = vk_disk_err(errno);
     return e == VK_OK ? sync_parent(dirfd, path) : e;
 }
+
+static vk_err copy_all(int in, int out)
+{
+    enum { PIECE = 64 * 1024 };
+    char *piece = malloc(PIECE);
+    vk_err e = piece ? VK_OK : VK_E_NOMEM;
+    while (e == VK_OK) {
+        ssize_t n = read(in, piece, PIECE);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            e = vk_disk_err(errno);
+        if (n <= 0)
+            break;
+        e = write_all(out, (vk_str){piece, (size_t)n});
+    }
+    free(piece);
+    return e;
+}
+
+vk_err vk_disk_copy(int dirfd, const char *from, const char *to, unsigned mode)
+{
+    int in = openat(dirfd, from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (in < 0)
+        return vk_disk_err(errno);
+    int out = openat(dirfd, to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)mode);
+    if (out < 0) {
+        vk_err e = vk_disk_err(errno);
+        close(in);
+        return e;
+    }
+    vk_err e = copy_all(in, out);
+    if (e == VK_OK && fsync(out) != 0)
+        e = vk_disk_err(errno);
+    close(in);
+    close(out);
+    if (e != VK_OK)
+        unlinkat(dirfd, to, 0);
+    return e;
+}
+
+vk_err vk_disk_move(int dirfd, const char *from, const char *to, bool *moved_r)
+{
+    *moved_r = false;
+    int fd = openat(dirfd, from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return vk_disk_err(errno);
+    vk_err e = fsync(fd) == 0 ? VK_OK : vk_disk_err(errno);
+    close(fd);
+    if (e == VK_OK && renameat(dirfd, from, dirfd, to) != 0)
+        e = vk_disk_err(errno);
+    if (e != VK_OK)
+        return e;
+    *moved_r = true;
+    e = sync_parent(dirfd, to);
+    vk_err left = sync_parent(dirfd, from);
+    return e == VK_OK ? left : e;
+}
+
+vk_err vk_disk_link(int dirfd, const char *from, const char *to)
+{
+    if (linkat(dirfd, from, dirfd, to, 0) == 0)
+        return sync_parent(dirfd, to);
+    return errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK || errno == ENOSYS ? VK_E_UNSUPPORTED
+                                                                                       : vk_disk_err(errno);
+}
+
+vk_err vk_disk_remove(int dirfd, const char *path)
+{
+    if (unlinkat(dirfd, path, 0) != 0 && errno != ENOENT)
+        return vk_disk_err(errno);
+    return sync_parent(dirfd, path);
+}

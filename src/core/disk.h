@@ -23,6 +23,18 @@ VK_MUSTCHECK vk_err vk_disk_read(int dirfd, const char *path, size_t max, struct
 VK_MUSTCHECK vk_err vk_disk_sync_dir(int dirfd, const char *path);
 /* Removes a folder with the plain files in it (no deeper), then syncs the parent. Absent is VK_OK. */
 VK_MUSTCHECK vk_err vk_disk_remove_dir(int dirfd, const char *path);
+/* A copy of the plain file `from`, new and synced; its name is not (vk_disk_move does that). VK_E_CONFLICT:
+ * `to` exists. */
+VK_MUSTCHECK vk_err vk_disk_copy(int dirfd, const char *from, const char *to, unsigned mode);
+/* Syncs a plain file and gives it the name `to`, over what had that name, then syncs both folders: after a
+ * power cut `to` is the old file or the whole new one. *moved_r: the name has changed (also when the last
+ * sync failed). */
+VK_MUSTCHECK vk_err vk_disk_move(int dirfd, const char *from, const char *to, bool *moved_r);
+/* A second name for a plain file, on stable storage. VK_E_CONFLICT: `to` exists. VK_E_UNSUPPORTED: this file
+ * system has no second names. */
+VK_MUSTCHECK vk_err vk_disk_link(int dirfd, const char *from, const char *to);
+/* Removes a file's name and syncs its folder. Absent is VK_OK. */
+VK_MUSTCHECK vk_err vk_disk_remove(int dirfd, const char *path);
 /* errno of a failed call as a kind: ENOSPC and EDQUOT are VK_E_FULL, ENOENT is VK_E_NOT_FOUND. */
 vk_err vk_disk_err(int err);
 

@@ -27,6 +27,12 @@ const calls = [
   ['POST', '/api/v1/builds/api/revoke'],
   ['GET', '/api/v1/builds/api/env'],
   ['GET', '/api/v1/builds/api/services/database/export'],
+  ['GET', '/api/v1/builds/api/services/database/ddl'],
+  ['GET', '/api/v1/builds/api/services/database/snapshots'],
+  ['POST', '/api/v1/builds/api/services/database/snapshots'],
+  ['DELETE', '/api/v1/builds/api/services/database/snapshots/one'],
+  ['POST', '/api/v1/builds/api/services/database/snapshots/one/restore'],
+  ['GET', '/api/v1/builds/api/services/database/snapshots/one/diff'],
 ]
 
 export async function api(daemon) {

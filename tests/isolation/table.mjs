@@ -132,6 +132,7 @@ function refused(op, cred, r, ctx) {
 async function adminCell(daemon, ctx, op, cred, url, how) {
   if (cred.is === 'admin') return // done at the end, since it does what it says
   const before = await register(daemon)
+  const files = bytes(daemon, 'own')
   const r = await send(daemon, url, op.make(ctx), cred, ctx, how)
   if (op.who === 'open') {
     if (!cred.status?.includes(r.status)) assertSame(r.status, 200, mark(op, cred, r))
@@ -146,4 +147,5 @@ async function adminCell(daemon, ctx, op, cred, url, how) {
     }
   }
   assertSame(await register(daemon), before, `${op.name} with ${cred.name} changed the builds`)
+  assertSame(bytes(daemon, 'own'), files, `${op.name} with ${cred.name} changed files of the build`)
 }

@@ -39,7 +39,8 @@ export async function everybody(base) {
 export function bytes(daemon, id) {
   const dir = path.join(daemon.data, 'builds', id)
   const hash = createHash('sha256')
-  for (const f of ['database.db', 'database.db-wal']) {
+  const snapshots = fs.existsSync(dir) ? fs.readdirSync(dir).filter((f) => f.startsWith('snapshot.')).sort() : []
+  for (const f of ['database.db', 'database.db-wal', ...snapshots]) {
     hash.update(`${f}:`)
     try { hash.update(fs.readFileSync(path.join(dir, f))) } catch (e) { hash.update(e.code) }
   }

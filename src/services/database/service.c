@@ -232,5 +232,7 @@ static const vk_service database = {
     .close_build = vk_db_close_build,
     .free_tenant = vk_db_free_tenant,
     .export_data = vk_db_export,
+    .snapshots = vk_db_snapshots,
+    .schema_log = vk_db_ddl,
 };
 VK_SERVICE_REGISTER(database);

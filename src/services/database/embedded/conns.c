@@ -87,7 +87,7 @@ void vk_db_put_handle(vk_dbh *h)
     if (h->has_turn)
         vk_db_settle_turn(h);
     pthread_mutex_lock(&vk_db.mu);
-    if (again && !t->closed && !vk_db.stopping && t->n_idle < VK_DB_IDLE_MAX) {
+    if (again && !t->closed && !t->paused && !vk_db.stopping && t->n_idle < VK_DB_IDLE_MAX) {
         h->idle_since = vk_clock_mono_ms();
         vk_list_push(&t->idle, &h->node);
         t->n_idle++;

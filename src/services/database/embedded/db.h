@@ -118,10 +118,11 @@ typedef struct vk_stream {
     uint64_t id;
     uint8_t token[VK_DB_TOKEN]; /* changes with every response */
     bool kept, busy;
-    bool socket;    /* owned by a WebSocket: the housekeeper ends its transaction, not the stream */
-    bool dropped;   /* …which has gone: the housekeeper frees it */
-    bool lost_idle; /* `lost` because nothing was asked for long, not because others waited */
-    uint8_t lost;   /* vk_lost */
+    bool socket;      /* owned by a WebSocket: the housekeeper ends its transaction, not the stream */
+    bool dropped;     /* …which has gone: the housekeeper frees it */
+    bool lost_idle;   /* `lost` because nothing was asked for long, not because others waited */
+    bool lost_paused; /* `lost` because the build was paused */
+    uint8_t lost;     /* vk_lost */
     int64_t used_ms;
     vk_dbh *h;
     uint32_t n_texts;
@@ -129,6 +130,7 @@ typedef struct vk_stream {
 } vk_stream;
 
 typedef struct vk_expired {
+    bool paused; /* not for its age: the build was paused */
     uint64_t id;
     uint8_t token[VK_DB_TOKEN];
     int64_t at;
@@ -149,6 +151,8 @@ typedef struct vk_dbt {
     _Atomic bool
         broken; /* a sync failed: what was answered is safe, nothing more is promised until a restart */
     _Atomic bool made;      /* its folder and file exist */
+    bool paused;            /* what is queued and has not begun waits (pause.c) */
+    _Atomic bool hurry;     /* and what runs is interrupted */
     _Atomic bool recovered; /* what a killed process left in the -wal is on stable storage */
     bool in_ready;
     int64_t slow_until_ms; /* a statement of it ran long lately */
@@ -377,8 +381,13 @@ void vk_db_let_go(vk_dbt *t);
 void vk_db_closed_if_done(vk_dbt *t);
 /* Under mu. */
 void vk_db_unref(vk_dbt *t);
+/* Under mu, let go during file work. What is due for this build; of a paused one everything that is idle. */
+void vk_db_tidy(vk_dbt *t, int64_t now);
 
 /* ---- handle.c */
+/* What any connection to a build's data is bound to: limits, no extension, no schema that is trusted. An
+ * SQLite result code. */
+int vk_db_fence(sqlite3 *db);
 /* A connection with the policy in force; VK_E_FULL, VK_E_IO, VK_E_BUSY (too many open). *why_r is a static
  * text. Not under mu. */
 VK_MUSTCHECK vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r);
@@ -400,9 +409,24 @@ bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r);
 /* What SQLite says of `rc`, in Hrana's codes. */
 vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc);
 
-/* ---- export.c */
+/* ---- pause.c */
+/* Until vk_db_unpause no request of the build runs and no connection to its file is open. VK_E_BUSY (it did
+ * not come to rest), VK_E_CONFLICT (revoked or broken): not paused. On the file lane. */
+VK_MUSTCHECK vk_err vk_db_pause(vk_dbt *t, const char **why_r);
+void vk_db_unpause(vk_dbt *t);
+
+/* ---- export.c: one lane for everything that works on whole files, so that a copy is never taken of a file
+ * that is being exchanged */
 VK_MUSTCHECK vk_err vk_db_export_start(void);
 void vk_db_export_stop(void);
+VK_MUSTCHECK vk_err vk_db_file_job(vk_job *j);
+enum { VK_DB_TMP_NAME = 48 };
+/* "tmp/<what>-<random>" below the data folder; the folder is there then. What is left in it goes at the next
+ * start. */
+VK_MUSTCHECK vk_err vk_db_tmp_name(const char *what, char out[VK_DB_TMP_NAME]);
+/* The build's database as it is, in one new file of that name (relative to the data folder), not synced. A
+ * build that has not used its database yet gives an empty one. On any error the name is free again. */
+VK_MUSTCHECK vk_err vk_db_copy(const char *build, const char *name, const char **why_r);
 
 /* ---- functions.c */
 /* Versions of instr, replace, trim and json_patch whose time is bounded. An SQLite result code. */
@@ -469,8 +493,10 @@ bool vk_exec_holds(vk_run *r, const vk_hrana_cond *c);
 
 /* ---- stream.c; all under mu */
 enum { VK_BATON_MAX = 16 + 2 * VK_DB_TOKEN + 1 };
-/* Also one that is busy: a cursor gives its baton out before its rows. */
-vk_stream *vk_stream_by_baton(vk_dbt *t, vk_str baton, bool *expired_r);
+/* Also one that is busy: a cursor gives its baton out before its rows. *over_r: NULL, or why the stream,
+ * which was there once, is no more. */
+vk_stream *vk_stream_by_baton(vk_dbt *t, vk_str baton, const char **over_r);
+const char *vk_stream_over(bool paused);
 void vk_stream_baton(const vk_stream *s, char out[VK_BATON_MAX]);
 void vk_stream_remember_expired(vk_dbt *t, const vk_stream *s, int64_t now);
 void vk_stream_free_texts(vk_stream *s);

@@ -33,5 +33,7 @@ void vk_db_close_build(const char *build, void (*done)(void *arg), void *arg);
 void vk_db_free_tenant(vk_tenant *t);
 void vk_db_export(const char *build, void (*done)(void *arg, vk_err e, const vk_export *x, const char *why),
                   void *arg);
+void vk_db_snapshots(vk_snap_ask *ask);
+VK_MUSTCHECK vk_err vk_db_ddl(const char *build, vk_buf *out); /* as ddl.h has it */
 
 #endif

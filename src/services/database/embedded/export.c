@@ -87,32 +87,47 @@ static vk_err copy(const char *build, const char *to, const char *unused, const 
     return rc == SQLITE_OK ? VK_OK : deleted ? VK_E_CONFLICT : kind_of(rc);
 }
 
-static vk_err export_to(const char *build, vk_export *x, const char **why_r)
+vk_err vk_db_tmp_name(const char *what, char out[VK_DB_TMP_NAME])
 {
     uint8_t random[8];
-    char name[64], path[PATH_MAX + 80], digits[2 * sizeof random + 1];
-    struct stat st;
+    char digits[2 * sizeof random + 1];
     vk_random(random, sizeof random);
     vk_hex(digits, random, sizeof random);
-    snprintf(name, sizeof name, "tmp/export-%s", digits);
+    snprintf(out, VK_DB_TMP_NAME, "tmp/%.16s-%s", what, digits);
+    return vk_disk_mkdir(vk_db.rt->data_fd, "tmp", 0700);
+}
+
+vk_err vk_db_copy(const char *build, const char *name, const char **why_r)
+{
+    char path[PATH_MAX + VK_DB_TMP_NAME];
     snprintf(path, sizeof path, "%s/%s", vk_db.rt->data_dir, name);
     *why_r = "The copy cannot be made in the data folder";
-    vk_err e = vk_disk_mkdir(vk_db.rt->data_fd, "tmp", 0700);
-    if (e != VK_OK)
-        return e;
     int fd = openat(vk_db.rt->data_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return vk_disk_err(errno);
-    close(fd);                          /* nobody has it open yet, so no lock of SQLite's is lost */
-    e = copy(build, path, name, why_r); /* its random part serves for the table as well */
-    fd = e == VK_OK ? openat(vk_db.rt->data_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    close(fd); /* nobody has it open yet, so no lock of SQLite's is lost */
+    vk_err e = copy(build, path, name, why_r);
+    if (e != VK_OK)
+        unlinkat(vk_db.rt->data_fd, name, 0);
+    return e;
+}
+
+static vk_err export_to(const char *build, vk_export *x, const char **why_r)
+{
+    char name[VK_DB_TMP_NAME];
+    struct stat st;
+    *why_r = "The copy cannot be made in the data folder";
+    vk_err e = vk_db_tmp_name("export", name);
+    if (e == VK_OK)
+        e = vk_db_copy(build, name, why_r);
+    if (e != VK_OK)
+        return e;
+    int fd = openat(vk_db.rt->data_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     unlinkat(vk_db.rt->data_fd, name, 0);
-    if (e == VK_OK && (fd < 0 || fstat(fd, &st) != 0))
-        e = VK_E_IO;
-    if (e != VK_OK) {
+    if (fd < 0 || fstat(fd, &st) != 0) {
         if (fd >= 0)
             close(fd);
-        return e;
+        return VK_E_IO;
     }
     *x = (vk_export){fd, st.st_size, "application/vnd.sqlite3", "database.db"};
     return VK_OK;
@@ -128,6 +143,11 @@ static void run(vk_job *vj)
     free(j);
 }
 
+vk_err vk_db_file_job(vk_job *j)
+{
+    return vk_lane_add(lane, j);
+}
+
 void vk_db_export(const char *build, void (*done)(void *arg, vk_err e, const vk_export *x, const char *why),
                   void *arg)
 {
@@ -138,7 +158,7 @@ void vk_db_export(const char *build, void (*done)(void *arg, vk_err e, const vk_
     }
     *j = (struct job){.job.run = run, .done = done, .arg = arg};
     snprintf(j->build, sizeof j->build, "%s", build);
-    if (vk_lane_add(lane, &j->job) == VK_OK)
+    if (vk_db_file_job(&j->job) == VK_OK)
         return;
     free(j);
     done(arg, VK_E_BUSY, NULL, "Too many copies are being made; try again");
@@ -146,7 +166,7 @@ void vk_db_export(const char *build, void (*done)(void *arg, vk_err e, const vk_
 
 vk_err vk_db_export_start(void)
 {
-    return vk_lane_new("vk-export", QUEUE, &lane);
+    return vk_lane_new("vk-files", QUEUE, &lane);
 }
 
 void vk_db_export_stop(void)

@@ -1,6 +1,7 @@
 /* Connections to a build's file: how they are opened, what is kept prepared, what their errors are called. */
 #include "services/database/embedded/alter.h"
 #include "services/database/embedded/ddl.h"
+#include "services/database/embedded/snap_files.h"
 
 #include "core/clock.h"
 #include "core/disk.h"
@@ -27,7 +28,8 @@ static int on_progress(void *arg)
     if (left < 0)
         h->timed_out = true;
     return h->timed_out || h->crowded || atomic_load_explicit(&vk_db.stopping, memory_order_relaxed) ||
-           atomic_load_explicit(&h->t->closed, memory_order_relaxed);
+           atomic_load_explicit(&h->t->closed, memory_order_relaxed) ||
+           atomic_load_explicit(&h->t->hurry, memory_order_relaxed);
 }
 
 /* Somebody else has the file's lock: another connection's checkpoint or recovery, or a BEGIN IMMEDIATE that
@@ -85,11 +87,13 @@ static vk_err make_files(vk_dbt *t)
         return vk_disk_err(errno);
     if (fd >= 0)
         close(fd);
+    else if ((e = vk_snap_heal(vk_db.rt->data_fd, t->id)) != VK_OK)
+        return e;
     t->made = true;
     return VK_OK;
 }
 
-static int set_up(sqlite3 *db)
+int vk_db_fence(sqlite3 *db)
 {
     static const struct {
         int id, value;
@@ -112,12 +116,21 @@ static int set_up(sqlite3 *db)
         sqlite3_limit(db, limits[i].id, limits[i].value);
     /* trusted_schema: the schema and the SQL have the same author here, the authorizer looks at triggers and
      * views too, and without it FTS5 tables cannot be kept by triggers. */
+    int rc = sqlite3_exec(db, "PRAGMA trusted_schema = ON; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    return rc == SQLITE_OK ? vk_db_functions(db) : rc;
+}
+
+static int set_up(sqlite3 *db)
+{
     /* page_size, auto_vacuum and encoding count for a file that is empty yet; journal_mode is kept in the
      * file. */
     int rc = sqlite3_exec(db,
                           "PRAGMA page_size = 4096; PRAGMA auto_vacuum = 0; PRAGMA encoding = 'UTF-8';"
-                          " PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
-                          " PRAGMA trusted_schema = ON; PRAGMA temp_store = MEMORY",
+                          " PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON",
                           NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         return rc;
@@ -126,10 +139,10 @@ static int set_up(sqlite3 *db)
              VK_DB_JOURNAL_KEEP);
     rc = sqlite3_exec(db, text, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
-    return rc == SQLITE_OK ? vk_db_functions(db) : rc;
+        rc = vk_db_fence(db);
+    /* Here the authorizer judges what triggers and views call as well. Without trust SQLite 3.40 refuses FTS5
+     * tables in triggers, which is how a search index is kept. */
+    return rc == SQLITE_OK ? sqlite3_exec(db, "PRAGMA trusted_schema = ON", NULL, NULL, NULL) : rc;
 }
 
 vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
@@ -270,6 +283,9 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
     } else if (h->denied && (primary == SQLITE_AUTH || primary == SQLITE_ERROR)) {
         e.code = "SQLITE_AUTH";
         e.message = vk_arena_printf(a, "SQLite error: not authorized: %s", h->denied);
+    } else if (primary == SQLITE_INTERRUPT && !h->timed_out && atomic_load(&h->t->hurry)) {
+        e.code = "TRANSACTION_BUSY";
+        e.message = VK_STR("The database is being restored from a snapshot; try again");
     } else if (primary == SQLITE_INTERRUPT) {
         e = interrupted(h);
     } else if (primary == SQLITE_ERROR && at >= 0) {

@@ -159,11 +159,12 @@ static vk_stream *open_stream(vk_dbt *t)
 static enum attach attach(vk_dbjob *j)
 {
     vk_dbt *t = j->t;
-    bool expired = false, aside = false, busy = false;
+    bool aside = false, busy = false;
+    const char *over = NULL;
     vk_stream *s = NULL;
     pthread_mutex_lock(&vk_db.mu);
     if (j->p.baton.p) {
-        s = vk_stream_by_baton(t, j->p.baton, &expired);
+        s = vk_stream_by_baton(t, j->p.baton, &over);
         if (s && s->busy) { /* its cursor is not at its end yet */
             busy = j->stream_timeout;
             aside = !busy;
@@ -194,8 +195,8 @@ static enum attach attach(vk_dbjob *j)
         j->attached = true;
         return ATTACHED;
     }
-    if (expired)
-        answer_error(j, 400, "STREAM_EXPIRED", "The stream has expired due to inactivity");
+    if (over)
+        answer_error(j, 400, "STREAM_EXPIRED", over);
     else if (busy)
         answer_error(j, 429, "TRANSACTION_BUSY", "Server cannot handle additional transactions");
     else if (j->p.baton.p)

@@ -116,15 +116,21 @@ void vk_db_end_overdue(int64_t now_ns)
 {
     for (size_t i = 0; i < VK_DB_THREADS_MAX; i++) {
         struct vk_worker_slot *w = &vk_db.worker[i];
-        if (w->alive && w->t && (w->t->closed || now_ns - OVERDUE_NS > w->deadline_ns))
+        if (w->alive && w->t && (w->t->closed || w->t->hurry || now_ns - OVERDUE_NS > w->deadline_ns))
             w->give_up = true;
     }
 }
 
+/* What has begun stands in front of what has not; a paused build only ends what has begun. */
+static bool takes_queued(const vk_dbt *t)
+{
+    return t->running < VK_DB_RUNNING && !vk_list_empty(&t->queue) &&
+           (!t->paused || VK_CONTAINER(t->queue.next, vk_dbjob, node)->attached);
+}
+
 static bool runnable(const vk_dbt *t)
 {
-    return (t->running < VK_DB_RUNNING && !vk_list_empty(&t->queue)) ||
-           (t->running <= VK_DB_RUNNING && !vk_list_empty(&t->urgent));
+    return takes_queued(t) || (t->running <= VK_DB_RUNNING && !vk_list_empty(&t->urgent));
 }
 
 void vk_db_schedule(vk_dbt *t)
@@ -165,7 +171,7 @@ static vk_dbjob *next_job(void)
         vk_dbt *t = VK_CONTAINER(n, vk_dbt, ready);
         t->in_ready = false;
         vk_list *jn = t->running <= VK_DB_RUNNING ? vk_list_shift(&t->urgent) : NULL;
-        if (!jn && t->running < VK_DB_RUNNING)
+        if (!jn && takes_queued(t))
             jn = vk_list_shift(&t->queue);
         if (!jn)
             continue;

@@ -32,11 +32,19 @@ static bool same(const uint8_t a[VK_DB_TOKEN], const uint8_t b[VK_DB_TOKEN])
     return vk_str_eq_secret((vk_str){(const char *)a, VK_DB_TOKEN}, (vk_str){(const char *)b, VK_DB_TOKEN});
 }
 
-vk_stream *vk_stream_by_baton(vk_dbt *t, vk_str baton, bool *expired_r)
+const char *vk_stream_over(bool paused)
+{
+    return paused
+               ? "The database was restored from a snapshot, and the stream's transaction was rolled back; "
+                 "begin it again"
+               : "The stream has expired due to inactivity";
+}
+
+vk_stream *vk_stream_by_baton(vk_dbt *t, vk_str baton, const char **over_r)
 {
     uint64_t id;
     uint8_t token[VK_DB_TOKEN];
-    *expired_r = false;
+    *over_r = NULL;
     if (!parse(baton, &id, token))
         return NULL;
     for (vk_list *n = t->streams.next; n != &t->streams; n = n->next) {
@@ -46,7 +54,7 @@ vk_stream *vk_stream_by_baton(vk_dbt *t, vk_str baton, bool *expired_r)
     }
     for (uint32_t i = 0; i < t->n_expired; i++)
         if (t->expired[i].id == id && same(t->expired[i].token, token))
-            *expired_r = true;
+            *over_r = vk_stream_over(t->expired[i].paused);
     return NULL;
 }
 
@@ -60,7 +68,7 @@ void vk_stream_remember_expired(vk_dbt *t, const vk_stream *s, int64_t now)
         memmove(t->expired, t->expired + 1, sizeof t->expired - sizeof t->expired[0]);
         kept--;
     }
-    t->expired[kept] = (vk_expired){.id = s->id, .at = now};
+    t->expired[kept] = (vk_expired){.id = s->id, .at = now, .paused = t->paused};
     memcpy(t->expired[kept].token, s->token, VK_DB_TOKEN);
     t->n_expired = kept + 1;
 }

@@ -23,16 +23,17 @@ vk_stream *vk_db_overdue_owner(vk_dbt *t, int64_t now)
     return NULL;
 }
 
-static void note(vk_stream *s, bool idle, bool transaction)
+static void note(const vk_dbt *t, vk_stream *s, bool idle, bool transaction)
 {
     s->lost_idle = idle;
+    s->lost_paused = t->paused;
     s->lost = transaction ? VK_LOST : s->lost ? s->lost : VK_LOST_ONCE;
 }
 
 void vk_db_take_over(vk_dbt *t, vk_stream *s, bool idle)
 {
     vk_dbh *h = s->h;
-    note(s, idle, !sqlite3_get_autocommit(h->db));
+    note(t, s, idle, !sqlite3_get_autocommit(h->db));
     if (idle || !h->dirty) {
         vk_db_put_handle(h);
         h = NULL;
@@ -110,7 +111,7 @@ static verb verb_of(vk_str sql)
 static vk_outcome tell(vk_run *r)
 {
     if (r->j->stream->lost_idle)
-        return vk_exec_fail(r, "STREAM_EXPIRED", VK_STR("The stream has expired due to inactivity"));
+        return vk_exec_fail(r, "STREAM_EXPIRED", vk_str_z(vk_stream_over(r->j->stream->lost_paused)));
     return vk_exec_fail(r, "TRANSACTION_TIMEOUT", VK_STR("Transaction timed out"));
 }
 
@@ -121,7 +122,7 @@ vk_outcome vk_takeover_begin(vk_run *r, vk_str sql)
         verb v = verb_of(sql);
         if (v == COMMITS || v == ROLLS_BACK) /* gives the turn back as fast as we could take it */
             return VK_O_DONE;
-        note(s, false, true);
+        note(r->j->t, s, false, true);
         bool fresh = vk_dbh_reset(r->h);
         VK_UNUSED(fresh);
         vk_db_settle_turn(r->h);

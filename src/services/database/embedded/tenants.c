@@ -150,10 +150,10 @@ static vk_str baton_hint(vk_str body)
 /* Under mu. A request of the stream that has the write turn must not wait behind those that wait for it. */
 static bool is_turn_holders(vk_dbt *t, vk_str body)
 {
-    bool expired;
+    const char *over;
     if (!t->turn_taken)
         return false;
-    vk_stream *s = vk_stream_by_baton(t, baton_hint(body), &expired);
+    vk_stream *s = vk_stream_by_baton(t, baton_hint(body), &over);
     return s && !s->busy && s->h && s->h->has_turn;
 }
 
@@ -254,7 +254,7 @@ static vk_stream *idle_stream(vk_dbt *t, int64_t now)
 {
     for (vk_list *n = t->streams.next; n != &t->streams; n = n->next) {
         vk_stream *s = VK_CONTAINER(n, vk_stream, node);
-        if (s->busy || (!t->closed && !s->dropped && now - s->used_ms < VK_DB_STREAM_IDLE_MS))
+        if (s->busy || (!t->closed && !t->paused && !s->dropped && now - s->used_ms < VK_DB_STREAM_IDLE_MS))
             continue;
         s->busy = true;
         if (!s->socket)
@@ -286,7 +286,7 @@ static vk_dbh *idle_handle(vk_dbt *t, int64_t now)
     if (vk_list_empty(&t->idle))
         return NULL;
     vk_dbh *h = VK_CONTAINER(t->idle.next, vk_dbh, node);
-    if (!t->closed && !vk_db.stopping && now - h->idle_since < VK_DB_IDLE_MS)
+    if (!t->closed && !t->paused && !vk_db.stopping && now - h->idle_since < VK_DB_IDLE_MS)
         return NULL;
     vk_list_remove(&h->node);
     t->n_idle--;
@@ -308,8 +308,7 @@ static void sync_for_others(vk_dbt *t)
     pthread_mutex_lock(&vk_db.mu);
 }
 
-/* Under mu, let go during file work. What is due for this build. */
-static void tidy(vk_dbt *t, int64_t now)
+void vk_db_tidy(vk_dbt *t, int64_t now)
 {
     vk_stream *s;
     vk_dbh *h;
@@ -352,7 +351,7 @@ static void round_of(int64_t now)
         vk_dbt *t = VK_CONTAINER(n, vk_dbt, node);
         t->refs++; /* so that it is still there to walk on from */
         if (has_work(t))
-            tidy(t, now);
+            vk_db_tidy(t, now);
         bool gone = t->detached;
         vk_map_node *next = gone ? NULL : vk_map_walk(&vk_db.tenants, n);
         if (!gone && t->refs == 1 && !in_use(t)) {
@@ -508,7 +507,7 @@ void vk_db_stop(void)
         t->closed = true; /* its streams are idle ones now, whatever their age */
         next = vk_map_walk(&vk_db.tenants, n);
         t->refs++;
-        tidy(t, vk_clock_mono_ms());
+        vk_db_tidy(t, vk_clock_mono_ms());
         vk_db_unref(t); /* closed and nothing open: it has left the map */
     }
     vk_map_free(&vk_db.tenants);

@@ -1,0 +1,81 @@
+/* db ddl: what was done to the schema of a build's database. */
+#include "cli/args.h"
+#include "cli/build.h"
+#include "cli/cli.h"
+#include "cli/out.h"
+
+const char vk_help_db_ddl[] = "Usage: valetkey db ddl ID [--data DIR] [--json]\n"
+                              "\n"
+                              "Lists every statement that created, changed or dropped a table, an index, a "
+                              "view or a trigger of the build's "
+                              "database, the oldest\n"
+                              "first, with the time when it took effect. The record is bounded: of a very "
+                              "long one the beginning is only "
+                              "counted. A restore\n"
+                              "does not shorten it.\n"
+                              "\n"
+                              "Examples:\n"
+                              "  valetkey db ddl demo\n"
+                              "  valetkey db ddl demo --json | jq -r '.statements[].sql'\n";
+
+enum { TEXT_MAX = 1024 * 1024 };
+
+static void print_statement(const vk_reply *r, const vk_json *x)
+{
+    char at[32];
+    vk_str left = vk_json_str(vk_json_get(x, VK_STR("sql"))), line;
+    const vk_json *cut = vk_json_get(x, VK_STR("cut"));
+    vk_time_short(vk_reply_text(r, x, "at"), at);
+    printf("%s-- %s%s\n", vk_tone_begin(stdout, VK_DIM), at, vk_tone_end(stdout));
+    while (left.n) {
+        vk_buf b;
+        vk_buf_init(&b, TEXT_MAX);
+        if (!vk_str_cut(&left, '\n', &line)) {
+            line = left;
+            left = VK_STR_NONE;
+        }
+        vk_text_visible(&b, line);
+        printf("%.*s%s\n", (int)b.n, b.p ? b.p : "", left.n ? "" : cut ? " …" : ";");
+        vk_buf_free(&b);
+    }
+}
+
+static void print_all(const vk_reply *r, const char *id)
+{
+    const vk_json *all = vk_json_get(r->json, VK_STR("statements"));
+    int64_t count = 0;
+    vk_err e = vk_json_i64(vk_json_get(r->json, VK_STR("count")), &count);
+    if (e != VK_OK || count == 0) {
+        printf("Nothing was done to the schema of %s yet.\n", id);
+        return;
+    }
+    int64_t kept = all && all->type == VK_JSON_ARRAY ? all->count : 0;
+    if (count > kept)
+        printf("%s-- %lld earlier ones are not kept%s\n", vk_tone_begin(stdout, VK_DIM),
+               (long long)(count - kept), vk_tone_end(stdout));
+    for (const vk_json *x = kept ? all->u.child : NULL; x; x = x->next)
+        print_statement(r, x);
+}
+
+int vk_cmd_db_ddl(int argc, char **argv)
+{
+    bool json = false, ok;
+    const char *data = NULL, *pos[1];
+    char target[128];
+    const vk_opt opts[] = {VK_OPT_T("data", data), VK_OPT_F("json", json), {0}};
+    if (vk_args(argc, argv, opts, pos, 1, 1, "The build's ID", NULL) != VK_OK)
+        return VK_EXIT_USAGE;
+    vk_out_json(json);
+    if (vk_build_target(argv[0], pos[0], "/services/database/ddl", target, sizeof target) != VK_OK)
+        return VK_EXIT_USAGE;
+    vk_reply r;
+    int code = vk_build_call(&(vk_build_ask){.data = data, .method = "GET", .target = target}, &r, &ok);
+    if (!ok)
+        return code;
+    if (json)
+        vk_reply_print(&r);
+    else
+        print_all(&r, pos[0]);
+    vk_reply_free(&r);
+    return VK_EXIT_OK;
+}
