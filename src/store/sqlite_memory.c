@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 static _Thread_local char *stack_floor; /* NULL: this thread is not watched */
 static _Thread_local bool was_short;
@@ -24,9 +25,12 @@ static bool out_of_stack(void)
  * its statistics, whose lock all threads would share. */
 static _Thread_local int64_t taken, most = INT64_MAX;
 static _Thread_local bool had_enough;
+static _Thread_local const _Atomic bool *gives_up;
 
 static bool too_much(int64_t more)
 {
+    if (gives_up && VK_UNLIKELY(atomic_load_explicit(gives_up, memory_order_relaxed)))
+        return true;
     if (VK_LIKELY(taken + more <= most))
         return false;
     had_enough = most != INT64_MAX;
@@ -60,16 +64,18 @@ static void *watched_realloc(void *p, int n)
     return q;
 }
 
-void vk_sqlite_memory_begin(int64_t limit)
+void vk_sqlite_memory_begin(int64_t limit, const _Atomic bool *give_up)
 {
     taken = 0;
     most = limit;
+    gives_up = give_up;
     had_enough = false;
 }
 
 int64_t vk_sqlite_memory_end(void)
 {
     most = INT64_MAX;
+    gives_up = NULL;
     return taken;
 }
 

@@ -93,8 +93,9 @@ VK_MUSTCHECK vk_err vk_sqlite_watch_stack(size_t spare);
 /* Whether that has happened on this thread since the last such question. */
 bool vk_sqlite_stack_was_short(void);
 /* From here on this thread may take `limit` bytes more for SQLite than it gives back; what goes beyond is
- * SQLITE_NOMEM. */
-void vk_sqlite_memory_begin(int64_t limit);
+ * SQLITE_NOMEM. So is everything once another thread has set *give_up: where SQLite asks nothing else (it
+ * compiles a statement for minutes, when views are made for that), it still asks for memory. */
+void vk_sqlite_memory_begin(int64_t limit, const _Atomic bool *give_up);
 /* Ends that; how many bytes were taken, less those given back. */
 int64_t vk_sqlite_memory_end(void);
 /* The limit of this thread's last vk_sqlite_memory_begin was met. */

@@ -236,10 +236,13 @@ typedef struct vk_sqlerr {
 } vk_sqlerr;
 
 struct vk_worker_slot {
-    _Atomic bool slot; /* counts among the running threads. Changed under mu */
-    uint32_t since;    /* vk_db.beat when it got the slot */
-    bool alive;        /* a thread of the pool has it */
-    bool lowered;      /* runs only when nobody else wants to, and ends after its job */
+    _Atomic bool slot;           /* counts among the running threads. Changed under mu */
+    uint32_t since;              /* vk_db.beat when it got the slot */
+    bool alive;                  /* a thread of the pool has it */
+    bool lowered;                /* runs only when nobody else wants to, and ends after its job */
+    struct vk_dbt *t;            /* whose request it runs; NULL: none. Under mu */
+    _Atomic int64_t deadline_ns; /* of that request's SQL */
+    _Atomic bool give_up; /* the deadline is well past, or the build is closed: no memory for its SQL */
 };
 
 struct vk_db {
@@ -274,6 +277,8 @@ bool vk_db_lower(vk_dbt *t, struct vk_worker_slot *w);
 /* Under mu. A statement can be inside one call for minutes, where nothing of ours is asked (LIKE, compiling):
  * who has held a slot for a whole beat while others wait for one loses it, and goes on without. */
 void vk_db_take_slots_back(void);
+/* Under mu. Statements that should have ended, and do not ask. */
+void vk_db_end_overdue(int64_t now_ns);
 /* Under mu. A build waits for a thread and all slots are taken. */
 bool vk_db_pressed(void);
 /* Under mu. A build that waits for long statements of others to end is scheduled at once (it is being

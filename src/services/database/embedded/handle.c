@@ -107,7 +107,7 @@ int vk_db_fence(sqlite3 *db)
         {SQLITE_LIMIT_VDBE_OP, 2000000},
         {SQLITE_LIMIT_FUNCTION_ARG, 127},
         {SQLITE_LIMIT_LIKE_PATTERN_LENGTH,
-         500}, /* matching recurses, and takes pattern × text steps at once */
+         250}, /* matching recurses, and takes pattern × text steps at once */
         {SQLITE_LIMIT_TRIGGER_DEPTH, 100},
         {SQLITE_LIMIT_WORKER_THREADS, 0},
         {SQLITE_LIMIT_VARIABLE_NUMBER, 32766},
@@ -267,7 +267,10 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
         primary == SQLITE_NOMEM)
         h->dirty =
             true; /* what it knows of the file may be wrong: the next request gets a fresh connection */
-    if (primary == SQLITE_NOMEM && vk_sqlite_stack_was_short()) {
+    if (primary == SQLITE_NOMEM && h->worker && h->worker->give_up) {
+        h->timed_out = !h->t->closed;
+        e = interrupted(h);
+    } else if (primary == SQLITE_NOMEM && vk_sqlite_stack_was_short()) {
         e.code = "SQLITE_NOMEM";
         e.message = VK_STR("SQLite error: views, triggers, foreign keys or subqueries are nested too deeply");
     } else if (primary == SQLITE_NOMEM && vk_sqlite_memory_was_short()) {

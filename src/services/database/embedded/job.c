@@ -380,7 +380,7 @@ static int64_t heap_left(const vk_dbh *h)
 static vk_outcome run(vk_run *r)
 {
     vk_dbh *h = r->h;
-    vk_sqlite_memory_begin(heap_left(h));
+    vk_sqlite_memory_begin(heap_left(h), &h->worker->give_up);
     vk_outcome o = r->j->mode == VK_DB_CURSOR ? vk_run_cursor(r) : vk_run_requests(r);
     int64_t taken = vk_sqlite_memory_end();
     h->heap += taken;
@@ -417,6 +417,7 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
         s->h->worker = w;
         s->h->timed_out = s->h->crowded = false;
         s->h->deadline_ns = vk_clock_mono_ns() + j->left_ns;
+        w->deadline_ns = s->h->deadline_ns;
         vk_run r = {.j = j, .h = s->h, .out = j->out, .a = j->a};
         vk_outcome o = run(&r);
         if (o == VK_O_DONE)

@@ -8,6 +8,8 @@
 #include "core/clock.h"
 #include "core/log.h"
 
+enum { OVERDUE_NS = 500000000 }; /* after its deadline a statement may end as it should */
+
 #include <sched.h>
 
 struct vk_db vk_db;
@@ -108,6 +110,15 @@ void vk_db_take_slots_back(void)
     for (size_t i = 0; i < VK_DB_THREADS_MAX; i++)
         if (vk_db.worker[i].alive && vk_db.beat - vk_db.worker[i].since > 1)
             drop_slot(&vk_db.worker[i]);
+}
+
+void vk_db_end_overdue(int64_t now_ns)
+{
+    for (size_t i = 0; i < VK_DB_THREADS_MAX; i++) {
+        struct vk_worker_slot *w = &vk_db.worker[i];
+        if (w->alive && w->t && (w->t->closed || w->t->hurry || now_ns - OVERDUE_NS > w->deadline_ns))
+            w->give_up = true;
+    }
 }
 
 /* What has begun stands in front of what has not; a paused build only ends what has begun. */
@@ -239,6 +250,9 @@ static void *worker_main(void *arg)
         size_t bytes = j->n_bytes;
         w->slot = true;
         w->since = vk_db.beat;
+        w->t = t;
+        atomic_store_explicit(&w->deadline_ns, INT64_MAX, memory_order_relaxed);
+        atomic_store_explicit(&w->give_up, false, memory_order_relaxed);
         vk_db.active++;
         vk_db_wake();
         pthread_mutex_unlock(&vk_db.mu);
@@ -249,6 +263,7 @@ static void *worker_main(void *arg)
         }
         pthread_mutex_lock(&vk_db.mu);
         drop_slot(w);
+        w->t = NULL;
         t->running--;
         t->n_jobs -= answered;
         t->n_bytes -= answered ? bytes : 0;

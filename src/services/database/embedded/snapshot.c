@@ -433,7 +433,7 @@ static void run(vk_job *j)
     vk_snap_ask *a = VK_CONTAINER(j, vk_snap_ask, job);
     /* What a tenant has written is read here: within the bounds that its own SQL has. */
     vk_err e = vk_sqlite_watch_stack(VK_DB_STACK_SPARE);
-    vk_sqlite_memory_begin(VK_DB_HEAP_BUILD);
+    vk_sqlite_memory_begin(VK_DB_HEAP_BUILD, NULL);
     e = e == VK_OK ? todo[a->op](a) : fail(a, VK_E_NOMEM, "Out of memory; try again in a second");
     vk_sqlite_memory_end();
     if (e == VK_OK && a->out->err)

@@ -395,6 +395,7 @@ static void *keeper_main(void *arg)
             continue;
         vk_db.tidy_now = false;
         next = now + TICK_MS;
+        vk_db_end_overdue(vk_clock_mono_ns());
         round_of(now);
     }
     pthread_mutex_unlock(&vk_db.mu);
