@@ -11,7 +11,8 @@
 enum {
     READS_MAX = 16,  /* receive buffers of one connection, before the others have their turn */
     PIECES_MAX = 16, /* frames in one send */
-    LINGER_MAX = 4 << 20,
+    LINGER_MAX =
+        2 * VK_WS_MESSAGE_MAX, /* bytes read on after a refusal: the refused message may still be coming */
 };
 
 enum ws_state {
