@@ -79,6 +79,8 @@ class Images:
         buf = bytearray(buf)
         for c in late:
             _apply_change(buf, c)
+        if mode == "alone": # only what the missing sync was for is lost
+            mode = "strict" if any(cls in ignored for _, _, cls in f.syncs) else "all"
         if mode in ("strict", "names only") or not rest:
             return buf
         if mode in ("all", "data only"):
@@ -117,7 +119,7 @@ class Images:
                 kept.append(n)
             else:
                 pending.append(n)
-        if mode in ("all", "names only") or not pending:
+        if mode in ("all", "names only", "alone") or not pending:
             chosen = pending
         elif mode in ("strict", "data only"):
             chosen = []

@@ -154,6 +154,7 @@ typedef struct vk_dbt {
     bool paused;            /* what is queued and has not begun waits (pause.c) */
     _Atomic bool hurry;     /* and what runs is interrupted */
     _Atomic bool recovered; /* what a killed process left in the -wal is on stable storage */
+    pthread_mutex_t first;  /* held by who opens it while that is not so */
     bool in_ready;
     int64_t slow_until_ms; /* a statement of it ran long lately */
     uint32_t running, handles;

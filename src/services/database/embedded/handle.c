@@ -143,7 +143,7 @@ static int set_up(sqlite3 *db)
     return rc == SQLITE_OK ? sqlite3_exec(db, "PRAGMA trusted_schema = ON", NULL, NULL, NULL) : rc;
 }
 
-vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
+static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
 {
     char path[PATH_MAX + 64 + VK_BUILD_ID_MAX];
     *why_r = "The build's database cannot be opened";
@@ -195,6 +195,18 @@ vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
     h->opening = false;
     *out_r = h;
     return VK_OK;
+}
+
+/* The first connection makes the file what it has to be, where SQLite's locks answer SQLITE_BUSY at once
+ * instead of waiting (a change of journal_mode); and recovers what a killed process left. The others wait. */
+vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
+{
+    if (atomic_load(&t->recovered))
+        return open_handle(t, out_r, why_r);
+    pthread_mutex_lock(&t->first);
+    vk_err e = open_handle(t, out_r, why_r);
+    pthread_mutex_unlock(&t->first);
+    return e;
 }
 
 static void drop_cached(vk_cached *c)

@@ -409,6 +409,10 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
         again = false;
         if (!s->h)
             e = vk_db_get_handle(j->t, w, &s->h, &why);
+        if (e != VK_OK && atomic_load(&j->t->closed)) {
+            vk_db_refuse_job(j);
+            return true;
+        }
         if (e != VK_OK) {
             drop_grant(j);
             answer_kind(j, e, why);

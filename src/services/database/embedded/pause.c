@@ -33,7 +33,8 @@ static void hurry(vk_dbt *t)
     }
     for (vk_list *n; (n = vk_list_shift(&t->waiting_drain));) {
         vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
-        j->resumed = j->aborted = true;
+        j->aborted = true;
+        j->resumed = true;
         vk_list_push(&t->urgent, n);
     }
     vk_db_hurry(t);

@@ -37,7 +37,14 @@ static vk_dbt *make(const char *id)
         free(t);
         return NULL;
     }
+    pthread_mutex_init(&t->first, NULL);
     return t;
+}
+
+static void forget(vk_dbt *t)
+{
+    pthread_mutex_destroy(&t->first);
+    free(t);
 }
 
 vk_dbt *vk_db_of_tenant(vk_tenant *tenant)
@@ -58,7 +65,7 @@ vk_dbt *vk_db_of_tenant(vk_tenant *tenant)
 void vk_db_unref(vk_dbt *t)
 {
     if (--t->refs == 0 && t->detached)
-        free(t);
+        forget(t);
 }
 
 static bool in_use(const vk_dbt *t)

@@ -33,7 +33,10 @@ static int set_up(void **state)
     pthread_mutex_init(&vk_db.mu, NULL);
     arena = vk_arena_new(64 << 20);
     tenant = calloc(1, sizeof *tenant);
-    return arena && tenant ? 0 : -1;
+    if (!arena || !tenant)
+        return -1;
+    pthread_mutex_init(&tenant->first, NULL);
+    return 0;
 }
 
 static void remove_files(const char *id)

@@ -36,6 +36,7 @@ static int set_up(void **state)
     arena = vk_arena_new(64 << 20);
     tenant = calloc(1, sizeof *tenant);
     assert_non_null(tenant);
+    pthread_mutex_init(&tenant->first, NULL);
     snprintf(tenant->id, sizeof tenant->id, "b");
     assert_int_equal(vk_dbh_open(tenant, &h, &why), VK_OK);
     return 0;
