@@ -6,7 +6,7 @@
 
 enum { LIST_DEFAULT = 100, LIST_MAX = 500, RANDOM_ID = 10, RANDOM_TRIES = 4 };
 
-/* ------------------------------------------------------------------------------------------ create */
+/* ---- create */
 
 struct rows_arg {
     const vk_runtime *rt;
@@ -216,7 +216,7 @@ void vk_admin_build_create(vk_call *c)
     vk_call_on_lane(c, create_work);
 }
 
-/* -------------------------------------------------------------------------------------- list, show */
+/* ---- list, show */
 
 static void list_work(vk_call *c)
 {
@@ -286,7 +286,7 @@ void vk_admin_build_show(vk_call *c)
     vk_call_on_lane(c, show_work);
 }
 
-/* ----------------------------------------------------------------------------------------- origins */
+/* ---- origins */
 
 static void origins_work(vk_call *c)
 {
@@ -320,7 +320,7 @@ void vk_admin_build_origins(vk_call *c)
         vk_call_on_lane(c, origins_work);
 }
 
-/* ------------------------------------------------------------------------------------- environment */
+/* ---- environment */
 
 static void env_work(vk_call *c)
 {

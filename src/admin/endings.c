@@ -30,7 +30,7 @@ static vk_call *call_of(vk_ending *e)
     return VK_CONTAINER(e, struct ending_call, ending)->call;
 }
 
-/* ------------------------------------------------------------------------------------------ revoke */
+/* ---- revoke */
 
 static void revoked(vk_ending *e)
 {
@@ -66,7 +66,7 @@ void vk_admin_build_revoke(vk_call *c)
     vk_call_on_lane(c, revoke_work);
 }
 
-/* ------------------------------------------------------------------------------------------ delete */
+/* ---- delete */
 
 static void remove_work(vk_call *c)
 {

@@ -47,7 +47,7 @@ static void begin(vk_call *c, void (*done)(vk_health_ask *a, const vk_health *h)
     vk_health_get(&x->ask);
 }
 
-/* ------------------------------------------------------------------------------------------ health */
+/* ---- health */
 
 static void health_known(vk_health_ask *a, const vk_health *h)
 {
@@ -64,7 +64,7 @@ void vk_admin_health(vk_call *c)
     begin(c, health_known);
 }
 
-/* ------------------------------------------------------------------------------------------ status */
+/* ---- status */
 
 static void put_services(vk_jw *w, const vk_runtime *rt)
 {

@@ -21,7 +21,7 @@ const char *vk_data_dir(const char *data)
     return env && env[0] ? env : "./.valetkey";
 }
 
-/* ------------------------------------------------------------------------------------ one exchange */
+/* ---- one exchange */
 
 struct wait {
     vk_loop *loop;
@@ -139,7 +139,7 @@ bool vk_reply_ok(const vk_reply *r, int *exit_r)
     return false;
 }
 
-/* -------------------------------------------------------------------------------------- admin.sock */
+/* ---- admin.sock */
 
 /* Says what is wrong unless the caller does. */
 #define TELL(api, ...)                                                                                       \
@@ -310,7 +310,7 @@ vk_err vk_api_download(vk_api *api, const char *target, void (*on_size)(void *ar
     return call(api, &req, &w, out_r);
 }
 
-/* ---------------------------------------------------------------------------------------- loopback */
+/* ---- loopback */
 
 vk_err vk_port_call(int port, const char *method, const char *target, vk_str bearer, vk_str body,
                     vk_reply *out_r)

@@ -60,7 +60,7 @@ const char vk_help_build_origins[] =
     "  valetkey build origins demo http://localhost:3000 https://demo.preview.example.com\n"
     "  valetkey build origins demo --none\n";
 
-/* --------------------------------------------------------------------------------------- in common */
+/* ---- in common */
 
 vk_err vk_build_target(const char *command, const char *id, const char *after, char *out, size_t room)
 {
@@ -145,7 +145,7 @@ void vk_build_print(const vk_reply *r)
     vk_buf_free(&origins);
 }
 
-/* ------------------------------------------------------------------------------------------ create */
+/* ---- create */
 
 /* The rest is the daemon's to say; this keeps the request small enough to be read there. */
 static bool origins_short(const char *command, const char *const *v, size_t n)
@@ -254,7 +254,7 @@ int vk_cmd_build_create(int argc, char **argv)
     return VK_EXIT_OK;
 }
 
-/* -------------------------------------------------------------------------------------------- list */
+/* ---- list */
 
 static void list_row(vk_table *t, const vk_reply *r, const vk_json *b)
 {
@@ -352,7 +352,7 @@ int vk_cmd_build_list(int argc, char **argv)
     return code;
 }
 
-/* ----------------------------------------------------------------------------------- show, origins */
+/* ---- show, origins */
 
 int vk_cmd_build_show(int argc, char **argv)
 {

@@ -46,7 +46,7 @@ struct shell {
     int line;           /* of a script: where `input` begins */
 };
 
-/* -------------------------------------------------------------------------------------- statements */
+/* ---- statements */
 
 static void tell_error(struct shell *s, const char *code, const char *text)
 {
@@ -119,7 +119,7 @@ static bool run_sql(struct shell *s, vk_str sql)
     return ok;
 }
 
-/* ------------------------------------------------------------------------------------ dot commands */
+/* ---- dot commands */
 
 static void print_dot_help(void)
 {
@@ -179,7 +179,7 @@ static bool run_dot(struct shell *s, vk_str line)
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------- input */
+/* ---- input */
 
 static void count_lines(struct shell *s, vk_str text)
 {

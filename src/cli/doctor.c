@@ -64,7 +64,7 @@ static void say(struct doctor *d, verdict v, const char *what, const char *fmt, 
     vk_jw_obj_end(&d->w);
 }
 
-/* ------------------------------------------------------------------------------------------- files */
+/* ---- files */
 
 static void check_folder(struct doctor *d, const char *dir)
 {
@@ -131,7 +131,7 @@ static void check_disk(struct doctor *d)
         say(d, GOOD, "disk space", "%s left where the data is", text);
 }
 
-/* ------------------------------------------------------------------------------------------ daemon */
+/* ---- daemon */
 
 static const char *const role_names[] = {"front", "keeper", "courier"};
 
@@ -236,7 +236,7 @@ static void check_daemon(struct doctor *d, const char *data)
     vk_api_close(&api);
 }
 
-/* ----------------------------------------------------------------------------------------- machine */
+/* ---- machine */
 
 static void check_machine(struct doctor *d)
 {

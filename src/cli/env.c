@@ -35,7 +35,7 @@ const char vk_help_env[] =
     "  eval \"$(valetkey env demo --format shell)\"\n"
     "  docker run --env-file <(valetkey env demo --format docker) my-app\n";
 
-/* --------------------------------------------------------------------------------------- framework */
+/* ---- framework */
 
 static bool read_text(int dir, const char *name, vk_buf *out)
 {
@@ -109,7 +109,7 @@ size_t vk_env_vars(const vk_reply *r, vk_env_var out[VK_ENV_MAX])
     return n;
 }
 
-/* -------------------------------------------------------------------------------------------- file */
+/* ---- file */
 
 struct target {
     const char *path;

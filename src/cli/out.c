@@ -63,7 +63,7 @@ int vk_failed(const char *code, const char *fmt, ...)
     return VK_EXIT_FAILED;
 }
 
-/* ----------------------------------------------------------------------------------------- colours */
+/* ---- colours */
 
 static bool colours(FILE *f)
 {
@@ -85,7 +85,7 @@ const char *vk_tone_end(FILE *f)
     return colours(f) ? "\x1b[0m" : "";
 }
 
-/* -------------------------------------------------------------------------------------------- text */
+/* ---- text */
 
 static locale_t utf8(void)
 {
@@ -161,7 +161,7 @@ void vk_out_fact(const char *name, const char *value)
     vk_buf_free(&b);
 }
 
-/* ------------------------------------------------------------------------------------------- table */
+/* ---- table */
 
 struct cell {
     size_t at, n, width; /* of the text */
@@ -253,7 +253,7 @@ bool vk_table_print(vk_table *t, FILE *f, size_t indent)
     return ok;
 }
 
-/* ---------------------------------------------------------------------------------------- progress */
+/* ---- progress */
 
 void vk_size_text(int64_t bytes, char out[VK_SIZE_TEXT])
 {

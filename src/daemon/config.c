@@ -57,7 +57,7 @@ static vk_err set_level(vk_level *out, const setting *s, char why[VK_WHY_MAX])
                   VK_STR_ARG(s->value));
 }
 
-/* --------------------------------------------------------------------------------------------------- URLs */
+/* ---- URLs */
 
 static bool host_char(char c)
 {
@@ -152,7 +152,7 @@ static vk_err set_url(char urls[VK_SERVICES_MAX][VK_URL_MAX], vk_str service, co
     return VK_OK;
 }
 
-/* ----------------------------------------------------------------------------------------------- settings */
+/* ---- settings */
 
 static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
 {
@@ -279,7 +279,7 @@ static vk_err load_file(vk_config *c, const char *path, char why[VK_WHY_MAX])
     return e;
 }
 
-/* -------------------------------------------------------------------------------------------------- flags */
+/* ---- flags */
 
 typedef struct flag {
     const char *name;    /* "--port-base" */

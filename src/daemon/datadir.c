@@ -24,7 +24,7 @@ enum {
 
 #define TOKEN_PREFIX "vk_a_"
 
-/* --------------------------------------------------------------------------------------------- the folder */
+/* ---- the folder */
 
 /* A folder with other people's files in it would be closed to them and mixed with ours: that is a typing
  * error. */
@@ -101,7 +101,7 @@ static vk_err open_folder(vk_daemon *d, char why[VK_WHY_MAX])
     return VK_OK;
 }
 
-/* ----------------------------------------------------------------------------------------------- the lock */
+/* ---- the lock */
 
 static long lock_holder(int fd)
 {
@@ -164,7 +164,7 @@ static vk_err take_lock(vk_daemon *d, char why[VK_WHY_MAX])
     return VK_OK;
 }
 
-/* ---------------------------------------------------------------------------------------- the admin token */
+/* ---- the admin token */
 
 static vk_err make_token(vk_daemon *d, char token[VK_VALET_MAX], char why[VK_WHY_MAX])
 {

@@ -12,7 +12,7 @@
 
 static vk_front front;
 
-/* -------------------------------------------------------------------------------------------------- birth */
+/* ---- birth */
 
 /* Streams, files and connections of thousands of builds. */
 static void raise_open_files(void)
@@ -148,7 +148,7 @@ static void got_master(vk_front *f, uint32_t kid, const uint8_t key[VK_MASTER])
     vk_role_ready(f->child);
 }
 
-/* ---------------------------------------------------------------------------------------------------- end */
+/* ---- end */
 
 /* A clean end closes the databases, so that the next start finds no log to replay. */
 static void finish(vk_front *f)

@@ -38,7 +38,7 @@ static void place(vk_server *accepting, int fd)
     vk_loop_post(f->rt.loops[to], &h->task);
 }
 
-/* -------------------------------------------------------------------------------------------------- names */
+/* ---- names */
 
 static void add_name(vk_str list[VK_FRONT_NAMES], vk_str name)
 {
@@ -66,7 +66,7 @@ static void make_names(vk_front *f)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------ servers */
+/* ---- servers */
 
 static void make_servers(vk_front *f, vk_front_loop *l)
 {
@@ -104,7 +104,7 @@ vk_err vk_front_listen(vk_front *f)
     return vk_server_listen(&first->admin, d->admin_fd);
 }
 
-/* ------------------------------------------------------------------------------------------------ closing */
+/* ---- closing */
 
 static void came_home(vk_task *t)
 {

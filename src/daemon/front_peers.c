@@ -73,7 +73,7 @@ static void ping(vk_timer *t)
         wait_then(p, VK_PING_MS, ping);
 }
 
-/* ------------------------------------------------------------------------------------------------- coming */
+/* ---- coming */
 
 void vk_front_peer_came(void *front, vk_role role, int fd)
 {
@@ -113,7 +113,7 @@ void vk_front_peers_end(vk_front *f)
         }
 }
 
-/* --------------------------------------------------------------------------------------------- the master */
+/* ---- the master */
 
 static void answered(void *arg, vk_err e, const vk_response *r)
 {

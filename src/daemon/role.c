@@ -15,7 +15,7 @@
 
 enum { KEEP_MAX = 8 + VK_ROLES + VK_SERVICES_MAX + 1 };
 
-/* ----------------------------------------------------------------------------------------- after the fork */
+/* ---- after the fork */
 
 static void keep(int fds[KEEP_MAX], size_t *n, int fd)
 {
@@ -110,7 +110,7 @@ static void set_up_libraries(const vk_child *c)
         vk_role_fail(c, "OpenSSL has no SHA-256 or HMAC here.");
 }
 
-/* -------------------------------------------------------------------------------------------------- notes */
+/* ---- notes */
 
 void vk_role_ready(const vk_child *c)
 {
@@ -161,7 +161,7 @@ vk_err vk_role_listen(vk_role_link *l, vk_loop *loop, const vk_child *c)
     return e;
 }
 
-/* ------------------------------------------------------------------------------------- keeper and courier */
+/* ---- keeper and courier */
 
 typedef struct quiet {
     vk_role_link link;

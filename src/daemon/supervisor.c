@@ -42,7 +42,7 @@ typedef struct supervisor {
     int exit_code;   /* -1: go on */
 } supervisor;
 
-/* ---------------------------------------------------------------------------------------------- sentences */
+/* ---- sentences */
 
 static void complain(const char *sentence)
 {
@@ -63,7 +63,7 @@ static void tell_ready(const supervisor *s)
     vk_notify("READY=1\nSTATUS=serving\n");
 }
 
-/* ----------------------------------------------------------------------------------------------- children */
+/* ---- children */
 
 static bool linked(vk_role a, vk_role b)
 {
@@ -139,7 +139,7 @@ static void start_again_in(supervisor *s, vk_role role, int64_t ms)
     s->children[role].again_ms = vk_clock_mono_ms() + ms;
 }
 
-/* -------------------------------------------------------------------------------------------------- notes */
+/* ---- notes */
 
 static void all_ready(supervisor *s)
 {
@@ -188,7 +188,7 @@ static void read_notes(supervisor *s, vk_role from)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------- deaths */
+/* ---- deaths */
 
 static void describe(char out[128], int status)
 {
@@ -267,7 +267,7 @@ static void revive(supervisor *s)
     }
 }
 
-/* ----------------------------------------------------------------------------------------------- stopping */
+/* ---- stopping */
 
 static void tell_stop(supervisor *s, vk_role role)
 {
@@ -311,7 +311,7 @@ static void go_on_stopping(supervisor *s)
         s->exit_code = 0;
 }
 
-/* ---------------------------------------------------------------------------------------------- main loop */
+/* ---- main loop */
 
 static void read_signals(supervisor *s)
 {

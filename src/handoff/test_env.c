@@ -121,7 +121,7 @@ static void bad_names(void **state)
     vk_arena_free(a);
 }
 
-/* ----------------------------------------------------------------------------- dialects, read back */
+/* ---- dialects, read back */
 
 static const char *const values[] = {
     "http://127.0.0.1:4502",

@@ -36,7 +36,7 @@ static vk_err say_write(char why[VK_VAULT_WHY], vk_err e, const char *what)
                vk_err_name(e));
 }
 
-/* ---------------------------------------------------------------------------------------------- key files */
+/* ---- key files */
 
 /* The one line of a key file that is no comment. */
 static vk_str key_line(vk_str text)
@@ -159,7 +159,7 @@ static vk_err key_make(const char *path, uint8_t kek[VK_SEAL_KEY], char why[VK_V
     return VK_OK;
 }
 
-/* --------------------------------------------------------------------------------------------- the source */
+/* ---- the source */
 
 static vk_err kek_named(const char *path, const char *kind, vk_vault *v, uint8_t kek[VK_SEAL_KEY],
                         char why[VK_VAULT_WHY])
@@ -201,7 +201,7 @@ static vk_err kek_get(const vk_vault_place *at, bool may_make, vk_vault *v, uint
     return key_make(path, kek, why);
 }
 
-/* --------------------------------------------------------------------------------------------- the master */
+/* ---- the master */
 
 static vk_seal_place master_place(void)
 {

@@ -22,8 +22,7 @@ static void respond_error(vk_exchange *ex, int status, const char *code, vk_str 
     vk_respond(ex, status, json_type);
 }
 
-/* ------------------------------------------------------------------------------------------------- endpoints
- */
+/* ---- endpoints */
 
 static void version(vk_exchange *ex)
 {
@@ -97,8 +96,7 @@ static const struct endpoint {
     {VK_STR("GET"), VK_STR("/dump"), true, unsupported},
 };
 
-/* --------------------------------------------------------------------------------------------------- handler
- */
+/* ---- handler */
 
 /* "Bearer <token>", the scheme in any case (RFC 9110 §11.1). */
 static vk_err authenticate(vk_exchange *ex)
@@ -201,8 +199,7 @@ static void refuse(vk_exchange *ex, int status, vk_err e, const char *text)
 
 static const vk_handler handler = {.head = head, .request = request, .refuse = refuse};
 
-/* --------------------------------------------------------------------------------------------------- service
- */
+/* ---- service */
 
 static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_str *keys,
                   vk_env_var *out, size_t room, size_t *n_r)

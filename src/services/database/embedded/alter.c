@@ -215,8 +215,7 @@ static vk_err with_definition(struct edit *x, vk_str def, vk_str *out_r)
     return VK_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------ the schema
- */
+/* ---- the schema */
 
 /* Under what vk_db_authorize and SQLite let nobody else do. */
 static int write_schema(struct edit *x, vk_str sql)
@@ -262,8 +261,7 @@ static int set_schema(struct edit *x, vk_str sql)
     return rc;
 }
 
-/* ------------------------------------------------------------------------------------- rows without a value
- */
+/* ---- rows without a value */
 
 /* Rows that were there before ALTER TABLE … ADD COLUMN have no value in that column and show its default. To
  * find out whether there are any, the default is for a moment one that nobody can have stored. */

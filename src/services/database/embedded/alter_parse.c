@@ -1,7 +1,6 @@
 #include "services/database/embedded/alter_parse.h"
 
-/* --------------------------------------------------------------------------------------------------- tokens
- */
+/* ---- tokens */
 
 typedef enum kind { END, WORD, QUOTED, STRING, OPEN, CLOSE, COMMA, DOT, SEMICOLON, OTHER, BAD } kind;
 
@@ -178,8 +177,7 @@ static bool names(vk_str token, vk_str plain)
     return n == plain.n;
 }
 
-/* ------------------------------------------------------------------------------------------- the statement
- */
+/* ---- the statement */
 
 static void set_flaw(vk_alter *out, const struct scan *s)
 {
@@ -290,7 +288,7 @@ bool vk_alter_parse(vk_str sql, vk_alter *out_r)
     return true;
 }
 
-/* -------------------------------------------------------------------------------------------- definitions */
+/* ---- definitions */
 
 unsigned vk_alter_words(vk_str def)
 {

@@ -94,8 +94,7 @@ static vk_sqlerr told(struct proof *p, vk_arena *a, const vk_alter *what, size_t
     return e.message.p ? e : (vk_sqlerr){"SQLITE_NOMEM", VK_STR("SQLite error: out of memory")};
 }
 
-/* ------------------------------------------------------------------------------------------------ comparing
- */
+/* ---- comparing */
 
 static bool same_value(sqlite3_stmt *x, sqlite3_stmt *y, int col)
 {

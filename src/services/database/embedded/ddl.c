@@ -21,8 +21,7 @@ static void path_of(const char *build, const char *name, char out[PATH])
     snprintf(out, PATH, "builds/%s/%s", build, name);
 }
 
-/* ---------------------------------------------------------------------------------------------------- notes
- */
+/* ---- notes */
 
 static bool is_margin(char c)
 {
@@ -61,8 +60,7 @@ void vk_ddl_forget(void *arg)
     h->ddl_omitted = 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------- lines
- */
+/* ---- lines */
 
 struct lines {
     int64_t count; /* statements, with those that are not there any more */
@@ -109,8 +107,7 @@ static vk_err take_file(struct lines *l, const char *path)
     return e == VK_E_NOT_FOUND ? VK_OK : e;
 }
 
-/* --------------------------------------------------------------------------------------------------- writing
- */
+/* ---- writing */
 
 static int open_log(const char *path)
 {
@@ -189,8 +186,7 @@ void vk_ddl_write(vk_dbh *h)
     }
 }
 
-/* --------------------------------------------------------------------------------------------------- reading
- */
+/* ---- reading */
 
 vk_err vk_db_ddl(const char *build, vk_buf *out)
 {

@@ -28,8 +28,7 @@ static vk_str blob_of(sqlite3_value *v)
     return (vk_str){p ? p : n ? NULL : "", n};
 }
 
-/* ---------------------------------------------------------------------------------------------------- instr
- */
+/* ---- instr */
 
 /* In text a match begins where a character does, or at the very front. */
 static const char *find(vk_str hay, vk_str needle, bool text)
@@ -63,8 +62,7 @@ static void instr(sqlite3_context *c, int n, sqlite3_value **v)
     sqlite3_result_int64(c, at);
 }
 
-/* -------------------------------------------------------------------------------------------------- replace
- */
+/* ---- replace */
 
 static size_t count(vk_str s, vk_str pattern)
 {
@@ -117,8 +115,7 @@ static void replace(sqlite3_context *c, int n_args, sqlite3_value **v)
     sqlite3_result_text64(c, out, size, sqlite3_free, SQLITE_UTF8);
 }
 
-/* ----------------------------------------------------------------------------------------------------- trim
- */
+/* ---- trim */
 
 enum { LEFT = 1, RIGHT = 2 };
 
@@ -197,8 +194,7 @@ static void trim(sqlite3_context *c, int n_args, sqlite3_value **v)
     sqlite3_result_text64(c, s.p, s.n, SQLITE_TRANSIENT, SQLITE_UTF8);
 }
 
-/* ----------------------------------------------------------------------------------------------- json_patch
- */
+/* ---- json_patch */
 
 /* SQLite's own does the work, on a connection made for it at the first use: a function that was replaced
  * cannot be reached on the same one. */

@@ -11,8 +11,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* ------------------------------------------------------------------------------------------------- callbacks
- */
+/* ---- callbacks */
 
 /* Called every VK_DB_PROGRESS_OPS steps of the virtual machine: a statement that takes long gives its place
  * to others, and ends at the deadline or when the build is revoked. */
@@ -237,8 +236,7 @@ bool vk_dbh_reset(vk_dbh *h)
     return !h->dirty && sqlite3_get_autocommit(h->db);
 }
 
-/* --------------------------------------------------------------------------------------------------- errors
- */
+/* ---- errors */
 
 static const char *code_name(int primary)
 {
@@ -309,8 +307,7 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
     return e;
 }
 
-/* ------------------------------------------------------------------------------------------------ statements
- */
+/* ---- statements */
 
 /* White space and comments. */
 static const char *skip_blanks(const char *p)

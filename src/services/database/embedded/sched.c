@@ -14,8 +14,7 @@ enum { OVERDUE_NS = 500000000 }; /* after its deadline a statement may end as it
 
 struct vk_db vk_db;
 
-/* -------------------------------------------------------------------------------------------------- the pool
- */
+/* ---- the pool */
 
 static void *worker_main(void *arg);
 
@@ -182,8 +181,7 @@ static vk_dbjob *next_job(void)
     return NULL;
 }
 
-/* ------------------------------------------------------------------------------------------------- the turn
- */
+/* ---- the turn */
 
 void vk_db_pass_turn(vk_dbt *t)
 {

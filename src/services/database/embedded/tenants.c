@@ -135,8 +135,7 @@ void vk_db_let_go(vk_dbt *t)
     pthread_mutex_unlock(&vk_db.mu);
 }
 
-/* ------------------------------------------------------------------------------------------------- requests
- */
+/* ---- requests */
 
 /* The baton's text as clients write it, at the front of the body. Only a hint for the queue: the parsed one
  * counts. */
@@ -220,8 +219,7 @@ void vk_db_resume(vk_dbjob *j, bool abort)
     pthread_mutex_unlock(&vk_db.mu);
 }
 
-/* ---------------------------------------------------------------------------------------------- housekeeping
- */
+/* ---- housekeeping */
 
 /* Under mu. Jobs that waited too long come back to be told so. */
 static void overdue(vk_dbt *t, int64_t now)
@@ -409,8 +407,7 @@ static void *keeper_main(void *arg)
     return NULL;
 }
 
-/* -------------------------------------------------------------------------------------------------- closing
- */
+/* ---- closing */
 
 /* Under mu. Ends what is under way; the housekeeper closes what is idle at its next round. */
 static void close_now(vk_dbt *t)
@@ -457,8 +454,7 @@ void vk_db_free_tenant(vk_tenant *tenant)
     pthread_mutex_unlock(&vk_db.mu);
 }
 
-/* --------------------------------------------------------------------------------------------- start, stop
- */
+/* ---- start, stop */
 
 vk_err vk_db_start(vk_runtime *rt, int index)
 {

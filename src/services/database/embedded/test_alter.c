@@ -166,8 +166,7 @@ static const char *schema_of(vk_dbh *c, const char *table)
     return rows(c, sql);
 }
 
-/* -------------------------------------------------------------------------------------------------- vectors
- */
+/* ---- vectors */
 
 static const char *text_of(const json_t *o, const char *key)
 {
