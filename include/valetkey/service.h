@@ -125,7 +125,7 @@ typedef struct vk_service {
 
     /* Appends this build's variables to out[], at most `room`; *n_r of them. `keys` are the derived valet
      * keys in the order of `kinds`. Strings live in `a`. */
-    vk_err (*env)(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_str *keys,
+    vk_err (*env)(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_secret *keys,
                   vk_env_var *out, size_t room, size_t *n_r);
 
     /* The build is revoked and no tenant of it passes verification any more: end what is open of it.
@@ -164,7 +164,7 @@ int vk_service_index(vk_str name);
 /* Recognises `token` as a key of this worker's service and kind, counts the use (sliding expiry), and gives a
  * reference that lasts until the exchange ends (ex->principal). Errors as vk_registry_verify, told to
  * vk_fail. */
-VK_MUSTCHECK vk_err vk_service_verify(vk_exchange *ex, vk_str token, char kind);
+VK_MUSTCHECK vk_err vk_service_verify(vk_exchange *ex, vk_secret token, char kind);
 
 /* A key that is in use for longer than one exchange: a WebSocket's. */
 typedef struct vk_held_key {
@@ -174,7 +174,7 @@ typedef struct vk_held_key {
 } vk_held_key;
 /* As vk_service_verify, without an exchange; on the worker's loop, as the other two. Owner of the reference:
  * the caller, until vk_service_let_go. *why_r is a static text. */
-VK_MUSTCHECK vk_err vk_service_hold(vk_worker *w, vk_str token, char kind, vk_held_key *out_r,
+VK_MUSTCHECK vk_err vk_service_hold(vk_worker *w, vk_secret token, char kind, vk_held_key *out_r,
                                     const char **why_r);
 /* Whether the key is still good, for the same tenant. `used`: by somebody, so it counts for the sliding
  * expiry. */

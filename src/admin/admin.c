@@ -32,9 +32,7 @@ static const char page_csp[] =
  * mentioning. */
 static void answer_healthz(vk_exchange *ex)
 {
-    if (vk_header_add(ex, "Cache-Control", VK_STR("no-store")) != VK_OK ||
-        vk_header_add(ex, "X-Content-Type-Options", VK_STR("nosniff")) != VK_OK)
-        ex->close = true;
+    vk_header_lines(ex, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
     vk_respond_text(ex, 200, "application/json",
                     VK_STR("{\"status\":\"ok\",\"version\":\"" VK_VERSION "\"}"));
 }

@@ -78,7 +78,8 @@ static void bearer(void **state)
         {"abc", ""},           {"Bearer a b", "a b"},
     };
     for (size_t i = 0; i < VK_COUNT(cases); i++)
-        assert_true(vk_str_eqz(vk_bearer(vk_str_z(cases[i].header)), cases[i].token));
+        assert_true(
+            vk_str_eqz(vk_secret_bytes(vk_bearer(vk_secret_of(vk_str_z(cases[i].header)))), cases[i].token));
 }
 
 /* Over a socket of files the uid decides too; over TCP only the token. */
@@ -107,7 +108,7 @@ static void check(void **state)
     };
     for (size_t i = 0; i < VK_COUNT(cases); i++) {
         vk_server s = {.names = cases[i].local ? NULL : names};
-        vk_exchange ex = {.server = &s, .authorization = vk_str_z(cases[i].auth)};
+        vk_exchange ex = {.server = &s, .authorization = vk_secret_of(vk_str_z(cases[i].auth))};
         ex.peer_uid = cases[i].uid == 0 ? 0 : cases[i].uid == 1 ? geteuid() : (uid_t)-1;
         const char *why = NULL;
         assert_int_equal(vk_admin_check(&ex, &rt, &why), cases[i].want);

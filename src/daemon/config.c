@@ -57,6 +57,17 @@ static vk_err set_level(vk_level *out, const setting *s, char why[VK_WHY_MAX])
                   VK_STR_ARG(s->value));
 }
 
+static vk_err set_word(int *out, const setting *s, const char *const words[2], char why[VK_WHY_MAX])
+{
+    for (int i = 0; i < 2; i++)
+        if (vk_str_eqz(s->value, words[i])) {
+            *out = i;
+            return VK_OK;
+        }
+    return vk_say(why, VK_E_INVALID, "%s wants %s or %s, not \"" VK_STR_FMT "\".", s->from, words[0],
+                  words[1], VK_STR_ARG(s->value));
+}
+
 /* ---- URLs */
 
 static bool host_char(char c)
@@ -167,6 +178,20 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
         return set_int(&c->loops, s, 1, VK_LOOPS_MAX, why);
     if (vk_str_eqz(name, "log_level"))
         return set_level(&c->log_level, s, why);
+    if (vk_str_eqz(name, "log_format")) {
+        static const char *const formats[] = {"text", "json"}; /* as vk_log_format */
+        int format = 0;
+        vk_err e = set_word(&format, s, formats, why);
+        c->log_format = (vk_log_format)format;
+        return e;
+    }
+    if (vk_str_eqz(name, "log_requests")) {
+        static const char *const states[] = {"off", "on"};
+        int on = 0;
+        vk_err e = set_word(&on, s, states, why);
+        c->log_requests = on;
+        return e;
+    }
     if (vk_str_eqz(name, "ttl")) {
         if (vk_duration_parse(s->value, &c->ttl_ms) != VK_OK)
             return vk_say(why, VK_E_INVALID,
@@ -235,7 +260,7 @@ static vk_err ini_line(vk_config *c, ini *x, vk_str line, char why[VK_WHY_MAX])
     if (e == VK_E_NOT_FOUND)
         return vk_say(why, VK_E_INVALID,
                       "%.150s line %d: there is no setting %s. Settings: data, key_file, port_base, ttl, "
-                      "loops, log_level, "
+                      "loops, log_level, log_format, log_requests, "
                       "url_sandbox.SERVICE, url_browser.SERVICE.",
                       x->file, x->line, full);
     return e;
@@ -294,6 +319,8 @@ static const flag flags[] = {
     {"--loops", "loops"},
     {"--key-file", "key_file"},
     {"--log-level", "log_level"},
+    {"--log-format", "log_format"},
+    {"--log-requests", "log_requests"},
     {"--url-sandbox", "url_sandbox."},
     {"--url-browser", "url_browser."},
 };

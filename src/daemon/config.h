@@ -23,6 +23,8 @@ typedef struct vk_config {
     int64_t ttl_ms;
     int loops;
     vk_level log_level;
+    vk_log_format log_format;
+    bool log_requests;
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
 } vk_config;
 

@@ -95,8 +95,8 @@ static vk_err open_folder(vk_daemon *d, char why[VK_WHY_MAX])
             return vk_say(why, VK_E_FORBIDDEN,
                           "The data folder %.400s is open to others and cannot be closed to them: %s.",
                           d->data_dir, vk_errno_text(errno));
-        vk_log(VK_WARN, "the data folder %.400s was open to others; it is now open to its owner only",
-               d->data_dir);
+        vk_log(VK_WARN, "the data folder was open to others; it is now open to its owner only",
+               VK_F(folder, d->data_dir));
     }
     return VK_OK;
 }
@@ -201,7 +201,7 @@ static vk_err read_token(vk_daemon *d, char token[VK_VALET_MAX], char why[VK_WHY
     vk_str s = vk_buf_view(&text);
     while (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
         s.n--;
-    if (e == VK_OK && !vk_valet_shape_ok(s, VK_STR(TOKEN_PREFIX)))
+    if (e == VK_OK && !vk_valet_shape_ok(vk_secret_of(s), VK_STR(TOKEN_PREFIX)))
         e = VK_E_CORRUPT;
     if (e == VK_OK) {
         memcpy(token, s.p, s.n);

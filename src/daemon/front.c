@@ -177,8 +177,8 @@ static void finish(vk_front *f)
 static void drained_too_slowly(vk_timer *t)
 {
     VK_UNUSED(t);
-    vk_log(VK_WARN, "some requests did not finish within %d s; ending without them",
-           VK_FRONT_DRAIN_MS / 1000);
+    vk_log(VK_WARN, "some requests did not finish in time; ending without them",
+           VK_F(seconds, VK_FRONT_DRAIN_MS / 1000));
     _exit(0); /* their handlers may still run: nothing is torn down under them */
 }
 

@@ -96,7 +96,7 @@ static void enter(const vk_child *c)
     signals();
     standard_fds();
     close_others(c);
-    vk_log_init(vk_role_name(c->role), c->daemon->config->log_level);
+    vk_log_init(vk_role_name(c->role), c->daemon->config->log_level, c->daemon->config->log_format);
 }
 
 static void set_up_libraries(const vk_child *c)
@@ -126,7 +126,7 @@ void vk_role_fail(const vk_child *c, const char *fmt, ...)
     vsnprintf(why, sizeof why, fmt, ap);
     va_end(ap);
     if (vk_note_send(c->control, VK_NOTE_FATAL, c->role, why, -1) != VK_OK)
-        vk_log(VK_ERROR, "%s", why);
+        vk_log(VK_ERROR, "the role cannot start", VK_F(why, why));
     _exit(1);
 }
 
@@ -215,7 +215,8 @@ static int keeper_main(const vk_child *c)
     if (vk_vault_open(&place, &vault, why) != VK_OK)
         vk_role_fail(c, "%s", why);
     if (vault.beside)
-        vk_log(VK_INFO, "the vault is sealed under the %s, which lies beside the data", vault.source);
+        vk_log(VK_INFO, "the key of the vault lies beside the data that it protects",
+               VK_F(key_source, vault.source));
     int code = serve_quietly(c, &vk_keeper_handler, &vault);
     vk_vault_close(&vault);
     return code;

@@ -134,8 +134,8 @@ static void sync_all(vk_dbt *t, vk_dbh *h)
             t->syncing = false;
         pthread_mutex_unlock(&vk_db.mu);
         if (!ok)
-            vk_log(VK_ERROR, "build %s: its -wal cannot be synced; it takes no request until a restart",
-                   t->id);
+            vk_log(VK_ERROR, "the -wal of a database cannot be synced; it takes no request until a restart",
+                   VK_F(build, t->id));
         release(t, &done);
         pthread_mutex_lock(&vk_db.mu);
         if (!more)
