@@ -17,6 +17,7 @@
 enum { VK_NAMES_MAX = 32, VK_LOOPS_MAX = 64, VK_URL_MAX = 300 };
 
 struct vk_service;
+struct vk_worker;
 
 /* What the front process has and a service may use. Constant after start, except what says otherwise. */
 typedef struct vk_runtime {
@@ -29,7 +30,8 @@ typedef struct vk_runtime {
     vk_loop *loops[VK_LOOPS_MAX];
     size_t n_loops;
     int64_t default_ttl_ms;
-    uint8_t admin_hash[VK_SHA256]; /* SHA-256 of the admin token; the token itself stays in its file */
+    /* SHA-256 of the tokens for the admin API and for /metrics; they themselves stay in their files */
+    uint8_t admin_hash[VK_SHA256], metrics_hash[VK_SHA256];
     uint8_t page_key[32]; /* random, of this process: seals what is given out and taken back (batons) */
     /* The other roles, for health questions; replaced on loops[0] when a role is restarted, NULL while it is
      * down. */
@@ -38,6 +40,9 @@ typedef struct vk_runtime {
     /* the addresses that environment variables carry, by service index */
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
     int64_t started_ms;
+    /* what each loop's listeners have done, by service; the one behind the last service is the admin's */
+    const vk_traffic *traffic[VK_LOOPS_MAX][VK_SERVICES_MAX + 1];
+    struct vk_worker *workers[VK_LOOPS_MAX][VK_SERVICES_MAX + 1];
 } vk_runtime;
 
 /* A token that was looked up lately and its lookup hash, so that a client's next request costs no HMAC. The
@@ -56,9 +61,10 @@ typedef struct vk_worker {
     const struct vk_service *service; /* NULL: the admin listener */
     int index;                        /* of the service; -1 for admin */
     vk_loop *loop;
-    vk_store *reader;    /* this thread's read-only metadata */
-    vk_hmac_key *lookup; /* this thread's lookup key */
-    vk_memo *memos;      /* VK_MEMOS of them from the first use on; wiped and freed with the worker */
+    vk_store *reader;                          /* this thread's read-only metadata */
+    vk_hmac_key *lookup;                       /* this thread's lookup key */
+    _Atomic uint64_t keys_taken, keys_refused; /* written by this loop, read by anybody */
+    vk_memo *memos; /* VK_MEMOS of them from the first use on; wiped and freed with the worker */
 } vk_worker;
 
 /* Name and value of one environment variable. `secret` ones are never written under a public prefix. */
@@ -145,6 +151,10 @@ typedef struct vk_service {
      * are; while a restore takes place its requests wait, or are refused in a way that clients try again.
      * NULL: the service keeps none. */
     void (*snapshots)(vk_snap_ask *ask);
+
+    /* Appends the service's own metrics (core/metrics.h), all named "valetkey_<service>_…". Any thread, must
+     * not wait. NULL: it has none. */
+    void (*metrics)(vk_buf *out);
 
     /* What was done to the schema of the build's data, as a JSON object into `out`. Reads a file; any thread.
      * NULL: the service has no such record. */

@@ -15,7 +15,12 @@ vk_secret vk_bearer(vk_secret authorization)
     return vk_secret_of(t);
 }
 
-vk_err vk_admin_check(const vk_exchange *ex, const vk_runtime *rt, const char **why_r)
+static bool same_hash(const uint8_t a[VK_SHA256], const uint8_t b[VK_SHA256])
+{
+    return vk_str_eq_secret((vk_str){(const char *)a, VK_SHA256}, (vk_str){(const char *)b, VK_SHA256});
+}
+
+vk_err vk_admin_check(const vk_exchange *ex, const vk_runtime *rt, bool metrics, const char **why_r)
 {
     bool local = !ex->server->names;
     if (local && ex->peer_uid != geteuid() && ex->peer_uid != 0) {
@@ -30,8 +35,9 @@ vk_err vk_admin_check(const vk_exchange *ex, const vk_runtime *rt, const char **
         return VK_E_UNAUTHORIZED;
     }
     vk_sha256(vk_secret_bytes(token), hash);
-    bool same = vk_str_eq_secret((vk_str){(const char *)hash, sizeof hash},
-                                 (vk_str){(const char *)rt->admin_hash, sizeof rt->admin_hash});
+    bool same = same_hash(hash, rt->admin_hash);
+    if (metrics)
+        same |= same_hash(hash, rt->metrics_hash);
     vk_wipe(hash, sizeof hash);
     *why_r = "This is not the admin token; it is in the file admin.token of the data folder";
     return same ? VK_OK : VK_E_UNAUTHORIZED;

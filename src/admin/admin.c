@@ -5,6 +5,8 @@
 #include "admin/page.h"
 
 static const vk_route routes[] = {
+    {"GET", "/readyz", 0, VK_AUTH_NONE, vk_admin_ready},
+    {"GET", "/metrics", 0, VK_AUTH_METRICS, vk_admin_metrics},
     {"GET", "/api/v1/health", 0, VK_AUTH_NONE, vk_admin_health},
     {"GET", "/api/v1/status", 0, VK_AUTH_TOKEN, vk_admin_status},
     {"GET", "/api/v1/builds", 0, VK_AUTH_TOKEN, vk_admin_build_list},
@@ -84,9 +86,9 @@ static vk_err head(vk_exchange *ex)
         return refuse_method(ex, allow);
     const char *why;
     e = vk_admin_check_site(ex, &why);
-    if (e == VK_OK && route->auth == VK_AUTH_TOKEN) {
+    if (e == VK_OK && route->auth != VK_AUTH_NONE) {
         ex->secret = true;
-        e = vk_admin_check(ex, w->rt, &why);
+        e = vk_admin_check(ex, w->rt, route->auth == VK_AUTH_METRICS, &why);
     }
     if (e != VK_OK)
         return vk_admin_error(ex, e, "%s", why);

@@ -65,5 +65,7 @@ void vk_admin_snapshot_restore(vk_call *c);
 void vk_admin_snapshot_diff(vk_call *c);
 void vk_admin_health(vk_call *c);
 void vk_admin_status(vk_call *c);
+void vk_admin_metrics(vk_call *c);
+void vk_admin_ready(vk_call *c);
 
 #endif

@@ -132,7 +132,8 @@ void vk_log_fields(vk_level level, const char *text, const vk_field *fields, siz
         member(&l, "role", role_name);
         member(&l, "text", text);
         for (size_t i = 1; i < n; i++)
-            json_field(&l, &fields[i]);
+            if (fields[i].key)
+                json_field(&l, &fields[i]);
         l.p[l.n++] = '}';
     } else {
         put_z(&l, when);
@@ -143,7 +144,8 @@ void vk_log_fields(vk_level level, const char *text, const vk_field *fields, siz
         put_z(&l, " ");
         put_z(&l, text);
         for (size_t i = 1; i < n; i++)
-            text_field(&l, &fields[i]);
+            if (fields[i].key)
+                text_field(&l, &fields[i]);
     }
     l.p[l.n++] = '\n';
     ssize_t done = write(STDERR_FILENO, l.p, l.n);

@@ -13,7 +13,7 @@ typedef enum vk_log_format { VK_LOG_TEXT, VK_LOG_JSON } vk_log_format;
 enum { VK_LOG_LINE_MAX = 1024, VK_LOG_VALUE_MAX = 512 };
 
 typedef struct vk_field {
-    const char *key; /* a literal: lower case and underscores */
+    const char *key; /* a literal: lower case and underscores; NULL: nothing to say */
     enum { VK_FIELD_STR, VK_FIELD_INT, VK_FIELD_BOOL } type;
     vk_str s;
     int64_t i;
@@ -25,7 +25,7 @@ static inline vk_field vk_field_str(const char *key, vk_str v)
 }
 static inline vk_field vk_field_z(const char *key, const char *v)
 {
-    return vk_field_str(key, vk_str_z(v ? v : "none"));
+    return vk_field_str(v ? key : NULL, vk_str_z(v));
 }
 static inline vk_field vk_field_int(const char *key, int64_t v)
 {
@@ -40,7 +40,8 @@ static inline vk_field vk_field_bool(const char *key, bool v)
     return (vk_field){.key = key, .type = VK_FIELD_BOOL, .i = v};
 }
 
-/* One field: VK_F(build, t->id). Strings, numbers, bool and vk_str; nothing else compiles. */
+/* One field: VK_F(build, t->id). Strings (NULL: the field is left out), numbers, bool and vk_str; nothing
+ * else compiles. */
 #define VK_F(key, value)                                                                                     \
     _Generic((value),                                                                                        \
         char *: vk_field_z,                                                                                  \

@@ -38,6 +38,7 @@ static void init_runtime(vk_front *f)
     rt->data_fd = d->data_fd;
     memcpy(rt->data_dir, d->data_dir, sizeof rt->data_dir);
     memcpy(rt->admin_hash, d->admin_hash, sizeof rt->admin_hash);
+    memcpy(rt->metrics_hash, d->metrics_hash, sizeof rt->metrics_hash);
     memcpy(rt->url_sandbox, d->config->url_sandbox, sizeof rt->url_sandbox);
     memcpy(rt->url_browser, d->config->url_browser, sizeof rt->url_browser);
     rt->default_ttl_ms = d->config->ttl_ms;

@@ -7,7 +7,8 @@
 
 enum { ID_FRONT = 9, ID_COUNT = VK_NOTE_ID - ID_FRONT - 1 };
 
-const int vk_took_bounds[VK_TOOK_BUCKETS - 1] = {1, 2, 5, 10, 25, 50, 100, 250, 1000, 2500, 10000, 30000};
+const int vk_took_bounds[VK_TOOK_BUCKETS - 1] = {1,   2,   5,    10,   25,    50,   100,
+                                                 250, 500, 1000, 2500, 10000, 30000};
 
 static const char digits[33] = "0123456789abcdefghjkmnpqrstvwxyz";
 

@@ -12,7 +12,7 @@ enum {
     VK_WRITE_STALL_MS = 30000,   /* the peer takes no byte for that long */
     VK_LINGER_MS = 1000,         /* reading on after a refusal, so that the client sees it */
     VK_CONNS_MAX = 16384,        /* per server and loop */
-    VK_TOOK_BUCKETS = 13,
+    VK_TOOK_BUCKETS = 14,
     VK_REQUEST_ID_MAX = 64,
 };
 

@@ -169,8 +169,10 @@ vk_err vk_service_verify(vk_exchange *ex, vk_secret token, char kind)
     if (!h)
         return vk_fail(ex, VK_E_NOMEM, "Out of memory");
     vk_err e = vk_service_hold(w, token, kind, &key, &why);
+    vk_count(e == VK_OK ? &w->keys_taken : &w->keys_refused, 1);
     if (e != VK_OK)
         return vk_fail(ex, e, "%s", why);
+    atomic_fetch_add_explicit(&key.tenant->requests, 1, memory_order_relaxed);
     h->registry = &w->rt->registry;
     h->tenant = key.tenant;
     e = vk_arena_cleanup(ex->arena, let_go, h);

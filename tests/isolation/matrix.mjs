@@ -54,6 +54,8 @@ export const admin = [
   { name: 'revoke', who: 'admin', make: () => ({ method: 'POST', path: '/api/v1/builds/victim/revoke' }) },
   { name: 'delete', who: 'admin', make: () => ({ method: 'DELETE', path: '/api/v1/builds/victim' }) },
   { name: 'health', who: 'open', make: () => ({ method: 'GET', path: '/api/v1/health' }) },
+  { name: 'metrics', who: 'admin', make: () => ({ method: 'GET', path: '/metrics' }) },
+  { name: 'readyz', who: 'open', make: () => ({ method: 'GET', path: '/readyz' }) },
   { name: 'healthz', who: 'open', make: () => ({ method: 'GET', path: '/healthz' }) },
 ]
 

@@ -231,6 +231,7 @@ static const vk_service database = {
     .free_tenant = vk_db_free_tenant,
     .export_data = vk_db_export,
     .snapshots = vk_db_snapshots,
+    .metrics = vk_db_metrics,
     .schema_log = vk_db_ddl,
 };
 VK_SERVICE_REGISTER(database);

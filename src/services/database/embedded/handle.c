@@ -254,6 +254,8 @@ static vk_sqlerr interrupted(const vk_dbh *h)
     if (h->crowded)
         return (vk_sqlerr){"TRANSACTION_BUSY",
                            VK_STR("Too many long statements are running at once; try again")};
+    if (h->timed_out)
+        atomic_fetch_add_explicit(&vk_db.timeouts, 1, memory_order_relaxed);
     return (vk_sqlerr){"SQLITE_INTERRUPT",
                        h->timed_out
                            ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")
