@@ -192,7 +192,7 @@ def no_listener():
         for role in ROLES if again == 0 else ():
             os.kill(pids[role], signal.SIGKILL)
             until('another process', lambda: d.children().get(role) not in (None, pids[role]))
-            until(f'a role is ready again which={role}', lambda: f'{role} is ready again' in d.log())
+            until(f'{role} is ready again', lambda: f'a role is ready again which={role}' in d.log())
         time.sleep(0.05)
     d.stop()
 
