@@ -14,10 +14,22 @@
 #include "valet/registry.h"
 #include "valet/valet.h"
 
-enum { VK_NAMES_MAX = 32, VK_LOOPS_MAX = 64, VK_URL_MAX = 300 };
+enum {
+    VK_NAMES_MAX = 32,
+    VK_LOOPS_MAX = 64,
+    VK_URL_MAX = 300,
+    VK_CONSOLE = VK_SERVICES_MAX, /* the console's place where listeners are counted by service index */
+};
 
 struct vk_service;
 struct vk_worker;
+
+/* Where a listener is. */
+typedef struct vk_listen_at {
+    char host[46]; /* an IPv4 or IPv6 address, without brackets; empty: there is no such listener */
+    int port;
+    bool tls;
+} vk_listen_at;
 
 /* What the front process has and a service may use. Constant after start, except what says otherwise. */
 typedef struct vk_runtime {
@@ -37,6 +49,9 @@ typedef struct vk_runtime {
      * down. */
     struct vk_client *keeper, *courier;
     int port_base;
+    vk_listen_at listen[VK_SERVICES_MAX + 1]; /* by service index, and the console's */
+    vk_tls_host *tls;                         /* NULL: no listener speaks TLS. Thread-safe */
+    char ca_file[PATH_MAX]; /* what clients must trust besides the usual authorities; empty: nothing */
     /* the addresses that environment variables carry, by service index */
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
     int64_t started_ms;
@@ -119,6 +134,8 @@ typedef struct vk_service {
     const char *vendor; /* "Turso", for people */
     const char *driver; /* of new bindings: "embedded" */
     int port_offset;    /* from --port-base */
+    const char
+        *schemes; /* of its addresses besides "http" and "https", with a blank after each; NULL: none */
     const vk_valet_kind *kinds;
 
     /* Once in front, before the listeners open. */

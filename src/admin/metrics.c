@@ -49,6 +49,9 @@ static vk_traffic sum_of(const vk_runtime *rt, size_t service)
         vk_count(&sum.opened, get(&t->opened));
         vk_count(&sum.ended, get(&t->ended));
         vk_count(&sum.turned_away, get(&t->turned_away));
+        vk_count(&sum.handshakes, get(&t->handshakes));
+        vk_count(&sum.resumed, get(&t->resumed));
+        vk_count(&sum.handshakes_failed, get(&t->handshakes_failed));
     }
     return sum;
 }
@@ -71,6 +74,12 @@ static const struct {
      0},
     {"valetkey_connections_refused_total", "counter", "Connections that were closed for want of room.",
      offsetof(vk_traffic, turned_away), 0},
+    {"valetkey_tls_handshakes_total", "counter", "TLS handshakes that succeeded.",
+     offsetof(vk_traffic, handshakes), 0},
+    {"valetkey_tls_resumed_total", "counter", "Those of them that took up a session of before.",
+     offsetof(vk_traffic, resumed), 0},
+    {"valetkey_tls_handshakes_failed_total", "counter", "TLS handshakes that failed.",
+     offsetof(vk_traffic, handshakes_failed), 0},
     {"valetkey_connections", "gauge", "Connections that are open.", offsetof(vk_traffic, opened),
      offsetof(vk_traffic, ended)},
 };

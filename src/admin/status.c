@@ -2,6 +2,7 @@
 #include "admin/call.h"
 #include "admin/health.h"
 #include "core/clock.h"
+#include "core/encode.h"
 
 #include <unistd.h>
 
@@ -77,12 +78,55 @@ static void put_services(vk_jw *w, const vk_runtime *rt)
         vk_jw_kstr(w, "name", vk_str_z(services[i]->name));
         vk_jw_kstr(w, "vendor", vk_str_z(services[i]->vendor));
         vk_jw_kstr(w, "driver", vk_str_z(services[i]->driver));
-        vk_jw_ki64(w, "port", rt->port_base + services[i]->port_offset);
+        vk_jw_ki64(w, "port", rt->listen[i].port);
         vk_jw_kstr(w, "url_sandbox", vk_str_z(rt->url_sandbox[i]));
         vk_jw_kstr(w, "url_browser", vk_str_z(rt->url_browser[i]));
         vk_jw_obj_end(w);
     }
     vk_jw_arr_end(w);
+}
+
+/* Where each is, and whether it speaks TLS. */
+static void put_listeners(vk_jw *w, const vk_runtime *rt)
+{
+    const vk_service *services[VK_SERVICES_MAX];
+    size_t n = vk_services(services);
+    vk_jw_key(w, VK_STR("listeners"));
+    vk_jw_arr(w);
+    for (size_t i = 0; i <= n; i++) {
+        const vk_listen_at *at = &rt->listen[i < n ? i : VK_CONSOLE];
+        vk_jw_obj(w);
+        vk_jw_kstr(w, "name", i < n ? vk_str_z(services[i]->name) : VK_STR("console"));
+        vk_jw_kstr(w, "address", vk_str_z(at->host));
+        vk_jw_ki64(w, "port", at->port);
+        vk_jw_kbool(w, "tls", at->tls);
+        vk_jw_obj_end(w);
+    }
+    vk_jw_arr_end(w);
+}
+
+static void put_certificate(vk_jw *w, const vk_runtime *rt)
+{
+    vk_tls_facts x;
+    char from[VK_CLOCK_TEXT], until[VK_CLOCK_TEXT], sha256[2 * VK_TLS_SHA256];
+    vk_jw_key(w, VK_STR("certificate"));
+    if (!rt->tls) {
+        vk_jw_null(w);
+        return;
+    }
+    vk_tls_host_facts(rt->tls, &x);
+    vk_clock_text(x.from_ms, from);
+    vk_clock_text(x.until_ms, until);
+    vk_jw_obj(w);
+    vk_jw_kstr(w, "names", vk_str_z(x.names));
+    vk_jw_kstr(w, "key", vk_str_z(x.key));
+    vk_jw_kstr(w, "from", vk_str_z(from));
+    vk_jw_kstr(w, "until", vk_str_z(until));
+    vk_jw_ki64(w, "seconds_left", (x.until_ms - vk_clock_wall_ms()) / 1000);
+    vk_jw_kbool(w, "self_signed", rt->ca_file[0] != '\0');
+    vk_hex(sha256, x.sha256, sizeof x.sha256);
+    vk_jw_kstr(w, "sha256", (vk_str){sha256, sizeof sha256});
+    vk_jw_obj_end(w);
 }
 
 static void status_work(vk_call *c)
@@ -114,8 +158,10 @@ static void status_work(vk_call *c)
     vk_jw_kstr(&w, "data_dir", vk_str_z(c->rt->data_dir));
     vk_jw_ki64(&w, "default_ttl", c->rt->default_ttl_ms / 1000);
     vk_jw_ki64(&w, "loops", (int64_t)c->rt->n_loops);
-    vk_jw_ki64(&w, "console_port", c->rt->port_base);
+    vk_jw_ki64(&w, "console_port", c->rt->listen[VK_CONSOLE].port);
     put_services(&w, c->rt);
+    put_listeners(&w, c->rt);
+    put_certificate(&w, c->rt);
     vk_jw_obj_end(&w);
     vk_call_finish(c, 200);
 }

@@ -2,8 +2,10 @@
 
 #include "cli/cli.h"
 #include "cli/out.h"
+#include "core/encode.h"
 #include "core/disk.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -29,6 +31,7 @@ struct wait {
     vk_err err;
     bool answered;
     vk_reply *reply;
+    const uint8_t *pin; /* of the certificate; NULL: no TLS */
     void (*on_size)(void *arg, int64_t total);
     vk_err (*on_body)(void *arg, vk_str piece);
     void *arg;
@@ -77,6 +80,8 @@ static vk_err exchange(int fd, vk_request *req, struct wait *w)
     e = vk_client_new(w->loop, fd, gone, w, &w->client);
     if (e != VK_OK)
         close(fd);
+    else if (w->pin)
+        e = vk_client_secure(w->client, w->pin);
     req->pass_fd = -1;
     req->secret = true;
     req->body_max = VK_REPLY_MAX;
@@ -310,23 +315,56 @@ vk_err vk_api_download(vk_api *api, const char *target, void (*on_size)(void *ar
     return call(api, &req, &w, out_r);
 }
 
-/* ---- loopback */
+/* ---- listeners */
 
-vk_err vk_port_call(int port, const char *method, const char *target, vk_str bearer, vk_str body,
+bool vk_port_find(const vk_reply *status, const char *listener, vk_port *out_r)
+{
+    const vk_json *all = vk_json_get(status->json, VK_STR("listeners"));
+    vk_str pin = vk_json_str(vk_json_get(vk_json_get(status->json, VK_STR("certificate")), VK_STR("sha256")));
+    for (const vk_json *x = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; x; x = x->next) {
+        int64_t port;
+        const vk_json *tls = vk_json_get(x, VK_STR("tls"));
+        vk_str host = vk_json_str(vk_json_get(x, VK_STR("address")));
+        if (!vk_str_eqz(vk_json_str(vk_json_get(x, VK_STR("name"))), listener) ||
+            vk_json_i64(vk_json_get(x, VK_STR("port")), &port) != VK_OK || port < 1 || port > 65535)
+            continue;
+        *out_r = (vk_port){.port = (int)port, .tls = tls && tls->type == VK_JSON_BOOL && tls->u.b};
+        if (vk_str_eqz(host, "0.0.0.0")) /* every address; this is one of them */
+            host = VK_STR("127.0.0.1");
+        else if (vk_str_eqz(host, "::"))
+            host = VK_STR("::1");
+        snprintf(out_r->host, sizeof out_r->host, VK_STR_FMT, VK_STR_ARG(host));
+        return !out_r->tls || vk_hex_decode(pin, out_r->sha256, sizeof out_r->sha256) == VK_OK;
+    }
+    return false;
+}
+
+static int connect_port(const vk_port *at)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)at->port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)at->port)};
+    bool six = inet_pton(AF_INET6, at->host, &v6.sin6_addr) == 1;
+    if (!six && inet_pton(AF_INET, at->host, &v4.sin_addr) != 1)
+        return -1;
+    int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const void *to = six ? (const void *)&v6 : &v4;
+    if (fd >= 0 && (connect(fd, (const struct sockaddr *)to, six ? sizeof v6 : sizeof v4) != 0 ||
+                    fcntl(fd, F_SETFL, O_NONBLOCK) != 0)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+vk_err vk_port_call(const vk_port *at, const char *method, const char *target, vk_str bearer, vk_str body,
                     vk_reply *out_r)
 {
-    struct sockaddr_in a = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     char host[32];
     reply_init(out_r);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = connect_port(at);
     if (fd < 0)
-        return VK_E_IO;
-    if (connect(fd, (struct sockaddr *)&a, sizeof a) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
-        close(fd);
         return VK_E_UNAVAILABLE;
-    }
-    snprintf(host, sizeof host, "127.0.0.1:%d", port);
+    snprintf(host, sizeof host, "127.0.0.1:%d", at->port); /* a name of every listener */
     vk_request req = {.method = vk_str_z(method),
                       .target = vk_str_z(target),
                       .host = vk_str_z(host),
@@ -334,7 +372,7 @@ vk_err vk_port_call(int port, const char *method, const char *target, vk_str bea
                       .body = body,
                       .content_type = body.n ? VK_STR("application/json") : VK_STR_NONE,
                       .timeout_ms = VK_DOWNLOAD_TIMEOUT_MS};
-    struct wait w = {.reply = out_r};
+    struct wait w = {.reply = out_r, .pin = at->tls ? at->sha256 : NULL};
     vk_err e = exchange(fd, &req, &w);
     if (e == VK_OK)
         parse_reply(out_r);

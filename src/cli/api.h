@@ -45,9 +45,20 @@ void vk_reply_free(vk_reply *r);
 /* A text member of an object; "" when it is not there. NUL-terminated in the reply's arena. */
 const char *vk_reply_text(const vk_reply *r, const vk_json *o, const char *name);
 
-/* A loopback port of ours. VK_E_UNAVAILABLE: nothing listens. Says nothing. */
-VK_MUSTCHECK vk_err vk_port_call(int port, const char *method, const char *target, vk_str bearer, vk_str body,
-                                 vk_reply *out_r);
+/* A listener of ours, as the daemon describes it over admin.sock. Under TLS it must show the certificate that
+ * the daemon says it has, whatever its names are. */
+typedef struct vk_port {
+    char host[46]; /* an address of this machine */
+    int port;
+    bool tls;
+    uint8_t sha256[VK_TLS_SHA256];
+} vk_port;
+
+/* Out of the answer of GET /api/v1/status. False: it has no such listener. */
+bool vk_port_find(const vk_reply *status, const char *listener, vk_port *out_r);
+/* One call. VK_E_UNAVAILABLE: nothing listens, or it is not ours. Says nothing. */
+VK_MUSTCHECK vk_err vk_port_call(const vk_port *at, const char *method, const char *target, vk_str bearer,
+                                 vk_str body, vk_reply *out_r);
 /* The tree as text again. */
 void vk_json_print(vk_jw *w, const vk_json *v);
 

@@ -16,18 +16,19 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
-const char vk_help_doctor[] = "Usage: valetkey doctor [--data DIR] [--json]\n"
-                              "\n"
-                              "Checks the data folder and its modes, the daemon, its roles and ports, where "
-                              "the key of the vault comes from, the libraries,\n"
-                              "disk space, descriptors and the clock. Exit code 1 when something is wrong; "
-                              "what is only worth knowing does not count.\n"
-                              "\n"
-                              "Examples:\n"
-                              "  valetkey doctor\n"
-                              "  valetkey doctor --data /var/lib/valetkey --json\n";
+const char vk_help_doctor[] =
+    "Usage: valetkey doctor [--data DIR] [--json]\n"
+    "\n"
+    "Checks the data folder and its modes, the daemon, its roles and ports, its certificate, where "
+    "the key of the vault comes from, the libraries,\n"
+    "disk space, descriptors and the clock. Exit code 1 when something is wrong; "
+    "what is only worth knowing does not count.\n"
+    "\n"
+    "Examples:\n"
+    "  valetkey doctor\n"
+    "  valetkey doctor --data /var/lib/valetkey --json\n";
 
-enum { DISK_LOW_MB = 200, NOFILE_LOW = 4096 };
+enum { DISK_LOW_MB = 200, NOFILE_LOW = 4096, CERTIFICATE_SOON_DAYS = 21 };
 
 typedef enum verdict { GOOD, NOTE, BAD } verdict;
 
@@ -163,33 +164,103 @@ static void check_key(struct doctor *d, const vk_reply *r)
         say(d, GOOD, "vault key", "%s", source);
 }
 
-static void check_port(struct doctor *d, const char *name, int64_t port)
+static void check_port(struct doctor *d, const vk_reply *r, const char *listener, const char *name)
 {
-    vk_reply r;
+    vk_reply answer;
+    vk_port at;
     char what[48];
-    snprintf(what, sizeof what, "port %lld", (long long)port);
-    vk_err e = port > 0 && port < 65536
-                   ? vk_port_call((int)port, "GET", "/healthz", VK_STR_NONE, VK_STR_NONE, &r)
-                   : VK_E_INVALID;
+    if (!vk_port_find(r, listener, &at)) {
+        say(d, BAD, listener,
+            "the daemon does not say where it listens: is it of another version? Restart it");
+        return;
+    }
+    snprintf(what, sizeof what, "port %d", at.port);
+    vk_err e = vk_port_call(&at, "GET", "/healthz", VK_STR_NONE, VK_STR_NONE, &answer);
     if (e == VK_OK)
-        say(d, GOOD, what, "%s answers on 127.0.0.1", name);
+        say(d, GOOD, what, "%s answers on %s%s", name, at.host, at.tls ? ", with our certificate" : "");
     else
         say(d, BAD, what,
-            "%s does not answer on 127.0.0.1: a firewall, or another program; restart `valetkey serve`",
-            name);
+            "%s does not answer on %s%s: a firewall, or another program; restart `valetkey serve`", name,
+            at.host, at.tls ? " with our certificate" : "");
     if (e == VK_OK)
-        vk_reply_free(&r);
+        vk_reply_free(&answer);
+    if (!at.tls && strncmp(at.host, "127.", 4) != 0 && strcmp(at.host, "::1") != 0)
+        say(d, NOTE, what,
+            "%s is on a network without TLS (--allow-plain-network): keys and data can be read on their way",
+            name);
 }
 
 static void check_ports(struct doctor *d, const vk_reply *r)
 {
-    int64_t port;
-    if (vk_json_i64(vk_json_get(r->json, VK_STR("console_port")), &port) == VK_OK)
-        check_port(d, "console and admin API", port);
+    check_port(d, r, "console", "console and admin API");
     const vk_json *all = vk_json_get(r->json, VK_STR("services"));
-    for (const vk_json *s = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; s; s = s->next)
-        if (vk_json_i64(vk_json_get(s, VK_STR("port")), &port) == VK_OK)
-            check_port(d, vk_reply_text(r, s, "name"), port);
+    for (const vk_json *s = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; s; s = s->next) {
+        const char *name = vk_reply_text(r, s, "name");
+        check_port(d, r, name, name);
+    }
+}
+
+static bool in_list(const char *list, vk_str name)
+{
+    vk_str rest = vk_str_z(list), one;
+    for (bool more = true; more;) {
+        more = vk_str_cut(&rest, ',', &one);
+        if (!more)
+            one = rest;
+        while (one.n && one.p[0] == ' ')
+            one = (vk_str){one.p + 1, one.n - 1};
+        size_t dot = 0;
+        while (dot < name.n && name.p[dot] != '.')
+            dot++;
+        bool wild = one.n > 2 && one.p[0] == '*' && dot < name.n &&
+                    vk_str_ieq((vk_str){one.p + 1, one.n - 1}, (vk_str){name.p + dot, name.n - dot});
+        if (wild || vk_str_ieq(one, name))
+            return true;
+    }
+    return false;
+}
+
+/* An address that apps are given must be one that the certificate covers. */
+static void check_url(struct doctor *d, const char *names, const char *url)
+{
+    const char *host = strstr(url, "://");
+    if (!host || strncmp(url, "http:", 5) == 0 || strncmp(url, "ws:", 3) == 0)
+        return;
+    host += 3;
+    vk_str name =
+        host[0] == '[' ? (vk_str){host + 1, strcspn(host + 1, "]")} : (vk_str){host, strcspn(host, ":/")};
+    if (!in_list(names, name))
+        say(d, NOTE, "certificate",
+            "does not name " VK_STR_FMT
+            ", which is in the address %s: clients refuse it, unless something in front "
+            "of valetkey has its own",
+            VK_STR_ARG(name), url);
+}
+
+static void check_certificate(struct doctor *d, const vk_reply *r)
+{
+    const vk_json *c = vk_json_get(r->json, VK_STR("certificate"));
+    int64_t left;
+    if (!c || c->type != VK_JSON_OBJECT ||
+        vk_json_i64(vk_json_get(c, VK_STR("seconds_left")), &left) != VK_OK)
+        return;
+    const char *names = vk_reply_text(r, c, "names"), *until = vk_reply_text(r, c, "until");
+    const vk_json *own = vk_json_get(c, VK_STR("self_signed"));
+    const char *cure = own && own->type == VK_JSON_BOOL && own->u.b
+                           ? "SIGHUP to `valetkey serve` makes a new one"
+                           : "renew it, then send SIGHUP to `valetkey serve`";
+    if (left <= 0)
+        say(d, BAD, "certificate", "expired %s: clients refuse it; %s", until, cure);
+    else if (left < (int64_t)CERTIFICATE_SOON_DAYS * 86400)
+        say(d, NOTE, "certificate", "expires in %lld days (%s): %s", (long long)left / 86400, until, cure);
+    else
+        say(d, GOOD, "certificate", "%s, for %s, until %s", vk_reply_text(r, c, "key"), names, until);
+    const vk_json *all = vk_json_get(r->json, VK_STR("services"));
+    for (const vk_json *s = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; s; s = s->next) {
+        check_url(d, names, vk_reply_text(r, s, "url_sandbox"));
+        if (strcmp(vk_reply_text(r, s, "url_sandbox"), vk_reply_text(r, s, "url_browser")) != 0)
+            check_url(d, names, vk_reply_text(r, s, "url_browser"));
+    }
 }
 
 static void check_builds(struct doctor *d, const vk_reply *r)
@@ -229,6 +300,7 @@ static void check_daemon(struct doctor *d, const char *data)
         check_roles(d, &r);
         check_key(d, &r);
         check_ports(d, &r);
+        check_certificate(d, &r);
         check_builds(d, &r);
     }
     if (e == VK_OK)

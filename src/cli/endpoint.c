@@ -10,16 +10,8 @@ static int find_port(vk_api *api, vk_endpoint *e)
     int code = VK_EXIT_FAILED;
     if (vk_api_call(api, "GET", "/api/v1/status", VK_STR_NONE, VK_STR_NONE, &r) != VK_OK)
         return code;
-    if (vk_reply_ok(&r, &code)) {
-        const vk_json *all = vk_json_get(r.json, VK_STR("services"));
-        int64_t port;
-        for (const vk_json *x = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; x; x = x->next)
-            if (vk_str_eqz(vk_json_str(vk_json_get(x, VK_STR("name"))), "database") &&
-                vk_json_i64(vk_json_get(x, VK_STR("port")), &port) == VK_OK && port > 0 && port < 65536)
-                e->port = (int)port;
-        if (!e->port)
-            code = vk_failed("unsupported", "This daemon has no database service.");
-    }
+    if (vk_reply_ok(&r, &code) && !vk_port_find(&r, "database", &e->at))
+        code = vk_failed("unsupported", "This daemon has no database service.");
     vk_reply_free(&r);
     return code;
 }
@@ -99,7 +91,7 @@ vk_err vk_pipeline_send(vk_endpoint *e, vk_jw *w, vk_reply *out_r, char *code, c
     vk_err err = w->out->err;
     if (err == VK_OK)
         err =
-            vk_port_call(e->port, "POST", "/v2/pipeline", vk_buf_view(&e->token), vk_buf_view(w->out), out_r);
+            vk_port_call(&e->at, "POST", "/v2/pipeline", vk_buf_view(&e->token), vk_buf_view(w->out), out_r);
     vk_buf_clear(&e->baton);
     if (err != VK_OK) {
         snprintf(code, room, "%s", vk_err_name(err));

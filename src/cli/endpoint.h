@@ -6,7 +6,7 @@
 #include "cli/api.h"
 
 typedef struct vk_endpoint {
-    int port;
+    vk_port at;
     vk_buf token;
     vk_buf baton; /* of the stream that is open; empty: none */
 } vk_endpoint;

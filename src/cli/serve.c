@@ -14,6 +14,17 @@ const char vk_help_serve[] =
     "\n"
     "  --data DIR               the data folder, made when it is not there (default ./.valetkey)\n"
     "  --port-base N            console on 127.0.0.1:N, database on N+2 (default 4500)\n"
+    "  --listen [L=]ADDRESS     where listener L (console, or a service), or every one, is instead: an IPv4 "
+    "or\n"
+    "                           [IPv6] address, perhaps :PORT, perhaps \"tls\" after it; --listen "
+    "'database=0.0.0.0 "
+    "tls'\n"
+    "  --tls-cert FILE, --tls-key FILE   PEM files: a chain that begins with our certificate, and the key to "
+    "it "
+    "(0600)\n"
+    "  --tls-self-signed        make a certificate of our own in DIR/tls/, for development\n"
+    "  --names NAME,…           further host names under which the listeners are known\n"
+    "  --allow-plain-network    listen beyond this machine without TLS: something else encrypts\n"
     "  --config FILE            settings as lines \"name = value\"\n"
     "  --url-sandbox S=URL      the address of service S as apps' servers reach it\n"
     "  --url-browser S=URL      the address of service S as browsers reach it\n"
@@ -26,12 +37,19 @@ const char vk_help_serve[] =
     "off)\n"
     "\n"
     "Flags win over the environment (VALETKEY_DATA, VALETKEY_KEY_FILE), the environment over the file.\n"
-    "In the file: data, key_file, port_base, ttl, loops, log_level, log_format, log_requests,\n"
-    "url_sandbox.SERVICE, url_browser.SERVICE.\n"
+    "In the file: data, key_file, port_base, ttl, loops, log_level, log_format, log_requests, listen,\n"
+    "listen.LISTENER, names, tls_cert, tls_key, tls_self_signed, allow_plain_network, url_sandbox.SERVICE,\n"
+    "url_browser.SERVICE.\n"
+    "\n"
+    "SIGHUP reads the certificate again; connections that are open keep the old one. What cannot be used is\n"
+    "said in the log and the old one stays. Clients of a self-signed one must trust DIR/tls/cert.pem: "
+    "`valetkey\n"
+    "run` and `valetkey env` say so to Node (NODE_EXTRA_CA_CERTS); curl takes it as --cacert.\n"
     "\n"
     "Examples:\n"
     "  valetkey serve\n"
     "  valetkey serve --data /var/lib/valetkey --port-base 7000\n"
+    "  valetkey serve --listen '0.0.0.0 tls' --tls-cert chain.pem --tls-key key.pem --names vk.example.org\n"
     "  valetkey serve --url-browser database=https://db.preview.example.org\n";
 
 /* The seam of core/clock.h, so that a test can see keys expire. Said aloud, since keys may then live longer
@@ -64,6 +82,7 @@ int vk_cmd_serve(int argc, char **argv)
     umask(077);
     vk_log_init("supervisor", config.log_level, config.log_format);
     move_clock();
-    daemon = (vk_daemon){.config = &config, .data_fd = -1, .lock_fd = -1, .admin_fd = -1};
+    daemon =
+        (vk_daemon){.config = &config, .data_fd = -1, .lock_fd = -1, .admin_fd = -1, .tls_fds = {-1, -1}};
     return vk_supervise(&daemon);
 }

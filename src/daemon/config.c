@@ -68,6 +68,15 @@ static vk_err set_word(int *out, const setting *s, const char *const words[2], c
                   words[1], VK_STR_ARG(s->value));
 }
 
+static vk_err set_switch(bool *out, const setting *s, char why[VK_WHY_MAX])
+{
+    static const char *const states[] = {"off", "on"};
+    int on = 0;
+    vk_err e = set_word(&on, s, states, why);
+    *out = on;
+    return e;
+}
+
 /* ---- URLs */
 
 static bool host_char(char c)
@@ -106,14 +115,24 @@ static bool take_authority(vk_str *s)
     return true;
 }
 
-static bool url_ok(vk_str url)
+static bool scheme_ok(vk_str scheme, const char *more)
 {
-    if (vk_str_starts(url, VK_STR("http://")))
-        url = (vk_str){url.p + 7, url.n - 7};
-    else if (vk_str_starts(url, VK_STR("https://")))
-        url = (vk_str){url.p + 8, url.n - 8};
-    else
+    if (vk_str_eqz(scheme, "http") || vk_str_eqz(scheme, "https"))
+        return true;
+    vk_str all = vk_str_z(more), one;
+    while (vk_str_cut(&all, ' ', &one))
+        if (vk_str_eq(one, scheme))
+            return true;
+    return false;
+}
+
+static bool url_ok(vk_str url, const char *more_schemes)
+{
+    vk_str scheme;
+    if (!vk_str_cut(&url, ':', &scheme) || !scheme_ok(scheme, more_schemes) ||
+        !vk_str_starts(url, VK_STR("//")))
         return false;
+    url = (vk_str){url.p + 2, url.n - 2};
     if (!take_authority(&url))
         return false;
     if (url.n && url.p[0] != '/')
@@ -136,10 +155,10 @@ vk_str vk_config_url_host(const char *url)
 static vk_err set_url(char urls[VK_SERVICES_MAX][VK_URL_MAX], vk_str service, const setting *s,
                       char why[VK_WHY_MAX])
 {
+    const vk_service *all[VK_SERVICES_MAX];
+    size_t n = vk_services(all), at = 0;
     int index = vk_service_index(service);
     if (index < 0) {
-        const vk_service *all[VK_SERVICES_MAX];
-        size_t n = vk_services(all), at = 0;
         char known[200] = "";
         for (size_t i = 0; i < n && at < sizeof known; i++)
             at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", all[i]->name);
@@ -149,7 +168,7 @@ static vk_err set_url(char urls[VK_SERVICES_MAX][VK_URL_MAX], vk_str service, co
                       s->from, VK_STR_ARG(service), known);
     }
     vk_str url = s->value;
-    if (!url_ok(url))
+    if (!url_ok(url, all[index]->schemes))
         return vk_say(why, VK_E_INVALID,
                       "%s wants an address like https://db.example.org:8443, without user, query and "
                       "fragment, not \"" VK_STR_FMT "\".",
@@ -185,13 +204,20 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
         c->log_format = (vk_log_format)format;
         return e;
     }
-    if (vk_str_eqz(name, "log_requests")) {
-        static const char *const states[] = {"off", "on"};
-        int on = 0;
-        vk_err e = set_word(&on, s, states, why);
-        c->log_requests = on;
-        return e;
-    }
+    if (vk_str_eqz(name, "log_requests"))
+        return set_switch(&c->log_requests, s, why);
+    if (vk_str_eqz(name, "allow_plain_network"))
+        return set_switch(&c->allow_plain_network, s, why);
+    if (vk_str_eqz(name, "tls_self_signed"))
+        return set_switch(&c->tls_self_signed, s, why);
+    if (vk_str_eqz(name, "tls_cert"))
+        return set_path(c->tls_cert, s, why);
+    if (vk_str_eqz(name, "tls_key"))
+        return set_path(c->tls_key, s, why);
+    if (vk_str_eqz(name, "names"))
+        return vk_config_names(c, s->value, s->from, why);
+    if (vk_str_eqz(name, "listen"))
+        return vk_config_listen(c, VK_STR_NONE, s->value, s->from, why);
     if (vk_str_eqz(name, "ttl")) {
         if (vk_duration_parse(s->value, &c->ttl_ms) != VK_OK)
             return vk_say(why, VK_E_INVALID,
@@ -201,6 +227,8 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
         return VK_OK;
     }
     if (vk_str_cut(&name, '.', &head)) {
+        if (vk_str_eqz(head, "listen"))
+            return vk_config_listen(c, name, s->value, s->from, why);
         if (vk_str_eqz(head, "url_sandbox"))
             return set_url(c->url_sandbox, name, s, why);
         if (vk_str_eqz(head, "url_browser"))
@@ -260,7 +288,8 @@ static vk_err ini_line(vk_config *c, ini *x, vk_str line, char why[VK_WHY_MAX])
     if (e == VK_E_NOT_FOUND)
         return vk_say(why, VK_E_INVALID,
                       "%.150s line %d: there is no setting %s. Settings: data, key_file, port_base, ttl, "
-                      "loops, log_level, log_format, log_requests, "
+                      "loops, log_level, log_format, log_requests, listen, listen.LISTENER, names, tls_cert, "
+                      "tls_key, tls_self_signed, allow_plain_network, "
                       "url_sandbox.SERVICE, url_browser.SERVICE.",
                       x->file, x->line, full);
     return e;
@@ -309,20 +338,27 @@ static vk_err load_file(vk_config *c, const char *path, char why[VK_WHY_MAX])
 typedef struct flag {
     const char *name;    /* "--port-base" */
     const char *setting; /* "port_base"; NULL: --config; ends in '.': SERVICE=VALUE */
+    const char *alone;   /* its value when none follows with '='; NULL: the next argument is the value */
 } flag;
 
 static const flag flags[] = {
-    {"--data", "data"},
-    {"--config", NULL},
-    {"--port-base", "port_base"},
-    {"--ttl", "ttl"},
-    {"--loops", "loops"},
-    {"--key-file", "key_file"},
-    {"--log-level", "log_level"},
-    {"--log-format", "log_format"},
-    {"--log-requests", "log_requests"},
-    {"--url-sandbox", "url_sandbox."},
-    {"--url-browser", "url_browser."},
+    {"--data", "data", NULL},
+    {"--config", NULL, NULL},
+    {"--port-base", "port_base", NULL},
+    {"--ttl", "ttl", NULL},
+    {"--loops", "loops", NULL},
+    {"--key-file", "key_file", NULL},
+    {"--log-level", "log_level", NULL},
+    {"--log-format", "log_format", NULL},
+    {"--log-requests", "log_requests", NULL},
+    {"--listen", "listen", NULL},
+    {"--names", "names", NULL},
+    {"--tls-cert", "tls_cert", NULL},
+    {"--tls-key", "tls_key", NULL},
+    {"--tls-self-signed", "tls_self_signed", "on"},
+    {"--allow-plain-network", "allow_plain_network", "on"},
+    {"--url-sandbox", "url_sandbox.", NULL},
+    {"--url-browser", "url_browser.", NULL},
 };
 
 /* The flag at argv[*i] and its value, which may be the next argument. */
@@ -337,6 +373,8 @@ static vk_err next_flag(int argc, char **argv, int *i, const flag **flag_r, vk_s
         *flag_r = &flags[f];
         if (arg[n] == '=') {
             *value_r = vk_str_z(arg + n + 1);
+        } else if (flags[f].alone) {
+            *value_r = vk_str_z(flags[f].alone);
         } else if (*i + 1 < argc) {
             *value_r = vk_str_z(argv[++*i]);
         } else {
@@ -355,7 +393,11 @@ static vk_err apply_flag(vk_config *c, const flag *f, vk_str value, char why[VK_
     if (f->setting[strlen(f->setting) - 1] == '.' && (!vk_str_cut(&value, '=', &service) || service.n > 32))
         return vk_say(why, VK_E_INVALID, "%s wants SERVICE=URL, as in %s database=https://db.example.org.",
                       f->name, f->name);
-    snprintf(name, sizeof name, "%s" VK_STR_FMT, f->setting, VK_STR_ARG(service));
+    /* --listen ADDRESS is for all, --listen LISTENER=ADDRESS for one. */
+    if (strcmp(f->setting, "listen") == 0 && vk_str_cut(&value, '=', &service))
+        snprintf(name, sizeof name, "listen.%.*s", service.n < 32 ? (int)service.n : 32, service.p);
+    else
+        snprintf(name, sizeof name, "%s" VK_STR_FMT, f->setting, VK_STR_ARG(service));
     return apply(c, &(setting){vk_str_z(name), value, f->name}, why);
 }
 
@@ -374,21 +416,6 @@ static void defaults(vk_config *c)
         .port_base = VK_PORT_BASE, .ttl_ms = (int64_t)VK_TTL_DAYS * 86400 * 1000, .log_level = VK_INFO};
     c->loops = cpus < 1 ? 1 : cpus > VK_LOOPS_MAX ? VK_LOOPS_MAX : (int)cpus;
     snprintf(c->data, sizeof c->data, "./.valetkey");
-}
-
-/* Addresses that nobody set are the listeners' own. */
-static void fill_urls(vk_config *c)
-{
-    const vk_service *all[VK_SERVICES_MAX];
-    size_t n = vk_services(all);
-    for (size_t i = 0; i < n; i++) {
-        char local[VK_URL_MAX];
-        snprintf(local, sizeof local, "http://127.0.0.1:%d", c->port_base + all[i]->port_offset);
-        if (!c->url_sandbox[i][0])
-            memcpy(c->url_sandbox[i], local, sizeof local);
-        if (!c->url_browser[i][0])
-            memcpy(c->url_browser[i], local, sizeof local);
-    }
 }
 
 vk_err vk_config_load(int argc, char **argv, vk_config *out_r, char why[VK_WHY_MAX])
@@ -415,7 +442,5 @@ vk_err vk_config_load(int argc, char **argv, vk_config *out_r, char why[VK_WHY_M
         if (e == VK_OK && f->setting)
             e = apply_flag(out_r, f, value, why);
     }
-    if (e == VK_OK)
-        fill_urls(out_r);
-    return e;
+    return e == VK_OK ? vk_config_settle(out_r, why) : e;
 }

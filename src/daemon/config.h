@@ -13,6 +13,8 @@ enum {
     VK_PORTS = 5, /* the highest offset from the base is 4 */
     VK_TTL_DAYS = 30,
     VK_CONFIG_FILE_MAX = 64 * 1024,
+    VK_PUBLIC_NAMES = 16,
+    VK_LISTEN_TEXT = 80,
     VK_WHY_MAX = 1024, /* a sentence for people, with NUL */
 };
 
@@ -25,6 +27,13 @@ typedef struct vk_config {
     vk_level log_level;
     vk_log_format log_format;
     bool log_requests;
+    vk_listen_at listen_all; /* of listeners that have none of their own; before vk_config_settle */
+    vk_listen_at listen[VK_SERVICES_MAX + 1]; /* by service index; the console's is at VK_CONSOLE */
+    bool allow_plain_network;
+    bool tls, tls_self_signed; /* `tls`: some listener has it */
+    char tls_cert[PATH_MAX], tls_key[PATH_MAX];
+    char names[VK_PUBLIC_NAMES][254]; /* further Host names under which every listener is known */
+    size_t n_names;
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
 } vk_config;
 
@@ -36,6 +45,19 @@ VK_MUSTCHECK vk_err vk_config_load(int argc, char **argv, vk_config *out_r, char
 
 /* Text of a configuration file into `c`; `name` is for the sentences. */
 VK_MUSTCHECK vk_err vk_config_text(vk_config *c, vk_str text, const char *name, char why[VK_WHY_MAX]);
+
+/* The parts of it that are about listeners: "listen", or "listen.<listener>"; "names"; then what follows from
+ * all settings: defaults, addresses of services, and what does not go together (VK_E_INVALID). */
+VK_MUSTCHECK vk_err vk_config_listen(vk_config *c, vk_str listener, vk_str value, const char *from,
+                                     char why[VK_WHY_MAX]);
+VK_MUSTCHECK vk_err vk_config_names(vk_config *c, vk_str value, const char *from, char why[VK_WHY_MAX]);
+VK_MUSTCHECK vk_err vk_config_settle(vk_config *c, char why[VK_WHY_MAX]);
+/* "console", or the service's name. */
+const char *vk_listen_name(size_t i);
+bool vk_listen_loopback(const vk_listen_at *at);
+/* "10.0.0.1:4502", "[::1]:4502"; and as a URL that reaches it from this machine. */
+void vk_listen_text(const vk_listen_at *at, char out[VK_LISTEN_TEXT]);
+void vk_listen_url(const vk_listen_at *at, char out[VK_LISTEN_TEXT]);
 
 /* The host of a URL that vk_config accepted, as it stands in a Host header ("[::1]", "db.example.org"), port
  * excluded. */

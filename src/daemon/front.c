@@ -43,6 +43,7 @@ static void init_runtime(vk_front *f)
     memcpy(rt->url_browser, d->config->url_browser, sizeof rt->url_browser);
     rt->default_ttl_ms = d->config->ttl_ms;
     rt->port_base = d->config->port_base;
+    memcpy(rt->listen, d->config->listen, sizeof rt->listen);
     rt->started_ms = vk_clock_wall_ms();
     vk_random(rt->page_key, sizeof rt->page_key);
     f->n_services = vk_services(f->services);
@@ -205,7 +206,9 @@ int vk_front_main(const vk_child *c)
         vk_role_fail(c, "SQLite refuses its settings. It must be built thread-safe.");
     init_runtime(f);
     make_loops(f);
-    f->link = (vk_role_link){.arg = f, .peer = vk_front_peer_came, .stop = told_to_stop};
+    vk_front_tls_start(f);
+    f->link =
+        (vk_role_link){.arg = f, .peer = vk_front_peer_came, .stop = told_to_stop, .file = vk_front_tls_file};
     if (vk_role_listen(&f->link, f->rt.loops[0], c) != VK_OK)
         vk_role_fail(c, "The connection to the supervisor cannot be watched.");
     vk_front_peers_init(f);

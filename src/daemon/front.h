@@ -15,8 +15,9 @@ enum {
     VK_META_QUEUE = 1024, /* jobs that may wait for the metadata lane */
     VK_PING_MS = 2000,    /* between health questions to keeper and courier */
     VK_PING_TIMEOUT_MS = 5000,
-    VK_LOST_MS = 1000,  /* without a connection for that long: the supervisor is told */
-    VK_FRONT_NAMES = 6, /* Host names of one listener, the end included */
+    VK_LOST_MS = 1000,                    /* without a connection for that long: the supervisor is told */
+    VK_FRONT_NAMES = 7 + VK_PUBLIC_NAMES, /* Host names of one listener, the end included */
+    VK_CERTIFICATE_SOON_DAYS = 21,        /* before its end the log speaks of it every day */
     VK_MASTER_TIMEOUT_MS = 10000,
 };
 
@@ -55,7 +56,8 @@ typedef struct vk_front {
     vk_role_link link;
     vk_front_peer peers[VK_ROLES];
     bool up, stopping;
-    vk_timer drain;
+    vk_timer drain, certificate;
+    int next_cert; /* a certificate whose key has not come yet, or -1 */
     size_t loops_closed;
     void (*closed)(struct vk_front *f); /* when all are */
     void (*got_master)(struct vk_front *f, uint32_t kid,
@@ -66,6 +68,12 @@ typedef struct vk_front {
 VK_MUSTCHECK vk_err vk_front_listen(vk_front *f);
 /* Closes every server of every loop; `done` on loop 0 when the last connection has gone. */
 void vk_front_close(vk_front *f, void (*done)(vk_front *f));
+
+/* front_tls.c: reads the certificate and key that the supervisor has opened; the process ends with a sentence
+ * when they cannot be used. */
+void vk_front_tls_start(vk_front *f);
+/* A certificate or a key from the supervisor; takes over the fd. */
+void vk_front_tls_file(void *front, vk_note_kind kind, int fd);
 
 /* front_peers.c: connections to the other roles. */
 void vk_front_peers_init(vk_front *f);

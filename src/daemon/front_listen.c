@@ -51,14 +51,31 @@ static void add_name(vk_str list[VK_FRONT_NAMES], vk_str name)
         list[n] = name;
 }
 
-/* The names under which a listener may be asked: loopback's, and those of the addresses that apps are given.
- */
+/* An address as it stands in a Host header. */
+static void add_address(vk_str list[VK_FRONT_NAMES], const vk_listen_at *at)
+{
+    if (strchr(at->host, ':')) {
+        static char v6[VK_SERVICES_MAX + 1][sizeof at->host + 2];
+        static size_t n;
+        snprintf(v6[n], sizeof v6[n], "[%s]", at->host);
+        add_name(list, vk_str_z(v6[n++]));
+    } else {
+        add_name(list, vk_str_z(at->host));
+    }
+}
+
+/* The names under which a listener may be asked: loopback's, its own address, those of the addresses that
+ * apps are given, and those that the operator added. */
 static void make_names(vk_front *f)
 {
     for (size_t i = 0; i <= f->n_services; i++) {
         add_name(f->names[i], VK_STR("127.0.0.1"));
         add_name(f->names[i], VK_STR("localhost"));
         add_name(f->names[i], VK_STR("[::1]"));
+        add_address(f->names[i], &f->rt.listen[i < f->n_services ? i : VK_CONSOLE]);
+        const vk_config *c = f->child->daemon->config;
+        for (size_t k = 0; k < c->n_names; k++)
+            add_name(f->names[i], vk_str_z(c->names[k]));
         if (i == f->n_services)
             break;
         add_name(f->names[i], vk_config_url_host(f->rt.url_sandbox[i]));
@@ -81,6 +98,8 @@ static void make_servers(vk_front *f, vk_front_loop *l)
         vk_server_init(&l->servers[i], l->loop, service ? service->handler : &vk_admin_handler,
                        &l->workers[i]);
         l->servers[i].names = f->names[i];
+        if (f->rt.listen[service ? i : VK_CONSOLE].tls)
+            l->servers[i].tls = f->rt.tls;
         l->servers[i].name = service ? service->name : "admin";
         l->servers[i].log_requests = f->child->daemon->config->log_requests;
         f->rt.traffic[l->loop->index][i] = &l->servers[i].traffic;

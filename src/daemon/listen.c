@@ -13,16 +13,23 @@ enum { BACKLOG = 4096, TAKEN_STEP_MS = 5, TAKEN_WAIT_MS = 150 };
 
 /* Without SO_REUSEPORT: nobody, not even a process of our own user, can take a share of the connections. A
  * port that was in use by a daemon that just ended may be held for another moment. */
-static int bind_port(int port)
+static int bind_port(const vk_listen_at *where)
 {
-    struct sockaddr_in at = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)where->port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)where->port)};
+    bool six = inet_pton(AF_INET6, where->host, &v6.sin6_addr) == 1;
+    const void *at = six ? (const void *)&v6 : &v4;
+    socklen_t size = six ? sizeof v6 : sizeof v4;
+    int on = 1, off = 0, fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
+    if (!six && inet_pton(AF_INET, where->host, &v4.sin_addr) != 1)
+        v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (six) /* [::] is every address, IPv4's too, whatever this machine's default is */
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     for (int waited = 0;; waited += TAKEN_STEP_MS) {
-        if (bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, BACKLOG) == 0)
+        if (bind(fd, (const struct sockaddr *)at, size) == 0 && listen(fd, BACKLOG) == 0)
             return fd;
         if (errno != EADDRINUSE || waited >= TAKEN_WAIT_MS)
             break;
@@ -35,21 +42,27 @@ static int bind_port(int port)
     return -1;
 }
 
-static vk_err open_port(vk_daemon *d, int service, const char *name, int port, char why[VK_WHY_MAX])
+static vk_err open_port(vk_daemon *d, int service, const char *name, char why[VK_WHY_MAX])
 {
-    int fd = bind_port(port);
+    const vk_listen_at *at = &d->config->listen[service < 0 ? VK_CONSOLE : service];
+    int port = at->port, fd = bind_port(at);
     if (fd < 0 && errno == EADDRINUSE)
         return vk_say(why, VK_E_CONFLICT,
-                      "Port %d on 127.0.0.1, for %s, is taken by another program. Stop that program, or "
+                      "Port %d on %s, for %s, is taken by another program. Stop that program, or "
                       "choose other ports with --port-base N.",
-                      port, name);
+                      port, at->host, name);
+    if (fd < 0 && errno == EADDRNOTAVAIL)
+        return vk_say(
+            why, VK_E_INVALID,
+            "This machine has no address %s, on which %s should be. `ip address` lists those it has.",
+            at->host, name);
     if (fd < 0 && errno == EACCES)
         return vk_say(
             why, VK_E_FORBIDDEN,
             "Port %d, for %s, may only be opened by root. Choose ports from 1024 on with --port-base N.",
             port, name);
     if (fd < 0)
-        return vk_say(why, VK_E_IO, "Port %d on 127.0.0.1, for %s, cannot be opened: %s.", port, name,
+        return vk_say(why, VK_E_IO, "Port %d on %s, for %s, cannot be opened: %s.", port, at->host, name,
                       vk_errno_text(errno));
     d->listeners[d->n_listeners++] = (vk_listener){.fd = fd, .service = service, .port = port};
     return VK_OK;
@@ -90,10 +103,9 @@ vk_err vk_listen_all(vk_daemon *d, char why[VK_WHY_MAX])
 {
     const vk_service *all[VK_SERVICES_MAX];
     size_t n = vk_services(all);
-    int base = d->config->port_base;
-    vk_err e = open_port(d, -1, "the console", base, why);
+    vk_err e = open_port(d, -1, "the console", why);
     for (size_t i = 0; e == VK_OK && i < n; i++)
-        e = open_port(d, (int)i, all[i]->name, base + all[i]->port_offset, why);
+        e = open_port(d, (int)i, all[i]->name, why);
     return e == VK_OK ? open_admin(d, why) : e;
 }
 

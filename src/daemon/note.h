@@ -12,6 +12,8 @@ typedef enum vk_note_kind {
     VK_NOTE_FATAL = 'F', /* child: it cannot start; `text` says why and what to do. It exits after that */
     VK_NOTE_LOST = 'L',  /* front: `role` does not answer */
     VK_NOTE_PEER = 'P',  /* supervisor: a fresh connection to `role`; the descriptor comes along */
+    VK_NOTE_CERT = 'C',  /* supervisor: the certificate's file comes along. front: the pair is in use */
+    VK_NOTE_KEY = 'K',   /* supervisor: the key's file comes along; after VK_NOTE_CERT */
     VK_NOTE_STOP = 'S',  /* supervisor: finish and exit */
 } vk_note_kind;
 

@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { KEEP_MAX = 8 + VK_ROLES + VK_SERVICES_MAX + 1 };
+enum { KEEP_MAX = 10 + VK_ROLES + VK_SERVICES_MAX + 1 };
 
 /* ---- after the fork */
 
@@ -49,6 +49,8 @@ static void close_others(const vk_child *c)
         keep(fds, &n, c->peer[r]);
     if (c->role == VK_FRONT) {
         keep(fds, &n, c->daemon->admin_fd);
+        keep(fds, &n, c->daemon->tls_fds[0]);
+        keep(fds, &n, c->daemon->tls_fds[1]);
         for (size_t i = 0; i < c->daemon->n_listeners; i++)
             keep(fds, &n, c->daemon->listeners[i].fd);
     }
@@ -144,6 +146,10 @@ static void on_note(vk_io *io, int events)
             _exit(1);
         if (note.kind == VK_NOTE_PEER && fd >= 0) {
             l->peer(l->arg, note.role, fd);
+            continue;
+        }
+        if (fd >= 0 && l->file && (note.kind == VK_NOTE_CERT || note.kind == VK_NOTE_KEY)) {
+            l->file(l->arg, note.kind, fd);
             continue;
         }
         if (fd >= 0)

@@ -24,6 +24,7 @@ typedef struct vk_role_link {
     void *arg;
     void (*peer)(void *arg, vk_role role, int fd); /* takes over the fd */
     void (*stop)(void *arg);
+    void (*file)(void *arg, vk_note_kind kind, int fd); /* takes over the fd; NULL: none is taken */
 } vk_role_link;
 
 /* Listens to notes on the loop. When the supervisor goes the process ends. */

@@ -40,6 +40,8 @@ typedef struct supervisor {
     bool stopping, stop_others;
     int64_t kill_ms; /* while stopping: when patience ends */
     int exit_code;   /* -1: go on */
+    int next_tls[2]; /* certificate and key that front has not taken yet; -1 */
+    bool terminal;   /* standard input was one at the start */
 } supervisor;
 
 /* ---- sentences */
@@ -55,9 +57,13 @@ static void tell_ready(const supervisor *s)
     const vk_service *all[VK_SERVICES_MAX];
     size_t n = vk_services(all);
     int loops = d->config->loops;
-    printf("valetkey " VK_VERSION " ready: console http://127.0.0.1:%d", d->config->port_base);
-    for (size_t i = 0; i < n; i++)
-        printf(", %s http://127.0.0.1:%d", all[i]->name, d->config->port_base + all[i]->port_offset);
+    char url[VK_LISTEN_TEXT];
+    vk_listen_url(&d->config->listen[VK_CONSOLE], url);
+    printf("valetkey " VK_VERSION " ready: console %s", url);
+    for (size_t i = 0; i < n; i++) {
+        vk_listen_url(&d->config->listen[i], url);
+        printf(", %s %s", all[i]->name, url);
+    }
     printf(", data %s (pid %ld, %d loop%s)\n", d->config->data, (long)getpid(), loops, loops == 1 ? "" : "s");
     fflush(stdout);
     vk_notify("READY=1\nSTATUS=serving\n");
@@ -171,6 +177,13 @@ static void on_note(supervisor *s, vk_role from, const vk_note *n)
             break;
         vk_log(VK_ERROR, "a role does not answer: ending it", VK_F(which, vk_role_name(n->role)));
         kill(other->pid, SIGKILL);
+        break;
+    case VK_NOTE_CERT:
+        for (int i = 0; i < 2 && s->next_tls[0] >= 0; i++) {
+            close(s->d->tls_fds[i]);
+            s->d->tls_fds[i] = s->next_tls[i];
+        }
+        s->next_tls[0] = s->next_tls[1] = -1;
         break;
     default:
         break;
@@ -312,6 +325,42 @@ static void go_on_stopping(supervisor *s)
         s->exit_code = 0;
 }
 
+/* ---- the certificate */
+
+static void forget_next_tls(supervisor *s)
+{
+    for (int i = 0; i < 2; i++) {
+        if (s->next_tls[i] >= 0)
+            close(s->next_tls[i]);
+        s->next_tls[i] = -1;
+    }
+}
+
+/* What is there now goes to front, which says whether it can be used; until then the old one counts. */
+static void reload(supervisor *s)
+{
+    char why[VK_WHY_MAX];
+    forget_next_tls(s);
+    if (vk_certificate_open(s->d, s->next_tls, why) != VK_OK) {
+        vk_log(VK_ERROR, "the certificate stays as it was", VK_F(why, why));
+        return;
+    }
+    const child *front = &s->children[VK_FRONT];
+    if (!front->pid || !front->ready ||
+        vk_note_send(front->control, VK_NOTE_CERT, VK_FRONT, "", s->next_tls[0]) != VK_OK ||
+        vk_note_send(front->control, VK_NOTE_KEY, VK_FRONT, "", s->next_tls[1]) != VK_OK)
+        vk_log(VK_ERROR, "the certificate stays as it was: front is just starting; send SIGHUP again");
+}
+
+/* SIGHUP has two meanings: the terminal has gone, or, where there are files to read again, do so. */
+static void hang_up(supervisor *s)
+{
+    if (!s->d->config->tls || (s->terminal && !isatty(STDIN_FILENO)))
+        begin_stop(s);
+    else if (!s->stopping)
+        reload(s);
+}
+
 /* ---- main loop */
 
 static void read_signals(supervisor *s)
@@ -320,6 +369,8 @@ static void read_signals(supervisor *s)
     while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGCHLD)
             reap(s);
+        else if (info.ssi_signo == SIGHUP)
+            hang_up(s);
         else
             begin_stop(s);
     }
@@ -372,10 +423,12 @@ int vk_supervise(vk_daemon *d)
 {
     static supervisor s;
     char why[VK_WHY_MAX];
-    s = (supervisor){.d = d, .exit_code = -1};
+    s = (supervisor){.d = d, .exit_code = -1, .next_tls = {-1, -1}, .terminal = isatty(STDIN_FILENO) == 1};
     if (!getenv("VALETKEY_DEBUG_DUMPABLE")) /* who may trace us could become one of our children */
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     vk_err e = vk_datadir_open(d, why);
+    if (e == VK_OK)
+        e = vk_certificate_open(d, d->tls_fds, why);
     if (e == VK_OK)
         e = vk_listen_all(d, why);
     if (e == VK_OK && (s.signals = open_signals()) < 0)

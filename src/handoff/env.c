@@ -115,5 +115,10 @@ vk_err vk_env_build(const vk_runtime *rt, vk_arena *a, const vk_build *b, vk_str
         n += more;
     }
     vk_err e = vk_env_rename(a, f, canonical, n, out, VK_ENV_MAX, n_r, why_r);
+    if (e == VK_OK &&
+        rt->ca_file[0]) { /* for Node, which looks at it when it starts; others are told by hand */
+        const vk_env_var ca = {"NODE_EXTRA_CA_CERTS", vk_arena_dup(a, vk_str_z(rt->ca_file)), false};
+        e = ca.value.p ? add(a, &ca, out, VK_ENV_MAX, n_r, why_r) : VK_E_NOMEM;
+    }
     return e == VK_E_INVALID ? VK_E_INTERNAL : e; /* a service's table is wrong, not the request */
 }

@@ -1,8 +1,9 @@
 #include "http/client.h"
 
+#include "net/wire.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { REQUEST_MAX = 33 * 1024 * 1024 };
@@ -136,7 +137,7 @@ static vk_err send_first(vk_client *c)
             h->cmsg_len = CMSG_LEN(sizeof(int));
             memcpy(CMSG_DATA(h), &p->pass_fd, sizeof(int));
         }
-        ssize_t n = sendmsg(c->io.fd, &m, MSG_NOSIGNAL);
+        ssize_t n = vk_wire_send(&c->io, &m, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -295,7 +296,7 @@ static void on_ready(vk_io *io, int events)
             return;
         }
         size_t room = VK_IN_SIZE - c->in_n;
-        ssize_t n = recv(io->fd, c->in + c->in_n, room, 0);
+        ssize_t n = vk_wire_recv(io, c->in + c->in_n, room);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
@@ -408,4 +409,9 @@ void vk_client_close(vk_client *c)
 {
     if (c)
         die(c, VK_E_UNAVAILABLE);
+}
+
+vk_err vk_client_secure(vk_client *c, const uint8_t sha256[VK_TLS_SHA256])
+{
+    return vk_tls_connect(&c->io, sha256);
 }

@@ -6,7 +6,7 @@
 
 #include "core/buf.h"
 #include "http/head.h"
-#include "net/loop.h"
+#include "net/tls.h"
 
 enum { VK_CLIENT_QUEUE = 1024, VK_CLIENT_TIMEOUT_MS = 30000 };
 
@@ -41,6 +41,8 @@ typedef struct vk_request {
 /* Takes over `fd` (non-blocking). `gone(arg)` is called when the connection ends; may be NULL. */
 VK_MUSTCHECK vk_err vk_client_new(vk_loop *loop, int fd, void (*gone)(void *arg), void *arg,
                                   vk_client **out_r);
+/* Before the first request: TLS, with the holder of this certificate and nobody else. */
+VK_MUSTCHECK vk_err vk_client_secure(vk_client *c, const uint8_t sha256[VK_TLS_SHA256]);
 /* Everything in `r` is copied. VK_E_BUSY: VK_CLIENT_QUEUE requests wait already. VK_E_UNAVAILABLE: the
  * connection is gone. VK_E_INVALID: a control character where a part of a line goes. On any error `done` is
  * not called; on VK_OK it is called later, never inside of this call. */

@@ -1,7 +1,8 @@
 #include "http/conn.h"
 
+#include "net/wire.h"
+
 #include <errno.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -110,7 +111,7 @@ static ssize_t receive(vk_conn *c, size_t room)
 {
     struct iovec iov = {c->in + c->in_n, room};
     if (!c->server->takes_fds)
-        return recv(c->io.fd, iov.iov_base, iov.iov_len, 0);
+        return vk_wire_recv(&c->io, iov.iov_base, iov.iov_len);
     union {
         struct cmsghdr h;
         char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
@@ -121,6 +122,47 @@ static ssize_t receive(vk_conn *c, size_t room)
     if (n > 0)
         take_fds(c, &m);
     return n;
+}
+
+/* A client of a TLS listener was heard: is it through with the handshake? */
+static void greeted(vk_conn *c)
+{
+    vk_tls_state now = vk_tls_state_of(c->io.tls);
+    vk_traffic *t = &c->server->traffic;
+    c->greeting = now == VK_TLS_GREETING;
+    if (now == VK_TLS_OPEN || now == VK_TLS_RESUMED) {
+        vk_count(&t->handshakes, 1);
+        vk_count(&t->resumed, now == VK_TLS_RESUMED);
+        vk_conn_arm(c, VK_IDLE_MS);
+    } else if (!c->greeting) {
+        vk_count(&t->handshakes_failed, 1);
+    }
+}
+
+/* HTTP came to a port that speaks TLS. Whoever sent it reads the answer as it is. */
+static void answer_plain(vk_conn *c)
+{
+    static const char text[] =
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 51\r\n"
+        "Connection: close\r\n\r\nThis port speaks TLS: its address begins https://.\n";
+    vk_tls_close(&c->io);
+    if (send(c->io.fd, text, sizeof text - 1, MSG_NOSIGNAL) != (ssize_t)sizeof text - 1) {
+        vk_conn_shut(c);
+        return;
+    }
+    shutdown(c->io.fd, SHUT_WR);
+    c->state = S_LINGER;
+    vk_conn_arm(c, VK_LINGER_MS);
+    vk_io_want(&c->io, VK_READ);
+}
+
+/* The connection broke. */
+static void broken(vk_conn *c)
+{
+    if (c->io.tls && vk_tls_state_of(c->io.tls) == VK_TLS_PLAIN)
+        answer_plain(c);
+    else
+        vk_conn_shut(c);
 }
 
 /* Reads what is there, once. False: nothing came or the connection is over. */
@@ -145,6 +187,8 @@ static bool fill(vk_conn *c)
         n = receive(c, room);
     while (n < 0 && errno == EINTR);
     c->drained = n < (ssize_t)room;
+    if (VK_UNLIKELY(c->greeting))
+        greeted(c);
     if (n > 0) {
         vk_count(&c->server->traffic.received, (uint64_t)n);
         c->in_n += (uint32_t)n;
@@ -155,7 +199,7 @@ static bool fill(vk_conn *c)
     if (n == 0)
         c->eof = true;
     else if (errno != EAGAIN)
-        vk_conn_shut(c);
+        broken(c);
     return false;
 }
 
@@ -300,9 +344,10 @@ static bool take_head(vk_conn *c)
     c->ex->body.max = c->ex->body_max;
     bool has_body = c->framing == VK_FRAME_CHUNKED || c->body_left > 0;
     if (c->ex->expect_continue && has_body && c->in_at == c->in_n) {
-        static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-        ssize_t n = send(c->io.fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL);
-        if (n != (ssize_t)sizeof go_on - 1) {
+        static char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+        struct iovec iov = {go_on, sizeof go_on - 1};
+        if (vk_wire_send(&c->io, &(struct msghdr){.msg_iov = &iov, .msg_iovlen = 1}, 0) !=
+            (ssize_t)iov.iov_len) {
             vk_conn_shut(c);
             return false;
         }
@@ -372,7 +417,14 @@ static bool take_body(vk_conn *c)
 
 static bool send_answer(vk_conn *c)
 {
-    switch (vk_conn_send(c)) {
+    vk_err e = vk_conn_send(c);
+    bool over = c->ex->close, until_close = c->ex->source && !c->ex->source_chunked;
+    bool linger = c->unread_body || c->in_at < c->in_n;
+    if (e == VK_OK && over && c->cut && until_close)
+        vk_wire_cut(&c->io);
+    else if (e == VK_OK && over && (linger || c->io.tls))
+        e = vk_wire_finish(&c->io);
+    switch (e) {
     case VK_OK:
         break;
     case VK_AGAIN:
@@ -385,22 +437,15 @@ static bool send_answer(vk_conn *c)
         vk_conn_shut(c);
         return false;
     }
-    bool over = c->ex->close, until_close = c->ex->source && !c->ex->source_chunked;
-    bool linger = c->unread_body || c->in_at < c->in_n;
     end_exchange(c);
     if (!over) {
         c->state = S_HEAD;
         return true;
     }
-    if (c->cut && until_close) {
-        struct linger reset = {.l_onoff = 1};
-        setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    }
     if (!linger || c->eof || c->cut) {
         vk_conn_shut(c);
         return false;
     }
-    shutdown(c->io.fd, SHUT_WR);
     c->state = S_LINGER;
     c->lingered = 0;
     vk_conn_arm(c, VK_LINGER_MS);
@@ -503,8 +548,11 @@ static void on_ready(vk_io *io, int events)
         case S_HEAD:
         case S_BODY:
         case S_LINGER:
-            if (!fill(c) && !c->eof)
+            if (!fill(c) && !c->eof) {
+                if (c->in_at == c->in_n) /* TLS took what came */
+                    vk_conn_drop_in(c);
                 return;
+            }
             break;
         case S_WAIT:
         case S_SEND:

@@ -1,10 +1,9 @@
 /* What a connection sends: a head with a collected body, a file, or what a source makes. */
 #include "http/conn.h"
 
+#include "net/wire.h"
+
 #include <errno.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 enum {
     SENDFILE_MAX = 1024 * 1024,
@@ -78,7 +77,7 @@ static vk_err send_bytes(vk_conn *c)
         size_t skip = c->sent > head ? c->sent - head : 0;
         if (ex->out.n > skip)
             iov[m.msg_iovlen++] = (struct iovec){ex->out.p + skip, ex->out.n - skip};
-        ssize_t n = sendmsg(c->io.fd, &m, MSG_NOSIGNAL | (ex->file_left > 0 ? MSG_MORE : 0));
+        ssize_t n = vk_wire_send(&c->io, &m, ex->file_left > 0 ? MSG_MORE : 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -96,9 +95,8 @@ static vk_err send_file(vk_conn *c)
     vk_exchange *ex = c->ex;
     int64_t stop = ex->file_left > SEND_TURN_MAX ? ex->file_left - SEND_TURN_MAX : 0;
     while (ex->file_left > stop) {
-        off_t at = ex->file_at;
         size_t want = ex->file_left > SENDFILE_MAX ? SENDFILE_MAX : (size_t)ex->file_left;
-        ssize_t n = sendfile(c->io.fd, ex->file_fd, &at, want);
+        ssize_t n = vk_wire_send_file(&c->io, ex->file_fd, ex->file_at, want);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) /* 0: the file became shorter than we promised */

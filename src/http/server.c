@@ -42,8 +42,14 @@ void vk_server_take(vk_server *s, int fd)
     if (s->closing || s->n_conns >= VK_CONNS_MAX || vk_conn_open(s, fd, &c) != VK_OK) {
         vk_count(&s->traffic.turned_away, 1);
         close(fd);
-    } else {
+    } else if (!s->tls) {
         vk_conn_arm(c, VK_IDLE_MS);
+    } else if (vk_tls_accept(s->tls, &c->io) == VK_OK) {
+        c->greeting = true;
+        vk_conn_arm(c, VK_TLS_HANDSHAKE_MS);
+    } else {
+        vk_count(&s->traffic.turned_away, 1);
+        vk_conn_shut(c);
     }
 }
 

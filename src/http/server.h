@@ -4,6 +4,7 @@
 #define VK_HTTP_SERVER_H
 
 #include "http/exchange.h"
+#include "net/tls.h"
 
 enum {
     VK_HEAD_DEADLINE_MS = 10000, /* from the first byte of a head to its end */
@@ -19,9 +20,10 @@ enum {
 /* What a server has done. Written by its loop only, read by anybody. */
 typedef struct vk_traffic {
     _Atomic uint64_t answers[6]; /* by the status' first digit; [0]: ended without an answer that was sent */
-    _Atomic uint64_t took[VK_TOOK_BUCKETS], took_ms; /* from a head's end to the answer's last byte */
-    _Atomic uint64_t received, sent;                 /* bytes */
-    _Atomic uint64_t opened, ended, turned_away;     /* connections */
+    _Atomic uint64_t took[VK_TOOK_BUCKETS], took_ms;         /* from a head's end to the answer's last byte */
+    _Atomic uint64_t received, sent;                         /* bytes */
+    _Atomic uint64_t opened, ended, turned_away;             /* connections */
+    _Atomic uint64_t handshakes, resumed, handshakes_failed; /* of TLS; `resumed` are among the first */
 } vk_traffic;
 
 /* Upper bounds in milliseconds of `took`'s buckets; the last one has none. */
@@ -51,10 +53,11 @@ typedef struct vk_server {
     void *ctx; /* the handler's */
     const vk_str
         *names; /* allowed Host names without port, lower case, n == 0 ends; NULL: no check (unix sockets) */
-    bool takes_fds; /* unix socket on which descriptors may come */
-    vk_io accept;   /* listening socket, if any */
-    bool accepting; /* the listening socket is open */
-    vk_timer retry; /* pauses accepting when descriptors ran out */
+    vk_tls_host *tls; /* the listener speaks TLS; NULL: plain */
+    bool takes_fds;   /* unix socket on which descriptors may come */
+    vk_io accept;     /* listening socket, if any */
+    bool accepting;   /* the listening socket is open */
+    vk_timer retry;   /* pauses accepting when descriptors ran out */
     void (*place)(struct vk_server *s,
                   int fd); /* takes over each accepted fd, for another loop; NULL: served here */
     vk_list conns;

@@ -3,10 +3,9 @@
 #include "core/encode.h"
 #include "crypto/digest.h"
 #include "http/conn.h"
+#include "net/wire.h"
 
 #include <errno.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 enum {
     READS_MAX = 16,  /* receive buffers of one connection, before the others have their turn */
@@ -153,7 +152,7 @@ static ssize_t send_pieces(vk_ws *ws, size_t *offered_r)
     struct msghdr m = {.msg_iov = iov, .msg_iovlen = n};
     ssize_t sent;
     do
-        sent = sendmsg(ws->conn->io.fd, &m, MSG_NOSIGNAL);
+        sent = vk_wire_send(&ws->conn->io, &m, 0);
     while (sent < 0 && errno == EINTR);
     return sent;
 }
@@ -280,10 +279,14 @@ static void peer_closes(vk_ws *ws, vk_str reason)
 {
     VK_UNUSED(reason); /* the peer's own words; nobody here asks for them */
     /* What was not begun is of no use to it any more. */
-    for (vk_list *x = ws->out.prev, *before; x != &ws->out; x = before) {
-        before = x->prev;
-        if (before != &ws->out || ws->sent == 0)
-            drop(ws, VK_CONTAINER(x, piece, node));
+    size_t begun = ws->sent + vk_wire_owed(&ws->conn->io), at = 0;
+    for (vk_list *x = ws->out.next, *next; x != &ws->out; x = next) {
+        piece *p = VK_CONTAINER(x, piece, node);
+        size_t size = p->n_head + p->body.n;
+        next = x->next;
+        if (at >= begun)
+            drop(ws, p);
+        at += size;
     }
     ws->peer_closed = true;
     begin_close(ws, ws->in.code == VK_WS_NO_CODE ? VK_WS_NORMAL : ws->in.code, VK_STR_NONE);
@@ -365,7 +368,7 @@ static bool fill(vk_ws *ws)
     }
     ssize_t n;
     do
-        n = recv(c->io.fd, c->in, VK_IN_SIZE, 0);
+        n = vk_wire_recv(&c->io, c->in, VK_IN_SIZE);
     while (n < 0 && errno == EINTR);
     c->in_at = 0;
     c->in_n = n > 0 ? (uint32_t)n : 0;
@@ -400,7 +403,8 @@ static void settle(vk_ws *ws)
         ws->failed = true;
         return;
     }
-    shutdown(ws->conn->io.fd, SHUT_WR);
+    if (vk_wire_finish(&ws->conn->io) == VK_AGAIN) /* the close frame has said it */
+        vk_tls_cut(ws->conn->io.tls);
     ws->state = WS_LINGER;
     vk_timer_set(ws->conn->io.loop, &ws->timer, VK_WS_CLOSE_MS, on_timer);
 }

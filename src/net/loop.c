@@ -1,6 +1,7 @@
 #include "net/loop.h"
 
 #include "core/clock.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -137,6 +138,8 @@ static void on_poll(uv_poll_t *p, int status, int events)
         vk_io_want(io, mask);
         events = VK_READ | VK_WRITE;
     }
+    if (VK_UNLIKELY(io->tls != NULL) && (events = vk_tls_events(io, events)) == 0)
+        return;
     io->ready(io, events);
 }
 
@@ -148,6 +151,8 @@ vk_err vk_io_open(vk_loop *l, vk_io *io, int fd, void (*ready)(vk_io *io, int ev
 
 void vk_io_want(vk_io *io, int mask)
 {
+    if (VK_UNLIKELY(io->tls != NULL))
+        mask = vk_tls_mask(io, mask);
     if (mask == io->mask || io->fd < 0)
         return;
     io->mask = mask;
@@ -169,6 +174,8 @@ void vk_io_close(vk_io *io, void (*closed)(vk_io *io))
     if (uv_is_closing((uv_handle_t *)&io->poll))
         return;
     io->closed = closed;
+    if (io->tls)
+        vk_tls_close(io);
     uv_poll_stop(&io->poll);
     uv_close((uv_handle_t *)&io->poll, on_closed);
     close(io->fd);

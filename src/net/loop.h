@@ -20,6 +20,7 @@ typedef struct vk_io {
     uv_poll_t poll; /* first member */
     struct vk_loop *loop;
     int fd, mask;
+    struct vk_tls *tls; /* NULL: plain. Read and write it by net/wire.h */
     void (*ready)(struct vk_io *io, int events);
     void (*closed)(struct vk_io *io);
 } vk_io;
@@ -76,7 +77,7 @@ const char *vk_loop_date(vk_loop *l);
 VK_MUSTCHECK vk_err vk_io_open(vk_loop *l, vk_io *io, int fd, void (*ready)(vk_io *io, int events));
 /* After vk_io_close it does nothing. */
 void vk_io_want(vk_io *io, int mask);
-/* Stops, closes the fd, and calls `closed` in a later turn; only then may the memory be freed. */
+/* Ends TLS, stops, closes the fd, and calls `closed` in a later turn; only then may the memory be freed. */
 void vk_io_close(vk_io *io, void (*closed)(vk_io *io));
 
 /* Arms or moves the timer to `ms` from now. Precision VK_TICK_MS; moving it later costs nothing but a store.

@@ -222,6 +222,7 @@ static const vk_service database = {
     .vendor = "Turso",
     .driver = "embedded",
     .port_offset = 2,
+    .schemes = "libsql ws wss ",
     .kinds = kinds,
     .start = vk_db_start,
     .stop = vk_db_stop,
