@@ -1,6 +1,7 @@
-/* The files of the TLS certificate. The supervisor opens and checks them and hands the open files to front,
- * which alone reads them: so front needs no right to their folder, and a front that is started again gets
- * those that were good, whatever lies there by then. */
+/* The files of the TLS certificate. The supervisor checks them, has the kernel copy them into files in memory
+ * that nobody can change, without a byte of them in its own memory, and hands these to front, which alone
+ * reads them: so front needs no right to their folder, and a front that is started again gets the pair that
+ * was good, whatever lies there by then. */
 #include "daemon/daemon.h"
 
 #include "core/buf.h"
@@ -9,9 +10,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* A sealed copy in memory; -1 with errno. */
+static int keep_copy(int fd, int64_t size)
+{
+    int copy = memfd_create("vk-certificate", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    off_t at = 0;
+    ssize_t n = 0;
+    while (copy >= 0 && at < size && (n = sendfile(copy, fd, &at, (size_t)(size - at))) > 0)
+        continue;
+    if (copy >= 0 &&
+        (n < 0 || fcntl(copy, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))) {
+        int err = errno;
+        close(copy);
+        errno = err;
+        copy = -1;
+    }
+    return copy;
+}
 
 static vk_err open_file(const char *path, const char *what, const char *name, bool secret, int *fd_r,
                         char why[VK_WHY_MAX])
@@ -36,10 +57,10 @@ static vk_err open_file(const char *path, const char *what, const char *name, bo
         e = vk_say(why, VK_E_FORBIDDEN,
                    "The key of the certificate in %.300s can be read by others (mode %03o): chmod 600 it.",
                    path, (unsigned)st.st_mode & 0777);
-    if (e != VK_OK)
-        close(fd);
-    else
-        *fd_r = fd;
+    if (e == VK_OK && (*fd_r = keep_copy(fd, st.st_size)) < 0)
+        e = vk_say(why, VK_E_IO, "%s, the file of %s, cannot be copied into memory: %s.", name, what,
+                   vk_errno_text(errno));
+    close(fd);
     return e;
 }
 

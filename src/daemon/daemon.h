@@ -20,7 +20,7 @@ typedef struct vk_daemon {
     vk_listener listeners[VK_SERVICES_MAX + 1];
     size_t n_listeners;
     int admin_fd;   /* listening on <data>/admin.sock */
-    int tls_fds[2]; /* certificate and key, open to be read; -1: no listener has TLS */
+    int tls_fds[2]; /* copies of certificate and key, to be read; -1: no listener has TLS */
 } vk_daemon;
 
 /* Makes or opens the folder, takes the lock, makes or reads the tokens (kept as their hashes only). Not
@@ -30,7 +30,7 @@ VK_MUSTCHECK vk_err vk_datadir_open(vk_daemon *d, char why[VK_WHY_MAX]);
 VK_MUSTCHECK vk_err vk_tokens_open(vk_daemon *d, char why[VK_WHY_MAX]);
 /* The loopback ports, then admin.sock (a stale one is removed: we hold the lock). */
 VK_MUSTCHECK vk_err vk_listen_all(vk_daemon *d, char why[VK_WHY_MAX]);
-/* Opens and checks the files of certificate and key (-1 when no listener has TLS); a self-signed one is made
+/* Checks and copies the files of certificate and key (-1 when no listener has TLS); a self-signed one is made
  * first where it is needed. The descriptors are the caller's. */
 VK_MUSTCHECK vk_err vk_certificate_open(const vk_daemon *d, int fds[2], char why[VK_WHY_MAX]);
 /* Removes admin.sock. */

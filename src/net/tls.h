@@ -18,7 +18,7 @@ enum {
     VK_TLS_HANDSHAKE_MS = 10000,       /* from the connection to the end of the handshake */
     VK_TLS_TICKET_MS = 60 * 60 * 1000, /* a ticket key encrypts for that long … */
     VK_TLS_TICKET_KEYS = 3,            /* … and opens tickets until that many newer ones are there */
-    VK_TLS_LATE_MAX = 64, /* messages of the handshake protocol after the handshake (key updates) */
+    VK_TLS_LATE_MAX = 256,             /* steps of the handshake protocol after it: some 90 key updates */
     VK_TLS_PEM_MAX = 256 * 1024,
     VK_TLS_NAMES_MAX = 512,
     VK_TLS_SHA256 = 32,

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import http from 'node:http'
+import https from 'node:https'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
@@ -68,12 +69,12 @@ export async function portBase(start) {
 }
 
 // One request, one answer: { status, headers, text, json() }. `agent` keeps the connection.
-export function request(url, { method = 'GET', headers = {}, body, agent, timeout = 15000 } = {}) {
+export function request(url, { method = 'GET', headers = {}, body, agent, timeout = 15000, ca } = {}) {
   return new Promise((resolve, reject) => {
     const data = body === undefined ? undefined : Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
     const h = { ...headers }
     if (data && !Object.keys(h).some((k) => /^content-(length|type)$/i.test(k) && /length/i.test(k))) h['Content-Length'] = data.length
-    const req = http.request(url, { method, headers: h, agent: agent ?? false, timeout }, (res) => {
+    const req = (String(url).startsWith('https:') ? https : http).request(url, { ca, method, headers: h, agent: agent ?? false, timeout }, (res) => {
       const parts = []
       res.on('data', (d) => parts.push(d))
       res.on('error', reject)
@@ -90,14 +91,15 @@ export function request(url, { method = 'GET', headers = {}, body, agent, timeou
 }
 
 export class Daemon {
-  constructor({ portBase, data, args = [], env = {}, wrapper = [] }) {
-    Object.assign(this, { portBase, args, env, wrapper })
+  // `tls`: its listeners have it; `ca` is what its clients trust, once it is there.
+  constructor({ portBase, data, args = [], env = {}, wrapper = [], tls = false }) {
+    Object.assign(this, { portBase, args, env, wrapper, tls })
     this.data = data ?? path.join(tempFolder(), 'data')
     this.log = ''
   }
 
-  get adminUrl() { return `http://127.0.0.1:${this.portBase}` }
-  get databaseUrl() { return `http://127.0.0.1:${this.portBase + 2}` }
+  get adminUrl() { return `http${this.tls ? 's' : ''}://127.0.0.1:${this.portBase}` }
+  get databaseUrl() { return `http${this.tls ? 's' : ''}://127.0.0.1:${this.portBase + 2}` }
 
   // Resolves once the ready line is out; .readyMs says how long that took.
   start({ timeout = 15000 } = {}) {
@@ -188,6 +190,7 @@ export class Daemon {
   admin(method, target, { body, token = this.adminToken, headers = {}, ...rest } = {}) {
     return request(this.adminUrl + target, {
       method,
+      ca: this.ca,
       headers: { ...(token ? { Authorization: `Bearer ${token}` } : {}), ...(body !== undefined ? { 'Content-Type': 'application/json' } : {}), ...headers },
       body,
       ...rest,
@@ -197,6 +200,7 @@ export class Daemon {
   pipeline(token, body, { version = 'v2', headers = {}, ...rest } = {}) {
     return request(`${this.databaseUrl}/${version}/pipeline`, {
       method: 'POST',
+      ca: this.ca,
       headers: { ...(token ? { Authorization: `Bearer ${token}` } : {}), 'Content-Type': 'application/json', ...headers },
       body,
       ...rest,
