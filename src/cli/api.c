@@ -328,7 +328,9 @@ bool vk_port_find(const vk_reply *status, const char *listener, vk_port *out_r)
         if (!vk_str_eqz(vk_json_str(vk_json_get(x, VK_STR("name"))), listener) ||
             vk_json_i64(vk_json_get(x, VK_STR("port")), &port) != VK_OK || port < 1 || port > 65535)
             continue;
-        *out_r = (vk_port){.port = (int)port, .tls = tls && tls->type == VK_JSON_BOOL && tls->u.b};
+        *out_r = (vk_port){.port = (int)port,
+                           .tls = tls && tls->type == VK_JSON_BOOL && tls->u.b,
+                           .network = !vk_str_starts(host, VK_STR("127.")) && !vk_str_eqz(host, "::1")};
         if (vk_str_eqz(host, "0.0.0.0")) /* every address; this is one of them */
             host = VK_STR("127.0.0.1");
         else if (vk_str_eqz(host, "::"))

@@ -50,7 +50,7 @@ const char *vk_reply_text(const vk_reply *r, const vk_json *o, const char *name)
 typedef struct vk_port {
     char host[46]; /* an address of this machine */
     int port;
-    bool tls;
+    bool tls, network; /* `network`: others than this machine reach it */
     uint8_t sha256[VK_TLS_SHA256];
 } vk_port;
 

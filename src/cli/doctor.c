@@ -184,7 +184,7 @@ static void check_port(struct doctor *d, const vk_reply *r, const char *listener
             at.host, at.tls ? " with our certificate" : "");
     if (e == VK_OK)
         vk_reply_free(&answer);
-    if (!at.tls && strncmp(at.host, "127.", 4) != 0 && strcmp(at.host, "::1") != 0)
+    if (!at.tls && at.network)
         say(d, NOTE, what,
             "%s is on a network without TLS (--allow-plain-network): keys and data can be read on their way",
             name);

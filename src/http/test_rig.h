@@ -18,6 +18,10 @@
 
 #include <cmocka.h>
 
+#ifdef VK_TEST_TLS
+#include "http/test_tunnel.h"
+#endif
+
 #pragma GCC diagnostic ignored "-Wunused-function" /* neither of the two uses all of it */
 
 enum { BODY_MAX = 1 << 20, FILE_SIZE = 3 << 20, PIECES = 300, PIECE = 20000, WAIT_MS = 10000 };
@@ -210,6 +214,9 @@ static int start(void **state)
     vk_server_init(&server, loop, &handler, NULL);
     vk_server_init(&pairs, loop, &handler, NULL);
     server.names = names;
+#ifdef VK_TEST_TLS
+    server.tls = tunnel_begin(&address);
+#endif
     pairs.takes_fds = true;
     if (vk_server_listen(&server, fd) != VK_OK)
         return -1;

@@ -16,6 +16,10 @@
 
 #include <cmocka.h>
 
+#ifdef VK_TEST_TLS
+#include "http/test_tunnel.h"
+#endif
+
 /* ---- the decoder ---- */
 
 static const uint8_t mask[4] = {0x37, 0xfa, 0x21, 0x3d};
@@ -296,6 +300,9 @@ static int start(void **state)
         return -1;
     vk_server_init(&server, loop, &handler, NULL);
     server.names = names;
+#ifdef VK_TEST_TLS
+    server.tls = tunnel_begin(&address);
+#endif
     if (vk_server_listen(&server, fd) != VK_OK)
         return -1;
     return pthread_create(&loop_thread, NULL, loop_main, NULL);

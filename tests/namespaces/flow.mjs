@@ -1,0 +1,119 @@
+import { spawn } from "node:child_process";
+import { createHash, X509Certificate } from "node:crypto";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { assert, assertSame, check, note } from "../lib/tap.mjs";
+import { Daemon, binary, root, run, sleep, tempFolder } from "../lib/daemon.mjs";
+import { Authority } from "../tls/certs.mjs";
+
+const DB = "https://vk.test:4502";
+const PREVIEW = "https://preview.vk.test:8443";
+
+export async function flow(network) {
+  const inside = (space, command, args, options) => run(network.enter(space)[0], [...network.enter(space).slice(1), command, ...args], options);
+  const dir = tempFolder("valetkey-names");
+  const authority = await Authority.make(dir);
+  const preview = await authority.issue("preview", { names: "DNS:preview.vk.test" });
+
+  // The browser lives in its namespace, and trusts the preview's certificate by its key and nothing else.
+  const spki = createHash("sha256").update(new X509Certificate(readFileSync(preview.cert)).publicKey.export({ type: "spki", format: "der" })).digest("base64");
+  const real = process.env.CHROMIUM ?? (await run("sh", ["-c", "command -v chromium || command -v chromium-browser || command -v google-chrome"])).stdout.trim();
+  if (!real) throw new Error("there is no Chromium in PATH: install it (tools/install test), or set CHROMIUM to one");
+  const wrapper = path.join(dir, "chromium");
+  writeFileSync(wrapper, `#!/bin/sh\nexec ${network.enter("browser").join(" ")} ${real} --ignore-certificate-errors-spki-list=${spki} "$@"\n`);
+  chmodSync(wrapper, 0o755);
+  process.env.CHROMIUM = wrapper;
+  const { App, Browser, prepare, stopAll } = await import("../browser/harness.mjs");
+  await check("the template is installed and built", () => prepare(note));
+
+  const daemon = new Daemon({
+    portBase: 4500, tls: true, wrapper: network.enter("daemon"),
+    args: ["--listen", `${network.address("daemon")} tls`, "--tls-self-signed", "--url-sandbox", `database=${DB}`, "--url-browser", `database=${DB}`],
+  });
+  const proxies = [];
+  try {
+    await daemon.start();
+    await check("the daemon is on its own address, with TLS on every listener", async () => {
+      assert(daemon.ready.includes(`console https://${network.address("daemon")}:4500, database https://${network.address("daemon")}:4502`), daemon.ready);
+      const doctor = await inside("daemon", binary, ["doctor", "--json", "--data", daemon.data]);
+      const checks = JSON.parse(doctor.stdout).checks;
+      assertSame([doctor.code, checks.filter((c) => /^port|certificate/.test(c.check)).map((c) => c.result)], [0, ["ok", "ok", "ok"]], doctor.stdout);
+    });
+    const { env } = await daemon.createBuild("board");
+    await check("the environment names the daemon's address and what to trust", () => {
+      assertSame([env.TURSO_DATABASE_URL, env.NODE_EXTRA_CA_CERTS], [DB, path.join(daemon.data, "tls/cert.pem")]);
+    });
+
+    // `valetkey run` in the app's namespace: it asks the daemon by the socket in the data folder, the app by the network.
+    class Inside extends App {
+      async start() {
+        const [command, ...args] = [...network.enter("app"), binary, "run", this.build, "--app", this.folder, "--data", this.daemon.data, "--", "npm", "start", "--", "-p", String(this.port)];
+        const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TURSO_|LIBSQL_|DATABASE_URL|VALETKEY_|NODE_|PORT$)/.test(name)));
+        this.process = spawn(command, args, { cwd: this.folder, env: clean, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+        proxies.push(this.process);
+        for (const s of [this.process.stdout, this.process.stderr]) s.setEncoding("utf8").on("data", (d) => (this.log += d));
+        for (let i = 0; i < 150; i++) {
+          if (this.process.exitCode !== null) throw new Error(`the app ended (${this.process.exitCode}):\n${this.log}`);
+          if ((await inside("app", "curl", ["-s", "-o", "/dev/null", `http://127.0.0.1:${this.port}/icon.svg`])).code === 0) return this;
+          await sleep(200);
+        }
+        throw new Error(`the app did not answer within 30 s:\n${this.log}`);
+      }
+    }
+    const app = await new Inside(daemon, "board", 3000).start();
+    const [command, ...args] = [...network.enter("app"), process.execPath, path.join(root, "tests/namespaces/preview.mjs"), preview.cert, preview.key, network.address("app"), "8443", "3000"];
+    const proxy = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"], detached: true });
+    proxies.push(proxy);
+    await new Promise((resolve, reject) => (proxy.stdout.once("data", resolve), proxy.once("close", () => reject(new Error("the preview's proxy ended")))));
+
+    await check("nobody reaches another's loopback, and nobody without the certificate's trust gets in", async () => {
+      assertSame((await inside("app", "curl", ["-s", "http://127.0.0.1:4502/health"])).code, 7, "the daemon on the app's loopback");
+      assertSame((await inside("browser", "curl", ["-s", `${DB}/health`])).code, 60, "without trust");
+      assertSame((await inside("browser", "curl", ["-s", "--cacert", path.join(daemon.data, "tls/cert.pem"), `${DB}/health`])).stdout, "ok", "with it");
+      assertSame((await inside("browser", "curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", `http://vk.test:4502/health`])).stdout, "400", "in plain");
+      assertSame((await inside("browser", "curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-k", `https://${network.address("daemon")}:4502/health`])).stdout, "200", "by its address");
+      assertSame((await inside("browser", "curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-k", "-H", "Host: elsewhere.test", `${DB}/health`])).stdout, "421", "by another's name");
+    });
+
+    const browser = await Browser.open();
+    const { page } = browser;
+    await check("the page comes by https from the preview's name, and shows the database", async () => {
+      await page.goto(PREVIEW);
+      await page.getByRole("heading", { level: 1, name: "Your app is running" }).waitFor();
+      await page.getByTestId("database-health").filter({ hasText: /answers in/ }).waitFor();
+      assertSame(await page.evaluate(() => [location.origin, isSecureContext]), [PREVIEW, true]);
+    });
+    const text = "Written from another network";
+    await check("a note is written in the browser", async () => {
+      await page.getByRole("textbox", { name: "New note" }).fill(text);
+      await page.getByRole("button", { name: "Write a note", exact: true }).click();
+      await page.getByRole("log").getByText("note #1 written (201)", { exact: true }).first().waitFor();
+    });
+    await check("a reload shows it: it came from the database", async () => {
+      await page.goto(PREVIEW);
+      await page.getByText(text).first().waitFor();
+      assertSame([browser.problems, browser.foreign.filter((url) => !url.startsWith(PREVIEW))], [[], []], "problems and foreign requests");
+    });
+    await check("the row is in the build's file; db shell reads it over TLS", async () => {
+      const shell = await inside("daemon", binary, ["db", "shell", "board", "--data", daemon.data], { input: 'SELECT body FROM "Note";\n' });
+      assert(shell.code === 0 && shell.stdout.includes(text), `${shell.code} ${shell.stdout} ${shell.stderr}`);
+      const out = path.join(dir, "board.db");
+      await daemon.mustCli(["db", "download", "board", "--out", out]);
+      assertSame((await run("sqlite3", [out, 'SELECT body FROM "Note"'])).stdout, `${text}\n`);
+    });
+    await check("no answer and no page held the key", async () => {
+      const all = (await Promise.all(browser.texts)).join("\n") + app.log;
+      assert(!all.includes(env.TURSO_AUTH_TOKEN), "the key was seen");
+    });
+  } finally {
+    await stopAll();
+    for (const p of proxies) {
+      try {
+        process.kill(-p.pid, "SIGKILL");
+      } catch {
+        // It has ended.
+      }
+    }
+    await daemon.stop();
+  }
+}
