@@ -108,7 +108,7 @@ static void put_listeners(vk_jw *w, const vk_runtime *rt)
 static void put_certificate(vk_jw *w, const vk_runtime *rt)
 {
     vk_tls_facts x;
-    char from[VK_CLOCK_TEXT], until[VK_CLOCK_TEXT], sha256[2 * VK_TLS_SHA256];
+    char from[VK_CLOCK_TEXT], until[VK_CLOCK_TEXT], sha256[2 * VK_TLS_SHA256 + 1];
     vk_jw_key(w, VK_STR("certificate"));
     if (!rt->tls) {
         vk_jw_null(w);
@@ -125,7 +125,7 @@ static void put_certificate(vk_jw *w, const vk_runtime *rt)
     vk_jw_ki64(w, "seconds_left", (x.until_ms - vk_clock_wall_ms()) / 1000);
     vk_jw_kbool(w, "self_signed", rt->ca_file[0] != '\0');
     vk_hex(sha256, x.sha256, sizeof x.sha256);
-    vk_jw_kstr(w, "sha256", (vk_str){sha256, sizeof sha256});
+    vk_jw_kstr(w, "sha256", vk_str_z(sha256));
     vk_jw_obj_end(w);
 }
 
