@@ -18,6 +18,7 @@ static const struct command {
     {"build list", vk_cmd_build_list, vk_help_build_list, "list the builds"},
     {"build show", vk_cmd_build_show, vk_help_build_show, "show one build"},
     {"build origins", vk_cmd_build_origins, vk_help_build_origins, "set the web origins of a build"},
+    {"build ping", vk_cmd_build_ping, vk_help_build_ping, "ask whether the app of a build answers"},
     {"build revoke", vk_cmd_build_revoke, vk_help_build_revoke, "end a build's keys for good, keep its data"},
     {"build delete", vk_cmd_build_delete, vk_help_build_delete, "end a build and remove its data"},
     {"env", vk_cmd_env, vk_help_env, "print or write a build's environment"},
