@@ -30,6 +30,8 @@ VK_COMMAND(db_restore);
 VK_COMMAND(db_diff);
 VK_COMMAND(db_ddl);
 VK_COMMAND(doctor);
+VK_COMMAND(completion);
+VK_COMMAND(man);
 VK_COMMAND(version);
 
 #endif
