@@ -12,18 +12,17 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
-const char vk_help_doctor[] =
-    "Usage: valetkey doctor [--data DIR] [--json]\n"
-    "\n"
-    "Checks the data folder, the files in it and who may read them, the daemon, its roles, ports and "
-    "addresses, where the\n"
-    "key of the vault comes from, the libraries, disk space, descriptors and the clock. Exit code 1 when "
-    "something is wrong; "
-    "what is only worth knowing does not count.\n"
-    "\n"
-    "Examples:\n"
-    "  valetkey doctor\n"
-    "  valetkey doctor --data /var/lib/valetkey --json\n";
+const char vk_help_doctor[] = "Usage: valetkey doctor [--data DIR] [--json]\n"
+                              "\n"
+                              "Checks the data folder, the files in it and who may read them, the daemon, "
+                              "its roles, ports and addresses, where the\n"
+                              "key of the vault comes from, the libraries, disk space, descriptors and the "
+                              "clock. Exit code 1 when something is\n"
+                              "wrong; what is only worth knowing does not count.\n"
+                              "\n"
+                              "Examples:\n"
+                              "  valetkey doctor\n"
+                              "  valetkey doctor --data /var/lib/valetkey --json\n";
 
 enum { NOFILE_LOW = 4096, CLOCK_APART_S = 30, TTL_SHORT_S = 3600, BUILDS_MAX = 20000 };
 
