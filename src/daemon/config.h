@@ -6,6 +6,7 @@
 #define VK_DAEMON_CONFIG_H
 
 #include "core/log.h"
+#include "courier/address.h"
 #include "valetkey/service.h"
 
 enum {
@@ -25,6 +26,7 @@ typedef struct vk_config {
     int64_t ttl_ms;
     int loops;
     vk_level log_level;
+    vk_egress egress; /* what courier may speak to besides public addresses; own ports are filled in later */
     vk_log_format log_format;
     bool log_requests;
     vk_listen_at listen_all; /* of listeners that have none of their own; before vk_config_settle */
@@ -45,6 +47,9 @@ VK_MUSTCHECK vk_err vk_config_load(int argc, char **argv, vk_config *out_r, char
 
 /* Text of a configuration file into `c`; `name` is for the sentences. */
 VK_MUSTCHECK vk_err vk_config_text(vk_config *c, vk_str text, const char *name, char why[VK_WHY_MAX]);
+
+/* The next word of a list with blanks or commas between them, taken off *s. False: there is none. */
+bool vk_config_word(vk_str *s, vk_str *word_r);
 
 /* The parts of it that are about listeners: "listen", or "listen.<listener>"; "names"; then what follows from
  * all settings: defaults, addresses of services, and what does not go together (VK_E_INVALID). */

@@ -10,18 +10,6 @@ const char *vk_listen_name(size_t i)
     return i == VK_CONSOLE || i >= vk_services(all) ? "console" : all[i]->name;
 }
 
-static bool next_word(vk_str *s, vk_str *word_r)
-{
-    while (s->n && (s->p[0] == ' ' || s->p[0] == '\t' || s->p[0] == ','))
-        *s = (vk_str){s->p + 1, s->n - 1};
-    size_t n = 0;
-    while (n < s->n && s->p[n] != ' ' && s->p[n] != '\t' && s->p[n] != ',')
-        n++;
-    *word_r = (vk_str){s->p, n};
-    *s = (vk_str){s->p + n, s->n - n};
-    return n > 0;
-}
-
 /* "1.2.3.4", "1.2.3.4:80", "[::]", "[::1]:80", "localhost", "localhost:80". */
 static bool take_address(vk_str s, vk_listen_at *at)
 {
@@ -72,10 +60,10 @@ vk_err vk_config_listen(vk_config *c, vk_str listener, vk_str value, const char 
                       from, VK_STR_ARG(listener));
     vk_listen_at at = {.port = 0};
     vk_str rest = value, word;
-    bool good = next_word(&rest, &word) && take_address(word, &at);
-    if (good && next_word(&rest, &word)) {
+    bool good = vk_config_word(&rest, &word) && take_address(word, &at);
+    if (good && vk_config_word(&rest, &word)) {
         at.tls = vk_str_eqz(word, "tls");
-        good = (at.tls || vk_str_eqz(word, "plain")) && !next_word(&rest, &word);
+        good = (at.tls || vk_str_eqz(word, "plain")) && !vk_config_word(&rest, &word);
     }
     if (!good)
         return vk_say(why, VK_E_INVALID,
@@ -95,7 +83,7 @@ vk_err vk_config_names(vk_config *c, vk_str value, const char *from, char why[VK
 {
     vk_str word;
     c->n_names = 0;
-    while (next_word(&value, &word)) {
+    while (vk_config_word(&value, &word)) {
         for (size_t i = 0; i < word.n; i++)
             if (!((word.p[i] >= 'a' && word.p[i] <= 'z') || (word.p[i] >= 'A' && word.p[i] <= 'Z') ||
                   (word.p[i] >= '0' && word.p[i] <= '9') || strchr("-._:[]", word.p[i])))
