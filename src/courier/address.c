@@ -281,7 +281,10 @@ const char *vk_egress_address(const vk_egress *e, const struct sockaddr *a, bool
             break;
         return refused[i].why;
     }
-    if (local && port >= e->own_port && port < e->own_port + e->own_ports)
+    bool ours = port >= e->own_port && port < e->own_port + e->own_ports;
+    for (size_t i = 0; i < e->n_own; i++)
+        ours = ours || port == e->own[i];
+    if (local && ours)
         return "it is a listener of valetkey itself";
     return NULL;
 }

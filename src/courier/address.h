@@ -30,7 +30,9 @@ typedef struct vk_egress {
     size_t n_allow;
     uint16_t ports[VK_ALLOW_MAX]; /* further ports that the operator opened; 443 is always open */
     size_t n_ports;
-    uint16_t own_port, own_ports; /* our listeners: never, on any address of this machine */
+    uint16_t own_port, own_ports; /* our listeners: never, on any address of this machine; from the one … */
+    uint16_t own[VK_ALLOW_MAX];   /* … and those that the operator put elsewhere */
+    size_t n_own;
 } vk_egress;
 
 /* http and https, absolute, one host, no user, no fragment, printable ASCII, nothing that two parsers could

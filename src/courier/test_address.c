@@ -278,6 +278,12 @@ static void addresses(void **state)
     assert_null(judge(&none, "::1", 3000, false, true));
     assert_non_null(judge(&none, "127.0.0.1", 4500, false, true));
     assert_non_null(judge(&none, "::1", 4504, false, true));
+    const vk_egress moved = {.own_port = 4500, .own_ports = 5, .own = {443, 9999}, .n_own = 2};
+    assert_non_null(judge(&moved, "127.0.0.1", 9999, false, true));
+    assert_non_null(judge(&moved, "1.1.1.1", 443, true, false));
+    assert_non_null(judge(&moved, "127.0.0.1", 4502, false, true));
+    assert_null(judge(&moved, "1.1.1.1", 443, false, false));
+    assert_null(judge(&moved, "127.0.0.1", 9998, false, true));
     for (size_t i = 0; i < VK_COUNT(bad); i++) {
         bool loopback = strncmp(bad[i], "127.", 4) == 0 || strcmp(bad[i], "::1") == 0 ||
                         strcmp(bad[i], "::ffff:127.0.0.1") == 0;

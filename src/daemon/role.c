@@ -229,12 +229,18 @@ static int keeper_main(const vk_child *c)
     return code;
 }
 
+_Static_assert(VK_SERVICES_MAX + 1 <= VK_ALLOW_MAX,
+               "every listener has a place among courier's refused ports");
+
 static int courier_main(const vk_child *c)
 {
     struct vk_courier *courier;
     vk_egress egress = c->daemon->config->egress;
     egress.own_port = (uint16_t)c->daemon->config->port_base;
     egress.own_ports = VK_PORTS;
+    for (size_t i = 0; i <= VK_CONSOLE; i++)
+        if (c->daemon->config->listen[i].host[0])
+            egress.own[egress.n_own++] = (uint16_t)c->daemon->config->listen[i].port;
     if (vk_courier_new(&egress, &courier) != VK_OK)
         vk_role_fail(c, "There is not enough memory to start.");
     return serve_quietly(c, &vk_courier_handler, courier);

@@ -62,7 +62,7 @@ async function refusals() {
 
 // The daemon's own certificate, and everything that apps and people do with it.
 async function selfSigned() {
-  const daemon = new Daemon({ portBase: base, tls: true, args: ['--listen', '127.0.0.1 tls', '--tls-self-signed', '--names', 'db.test', '--url-browser', 'database=https://db.test:8443'] })
+  const daemon = new Daemon({ portBase: base, tls: true, env: { VALETKEY_DEBUG_DUMPABLE: '1' }, args: ['--listen', '127.0.0.1 tls', '--tls-self-signed', '--names', 'db.test', '--url-browser', 'database=https://db.test:8443'] })
   await daemon.start()
   const file = path.join(daemon.data, 'tls/cert.pem')
   daemon.ca = fs.readFileSync(file)
@@ -107,6 +107,17 @@ async function selfSigned() {
     const lines = JSON.parse(d.stdout).checks.filter((c) => /port|certificate|console|database/.test(c.check))
     assertSame(lines.map((l) => l.result), ['ok', 'ok', 'ok'], d.stdout)
     assert(lines[0].text.includes('our certificate'), lines)
+  })
+  await check('no process but the supervisor keeps the files of certificate and key open, and it keeps sealed copies', async () => {
+    const open = (pid) => fs.readdirSync(`/proc/${pid}/fd`).map((fd) => { try { return fs.readlinkSync(`/proc/${pid}/fd/${fd}`) } catch { return '' } }).filter((to) => /vk-certificate|\.pem|\.key/.test(to))
+    assertSame(daemon.children().map((c) => [c.role, open(c.pid)]).sort(), [['courier', []], ['front', []], ['keeper', []]])
+    assertSame(open(daemon.pid).length, 2)
+    for (const fd of fs.readdirSync(`/proc/${daemon.pid}/fd`)) {
+      const at = `/proc/${daemon.pid}/fd/${fd}`
+      if (!fs.readlinkSync(at).includes('vk-certificate')) continue
+      const e = await fs.promises.writeFile(at, 'x', { flag: 'r+' }).catch((x) => x)
+      assertSame(e?.code, 'EPERM', 'a sealed copy can be written to')
+    }
   })
   await check('curl, with the certificate as its authority', async () => {
     const r = await run('curl', ['-sS', '--cacert', file, `${daemon.adminUrl}/healthz`])
