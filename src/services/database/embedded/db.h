@@ -21,12 +21,14 @@ enum {
     VK_DB_RECEIVED_ALL = 1 << 30,    /* of all builds */
     VK_DB_RECEIVED_LARGE = 64 << 10, /* what is smaller is not counted */
     VK_DB_BUILD_HANDLES = 64,        /* connections of one build; then 429 */
-    VK_DB_STREAMS_MAX = 32,          /* streams of one build open between requests */
+    VK_DB_STREAMS_MAX = 32,          /* streams of one build that have something open, or a request */
+    VK_DB_LIGHT_MAX = 1024,          /* and those that are nothing but a baton; the oldest goes… */
+    VK_DB_LIGHT_BYTES = 1 << 20,     /* …also when they take more memory than that */
     VK_DB_STREAM_WAIT_MS = 5000,     /* for a free stream, then 429 */
     VK_DB_CURSOR_WAIT_MS = 300,      /* for a stream whose cursor is not read any more */
     VK_DB_STREAM_IDLE_MS = 10000,    /* then it is rolled back, as sqld does */
     VK_DB_EXPIRED_KEEP_MS = 300000,
-    VK_DB_EXPIRED_MAX = 64,   /* of one build */
+    VK_DB_EXPIRED_MAX = 256,  /* of one build */
     VK_DB_TURN_MAX_MS = 5000, /* a transaction may hold the turn while others wait; then it is rolled back */
     VK_DB_TURN_WAIT_MS =
         30000, /* for the turn (those in front of it may each use theirs up), then SQLITE_BUSY */
@@ -67,6 +69,7 @@ typedef struct vk_cached {
     char *text;
     bool writes;                  /* takes the write turn before its first step */
     bool saw_insert;              /* a top-level INSERT into an ordinary table */
+    bool dml;                     /* changes() is another one after it */
     bool ddl;                     /* creates, drops or alters something: recorded (ddl.h) */
     const struct vk_alter *alter; /* to be applied before its first step (alter.h); such a one is not kept */
 } vk_cached;
@@ -86,9 +89,15 @@ typedef struct vk_dbh {
     bool dirty;            /* its state is not a fresh one's: not used again */
     bool opening;          /* our own statements at open */
     bool saw_insert;       /* the authorizer's notes on the statement being prepared */
+    bool saw_dml;          /* …an INSERT, UPDATE or DELETE of its own */
     enum { VK_DDL_NO, VK_DDL_PERHAPS, VK_DDL_YES } saw_ddl;
     const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
-    vk_buf ddl;                   /* what the open transaction did to the schema (ddl.h) */
+    /* SQL's changes() and total_changes() are the stream's, whichever connection serves it: those of before
+     * it got this one, until a statement of its own has changed them (conns.c). */
+    int64_t changes_before, changes_found, total_before;
+    bool runs_dml, steps_dml, counted; /* the statement that was prepared last; the one under way; one of
+                                        * this stream has ended */
+    vk_buf ddl;                        /* what the open transaction did to the schema (ddl.h) */
     uint32_t ddl_omitted;
     bool timed_out;
     bool crowded; /* too many long statements run: this one had to end */
@@ -112,12 +121,16 @@ typedef enum vk_lost {
 } vk_lost;
 
 /* A stream of Hrana: a connection for as long as something is open on it, and the stored texts. Made by a
- * pipeline and found again by its baton, or made by a WebSocket (`socket`), which keeps the pointer. */
+ * pipeline and found again by its baton, or made by a WebSocket (`socket`), which keeps the pointer. Between
+ * requests one without a connection is `light`: a client that closes none of its streams takes no place. */
 typedef struct vk_stream {
-    vk_list node; /* in t->streams while it is kept open; a WebSocket's, while it has a connection */
+    vk_list node;      /* in t->streams, or t->light, while it is kept open; a WebSocket's, while it has a
+                        * connection */
+    vk_map_node by_id; /* in t->batons while it is kept open */
     uint64_t id;
     uint8_t token[VK_DB_TOKEN]; /* changes with every response */
     bool kept, busy;
+    bool light;       /* in t->light, and not counted in n_streams */
     bool socket;      /* owned by a WebSocket: the housekeeper ends its transaction, not the stream */
     bool dropped;     /* …which has gone: the housekeeper frees it */
     bool lost_idle;   /* `lost` because nothing was asked for long, not because others waited */
@@ -125,6 +138,8 @@ typedef struct vk_stream {
     uint8_t lost;     /* vk_lost */
     int64_t used_ms;
     vk_dbh *h;
+    int64_t last_rowid, changes, total_changes; /* as SQL has them, while it has no connection */
+    size_t bytes;                               /* while it is light */
     uint32_t n_texts;
     vk_sql_text *texts; /* room for VK_HRANA_STORED_MAX once there is one */
 } vk_stream;
@@ -178,9 +193,13 @@ typedef struct vk_dbt {
     uint32_t n_idle;
     vk_list streams;
     uint32_t n_streams;
+    vk_list light; /* streams; the one that was used last is at its end */
+    uint32_t n_light;
+    size_t light_bytes;
+    vk_map batons; /* streams that are kept open */
     uint64_t last_stream;
-    vk_expired expired[VK_DB_EXPIRED_MAX];
-    uint32_t n_expired;
+    vk_expired *expired; /* VK_DB_EXPIRED_MAX in turn, once there is one */
+    uint64_t n_expired;
     vk_list open;                /* every connection, for interrupting */
     struct vk_dbwaiter *waiters; /* who wants to know when it is closed */
     bool detached;               /* closed and out of the map; freed with the last reference */
@@ -210,6 +229,7 @@ typedef struct vk_dbjob {
     vk_stream local;
     bool parsed, attached, has_turn, turn_timeout, stream_timeout;
     _Atomic bool aborted; /* CURSOR: nobody reads it any more */
+    bool wants_place;     /* waits for one of VK_DB_STREAMS_MAX, not for its stream */
     bool touched;         /* a statement has run: the connection has something to remember */
     bool resumed;         /* CURSOR: no longer waiting for its lines to be taken */
     bool begun;           /* CURSOR: lines were given out, so an error can no longer be a status */
@@ -311,6 +331,12 @@ VK_MUSTCHECK vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh
 void vk_db_put_handle(vk_dbh *h);
 /* The connection is in no list but t->open. */
 void vk_db_close_handle(vk_dbh *h);
+/* What SQL can ask of a connection that has nothing open: last_insert_rowid(), changes(), total_changes().
+ * The stream takes it along when it lets go of its connection, and brings it when it gets one. */
+void vk_db_keep_counts(vk_stream *s);
+void vk_db_bring_counts(vk_stream *s);
+/* The two of them that SQLite does not let anybody set. An SQLite result code. */
+int vk_db_count_functions(vk_dbh *h);
 
 /* ---- job.c */
 /* Does what can be done now. True: the job is answered and gone. False: it is set aside. */
@@ -500,6 +526,16 @@ vk_stream *vk_stream_by_baton(vk_dbt *t, vk_str baton, const char **over_r);
 const char *vk_stream_over(bool paused);
 void vk_stream_baton(const vk_stream *s, char out[VK_BATON_MAX]);
 void vk_stream_remember_expired(vk_dbt *t, const vk_stream *s, int64_t now);
+/* A new stream that stays open, busy and with a place; NULL when out of memory. */
+vk_stream *vk_stream_open(vk_dbt *t);
+/* A light one gets a place, for a request. */
+void vk_stream_place(vk_dbt *t, vk_stream *s);
+/* One without a connection gives its place back; others may be forgotten for it. */
+void vk_stream_rest(vk_dbt *t, vk_stream *s);
+/* Takes an open one out of everything but memory. */
+void vk_stream_out(vk_dbt *t, vk_stream *s);
+/* Forgets the light ones that nobody has used for long; of a closed build all. */
+void vk_stream_forget_light(vk_dbt *t, int64_t now);
 void vk_stream_free_texts(vk_stream *s);
 vk_sql_text *vk_stream_text(vk_stream *s, int32_t id);
 

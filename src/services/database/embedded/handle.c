@@ -169,6 +169,8 @@ static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
         sqlite3_busy_handler(h->db, on_busy, h);
         rc = set_up(h->db);
     }
+    if (rc == SQLITE_OK)
+        rc = vk_db_count_functions(h);
     if (rc != SQLITE_OK) {
         e = kind_of(rc);
         vk_log(VK_ERROR, "build %s: its database cannot be opened: %s", t->id,
@@ -357,7 +359,7 @@ vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsign
     while (sql.n) {
         const char *tail;
         h->denied = NULL;
-        h->saw_insert = false;
+        h->saw_insert = h->saw_dml = false;
         h->saw_ddl = VK_DDL_NO;
         h->alter = NULL;
         if (vk_alter_maybe(sql)) {
@@ -433,6 +435,7 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
         if (c->st && c->hash == hash && vk_str_eq((vk_str){c->text, c->n_text}, sql)) {
             c->used = h->clock;
             h->denied = NULL;
+            h->runs_dml = c->dml;
             *out_r = c;
             return VK_OK;
         }
@@ -456,6 +459,7 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
                       .used = worth_keeping(st, sql, h->saw_insert) ? h->clock : 0,
                       .writes = vk_dbh_writes(st),
                       .saw_insert = h->saw_insert,
+                      .dml = h->saw_dml && !sqlite3_stmt_isexplain(st),
                       .ddl = h->saw_ddl == VK_DDL_YES && !sqlite3_stmt_isexplain(st),
                       .alter = h->alter};
     if (!blank(tail)) {
@@ -479,6 +483,7 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
     memcpy(text, sql.p, sql.n);
     *c = made;
     c->text = text;
+    h->runs_dml = c->dml;
     *out_r = c;
     return VK_OK;
 }

@@ -25,6 +25,8 @@ void vk_db_stream_idle(vk_dbt *t, vk_stream *s)
         vk_list_push(&t->streams, &s->node);
     else if (s->socket && !s->h)
         vk_list_remove(&s->node);
+    else if (s->kept && !s->h)
+        vk_stream_rest(t, s);
     wake_waiting(t);
 }
 
@@ -116,8 +118,7 @@ void vk_db_end_stream(vk_dbt *t, vk_stream *s)
 {
     if (s->kept) {
         pthread_mutex_lock(&vk_db.mu);
-        vk_list_remove(&s->node);
-        t->n_streams--;
+        vk_stream_out(t, s);
         wake_waiting(t);
         pthread_mutex_unlock(&vk_db.mu);
     }
@@ -142,19 +143,6 @@ static void drop_grant(vk_dbjob *j)
 
 enum attach { ATTACHED, ASIDE, ANSWERED };
 
-/* Under mu. A new stream that stays open; NULL when out of memory. */
-static vk_stream *open_stream(vk_dbt *t)
-{
-    vk_stream *s = calloc(1, sizeof *s);
-    if (!s)
-        return NULL;
-    s->id = ++t->last_stream;
-    s->kept = s->busy = true;
-    vk_list_push(&t->streams, &s->node);
-    t->n_streams++;
-    return s;
-}
-
 /* Finds or makes the stream of a parsed request. */
 static enum attach attach(vk_dbjob *j)
 {
@@ -169,16 +157,22 @@ static enum attach attach(vk_dbjob *j)
             busy = j->stream_timeout;
             aside = !busy;
             s = NULL;
+        } else if (s && s->light && !j->p.closes && t->n_streams >= VK_DB_STREAMS_MAX) {
+            busy = j->stream_timeout;
+            aside = j->wants_place = !busy;
+            s = NULL;
         } else if (s) {
             s->busy = true;
+            if (s->light)
+                vk_stream_place(t, s);
         }
     } else if (j->p.closes) {
         s = &j->local;
     } else if (t->n_streams < VK_DB_STREAMS_MAX) {
-        s = open_stream(t);
+        s = vk_stream_open(t);
     } else {
         busy = j->stream_timeout;
-        aside = !busy;
+        aside = j->wants_place = !busy;
     }
     if (aside) {
         j->stream_since = j->stream_since ? j->stream_since : vk_clock_mono_ms();
@@ -231,7 +225,7 @@ static bool wait_for_turn(vk_dbjob *j)
     vk_stream *s = j->stream;
     j->left_ns = s->h->deadline_ns - vk_clock_mono_ns();
     /* Nothing is open on a connection that would only wait too: it serves others meanwhile. */
-    bool open = s->kept || (s->socket && (!sqlite3_get_autocommit(s->h->db) || s->h->dirty));
+    bool open = !sqlite3_get_autocommit(s->h->db) || s->h->dirty;
     if (!open && !j->touched) {
         vk_db_put_handle(s->h);
         s->h = NULL;
@@ -290,8 +284,10 @@ static bool finish(vk_dbjob *j)
     vk_stream *s = j->stream;
     j->status = 200;
     j->content_type = j->mode == VK_DB_CURSOR ? "text/plain" : "application/json";
-    /* A socket's stream in between transactions needs no connection of its own. */
-    bool keep = s->socket ? !j->p.closes && (!sqlite3_get_autocommit(s->h->db) || s->h->dirty) : s->kept;
+    /* In between transactions a stream needs no connection of its own. */
+    bool keep = !j->p.closes && (!sqlite3_get_autocommit(s->h->db) || s->h->dirty);
+    if (!keep)
+        vk_db_keep_counts(s);
     if (s == &j->local)
         vk_stream_free_texts(s);
     return vk_sync_finish(j, s->h, !keep);
@@ -406,9 +402,12 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
     for (bool again = true; again;) {
         vk_stream *s = j->stream;
         vk_err e = VK_OK;
+        bool fresh = !s->h;
         again = false;
-        if (!s->h)
+        if (fresh)
             e = vk_db_get_handle(j->t, w, &s->h, &why);
+        if (fresh && e == VK_OK)
+            vk_db_bring_counts(s);
         if (e != VK_OK && atomic_load(&j->t->closed)) {
             vk_db_refuse_job(j);
             return true;

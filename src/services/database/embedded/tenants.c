@@ -30,9 +30,10 @@ static vk_dbt *make(const char *id)
     snprintf(t->id, sizeof t->id, "%s", id);
     vk_list *const lists[] = {&t->ready,          &t->queue,         &t->urgent,       &t->waiting_turn,
                               &t->waiting_stream, &t->waiting_drain, &t->waiting_sync, &t->idle,
-                              &t->streams,        &t->open};
+                              &t->streams,        &t->light,         &t->open};
     for (size_t i = 0; i < VK_COUNT(lists); i++)
         vk_list_init(lists[i]);
+    vk_map_init(&t->batons);
     if (vk_map_add(&vk_db.tenants, &t->node, vk_hash_str(vk_str_z(id))) != VK_OK) {
         free(t);
         return NULL;
@@ -44,6 +45,8 @@ static vk_dbt *make(const char *id)
 static void forget(vk_dbt *t)
 {
     pthread_mutex_destroy(&t->first);
+    vk_map_free(&t->batons);
+    free(t->expired);
     free(t);
 }
 
@@ -70,7 +73,7 @@ void vk_db_unref(vk_dbt *t)
 
 static bool in_use(const vk_dbt *t)
 {
-    return t->running || t->handles || t->opening || t->n_jobs || t->n_streams || t->in_ready;
+    return t->running || t->handles || t->opening || t->n_jobs || t->n_streams || t->n_light || t->in_ready;
 }
 
 void vk_db_closed_if_done(vk_dbt *t)
@@ -245,7 +248,8 @@ static void overdue(vk_dbt *t, int64_t now)
     for (vk_list *n = t->waiting_stream.next, *next; n != &t->waiting_stream; n = next) {
         vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
         next = n->next;
-        if (!t->closed && now - j->set_aside_ms < (j->p.baton.p ? cursor_wait : VK_DB_STREAM_WAIT_MS))
+        bool cursor = j->p.baton.p && !j->wants_place;
+        if (!t->closed && now - j->set_aside_ms < (cursor ? cursor_wait : VK_DB_STREAM_WAIT_MS))
             continue;
         j->stream_timeout = true;
         vk_list_remove(n);
@@ -326,6 +330,7 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
         vk_db_take_over(t, s, false);
         pthread_mutex_lock(&vk_db.mu);
     }
+    vk_stream_forget_light(t, now);
     while ((s = idle_stream(t, now))) {
         pthread_mutex_unlock(&vk_db.mu);
         expire(t, s);
@@ -343,9 +348,9 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
 
 static bool has_work(const vk_dbt *t)
 {
-    return t->closed || !vk_list_empty(&t->streams) || !vk_list_empty(&t->idle) ||
-           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream) ||
-           !vk_list_empty(&t->waiting_sync);
+    return t->closed || !vk_list_empty(&t->streams) || !vk_list_empty(&t->light) ||
+           !vk_list_empty(&t->idle) || !vk_list_empty(&t->waiting_turn) ||
+           !vk_list_empty(&t->waiting_stream) || !vk_list_empty(&t->waiting_sync);
 }
 
 /* Under mu. What is due, build by build. */

@@ -1,0 +1,181 @@
+/* Streams between requests (light ones, and what their client sees on them), and what becomes of a request
+ * whose client has gone. */
+#include "services/database/test_rig.h"
+
+/* One statement on the stream of `baton`, which is another one then; "" opens a stream. */
+static int on_stream(char baton[64], const char *sql)
+{
+    char json[1024], quoted[80] = "null";
+    if (baton[0])
+        snprintf(quoted, sizeof quoted, "\"%s\"", baton);
+    snprintf(json, sizeof json,
+             "{\"baton\":%s,\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"%s\"}}]}", quoted, sql);
+    int status = post_with(token_a, json);
+    if (status == 200)
+        baton_of(baton);
+    return status;
+}
+
+#define assert_value(text) assert_has("\"rows\":[[{\"type\":\"integer\",\"value\":\"" text "\"}")
+
+static vk_dbt *build_a(void)
+{
+    for (vk_map_node *n = vk_map_walk(&vk_db.tenants, NULL); n; n = vk_map_walk(&vk_db.tenants, n)) {
+        vk_dbt *t = VK_CONTAINER(n, vk_dbt, node);
+        if (strcmp(t->id, "build-a") == 0)
+            return t;
+    }
+    fail_msg("build-a has no database");
+    return NULL;
+}
+
+/* ---- light streams */
+
+enum { UNCLOSED = 5 * VK_DB_STREAMS_MAX };
+
+static void unclosed_streams_take_no_place(void **state)
+{
+    static char batons[UNCLOSED][64];
+    VK_UNUSED(state);
+    assert_int_equal(execute(token_a, "CREATE TABLE t (id INTEGER PRIMARY KEY, a)"), 200);
+    int64_t begun = vk_clock_mono_ms();
+    for (int i = 0; i < UNCLOSED; i++)
+        assert_int_equal(on_stream(batons[i], "SELECT 1"), 200);
+    assert_in_range(vk_clock_mono_ms() - begun, 0, VK_DB_STREAM_WAIT_MS - 1);
+    pthread_mutex_lock(&vk_db.mu);
+    vk_dbt *t = build_a();
+    uint32_t light = t->n_light, placed = t->n_streams, handles = t->handles;
+    pthread_mutex_unlock(&vk_db.mu);
+    assert_int_equal(placed, 0);
+    assert_in_range(light, UNCLOSED / 2, UNCLOSED); /* on a slow machine the first ones have expired */
+    assert_in_range(handles, 0, VK_DB_IDLE_MAX);
+    assert_int_equal(on_stream(batons[UNCLOSED - 1], "SELECT 1"), 200);
+    /* With a transaction it is one of the 32 again, until that ends. */
+    assert_int_equal(on_stream(batons[UNCLOSED - 1], "BEGIN"), 200);
+    assert_int_equal(t->n_streams, 1);
+    assert_int_equal(on_stream(batons[UNCLOSED - 1], "COMMIT"), 200);
+    assert_int_equal(t->n_streams, 0);
+}
+
+static void the_oldest_light_stream_goes(void **state)
+{
+    char first[64] = "", text[64];
+    VK_UNUSED(state);
+    assert_int_equal(on_stream(first, "SELECT 1"), 200);
+    for (int i = 0; i < VK_DB_LIGHT_MAX; i++) {
+        text[0] = '\0';
+        assert_int_equal(on_stream(text, "SELECT 1"), 200);
+    }
+    assert_in_range(build_a()->n_light, 1, VK_DB_LIGHT_MAX);
+    assert_int_equal(on_stream(first, "SELECT 1"), 400);
+    assert_has("\"STREAM_EXPIRED\"");
+    assert_int_equal(on_stream(text, "SELECT 1"), 200);
+}
+
+static void stored_texts_are_bounded(void **state)
+{
+    enum { TEXTS = 20, LENGTH = VK_HRANA_STORED_TEXT - 100 };
+    static char json[TEXTS * (LENGTH + 200)], first[64], last[64];
+    VK_UNUSED(state);
+    for (int i = 0; i < 40; i++) {
+        size_t n = (size_t)snprintf(json, sizeof json, "{\"requests\":[");
+        for (int k = 0; k < TEXTS; k++) {
+            n += (size_t)snprintf(json + n, sizeof json - n,
+                                  "%s{\"type\":\"store_sql\",\"sql_id\":%d,\"sql\":\"", k ? "," : "", k);
+            n += (size_t)snprintf(json + n, sizeof json - n, "SELECT 7%*s", LENGTH, "");
+            n += (size_t)snprintf(json + n, sizeof json - n, "\"}");
+        }
+        snprintf(json + n, sizeof json - n, "]}");
+        assert_int_equal(post_with(token_a, json), 200);
+        baton_of(i ? last : first);
+    }
+    assert_in_range(build_a()->light_bytes, TEXTS * LENGTH, VK_DB_LIGHT_BYTES);
+    snprintf(json, sizeof json,
+             "{\"baton\":\"%s\",\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql_id\":3}}]}", last);
+    assert_int_equal(post_with(token_a, json), 200);
+    assert_value("7");
+    assert_int_equal(on_stream(first, "SELECT 1"), 400);
+    assert_has("\"STREAM_EXPIRED\"");
+}
+
+/* What SQLite keeps with a connection is the stream's, whoever else used that connection meanwhile. */
+static void counts_stay_with_the_stream(void **state)
+{
+    char s[64] = "", other[64] = "";
+    VK_UNUSED(state);
+    assert_int_equal(on_stream(s, "SELECT changes() + total_changes() + last_insert_rowid()"), 200);
+    assert_value("0");
+    assert_int_equal(on_stream(s, "INSERT INTO t (id, a) VALUES (100, 1), (101, 1), (102, 1)"), 200);
+    assert_int_equal(on_stream(other, "INSERT INTO t (id, a) VALUES (200, 2)"), 200);
+    assert_int_equal(execute(token_a, "UPDATE t SET a = 3"), 200);
+    assert_int_equal(on_stream(s, "SELECT last_insert_rowid(), changes(), total_changes()"), 200);
+    assert_has("\"102\"},{\"type\":\"integer\",\"value\":\"3\"},{\"type\":\"integer\",\"value\":\"3\"}");
+    assert_int_equal(on_stream(s, "UPDATE t SET a = 4 WHERE id = 100"), 200);
+    assert_int_equal(on_stream(s, "CREATE TABLE IF NOT EXISTS log (n)"), 200); /* changes nothing of it */
+    assert_int_equal(execute(token_a, "UPDATE t SET a = 5"), 200);
+    assert_int_equal(on_stream(s, "INSERT INTO log VALUES (changes())"), 200);
+    assert_int_equal(on_stream(s, "SELECT n, total_changes() FROM log"), 200);
+    assert_has("\"value\":\"1\"},{\"type\":\"integer\",\"value\":\"5\"}");
+    assert_int_equal(execute(token_a, "UPDATE t SET a = 6"), 200);
+    assert_int_equal(on_stream(s, "DELETE FROM log WHERE n = 77"), 200);
+    assert_int_equal(execute(token_a, "UPDATE t SET a = 7"), 200);
+    assert_int_equal(on_stream(s, "SELECT changes()"), 200);
+    assert_value("0");
+    assert_int_equal(on_stream(other, "SELECT last_insert_rowid(), changes(), total_changes()"), 200);
+    assert_has("\"200\"},{\"type\":\"integer\",\"value\":\"1\"},{\"type\":\"integer\",\"value\":\"1\"}");
+    /* Inside one statement SQLite's own rules hold: a trigger sees its own statements. */
+    assert_int_equal(execute(token_a, "CREATE TABLE told (n)"), 200);
+    assert_int_equal(execute(token_a,
+                             "CREATE TRIGGER g AFTER INSERT ON log BEGIN UPDATE t SET a = 8 WHERE id IN "
+                             "(100, 101); INSERT INTO told VALUES (changes()); END"),
+                     200);
+    assert_int_equal(on_stream(s, "INSERT INTO log VALUES (1)"), 200);
+    assert_int_equal(on_stream(s, "SELECT n, changes() FROM told"), 200);
+    assert_has("\"value\":\"2\"},{\"type\":\"integer\",\"value\":\"1\"}");
+}
+
+/* What a connection has to remember keeps it with its stream. */
+static void a_changed_connection_stays(void **state)
+{
+    static const char *const keeps[] = {"CREATE TEMP TABLE mine (a)", "PRAGMA foreign_keys = OFF",
+                                        "PRAGMA data_version"};
+    static const char *const asks[] = {"SELECT count(*) FROM mine", "PRAGMA foreign_keys", NULL};
+    VK_UNUSED(state);
+    for (size_t i = 0; i < VK_COUNT(keeps); i++) {
+        char s[64] = "";
+        assert_int_equal(on_stream(s, keeps[i]), 200);
+        assert_int_equal(build_a()->n_streams, i + 1);
+        for (int k = 0; asks[i] && k < 5; k++) {
+            assert_int_equal(execute(token_a, "PRAGMA foreign_keys"), 200);
+            assert_value("1");
+            assert_int_equal(on_stream(s, asks[i]), 200);
+            assert_value("0");
+        }
+    }
+    char s[64] = "";
+    assert_int_equal(on_stream(s, "PRAGMA foreign_keys = ON"), 200); /* as they are: nothing to remember */
+    assert_int_equal(build_a()->n_streams, VK_COUNT(keeps));
+}
+
+static void light_streams_expire(void **state)
+{
+    char s[64] = "";
+    VK_UNUSED(state);
+    assert_int_equal(on_stream(s, "SELECT 1"), 200);
+    int64_t begun = vk_clock_mono_ms();
+    while (build_a()->n_light && vk_clock_mono_ms() - begun < 2 * VK_DB_STREAM_IDLE_MS)
+        usleep(20000);
+    assert_in_range(vk_clock_mono_ms() - begun, VK_DB_STREAM_IDLE_MS - 200, VK_DB_STREAM_IDLE_MS + 2000);
+    assert_int_equal(on_stream(s, "SELECT 1"), 400);
+    assert_has("\"STREAM_EXPIRED\"");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unclosed_streams_take_no_place), cmocka_unit_test(the_oldest_light_stream_goes),
+        cmocka_unit_test(stored_texts_are_bounded),       cmocka_unit_test(counts_stay_with_the_stream),
+        cmocka_unit_test(a_changed_connection_stays),     cmocka_unit_test(light_streams_expire),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
