@@ -129,7 +129,10 @@ static void want(vk_ws *ws)
 {
     if (ws->state == WS_OVER)
         return;
-    vk_io_want(&ws->conn->io, (may_read(ws) ? VK_READ : 0) | (vk_list_empty(&ws->out) ? 0 : VK_WRITE));
+    /* Nobody who speaks this protocol ends one half only, so that shows who has gone while nothing is read.
+     */
+    vk_io_want(&ws->conn->io,
+               (may_read(ws) ? VK_READ : VK_HANGUP) | (vk_list_empty(&ws->out) ? 0 : VK_WRITE));
 }
 
 static void on_timer(vk_timer *t);
@@ -432,8 +435,10 @@ static void advance(vk_ws *ws)
 
 static void on_ready(vk_upgrade *u, int events)
 {
-    VK_UNUSED(events);
-    advance(VK_CONTAINER(u, vk_ws, upgrade));
+    vk_ws *ws = VK_CONTAINER(u, vk_ws, upgrade);
+    if (events & VK_HANGUP && !may_read(ws))
+        ws->failed = true;
+    advance(ws);
 }
 
 static void on_closing(vk_upgrade *u)

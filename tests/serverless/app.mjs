@@ -140,7 +140,7 @@ await check('batch: without a mode the one before stays', async () => {
 })
 await check('batch: 500 inserts', async () => {
   await db.exec('CREATE TABLE many(n INTEGER)')
-  await db.batch(Array.from({ length: 500 }, (_, i) => ({ sql: 'INSERT INTO unclosed VALUES (?)', args: [i] })), 'immediate')
+  await db.batch(Array.from({ length: 500 }, (_, i) => ({ sql: 'INSERT INTO many VALUES (?)', args: [i] })), 'immediate')
   assertSame(await db.get('SELECT count(*) AS n, sum(n) AS s FROM many'), { n: 500, s: 124750 })
 })
 await check('transaction: commits, and the client knows it is in one', async () => {

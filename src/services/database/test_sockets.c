@@ -594,6 +594,42 @@ static void connections_are_cut_anywhere(void **state)
     assert_has("\"value\":\"0\"");
 }
 
+static bool build_rests(vk_dbt *t, int64_t ms)
+{
+    uint32_t n = 1;
+    for (int64_t begun = vk_clock_mono_ms(); n && vk_clock_mono_ms() - begun < ms; usleep(1000)) {
+        pthread_mutex_lock(&vk_db.mu);
+        n = t->running + t->n_jobs + t->sockets;
+        pthread_mutex_unlock(&vk_db.mu);
+    }
+    return n == 0;
+}
+
+/* What runs for a socket that has gone is interrupted, also when so much waits that the socket is not read.
+ */
+static void statements_end_with_their_socket(void **state)
+{
+    static const int waiting[] = {1, VK_SOCKET_WAITING_MAX + 20};
+    VK_UNUSED(state);
+    for (size_t i = 0; i < VK_COUNT(waiting); i++) {
+        struct socket *k = open_socket(token_a);
+        ask_open(k, 1);
+        hears_with(k, ok);
+        runs_with(k, 1, "CREATE TABLE IF NOT EXISTS gone (v)", ok);
+        runs_with(k, 1, "INSERT INTO gone VALUES (1)", ok);
+        ask(k, 1, endless);
+        for (int n = 1; n < waiting[i]; n++)
+            ask(k, 1, "INSERT INTO gone VALUES (2)");
+        usleep(200000);
+        assert_int_equal(of("build-a")->running, 1);
+        hang_up(k);
+        assert_true(build_rests(of("build-a"), 1000));
+    }
+    comes_to_rest(of("build-a"));
+    assert_int_equal(execute(token_a, "SELECT group_concat(v) FROM gone"), 200);
+    assert_has("\"value\":\"1,1\"");
+}
+
 struct flag {
     _Atomic bool up;
 };
@@ -685,6 +721,7 @@ int main(void)
         cmocka_unit_test(unread_answers_are_bounded),
         cmocka_unit_test(sockets_of_a_build_are_counted),
         cmocka_unit_test(connections_are_cut_anywhere),
+        cmocka_unit_test(statements_end_with_their_socket),
         cmocka_unit_test(revocation_closes_sockets),
         cmocka_unit_test(some_stay_open),
     };

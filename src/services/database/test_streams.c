@@ -170,12 +170,190 @@ static void light_streams_expire(void **state)
     assert_has("\"STREAM_EXPIRED\"");
 }
 
+/* ---- clients that go */
+
+#define ENDLESS "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+#define LINES "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 5000) SELECT x FROM c"
+#define EXECUTE(sql) "{\"type\":\"execute\",\"stmt\":{\"sql\":\"" sql "\"}}"
+#define STEP(sql) "{\"stmt\":{\"sql\":\"" sql "\"}}"
+enum { SOON_MS = 1000 + VK_HANGUP_MS };
+
+/* A request that is sent and not waited for. */
+static int ask(const char *path, const char *json)
+{
+    char text[2048];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    struct timeval limit = {.tv_sec = 10};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    int n = snprintf(text, sizeof text,
+                     "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %zu\r\nAuthorization: Bearer "
+                     "%s\r\n\r\n%s",
+                     path, strlen(json), token_a, json);
+    assert_int_equal(send(fd, text, (size_t)n, 0), n);
+    return fd;
+}
+
+static uint32_t running(void)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    uint32_t n = build_a()->running;
+    pthread_mutex_unlock(&vk_db.mu);
+    return n;
+}
+
+/* Requests of the build that run or wait. */
+static uint32_t jobs(void)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    uint32_t n = build_a()->n_jobs;
+    pthread_mutex_unlock(&vk_db.mu);
+    return n;
+}
+
+static bool becomes(uint32_t (*what)(void), uint32_t n, int64_t ms)
+{
+    int64_t begun = vk_clock_mono_ms();
+    while (what() != n && vk_clock_mono_ms() - begun < ms)
+        usleep(2000);
+    return what() == n;
+}
+
+static void reset(int fd)
+{
+    struct linger now = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    close(fd);
+}
+
+static void hang_up(int fd)
+{
+    close(fd);
+}
+
+static void a_query_ends_with_its_client(void **state)
+{
+    static const struct {
+        const char *path, *json;
+        void (*go)(int fd);
+    } cases[] = {
+        {"/v2/pipeline", "{\"requests\":[" EXECUTE(ENDLESS) "]}", hang_up},
+        {"/v2/pipeline", "{\"requests\":[" EXECUTE(ENDLESS) ",{\"type\":\"close\"}]}", reset},
+        {"/v2/pipeline", "{\"requests\":[{\"type\":\"sequence\",\"sql\":\"" ENDLESS "\"}]}", hang_up},
+        {"/v2/pipeline", "{\"requests\":[{\"type\":\"batch\",\"batch\":{\"steps\":[" STEP(ENDLESS) "]}}]}",
+         hang_up},
+        {"/v3/cursor", "{\"batch\":{\"steps\":[" STEP(ENDLESS) "]}}", hang_up},
+        {"/v3/cursor", "{\"batch\":{\"steps\":[" STEP(ENDLESS) "]}}", reset},
+        /* Some lines are out before the long part. */
+        {"/v3/cursor", "{\"batch\":{\"steps\":[" STEP(LINES) "," STEP(ENDLESS) "]}}", hang_up},
+        {"/v3/cursor", "{\"batch\":{\"steps\":[" STEP(LINES) "," STEP(ENDLESS) "]}}", reset},
+    };
+    VK_UNUSED(state);
+    for (size_t i = 0; i < VK_COUNT(cases); i++) {
+        int fd = ask(cases[i].path, cases[i].json);
+        assert_true(becomes(running, 1, 2000));
+        usleep(100000);
+        assert_int_equal(running(), 1);
+        cases[i].go(fd);
+        if (!becomes(running, 0, SOON_MS))
+            fail_msg("case %zu still runs after %d ms", i, (int)SOON_MS);
+        assert_true(becomes(jobs, 0, 100));
+    }
+}
+
+/* The request behind it on the same connection is no reason not to see the end. */
+static void pipelined_input_hides_no_end(void **state)
+{
+    static const char more[] = "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    VK_UNUSED(state);
+    int fd = ask("/v2/pipeline", "{\"requests\":[" EXECUTE(ENDLESS) "]}");
+    assert_true(becomes(running, 1, 2000));
+    assert_int_equal(send(fd, more, sizeof more - 1, 0), sizeof more - 1);
+    usleep(50000);
+    close(fd);
+    assert_true(becomes(running, 0, SOON_MS));
+}
+
+static void hear(int fd)
+{
+    size_t got = 0;
+    for (ssize_t m; got < sizeof answer - 1 && (m = recv(fd, answer + got, sizeof answer - 1 - got, 0)) > 0;)
+        got += (size_t)m;
+    answer[got] = '\0';
+    close(fd);
+    body = strstr(answer, "\r\n\r\n");
+    assert_non_null(body);
+}
+
+/* A client that has sent all it has to say and ends its half gets its answer, whatever that is. */
+static void half_a_connection_is_answered(void **state)
+{
+    VK_UNUSED(state);
+    int fd = ask("/v2/pipeline", "{\"requests\":[" EXECUTE("SELECT 41 + 1") ",{\"type\":\"close\"}]}");
+    shutdown(fd, SHUT_WR);
+    hear(fd);
+    assert_has("\"value\":\"42\"");
+    int64_t begun = vk_clock_mono_ms();
+    fd = ask("/v2/pipeline", "{\"requests\":[" EXECUTE(ENDLESS) ",{\"type\":\"close\"}]}");
+    shutdown(fd, SHUT_WR);
+    hear(fd);
+    assert_in_range(vk_clock_mono_ms() - begun, VK_HANGUP_MS - 50, SOON_MS + VK_HANGUP_MS);
+    assert_has("SQLITE_INTERRUPT");
+    assert_has("the client ended its connection");
+}
+
+static void what_is_committed_stays(void **state)
+{
+    VK_UNUSED(state);
+    assert_int_equal(execute(token_a, "CREATE TABLE stays (a)"), 200);
+    int fd = ask("/v2/pipeline", "{\"requests\":[" EXECUTE("INSERT INTO stays VALUES (1)") "," EXECUTE(
+                                     ENDLESS) "," EXECUTE("INSERT INTO stays VALUES (2)") "]}");
+    assert_true(becomes(running, 1, 2000));
+    usleep(200000);
+    close(fd);
+    assert_true(becomes(jobs, 0, SOON_MS));
+    assert_int_equal(execute(token_a, "SELECT group_concat(a) FROM stays"), 200);
+    assert_has("\"value\":\"1\"");
+}
+
+/* The transaction of a client that has gone holds up nobody, and one that waits does not wait on. */
+static void a_transaction_ends_with_its_client(void **state)
+{
+    char holder[64] = "";
+    VK_UNUSED(state);
+    int fd = ask("/v2/pipeline", "{\"requests\":[" EXECUTE("BEGIN IMMEDIATE") "," EXECUTE(
+                                     "INSERT INTO stays VALUES (3)") "," EXECUTE(ENDLESS) "]}");
+    assert_true(becomes(running, 1, 2000));
+    usleep(200000);
+    close(fd);
+    int64_t begun = vk_clock_mono_ms();
+    assert_int_equal(execute(token_a, "INSERT INTO stays VALUES (4)"), 200);
+    assert_in_range(vk_clock_mono_ms() - begun, 0, SOON_MS);
+    assert_int_equal(execute(token_a, "SELECT group_concat(a) FROM stays"), 200);
+    assert_has("\"value\":\"1,4\"");
+    /* A writer that waits for its turn. */
+    assert_int_equal(on_stream(holder, "BEGIN IMMEDIATE"), 200);
+    fd = ask("/v2/pipeline", "{\"requests\":[" EXECUTE("INSERT INTO stays VALUES (5)") "]}");
+    assert_true(becomes(jobs, 1, 2000));
+    usleep(100000);
+    close(fd);
+    assert_true(becomes(jobs, 0, SOON_MS));
+    assert_int_equal(on_stream(holder, "COMMIT"), 200);
+    assert_int_equal(execute(token_a, "SELECT group_concat(a) FROM stays"), 200);
+    assert_has("\"value\":\"1,4\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unclosed_streams_take_no_place), cmocka_unit_test(the_oldest_light_stream_goes),
-        cmocka_unit_test(stored_texts_are_bounded),       cmocka_unit_test(counts_stay_with_the_stream),
-        cmocka_unit_test(a_changed_connection_stays),     cmocka_unit_test(light_streams_expire),
+        cmocka_unit_test(unclosed_streams_take_no_place),     cmocka_unit_test(the_oldest_light_stream_goes),
+        cmocka_unit_test(stored_texts_are_bounded),           cmocka_unit_test(counts_stay_with_the_stream),
+        cmocka_unit_test(a_changed_connection_stays),         cmocka_unit_test(light_streams_expire),
+        cmocka_unit_test(a_query_ends_with_its_client),       cmocka_unit_test(pipelined_input_hides_no_end),
+        cmocka_unit_test(half_a_connection_is_answered),      cmocka_unit_test(what_is_committed_stays),
+        cmocka_unit_test(a_transaction_ends_with_its_client),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

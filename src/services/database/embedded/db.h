@@ -99,6 +99,7 @@ typedef struct vk_dbh {
                                         * this stream has ended */
     vk_buf ddl;                        /* what the open transaction did to the schema (ddl.h) */
     uint32_t ddl_omitted;
+    const _Atomic bool *aborted; /* of the job under way, while there is a worker */
     bool timed_out;
     bool crowded; /* too many long statements run: this one had to end */
     const char *denied;
@@ -228,7 +229,7 @@ typedef struct vk_dbjob {
     vk_stream *stream; /* `local` until it is kept */
     vk_stream local;
     bool parsed, attached, has_turn, turn_timeout, stream_timeout;
-    _Atomic bool aborted; /* CURSOR: nobody reads it any more */
+    _Atomic bool aborted; /* its client has gone, nobody wants the answer */
     bool wants_place;     /* waits for one of VK_DB_STREAMS_MAX, not for its stream */
     bool touched;         /* a statement has run: the connection has something to remember */
     bool resumed;         /* CURSOR: no longer waiting for its lines to be taken */
@@ -262,6 +263,7 @@ struct vk_worker_slot {
     bool alive;                  /* a thread of the pool has it */
     bool lowered;                /* runs only when nobody else wants to, and ends after its job */
     struct vk_dbt *t;            /* whose request it runs; NULL: none. Under mu */
+    const struct vk_dbjob *job;  /* that request; may be answered and gone: only to be compared */
     _Atomic int64_t deadline_ns; /* of that request's SQL */
     _Atomic bool give_up; /* the deadline is well past, or the build is closed: no memory for its SQL */
 };
@@ -280,6 +282,7 @@ struct vk_db {
     bool dozing;   /* the housekeeper sleeps for long */
     bool tidy_now; /* a build was closed, or a stream left behind: neither waits for its next round */
     _Atomic bool stopping;
+    _Atomic bool ending;     /* the daemon's time to end is nearly up */
     _Atomic int64_t heap;    /* of all connections */
     _Atomic size_t received; /* of all builds */
     pthread_cond_t gone;     /* a thread of the pool has ended */
@@ -395,6 +398,9 @@ VK_MUSTCHECK vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **wh
 vk_dbt *vk_db_of_tenant(vk_tenant *tenant);
 /* From any thread: a cursor's lines were taken, it may go on; with `abort` it ends. */
 void vk_db_resume(vk_dbjob *j, bool abort);
+/* From the loop that awaits the job's answer: nobody wants it any more. It comes soon all the same, and what
+ * is open on its stream ends with it; statements that have ended stay as they are. */
+void vk_db_abandon(vk_dbjob *j);
 /* Memory for a request of `n` bytes; false: there is too much already. vk_db_unreserve gives it back. From
  * any thread that holds the build. */
 VK_MUSTCHECK bool vk_db_reserve(vk_dbt *t, size_t n);

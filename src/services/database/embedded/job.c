@@ -174,6 +174,10 @@ static enum attach attach(vk_dbjob *j)
         busy = j->stream_timeout;
         aside = j->wants_place = !busy;
     }
+    if (aside && j->aborted) {
+        aside = false;
+        busy = true;
+    }
     if (aside) {
         j->stream_since = j->stream_since ? j->stream_since : vk_clock_mono_ms();
         j->set_aside_ms = j->stream_since;
@@ -218,7 +222,7 @@ static void attach_socket(vk_dbjob *j)
 
 /* ---- setting aside */
 
-/* Until the job has the turn; false when it has it by now, or its build is closed. */
+/* Until the job has the turn; false when it has it by now, or its build is closed, or its client has gone. */
 static bool wait_for_turn(vk_dbjob *j)
 {
     vk_dbt *t = j->t;
@@ -233,11 +237,12 @@ static bool wait_for_turn(vk_dbjob *j)
         s->h->worker = NULL;
     }
     pthread_mutex_lock(&vk_db.mu);
-    bool wait = !t->closed && (t->turn_taken || !vk_list_empty(&t->waiting_turn));
+    bool over = t->closed || j->aborted;
+    bool wait = !over && (t->turn_taken || !vk_list_empty(&t->waiting_turn));
     if (wait) {
         j->set_aside_ms = vk_clock_mono_ms();
         vk_list_push(&t->waiting_turn, &j->node);
-    } else if (!t->closed) {
+    } else if (!over) {
         t->turn_taken = true;
         j->has_turn = true;
     }
@@ -245,14 +250,14 @@ static bool wait_for_turn(vk_dbjob *j)
     return wait;
 }
 
-/* Until the lines are taken. False: its build is closed. */
+/* Until the lines are taken. False: its build is closed, or nobody takes them any more. */
 static bool wait_for_drain(vk_dbjob *j)
 {
     vk_dbt *t = j->t;
     j->left_ns = j->stream->h->deadline_ns - vk_clock_mono_ns();
     j->stream->h->worker = NULL;
     pthread_mutex_lock(&vk_db.mu);
-    bool wait = !t->closed;
+    bool wait = !t->closed && !j->aborted;
     j->resumed = !wait;
     if (wait) {
         vk_list_push(&t->waiting_drain, &j->node);
@@ -279,13 +284,15 @@ static void close_stream(vk_dbjob *j)
 static bool finish(vk_dbjob *j)
 {
     drop_grant(j);
-    if (j->p.closes && j->stream->kept)
+    /* Whoever has gone before the answer cannot go on with its stream. */
+    bool over = j->p.closes || j->aborted;
+    if (over && j->stream->kept)
         close_stream(j);
     vk_stream *s = j->stream;
     j->status = 200;
     j->content_type = j->mode == VK_DB_CURSOR ? "text/plain" : "application/json";
     /* In between transactions a stream needs no connection of its own. */
-    bool keep = !j->p.closes && (!sqlite3_get_autocommit(s->h->db) || s->h->dirty);
+    bool keep = !over && (!sqlite3_get_autocommit(s->h->db) || s->h->dirty);
     if (!keep)
         vk_db_keep_counts(s);
     if (s == &j->local)
@@ -325,7 +332,10 @@ void vk_db_refuse_job(vk_dbjob *j)
         vk_dbh_done(j->stream->h, j->active);
         j->active = NULL;
     }
-    answer_error(j, 401, "AUTH_JWT_INVALID", revoked);
+    if (atomic_load(&j->t->closed))
+        answer_error(j, 401, "AUTH_JWT_INVALID", revoked);
+    else
+        answer_error(j, 400, "SQLITE_INTERRUPT", "The client ended its connection before it had the answer");
 }
 
 /* What an outcome other than DONE comes to. True: the job is gone. */
@@ -390,6 +400,10 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
     const char *why;
     if (!j->attached)
         j->left_ns = (int64_t)VK_DB_STATEMENT_MS * 1000000;
+    if (j->aborted) {
+        vk_db_refuse_job(j);
+        return true;
+    }
     if (!j->parsed && !parse(j))
         return true;
     if (j->stream && !j->attached)
@@ -418,6 +432,7 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
             return true;
         }
         s->h->worker = w;
+        s->h->aborted = &j->aborted;
         s->h->timed_out = s->h->crowded = false;
         s->h->deadline_ns = vk_clock_mono_ns() + j->left_ns;
         w->deadline_ns = s->h->deadline_ns;
@@ -427,7 +442,7 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
             return finish(j);
         if (settle(j, &r, o, &again))
             return true;
-        if (again && atomic_load(&j->t->closed)) {
+        if (again && (j->aborted || atomic_load(&j->t->closed))) {
             vk_db_refuse_job(j);
             return true;
         }

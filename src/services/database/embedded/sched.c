@@ -249,6 +249,7 @@ static void *worker_main(void *arg)
         w->slot = true;
         w->since = vk_db.beat;
         w->t = t;
+        w->job = j;
         atomic_store_explicit(&w->deadline_ns, INT64_MAX, memory_order_relaxed);
         atomic_store_explicit(&w->give_up, false, memory_order_relaxed);
         vk_db.active++;
@@ -262,6 +263,7 @@ static void *worker_main(void *arg)
         pthread_mutex_lock(&vk_db.mu);
         drop_slot(w);
         w->t = NULL;
+        w->job = NULL;
         t->running--;
         t->n_jobs -= answered;
         t->n_bytes -= answered ? bytes : 0;

@@ -222,6 +222,31 @@ void vk_db_resume(vk_dbjob *j, bool abort)
     pthread_mutex_unlock(&vk_db.mu);
 }
 
+/* Under mu. The list has the job. */
+static bool waits_in(vk_list *list, const vk_dbjob *j)
+{
+    for (vk_list *n = list->next; n != list; n = n->next)
+        if (VK_CONTAINER(n, vk_dbjob, node) == j)
+            return true;
+    return false;
+}
+
+void vk_db_abandon(vk_dbjob *j)
+{
+    vk_dbt *t = j->t;
+    pthread_mutex_lock(&vk_db.mu);
+    j->aborted = true;
+    if (waits_in(&t->waiting_turn, j) || waits_in(&t->waiting_stream, j)) {
+        vk_list_remove(&j->node);
+        vk_list_unshift(&t->urgent, &j->node); /* takes no time and no turn */
+        vk_db_schedule(t);
+    }
+    for (size_t i = 0; i < VK_DB_THREADS_MAX; i++)
+        if (vk_db.worker[i].alive && vk_db.worker[i].job == j)
+            vk_db.worker[i].give_up = true;
+    pthread_mutex_unlock(&vk_db.mu);
+}
+
 /* ---- housekeeping */
 
 /* Under mu. Jobs that waited too long come back to be told so. */

@@ -202,8 +202,10 @@ static void end_all(vk_socket *k, vk_list *list)
         next = n->next;
         vk_socket_stream *st = VK_CONTAINER(n, vk_socket_stream, node);
         vk_list *first = &st->queue;
-        if (st->running) /* the first of its queue is the job's */
+        if (st->running) { /* the first of its queue is the job's */
             first = st->queue.next;
+            vk_db_abandon(&VK_CONTAINER(first, vk_socket_message, node)->job);
+        }
         while (first->next != &st->queue)
             forget(VK_CONTAINER(first->next, vk_socket_message, node));
         if (!st->running)
