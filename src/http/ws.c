@@ -292,6 +292,13 @@ static void peer_closes(vk_ws *ws, vk_str reason)
     begin_close(ws, ws->in.code == VK_WS_NO_CODE ? VK_WS_NORMAL : ws->in.code, VK_STR_NONE);
 }
 
+static void forget_message(vk_ws *ws)
+{
+    vk_buf_free_secret(&ws->message); /* it may have held a credential */
+    vk_buf_init(&ws->message, VK_WS_MESSAGE_MAX);
+    ws->message.secret = true;
+}
+
 static void deliver(vk_ws *ws)
 {
     if (ws->in.text && !vk_ws_utf8(vk_buf_view(&ws->message))) {
@@ -299,9 +306,20 @@ static void deliver(vk_ws *ws)
         return;
     }
     ws->handler->message(ws, &ws->message, ws->in.text);
-    vk_buf_free_secret(&ws->message); /* it may have held a credential */
-    vk_buf_init(&ws->message, VK_WS_MESSAGE_MAX);
-    ws->message.secret = true;
+    forget_message(ws);
+}
+
+static void take_part(vk_ws *ws, vk_str data)
+{
+    const char *why = ws->handler->grows ? ws->handler->grows(ws, ws->message.n + data.n) : NULL;
+    if (why) {
+        forget_message(ws);
+        begin_close(ws, VK_WS_TRY_AGAIN, vk_str_z(why));
+        return;
+    }
+    vk_buf_str(&ws->message, data);
+    if (ws->message.err)
+        begin_close(ws, VK_WS_INTERNAL, VK_STR("Out of memory"));
 }
 
 static void on_event(vk_ws *ws, vk_ws_event e, vk_str data)
@@ -312,9 +330,7 @@ static void on_event(vk_ws *ws, vk_ws_event e, vk_str data)
             begin_close(ws, VK_WS_UNSUPPORTED, vk_str_z(ws->handler->no_binary));
             return;
         }
-        vk_buf_str(&ws->message, data);
-        if (ws->message.err)
-            begin_close(ws, VK_WS_INTERNAL, VK_STR("Out of memory"));
+        take_part(ws, data);
         return;
     case VK_WS_MESSAGE:
         if (!ws->in.text && ws->handler->no_binary)

@@ -362,6 +362,7 @@ static bool enqueue(vk_socket_message *q, vk_socket_stream *st)
 {
     vk_socket *k = q->k;
     size_t n = q->text.n + vk_arena_used(q->a);
+    vk_socket_count_message(q);
     if (q->m.type != VK_M_CLOSE_STREAM && !vk_db_reserve(k->t, n)) {
         answer_error(k, q->m.request_id, "TRANSACTION_BUSY",
                      VK_STR("The requests of this build take too much memory; try again"));
