@@ -444,15 +444,18 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc);
 
 /* ---- pause.c */
 /* Until vk_db_unpause no request of the build runs and no connection to its file is open. VK_E_BUSY (it did
- * not come to rest), VK_E_CONFLICT (revoked or broken): not paused. On the file lane. */
+ * not come to rest), VK_E_CONFLICT (revoked or broken): not paused. In a file job. */
 VK_MUSTCHECK vk_err vk_db_pause(vk_dbt *t, const char **why_r);
 void vk_db_unpause(vk_dbt *t);
 
-/* ---- export.c: one lane for everything that works on whole files, so that a copy is never taken of a file
- * that is being exchanged */
-VK_MUSTCHECK vk_err vk_db_export_start(void);
-void vk_db_export_stop(void);
-VK_MUSTCHECK vk_err vk_db_file_job(vk_job *j);
+/* ---- file_jobs.c: everything that works on whole files. One job of a build at a time, a few builds side by
+ * side; in order of asking. VK_E_BUSY: too many wait; VK_E_NOMEM. The job stays the caller's then. */
+VK_MUSTCHECK vk_err vk_db_file_job(const char *build, vk_job *j);
+VK_MUSTCHECK vk_err vk_db_file_jobs_start(void);
+/* Does what waits first. */
+void vk_db_file_jobs_stop(void);
+
+/* ---- export.c */
 enum { VK_DB_TMP_NAME = 48 };
 /* "tmp/<what>-<random>" below the data folder; the folder is there then. What is left in it goes at the next
  * start. */

@@ -511,7 +511,7 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     if (e == VK_OK)
         e = vk_lane_new("vk-sql-parse", VK_DB_PARSE_QUEUE, &vk_db.parser);
     if (e == VK_OK)
-        e = vk_db_export_start();
+        e = vk_db_file_jobs_start();
     if (e != VK_OK)
         return e;
     pthread_attr_t attr;
@@ -524,7 +524,7 @@ vk_err vk_db_start(vk_runtime *rt, int index)
 
 void vk_db_stop(void)
 {
-    vk_db_export_stop();
+    vk_db_file_jobs_stop();
     vk_lane_free(vk_db.parser);
     pthread_mutex_lock(&vk_db.mu);
     vk_db.stopping = true;
