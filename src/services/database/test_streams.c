@@ -179,7 +179,7 @@ static void light_streams_expire(void **state)
 enum { SOON_MS = 1000 + VK_HANGUP_MS };
 
 /* A request that is sent and not waited for. */
-static int ask(const char *path, const char *json)
+static int ask_with(const char *path, const char *json, bool keep)
 {
     char text[2048];
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -189,11 +189,16 @@ static int ask(const char *path, const char *json)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
     int n = snprintf(text, sizeof text,
-                     "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %zu\r\nAuthorization: Bearer "
+                     "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%sContent-Length: %zu\r\nAuthorization: Bearer "
                      "%s\r\n\r\n%s",
-                     path, strlen(json), token_a, json);
+                     path, keep ? "" : "Connection: close\r\n", strlen(json), token_a, json);
     assert_int_equal(send(fd, text, (size_t)n, 0), n);
     return fd;
+}
+
+static int ask(const char *path, const char *json)
+{
+    return ask_with(path, json, true);
 }
 
 static uint32_t running(void)
@@ -345,6 +350,43 @@ static void a_transaction_ends_with_its_client(void **state)
     assert_has("\"value\":\"1,4\"");
 }
 
+/* What a lowered thread has run is finished by another one: with the stream, its transaction and the answer
+ * as they were. */
+static void long_statements_are_finished(void **state)
+{
+#define LONG "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 400000)"
+    char s[64] = "";
+    VK_UNUSED(state);
+    assert_int_equal(on_stream(s, "BEGIN IMMEDIATE"), 200);
+    assert_int_equal(on_stream(s, LONG " INSERT INTO stays SELECT count(*) FROM c"), 200);
+    assert_has("\"affected_row_count\":1,");
+    assert_int_equal(on_stream(s, LONG " SELECT count(*), changes() FROM c"), 200);
+    assert_has("\"400000\"},{\"type\":\"integer\",\"value\":\"1\"}");
+    assert_int_equal(on_stream(s, LONG " SELECT abs(-9223372036854775807 - 1) FROM c WHERE x = 399999"), 200);
+    assert_has("integer overflow");
+    assert_int_equal(on_stream(s, "COMMIT"), 200);
+    assert_int_equal(execute(token_a, "SELECT count(*) FROM stays WHERE a = 400000"), 200);
+    assert_value("1");
+    int fds[12];
+    for (size_t i = 0; i < VK_COUNT(fds); i++)
+        fds[i] = ask_with(i % 2 ? "/v3/cursor" : "/v2/pipeline",
+                          i % 2 ? "{\"batch\":{\"steps\":[" STEP(LONG " SELECT count(*) FROM c") "," STEP(
+                                      "SELECT 'end'") "]}}"
+                                : "{\"requests\":[" EXECUTE(LONG " SELECT count(*) FROM c") "," EXECUTE(
+                                      "SELECT 'end'") "]}",
+                          false);
+    for (size_t i = 0; i < VK_COUNT(fds); i++) {
+        hear(fds[i]);
+        assert_has("\"400000\"");
+        assert_has("\"end\"");
+    }
+    assert_true(becomes(jobs, 0, 10000));
+    for (int i = 0; i < 2000 && vk_db.lowered; i++)
+        usleep(1000);
+    assert_int_equal(vk_db.lowered, 0);
+    assert_null(atomic_load(&vk_db.handed));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,7 +395,7 @@ int main(void)
         cmocka_unit_test(a_changed_connection_stays),         cmocka_unit_test(light_streams_expire),
         cmocka_unit_test(a_query_ends_with_its_client),       cmocka_unit_test(pipelined_input_hides_no_end),
         cmocka_unit_test(half_a_connection_is_answered),      cmocka_unit_test(what_is_committed_stays),
-        cmocka_unit_test(a_transaction_ends_with_its_client),
+        cmocka_unit_test(a_transaction_ends_with_its_client), cmocka_unit_test(long_statements_are_finished),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -9,6 +9,7 @@
 #include "services/database/hrana.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <sqlite3.h>
 
 enum {
@@ -213,6 +214,22 @@ typedef enum vk_dbmode {
     VK_DB_CURSOR, /* lines; p.requests[0] is a batch */
 } vk_dbmode;
 
+/* An error of a statement: in the answer, not of it. */
+typedef struct vk_sqlerr {
+    const char *code; /* NULL: none */
+    vk_str message;
+} vk_sqlerr;
+
+/* What running a job came to. */
+typedef enum vk_outcome {
+    VK_O_DONE,
+    VK_O_FAILED,   /* r->err */
+    VK_O_TURN,     /* needs the write turn; nothing was done or written */
+    VK_O_DRAIN,    /* CURSOR: `out` is full */
+    VK_O_PROTOCOL, /* r->why; ends the stream */
+    VK_O_OVER,     /* the build was revoked meanwhile */
+} vk_outcome;
+
 /* A request on its way. The memory is its maker's, who gets it back in `answered`. */
 typedef struct vk_dbjob {
     vk_list node;
@@ -231,19 +248,23 @@ typedef struct vk_dbjob {
     bool parsed, attached, has_turn, turn_timeout, stream_timeout;
     _Atomic bool aborted; /* its client has gone, nobody wants the answer */
     bool wants_place;     /* waits for one of VK_DB_STREAMS_MAX, not for its stream */
+    bool ran;             /* `outcome` is there: what follows is for a thread that is not lowered */
     bool touched;         /* a statement has run: the connection has something to remember */
     bool resumed;         /* CURSOR: no longer waiting for its lines to be taken */
     bool begun;           /* CURSOR: lines were given out, so an error can no longer be a status */
     int64_t set_aside_ms, stream_since;
     int64_t left_ns; /* of VK_DB_STATEMENT_MS, while it is set aside */
     uint64_t seq;    /* the commits that the answer saw */
+    vk_outcome outcome;
+    vk_sqlerr err; /* FAILED */
+    vk_str why;    /* PROTOCOL */
     /* where execution stands */
     uint32_t request, step;
     vk_str sequence;    /* the text of a sequence, with a NUL behind it */
     size_t sequence_at; /* bytes of it that are done */
     size_t mark;        /* of `out`, where the current request's result begins */
     uint8_t *step_state;
-    struct vk_sqlerr *step_errors;
+    vk_sqlerr *step_errors;
     struct vk_cached *active; /* CURSOR: the statement whose rows are being given out */
     int64_t active_begun, active_total;
     uint64_t active_rows;
@@ -251,19 +272,15 @@ typedef struct vk_dbjob {
     const char *content_type;
 } vk_dbjob;
 
-/* An error of a statement: in the answer, not of it. */
-typedef struct vk_sqlerr {
-    const char *code; /* NULL: none */
-    vk_str message;
-} vk_sqlerr;
-
 struct vk_worker_slot {
     _Atomic bool slot;           /* counts among the running threads. Changed under mu */
     uint32_t since;              /* vk_db.beat when it got the slot */
     bool alive;                  /* a thread of the pool has it */
     bool lowered;                /* runs only when nobody else wants to, and ends after its job */
     struct vk_dbt *t;            /* whose request it runs; NULL: none. Under mu */
-    const struct vk_dbjob *job;  /* that request; may be answered and gone: only to be compared */
+    struct vk_dbjob *job;        /* that request; may be answered and gone: only to be compared… */
+    bool handed;                 /* …unless its thread has ended, and left the rest to another one */
+    struct vk_worker_slot *next; /* in vk_db.handed */
     _Atomic int64_t deadline_ns; /* of that request's SQL */
     _Atomic bool give_up; /* the deadline is well past, or the build is closed: no memory for its SQL */
 };
@@ -286,13 +303,20 @@ struct vk_db {
     _Atomic int64_t heap;    /* of all connections */
     _Atomic size_t received; /* of all builds */
     pthread_cond_t gone;     /* a thread of the pool has ended */
-    pthread_t keeper;
+    pthread_t keeper, taker;
+    _Atomic(struct vk_worker_slot *) handed; /* lowered threads that have ended, with what they ran */
+    sem_t hands;
     struct vk_worker_slot worker[VK_DB_THREADS_MAX];
     vk_lane *parser; /* of large messages on WebSockets */
 };
 extern struct vk_db vk_db;
 
 /* ---- sched.c */
+/* The thread that takes over from lowered ones: they run SQL, and do nothing under mu when it has ended,
+ * because one that was preempted there would hold up everybody for as long as anybody else wants the
+ * processor. */
+VK_MUSTCHECK vk_err vk_db_taker_start(void);
+void vk_db_taker_stop(void);
 /* The worker's thread is about to wait or to take long: another one may run in its place. */
 void vk_db_give_slot(struct vk_worker_slot *w);
 /* The worker's statement runs long: from here on it gets the processor only when nobody else wants it. False:
@@ -477,15 +501,6 @@ void vk_put_cols(vk_buf *out, sqlite3_stmt *st);
 void vk_put_error(vk_buf *out, const vk_sqlerr *e);
 
 /* ---- exec.c, run.c, cursor_run.c: what a job executes */
-typedef enum vk_outcome {
-    VK_O_DONE,
-    VK_O_FAILED,   /* r->err */
-    VK_O_TURN,     /* needs the write turn; nothing was done or written */
-    VK_O_DRAIN,    /* CURSOR: `out` is full */
-    VK_O_PROTOCOL, /* r->why; ends the stream */
-    VK_O_OVER,     /* the build was revoked meanwhile */
-} vk_outcome;
-
 typedef struct vk_run {
     vk_dbjob *j;
     vk_dbh *h;

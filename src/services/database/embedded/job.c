@@ -400,7 +400,7 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
     const char *why;
     if (!j->attached)
         j->left_ns = (int64_t)VK_DB_STATEMENT_MS * 1000000;
-    if (j->aborted) {
+    if (j->aborted && !j->ran) {
         vk_db_refuse_job(j);
         return true;
     }
@@ -433,11 +433,22 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
         }
         s->h->worker = w;
         s->h->aborted = &j->aborted;
-        s->h->timed_out = s->h->crowded = false;
-        s->h->deadline_ns = vk_clock_mono_ns() + j->left_ns;
-        w->deadline_ns = s->h->deadline_ns;
-        vk_run r = {.j = j, .h = s->h, .out = j->out, .a = j->a};
-        vk_outcome o = run(&r);
+        vk_run r = {.j = j, .h = s->h, .out = j->out, .a = j->a, .err = j->err, .why = j->why};
+        vk_outcome o = j->outcome;
+        if (!j->ran) {
+            s->h->timed_out = s->h->crowded = false;
+            s->h->deadline_ns = vk_clock_mono_ns() + j->left_ns;
+            w->deadline_ns = s->h->deadline_ns;
+            o = run(&r);
+        }
+        if (w->lowered) {
+            j->ran = w->handed = true;
+            j->outcome = o;
+            j->err = r.err;
+            j->why = r.why;
+            return false;
+        }
+        j->ran = false;
         if (o == VK_O_DONE)
             return finish(j);
         if (settle(j, &r, o, &again))

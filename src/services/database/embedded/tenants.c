@@ -512,6 +512,8 @@ vk_err vk_db_start(vk_runtime *rt, int index)
         e = vk_lane_new("vk-sql-parse", VK_DB_PARSE_QUEUE, &vk_db.parser);
     if (e == VK_OK)
         e = vk_db_file_jobs_start();
+    if (e == VK_OK)
+        e = vk_db_taker_start();
     if (e != VK_OK)
         return e;
     pthread_attr_t attr;
@@ -533,6 +535,7 @@ void vk_db_stop(void)
     while (vk_db.threads)
         pthread_cond_wait(&vk_db.gone, &vk_db.mu);
     pthread_mutex_unlock(&vk_db.mu);
+    vk_db_taker_stop();
     pthread_join(vk_db.keeper, NULL);
     pthread_mutex_lock(&vk_db.mu);
     for (vk_map_node *n = vk_map_walk(&vk_db.tenants, NULL), *next; n; n = next) {
