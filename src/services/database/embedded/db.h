@@ -302,7 +302,10 @@ struct vk_db {
     _Atomic bool ending;     /* the daemon's time to end is nearly up */
     _Atomic int64_t heap;    /* of all connections */
     _Atomic size_t received; /* of all builds */
-    pthread_cond_t gone;     /* a thread of the pool has ended */
+    /* for /metrics: commits and the syncs that made them durable, transactions that were rolled back for
+     * others, statements that ran into their time */
+    _Atomic uint64_t commits, syncs, takeovers, timeouts;
+    pthread_cond_t gone; /* a thread of the pool has ended */
     pthread_t keeper, taker;
     _Atomic(struct vk_worker_slot *) handed; /* lowered threads that have ended, with what they ran */
     sem_t hands;

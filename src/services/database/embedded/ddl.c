@@ -178,7 +178,7 @@ void vk_ddl_write(vk_dbh *h)
     bool ok = write_lines(h->t->id, vk_buf_view(&h->ddl));
     pthread_mutex_unlock(&file_mu);
     if (!ok)
-        vk_log(VK_WARN, "build %s: the record of its schema's changes cannot be written", h->t->id);
+        vk_log(VK_WARN, "the record of a schema's changes cannot be written", VK_F(build, h->t->id));
     vk_ddl_forget(h);
     if (h->ddl.cap > VK_DDL_TEXT_MAX) {
         vk_buf_free(&h->ddl);
@@ -205,7 +205,7 @@ void vk_ddl_restored(const char *build, const char *id, const char *name)
     bool ok = line.err == VK_OK && write_lines(build, vk_buf_view(&line));
     pthread_mutex_unlock(&file_mu);
     if (!ok)
-        vk_log(VK_WARN, "build %s: the record of its schema's changes cannot be written", build);
+        vk_log(VK_WARN, "the record of a schema's changes cannot be written", VK_F(build, build));
     vk_buf_free(&line);
 }
 
