@@ -666,10 +666,14 @@ static void statements_end_with_their_socket(void **state)
         runs_with(k, 1, "CREATE TABLE IF NOT EXISTS gone (v)", ok);
         runs_with(k, 1, "INSERT INTO gone VALUES (1)", ok);
         ask(k, 1, endless);
-        for (int n = 1; n < waiting[i]; n++)
+        for (int more = 1; more < waiting[i]; more++)
             ask(k, 1, "INSERT INTO gone VALUES (2)");
         usleep(200000);
-        assert_int_equal(of("build-a")->running, 1);
+        vk_dbt *t = of("build-a");
+        pthread_mutex_lock(&vk_db.mu);
+        uint32_t n = t->running;
+        pthread_mutex_unlock(&vk_db.mu);
+        assert_int_equal(n, 1);
         hang_up(k);
         assert_true(build_rests(of("build-a"), 1000));
     }

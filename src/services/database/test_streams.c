@@ -29,6 +29,19 @@ static vk_dbt *build_a(void)
     return NULL;
 }
 
+static struct counts {
+    uint32_t light, placed, handles, running, jobs, lowered;
+    size_t light_bytes;
+} now(void)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    const vk_dbt *t = build_a();
+    struct counts c = {t->n_light, t->n_streams,  t->handles,    t->running,
+                       t->n_jobs,  vk_db.lowered, t->light_bytes};
+    pthread_mutex_unlock(&vk_db.mu);
+    return c;
+}
+
 /* ---- light streams */
 
 enum { UNCLOSED = 5 * VK_DB_STREAMS_MAX };
@@ -42,19 +55,16 @@ static void unclosed_streams_take_no_place(void **state)
     for (int i = 0; i < UNCLOSED; i++)
         assert_int_equal(on_stream(batons[i], "SELECT 1"), 200);
     assert_in_range(vk_clock_mono_ms() - begun, 0, VK_DB_STREAM_WAIT_MS - 1);
-    pthread_mutex_lock(&vk_db.mu);
-    vk_dbt *t = build_a();
-    uint32_t light = t->n_light, placed = t->n_streams, handles = t->handles;
-    pthread_mutex_unlock(&vk_db.mu);
-    assert_int_equal(placed, 0);
-    assert_in_range(light, UNCLOSED / 2, UNCLOSED); /* on a slow machine the first ones have expired */
-    assert_in_range(handles, 0, VK_DB_IDLE_MAX);
+    struct counts c = now();
+    assert_int_equal(c.placed, 0);
+    assert_in_range(c.light, UNCLOSED / 2, UNCLOSED); /* on a slow machine the first ones have expired */
+    assert_in_range(c.handles, 0, VK_DB_IDLE_MAX);
     assert_int_equal(on_stream(batons[UNCLOSED - 1], "SELECT 1"), 200);
     /* With a transaction it is one of the 32 again, until that ends. */
     assert_int_equal(on_stream(batons[UNCLOSED - 1], "BEGIN"), 200);
-    assert_int_equal(t->n_streams, 1);
+    assert_int_equal(now().placed, 1);
     assert_int_equal(on_stream(batons[UNCLOSED - 1], "COMMIT"), 200);
-    assert_int_equal(t->n_streams, 0);
+    assert_int_equal(now().placed, 0);
 }
 
 static void the_oldest_light_stream_goes(void **state)
@@ -66,7 +76,7 @@ static void the_oldest_light_stream_goes(void **state)
         text[0] = '\0';
         assert_int_equal(on_stream(text, "SELECT 1"), 200);
     }
-    assert_in_range(build_a()->n_light, 1, VK_DB_LIGHT_MAX);
+    assert_in_range(now().light, 1, VK_DB_LIGHT_MAX);
     assert_int_equal(on_stream(first, "SELECT 1"), 400);
     assert_has("\"STREAM_EXPIRED\"");
     assert_int_equal(on_stream(text, "SELECT 1"), 200);
@@ -89,7 +99,7 @@ static void stored_texts_are_bounded(void **state)
         assert_int_equal(post_with(token_a, json), 200);
         baton_of(i ? last : first);
     }
-    assert_in_range(build_a()->light_bytes, TEXTS * LENGTH, VK_DB_LIGHT_BYTES);
+    assert_in_range(now().light_bytes, TEXTS * LENGTH, VK_DB_LIGHT_BYTES);
     snprintf(json, sizeof json,
              "{\"baton\":\"%s\",\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql_id\":3}}]}", last);
     assert_int_equal(post_with(token_a, json), 200);
@@ -144,7 +154,7 @@ static void a_changed_connection_stays(void **state)
     for (size_t i = 0; i < VK_COUNT(keeps); i++) {
         char s[64] = "";
         assert_int_equal(on_stream(s, keeps[i]), 200);
-        assert_int_equal(build_a()->n_streams, i + 1);
+        assert_int_equal(now().placed, i + 1);
         for (int k = 0; asks[i] && k < 5; k++) {
             assert_int_equal(execute(token_a, "PRAGMA foreign_keys"), 200);
             assert_value("1");
@@ -154,7 +164,7 @@ static void a_changed_connection_stays(void **state)
     }
     char s[64] = "";
     assert_int_equal(on_stream(s, "PRAGMA foreign_keys = ON"), 200); /* as they are: nothing to remember */
-    assert_int_equal(build_a()->n_streams, VK_COUNT(keeps));
+    assert_int_equal(now().placed, VK_COUNT(keeps));
 }
 
 static void light_streams_expire(void **state)
@@ -163,7 +173,7 @@ static void light_streams_expire(void **state)
     VK_UNUSED(state);
     assert_int_equal(on_stream(s, "SELECT 1"), 200);
     int64_t begun = vk_clock_mono_ms();
-    while (build_a()->n_light && vk_clock_mono_ms() - begun < 2 * VK_DB_STREAM_IDLE_MS)
+    while (now().light && vk_clock_mono_ms() - begun < 2 * VK_DB_STREAM_IDLE_MS)
         usleep(20000);
     assert_in_range(vk_clock_mono_ms() - begun, VK_DB_STREAM_IDLE_MS - 200, VK_DB_STREAM_IDLE_MS + 2000);
     assert_int_equal(on_stream(s, "SELECT 1"), 400);
@@ -203,19 +213,13 @@ static int ask(const char *path, const char *json)
 
 static uint32_t running(void)
 {
-    pthread_mutex_lock(&vk_db.mu);
-    uint32_t n = build_a()->running;
-    pthread_mutex_unlock(&vk_db.mu);
-    return n;
+    return now().running;
 }
 
 /* Requests of the build that run or wait. */
 static uint32_t jobs(void)
 {
-    pthread_mutex_lock(&vk_db.mu);
-    uint32_t n = build_a()->n_jobs;
-    pthread_mutex_unlock(&vk_db.mu);
-    return n;
+    return now().jobs;
 }
 
 static bool becomes(uint32_t (*what)(void), uint32_t n, int64_t ms)
@@ -381,9 +385,9 @@ static void long_statements_are_finished(void **state)
         assert_has("\"end\"");
     }
     assert_true(becomes(jobs, 0, 10000));
-    for (int i = 0; i < 2000 && vk_db.lowered; i++)
+    for (int i = 0; i < 2000 && now().lowered; i++)
         usleep(1000);
-    assert_int_equal(vk_db.lowered, 0);
+    assert_int_equal(now().lowered, 0);
     assert_null(atomic_load(&vk_db.handed));
 }
 
