@@ -123,6 +123,9 @@ typedef struct vk_service {
 
     /* Once in front, before the listeners open. */
     vk_err (*start)(vk_runtime *rt, int index);
+    /* The daemon stops, and its patience with the requests that are under way is nearly up: they are to end
+     * now, with an error. NULL: they are left to themselves. */
+    void (*hurry)(void);
     /* Stops threads; no exchange is under way any more. */
     void (*stop)(void);
 

@@ -183,6 +183,15 @@ static void drained_too_slowly(vk_timer *t)
     _exit(0); /* their handlers may still run: nothing is torn down under them */
 }
 
+static void drains_slowly(vk_timer *t)
+{
+    vk_front *f = VK_CONTAINER(t, vk_front, drain);
+    for (size_t i = 0; i < f->n_started; i++)
+        if (f->services[i]->hurry)
+            f->services[i]->hurry();
+    vk_timer_set(f->rt.loops[0], t, VK_FRONT_DRAIN_MS - VK_FRONT_HURRY_MS, drained_too_slowly);
+}
+
 static void told_to_stop(void *arg)
 {
     vk_front *f = arg;
@@ -191,7 +200,7 @@ static void told_to_stop(void *arg)
     f->stopping = true;
     if (!f->up)
         _exit(0);
-    vk_timer_set(f->rt.loops[0], &f->drain, VK_FRONT_DRAIN_MS, drained_too_slowly);
+    vk_timer_set(f->rt.loops[0], &f->drain, VK_FRONT_HURRY_MS, drains_slowly);
     vk_front_peers_end(f);
     vk_front_close(f, finish);
 }

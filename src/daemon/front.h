@@ -2,8 +2,8 @@
  * what says otherwise.
  *
  * Birth: loops → master from keeper → metadata → services → servers → other loops' threads → ready.
- * End:   servers stop accepting, exchanges finish (at most VK_FRONT_DRAIN_MS), services stop, the lane runs
- * dry, exit. */
+ * End:   servers stop accepting, exchanges finish (at most VK_FRONT_DRAIN_MS; after VK_FRONT_HURRY_MS they
+ * are interrupted), services stop, the lane runs dry, exit. */
 #ifndef VK_DAEMON_FRONT_H
 #define VK_DAEMON_FRONT_H
 
@@ -12,8 +12,9 @@
 
 enum {
     VK_FRONT_DRAIN_MS = 10000,
-    VK_META_QUEUE = 1024, /* jobs that may wait for the metadata lane */
-    VK_PING_MS = 2000,    /* between health questions to keeper and courier */
+    VK_FRONT_HURRY_MS = 9000, /* then what is still under way is interrupted */
+    VK_META_QUEUE = 1024,     /* jobs that may wait for the metadata lane */
+    VK_PING_MS = 2000,        /* between health questions to keeper and courier */
     VK_PING_TIMEOUT_MS = 5000,
     VK_LOST_MS = 1000,  /* without a connection for that long: the supervisor is told */
     VK_FRONT_NAMES = 6, /* Host names of one listener, the end included */

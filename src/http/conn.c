@@ -69,11 +69,22 @@ void vk_conn_shut(vk_conn *c)
         end_exchange(c);
 }
 
+/* The handler is told, once; its answer is awaited all the same. */
+static void tell_gone(vk_conn *c)
+{
+    void (*gone)(vk_exchange *) = c->ex->gone;
+    c->ex->gone = NULL;
+    if (gone)
+        gone(c->ex);
+}
+
 static void on_timeout(vk_timer *t)
 {
     vk_conn *c = VK_CONTAINER(t, vk_conn, timer);
     if (c->state != S_WAIT)
         vk_conn_shut(c);
+    else if (c->ended && c->ex && !c->ex->answered)
+        tell_gone(c);
 }
 
 void vk_conn_arm(vk_conn *c, int64_t ms)
@@ -348,9 +359,12 @@ static bool take_body(vk_conn *c)
             return true;
         }
         c->state = S_WAIT;
+        c->ended = false;
         if (c->in_at == c->in_n)
             vk_conn_drop_in(c);
         c->server->handler->request(c->ex);
+        if (c->state == S_WAIT && c->ex && !c->ex->answered && c->ex->gone)
+            vk_io_want(&c->io, c->io.mask & VK_HANGUP ? VK_HANGUP : VK_READ);
         return c->ex && c->ex->answered;
     }
     if (c->eof) { /* cut off in the middle of its body */
@@ -372,6 +386,7 @@ static bool take_body(vk_conn *c)
 
 static bool send_answer(vk_conn *c)
 {
+    c->starved = false;
     switch (vk_conn_send(c)) {
     case VK_OK:
         break;
@@ -380,6 +395,11 @@ static bool send_answer(vk_conn *c)
         vk_conn_arm(c, VK_WRITE_STALL_MS);
         return false;
     case VK_E_BUSY:
+        vk_io_want(&c->io, c->ended ? 0 : VK_HANGUP);
+        if (c->ended)
+            vk_conn_arm(c, VK_HANGUP_MS);
+        else
+            vk_timer_clear(c->io.loop, &c->timer);
         return false;
     default:
         vk_conn_shut(c);
@@ -491,6 +511,31 @@ void vk_conn_leave(vk_conn *c)
         conn_free(c);
 }
 
+/* Something came while the answer is being made: more input, which waits until the answer is out, or the
+ * client's end. */
+static void look_at_client(vk_conn *c, int events)
+{
+    char byte;
+    ssize_t n;
+    do
+        n = recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n > 0 && !(events & VK_HANGUP)) {
+        vk_io_want(&c->io, VK_HANGUP);
+        return;
+    }
+    c->ended = true;
+    vk_io_want(&c->io, 0);
+    if (n >= 0)
+        vk_conn_arm(c, VK_HANGUP_MS);
+    else if (c->state == S_WAIT)
+        tell_gone(c);
+    else
+        vk_conn_shut(c);
+}
+
 static void on_ready(vk_io *io, int events)
 {
     vk_conn *c = VK_CONTAINER(io, vk_conn, io);
@@ -498,7 +543,12 @@ static void on_ready(vk_io *io, int events)
         c->other->ready(c->other, events);
         return;
     }
-    if (events & VK_READ) {
+    if (events & (VK_READ | VK_HANGUP) &&
+        (c->state == S_WAIT ? c->ex && !c->ex->answered && c->ex->gone : c->state == S_SEND && c->starved)) {
+        look_at_client(c, events);
+        return;
+    }
+    if (events & (VK_READ | VK_HANGUP)) {
         switch (c->state) {
         case S_HEAD:
         case S_BODY:
@@ -509,7 +559,7 @@ static void on_ready(vk_io *io, int events)
         case S_WAIT:
         case S_SEND:
             /* Pipelined input or the client's end: look again when this answer is out. */
-            vk_io_want(io, c->io.mask & ~VK_READ);
+            vk_io_want(io, c->io.mask & ~(VK_READ | VK_HANGUP));
             if (!(events & VK_WRITE))
                 return;
             break;

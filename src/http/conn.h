@@ -39,6 +39,8 @@ typedef struct vk_conn {
     bool cut;         /* the answer ends in the middle */
     bool head_begun;  /* a part of a head is here: its deadline runs */
     bool unread_body; /* an answer now leaves input behind that nobody reads */
+    bool ended;       /* the peer has ended its half while it waits: VK_HANGUP_MS run */
+    bool starved;     /* the answer's source has nothing now */
     bool discard;     /* refused in head(), but the body is small: read past it and keep the connection */
     vk_framing framing;
     uint64_t body_left;

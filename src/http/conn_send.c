@@ -125,8 +125,7 @@ vk_err vk_conn_send(vk_conn *c)
         if (turn > SEND_TURN_MAX)
             return VK_AGAIN;
         if (!put_source(ex, c)) {
-            vk_io_want(&c->io, 0); /* the source says when (vk_source_ready) */
-            vk_timer_clear(c->io.loop, &c->timer);
+            c->starved = true; /* the source says when it is over (vk_source_ready) */
             return VK_E_BUSY;
         }
     }

@@ -50,6 +50,10 @@ typedef struct vk_exchange {
     void (*done)(
         struct vk_exchange *ex); /* called once when the exchange ends, before the arena goes; may be NULL */
     void (*resume)(struct vk_exchange *ex); /* used by vk_exchange_post */
+    /* The client has gone while its answer is awaited: what still makes it may be ended. Called at most once,
+     * on the loop; the answer is still required, and a client that has only ended its own half gets it. NULL:
+     * the handler does not want to know. */
+    void (*gone)(struct vk_exchange *ex);
 
     /* response */
     vk_buf out;    /* the body, if it is collected */

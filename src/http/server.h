@@ -11,7 +11,10 @@ enum {
     VK_BODY_STALL_MS = 30000,    /* no byte of a body for that long */
     VK_WRITE_STALL_MS = 30000,   /* the peer takes no byte for that long */
     VK_LINGER_MS = 1000,         /* reading on after a refusal, so that the client sees it */
-    VK_CONNS_MAX = 16384,        /* per server and loop */
+    /* An answer's time from when its client ended its half of the connection: then the client counts as gone,
+     * as it does at once for nginx and for hyper (sqld). A reset does at once here too. */
+    VK_HANGUP_MS = 500,
+    VK_CONNS_MAX = 16384, /* per server and loop */
     VK_TOOK_BUCKETS = 14,
     VK_REQUEST_ID_MAX = 64,
 };

@@ -129,7 +129,10 @@ static void want(vk_ws *ws)
 {
     if (ws->state == WS_OVER)
         return;
-    vk_io_want(&ws->conn->io, (may_read(ws) ? VK_READ : 0) | (vk_list_empty(&ws->out) ? 0 : VK_WRITE));
+    /* Nobody who speaks this protocol ends one half only, so that shows who has gone while nothing is read.
+     */
+    vk_io_want(&ws->conn->io,
+               (may_read(ws) ? VK_READ : VK_HANGUP) | (vk_list_empty(&ws->out) ? 0 : VK_WRITE));
 }
 
 static void on_timer(vk_timer *t);
@@ -289,6 +292,13 @@ static void peer_closes(vk_ws *ws, vk_str reason)
     begin_close(ws, ws->in.code == VK_WS_NO_CODE ? VK_WS_NORMAL : ws->in.code, VK_STR_NONE);
 }
 
+static void forget_message(vk_ws *ws)
+{
+    vk_buf_free_secret(&ws->message); /* it may have held a credential */
+    vk_buf_init(&ws->message, VK_WS_MESSAGE_MAX);
+    ws->message.secret = true;
+}
+
 static void deliver(vk_ws *ws)
 {
     if (ws->in.text && !vk_ws_utf8(vk_buf_view(&ws->message))) {
@@ -296,9 +306,20 @@ static void deliver(vk_ws *ws)
         return;
     }
     ws->handler->message(ws, &ws->message, ws->in.text);
-    vk_buf_free_secret(&ws->message); /* it may have held a credential */
-    vk_buf_init(&ws->message, VK_WS_MESSAGE_MAX);
-    ws->message.secret = true;
+    forget_message(ws);
+}
+
+static void take_part(vk_ws *ws, vk_str data)
+{
+    const char *why = ws->handler->grows ? ws->handler->grows(ws, ws->message.n + data.n) : NULL;
+    if (why) {
+        forget_message(ws);
+        begin_close(ws, VK_WS_TRY_AGAIN, vk_str_z(why));
+        return;
+    }
+    vk_buf_str(&ws->message, data);
+    if (ws->message.err)
+        begin_close(ws, VK_WS_INTERNAL, VK_STR("Out of memory"));
 }
 
 static void on_event(vk_ws *ws, vk_ws_event e, vk_str data)
@@ -309,9 +330,7 @@ static void on_event(vk_ws *ws, vk_ws_event e, vk_str data)
             begin_close(ws, VK_WS_UNSUPPORTED, vk_str_z(ws->handler->no_binary));
             return;
         }
-        vk_buf_str(&ws->message, data);
-        if (ws->message.err)
-            begin_close(ws, VK_WS_INTERNAL, VK_STR("Out of memory"));
+        take_part(ws, data);
         return;
     case VK_WS_MESSAGE:
         if (!ws->in.text && ws->handler->no_binary)
@@ -432,8 +451,10 @@ static void advance(vk_ws *ws)
 
 static void on_ready(vk_upgrade *u, int events)
 {
-    VK_UNUSED(events);
-    advance(VK_CONTAINER(u, vk_ws, upgrade));
+    vk_ws *ws = VK_CONTAINER(u, vk_ws, upgrade);
+    if (events & VK_HANGUP && !may_read(ws))
+        ws->failed = true;
+    advance(ws);
 }
 
 static void on_closing(vk_upgrade *u)

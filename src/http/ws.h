@@ -28,6 +28,9 @@ typedef struct vk_ws_handler {
     /* A whole message; the text is valid UTF-8. *m is the engine's; a handler that needs it longer takes it
      * and leaves an initialised buffer in its place. */
     void (*message)(vk_ws *ws, vk_buf *m, bool text);
+    /* A message that is not complete is about to have `n` bytes. NULL: it may; else a static text why not,
+     * for a close with VK_WS_TRY_AGAIN. May be NULL: only vk_ws_limit counts. */
+    const char *(*grows)(vk_ws *ws, size_t n);
     /* The connection is over. */
     void (*closed)(vk_ws *ws);
     /* The queue was full (vk_ws_full) and is not any more. May be NULL. */

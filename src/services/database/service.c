@@ -224,6 +224,7 @@ static const vk_service database = {
     .port_offset = 2,
     .kinds = kinds,
     .start = vk_db_start,
+    .hurry = vk_db_end_requests,
     .stop = vk_db_stop,
     .handler = &handler,
     .env = env,

@@ -265,7 +265,8 @@ static void streams_are_bounded(void **state)
     char batons[VK_DB_STREAMS_MAX][64], json[2400];
     VK_UNUSED(state);
     for (int i = 0; i < VK_DB_STREAMS_MAX; i++) {
-        assert_int_equal(post_with(token_b, "{\"requests\":[{\"type\":\"get_autocommit\"}]}"), 200);
+        assert_int_equal(
+            post_with(token_b, "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"BEGIN\"}}]}"), 200);
         baton_of(batons[i]);
     }
     assert_int_equal(execute(token_b, "SELECT 1"), 200); /* closes its own stream: not counted */

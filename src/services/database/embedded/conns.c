@@ -36,6 +36,66 @@ void vk_db_close_handle(vk_dbh *h)
     pthread_mutex_unlock(&vk_db.mu);
 }
 
+/* ---- what SQL can ask of a connection in autocommit */
+
+static void bring(vk_dbh *h, int64_t last_rowid, int64_t changes, int64_t total)
+{
+    sqlite3_set_last_insert_rowid(h->db, last_rowid);
+    h->changes_before = changes;
+    h->changes_found = sqlite3_changes64(h->db);
+    h->total_before = total - sqlite3_total_changes64(h->db);
+    h->counted = h->steps_dml = false;
+}
+
+void vk_db_bring_counts(vk_stream *s)
+{
+    bring(s->h, s->last_rowid, s->changes, s->total_changes);
+}
+
+/* A statement of the stream that has not ended yet (inside of its triggers) shows by another number. */
+static int64_t changes_of(const vk_dbh *h)
+{
+    int64_t now = sqlite3_changes64(h->db);
+    return h->counted || now != h->changes_found ? now : h->changes_before;
+}
+
+static int64_t total_of(const vk_dbh *h)
+{
+    return sqlite3_total_changes64(h->db) + h->total_before;
+}
+
+void vk_db_keep_counts(vk_stream *s)
+{
+    s->last_rowid = sqlite3_last_insert_rowid(s->h->db);
+    s->changes = changes_of(s->h);
+    s->total_changes = total_of(s->h);
+}
+
+static void changes(sqlite3_context *c, int n, sqlite3_value **v)
+{
+    VK_UNUSED(n);
+    VK_UNUSED(v);
+    sqlite3_result_int64(c, changes_of(sqlite3_user_data(c)));
+}
+
+static void total_changes(sqlite3_context *c, int n, sqlite3_value **v)
+{
+    VK_UNUSED(n);
+    VK_UNUSED(v);
+    sqlite3_result_int64(c, total_of(sqlite3_user_data(c)));
+}
+
+int vk_db_count_functions(vk_dbh *h)
+{
+    const int how = SQLITE_UTF8 | SQLITE_INNOCUOUS;
+    int rc = sqlite3_create_function(h->db, "changes", 0, how, h, changes, NULL, NULL);
+    return rc != SQLITE_OK
+               ? rc
+               : sqlite3_create_function(h->db, "total_changes", 0, how, h, total_changes, NULL, NULL);
+}
+
+/* ---- in and out */
+
 vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, const char **why_r)
 {
     vk_dbh *h = NULL, *other = NULL;
@@ -74,7 +134,7 @@ vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, con
         if (e != VK_OK)
             return e;
     }
-    sqlite3_set_last_insert_rowid(h->db, 0);
+    bring(h, 0, 0, 0);
     *out_r = h;
     return VK_OK;
 }

@@ -9,6 +9,7 @@
 #include "services/database/hrana.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <sqlite3.h>
 
 enum {
@@ -21,12 +22,14 @@ enum {
     VK_DB_RECEIVED_ALL = 1 << 30,    /* of all builds */
     VK_DB_RECEIVED_LARGE = 64 << 10, /* what is smaller is not counted */
     VK_DB_BUILD_HANDLES = 64,        /* connections of one build; then 429 */
-    VK_DB_STREAMS_MAX = 32,          /* streams of one build open between requests */
+    VK_DB_STREAMS_MAX = 32,          /* streams of one build that have something open, or a request */
+    VK_DB_LIGHT_MAX = 1024,          /* and those that are nothing but a baton; the oldest goes… */
+    VK_DB_LIGHT_BYTES = 1 << 20,     /* …also when they take more memory than that */
     VK_DB_STREAM_WAIT_MS = 5000,     /* for a free stream, then 429 */
     VK_DB_CURSOR_WAIT_MS = 300,      /* for a stream whose cursor is not read any more */
     VK_DB_STREAM_IDLE_MS = 10000,    /* then it is rolled back, as sqld does */
     VK_DB_EXPIRED_KEEP_MS = 300000,
-    VK_DB_EXPIRED_MAX = 64,   /* of one build */
+    VK_DB_EXPIRED_MAX = 256,  /* of one build */
     VK_DB_TURN_MAX_MS = 5000, /* a transaction may hold the turn while others wait; then it is rolled back */
     VK_DB_TURN_WAIT_MS =
         30000, /* for the turn (those in front of it may each use theirs up), then SQLITE_BUSY */
@@ -67,6 +70,7 @@ typedef struct vk_cached {
     char *text;
     bool writes;                  /* takes the write turn before its first step */
     bool saw_insert;              /* a top-level INSERT into an ordinary table */
+    bool dml;                     /* changes() is another one after it */
     bool ddl;                     /* creates, drops or alters something: recorded (ddl.h) */
     const struct vk_alter *alter; /* to be applied before its first step (alter.h); such a one is not kept */
 } vk_cached;
@@ -86,10 +90,17 @@ typedef struct vk_dbh {
     bool dirty;            /* its state is not a fresh one's: not used again */
     bool opening;          /* our own statements at open */
     bool saw_insert;       /* the authorizer's notes on the statement being prepared */
+    bool saw_dml;          /* …an INSERT, UPDATE or DELETE of its own */
     enum { VK_DDL_NO, VK_DDL_PERHAPS, VK_DDL_YES } saw_ddl;
     const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
-    vk_buf ddl;                   /* what the open transaction did to the schema (ddl.h) */
+    /* SQL's changes() and total_changes() are the stream's, whichever connection serves it: those of before
+     * it got this one, until a statement of its own has changed them (conns.c). */
+    int64_t changes_before, changes_found, total_before;
+    bool runs_dml, steps_dml, counted; /* the statement that was prepared last; the one under way; one of
+                                        * this stream has ended */
+    vk_buf ddl;                        /* what the open transaction did to the schema (ddl.h) */
     uint32_t ddl_omitted;
+    const _Atomic bool *aborted; /* of the job under way, while there is a worker */
     bool timed_out;
     bool crowded; /* too many long statements run: this one had to end */
     const char *denied;
@@ -112,12 +123,16 @@ typedef enum vk_lost {
 } vk_lost;
 
 /* A stream of Hrana: a connection for as long as something is open on it, and the stored texts. Made by a
- * pipeline and found again by its baton, or made by a WebSocket (`socket`), which keeps the pointer. */
+ * pipeline and found again by its baton, or made by a WebSocket (`socket`), which keeps the pointer. Between
+ * requests one without a connection is `light`: a client that closes none of its streams takes no place. */
 typedef struct vk_stream {
-    vk_list node; /* in t->streams while it is kept open; a WebSocket's, while it has a connection */
+    vk_list node;      /* in t->streams, or t->light, while it is kept open; a WebSocket's, while it has a
+                        * connection */
+    vk_map_node by_id; /* in t->batons while it is kept open */
     uint64_t id;
     uint8_t token[VK_DB_TOKEN]; /* changes with every response */
     bool kept, busy;
+    bool light;       /* in t->light, and not counted in n_streams */
     bool socket;      /* owned by a WebSocket: the housekeeper ends its transaction, not the stream */
     bool dropped;     /* …which has gone: the housekeeper frees it */
     bool lost_idle;   /* `lost` because nothing was asked for long, not because others waited */
@@ -125,6 +140,8 @@ typedef struct vk_stream {
     uint8_t lost;     /* vk_lost */
     int64_t used_ms;
     vk_dbh *h;
+    int64_t last_rowid, changes, total_changes; /* as SQL has them, while it has no connection */
+    size_t bytes;                               /* while it is light */
     uint32_t n_texts;
     vk_sql_text *texts; /* room for VK_HRANA_STORED_MAX once there is one */
 } vk_stream;
@@ -178,9 +195,13 @@ typedef struct vk_dbt {
     uint32_t n_idle;
     vk_list streams;
     uint32_t n_streams;
+    vk_list light; /* streams; the one that was used last is at its end */
+    uint32_t n_light;
+    size_t light_bytes;
+    vk_map batons; /* streams that are kept open */
     uint64_t last_stream;
-    vk_expired expired[VK_DB_EXPIRED_MAX];
-    uint32_t n_expired;
+    vk_expired *expired; /* VK_DB_EXPIRED_MAX in turn, once there is one */
+    uint64_t n_expired;
     vk_list open;                /* every connection, for interrupting */
     struct vk_dbwaiter *waiters; /* who wants to know when it is closed */
     bool detached;               /* closed and out of the map; freed with the last reference */
@@ -192,6 +213,22 @@ typedef enum vk_dbmode {
                    */
     VK_DB_CURSOR, /* lines; p.requests[0] is a batch */
 } vk_dbmode;
+
+/* An error of a statement: in the answer, not of it. */
+typedef struct vk_sqlerr {
+    const char *code; /* NULL: none */
+    vk_str message;
+} vk_sqlerr;
+
+/* What running a job came to. */
+typedef enum vk_outcome {
+    VK_O_DONE,
+    VK_O_FAILED,   /* r->err */
+    VK_O_TURN,     /* needs the write turn; nothing was done or written */
+    VK_O_DRAIN,    /* CURSOR: `out` is full */
+    VK_O_PROTOCOL, /* r->why; ends the stream */
+    VK_O_OVER,     /* the build was revoked meanwhile */
+} vk_outcome;
 
 /* A request on its way. The memory is its maker's, who gets it back in `answered`. */
 typedef struct vk_dbjob {
@@ -209,20 +246,25 @@ typedef struct vk_dbjob {
     vk_stream *stream; /* `local` until it is kept */
     vk_stream local;
     bool parsed, attached, has_turn, turn_timeout, stream_timeout;
-    _Atomic bool aborted; /* CURSOR: nobody reads it any more */
+    _Atomic bool aborted; /* its client has gone, nobody wants the answer */
+    bool wants_place;     /* waits for one of VK_DB_STREAMS_MAX, not for its stream */
+    bool ran;             /* `outcome` is there: what follows is for a thread that is not lowered */
     bool touched;         /* a statement has run: the connection has something to remember */
     bool resumed;         /* CURSOR: no longer waiting for its lines to be taken */
     bool begun;           /* CURSOR: lines were given out, so an error can no longer be a status */
     int64_t set_aside_ms, stream_since;
     int64_t left_ns; /* of VK_DB_STATEMENT_MS, while it is set aside */
     uint64_t seq;    /* the commits that the answer saw */
+    vk_outcome outcome;
+    vk_sqlerr err; /* FAILED */
+    vk_str why;    /* PROTOCOL */
     /* where execution stands */
     uint32_t request, step;
     vk_str sequence;    /* the text of a sequence, with a NUL behind it */
     size_t sequence_at; /* bytes of it that are done */
     size_t mark;        /* of `out`, where the current request's result begins */
     uint8_t *step_state;
-    struct vk_sqlerr *step_errors;
+    vk_sqlerr *step_errors;
     struct vk_cached *active; /* CURSOR: the statement whose rows are being given out */
     int64_t active_begun, active_total;
     uint64_t active_rows;
@@ -230,18 +272,15 @@ typedef struct vk_dbjob {
     const char *content_type;
 } vk_dbjob;
 
-/* An error of a statement: in the answer, not of it. */
-typedef struct vk_sqlerr {
-    const char *code; /* NULL: none */
-    vk_str message;
-} vk_sqlerr;
-
 struct vk_worker_slot {
     _Atomic bool slot;           /* counts among the running threads. Changed under mu */
     uint32_t since;              /* vk_db.beat when it got the slot */
     bool alive;                  /* a thread of the pool has it */
     bool lowered;                /* runs only when nobody else wants to, and ends after its job */
     struct vk_dbt *t;            /* whose request it runs; NULL: none. Under mu */
+    struct vk_dbjob *job;        /* that request; may be answered and gone: only to be compared… */
+    bool handed;                 /* …unless its thread has ended, and left the rest to another one */
+    struct vk_worker_slot *next; /* in vk_db.handed */
     _Atomic int64_t deadline_ns; /* of that request's SQL */
     _Atomic bool give_up; /* the deadline is well past, or the build is closed: no memory for its SQL */
 };
@@ -260,19 +299,27 @@ struct vk_db {
     bool dozing;   /* the housekeeper sleeps for long */
     bool tidy_now; /* a build was closed, or a stream left behind: neither waits for its next round */
     _Atomic bool stopping;
+    _Atomic bool ending;     /* the daemon's time to end is nearly up */
     _Atomic int64_t heap;    /* of all connections */
     _Atomic size_t received; /* of all builds */
     /* for /metrics: commits and the syncs that made them durable, transactions that were rolled back for
      * others, statements that ran into their time */
     _Atomic uint64_t commits, syncs, takeovers, timeouts;
     pthread_cond_t gone; /* a thread of the pool has ended */
-    pthread_t keeper;
+    pthread_t keeper, taker;
+    _Atomic(struct vk_worker_slot *) handed; /* lowered threads that have ended, with what they ran */
+    sem_t hands;
     struct vk_worker_slot worker[VK_DB_THREADS_MAX];
     vk_lane *parser; /* of large messages on WebSockets */
 };
 extern struct vk_db vk_db;
 
 /* ---- sched.c */
+/* The thread that takes over from lowered ones: they run SQL, and do nothing under mu when it has ended,
+ * because one that was preempted there would hold up everybody for as long as anybody else wants the
+ * processor. */
+VK_MUSTCHECK vk_err vk_db_taker_start(void);
+void vk_db_taker_stop(void);
 /* The worker's thread is about to wait or to take long: another one may run in its place. */
 void vk_db_give_slot(struct vk_worker_slot *w);
 /* The worker's statement runs long: from here on it gets the processor only when nobody else wants it. False:
@@ -314,6 +361,12 @@ VK_MUSTCHECK vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh
 void vk_db_put_handle(vk_dbh *h);
 /* The connection is in no list but t->open. */
 void vk_db_close_handle(vk_dbh *h);
+/* What SQL can ask of a connection that has nothing open: last_insert_rowid(), changes(), total_changes().
+ * The stream takes it along when it lets go of its connection, and brings it when it gets one. */
+void vk_db_keep_counts(vk_stream *s);
+void vk_db_bring_counts(vk_stream *s);
+/* The two of them that SQLite does not let anybody set. An SQLite result code. */
+int vk_db_count_functions(vk_dbh *h);
 
 /* ---- job.c */
 /* Does what can be done now. True: the job is answered and gone. False: it is set aside. */
@@ -372,6 +425,9 @@ VK_MUSTCHECK vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **wh
 vk_dbt *vk_db_of_tenant(vk_tenant *tenant);
 /* From any thread: a cursor's lines were taken, it may go on; with `abort` it ends. */
 void vk_db_resume(vk_dbjob *j, bool abort);
+/* From the loop that awaits the job's answer: nobody wants it any more. It comes soon all the same, and what
+ * is open on its stream ends with it; statements that have ended stay as they are. */
+void vk_db_abandon(vk_dbjob *j);
 /* Memory for a request of `n` bytes; false: there is too much already. vk_db_unreserve gives it back. From
  * any thread that holds the build. */
 VK_MUSTCHECK bool vk_db_reserve(vk_dbt *t, size_t n);
@@ -415,15 +471,18 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc);
 
 /* ---- pause.c */
 /* Until vk_db_unpause no request of the build runs and no connection to its file is open. VK_E_BUSY (it did
- * not come to rest), VK_E_CONFLICT (revoked or broken): not paused. On the file lane. */
+ * not come to rest), VK_E_CONFLICT (revoked or broken): not paused. In a file job. */
 VK_MUSTCHECK vk_err vk_db_pause(vk_dbt *t, const char **why_r);
 void vk_db_unpause(vk_dbt *t);
 
-/* ---- export.c: one lane for everything that works on whole files, so that a copy is never taken of a file
- * that is being exchanged */
-VK_MUSTCHECK vk_err vk_db_export_start(void);
-void vk_db_export_stop(void);
-VK_MUSTCHECK vk_err vk_db_file_job(vk_job *j);
+/* ---- file_jobs.c: everything that works on whole files. One job of a build at a time, a few builds side by
+ * side; in order of asking. VK_E_BUSY: too many wait; VK_E_NOMEM. The job stays the caller's then. */
+VK_MUSTCHECK vk_err vk_db_file_job(const char *build, vk_job *j);
+VK_MUSTCHECK vk_err vk_db_file_jobs_start(void);
+/* Does what waits first. */
+void vk_db_file_jobs_stop(void);
+
+/* ---- export.c */
 enum { VK_DB_TMP_NAME = 48 };
 /* "tmp/<what>-<random>" below the data folder; the folder is there then. What is left in it goes at the next
  * start. */
@@ -445,15 +504,6 @@ void vk_put_cols(vk_buf *out, sqlite3_stmt *st);
 void vk_put_error(vk_buf *out, const vk_sqlerr *e);
 
 /* ---- exec.c, run.c, cursor_run.c: what a job executes */
-typedef enum vk_outcome {
-    VK_O_DONE,
-    VK_O_FAILED,   /* r->err */
-    VK_O_TURN,     /* needs the write turn; nothing was done or written */
-    VK_O_DRAIN,    /* CURSOR: `out` is full */
-    VK_O_PROTOCOL, /* r->why; ends the stream */
-    VK_O_OVER,     /* the build was revoked meanwhile */
-} vk_outcome;
-
 typedef struct vk_run {
     vk_dbjob *j;
     vk_dbh *h;
@@ -503,6 +553,16 @@ vk_stream *vk_stream_by_baton(vk_dbt *t, vk_str baton, const char **over_r);
 const char *vk_stream_over(bool paused);
 void vk_stream_baton(const vk_stream *s, char out[VK_BATON_MAX]);
 void vk_stream_remember_expired(vk_dbt *t, const vk_stream *s, int64_t now);
+/* A new stream that stays open, busy and with a place; NULL when out of memory. */
+vk_stream *vk_stream_open(vk_dbt *t);
+/* A light one gets a place, for a request. */
+void vk_stream_place(vk_dbt *t, vk_stream *s);
+/* One without a connection gives its place back; others may be forgotten for it. */
+void vk_stream_rest(vk_dbt *t, vk_stream *s);
+/* Takes an open one out of everything but memory. */
+void vk_stream_out(vk_dbt *t, vk_stream *s);
+/* Forgets the light ones that nobody has used for long; of a closed build all. */
+void vk_stream_forget_light(vk_dbt *t, int64_t now);
 void vk_stream_free_texts(vk_stream *s);
 vk_sql_text *vk_stream_text(vk_stream *s, int32_t id);
 

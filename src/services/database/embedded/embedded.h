@@ -11,6 +11,8 @@
 
 /* Once in front, before any other call. Starts the pool and the housekeeping thread; empties <data>/tmp. */
 VK_MUSTCHECK vk_err vk_db_start(vk_runtime *rt, int index);
+/* Interrupts what runs and what waits. */
+void vk_db_end_requests(void);
 /* Rolls back what is open, closes every file, ends the threads. No exchange is under way any more. */
 void vk_db_stop(void);
 

@@ -123,6 +123,7 @@ vk_outcome vk_exec_turn(vk_run *r, bool writes)
             return VK_O_TURN;
     }
     r->j->touched = true;
+    r->h->steps_dml = r->h->runs_dml;
     if (r->h->has_turn) /* may wait for the disk: another thread may use the processor */
         vk_db_give_slot(r->h->worker);
     return VK_O_DONE;
@@ -130,6 +131,8 @@ vk_outcome vk_exec_turn(vk_run *r, bool writes)
 
 void vk_exec_end(vk_run *r)
 {
+    r->h->counted |= r->h->steps_dml;
+    r->h->steps_dml = false;
     vk_sync_settle(r->h);
     vk_ddl_settle(r->h);
     if (r->h->has_turn)

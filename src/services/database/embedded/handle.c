@@ -27,6 +27,7 @@ static int on_progress(void *arg)
     if (left < 0)
         h->timed_out = true;
     return h->timed_out || h->crowded || atomic_load_explicit(&vk_db.stopping, memory_order_relaxed) ||
+           atomic_load_explicit(h->aborted, memory_order_relaxed) ||
            atomic_load_explicit(&h->t->closed, memory_order_relaxed) ||
            atomic_load_explicit(&h->t->hurry, memory_order_relaxed);
 }
@@ -37,7 +38,8 @@ static int on_busy(void *arg, int tries)
 {
     vk_dbh *h = arg;
     int64_t now = vk_clock_mono_ns();
-    if (tries > VK_DB_LOCK_TRIES || now > h->deadline_ns || h->t->closed)
+    if (tries > VK_DB_LOCK_TRIES || now > h->deadline_ns || h->t->closed ||
+        (h->worker && atomic_load_explicit(h->aborted, memory_order_relaxed)))
         return 0;
     if (h->worker)
         vk_db_give_slot(h->worker);
@@ -169,6 +171,8 @@ static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
         sqlite3_busy_handler(h->db, on_busy, h);
         rc = set_up(h->db);
     }
+    if (rc == SQLITE_OK)
+        rc = vk_db_count_functions(h);
     if (rc != SQLITE_OK) {
         e = kind_of(rc);
         vk_log(VK_ERROR, "a database cannot be opened", VK_F(build, t->id),
@@ -249,6 +253,11 @@ static const char *code_name(int primary)
     return primary >= 0 && (size_t)primary < VK_COUNT(names) ? names[primary] : "UNKNOWN";
 }
 
+static bool is_aborted(const vk_dbh *h)
+{
+    return h->worker && atomic_load_explicit(h->aborted, memory_order_relaxed);
+}
+
 static vk_sqlerr interrupted(const vk_dbh *h)
 {
     if (h->crowded)
@@ -256,10 +265,13 @@ static vk_sqlerr interrupted(const vk_dbh *h)
                            VK_STR("Too many long statements are running at once; try again")};
     if (h->timed_out)
         atomic_fetch_add_explicit(&vk_db.timeouts, 1, memory_order_relaxed);
-    return (vk_sqlerr){"SQLITE_INTERRUPT",
-                       h->timed_out
-                           ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")
-                           : VK_STR("SQLite error: interrupted: the build's keys were revoked")};
+    return (vk_sqlerr){
+        "SQLITE_INTERRUPT",
+        h->timed_out ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")
+        : atomic_load(&h->t->closed) ? VK_STR("SQLite error: interrupted: the build's keys were revoked")
+        : atomic_load(&vk_db.ending) ? VK_STR("SQLite error: interrupted: valetkey is being stopped")
+        : is_aborted(h)              ? VK_STR("SQLite error: interrupted: the client ended its connection")
+                                     : VK_STR("SQLite error: interrupted")};
 }
 
 bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r)
@@ -280,7 +292,7 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
         h->dirty =
             true; /* what it knows of the file may be wrong: the next request gets a fresh connection */
     if (primary == SQLITE_NOMEM && h->worker && h->worker->give_up) {
-        h->timed_out = !h->t->closed;
+        h->timed_out = !h->t->closed && !is_aborted(h) && !atomic_load(&vk_db.ending);
         e = interrupted(h);
     } else if (primary == SQLITE_NOMEM && vk_sqlite_stack_was_short()) {
         e.code = "SQLITE_NOMEM";
@@ -293,7 +305,8 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
     } else if (h->denied && (primary == SQLITE_AUTH || primary == SQLITE_ERROR)) {
         e.code = "SQLITE_AUTH";
         e.message = vk_arena_printf(a, "SQLite error: not authorized: %s", h->denied);
-    } else if (primary == SQLITE_INTERRUPT && !h->timed_out && atomic_load(&h->t->hurry)) {
+    } else if (primary == SQLITE_INTERRUPT && !h->timed_out && atomic_load(&h->t->hurry) &&
+               !atomic_load(&vk_db.ending)) {
         e.code = "TRANSACTION_BUSY";
         e.message = VK_STR("The database is being restored from a snapshot; try again");
     } else if (primary == SQLITE_INTERRUPT) {
@@ -359,7 +372,7 @@ vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsign
     while (sql.n) {
         const char *tail;
         h->denied = NULL;
-        h->saw_insert = false;
+        h->saw_insert = h->saw_dml = false;
         h->saw_ddl = VK_DDL_NO;
         h->alter = NULL;
         if (vk_alter_maybe(sql)) {
@@ -435,6 +448,7 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
         if (c->st && c->hash == hash && vk_str_eq((vk_str){c->text, c->n_text}, sql)) {
             c->used = h->clock;
             h->denied = NULL;
+            h->runs_dml = c->dml;
             *out_r = c;
             return VK_OK;
         }
@@ -458,6 +472,7 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
                       .used = worth_keeping(st, sql, h->saw_insert) ? h->clock : 0,
                       .writes = vk_dbh_writes(st),
                       .saw_insert = h->saw_insert,
+                      .dml = h->saw_dml && !sqlite3_stmt_isexplain(st),
                       .ddl = h->saw_ddl == VK_DDL_YES && !sqlite3_stmt_isexplain(st),
                       .alter = h->alter};
     if (!blank(tail)) {
@@ -481,6 +496,7 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
     memcpy(text, sql.p, sql.n);
     *c = made;
     c->text = text;
+    h->runs_dml = c->dml;
     *out_r = c;
     return VK_OK;
 }

@@ -108,6 +108,12 @@ static void respond(vk_exchange *ex)
     vk_respond(ex, p->job.status, p->job.content_type);
 }
 
+static void pipeline_unwanted(vk_exchange *ex)
+{
+    struct pipeline *p = ex->ctx;
+    vk_db_abandon(&p->job);
+}
+
 static void pipeline_answered(vk_dbjob *j)
 {
     vk_exchange_post(VK_CONTAINER(j, struct pipeline, job)->ex, respond);
@@ -130,6 +136,7 @@ void vk_db_pipeline(vk_exchange *ex)
         p->job.ok_open = VK_STR("{\"type\":\"ok\",\"response\":{\"type\":\"");
         p->job.error_open = VK_STR("{\"type\":\"error\",\"error\":");
         p->job.answered = pipeline_answered;
+        ex->gone = pipeline_unwanted;
         e = vk_db_submit(ex->principal, &p->job, &why);
     }
     if (e != VK_OK)
@@ -183,8 +190,10 @@ static void cursor_stop(vk_source *s)
     c->ex = NULL;
     if (c->finished)
         cursor_free(c);
-    else
+    else {
         vk_db_resume(&c->job, true);
+        vk_db_abandon(&c->job);
+    }
 }
 
 static void cursor_go(struct cursor *c)
@@ -228,6 +237,14 @@ static void job_over(vk_task *t)
     }
 }
 
+/* Before the first lines; later the connection's end stops the source. */
+static void cursor_unwanted(vk_exchange *ex)
+{
+    struct cursor *c = ex->ctx;
+    if (!c->started && !c->finished)
+        vk_db_abandon(&c->job);
+}
+
 static void cursor_lines(vk_dbjob *j)
 {
     struct cursor *c = VK_CONTAINER(j, struct cursor, job);
@@ -263,6 +280,8 @@ void vk_db_cursor(vk_exchange *ex)
         c->job.n_bytes = c->body.n;
         c->job.answered = cursor_answered;
         c->job.lines_ready = cursor_lines;
+        ex->ctx = c;
+        ex->gone = cursor_unwanted;
         e = vk_db_submit(ex->principal, &c->job, &why);
     }
     if (e == VK_OK)

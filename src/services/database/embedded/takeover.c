@@ -37,6 +37,7 @@ void vk_db_take_over(vk_dbt *t, vk_stream *s, bool idle)
     vk_dbh *h = s->h;
     note(t, s, idle, !sqlite3_get_autocommit(h->db));
     if (idle || !h->dirty) {
+        vk_db_keep_counts(s);
         vk_db_put_handle(h);
         h = NULL;
     } else { /* temporary tables and settings are no part of the transaction */

@@ -30,9 +30,10 @@ static vk_dbt *make(const char *id)
     snprintf(t->id, sizeof t->id, "%s", id);
     vk_list *const lists[] = {&t->ready,          &t->queue,         &t->urgent,       &t->waiting_turn,
                               &t->waiting_stream, &t->waiting_drain, &t->waiting_sync, &t->idle,
-                              &t->streams,        &t->open};
+                              &t->streams,        &t->light,         &t->open};
     for (size_t i = 0; i < VK_COUNT(lists); i++)
         vk_list_init(lists[i]);
+    vk_map_init(&t->batons);
     if (vk_map_add(&vk_db.tenants, &t->node, vk_hash_str(vk_str_z(id))) != VK_OK) {
         free(t);
         return NULL;
@@ -44,6 +45,8 @@ static vk_dbt *make(const char *id)
 static void forget(vk_dbt *t)
 {
     pthread_mutex_destroy(&t->first);
+    vk_map_free(&t->batons);
+    free(t->expired);
     free(t);
 }
 
@@ -70,7 +73,7 @@ void vk_db_unref(vk_dbt *t)
 
 static bool in_use(const vk_dbt *t)
 {
-    return t->running || t->handles || t->opening || t->n_jobs || t->n_streams || t->in_ready;
+    return t->running || t->handles || t->opening || t->n_jobs || t->n_streams || t->n_light || t->in_ready;
 }
 
 void vk_db_closed_if_done(vk_dbt *t)
@@ -219,6 +222,31 @@ void vk_db_resume(vk_dbjob *j, bool abort)
     pthread_mutex_unlock(&vk_db.mu);
 }
 
+/* Under mu. The list has the job. */
+static bool waits_in(vk_list *list, const vk_dbjob *j)
+{
+    for (vk_list *n = list->next; n != list; n = n->next)
+        if (VK_CONTAINER(n, vk_dbjob, node) == j)
+            return true;
+    return false;
+}
+
+void vk_db_abandon(vk_dbjob *j)
+{
+    vk_dbt *t = j->t;
+    pthread_mutex_lock(&vk_db.mu);
+    j->aborted = true;
+    if (waits_in(&t->waiting_turn, j) || waits_in(&t->waiting_stream, j)) {
+        vk_list_remove(&j->node);
+        vk_list_unshift(&t->urgent, &j->node); /* takes no time and no turn */
+        vk_db_schedule(t);
+    }
+    for (size_t i = 0; i < VK_DB_THREADS_MAX; i++)
+        if (vk_db.worker[i].alive && vk_db.worker[i].job == j)
+            vk_db.worker[i].give_up = true;
+    pthread_mutex_unlock(&vk_db.mu);
+}
+
 /* ---- housekeeping */
 
 /* Under mu. Jobs that waited too long come back to be told so. */
@@ -245,7 +273,8 @@ static void overdue(vk_dbt *t, int64_t now)
     for (vk_list *n = t->waiting_stream.next, *next; n != &t->waiting_stream; n = next) {
         vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
         next = n->next;
-        if (!t->closed && now - j->set_aside_ms < (j->p.baton.p ? cursor_wait : VK_DB_STREAM_WAIT_MS))
+        bool cursor = j->p.baton.p && !j->wants_place;
+        if (!t->closed && now - j->set_aside_ms < (cursor ? cursor_wait : VK_DB_STREAM_WAIT_MS))
             continue;
         j->stream_timeout = true;
         vk_list_remove(n);
@@ -326,6 +355,7 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
         vk_db_take_over(t, s, false);
         pthread_mutex_lock(&vk_db.mu);
     }
+    vk_stream_forget_light(t, now);
     while ((s = idle_stream(t, now))) {
         pthread_mutex_unlock(&vk_db.mu);
         expire(t, s);
@@ -343,9 +373,9 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
 
 static bool has_work(const vk_dbt *t)
 {
-    return t->closed || !vk_list_empty(&t->streams) || !vk_list_empty(&t->idle) ||
-           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream) ||
-           !vk_list_empty(&t->waiting_sync);
+    return t->closed || !vk_list_empty(&t->streams) || !vk_list_empty(&t->light) ||
+           !vk_list_empty(&t->idle) || !vk_list_empty(&t->waiting_turn) ||
+           !vk_list_empty(&t->waiting_stream) || !vk_list_empty(&t->waiting_sync);
 }
 
 /* Under mu. What is due, build by build. */
@@ -481,7 +511,9 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     if (e == VK_OK)
         e = vk_lane_new("vk-sql-parse", VK_DB_PARSE_QUEUE, &vk_db.parser);
     if (e == VK_OK)
-        e = vk_db_export_start();
+        e = vk_db_file_jobs_start();
+    if (e == VK_OK)
+        e = vk_db_taker_start();
     if (e != VK_OK)
         return e;
     pthread_attr_t attr;
@@ -494,7 +526,7 @@ vk_err vk_db_start(vk_runtime *rt, int index)
 
 void vk_db_stop(void)
 {
-    vk_db_export_stop();
+    vk_db_file_jobs_stop();
     vk_lane_free(vk_db.parser);
     pthread_mutex_lock(&vk_db.mu);
     vk_db.stopping = true;
@@ -503,6 +535,7 @@ void vk_db_stop(void)
     while (vk_db.threads)
         pthread_cond_wait(&vk_db.gone, &vk_db.mu);
     pthread_mutex_unlock(&vk_db.mu);
+    vk_db_taker_stop();
     pthread_join(vk_db.keeper, NULL);
     pthread_mutex_lock(&vk_db.mu);
     for (vk_map_node *n = vk_map_walk(&vk_db.tenants, NULL), *next; n; n = next) {

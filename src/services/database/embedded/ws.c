@@ -3,6 +3,32 @@
 
 #include "core/json_write.h"
 
+/* ---- what comes in is counted while it comes: 128 sockets could each have a message of 32 MiB under way */
+
+static const char *on_growth(vk_ws *ws, size_t n)
+{
+    vk_socket *k = vk_ws_ctx(ws);
+    if (!k->t || n < VK_DB_RECEIVED_LARGE || n <= k->coming)
+        return NULL;
+    size_t all = k->coming ? k->coming : VK_SOCKET_PIECE;
+    while (all < n)
+        all *= 2;
+    if (vk_db_reserve(k->t, all - k->coming)) {
+        k->coming = all;
+        return NULL;
+    }
+    vk_db_unreserve(k->t, k->coming);
+    k->coming = 0;
+    return "Too much is being sent for this build at once; try again";
+}
+
+void vk_socket_count_message(vk_socket_message *q)
+{
+    if (q->came)
+        vk_db_unreserve(q->k->t, q->came);
+    q->came = 0;
+}
+
 /* ---- the end */
 
 void vk_socket_fail(vk_socket *k, int code, vk_str reason)
@@ -15,6 +41,7 @@ void vk_socket_free_message(vk_socket_message *q)
 {
     vk_arena *a = q->a;
     bool secret = q->m.type == VK_M_HELLO;
+    vk_socket_count_message(q);
     vk_buf_free_secret(&q->text);
     vk_buf_free(&q->out);
     if (secret)
@@ -29,6 +56,7 @@ static void maybe_free(vk_socket *k)
     vk_timer_clear(k->loop, &k->timer);
     vk_socket_free_texts(k);
     if (k->t) {
+        vk_db_unreserve(k->t, k->coming);
         atomic_fetch_sub(&k->t->socket_bytes, k->counted);
         vk_db_socket_close(k->t);
     }
@@ -210,6 +238,8 @@ static void on_message(vk_ws *ws, vk_buf *m, bool text)
     }
     q->k = k;
     q->a = a;
+    q->came = k->coming;
+    k->coming = 0;
     q->text = *m;
     vk_buf_init(m, 0);
     vk_list_init(&q->node);
@@ -231,6 +261,7 @@ static void on_drained(vk_ws *ws)
 
 static const vk_ws_handler handler = {
     .message = on_message,
+    .grows = on_growth,
     .closed = on_closed,
     .drained = on_drained,
     .no_binary = "Received a binary WebSocket message, which is not supported in this encoding",
