@@ -38,6 +38,8 @@
 
 #include "services/database/embedded/db.h"
 
+/* Once, before any request: looks how fast the machine is. */
+void vk_inline_start(void);
 /* The request as a whole, if it may run here and ends in time. True: status, content_type and `out` are set.
  * False: nothing has happened, and the job is to be submitted; it may be parsed by now. */
 bool vk_inline_run(vk_tenant *tenant, vk_dbjob *j, vk_loop *loop);

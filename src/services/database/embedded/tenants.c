@@ -1,5 +1,5 @@
 /* The databases of the builds that are in use: how they come, are kept in order, and go. */
-#include "services/database/embedded/db.h"
+#include "services/database/embedded/inline.h"
 
 #include "core/clock.h"
 #include "core/disk.h"
@@ -470,6 +470,7 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     vk_list_init(&vk_db.ready_slow);
     vk_list_init(&vk_db.lru[0]);
     vk_list_init(&vk_db.lru[1]);
+    vk_inline_start();
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_mutex_init(&vk_db.mu, NULL);
