@@ -105,7 +105,7 @@ static void check_token(struct doctor *d)
     else if (st.st_mode & 077)
         say(d, BAD, "admin token", "admin.token can be read by others (mode %03o): chmod 600 it",
             (unsigned)st.st_mode & 0777);
-    else if (!vk_valet_shape_ok((vk_str){room, (size_t)n}, VK_STR("vk_a_")))
+    else if (!vk_valet_shape_ok(vk_secret_of((vk_str){room, (size_t)n}), VK_STR("vk_a_")))
         say(d, BAD, "admin token",
             "admin.token is damaged: move it away and restart `valetkey serve`, which makes a new one");
     else
