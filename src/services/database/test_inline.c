@@ -371,6 +371,26 @@ static void nobody_is_overtaken(void **state)
     assert_int_equal(tripped_count(), tripped);
 }
 
+/* A build that has taken too much of loops goes to the pool for a while; others do not. */
+static void who_takes_too_much_is_barred(void **state)
+{
+    static const char one[] = "SELECT v FROM n WHERE id = 1", other[] = "SELECT 2 AS two";
+    vk_dbt *t = database("build-a");
+    VK_UNUSED(state);
+    assert_true(reaches_the_loop("build-a", token_a, one, ""));
+    atomic_store(&t->paid_until_ms, vk_clock_mono_ms() + 60000);
+    uint64_t answered = answered_count(), tripped = tripped_count();
+    for (int i = 0; i < 5; i++) {
+        settled("build-a");
+        assert_int_equal(ask(token_a, one, ""), 200);
+    }
+    assert_int_equal(answered_count(), answered);
+    assert_int_equal(tripped_count(), tripped);
+    assert_true(reaches_the_loop("build-b", token_b, other, ""));
+    atomic_store(&t->paid_until_ms, 0);
+    assert_true(reaches_the_loop("build-a", token_a, one, ""));
+}
+
 struct slow_one {
     pthread_t thread;
     _Atomic bool over;
@@ -609,6 +629,7 @@ int main(void)
         cmocka_unit_test(a_schema_that_was_rolled_back_is_forgotten),
         cmocka_unit_test(answers_wait_for_what_they_saw),
         cmocka_unit_test(nobody_is_overtaken),
+        cmocka_unit_test(who_takes_too_much_is_barred),
         cmocka_unit_test(the_loop_goes_on_beside_a_long_call),
         cmocka_unit_test(the_least_recently_used_connection_goes),
         cmocka_unit_test(a_database_that_was_exchanged_is_seen),

@@ -201,11 +201,11 @@ typedef struct vk_dbt {
     /* A connection that loops may take without mu, and give back; NULL: one has it, or there is none. Workers
      * and the housekeeper take it under mu. */
     _Atomic(vk_dbh *) warm;
-    _Atomic int64_t barred_until_ms; /* nothing of it runs on loops */
-    _Atomic int64_t heap;            /* of its connections */
-    _Atomic size_t received;         /* bytes of large requests, bodies and their trees */
-    _Atomic size_t answers;          /* bytes of large answers on their way */
-    vk_list idle;                    /* connections */
+    _Atomic int64_t paid_until_ms; /* what it has taken of loops is made good for then (inline.c) */
+    _Atomic int64_t heap;          /* of its connections */
+    _Atomic size_t received;       /* bytes of large requests, bodies and their trees */
+    _Atomic size_t answers;        /* bytes of large answers on their way */
+    vk_list idle;                  /* connections */
     uint32_t n_idle;
     vk_list streams;
     uint32_t n_streams;

@@ -19,9 +19,10 @@ enum {
     QUICK_NS = 100000,
     WANTED = 3,        /* runs in the pool, all quick, before the first one here */
     WANTED_MAX = 4096, /* after many that were slow here */
-    FORGIVEN = 256,    /* quick runs here, and a slow one is forgotten */
-    BARRED = 100,
-    BARRED_MAX_MS = 10000,
+    FORGIVEN = 64,     /* quick runs here, and a slow one is forgotten */
+    PRICE = 100,       /* times what a slow run took is how long its build pays for it */
+    PRICE_MAX_MS = 10000,
+    CREDIT_MS = 2000,       /* who has more than that to pay is barred: a machine may be slow now and then */
     TURN_NS = 2000000,      /* of a loop's turn, for all */
     TURN_BUILD_NS = 500000, /* and for one build */
     TOUCH_MS = 50,          /* so exact is what is known of when a connection was used last */
@@ -258,8 +259,10 @@ static void judge(vk_run *r, bool ended, int64_t ns)
             (ended && ns <= SLOW_NS * pace ? was_short : was_not)(&r->found[i]->past);
     if (VK_LIKELY(ns <= SLOW_NS * pace))
         return;
-    int64_t bar = ns * BARRED / pace / 1000000;
-    atomic_store(&t->barred_until_ms, vk_clock_mono_ms() + (bar < BARRED_MAX_MS ? bar : BARRED_MAX_MS));
+    int64_t now = vk_clock_mono_ms(), until = atomic_load(&t->paid_until_ms);
+    int64_t price = ns * PRICE / pace / 1000000;
+    atomic_store(&t->paid_until_ms,
+                 (until > now ? until : now) + (price < PRICE_MAX_MS ? price : PRICE_MAX_MS));
 }
 
 /* Now and then, and never waiting for it: when the connection was used. */
@@ -283,8 +286,9 @@ static bool answered(vk_dbh *h, vk_dbjob *j, struct lot *lot)
     h->loop_began = vk_clock_mono_ns();
     bool ended = run(&r);
     int64_t ns = vk_clock_mono_ns() - h->loop_began;
-    lot->spent += ns;
-    h->loop_spent += ns;
+    int64_t counted = ns < NS_MAX * pace ? ns : NS_MAX * pace; /* the loop may have been disturbed */
+    lot->spent += counted;
+    h->loop_spent += counted;
     judge(&r, ended, ns);
     if (ended && vk_sync_durable(h->t)) {
         j->status = 200;
@@ -311,8 +315,9 @@ bool vk_inline_run(vk_tenant *tenant, vk_dbjob *j, vk_loop *loop)
         lot->spent = 0;
     }
     if (!t || j->body.n > BODY_MAX || lot->spent > TURN_NS * pace || !may(t, tenant) ||
-        !atomic_load(&t->warm) || now < atomic_load_explicit(&t->barred_until_ms, memory_order_relaxed) ||
-        !parsed(j) || !simple(&j->p))
+        !atomic_load(&t->warm) ||
+        atomic_load_explicit(&t->paid_until_ms, memory_order_relaxed) - now > CREDIT_MS || !parsed(j) ||
+        !simple(&j->p))
         return false;
     vk_dbh *h = atomic_exchange(&t->warm, NULL);
     if (!h)

@@ -20,12 +20,14 @@
  *    sorted in, and no more than HEAP_MAX in all;
  *  - nothing is prepared: the authorizer refuses before SQLite would read the schema. That a change of it was
  *    committed is noticed beforehand (schema_seq), so that SQLite does not even begin to forget the old one;
- *  - SQLite's busy handler gives up at once, the answer has at most OUT_MAX bytes;
+ *  - SQLite's busy handler gives up at once (and what it waits for by itself, when it begins to read, needs
+ *    another thread in the same file); the answer has at most OUT_MAX bytes;
  *  - every LOOK_OPS instructions the clock is asked: NS_MAX in all.
  * What is left: LOOK_OPS instructions that each wait for the disk, or follow a value through a long chain of
  * pages. Time is measured, therefore: a run that took longer than SLOW_NS, ended or not, sends its statement
- * back to the pool, to be quick there for twice as many runs as before, and bars the build from loops for
- * BARRED times as long as it took. One that wants to hold up a loop gets one hundredth of it, in pieces.
+ * back to the pool, to be quick there for twice as many runs as before, and its build pays for PRICE times as
+ * long as it took; who has too much to pay is barred from loops. So a build that wants to hold one up gets
+ * one hundredth of it, and a machine may be disturbed now and then.
  *
  * Loops stay fair: what all builds together take of one turn of a loop is bounded, and what one of them takes
  * of it; the rest goes to the pool.
