@@ -38,6 +38,7 @@ enum {
     VK_DB_IDLE_MAX = 4,           /* idle connections kept for one build */
     VK_DB_IDLE_MS = 30000,        /* and for how long */
     VK_DB_HANDLES_MAX = 1024,     /* connections in all; less when the process may open fewer files */
+    VK_DB_VALUE_MAX = 16 << 20,   /* bytes of one value */
     VK_DB_CACHE = 32,             /* prepared statements a connection keeps */
     VK_DB_CACHE_TEXT = 4096,      /* longer SQL is not kept */
     VK_DB_PAGES_MAX = 262144,     /* × 4096 bytes = 1 GiB a build */
@@ -62,6 +63,17 @@ enum {
 struct vk_dbt;
 struct vk_alter;
 
+/* What inline.c knows of a statement that a connection keeps. */
+typedef struct vk_inline_past {
+    uint32_t quick; /* runs in the pool that were short, one after the other */
+    uint32_t
+        wanted; /* so many of them, before it runs on a loop; more with each time that it did not end there */
+    uint32_t good;   /* runs on a loop that were short */
+    uint8_t verdict; /* on its program; 0: none yet */
+    int prepared;    /* how often SQLite had prepared it anew by then */
+    uint64_t schema; /* t->schema_seq before its last run */
+} vk_inline_past;
+
 /* A statement that a connection keeps prepared. */
 typedef struct vk_cached {
     sqlite3_stmt *st;
@@ -71,26 +83,37 @@ typedef struct vk_cached {
     bool writes;                  /* takes the write turn before its first step */
     bool saw_insert;              /* a top-level INSERT into an ordinary table */
     bool dml;                     /* changes() is another one after it */
+    vk_inline_past past;          /* whether it may run on a loop */
     bool ddl;                     /* creates, drops or alters something: recorded (ddl.h) */
     const struct vk_alter *alter; /* to be applied before its first step (alter.h); such a one is not kept */
 } vk_cached;
 
-/* A connection. Used by one thread at a time: the worker that runs its stream's request. */
+/* A connection. Used by one thread at a time: the worker that runs its stream's request, or a loop
+ * (inline.c). */
 typedef struct vk_dbh {
     sqlite3 *db;
     struct vk_dbt *t;
     struct vk_worker_slot *worker; /* who uses it now; NULL between requests */
     vk_list node;                  /* in t->idle */
     vk_list open_node;             /* in t->open */
-    int64_t idle_since;
-    int64_t turn_since_ms; /* while it has the turn; written under mu */
-    int64_t deadline_ns;   /* monotonic; of the request under way */
-    bool has_turn;         /* owns the build's write turn */
-    bool committing;       /* between SQLite's commit hook and its end */
-    bool dirty;            /* its state is not a fresh one's: not used again */
-    bool opening;          /* our own statements at open */
-    bool saw_insert;       /* the authorizer's notes on the statement being prepared */
-    bool saw_dml;          /* …an INSERT, UPDATE or DELETE of its own */
+    vk_list lru;                   /* in vk_db.lru, while nobody uses it or it is the warm one */
+    int64_t idle_since;            /* under mu */
+    bool warm;                     /* in t->warm, or with the loop that took it from there; under mu */
+    bool written;                  /* it has committed something: closing it may cost a checkpoint */
+    bool schema_touched;           /* the authorizer has seen a change of the schema since the last commit */
+    bool on_loop;                  /* a loop runs a statement with it */
+    uint32_t looks;                /* of the progress handler at that */
+    int64_t loop_began, touched_ms;
+    int64_t loop_turn, loop_spent; /* of the loop that used it last, and on it within that turn */
+    sqlite3_io_methods io;         /* SQLite's own, but for one (handle.c) */
+    int64_t turn_since_ms;         /* while it has the turn; written under mu */
+    int64_t deadline_ns;           /* monotonic; of the request under way */
+    bool has_turn;                 /* owns the build's write turn */
+    bool committing;               /* between SQLite's commit hook and its end */
+    bool dirty;                    /* its state is not a fresh one's: not used again */
+    bool opening;                  /* our own statements at open */
+    bool saw_insert;               /* the authorizer's notes on the statement being prepared */
+    bool saw_dml;                  /* …an INSERT, UPDATE or DELETE of its own */
     enum { VK_DDL_NO, VK_DDL_PERHAPS, VK_DDL_YES } saw_ddl;
     const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
     /* SQL's changes() and total_changes() are the stream's, whichever connection serves it: those of before
@@ -168,30 +191,38 @@ typedef struct vk_dbt {
     _Atomic bool
         broken; /* a sync failed: what was answered is safe, nothing more is promised until a restart */
     _Atomic bool made;      /* its folder and file exist */
-    bool paused;            /* what is queued and has not begun waits (pause.c) */
+    _Atomic bool paused;    /* what is queued and has not begun waits (pause.c) */
     _Atomic bool hurry;     /* and what runs is interrupted */
     _Atomic bool recovered; /* what a killed process left in the -wal is on stable storage */
     pthread_mutex_t first;  /* held by who opens it while that is not so */
     bool in_ready;
     int64_t slow_until_ms; /* a statement of it ran long lately */
     uint32_t running, handles;
-    uint32_t opening;      /* downloads that open the build's files now, by name */
-    vk_list ready;         /* in vk_db.ready */
-    vk_list queue, urgent; /* jobs; urgent ones hold or were granted the turn, and may run beside
-                            * VK_DB_RUNNING others: those could be waiting for what they do */
-    uint32_t n_jobs;       /* queued, set aside or running */
-    size_t n_bytes;        /* of their bodies */
+    uint32_t opening;        /* downloads that open the build's files now, by name */
+    vk_list ready;           /* in vk_db.ready */
+    vk_list queue, urgent;   /* jobs; urgent ones hold or were granted the turn, and may run beside
+                              * VK_DB_RUNNING others: those could be waiting for what they do */
+    _Atomic uint32_t n_jobs; /* queued, set aside or running. Changed under mu */
+    size_t n_bytes;          /* of their bodies */
     vk_list waiting_turn, waiting_stream, waiting_drain, waiting_sync; /* jobs set aside */
     bool turn_taken;
     vk_dbh *turn_owner;          /* once its first statement begins; NULL while the turn is granted only */
     uint32_t sockets;            /* WebSockets that are open */
     _Atomic size_t socket_bytes; /* of answers that their peers have not taken; VK_DB_ANSWERS_MAX */
-    bool committing, syncing;
-    uint64_t commit_seq, synced_seq; /* commits that are visible, and that are on stable storage */
-    _Atomic int64_t heap;            /* of its connections */
-    _Atomic size_t received;         /* bytes of large requests, bodies and their trees */
-    _Atomic size_t answers;          /* bytes of large answers on their way */
-    vk_list idle;                    /* connections */
+    bool syncing;
+    /* Changed under mu. Commits that are visible, and that are on stable storage; and one that may be
+     * visible or not. */
+    _Atomic uint64_t commit_seq, synced_seq;
+    _Atomic bool committing;
+    _Atomic uint64_t schema_seq; /* goes up before a change of the schema becomes visible */
+    /* A connection that loops may take without mu, and give back; NULL: one has it, or there is none. Workers
+     * and the housekeeper take it under mu. */
+    _Atomic(vk_dbh *) warm;
+    _Atomic int64_t paid_until_ms; /* what it has taken of loops is made good for then (inline.c) */
+    _Atomic int64_t heap;          /* of its connections */
+    _Atomic size_t received;       /* bytes of large requests, bodies and their trees */
+    _Atomic size_t answers;        /* bytes of large answers on their way */
+    vk_list idle;                  /* connections */
     uint32_t n_idle;
     vk_list streams;
     uint32_t n_streams;
@@ -295,6 +326,9 @@ struct vk_db {
                                   have ended */
     uint32_t active, slots, idle, threads, lowered;
     uint32_t handles, handles_max;
+    /* Connections that may be closed for others, the one used longest ago first: [0] those that have written
+     * nothing, [1] the others. */
+    vk_list lru[2];
     uint32_t beat; /* of the housekeeper */
     bool dozing;   /* the housekeeper sleeps for long */
     bool tidy_now; /* a build was closed, or a stream left behind: neither waits for its next round */
@@ -359,6 +393,14 @@ enum { VK_DB_WORKER_STACK = 2 << 20, VK_DB_STACK_SPARE = 768 << 10 };
 VK_MUSTCHECK vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, const char **why_r);
 /* Rolls back, gives the turn back, keeps the connection for the next request or closes it. */
 void vk_db_put_handle(vk_dbh *h);
+/* From a loop, which never closes a file: what must not be used again is left to the housekeeper. */
+void vk_db_put_warm(vk_dbh *h);
+/* Under mu. The warm connection out of its place, as nobody's; NULL: a loop has it, or there is none. */
+vk_dbh *vk_db_take_warm(vk_dbt *t);
+/* Under mu. It was used now. */
+void vk_db_used(vk_dbh *h, int64_t now_ms);
+/* Under mu. Takes an idle connection out of the lists of those; it is the caller's. */
+void vk_db_take_idle(vk_dbh *h);
 /* The connection is in no list but t->open. */
 void vk_db_close_handle(vk_dbh *h);
 /* What SQL can ask of a connection that has nothing open: last_insert_rowid(), changes(), total_changes().
@@ -373,6 +415,10 @@ int vk_db_count_functions(vk_dbh *h);
 bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w);
 /* Ends a job of a closed build. */
 void vk_db_refuse_job(vk_dbjob *j);
+/* What a request with this connection may take of SQLite's memory. */
+int64_t vk_db_heap_left(const vk_dbh *h);
+/* What it has taken, as vk_sqlite_memory_end says. */
+void vk_db_heap_taken(vk_dbh *h, int64_t taken);
 /* Ends the job with what is in `out`. The job is its maker's again. */
 void vk_db_answer(vk_dbjob *j, int status, const char *content_type);
 /* The stream is out of its list, or marked busy, and nobody else has it. Not under mu. */
@@ -417,6 +463,9 @@ bool vk_sync_forgotten(const vk_dbt *t);
 /* The same for what leaves in the middle of a job: waits itself. False: the build is broken. Not under mu. */
 bool vk_sync_now(vk_dbt *t, vk_dbh *h);
 
+/* A loop asks, with no lock: whether all that a read which has ended may have seen is on stable storage. */
+bool vk_sync_durable(const vk_dbt *t);
+
 /* ---- tenants.c */
 /* Queues the job for the tenant's build. VK_E_UNAUTHORIZED (revoked), VK_E_BUSY, VK_E_NOMEM, VK_E_IO (a sync
  * has failed): not queued, *why_r says why. */
@@ -457,12 +506,16 @@ bool vk_dbh_reset(vk_dbh *h);
 /* The first statement of `sql`. VK_E_INVALID: *err_r. The entry is valid until the next call; end its use
  * with vk_dbh_done. */
 VK_MUSTCHECK vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_sqlerr *err_r);
+/* The same, if it is prepared already; NULL otherwise. */
+vk_cached *vk_dbh_find(vk_dbh *h, vk_str sql);
 void vk_dbh_done(vk_dbh *h, vk_cached *c);
 /* Prepares without the cache. `ended`: a NUL stands behind `sql`, which spares SQLite a copy of all of it for
  * each of its statements. *tail_r is where the next statement begins. *st_r NULL: nothing but blanks was
  * left. */
 VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsigned flags,
                                        sqlite3_stmt **st_r, vk_str *tail_r, vk_sqlerr *err_r);
+/* Its progress handler is asked every `ops` steps. */
+void vk_dbh_watch(vk_dbh *h, int ops);
 bool vk_dbh_writes(sqlite3_stmt *st);
 /* The request's time is up; *err_r says so. Short statements never come to where SQLite asks. */
 bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r);
@@ -505,6 +558,7 @@ void vk_put_error(vk_buf *out, const vk_sqlerr *e);
 
 /* ---- exec.c, run.c, cursor_run.c: what a job executes */
 typedef struct vk_run {
+    vk_cached **found; /* the statement of each request, chosen by a loop; NULL: to be prepared */
     vk_dbjob *j;
     vk_dbh *h;
     vk_buf *out;

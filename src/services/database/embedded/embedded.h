@@ -1,9 +1,9 @@
 /* The embedded driver of the database service: one SQLite file per build, builds/<id>/database.db, served
  * over Hrana.
  *
- * Statements run on a bounded pool of threads (sched.c), never on a loop. A build may have VK_DB_RUNNING
- * statements under way, its writes take turns without holding a thread while they wait, and each open stream
- * owns a connection of its own. */
+ * Statements run on a bounded pool of threads (sched.c); on a loop only those reads that are known to be
+ * short (inline.h). A build may have VK_DB_RUNNING statements under way, its writes take turns without
+ * holding a thread while they wait, and each open stream owns a connection of its own. */
 #ifndef VK_DB_EMBEDDED_H
 #define VK_DB_EMBEDDED_H
 

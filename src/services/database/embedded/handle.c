@@ -1,6 +1,7 @@
 /* Connections to a build's file: how they are opened, what is kept prepared, what their errors are called. */
 #include "services/database/embedded/alter.h"
 #include "services/database/embedded/ddl.h"
+#include "services/database/embedded/inline.h"
 #include "services/database/embedded/snap_files.h"
 
 #include "core/clock.h"
@@ -18,6 +19,8 @@
 static int on_progress(void *arg)
 {
     vk_dbh *h = arg;
+    if (h->on_loop)
+        return vk_inline_look(h);
     if (!h->worker)
         return 0;
     vk_db_give_slot(h->worker);
@@ -32,11 +35,18 @@ static int on_progress(void *arg)
            atomic_load_explicit(&h->t->hurry, memory_order_relaxed);
 }
 
+void vk_dbh_watch(vk_dbh *h, int ops)
+{
+    sqlite3_progress_handler(h->db, ops, on_progress, h);
+}
+
 /* Somebody else has the file's lock: another connection's checkpoint or recovery, or a BEGIN IMMEDIATE that
  * was not recognised as one. Writers as such wait for their turn elsewhere and never come here. */
 static int on_busy(void *arg, int tries)
 {
     vk_dbh *h = arg;
+    if (h->on_loop) /* waits for nobody */
+        return 0;
     int64_t now = vk_clock_mono_ns();
     if (tries > VK_DB_LOCK_TRIES || now > h->deadline_ns || h->t->closed ||
         (h->worker && atomic_load_explicit(h->aborted, memory_order_relaxed)))
@@ -99,7 +109,7 @@ int vk_db_fence(sqlite3 *db)
     static const struct {
         int id, value;
     } limits[] = {
-        {SQLITE_LIMIT_LENGTH, 16 << 20},
+        {SQLITE_LIMIT_LENGTH, VK_DB_VALUE_MAX},
         {SQLITE_LIMIT_SQL_LENGTH, 4 << 20},
         {SQLITE_LIMIT_ATTACHED, 1},
         {SQLITE_LIMIT_EXPR_DEPTH, 200},
@@ -144,6 +154,27 @@ static int set_up(sqlite3 *db)
     return rc == SQLITE_OK ? sqlite3_exec(db, "PRAGMA trusted_schema = ON", NULL, NULL, NULL) : rc;
 }
 
+/* SQLite's barrier also takes and gives back, "for redundancy" as it says, the one mutex under which any file
+ * of the process is opened and closed; each read asks for that barrier. A loop must not wait for the files of
+ * others, nor need workers. */
+static void barrier(sqlite3_file *f)
+{
+    VK_UNUSED(f);
+    __sync_synchronize(); /* the other half of SQLite's */
+}
+
+static int set_barrier(vk_dbh *h)
+{
+    sqlite3_file *f = NULL;
+    int rc = sqlite3_file_control(h->db, "main", SQLITE_FCNTL_FILE_POINTER, &f);
+    if (rc != SQLITE_OK || !f || !f->pMethods || f->pMethods->iVersion < 2)
+        return SQLITE_ERROR;
+    h->io = *f->pMethods;
+    h->io.xShmBarrier = barrier;
+    f->pMethods = &h->io;
+    return SQLITE_OK;
+}
+
 static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
 {
     char path[PATH_MAX + 64 + VK_BUILD_ID_MAX];
@@ -164,6 +195,7 @@ static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
     h->opening = true;
     h->deadline_ns = INT64_MAX;
     vk_list_init(&h->node);
+    vk_list_init(&h->lru);
     snprintf(path, sizeof path, "%s/builds/%s/database.db", vk_db.rt->data_dir, t->id);
     int rc = sqlite3_open_v2(path, &h->db,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
@@ -171,6 +203,8 @@ static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
         sqlite3_busy_handler(h->db, on_busy, h);
         rc = set_up(h->db);
     }
+    if (rc == SQLITE_OK)
+        rc = set_barrier(h);
     if (rc == SQLITE_OK)
         rc = vk_db_count_functions(h);
     if (rc != SQLITE_OK) {
@@ -194,7 +228,7 @@ static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
     vk_buf_init(&h->ddl, VK_DDL_PENDING_MAX);
     sqlite3_rollback_hook(h->db, vk_ddl_forget, h);
     sqlite3_set_authorizer(h->db, vk_db_authorize, h);
-    sqlite3_progress_handler(h->db, VK_DB_PROGRESS_OPS, on_progress, h);
+    vk_dbh_watch(h, VK_DB_PROGRESS_OPS);
     h->opening = false;
     *out_r = h;
     return VK_OK;
@@ -439,9 +473,8 @@ static bool worth_keeping(sqlite3_stmt *st, vk_str sql, bool saw_insert)
     return saw_insert;
 }
 
-vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_sqlerr *err_r)
+static vk_cached *find(vk_dbh *h, vk_str sql, uint64_t hash)
 {
-    uint64_t hash = vk_hash_str(sql);
     h->clock++;
     for (size_t i = 0; i < VK_DB_CACHE; i++) {
         vk_cached *c = &h->cache[i];
@@ -449,10 +482,23 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
             c->used = h->clock;
             h->denied = NULL;
             h->runs_dml = c->dml;
-            *out_r = c;
-            return VK_OK;
+            return c;
         }
     }
+    return NULL;
+}
+
+vk_cached *vk_dbh_find(vk_dbh *h, vk_str sql)
+{
+    return find(h, sql, vk_hash_str(sql));
+}
+
+vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_sqlerr *err_r)
+{
+    uint64_t hash = vk_hash_str(sql);
+    *out_r = find(h, sql, hash);
+    if (*out_r)
+        return VK_OK;
     sqlite3_stmt *st, *more = NULL;
     vk_str tail, rest;
     if (memchr(sql.p, '\0', sql.n)) {

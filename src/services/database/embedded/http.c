@@ -1,5 +1,5 @@
 /* Between exchanges and jobs: POST /v2/pipeline, /v3/pipeline and /v3/cursor. */
-#include "services/database/embedded/db.h"
+#include "services/database/embedded/inline.h"
 
 static void refuse(vk_exchange *ex, int status, const char *code, const char *message)
 {
@@ -136,6 +136,10 @@ void vk_db_pipeline(vk_exchange *ex)
         p->job.ok_open = VK_STR("{\"type\":\"ok\",\"response\":{\"type\":\"");
         p->job.error_open = VK_STR("{\"type\":\"error\",\"error\":");
         p->job.answered = pipeline_answered;
+        if (vk_inline_run(ex->principal, &p->job, ex->loop)) {
+            respond(ex);
+            return;
+        }
         ex->gone = pipeline_unwanted;
         e = vk_db_submit(ex->principal, &p->job, &why);
     }

@@ -374,7 +374,7 @@ static bool settle(vk_dbjob *j, vk_run *r, vk_outcome o, bool *again_r)
 }
 
 /* What the request may take: its connection's share, its build's, everybody's, whichever is least. */
-static int64_t heap_left(const vk_dbh *h)
+int64_t vk_db_heap_left(const vk_dbh *h)
 {
     int64_t left = VK_DB_HEAP_CONNECTION - h->heap, build = VK_DB_HEAP_BUILD - atomic_load(&h->t->heap),
             all = VK_DB_HEAP_ALL - atomic_load(&vk_db.heap);
@@ -383,15 +383,21 @@ static int64_t heap_left(const vk_dbh *h)
     return left > VK_DB_HEAP_LEAST ? left : VK_DB_HEAP_LEAST;
 }
 
-static vk_outcome run(vk_run *r)
+void vk_db_heap_taken(vk_dbh *h, int64_t taken)
 {
-    vk_dbh *h = r->h;
-    vk_sqlite_memory_begin(heap_left(h), &h->worker->give_up);
-    vk_outcome o = r->j->mode == VK_DB_CURSOR ? vk_run_cursor(r) : vk_run_requests(r);
-    int64_t taken = vk_sqlite_memory_end();
+    if (taken == 0)
+        return;
     h->heap += taken;
     atomic_fetch_add(&h->t->heap, taken);
     atomic_fetch_add(&vk_db.heap, taken);
+}
+
+static vk_outcome run(vk_run *r)
+{
+    vk_dbh *h = r->h;
+    vk_sqlite_memory_begin(vk_db_heap_left(h), &h->worker->give_up);
+    vk_outcome o = r->j->mode == VK_DB_CURSOR ? vk_run_cursor(r) : vk_run_requests(r);
+    vk_db_heap_taken(h, vk_sqlite_memory_end());
     return o;
 }
 

@@ -102,11 +102,35 @@ static bool is_own(const char *table)
     return table && sqlite3_strnicmp(table, "sqlite_", 7) != 0;
 }
 
+/* Also what ALTER COLUMN does by itself, and VACUUM, which attaches a file. */
+static bool touches_schema(int action, const char *name)
+{
+    switch (action) {
+    case SQLITE_READ:
+    case SQLITE_SELECT:
+    case SQLITE_FUNCTION:
+    case SQLITE_RECURSIVE:
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT:
+    case SQLITE_PRAGMA: /* none that is allowed does it */
+        return false;
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+    case SQLITE_DELETE:
+        return name && !sqlite3_strnicmp(name, "sqlite_", 7);
+    default:
+        return true;
+    }
+}
+
 int vk_db_authorize(void *arg, int action, const char *a1, const char *a2, const char *db,
                     const char *trigger)
 {
     vk_dbh *h = arg;
     VK_UNUSED(db);
+    if (h->on_loop) /* nothing is prepared there; the schema has changed, and a worker reads it */
+        return SQLITE_DENY;
+    h->schema_touched |= touches_schema(action, a1);
     if (h->opening)
         return SQLITE_OK;
     switch (action) {

@@ -1,5 +1,5 @@
 /* The databases of the builds that are in use: how they come, are kept in order, and go. */
-#include "services/database/embedded/db.h"
+#include "services/database/embedded/inline.h"
 
 #include "core/clock.h"
 #include "core/disk.h"
@@ -314,16 +314,19 @@ static void expire(vk_dbt *t, vk_stream *s)
     }
 }
 
-/* Under mu: a connection that nobody has used for long, out of the idle list. */
+/* Under mu: a connection that nobody has used for long, or that must not be used again, out of its list. */
 static vk_dbh *idle_handle(vk_dbt *t, int64_t now)
 {
+    bool all = t->closed || t->paused || vk_db.stopping;
+    vk_dbh *h = atomic_load(&t->warm); /* a loop may take it meanwhile, but closes nothing */
+    if (h && (all || now - h->idle_since >= VK_DB_IDLE_MS) && (h = vk_db_take_warm(t)))
+        return h;
     if (vk_list_empty(&t->idle))
         return NULL;
-    vk_dbh *h = VK_CONTAINER(t->idle.next, vk_dbh, node);
-    if (!t->closed && !t->paused && !vk_db.stopping && now - h->idle_since < VK_DB_IDLE_MS)
+    h = VK_CONTAINER(t->idle.next, vk_dbh, node);
+    if (!all && !h->dirty && now - h->idle_since < VK_DB_IDLE_MS)
         return NULL;
-    vk_list_remove(&h->node);
-    t->n_idle--;
+    vk_db_take_idle(h);
     return h;
 }
 
@@ -374,7 +377,7 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
 static bool has_work(const vk_dbt *t)
 {
     return t->closed || !vk_list_empty(&t->streams) || !vk_list_empty(&t->light) ||
-           !vk_list_empty(&t->idle) || !vk_list_empty(&t->waiting_turn) ||
+           !vk_list_empty(&t->idle) || atomic_load(&t->warm) || !vk_list_empty(&t->waiting_turn) ||
            !vk_list_empty(&t->waiting_stream) || !vk_list_empty(&t->waiting_sync);
 }
 
@@ -495,6 +498,9 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     vk_map_init(&vk_db.tenants);
     vk_list_init(&vk_db.ready);
     vk_list_init(&vk_db.ready_slow);
+    vk_list_init(&vk_db.lru[0]);
+    vk_list_init(&vk_db.lru[1]);
+    vk_inline_start();
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_mutex_init(&vk_db.mu, NULL);
