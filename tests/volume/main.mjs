@@ -1,7 +1,7 @@
 // What grows with what is asked: each part says how much memory it may take, and measures it while it runs.
 import { check, finish, note } from '../lib/tap.mjs'
 import { Daemon, cleanUp, portBase } from '../lib/daemon.mjs'
-import { transactions } from './transactions.mjs'
+import { greedy, transactions } from './transactions.mjs'
 import { results } from './results.mjs'
 import { statements } from './statements.mjs'
 import { rows } from './rows.mjs'
@@ -12,7 +12,7 @@ const front = () => daemon.children().find((c) => c.role === 'front')?.pid
 try {
   await daemon.start()
   const pid = front()
-  for (const part of [statements, results, rows, transactions])
+  for (const part of [statements, results, rows, greedy, transactions])
     await check(`the part "${part.name}" ran to its end`, () => part(daemon, pid))
   await check('front is the process that it was', () => front() === pid || daemon.log.slice(-3000))
   await check('the daemon ends cleanly', async () => {

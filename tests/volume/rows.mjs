@@ -28,7 +28,7 @@ const TABLE = 'CREATE TABLE customer(id INTEGER PRIMARY KEY, name TEXT NOT NULL)
 async function commands(daemon, pid, how, args, input) {
   const build = await daemon.createBuild(how.replace(' ', '-'))
   const begun = Date.now()
-  const r = await bounded(pid, 160, () => daemon.cli(['db', ...args(build.id)], { input, timeout: 120000 }))
+  const r = await bounded(pid, 64, () => daemon.cli(['db', ...args(build.id)], { input, timeout: 120000 }))
   await check(`${ROWS} rows by ${how}, ${((Date.now() - begun) / 1000).toFixed(0)} s (${r.said})`, async () => {
     assertSame(r.value.code, 0, r.value.stderr.slice(-500))
     await right(daemon, build.env.TURSO_AUTH_TOKEN)
@@ -40,7 +40,7 @@ export async function rows(daemon, pid) {
   const db = await client(build.env)
   await db.execute(TABLE)
   const begun = Date.now()
-  const r = await bounded(pid, 96, async () => {
+  const r = await bounded(pid, 48, async () => {
     for (let at = 1; at <= ROWS; at += 2500)
       await db.batch(Array.from({ length: 2500 }, (_, i) => ({ sql: 'INSERT INTO customer VALUES (?, ?)', args: [at + i, name(at + i)] })), 'write')
   })
