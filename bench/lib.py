@@ -6,11 +6,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
+from ports import port_base  # noqa: E402, F401
+
 BIN = os.environ.get("VALETKEY_BIN", os.path.join(ROOT, "build", "valetkey"))
 TICK = os.sysconf("SC_CLK_TCK")
 

@@ -45,9 +45,34 @@ static vk_dbh *victim(void)
     return NULL;
 }
 
+static uint32_t spare(void)
+{
+    return vk_db.handles_max / VK_DB_HANDLES_SPARE;
+}
+
+void vk_db_keep_handle(vk_dbh *h)
+{
+    if (!h->kept)
+        atomic_fetch_add_explicit(&vk_db.kept, 1, memory_order_relaxed);
+    h->kept = true;
+}
+
+static void let_go(vk_dbh *h)
+{
+    if (h->kept)
+        atomic_fetch_sub_explicit(&vk_db.kept, 1, memory_order_relaxed);
+    h->kept = false;
+}
+
+bool vk_db_keeps_enough(void)
+{
+    return atomic_load_explicit(&vk_db.kept, memory_order_relaxed) >= vk_db.handles_max - spare();
+}
+
 void vk_db_close_handle(vk_dbh *h)
 {
     vk_dbt *t = h->t;
+    let_go(h);
     pthread_mutex_lock(&vk_db.mu);
     vk_list_remove(&h->open_node); /* from here on nobody interrupts it */
     pthread_mutex_unlock(&vk_db.mu);
@@ -125,6 +150,8 @@ vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, con
 {
     vk_dbh *h, *other = NULL;
     pthread_mutex_lock(&vk_db.mu);
+    /* Builds that have many connections leave some to those that have none. */
+    uint32_t most = vk_db.handles_max - (t->handles < VK_DB_RUNNING ? 0 : spare());
     h = vk_db_take_warm(t); /* so that what it learns is of use to loops */
     if (!h && !vk_list_empty(&t->idle)) {
         h = VK_CONTAINER(t->idle.prev, vk_dbh, node); /* the one used last */
@@ -134,12 +161,12 @@ vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, con
             vk_db_take_idle(h);
     }
     if (!h) {
-        if (vk_db.handles >= vk_db.handles_max)
+        if (vk_db.handles >= most)
             other = victim();
         t->handles++;
         vk_db.handles++;
     }
-    bool room = h || ((other || vk_db.handles <= vk_db.handles_max) && t->handles <= VK_DB_BUILD_HANDLES);
+    bool room = h || ((other || vk_db.handles <= most) && t->handles <= VK_DB_BUILD_HANDLES);
     pthread_mutex_unlock(&vk_db.mu);
     if (other)
         vk_db_close_handle(other);
@@ -203,6 +230,7 @@ void vk_db_put_handle(vk_dbh *h)
     bool again = vk_dbh_reset(h);
     if (h->has_turn)
         vk_db_settle_turn(h);
+    let_go(h);
     pthread_mutex_lock(&vk_db.mu);
     bool kept = again && of_use(t) && (warm(h) || idle(h));
     pthread_mutex_unlock(&vk_db.mu);

@@ -33,11 +33,12 @@ enum {
     VK_DB_TURN_MAX_MS = 5000, /* a transaction may hold the turn while others wait; then it is rolled back */
     VK_DB_TURN_WAIT_MS =
         30000, /* for the turn (those in front of it may each use theirs up), then SQLITE_BUSY */
-    VK_DB_LOCK_TRIES = 5000,      /* looks at a lock of the file that is no writer's, about 1 ms apart */
-    VK_DB_STATEMENT_MS = 30000,   /* one request's SQL, then it is interrupted */
-    VK_DB_IDLE_MAX = 4,           /* idle connections kept for one build */
-    VK_DB_IDLE_MS = 30000,        /* and for how long */
-    VK_DB_HANDLES_MAX = 1024,     /* connections in all; less when the process may open fewer files */
+    VK_DB_LOCK_TRIES = 5000,    /* looks at a lock of the file that is no writer's, about 1 ms apart */
+    VK_DB_STATEMENT_MS = 30000, /* one request's SQL, then it is interrupted */
+    VK_DB_IDLE_MAX = 4,         /* idle connections kept for one build */
+    VK_DB_IDLE_MS = 30000,      /* and for how long */
+    VK_DB_HANDLES_MAX = 1024,   /* connections in all; less when the process may open fewer files */
+    VK_DB_HANDLES_SPARE = 4, /* a quarter of them: only for requests that end, and the first few of a build */
     VK_DB_VALUE_MAX = 16 << 20,   /* bytes of one value */
     VK_DB_CACHE = 32,             /* prepared statements a connection keeps */
     VK_DB_CACHE_TEXT = 4096,      /* longer SQL is not kept */
@@ -50,6 +51,7 @@ enum {
     VK_DB_HEAP_LEAST = 4 << 20, /* what any request gets, so that short ones go on beside greedy ones */
     VK_DB_ANSWERS_MAX =
         32 << 20, /* bytes of a build's large answers that clients have not taken yet; then 429 */
+    VK_DB_ANSWERS_ALL = 512 << 20, /* of all builds; then 429 for those that have any */
     VK_DB_ANSWER_LARGE = 64 << 10,
     VK_DB_QUICK_MAX = 64,      /* threads that run what is not known to be long */
     VK_DB_LONG_SHARE = 32,     /* long statements at once, before builds that had one lately have to wait */
@@ -109,6 +111,7 @@ typedef struct vk_dbh {
     int64_t turn_since_ms;         /* while it has the turn; written under mu */
     int64_t deadline_ns;           /* monotonic; of the request under way */
     bool has_turn;                 /* owns the build's write turn */
+    bool kept;                     /* its stream keeps it between requests; counted in vk_db.kept */
     bool committing;               /* between SQLite's commit hook and its end */
     bool dirty;                    /* its state is not a fresh one's: not used again */
     bool opening;                  /* our own statements at open */
@@ -336,6 +339,8 @@ struct vk_db {
     _Atomic bool ending;     /* the daemon's time to end is nearly up */
     _Atomic int64_t heap;    /* of all connections */
     _Atomic size_t received; /* of all builds */
+    _Atomic size_t answers;  /* of all builds */
+    _Atomic uint32_t kept;   /* connections that wait for the next request of their stream */
     /* for /metrics: commits and the syncs that made them durable, transactions that were rolled back for
      * others, statements that ran into their time */
     _Atomic uint64_t commits, syncs, takeovers, timeouts;
@@ -383,6 +388,8 @@ void vk_db_pass_turn(vk_dbt *t);
 /* Under mu: the stream whose transaction has held the turn too long while others wait, if it is idle; then it
  * is marked as ours. */
 vk_stream *vk_db_overdue_owner(vk_dbt *t, int64_t now);
+/* The statement opens a transaction, as far as its first word tells. */
+bool vk_takeover_begins(vk_str sql);
 /* Rolls back what such a stream, or an idle WebSocket's, has open; it is told later. Not under mu. */
 void vk_db_take_over(vk_dbt *t, vk_stream *s, bool idle);
 /* SQLite's recursion: what allocates as it goes down is ended when VK_DB_STACK_SPARE is left; what does not
@@ -409,6 +416,11 @@ void vk_db_keep_counts(vk_stream *s);
 void vk_db_bring_counts(vk_stream *s);
 /* The two of them that SQLite does not let anybody set. An SQLite result code. */
 int vk_db_count_functions(vk_dbh *h);
+/* The request has ended and its stream keeps the connection. */
+void vk_db_keep_handle(vk_dbh *h);
+/* As many connections are kept as may be: no further transaction is begun, so that requests which are done
+ * when they are answered find a connection. */
+bool vk_db_keeps_enough(void);
 
 /* ---- job.c */
 /* Does what can be done now. True: the job is answered and gone. False: it is set aside. */
@@ -477,6 +489,8 @@ void vk_db_resume(vk_dbjob *j, bool abort);
 /* From the loop that awaits the job's answer: nobody wants it any more. It comes soon all the same, and what
  * is open on its stream ends with it; statements that have ended stay as they are. */
 void vk_db_abandon(vk_dbjob *j);
+/* More of the build's answers than may be are not taken yet; *why_r says so. */
+bool vk_db_answers_wait(const vk_dbt *t, const char **why_r);
 /* Memory for a request of `n` bytes; false: there is too much already. vk_db_unreserve gives it back. From
  * any thread that holds the build. */
 VK_MUSTCHECK bool vk_db_reserve(vk_dbt *t, size_t n);

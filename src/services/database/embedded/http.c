@@ -87,20 +87,23 @@ static void taken(void *arg)
 {
     struct pipeline *p = arg;
     atomic_fetch_sub(&p->job.t->answers, p->large);
+    atomic_fetch_sub(&vk_db.answers, p->large);
 }
 
+/* On the worker's thread: the build's next request must see it, however long the loop takes to hear of this
+ * one. */
 static void count_answer(struct pipeline *p)
 {
     if (p->ex->out.n < VK_DB_ANSWER_LARGE || vk_arena_cleanup(p->ex->arena, taken, p) != VK_OK)
         return;
     p->large = p->ex->out.n;
     atomic_fetch_add(&p->job.t->answers, p->large);
+    atomic_fetch_add(&vk_db.answers, p->large);
 }
 
 static void respond(vk_exchange *ex)
 {
     struct pipeline *p = ex->ctx;
-    count_answer(p);
     if (p->job.status == 429) {
         vk_err e = vk_header_add(ex, "Retry-After", VK_STR("1"));
         VK_UNUSED(e); /* a hint; the answer is right without it */
@@ -116,7 +119,9 @@ static void pipeline_unwanted(vk_exchange *ex)
 
 static void pipeline_answered(vk_dbjob *j)
 {
-    vk_exchange_post(VK_CONTAINER(j, struct pipeline, job)->ex, respond);
+    struct pipeline *p = VK_CONTAINER(j, struct pipeline, job);
+    count_answer(p);
+    vk_exchange_post(p->ex, respond);
 }
 
 void vk_db_pipeline(vk_exchange *ex)

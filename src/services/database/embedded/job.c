@@ -297,6 +297,8 @@ static bool finish(vk_dbjob *j)
         vk_db_keep_counts(s);
     if (s == &j->local)
         vk_stream_free_texts(s);
+    if (keep)
+        vk_db_keep_handle(s->h);
     return vk_sync_finish(j, s->h, !keep);
 }
 
@@ -392,6 +394,27 @@ void vk_db_heap_taken(vk_dbh *h, int64_t taken)
     atomic_fetch_add(&vk_db.heap, taken);
 }
 
+/* The request leaves a transaction open, as far as can be seen before it runs. */
+static bool opens(const vk_dbjob *j)
+{
+    bool begins = false;
+    for (size_t i = 0; i < j->p.n && !begins && !j->p.closes; i++) {
+        const vk_hrana_request *q = &j->p.requests[i];
+        begins = vk_takeover_begins(q->stmt.sql);
+        for (uint32_t k = 0; k < q->n_steps && !begins; k++)
+            begins = vk_takeover_begins(q->steps[k].stmt.sql);
+    }
+    return begins;
+}
+
+static vk_err connection(vk_dbjob *j, struct vk_worker_slot *w, const char **why_r)
+{
+    *why_r = "Too many transactions are open in all databases; try again";
+    if (vk_db_keeps_enough() && opens(j))
+        return VK_E_BUSY;
+    return vk_db_get_handle(j->t, w, &j->stream->h, why_r);
+}
+
 static vk_outcome run(vk_run *r)
 {
     vk_dbh *h = r->h;
@@ -410,6 +433,11 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
         vk_db_refuse_job(j);
         return true;
     }
+    /* Others of the build may have made large answers while it waited in the queue. */
+    if (!j->stream && !j->attached && vk_db_answers_wait(j->t, &why)) {
+        answer_kind(j, VK_E_BUSY, why);
+        return true;
+    }
     if (!j->parsed && !parse(j))
         return true;
     if (j->stream && !j->attached)
@@ -425,7 +453,7 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
         bool fresh = !s->h;
         again = false;
         if (fresh)
-            e = vk_db_get_handle(j->t, w, &s->h, &why);
+            e = connection(j, w, &why);
         if (fresh && e == VK_OK)
             vk_db_bring_counts(s);
         if (e != VK_OK && atomic_load(&j->t->closed)) {

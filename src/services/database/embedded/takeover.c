@@ -111,6 +111,12 @@ static verb verb_of(vk_str sql)
     return vk_str_ieq(next, VK_STR("TO")) ? OTHER : ROLLS_BACK;
 }
 
+bool vk_takeover_begins(vk_str sql)
+{
+    vk_str rest = sql;
+    return verb_of(sql) == BEGINS || vk_str_ieq(word(&rest), VK_STR("SAVEPOINT"));
+}
+
 static vk_outcome tell(vk_run *r)
 {
     if (r->j->stream->lost_idle)

@@ -114,6 +114,14 @@ bool vk_db_reserve(vk_dbt *t, size_t n)
     return room;
 }
 
+bool vk_db_answers_wait(const vk_dbt *t, const char **why_r)
+{
+    size_t own = atomic_load_explicit(&t->answers, memory_order_relaxed);
+    *why_r = "Too much of what this build has asked for is not taken yet; read the answers, then try again";
+    return own > VK_DB_ANSWERS_MAX ||
+           (own && atomic_load_explicit(&vk_db.answers, memory_order_relaxed) > VK_DB_ANSWERS_ALL);
+}
+
 vk_dbt *vk_db_hold(const char *build)
 {
     pthread_mutex_lock(&vk_db.mu);
@@ -183,10 +191,8 @@ vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r)
         *why_r = "The disk refused to store what was written; the build's database takes no request until "
                  "the daemon is "
                  "started again";
-    } else if (atomic_load_explicit(&t->answers, memory_order_relaxed) > VK_DB_ANSWERS_MAX) {
+    } else if (vk_db_answers_wait(t, why_r)) {
         e = VK_E_BUSY;
-        *why_r =
-            "Too much of what this build has asked for is not taken yet; read the answers, then try again";
     } else if (t->n_jobs >= VK_DB_JOBS_MAX || t->n_bytes > VK_DB_JOBS_BYTES) {
         e = VK_E_BUSY;
         *why_r = "Too many requests of this build are waiting; try again";
