@@ -102,7 +102,7 @@ static vk_err verify(unsigned build, uint64_t generation, vk_str service, char k
     vk_tenant *t;
     const char *why = NULL;
     make_hash(hash, build, generation, 0);
-    vk_err e = vk_registry_verify(&registry, &fake.base, hash, service, kind, now, &t, &why);
+    vk_err e = vk_registry_verify(&registry, &fake.base, hash, service, kind, now, NULL, &t, &why);
     assert_non_null(why);
     if (e == VK_OK) {
         assert_int_equal(t->id[1], '0' + (int)build);
@@ -149,7 +149,8 @@ static void forgetting(void **state)
     const char *why;
     make_hash(hash, 0, 1, 0);
     assert_int_equal(
-        vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, &held, &why), VK_OK);
+        vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, NULL, &held, &why),
+        VK_OK);
     vk_registry_forget(&registry, VK_STR("b0"), false, NULL); /* something changed: read again, same tenant */
     assert_int_equal(ask(0, 1), VK_OK);
     assert_int_equal(fake.finds, 2);
@@ -223,7 +224,8 @@ static void a_full_cache_starts_over(void **state)
     for (unsigned i = 0; i < VK_REGISTRY_MAX + 10; i++) {
         make_hash(hash, 0, 1, i);
         assert_int_equal(
-            vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, &t, &why), VK_OK);
+            vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, NULL, &t, &why),
+            VK_OK);
         assert_false(t->closed);
         vk_tenant_unref(&registry, t);
         assert_true(registry.valets.n <= VK_REGISTRY_MAX);
@@ -253,7 +255,8 @@ static void *asker(void *arg)
         vk_tenant *t;
         const char *why;
         make_hash(hash, build, generation, 0);
-        vk_err e = vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, &t, &why);
+        vk_err e =
+            vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, NULL, &t, &why);
         if (e != VK_OK)
             continue;
         if (generation <= dead || t->generation != generation)
