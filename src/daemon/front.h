@@ -54,6 +54,8 @@ typedef struct vk_front {
     vk_str names[VK_SERVICES_MAX + 1][VK_FRONT_NAMES]; /* by listener; the console's are at [n_services] */
     vk_gate gates[VK_SERVICES_MAX + 1];                /* likewise */
     size_t next_loop;                                  /* for the next accepted connection */
+    vk_job trim;                                       /* malloc_trim, on the lane; one at a time */
+    _Atomic bool trimming;
     vk_role_link link;
     vk_front_peer peers[VK_ROLES];
     bool up, stopping;
@@ -67,6 +69,8 @@ typedef struct vk_front {
 /* front_listen.c: the servers of every loop, on the supervisor's listeners. */
 VK_MUSTCHECK vk_err vk_front_listen(vk_front *f);
 /* Closes every server of every loop; `done` on loop 0 when the last connection has gone. */
+/* Now and then: after a crowd has gone, its memory goes back to the system. */
+void vk_front_tidy(vk_front *f);
 void vk_front_close(vk_front *f, void (*done)(vk_front *f));
 
 /* front_peers.c: connections to the other roles. */

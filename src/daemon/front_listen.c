@@ -2,6 +2,7 @@
 
 #include "admin/admin.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -97,6 +98,26 @@ static vk_err make_gates(vk_front *f)
                                             : most) != VK_OK)
             return VK_E_NOMEM;
     return VK_OK;
+}
+
+/* What a crowd of connections leaves behind lies between what is in use, where free() does not give it back.
+ */
+static void trim(vk_job *j)
+{
+    malloc_trim(0);
+    atomic_store(&VK_CONTAINER(j, vk_front, trim)->trimming, false);
+}
+
+void vk_front_tidy(vk_front *f)
+{
+    bool emptied = false;
+    for (size_t i = 0; f->up && !f->stopping && i <= f->n_services; i++)
+        emptied |= vk_gate_emptied(&f->gates[i]);
+    if (!emptied || atomic_exchange(&f->trimming, true))
+        return;
+    f->trim.run = trim;
+    if (vk_lane_add(f->rt.meta, &f->trim) != VK_OK)
+        atomic_store(&f->trimming, false);
 }
 
 /* ---- servers */

@@ -97,7 +97,8 @@ vk_err vk_gate_enter(vk_gate *g, const struct sockaddr_storage *from, vk_peer **
             g->n_kept--;
         }
         p->conns++;
-        atomic_fetch_add_explicit(&g->n, 1, memory_order_relaxed);
+        size_t n = atomic_fetch_add_explicit(&g->n, 1, memory_order_relaxed) + 1;
+        g->most = n > g->most ? n : g->most;
         *out_r = p;
     }
     pthread_mutex_unlock(&g->mu);
@@ -126,6 +127,17 @@ void vk_gate_leave(vk_gate *g, vk_peer *p)
 bool vk_gate_full(const vk_gate *g)
 {
     return atomic_load_explicit(&g->n, memory_order_relaxed) > g->max;
+}
+
+bool vk_gate_emptied(vk_gate *g)
+{
+    pthread_mutex_lock(&g->mu);
+    size_t n = atomic_load_explicit(&g->n, memory_order_relaxed);
+    bool so = g->most >= VK_GATE_MANY && n < g->most / 4;
+    if (so)
+        g->most = n;
+    pthread_mutex_unlock(&g->mu);
+    return so;
 }
 
 int64_t vk_gate_bad_key(const vk_gate *g, vk_peer *p)

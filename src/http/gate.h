@@ -14,6 +14,7 @@
 
 enum {
     VK_GATE_KEPT = 4096,      /* addresses without a connection whose refused keys are remembered */
+    VK_GATE_MANY = 1000,      /* connections whose memory is worth giving back to the system */
     VK_BAD_KEY_WAIT_MS = 1000 /* before the answer to a key too many is sent */
 };
 
@@ -33,6 +34,7 @@ typedef struct vk_gate {
     vk_list kept; /* oldest first */
     size_t n_kept;
     _Atomic size_t n; /* connections */
+    size_t most;      /* of them since the last vk_gate_emptied that said so; under mu */
     size_t max, address_max;
     vk_rate bad;
     int64_t bad_rate;
@@ -46,6 +48,8 @@ VK_MUSTCHECK vk_err vk_gate_enter(vk_gate *g, const struct sockaddr_storage *fro
 void vk_gate_leave(vk_gate *g, vk_peer *p);
 /* More connections than there is room for. */
 bool vk_gate_full(const vk_gate *g);
+/* There were many connections, and most have gone: says so once. */
+bool vk_gate_emptied(vk_gate *g);
 /* A key of that peer was refused. 0: say so. Else there were too many, for so many milliseconds. */
 int64_t vk_gate_bad_key(const vk_gate *g, vk_peer *p);
 

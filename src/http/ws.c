@@ -37,6 +37,7 @@ struct vk_ws {
     vk_ws_decoder in;
     vk_buf message;
     vk_list out;
+    size_t room;         /* bytes of `message` that handler->room was told */
     size_t queued, sent; /* bytes in `out`; of its first piece */
     size_t lingered;
     vk_timer timer;
@@ -80,6 +81,13 @@ static void drop_all(vk_ws *ws)
     ws->sent = 0;
 }
 
+static void give_room_back(vk_ws *ws)
+{
+    if (ws->room > VK_WS_FIRST_MAX && ws->handler->room)
+        ws->handler->room(ws, 0);
+    ws->room = VK_WS_FIRST_MAX;
+}
+
 /* Not from within a call of the handler. The handler may release *ws at once: it is gone then, except in
  * advance(). */
 static void over(vk_ws *ws)
@@ -90,6 +98,8 @@ static void over(vk_ws *ws)
     vk_timer_clear(ws->conn->io.loop, &ws->timer);
     vk_conn_shut(ws->conn);
     drop_all(ws);
+    vk_buf_free_secret(&ws->message);
+    give_room_back(ws);
     ws->handler->closed(ws);
 }
 
@@ -289,6 +299,19 @@ static void peer_closes(vk_ws *ws, vk_str reason)
     begin_close(ws, ws->in.code == VK_WS_NO_CODE ? VK_WS_NORMAL : ws->in.code, VK_STR_NONE);
 }
 
+/* Asked for in doublings, as the buffer grows. */
+static bool take_room(vk_ws *ws, size_t n)
+{
+    if (n <= ws->room)
+        return true;
+    size_t next = 2 * ws->room < ws->in.max ? 2 * ws->room : ws->in.max;
+    next = next < n ? n : next;
+    if (ws->handler->room && !ws->handler->room(ws, next))
+        return false;
+    ws->room = next;
+    return true;
+}
+
 static void deliver(vk_ws *ws)
 {
     if (ws->in.text && !vk_ws_utf8(vk_buf_view(&ws->message))) {
@@ -299,6 +322,7 @@ static void deliver(vk_ws *ws)
     vk_buf_free_secret(&ws->message); /* it may have held a credential */
     vk_buf_init(&ws->message, VK_WS_MESSAGE_MAX);
     ws->message.secret = true;
+    give_room_back(ws);
 }
 
 static void on_event(vk_ws *ws, vk_ws_event e, vk_str data)
@@ -307,6 +331,10 @@ static void on_event(vk_ws *ws, vk_ws_event e, vk_str data)
     case VK_WS_PART:
         if (!ws->in.text && ws->handler->no_binary) {
             begin_close(ws, VK_WS_UNSUPPORTED, vk_str_z(ws->handler->no_binary));
+            return;
+        }
+        if (!take_room(ws, ws->message.n + data.n)) {
+            begin_close(ws, VK_WS_AGAIN, VK_STR("Too much is being sent at once; try again"));
             return;
         }
         vk_buf_str(&ws->message, data);
@@ -550,7 +578,7 @@ vk_err vk_ws_accept(vk_exchange *ex, vk_str protocol, const vk_ws_handler *h, vo
     ws->conn = c;
     ws->handler = h;
     ws->ctx = ctx;
-    ws->in.max = VK_WS_FIRST_MAX;
+    ws->in.max = ws->room = VK_WS_FIRST_MAX;
     ws->heard_ms = vk_loop_now(ex->loop);
     vk_buf_init(&ws->message, VK_WS_MESSAGE_MAX);
     ws->message.secret = true;

@@ -30,6 +30,9 @@ typedef struct vk_ws_handler {
     void (*message)(vk_ws *ws, vk_buf *m, bool text);
     /* The connection is over. */
     void (*closed)(vk_ws *ws);
+    /* A message that is not complete is about to take `n` bytes, more than VK_WS_FIRST_MAX; 0: it takes none
+     * any more. False: there is no room for it, and the connection closes. May be NULL. */
+    bool (*room)(vk_ws *ws, size_t n);
     /* The queue was full (vk_ws_full) and is not any more. May be NULL. */
     void (*drained)(vk_ws *ws);
     const char *no_binary; /* reason of the close (1003) when a binary message begins; NULL: they are taken */

@@ -46,6 +46,7 @@ enum {
     VK_DB_HEAP_LEAST = 4 << 20, /* what any request gets, so that short ones go on beside greedy ones */
     VK_DB_ANSWERS_MAX =
         32 << 20, /* bytes of a build's large answers that clients have not taken yet; then 429 */
+    VK_DB_ANSWERS_MOST = 128 << 20, /* the same, for requests that waited while others were answered */
     VK_DB_ANSWER_LARGE = 64 << 10,
     VK_DB_QUICK_MAX = 64,      /* threads that run what is not known to be long */
     VK_DB_LONG_SHARE = 32,     /* long statements at once, before builds that had one lately have to wait */

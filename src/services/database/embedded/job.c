@@ -301,6 +301,12 @@ static bool parse(vk_dbjob *j)
 {
     vk_str why;
     size_t before = vk_arena_used(j->a);
+    if (atomic_load_explicit(&j->t->answers, memory_order_relaxed) > VK_DB_ANSWERS_MOST) {
+        answer_kind(j, VK_E_BUSY,
+                    "Too much of what this build has asked for is not taken yet; read the answers, then try "
+                    "again");
+        return false;
+    }
     vk_err e = j->mode == VK_DB_CURSOR ? vk_hrana_parse_cursor(j->a, j->body, &j->p, &why)
                                        : vk_hrana_parse(j->a, j->body, &j->p, &why);
     size_t tree = vk_arena_used(j->a) - before;

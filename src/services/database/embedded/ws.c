@@ -235,6 +235,20 @@ static void on_message(vk_ws *ws, vk_buf *m, bool text)
     flow(k);
 }
 
+/* As for the bodies of other requests: what is being sent counts, for all sockets of a build. */
+static bool on_room(vk_ws *ws, size_t n)
+{
+    vk_socket *k = vk_ws_ctx(ws);
+    if (!k->t)
+        return n == 0;
+    if (n > k->coming && !vk_db_reserve(k->t, n - k->coming))
+        return false;
+    if (n < k->coming)
+        vk_db_unreserve(k->t, k->coming - n);
+    k->coming = n;
+    return true;
+}
+
 static void on_drained(vk_ws *ws)
 {
     vk_socket_go_on(vk_ws_ctx(ws));
@@ -243,6 +257,7 @@ static void on_drained(vk_ws *ws)
 static const vk_ws_handler handler = {
     .message = on_message,
     .closed = on_closed,
+    .room = on_room,
     .drained = on_drained,
     .no_binary = "Received a binary WebSocket message, which is not supported in this encoding",
 };

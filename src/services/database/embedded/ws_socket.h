@@ -41,6 +41,7 @@ typedef struct vk_socket {
     uint32_t waiting; /* requests that are not answered */
     size_t waiting_bytes;
     size_t counted;   /* of t->socket_bytes, ours */
+    size_t coming;    /* reserved for a message that is not complete */
     uint32_t working; /* jobs and messages that other threads have */
     bool parsing;
     bool throttled; /* its key or its build asks too often: not read from until the next look at the key */
