@@ -14,6 +14,7 @@ static const vk_route routes[] = {
     {"GET", "/api/v1/builds/{}", 0, VK_AUTH_TOKEN, vk_admin_build_show},
     {"DELETE", "/api/v1/builds/{}", 0, VK_AUTH_TOKEN, vk_admin_build_delete},
     {"PUT", "/api/v1/builds/{}/origins", 16 * 1024, VK_AUTH_TOKEN, vk_admin_build_origins},
+    {"POST", "/api/v1/builds/{}/origins/check", 0, VK_AUTH_TOKEN, vk_admin_origins_check},
     {"POST", "/api/v1/builds/{}/revoke", 0, VK_AUTH_TOKEN, vk_admin_build_revoke},
     {"GET", "/api/v1/builds/{}/env", 0, VK_AUTH_TOKEN, vk_admin_build_env},
     {"GET", "/api/v1/builds/{}/services/{}/export", 0, VK_AUTH_TOKEN, vk_admin_export},

@@ -6,6 +6,7 @@
 #define VK_DAEMON_CONFIG_H
 
 #include "core/log.h"
+#include "courier/address.h"
 #include "valetkey/service.h"
 
 enum {
@@ -24,6 +25,7 @@ typedef struct vk_config {
     int64_t ttl_ms;
     int loops;
     vk_level log_level;
+    vk_egress egress; /* what courier may speak to besides public addresses; own ports are filled in later */
     vk_log_format log_format;
     bool log_requests;
     vk_limits limits;

@@ -194,6 +194,7 @@ static int serve_quietly(const vk_child *c, const vk_handler *handler, void *ctx
     if (vk_loop_new(&q.loop) != VK_OK)
         vk_role_fail(c, "The kernel gives no event loop: too many open files or too little memory.");
     vk_server_init(&q.server, q.loop, handler, ctx);
+    q.server.takes_fds = c->role == VK_COURIER;
     q.link = (vk_role_link){.arg = &q, .peer = front_came, .stop = told_to_stop};
     if (vk_role_listen(&q.link, q.loop, c) != VK_OK)
         vk_role_fail(c, "The connection to the supervisor cannot be watched.");
@@ -222,6 +223,17 @@ static int keeper_main(const vk_child *c)
     return code;
 }
 
+static int courier_main(const vk_child *c)
+{
+    struct vk_courier *courier;
+    vk_egress egress = c->daemon->config->egress;
+    egress.own_port = (uint16_t)c->daemon->config->port_base;
+    egress.own_ports = VK_PORTS;
+    if (vk_courier_new(&egress, &courier) != VK_OK)
+        vk_role_fail(c, "There is not enough memory to start.");
+    return serve_quietly(c, &vk_courier_handler, courier);
+}
+
 int vk_child_main(const vk_child *c)
 {
     enter(c);
@@ -232,6 +244,6 @@ int vk_child_main(const vk_child *c)
     case VK_KEEPER:
         return keeper_main(c);
     default:
-        return serve_quietly(c, &vk_courier_handler, NULL);
+        return courier_main(c);
     }
 }

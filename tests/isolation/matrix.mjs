@@ -44,6 +44,7 @@ export const admin = [
   { name: 'show', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}` }) },
   { name: 'environment', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/env` }) },
   { name: 'set origins', who: 'admin', make: (ctx) => ({ method: 'PUT', path: `/api/v1/builds/${ctx.own.id}/origins`, body: { origins: ['https://app.example.org'] } }) },
+  { name: 'check origins', who: 'admin', make: (ctx) => ({ method: 'POST', path: `/api/v1/builds/${ctx.own.id}/origins/check` }) },
   { name: 'download', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/database/export` }) },
   { name: 'schema record', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/database/ddl` }) },
   { name: 'take a snapshot', who: 'admin', make: (ctx) => ({ method: 'POST', path: `/api/v1/builds/${ctx.own.id}/services/database/snapshots`, body: { name: 'matrix' } }) },
