@@ -332,21 +332,35 @@ static void heads_have_a_deadline(void **state)
 /* The least that must come between two looks. */
 enum { PACE = 256 * 30 };
 
+/* The server has read so many bytes more than `before`. */
+static void wait_received(uint64_t before, uint64_t n)
+{
+    int64_t until = vk_clock_mono_ms() + WAIT_MS;
+    while (server.traffic.received < before + n && vk_clock_mono_ms() < until)
+        usleep(1000);
+    assert_int_equal(server.traffic.received, before + n);
+}
+
 static void bodies_must_move(void **state)
 {
     VK_UNUSED(state);
     static char part[PACE];
     int before = served;
     struct client *c = dial(), *slow = dial(), *refused = dial();
+    uint64_t had = server.traffic.received;
     assert_int_equal(USUAL(SLOW_TIME) / 1000 * USUAL(SLOW_RATE), PACE);
     memset(part, 's', sizeof part);
-    say(c, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
-    say(slow, "POST /len HTTP/1.1\r\nHost: a\r\nContent-Length: 23040\r\n\r\n");
+    static const char head_c[] = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n",
+                      head_slow[] = "POST /len HTTP/1.1\r\nHost: a\r\nContent-Length: 23040\r\n\r\n";
+    say(c, head_c);
+    say(slow, head_slow);
+    wait_received(had, sizeof head_c + sizeof head_slow - 2); /* the time of both runs */
     for (int i = 0; i < 3; i++) { /* slow, but it keeps the pace; the other one is a byte short of it */
+        had = server.traffic.received;
         say_n(slow, part, PACE);
         if (i == 0)
             say_n(c, part, PACE - 1);
-        usleep(20000);
+        wait_received(had, i == 0 ? 2 * PACE - 1 : PACE);
         if (i < 2)
             leap(USUAL(SLOW_TIME));
     }
@@ -358,8 +372,10 @@ static void bodies_must_move(void **state)
     expect_end(c);
     assert_int_equal(served, before + 1);
     /* Refused in front of its body: that is not waited for. */
-    say(refused, "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx");
-    usleep(20000);
+    static const char head_refused[] = "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx";
+    had = server.traffic.received;
+    say(refused, head_refused);
+    wait_received(had, sizeof head_refused - 1);
     leap(VK_LINGER_MS);
     expect(refused, 401, "no");
     expect_end(refused);
@@ -368,12 +384,13 @@ static void bodies_must_move(void **state)
     hang_up(refused);
 }
 
+/* As many, or what comes before the end. */
 static size_t hear_bytes(struct client *c, size_t most)
 {
     static char room[1 << 16];
     size_t got = 0;
     struct pollfd p = {.fd = c->fd, .events = POLLIN};
-    while (got < most && poll(&p, 1, 0) == 1) {
+    while (got < most && poll(&p, 1, WAIT_MS) == 1) {
         ssize_t n = recv(c->fd, room, most - got < sizeof room ? most - got : sizeof room, 0);
         if (n <= 0)
             break;
@@ -389,24 +406,22 @@ static void readers_must_move(void **state)
     struct client *c = dial(), *late = dial(), *steady = dial();
     say(c, GET("/numbers"));
     say(steady, GET("/numbers"));
-    say(late, GET("/late")); /* a handler has all the time it wants */
-    usleep(20000);
-    for (int i = 0; i < 5;
-         i++) { /* it takes something each time; what the kernel holds does not count as taken */
+    say(late, GET("/late"));            /* a handler has all the time it wants */
+    size_t got = hear_bytes(steady, 1); /* both answers have begun */
+    struct pollfd begun = {.fd = c->fd, .events = POLLIN};
+    assert_int_equal(poll(&begun, 1, WAIT_MS), 1);
+    usleep(100000);
+    for (int i = 0; i < 5; i++) { /* it takes some each time; what the kernel holds does not count as taken */
+        got += hear_bytes(steady, 400000);
+        usleep(50000);
         leap(USUAL(SLOW_TIME));
-        assert_int_equal(hear_bytes(steady, 300000), 300000);
-        usleep(20000);
     }
     expect(late, 200, "late");
-    wait_for(&stopped, before + 1);
     struct answer a = hear(c);
     assert_true(a.cut && a.body.n < (size_t)PIECES * PIECE);
     forget(&a);
-    size_t got = 1500000, more;
-    while ((more = hear_bytes(steady, 1 << 20)) > 0 || got < (size_t)PIECES * PIECE) {
-        got += more;
-        usleep(1000);
-    }
+    assert_int_equal(got, 1 + 5 * 400000);
+    got += hear_bytes(steady, (size_t)PIECES * PIECE);
     assert_true(got >= (size_t)PIECES * PIECE);
     wait_for(&stopped, before + 2);
     hang_up(c);

@@ -476,6 +476,42 @@ static void large_messages_keep_their_order(void **state)
     comes_to_rest(of("build-a"));
 }
 
+/* Messages that never come to their end take what a build may take, and no more; it comes back with their
+ * sockets.
+ */
+static void unfinished_messages_are_bounded(void **state)
+{
+    enum { PIECE = 1 << 20, PIECES = 17, SOCKETS = VK_DB_RECEIVED_MAX / VK_HRANA_BODY_MAX };
+    VK_UNUSED(state);
+    struct socket *k[SOCKETS], *one_more, *other = open_socket(token_b);
+    char *piece = malloc(PIECE);
+    assert_non_null(piece);
+    memset(piece, ' ', PIECE);
+    for (int i = 0; i < SOCKETS; i++) {
+        k[i] = open_socket(token_a);
+        push(k[i], "\x81\xff\0\0\0\0\x01\xff\0\0\0\0\0\0", 14);
+        for (int p = 0; p < PIECES; p++) /* past half of what a message may have */
+            push(k[i], piece, PIECE);
+    }
+    for (int i = 0; i < 5000 && atomic_load(&of("build-a")->received) < VK_DB_RECEIVED_MAX; i++)
+        usleep(1000);
+    assert_int_equal(atomic_load(&of("build-a")->received), VK_DB_RECEIVED_MAX);
+    one_more = open_socket(token_a);
+    push(one_more, "\x81\xff\0\0\0\0\0\x10\0\0\0\0\0\0", 14);
+    push(one_more, piece, 200000);
+    hears(one_more, "close 1013 Too much is being sent at once; try again");
+    hang_up(one_more);
+    ask_open(other, 1); /* another build has its own room */
+    hears_with(other, ok);
+    hang_up(other);
+    for (int i = 0; i < SOCKETS; i++)
+        hang_up(k[i]);
+    free(piece);
+    comes_to_rest(of("build-a"));
+    assert_int_equal(atomic_load(&of("build-a")->received), 0);
+    assert_int_equal(atomic_load(&vk_db.received), 0);
+}
+
 /* More requests than may wait: reading stops, nothing is lost. */
 static void many_requests_wait(void **state)
 {
@@ -681,6 +717,7 @@ int main(void)
         cmocka_unit_test(the_turn_is_taken),
         cmocka_unit_test(idle_transactions_end),
         cmocka_unit_test(large_messages_keep_their_order),
+        cmocka_unit_test(unfinished_messages_are_bounded),
         cmocka_unit_test(many_requests_wait),
         cmocka_unit_test(unread_answers_are_bounded),
         cmocka_unit_test(sockets_of_a_build_are_counted),
