@@ -42,6 +42,7 @@ static void init_runtime(vk_front *f)
     memcpy(rt->url_sandbox, d->config->url_sandbox, sizeof rt->url_sandbox);
     memcpy(rt->url_browser, d->config->url_browser, sizeof rt->url_browser);
     rt->default_ttl_ms = d->config->ttl_ms;
+    rt->limits = d->config->limits;
     rt->port_base = d->config->port_base;
     rt->started_ms = vk_clock_wall_ms();
     vk_random(rt->page_key, sizeof rt->page_key);
@@ -97,6 +98,7 @@ static void open_metadata(vk_front *f)
     if (vk_registry_init(&f->rt.registry, tenant_free) != VK_OK ||
         vk_lane_new("vk-meta", VK_META_QUEUE, &f->rt.meta) != VK_OK)
         vk_role_fail(f->child, "There is not enough memory to start.");
+    vk_registry_limit(&f->rt.registry, &f->rt.limits);
 }
 
 static void start_services(vk_front *f)

@@ -61,6 +61,9 @@ void vk_ws_send(vk_ws *ws, vk_str text);
 /* The same, but takes the memory of the buffer over and leaves an empty one; without memory, or once the
  * connection is closing, the buffer stays as it is. */
 void vk_ws_send_buf(vk_ws *ws, vk_buf *text);
+/* The peer's credential was refused. 0: say so. Else too many from its address were, for so many
+ * milliseconds. */
+int64_t vk_ws_bad_key(vk_ws *ws);
 /* Bytes that wait to be sent. */
 size_t vk_ws_queued(const vk_ws *ws);
 /* VK_WS_QUEUE_HIGH was passed, and `drained` not called since. */

@@ -6,10 +6,8 @@ static void refuse(vk_exchange *ex, int status, const char *code, const char *me
     vk_sqlerr e = {code, vk_str_z(message)};
     vk_buf_clear(&ex->out);
     vk_put_error(&ex->out, &e);
-    if (status == 429 || status == 503) {
-        vk_err ignored = vk_header_add(ex, "Retry-After", VK_STR("1"));
-        VK_UNUSED(ignored); /* a hint */
-    }
+    if (status == 429 || status == 503)
+        ex->retry_s = 1;
     vk_respond(ex, status, "application/json");
 }
 
@@ -104,10 +102,8 @@ static void count_answer(struct pipeline *p)
 static void respond(vk_exchange *ex)
 {
     struct pipeline *p = ex->ctx;
-    if (p->job.status == 429) {
-        vk_err e = vk_header_add(ex, "Retry-After", VK_STR("1"));
-        VK_UNUSED(e); /* a hint; the answer is right without it */
-    }
+    if (p->job.status == 429)
+        ex->retry_s = 1;
     vk_respond(ex, p->job.status, p->job.content_type);
 }
 
@@ -237,10 +233,8 @@ static void job_over(vk_task *t)
         vk_buf_clear(&ex->out);
         vk_buf_str(&ex->out, vk_buf_view(&c->out));
         c->ex = NULL;
-        if (c->job.status == 429) {
-            vk_err e = vk_header_add(ex, "Retry-After", VK_STR("1"));
-            VK_UNUSED(e); /* a hint */
-        }
+        if (c->job.status == 429)
+            ex->retry_s = 1;
         vk_respond(ex, c->job.status, c->job.content_type);
         cursor_free(c);
     }

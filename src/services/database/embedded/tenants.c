@@ -515,9 +515,9 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     pthread_cond_init(&vk_db.tick, &clock);
     pthread_condattr_destroy(&clock);
     getrlimit(RLIMIT_NOFILE, &files);
-    /* Three descriptors a connection; a quarter of the process's goes to databases. */
+    /* Three descriptors a connection; a quarter of the process's goes to databases, the others to clients. */
     vk_db.handles_max =
-        files.rlim_cur / 4 < VK_DB_HANDLES_MAX ? (uint32_t)(files.rlim_cur / 4) : VK_DB_HANDLES_MAX;
+        files.rlim_cur / 12 < VK_DB_HANDLES_MAX ? (uint32_t)(files.rlim_cur / 12) : VK_DB_HANDLES_MAX;
     /* Exports that a killed process left behind. */
     vk_err e = vk_disk_remove_dir(rt->data_fd, "tmp");
     if (e == VK_OK)

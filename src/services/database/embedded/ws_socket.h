@@ -46,8 +46,9 @@ typedef struct vk_socket {
     size_t coming;    /* of t->received: a message that is not complete */
     uint32_t working; /* jobs and messages that other threads have */
     bool parsing;
-    bool ending; /* we have closed it: nothing new begins */
-    bool over;   /* the connection has gone */
+    bool throttled; /* its key or its build asks too often: not read from until the next look at the key */
+    bool ending;    /* we have closed it: nothing new begins */
+    bool over;      /* the connection has gone */
 } vk_socket;
 
 /* A message, and the request that it may be; lies in its own arena. */
