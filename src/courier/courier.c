@@ -7,11 +7,13 @@
 #include "net/lane.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 typedef struct vk_courier {
     vk_outbound outbound;
-    bool can_call;
+    pthread_mutex_t mu; /* while libcurl is loaded */
+    bool looked_for, can_call;
     vk_lane *lanes[VK_COURIER_LANES];
     size_t next;
 } vk_courier;
@@ -20,7 +22,7 @@ typedef struct vk_courier {
 typedef struct errand {
     vk_job job; /* first */
     vk_exchange *ex;
-    const vk_outbound *outbound;
+    vk_courier *courier;
     vk_outbound_ask ask;
     vk_outbound_answer answer;
     vk_err e;
@@ -53,10 +55,31 @@ static void answer_call(vk_exchange *ex)
     vk_respond(ex, 200, "application/json");
 }
 
+/* At the first call: nobody else is to wait for it, and most installations never need it. */
+static bool has_curl(vk_courier *c)
+{
+    pthread_mutex_lock(&c->mu);
+    if (!c->looked_for) {
+        c->can_call = vk_curl_load(&c->outbound.curl);
+        if (!c->can_call)
+            vk_log(VK_WARN, "libcurl is not on this machine: hosts of others cannot be asked");
+    }
+    c->looked_for = true;
+    bool has = c->can_call;
+    pthread_mutex_unlock(&c->mu);
+    return has;
+}
+
 static void on_lane(vk_job *j)
 {
     errand *x = VK_CONTAINER(j, errand, job);
-    x->e = vk_outbound_call(x->outbound, &x->ask, &x->answer);
+    if (has_curl(x->courier)) {
+        x->e = vk_outbound_call(&x->courier->outbound, &x->ask, &x->answer);
+    } else {
+        x->e = VK_E_UNSUPPORTED;
+        snprintf(x->answer.why, sizeof x->answer.why,
+                 "libcurl is not on this machine (Debian: libcurl4), so no host can be asked");
+    }
     vk_exchange_post(x->ex, answer_call);
 }
 
@@ -85,16 +108,11 @@ static void call(vk_exchange *ex)
 {
     vk_courier *c = ex->server->ctx;
     errand *x = VK_NEW(ex->arena, errand);
-    if (!c->can_call) {
-        vk_respond_json_error(ex, VK_E_UNSUPPORTED,
-                              "libcurl is not on this machine (Debian: libcurl4), so no host can be asked");
-        return;
-    }
     if (!x) {
         vk_respond_json_error(ex, VK_E_NOMEM, "Out of memory");
         return;
     }
-    *x = (errand){.job.run = on_lane, .ex = ex, .outbound = &c->outbound};
+    *x = (errand){.job.run = on_lane, .ex = ex, .courier = c};
     vk_buf_init(&x->answer.body, VK_OUTBOUND_BODY_MAX + 8192);
     ex->ctx = x;
     if (!parse(x, vk_buf_view(&ex->body))) {
@@ -160,9 +178,7 @@ vk_err vk_courier_new(const vk_egress *egress, struct vk_courier **out_r)
     if (!c)
         return VK_E_NOMEM;
     c->outbound.egress = *egress;
-    c->can_call = vk_curl_load(&c->outbound.curl);
-    if (!c->can_call)
-        vk_log(VK_WARN, "libcurl is not on this machine: hosts of others cannot be asked");
+    pthread_mutex_init(&c->mu, NULL);
     for (size_t i = 0; i < VK_COURIER_LANES; i++)
         if (vk_lane_new("vk-outbound", VK_COURIER_QUEUE / VK_COURIER_LANES, &c->lanes[i]) != VK_OK)
             return VK_E_NOMEM;

@@ -16,8 +16,8 @@ enum { VK_COURIER_LANES = 4, VK_COURIER_QUEUE = 64, VK_COURIER_ASK_MAX = 256 * 1
 
 struct vk_courier;
 
-/* Loads libcurl and starts the lanes; before the role is fenced off. Without libcurl only /v1/call is
- * missing, and says so. Owner: the caller; lives as long as the process. VK_E_NOMEM. */
+/* Starts the lanes. libcurl is loaded at the first call; where it is missing, /v1/call says so. Owner: the
+ * caller; lives as long as the process. VK_E_NOMEM. */
 VK_MUSTCHECK vk_err vk_courier_new(const vk_egress *egress, struct vk_courier **out_r);
 
 /* Its server's ctx is a vk_courier, and it takes descriptors. */

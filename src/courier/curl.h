@@ -20,7 +20,7 @@ typedef struct vk_curl {
     void (*slist_free_all)(struct curl_slist *list);
 } vk_curl;
 
-/* Once, before threads start. False: it is not installed (Debian: libcurl4). */
+/* Not by two threads at once. False: it is not installed (Debian: libcurl4). */
 bool vk_curl_load(vk_curl *out_r);
 
 #endif
