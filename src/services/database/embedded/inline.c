@@ -307,7 +307,7 @@ static bool answered(vk_dbh *h, vk_dbjob *j, struct lot *lot)
 
 bool vk_inline_run(vk_tenant *tenant, vk_dbjob *j, vk_loop *loop)
 {
-    vk_dbt *t = atomic_load_explicit(&tenant->service[vk_db.index], memory_order_relaxed);
+    vk_dbt *t = atomic_load_explicit(&tenant->service[vk_db.index], memory_order_acquire);
     struct lot *lot = &lots[loop->index];
     int64_t now = vk_loop_now(loop); /* the same for a whole turn */
     if (lot->turn != now) {

@@ -52,7 +52,7 @@ static void forget(vk_dbt *t)
 
 vk_dbt *vk_db_of_tenant(vk_tenant *tenant)
 {
-    vk_dbt *t = atomic_load_explicit(&tenant->service[vk_db.index], memory_order_relaxed);
+    vk_dbt *t = atomic_load_explicit(&tenant->service[vk_db.index], memory_order_acquire);
     if (t)
         return t;
     t = find(vk_str_z(tenant->id));
@@ -60,7 +60,8 @@ vk_dbt *vk_db_of_tenant(vk_tenant *tenant)
         t = make(tenant->id);
     if (t) {
         t->refs++;
-        atomic_store_explicit(&tenant->service[vk_db.index], t, memory_order_relaxed);
+        atomic_store_explicit(&tenant->service[vk_db.index], t,
+                              memory_order_release); /* loops look without mu */
     }
     return t;
 }
