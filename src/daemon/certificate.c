@@ -73,8 +73,9 @@ static vk_err collect_names(const vk_config *c, vk_selfsign_names *names)
     size_t n = vk_services(all);
     *names = (vk_selfsign_names){0};
     vk_err e = vk_selfsign_name(names, VK_STR("localhost"));
-    for (size_t i = 0; e == VK_OK && i < c->n_names; i++)
-        e = vk_selfsign_name(names, vk_str_z(c->names[i]));
+    vk_str rest = vk_str_z(c->hosts), host;
+    while (e == VK_OK && vk_config_word(&rest, &host))
+        e = vk_selfsign_name(names, host);
     for (size_t i = 0; e == VK_OK && i < n; i++) {
         e = vk_selfsign_name(names, vk_config_url_host(c->url_sandbox[i]));
         if (e == VK_OK)

@@ -14,9 +14,9 @@ enum {
     VK_PORTS = 5, /* the highest offset from the base is 4 */
     VK_TTL_DAYS = 30,
     VK_CONFIG_FILE_MAX = 64 * 1024,
-    VK_PUBLIC_NAMES = 16,
     VK_LISTEN_TEXT = 80,
-    VK_WHY_MAX = 1024, /* a sentence for people, with NUL */
+    VK_WHY_MAX = 1024,   /* a sentence for people, with NUL */
+    VK_HOSTS_MAX = 1024, /* bytes of the list */
 };
 
 typedef struct vk_config {
@@ -34,8 +34,8 @@ typedef struct vk_config {
     bool allow_plain_network;
     bool tls, tls_self_signed; /* `tls`: some listener has it */
     char tls_cert[PATH_MAX], tls_key[PATH_MAX];
-    char names[VK_PUBLIC_NAMES][254]; /* further Host names under which every listener is known */
-    size_t n_names;
+    vk_limits limits;
+    char hosts[VK_HOSTS_MAX]; /* further names of every listener, separated by commas, checked */
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
 } vk_config;
 
@@ -51,11 +51,10 @@ VK_MUSTCHECK vk_err vk_config_text(vk_config *c, vk_str text, const char *name, 
 /* The next word of a list with blanks or commas between them, taken off *s. False: there is none. */
 bool vk_config_word(vk_str *s, vk_str *word_r);
 
-/* The parts of it that are about listeners: "listen", or "listen.<listener>"; "names"; then what follows from
+/* The parts of it that are about listeners: "listen", or "listen.<listener>"; then what follows from
  * all settings: defaults, addresses of services, and what does not go together (VK_E_INVALID). */
 VK_MUSTCHECK vk_err vk_config_listen(vk_config *c, vk_str listener, vk_str value, const char *from,
                                      char why[VK_WHY_MAX]);
-VK_MUSTCHECK vk_err vk_config_names(vk_config *c, vk_str value, const char *from, char why[VK_WHY_MAX]);
 VK_MUSTCHECK vk_err vk_config_settle(vk_config *c, char why[VK_WHY_MAX]);
 /* "console", or the service's name. */
 const char *vk_listen_name(size_t i);

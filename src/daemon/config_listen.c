@@ -79,27 +79,6 @@ vk_err vk_config_listen(vk_config *c, vk_str listener, vk_str value, const char 
     return VK_OK;
 }
 
-vk_err vk_config_names(vk_config *c, vk_str value, const char *from, char why[VK_WHY_MAX])
-{
-    vk_str word;
-    c->n_names = 0;
-    while (vk_config_word(&value, &word)) {
-        for (size_t i = 0; i < word.n; i++)
-            if (!((word.p[i] >= 'a' && word.p[i] <= 'z') || (word.p[i] >= 'A' && word.p[i] <= 'Z') ||
-                  (word.p[i] >= '0' && word.p[i] <= '9') || strchr("-._:[]", word.p[i])))
-                return vk_say(why, VK_E_INVALID,
-                              "%s wants host names without port, with commas between them, not "
-                              "\"" VK_STR_FMT "\".",
-                              from, VK_STR_ARG(word));
-        if (c->n_names == VK_PUBLIC_NAMES || word.n >= sizeof c->names[0])
-            return vk_say(why, VK_E_INVALID, "%s has more than %d names, or one of more than %d characters.",
-                          from, VK_PUBLIC_NAMES, (int)sizeof c->names[0] - 1);
-        memcpy(c->names[c->n_names], word.p, word.n);
-        c->names[c->n_names++][word.n] = '\0';
-    }
-    return VK_OK;
-}
-
 bool vk_listen_loopback(const vk_listen_at *at)
 {
     return strncmp(at->host, "127.", 4) == 0 || strcmp(at->host, "::1") == 0;

@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, TAKEN_STEP_MS = 5, TAKEN_WAIT_MS = 150 };
+/* NOT_SENT_MAX: bytes that the kernel takes of an answer before its peer takes any, instead of some
+ * megabytes. */
+enum { BACKLOG = 4096, NOT_SENT_MAX = 256 * 1024, TAKEN_STEP_MS = 5, TAKEN_WAIT_MS = 150 };
 
 /* Without SO_REUSEPORT: nobody, not even a process of our own user, can take a share of the connections. A
  * port that was in use by a daemon that just ended may be held for another moment. */
@@ -20,7 +23,8 @@ static int bind_port(const vk_listen_at *where)
     bool six = inet_pton(AF_INET6, where->host, &v6.sin6_addr) == 1;
     const void *at = six ? (const void *)&v6 : &v4;
     socklen_t size = six ? sizeof v6 : sizeof v4;
-    int on = 1, off = 0, fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1, off = 0, most = NOT_SENT_MAX;
+    int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     if (!six && inet_pton(AF_INET, where->host, &v4.sin_addr) != 1)
@@ -28,6 +32,8 @@ static int bind_port(const vk_listen_at *where)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (six) /* [::] is every address, IPv4's too, whatever this machine's default is */
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most,
+               sizeof most); /* what is accepted from it inherits it */
     for (int waited = 0;; waited += TAKEN_STEP_MS) {
         if (bind(fd, (const struct sockaddr *)at, size) == 0 && listen(fd, BACKLOG) == 0)
             return fd;

@@ -15,7 +15,6 @@
 #include <sys/uio.h>
 
 enum {
-    VK_TLS_HANDSHAKE_MS = 10000,       /* from the connection to the end of the handshake */
     VK_TLS_TICKET_MS = 60 * 60 * 1000, /* a ticket key encrypts for that long … */
     VK_TLS_TICKET_KEYS = 3,            /* … and opens tickets until that many newer ones are there */
     VK_TLS_LATE_MAX = 256,             /* steps of the handshake protocol after it: some 90 key updates */

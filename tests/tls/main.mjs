@@ -7,7 +7,7 @@ import { e2e, install, script, versions } from '../lib/clients.mjs'
 import { Daemon, binary, cleanUp, portBase, request, run, sleep, tempFolder } from '../lib/daemon.mjs'
 import { Authority, RSA, WEAK, sClient } from './certs.mjs'
 
-const base = await portBase(26900)
+const base = await portBase()
 const dir = tempFolder('valetkey-certs')
 const authority = await Authority.make(dir)
 const DAY = 86400000
@@ -40,7 +40,7 @@ async function refusals() {
     ['an unknown word', ['--listen', '127.0.0.1 ssl'], 2, ['tls', 'ssl']],
     ['one port for all', ['--listen', '127.0.0.1:4502'], 2, ['port']],
     ['a port out of range', ['--listen', 'database=127.0.0.1:65536'], 2, ['address']],
-    ['a name with a slash', ['--names', 'a/b'], 2, ['host names']],
+    ['a name with a slash', ['--hosts', 'a/b'], 2, ['host names']],
     ['an address that this machine does not have', ['--listen', '203.0.113.77 tls', '--tls-self-signed'], 1, ['203.0.113.77', 'no address']],
     ['a certificate that is not there', pair(path.join(dir, 'none.pem'), good.key), 1, ['tls_cert', 'none.pem']],
     ['a folder for a certificate', pair(dir, good.key), 1, ['no plain file']],
@@ -62,7 +62,7 @@ async function refusals() {
 
 // The daemon's own certificate, and everything that apps and people do with it.
 async function selfSigned() {
-  const daemon = new Daemon({ portBase: base, tls: true, env: { VALETKEY_DEBUG_DUMPABLE: '1' }, args: ['--listen', '127.0.0.1 tls', '--tls-self-signed', '--names', 'db.test', '--url-browser', 'database=https://db.test:8443'] })
+  const daemon = new Daemon({ portBase: base, tls: true, env: { VALETKEY_DEBUG_DUMPABLE: '1' }, args: ['--listen', '127.0.0.1 tls', '--tls-self-signed', '--hosts', 'db.test', '--url-browser', 'database=https://db.test:8443'] })
   await daemon.start()
   const file = path.join(daemon.data, 'tls/cert.pem')
   daemon.ca = fs.readFileSync(file)

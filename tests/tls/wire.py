@@ -10,9 +10,10 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import vk  # noqa: E402
+from ports import port_base  # noqa: E402
 from vk import check, want  # noqa: E402
 
-BASE = int(os.environ.get('VK_TEST_PORT_BASE', '29530')) + 10
+BASE = port_base()
 FULL = os.environ.get('VALETKEY_TEST_FULL') == '1'
 SANITIZED = 'asan' in vk.BIN or 'tsan' in vk.BIN
 IDLE = 1000 if FULL else 200
