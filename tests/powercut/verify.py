@@ -15,6 +15,7 @@ class Promises:
         self.builds, self.rows, self.tables, self.revoked, self.deleted, self.maybe_gone, self.maybe_revoked = {}, {}, set(), set(), set(), set(), set()
         self.started_rows, self.token = {}, None
         self.snapshot = self.restored = self.maybe_restored = False
+        self.group = 0
         for a in journal.acks:
             done, begun = a.at <= cut, a.began <= cut
             if a.kind == "row" and begun:
@@ -29,6 +30,8 @@ class Promises:
                 self.snapshot |= done
             if not done:
                 continue
+            if a.kind == "group":
+                self.group = max(self.group, a.what)
             if a.kind == "ready":
                 self.token = a.what
             elif a.kind == "build":
@@ -43,7 +46,7 @@ class Promises:
 
     def key(self):
         return (tuple(sorted(self.builds)), tuple((b, len(r)) for b, r in sorted(self.rows.items())), tuple(sorted(self.revoked)),
-                tuple(sorted(self.deleted)), bool(self.token), tuple(sorted(self.tables)), self.snapshot, self.restored, self.maybe_restored)
+                tuple(sorted(self.deleted)), bool(self.token), tuple(sorted(self.tables)), self.snapshot, self.restored, self.maybe_restored, self.group)
 
 
 def _rows_wrong(build, got, promises):
@@ -93,6 +96,16 @@ def _snapshots_wrong(folder, database, promises):
     return ""
 
 
+def _group_wrong(c, promises):
+    """All rows have the number of the same transaction, and of none before the last that was acknowledged."""
+    if not c.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'u'").fetchone()[0]:
+        return "heavy: the acknowledged rows are lost" if promises.group else ""
+    got = dict(c.execute("SELECT n, count(*) FROM u GROUP BY n"))
+    if got and (list(got.values()) != [workload.GROUP] or list(got)[0] < promises.group) or not got and promises.group:
+        return "heavy: of a transaction on all rows there is %s, and %d was acknowledged" % (got, promises.group)
+    return ""
+
+
 def _plain_rows_wrong(build, got, promises):
     for i, size in promises.rows.get(build, {}).items():
         if i not in got:
@@ -116,7 +129,8 @@ def _one_file(path, build, promises):
             return "%s: the acknowledged table is lost" % build if build in promises.tables else ""
         got = dict(c.execute("SELECT id, v FROM t"))
         return _rows_wrong(build, got, promises) or \
-            (_snapshots_wrong(os.path.dirname(path), set(got), promises) if build == "snap" else "")
+            (_snapshots_wrong(os.path.dirname(path), set(got), promises) if build == "snap" else "") or \
+            (_group_wrong(c, promises) if build == "heavy" else "")
     finally:
         c.close()
 

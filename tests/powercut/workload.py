@@ -16,7 +16,7 @@ class Ack:
 
 
 class Journal:
-    """All acknowledgements, by kind: ready, build, table, row, revoke, delete, snapshot, restore."""
+    """All acknowledgements, by kind: ready, build, table, row, revoke, delete, snapshot, restore, group."""
 
     def __init__(self):
         self.acks, self.mu = [], threading.Lock()
@@ -64,6 +64,22 @@ def transaction(c, token, i, v):
         raise Refused("transaction not committed: HTTP %d %s" % (status, body[:300].decode(errors="replace")))
 
 
+# One transaction changes every row of a table, and with it the -wal passes what makes SQLite write it back: at that moment the pages are
+# in the -wal only, and nobody but SQLite itself has synced them. Half of them in the file and none in the -wal would be half a transaction.
+GROUP = 350
+FILL_GROUP = ("WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c LIMIT %d) "
+              "INSERT INTO u SELECT i, 1, hex(zeroblob(1500)) FROM c" % GROUP)
+FILL_LOG = ("WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c LIMIT 170) "
+            "INSERT INTO f SELECT hex(zeroblob(8000)) FROM c")
+
+
+def group(d, journal, token, sql):
+    c = d.connect()
+    for what, statement in sql:
+        journal.do("group", "heavy", what, lambda: c.execute(token, statement))
+    c.close()
+
+
 def parallel(*calls):
     threads = [threading.Thread(target=f, args=a) for f, *a in calls]
     for t in threads:
@@ -96,6 +112,8 @@ def run(make_daemon, heavy):
     rows(d, journal, "one", one, range(1, 6), 100, failures)
     two, heavy_token = create(d, "two"), create(d, "heavy")
     create(d, "short"), create(d, "doomed")
+    group(d, journal, heavy_token, [(0, "CREATE TABLE u (id INTEGER PRIMARY KEY, n INTEGER, v TEXT)"), (0, "CREATE TABLE f (v TEXT)"),
+                                    (1, FILL_GROUP)])
     parallel((rows, d, journal, "one", one, range(6, 30), 300, failures),
              (rows, d, journal, "two", two, range(1, 30), 300, failures),
              (rows, d, journal, "heavy", heavy_token, range(1, heavy, 2), 9000, failures),
@@ -106,6 +124,7 @@ def run(make_daemon, heavy):
 
     # A clean stop writes back and removes the logs; then life goes on, and ends by kill -9.
     d = start()
+    group(d, journal, heavy_token, [(1, FILL_LOG), (2, "UPDATE u SET n = 2")])
     parallel((rows, d, journal, "one", one, range(30, 40), 300, failures),
              (rows, d, journal, "two", two, range(30, 40), 300, failures))
     create(d, "late")
