@@ -29,7 +29,9 @@ function project(version, files) {
 }
 const read = (...parts) => fs.readFileSync(path.join(...parts), 'utf8')
 
-const prisma = (dir, args, env) => node('node_modules/prisma/build/index.js', args, dir, { HOME: home, ...noEngines, ...env })
+// Prisma 6 with an adapter leaves a timer of its own behind, for 60 s, on any database: who has said this is done.
+const told = (args) => ({ 'db push': args.includes('--skip-generate') ? /in sync/ : /Generated Prisma Client/ })[args.slice(0, 2).join(' ')]
+const prisma = (dir, args, env) => node('node_modules/prisma/build/index.js', args, dir, { HOME: home, ...noEngines, ...env }, { done: told(args) })
 async function mustPrisma(dir, args, env) {
   const r = await prisma(dir, args, env)
   assert(r.code === 0, `prisma ${args.join(' ')}: exit ${r.code}\n${r.out.slice(-3000)}\n${r.err.slice(-3000)}`)
@@ -144,7 +146,7 @@ async function six(daemon) {
     fs.copyFileSync(schema, path.join(dir, 'pushed.prisma'))
     await mustPrisma(dir, ['db', 'pull', '--force'], env)
     const text = read(schema)
-    assert(datasource.test(text) && /model Member \{[^]*@@map\("team members"\)/.test(text) && text !== read(dir, 'pushed.prisma'), text)
+    assert(datasource.test(text) && /model team_members \{[^]*@@map\("team members"\)/.test(text) && text !== read(dir, 'pushed.prisma'), text)
     // What would have to change to come from the one to the other: 0 says nothing, 2 something.
     const diff = (from, to) => prisma(dir, ['migrate', 'diff', '--from-schema-datamodel', from, '--to-schema-datamodel', to, '--exit-code', '--script'], env)
     for (const [from, to, want] of [['pushed.prisma', schema, 0], [schema, 'pushed.prisma', 0], [schema, path.join(folders[6], 'schemas/4.prisma'), 2]]) {
@@ -163,7 +165,7 @@ async function six(daemon) {
     fs.writeFileSync(path.join(folder, 'migration.sql'), sql)
     assertSame(JSON.parse(await daemon.mustCli(['db', 'apply', id, dir, '--json'])).applied.map((a) => a.name), ['20261101000000_sales'])
     const out = await mustPrisma(dir, ['db', 'push'], env)
-    assert(/already in sync/.test(out), out)
+    assert(/already in sync/.test(out) && /Generated Prisma Client/.test(out), out)
     assertSame((await daemon.sql(env.TURSO_AUTH_TOKEN, 'SELECT count(*) FROM _valetkey_migrations')).rows[0][0].value, '1', 'the ledger')
   })
   await app(dir, ['6'], env, '6')

@@ -51,6 +51,8 @@ enum {
     VK_DB_LONG_SHARE = 32,     /* long statements at once, before builds that had one lately have to wait */
     VK_DB_SLOW_MS = 10000,     /* "lately" */
     VK_DB_QUICK_MS = 20,       /* what runs longer makes way for everybody else */
+    VK_DB_KEYS_OFF_MS = 60000, /* a build's PRAGMA foreign_keys=OFF outlives its request for so long, for DROP
+                                  TABLE (keys.c) */
     VK_DB_PROGRESS_OPS = 1000, /* VM steps between two looks at the clock */
     VK_DB_TOKEN = 16,
     VK_DB_PARSE_QUEUE = 64, /* large messages that wait to be parsed; others are parsed on their loop */
@@ -85,7 +87,10 @@ typedef struct vk_dbh {
     bool committing;       /* between SQLite's commit hook and its end */
     bool dirty;            /* its state is not a fresh one's: not used again */
     bool opening;          /* our own statements at open */
+    bool set_keys;         /* PRAGMA foreign_keys=… was among its stream's statements */
+    bool keys_lifted;      /* foreign keys are off for the statement under way, by us */
     bool saw_insert;       /* the authorizer's notes on the statement being prepared */
+    bool saw_drop;         /* … a DROP TABLE */
     enum { VK_DDL_NO, VK_DDL_PERHAPS, VK_DDL_YES } saw_ddl;
     const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
     vk_buf ddl;                   /* what the open transaction did to the schema (ddl.h) */
@@ -150,11 +155,12 @@ typedef struct vk_dbt {
     _Atomic bool closed; /* revoked: no new work. Set under mu, looked at anywhere */
     _Atomic bool
         broken; /* a sync failed: what was answered is safe, nothing more is promised until a restart */
-    _Atomic bool made;      /* its folder and file exist */
-    bool paused;            /* what is queued and has not begun waits (pause.c) */
-    _Atomic bool hurry;     /* and what runs is interrupted */
-    _Atomic bool recovered; /* what a killed process left in the -wal is on stable storage */
-    pthread_mutex_t first;  /* held by who opens it while that is not so */
+    _Atomic bool made;                 /* its folder and file exist */
+    _Atomic int64_t keys_off_until_ms; /* monotonic (keys.c) */
+    bool paused;                       /* what is queued and has not begun waits (pause.c) */
+    _Atomic bool hurry;                /* and what runs is interrupted */
+    _Atomic bool recovered;            /* what a killed process left in the -wal is on stable storage */
+    pthread_mutex_t first;             /* held by who opens it while that is not so */
     bool in_ready;
     int64_t slow_until_ms; /* a statement of it ran long lately */
     uint32_t running, handles;
@@ -311,6 +317,14 @@ VK_MUSTCHECK vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh
 void vk_db_put_handle(vk_dbh *h);
 /* The connection is in no list but t->open. */
 void vk_db_close_handle(vk_dbh *h);
+
+/* ---- keys.c: PRAGMA foreign_keys=OFF in a request of its own, for the DROP TABLE in another one */
+/* The connection's stream has ended, or is about to be answered for the last time. */
+void vk_keys_remember(vk_dbh *h);
+/* A statement was prepared and is about to run: without foreign keys if it is such a DROP TABLE. */
+void vk_keys_lift(vk_dbh *h);
+/* It has ended. */
+void vk_keys_settle(vk_dbh *h);
 
 /* ---- job.c */
 /* Does what can be done now. True: the job is answered and gone. False: it is set aside. */

@@ -357,7 +357,7 @@ vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsign
     while (sql.n) {
         const char *tail;
         h->denied = NULL;
-        h->saw_insert = false;
+        h->saw_insert = h->saw_drop = false;
         h->saw_ddl = VK_DDL_NO;
         h->alter = NULL;
         if (vk_alter_maybe(sql)) {
@@ -485,10 +485,10 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
 
 void vk_dbh_done(vk_dbh *h, vk_cached *c)
 {
-    VK_UNUSED(h);
     sqlite3_reset(c->st);
     if (c->used == 0)
         drop_cached(c);
     else
         sqlite3_clear_bindings(c->st);
+    vk_keys_settle(h);
 }

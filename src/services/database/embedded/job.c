@@ -294,6 +294,8 @@ static bool finish(vk_dbjob *j)
     bool keep = s->socket ? !j->p.closes && (!sqlite3_get_autocommit(s->h->db) || s->h->dirty) : s->kept;
     if (s == &j->local)
         vk_stream_free_texts(s);
+    if (!keep) /* before the answer: the client's next request counts on it */
+        vk_keys_remember(s->h);
     return vk_sync_finish(j, s->h, !keep);
 }
 
