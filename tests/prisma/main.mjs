@@ -30,7 +30,7 @@ function project(version, files) {
 const read = (...parts) => fs.readFileSync(path.join(...parts), 'utf8')
 
 // Prisma 6 with an adapter leaves a timer of its own behind, for 60 s, on any database: who has said this is done.
-const told = (args) => ({ 'db push': args.includes('--skip-generate') ? /in sync/ : /Generated Prisma Client/ })[args.slice(0, 2).join(' ')]
+const told = (args) => ({ 'db push': args.includes('--skip-generate') ? /in sync/ : /Generated Prisma Client/, 'migrate deploy': /successfully applied|No pending/ })[args.slice(0, 2).join(' ')]
 const prisma = (dir, args, env) => node('node_modules/prisma/build/index.js', args, dir, { HOME: home, ...noEngines, ...env }, { done: told(args) })
 async function mustPrisma(dir, args, env) {
   const r = await prisma(dir, args, env)
@@ -180,6 +180,36 @@ async function six(daemon) {
   await app(dir, ['revoked'], env, '6')
 }
 
+// `migrate deploy`, on a database that has only ever been changed by it; then by `db apply`.
+async function deployed(daemon) {
+  const dir = project(6, { 'prisma.config.ts': shown('Prisma 6', 'prisma.config.ts'), 'prisma/migrations/migration_lock.toml': 'provider = "sqlite"\n' })
+  const { id, env } = await daemon.createBuild('six-deploy')
+  const names = ['20261101000000_first', '20261102000000_second', '20261103000000_third']
+  const write = async (n) => {
+    const from = n ? ['--from-schema-datamodel', 'prisma/schema.prisma'] : ['--from-empty']
+    fs.copyFileSync(path.join(folders[6], `schemas/${n + 1}.prisma`), path.join(dir, 'next.prisma'))
+    const sql = await mustPrisma(dir, ['migrate', 'diff', ...from, '--to-schema-datamodel', 'next.prisma', '--script'], env)
+    fs.mkdirSync(path.join(dir, 'prisma/migrations', names[n]))
+    fs.writeFileSync(path.join(dir, 'prisma/migrations', names[n], 'migration.sql'), sql)
+    fs.renameSync(path.join(dir, 'next.prisma'), path.join(dir, 'prisma/schema.prisma'))
+  }
+  await check('6: migrate deploy, step by step: the rows stay, and what refers to them', async () => {
+    for (const n of [0, 1]) {
+      await write(n)
+      const out = await mustPrisma(dir, ['migrate', 'deploy'], env)
+      assert(new RegExp(`${names[n]}[^]*All migrations have been successfully applied`).test(out), out)
+      if (n === 0) for (const sql of ["INSERT INTO User (id, email) VALUES (1, 'a@example.com')", "INSERT INTO Post (id, title, authorId) VALUES (1, 'one', 1)"]) await daemon.sql(env.TURSO_AUTH_TOKEN, sql)
+    }
+    assert(/No pending migrations/.test(await mustPrisma(dir, ['migrate', 'deploy'], env)))
+    assertSame((await daemon.sql(env.TURSO_AUTH_TOKEN, 'SELECT u.email, p.title FROM User u JOIN Post p ON p.authorId = u.id')).rows.map((r) => r.map((c) => c.value)), [['a@example.com', 'one']])
+  })
+  await check('6: db apply goes on where migrate deploy was', async () => {
+    await write(2)
+    const r = JSON.parse(await daemon.mustCli(['db', 'apply', id, dir, '--json']))
+    assertSame([r.adopted, r.applied.map((x) => x.name)], [names.slice(0, 2), names.slice(2)])
+  })
+}
+
 // What a developer's own code is, where the page leaves it to them.
 const main = `import { prisma } from "./db";
 await prisma.product.create({ data: { slug: "pen", price: 250 } });
@@ -225,6 +255,7 @@ try {
   await daemon.start()
   await seven(daemon, ['seven', 'seven-ws'])
   await six(daemon)
+  await deployed(daemon)
   await check('the daemon ends cleanly', async () => {
     const end = await daemon.stop()
     return end?.code === 0 || `ended with ${JSON.stringify(end)}\n${daemon.log.slice(-2000)}`
