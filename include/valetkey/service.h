@@ -17,6 +17,7 @@
 enum { VK_NAMES_MAX = 32, VK_LOOPS_MAX = 64, VK_URL_MAX = 300 };
 
 struct vk_service;
+struct vk_worker;
 
 /* What the front process has and a service may use. Constant after start, except what says otherwise. */
 typedef struct vk_runtime {
@@ -29,7 +30,8 @@ typedef struct vk_runtime {
     vk_loop *loops[VK_LOOPS_MAX];
     size_t n_loops;
     int64_t default_ttl_ms;
-    uint8_t admin_hash[VK_SHA256]; /* SHA-256 of the admin token; the token itself stays in its file */
+    /* SHA-256 of the tokens for the admin API and for /metrics; they themselves stay in their files */
+    uint8_t admin_hash[VK_SHA256], metrics_hash[VK_SHA256];
     uint8_t page_key[32]; /* random, of this process: seals what is given out and taken back (batons) */
     /* The other roles, for health questions; replaced on loops[0] when a role is restarted, NULL while it is
      * down. */
@@ -38,6 +40,9 @@ typedef struct vk_runtime {
     /* the addresses that environment variables carry, by service index */
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
     int64_t started_ms;
+    /* what each loop's listeners have done, by service; the one behind the last service is the admin's */
+    const vk_traffic *traffic[VK_LOOPS_MAX][VK_SERVICES_MAX + 1];
+    struct vk_worker *workers[VK_LOOPS_MAX][VK_SERVICES_MAX + 1];
 } vk_runtime;
 
 /* A token that was looked up lately and its lookup hash, so that a client's next request costs no HMAC. The
@@ -56,9 +61,10 @@ typedef struct vk_worker {
     const struct vk_service *service; /* NULL: the admin listener */
     int index;                        /* of the service; -1 for admin */
     vk_loop *loop;
-    vk_store *reader;    /* this thread's read-only metadata */
-    vk_hmac_key *lookup; /* this thread's lookup key */
-    vk_memo *memos;      /* VK_MEMOS of them from the first use on; wiped and freed with the worker */
+    vk_store *reader;                          /* this thread's read-only metadata */
+    vk_hmac_key *lookup;                       /* this thread's lookup key */
+    _Atomic uint64_t keys_taken, keys_refused; /* written by this loop, read by anybody */
+    vk_memo *memos; /* VK_MEMOS of them from the first use on; wiped and freed with the worker */
 } vk_worker;
 
 /* Name and value of one environment variable. `secret` ones are never written under a public prefix. */
@@ -125,7 +131,7 @@ typedef struct vk_service {
 
     /* Appends this build's variables to out[], at most `room`; *n_r of them. `keys` are the derived valet
      * keys in the order of `kinds`. Strings live in `a`. */
-    vk_err (*env)(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_str *keys,
+    vk_err (*env)(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_secret *keys,
                   vk_env_var *out, size_t room, size_t *n_r);
 
     /* The build is revoked and no tenant of it passes verification any more: end what is open of it.
@@ -146,6 +152,10 @@ typedef struct vk_service {
      * NULL: the service keeps none. */
     void (*snapshots)(vk_snap_ask *ask);
 
+    /* Appends the service's own metrics (core/metrics.h), all named "valetkey_<service>_…". Any thread, must
+     * not wait. NULL: it has none. */
+    void (*metrics)(vk_buf *out);
+
     /* What was done to the schema of the build's data, as a JSON object into `out`. Reads a file; any thread.
      * NULL: the service has no such record. */
     vk_err (*schema_log)(const char *build, vk_buf *out);
@@ -164,7 +174,7 @@ int vk_service_index(vk_str name);
 /* Recognises `token` as a key of this worker's service and kind, counts the use (sliding expiry), and gives a
  * reference that lasts until the exchange ends (ex->principal). Errors as vk_registry_verify, told to
  * vk_fail. */
-VK_MUSTCHECK vk_err vk_service_verify(vk_exchange *ex, vk_str token, char kind);
+VK_MUSTCHECK vk_err vk_service_verify(vk_exchange *ex, vk_secret token, char kind);
 
 /* A key that is in use for longer than one exchange: a WebSocket's. */
 typedef struct vk_held_key {
@@ -174,7 +184,7 @@ typedef struct vk_held_key {
 } vk_held_key;
 /* As vk_service_verify, without an exchange; on the worker's loop, as the other two. Owner of the reference:
  * the caller, until vk_service_let_go. *why_r is a static text. */
-VK_MUSTCHECK vk_err vk_service_hold(vk_worker *w, vk_str token, char kind, vk_held_key *out_r,
+VK_MUSTCHECK vk_err vk_service_hold(vk_worker *w, vk_secret token, char kind, vk_held_key *out_r,
                                     const char **why_r);
 /* Whether the key is still good, for the same tenant. `used`: by somebody, so it counts for the sliding
  * expiry. */

@@ -5,6 +5,8 @@
 #include "admin/page.h"
 
 static const vk_route routes[] = {
+    {"GET", "/readyz", 0, VK_AUTH_NONE, vk_admin_ready},
+    {"GET", "/metrics", 0, VK_AUTH_METRICS, vk_admin_metrics},
     {"GET", "/api/v1/health", 0, VK_AUTH_NONE, vk_admin_health},
     {"GET", "/api/v1/status", 0, VK_AUTH_TOKEN, vk_admin_status},
     {"GET", "/api/v1/builds", 0, VK_AUTH_TOKEN, vk_admin_build_list},
@@ -12,6 +14,7 @@ static const vk_route routes[] = {
     {"GET", "/api/v1/builds/{}", 0, VK_AUTH_TOKEN, vk_admin_build_show},
     {"DELETE", "/api/v1/builds/{}", 0, VK_AUTH_TOKEN, vk_admin_build_delete},
     {"PUT", "/api/v1/builds/{}/origins", 16 * 1024, VK_AUTH_TOKEN, vk_admin_build_origins},
+    {"POST", "/api/v1/builds/{}/origins/check", 0, VK_AUTH_TOKEN, vk_admin_origins_check},
     {"POST", "/api/v1/builds/{}/revoke", 0, VK_AUTH_TOKEN, vk_admin_build_revoke},
     {"GET", "/api/v1/builds/{}/env", 0, VK_AUTH_TOKEN, vk_admin_build_env},
     {"GET", "/api/v1/builds/{}/services/{}/export", 0, VK_AUTH_TOKEN, vk_admin_export},
@@ -32,9 +35,7 @@ static const char page_csp[] =
  * mentioning. */
 static void answer_healthz(vk_exchange *ex)
 {
-    if (vk_header_add(ex, "Cache-Control", VK_STR("no-store")) != VK_OK ||
-        vk_header_add(ex, "X-Content-Type-Options", VK_STR("nosniff")) != VK_OK)
-        ex->close = true;
+    vk_header_lines(ex, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
     vk_respond_text(ex, 200, "application/json",
                     VK_STR("{\"status\":\"ok\",\"version\":\"" VK_VERSION "\"}"));
 }
@@ -86,9 +87,9 @@ static vk_err head(vk_exchange *ex)
         return refuse_method(ex, allow);
     const char *why;
     e = vk_admin_check_site(ex, &why);
-    if (e == VK_OK && route->auth == VK_AUTH_TOKEN) {
+    if (e == VK_OK && route->auth != VK_AUTH_NONE) {
         ex->secret = true;
-        e = vk_admin_check(ex, w->rt, &why);
+        e = vk_admin_check(ex, w->rt, route->auth == VK_AUTH_METRICS, &why);
     }
     if (e != VK_OK)
         return vk_admin_error(ex, e, "%s", why);

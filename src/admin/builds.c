@@ -32,7 +32,7 @@ static vk_err make_rows(void *arg, const vk_build *b, vk_valet_row *rows, size_t
             snprintf(r->service, sizeof r->service, "%s", services[i]->name);
             vk_valet_derive(x->rt->master, vk_str_z(k->prefix), vk_str_z(b->id), vk_str_z(services[i]->name),
                             k->kind, b->generation, key);
-            vk_valet_hash(x->lookup, vk_str_z(key), r->hash);
+            vk_valet_hash(x->lookup, vk_secret_of(vk_str_z(key)), r->hash);
             vk_wipe(key, sizeof key);
         }
     *n_r = n;

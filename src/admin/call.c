@@ -12,20 +12,9 @@ static const char data_csp[] = "default-src 'none'; frame-ancestors 'none'";
 
 void vk_admin_headers(vk_exchange *ex, const char *csp)
 {
-    static const struct {
-        const char *name;
-        vk_str value;
-    } always[] = {
-        {"X-Content-Type-Options", VK_STR("nosniff")},
-        {"Cache-Control", VK_STR("no-store")},
-        {"Referrer-Policy", VK_STR("no-referrer")},
-        {"Cross-Origin-Resource-Policy", VK_STR("same-origin")},
-    };
-    vk_err e = VK_OK;
-    for (size_t i = 0; e == VK_OK && i < VK_COUNT(always); i++)
-        e = vk_header_add(ex, always[i].name, always[i].value);
-    if (e == VK_OK)
-        e = vk_header_add(ex, "Content-Security-Policy", vk_str_z(csp ? csp : data_csp));
+    vk_header_lines(ex, "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+                        "Referrer-Policy: no-referrer\r\nCross-Origin-Resource-Policy: same-origin\r\n");
+    vk_err e = vk_header_add(ex, "Content-Security-Policy", vk_str_z(csp ? csp : data_csp));
     if (e != VK_OK) /* an answer without its fence does not go out with content in it */
         ex->out.err = e;
 }

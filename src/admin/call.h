@@ -53,6 +53,7 @@ void vk_admin_build_create(vk_call *c);
 void vk_admin_build_list(vk_call *c);
 void vk_admin_build_show(vk_call *c);
 void vk_admin_build_origins(vk_call *c);
+void vk_admin_origins_check(vk_call *c);
 void vk_admin_build_env(vk_call *c);
 void vk_admin_build_revoke(vk_call *c);
 void vk_admin_build_delete(vk_call *c);
@@ -65,5 +66,7 @@ void vk_admin_snapshot_restore(vk_call *c);
 void vk_admin_snapshot_diff(vk_call *c);
 void vk_admin_health(vk_call *c);
 void vk_admin_status(vk_call *c);
+void vk_admin_metrics(vk_call *c);
+void vk_admin_ready(vk_call *c);
 
 #endif

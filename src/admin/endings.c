@@ -57,7 +57,7 @@ static void revoke_work(vk_call *c)
     vk_jw_obj(&w);
     vk_admin_build_members(&w, &b, vk_clock_wall_ms());
     vk_jw_obj_end(&w);
-    vk_log(VK_INFO, "build %s: revoked", b.id);
+    vk_log(VK_INFO, "build revoked", VK_F(build, b.id));
     vk_ending_run(&x->ending);
 }
 
@@ -73,7 +73,8 @@ static void remove_work(vk_call *c)
     const struct ending_call *x = c->ex->principal;
     vk_err e = vk_deletion_finish(c->rt->store, c->rt->data_fd, vk_str_z(x->ending.build), x->generation);
     if (e != VK_OK) {
-        vk_log(VK_ERROR, "build %s: its data could not be removed (%s)", x->ending.build, vk_err_name(e));
+        vk_log(VK_ERROR, "the data of a build could not be removed", VK_F(build, x->ending.build),
+               VK_F(error, vk_err_name(e)));
         vk_call_fail(
             c, e == VK_E_FULL ? e : VK_E_IO,
             "The build \"%s\" is closed for good, but its data could not be removed yet; DELETE it again, or "
@@ -81,7 +82,7 @@ static void remove_work(vk_call *c)
             x->ending.build);
         return;
     }
-    vk_log(VK_INFO, "build %s: deleted", x->ending.build);
+    vk_log(VK_INFO, "build deleted", VK_F(build, x->ending.build));
     vk_call_finish(c, 204);
 }
 

@@ -6,7 +6,8 @@
 
 enum { VK_ROUTE_PARAMS = 3 };
 
-typedef enum vk_route_auth { VK_AUTH_NONE, VK_AUTH_TOKEN } vk_route_auth;
+/* METRICS: the token for /metrics, or the admin token. */
+typedef enum vk_route_auth { VK_AUTH_NONE, VK_AUTH_METRICS, VK_AUTH_TOKEN } vk_route_auth;
 
 struct vk_call;
 

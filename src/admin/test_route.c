@@ -78,7 +78,8 @@ static void bearer(void **state)
         {"abc", ""},           {"Bearer a b", "a b"},
     };
     for (size_t i = 0; i < VK_COUNT(cases); i++)
-        assert_true(vk_str_eqz(vk_bearer(vk_str_z(cases[i].header)), cases[i].token));
+        assert_true(
+            vk_str_eqz(vk_secret_bytes(vk_bearer(vk_secret_of(vk_str_z(cases[i].header)))), cases[i].token));
 }
 
 /* Over a socket of files the uid decides too; over TCP only the token. */
@@ -88,12 +89,14 @@ static void check(void **state)
     static const vk_str names[] = {{"localhost", 9}, {NULL, 0}};
     static vk_runtime rt;
     vk_sha256(VK_STR("vk_a_right"), rt.admin_hash);
+    vk_sha256(VK_STR("vk_m_right"), rt.metrics_hash);
     static const struct {
         bool local;
         int uid; /* 0: root, 1: ours, 2: another's */
         const char *auth;
         vk_err want;
     } cases[] = {
+        {false, 2, "Bearer vk_m_right", VK_E_UNAUTHORIZED},
         {false, 2, "Bearer vk_a_right", VK_OK},
         {false, 2, "Bearer vk_a_wrong", VK_E_UNAUTHORIZED},
         {false, 2, "Bearer vk_a_righ", VK_E_UNAUTHORIZED},
@@ -107,11 +110,13 @@ static void check(void **state)
     };
     for (size_t i = 0; i < VK_COUNT(cases); i++) {
         vk_server s = {.names = cases[i].local ? NULL : names};
-        vk_exchange ex = {.server = &s, .authorization = vk_str_z(cases[i].auth)};
+        vk_exchange ex = {.server = &s, .authorization = vk_secret_of(vk_str_z(cases[i].auth))};
         ex.peer_uid = cases[i].uid == 0 ? 0 : cases[i].uid == 1 ? geteuid() : (uid_t)-1;
         const char *why = NULL;
-        assert_int_equal(vk_admin_check(&ex, &rt, &why), cases[i].want);
+        assert_int_equal(vk_admin_check(&ex, &rt, false, &why), cases[i].want);
         assert_non_null(why);
+        bool metrics = strcmp(cases[i].auth, "Bearer vk_m_right") == 0;
+        assert_int_equal(vk_admin_check(&ex, &rt, true, &why), metrics ? VK_OK : cases[i].want);
     }
 }
 

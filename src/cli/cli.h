@@ -16,6 +16,7 @@ VK_COMMAND(build_create);
 VK_COMMAND(build_list);
 VK_COMMAND(build_show);
 VK_COMMAND(build_origins);
+VK_COMMAND(build_ping);
 VK_COMMAND(build_revoke);
 VK_COMMAND(build_delete);
 VK_COMMAND(env);
@@ -29,6 +30,8 @@ VK_COMMAND(db_restore);
 VK_COMMAND(db_diff);
 VK_COMMAND(db_ddl);
 VK_COMMAND(doctor);
+VK_COMMAND(completion);
+VK_COMMAND(man);
 VK_COMMAND(version);
 
 #endif

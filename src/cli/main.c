@@ -1,38 +1,15 @@
-/* The command table: what there is, and which words call it. */
+/* Which command the words name, and what is said when they name none. */
 #include "cli/args.h"
 #include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/out.h"
 #include "core/random.h"
 #include "core/map.h"
 
 #include <signal.h>
 
-static const struct command {
-    const char *name; /* one word or two */
-    int (*run)(int argc, char **argv);
-    const char *help, *summary;
-} commands[] = {
-    {"serve", vk_cmd_serve, vk_help_serve, "run the daemon"},
-    {"build create", vk_cmd_build_create, vk_help_build_create,
-     "make a build, or show the one that is there"},
-    {"build list", vk_cmd_build_list, vk_help_build_list, "list the builds"},
-    {"build show", vk_cmd_build_show, vk_help_build_show, "show one build"},
-    {"build origins", vk_cmd_build_origins, vk_help_build_origins, "set the web origins of a build"},
-    {"build revoke", vk_cmd_build_revoke, vk_help_build_revoke, "end a build's keys for good, keep its data"},
-    {"build delete", vk_cmd_build_delete, vk_help_build_delete, "end a build and remove its data"},
-    {"env", vk_cmd_env, vk_help_env, "print or write a build's environment"},
-    {"run", vk_cmd_run, vk_help_run, "start a command with a build's environment"},
-    {"db shell", vk_cmd_db_shell, vk_help_db_shell, "SQL prompt on a build's database"},
-    {"db apply", vk_cmd_db_apply, vk_help_db_apply, "run a folder of Prisma or Drizzle migrations"},
-    {"db snapshot", vk_cmd_db_snapshot, vk_help_db_snapshot, "keep a build's database as it is now"},
-    {"db snapshots", vk_cmd_db_snapshots, vk_help_db_snapshots, "list or remove what was kept"},
-    {"db restore", vk_cmd_db_restore, vk_help_db_restore, "bring a snapshot back"},
-    {"db diff", vk_cmd_db_diff, vk_help_db_diff, "show what has changed since a snapshot"},
-    {"db ddl", vk_cmd_db_ddl, vk_help_db_ddl, "list what was done to a build's schema"},
-    {"db download", vk_cmd_db_download, vk_help_db_download, "take a build's database as one SQLite file"},
-    {"doctor", vk_cmd_doctor, vk_help_doctor, "check this installation"},
-    {"version", vk_cmd_version, vk_help_version, "print versions"},
-};
+static const vk_command *commands;
+static size_t n_commands;
 
 static void print_overview(FILE *f)
 {
@@ -40,7 +17,7 @@ static void print_overview(FILE *f)
             "%svaletkey%s gives every generated app its own sign-in, database, storage and payments.\n\n"
             "Usage: valetkey COMMAND [ARGUMENTS] [--help]\n\n",
             vk_tone_begin(f, VK_BOLD), vk_tone_end(f));
-    for (size_t i = 0; i < VK_COUNT(commands); i++)
+    for (size_t i = 0; i < n_commands; i++)
         fprintf(f, "  %s%-14s%s %s\n", vk_tone_begin(f, VK_BOLD), commands[i].name, vk_tone_end(f),
                 commands[i].summary);
     fprintf(f, "\nEvery command takes --data DIR (default: VALETKEY_DATA, else ./.valetkey) and --json.\n"
@@ -54,11 +31,11 @@ static void print_overview(FILE *f)
 static const char *next_name(const void *arg, size_t i)
 {
     VK_UNUSED(arg);
-    return i < VK_COUNT(commands) ? commands[i].name : NULL;
+    return i < n_commands ? commands[i].name : NULL;
 }
 
 /* How many of the words name the command: 0 when they do not. */
-static int matches(const struct command *c, int argc, char **argv)
+static int matches(const vk_command *c, int argc, char **argv)
 {
     const char *blank = strchr(c->name, ' ');
     if (!blank)
@@ -87,7 +64,7 @@ static bool asks_help(int argc, char **argv)
 static bool print_group(const char *word, FILE *f)
 {
     size_t n = strlen(word), found = 0;
-    for (size_t i = 0; i < VK_COUNT(commands); i++)
+    for (size_t i = 0; i < n_commands; i++)
         if (strncmp(commands[i].name, word, n) == 0 && commands[i].name[n] == ' ') {
             if (!found++)
                 fprintf(f, "Usage: valetkey %s COMMAND [--help]\n\n", word);
@@ -126,6 +103,7 @@ static int unknown(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    commands = vk_commands(&n_commands);
     signal(SIGPIPE, SIG_IGN);
     uint8_t seed[16];
     vk_random(seed, sizeof seed);
@@ -144,7 +122,7 @@ int main(int argc, char **argv)
         argv[1] = version;
     int words = 0, left = argc - 1 - help;
     char **from = argv + 1 + help;
-    for (size_t i = 0; i < VK_COUNT(commands); i++) {
+    for (size_t i = 0; i < n_commands; i++) {
         words = matches(&commands[i], left, from);
         if (words == 0)
             continue;

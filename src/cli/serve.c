@@ -21,10 +21,17 @@ const char vk_help_serve[] =
     "  --loops N                event loops, 1 to 64 (default: one per CPU)\n"
     "  --key-file FILE          the key that seals the vault (default: DIR.key, made at the first start)\n"
     "  --log-level LEVEL        debug, info, warn or error (default info); the log goes to standard error\n"
+    "  --log-format FORMAT      text, or json: one object a line (default text)\n"
+    "  --log-requests on|off    one line for every request, with its id, build, status and time (default "
+    "off)\n"
+    "  --egress-allow NETS      private networks that webhooks and checks may reach: 10.0.0.0/8,fd00::/8 "
+    "(default "
+    "none)\n"
+    "  --egress-ports PORTS     ports besides 443 that they may use on hosts of others (default none)\n"
     "\n"
     "Flags win over the environment (VALETKEY_DATA, VALETKEY_KEY_FILE), the environment over the file.\n"
-    "In the file: data, key_file, port_base, ttl, loops, log_level, url_sandbox.SERVICE, "
-    "url_browser.SERVICE.\n"
+    "In the file: data, key_file, port_base, ttl, loops, log_level, log_format, log_requests, egress_allow,\n"
+    "egress_ports, url_sandbox.SERVICE, url_browser.SERVICE.\n"
     "\n"
     "Examples:\n"
     "  valetkey serve\n"
@@ -40,8 +47,7 @@ static void move_clock(void)
     if (!text || vk_str_to_i64(vk_str_z(text), &ms) != VK_OK || ms == 0)
         return;
     vk_clock_offset(ms);
-    vk_log(VK_WARN, "VALETKEY_TEST_CLOCK_OFFSET_MS moves the clock by %lld ms: expiry counts from there",
-           (long long)ms);
+    vk_log(VK_WARN, "VALETKEY_TEST_CLOCK_OFFSET_MS moves the clock: expiry counts from there", VK_F(ms, ms));
 }
 
 int vk_cmd_serve(int argc, char **argv)
@@ -60,7 +66,7 @@ int vk_cmd_serve(int argc, char **argv)
         return 2;
     }
     umask(077);
-    vk_log_init("supervisor", config.log_level);
+    vk_log_init("supervisor", config.log_level, config.log_format);
     move_clock();
     daemon = (vk_daemon){.config = &config, .data_fd = -1, .lock_fd = -1, .admin_fd = -1};
     return vk_supervise(&daemon);

@@ -62,3 +62,33 @@ vk_err vk_duration_parse(vk_str s, int64_t *ms_r)
     *ms_r = n * unit;
     return VK_OK;
 }
+
+vk_err vk_clock_parse(vk_str text, int64_t *wall_ms_r)
+{
+    static const char form[] = "dddd-dd-ddTdd:dd:dd.dddZ";
+    int part[7] = {0}, at = 0; /* year, month, day, hour, minute, second, thousandths */
+    if (text.n != sizeof form - 1)
+        return VK_E_INVALID;
+    for (size_t i = 0; i < text.n; i++) {
+        bool digit = text.p[i] >= '0' && text.p[i] <= '9';
+        if (form[i] == 'd' ? !digit : text.p[i] != form[i])
+            return VK_E_INVALID;
+        if (digit)
+            part[at] = part[at] * 10 + (text.p[i] - '0');
+        else
+            at++;
+    }
+    struct tm t = {.tm_year = part[0] - 1900,
+                   .tm_mon = part[1] - 1,
+                   .tm_mday = part[2],
+                   .tm_hour = part[3],
+                   .tm_min = part[4],
+                   .tm_sec = part[5]};
+    const struct tm asked = t;
+    time_t s = timegm(&t); /* brings a 31 February into order: then it is another day than was asked */
+    if (t.tm_mon != asked.tm_mon || t.tm_mday != asked.tm_mday || t.tm_hour != asked.tm_hour ||
+        t.tm_min != asked.tm_min || t.tm_sec != asked.tm_sec)
+        return VK_E_INVALID;
+    *wall_ms_r = (int64_t)s * 1000 + part[6];
+    return VK_OK;
+}

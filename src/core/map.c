@@ -84,6 +84,16 @@ vk_map_node *vk_map_walk(const vk_map *m, const vk_map_node *after)
     return NULL;
 }
 
+size_t vk_map_slots(const vk_map *m)
+{
+    return m->buckets ? m->mask + 1 : 0;
+}
+
+vk_map_node *vk_map_slot(const vk_map *m, size_t slot)
+{
+    return m->buckets[slot];
+}
+
 void vk_hash_seed(const uint8_t key[16])
 {
     memcpy(seed, key, sizeof seed);

@@ -24,6 +24,10 @@ void vk_map_remove(vk_map *m, vk_map_node *node);
 /* First node of the bucket with that hash, then the next one with the same hash; NULL at the end. */
 vk_map_node *vk_map_find(const vk_map *m, uint64_t hash);
 vk_map_node *vk_map_find_next(const vk_map_node *node);
+/* For walks that stop in between: how many slots there are now, and the first node in one (NULL: none; the
+ * others follow by `next`). When the map grows, what was in slot i is in i or in i + the old number. */
+size_t vk_map_slots(const vk_map *m);
+vk_map_node *vk_map_slot(const vk_map *m, size_t slot);
 /* Walks every node: start with NULL. The current node may be removed when its successor was fetched before.
  */
 vk_map_node *vk_map_walk(const vk_map *m, const vk_map_node *after);

@@ -74,9 +74,40 @@ static void moving(void **state)
     assert_true(wall > 1700000000000);
 }
 
+static void there_and_back(void **state)
+{
+    VK_UNUSED(state);
+    static const int64_t times[] = {
+        0, 1, 999, 1000, 951782400000, 1767225599999, 4102444800123, 253402300799999};
+    char text[VK_CLOCK_TEXT];
+    int64_t got;
+    for (size_t i = 0; i < VK_COUNT(times); i++) {
+        vk_clock_text(times[i], text);
+        assert_int_equal(vk_clock_parse(vk_str_z(text), &got), VK_OK);
+        assert_int_equal(got, times[i]);
+    }
+    static const char *const bad[] = {"",
+                                      "2026-01-01T00:00:00Z",
+                                      "2026-01-01 00:00:00.000Z",
+                                      "2026-02-29T00:00:00.000Z",
+                                      "2026-13-01T00:00:00.000Z",
+                                      "2026-00-01T00:00:00.000Z",
+                                      "2026-01-00T00:00:00.000Z",
+                                      "2026-01-01T24:00:00.000Z",
+                                      "2026-01-01T00:60:00.000Z",
+                                      "2026-01-01T00:00:60.000Z",
+                                      "2026-01-01T00:00:00.000z",
+                                      "x026-01-01T00:00:00.000Z",
+                                      "2026-01-01T00:00:00.000Zx"};
+    for (size_t i = 0; i < VK_COUNT(bad); i++)
+        if (vk_clock_parse(vk_str_z(bad[i]), &got) == VK_OK)
+            fail_msg("%s is a time", bad[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(there_and_back),
         cmocka_unit_test(text),
         cmocka_unit_test(durations),
         cmocka_unit_test(moving),

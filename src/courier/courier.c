@@ -1,22 +1,189 @@
 #include "courier/courier.h"
 
+#include "core/json_read.h"
+#include "core/json_write.h"
+#include "core/log.h"
 #include "http/json_error.h"
+#include "net/lane.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+typedef struct vk_courier {
+    vk_outbound outbound;
+    pthread_mutex_t mu; /* while libcurl is loaded */
+    bool looked_for, can_call;
+    vk_lane *lanes[VK_COURIER_LANES];
+    size_t next;
+} vk_courier;
+
+/* A call on its way; in the exchange's arena. */
+typedef struct errand {
+    vk_job job; /* first */
+    vk_exchange *ex;
+    vk_courier *courier;
+    vk_outbound_ask ask;
+    vk_outbound_answer answer;
+    vk_err e;
+} errand;
 
 static vk_err head(vk_exchange *ex)
 {
-    ex->body_max = 0;
-    if (vk_str_eqz(ex->method, "GET"))
-        return VK_OK;
-    vk_respond_json_error(ex, VK_E_METHOD, "courier answers GET only.");
-    return VK_E_METHOD;
+    ex->body_max = vk_str_eqz(ex->path, "/v1/call") ? VK_COURIER_ASK_MAX : 0;
+    ex->secret = true; /* what is sent for others is nobody else's */
+    return VK_OK;
+}
+
+/* ---- a call */
+
+static void answer_call(vk_exchange *ex)
+{
+    errand *x = ex->ctx;
+    if (x->e != VK_OK) {
+        vk_buf_free_secret(&x->answer.body);
+        vk_respond_json_error(ex, x->e, x->answer.why[0] ? x->answer.why : "Out of memory");
+        return;
+    }
+    vk_jw w = vk_jw_on(&ex->out);
+    vk_jw_obj(&w);
+    vk_jw_ki64(&w, "status", x->answer.status);
+    vk_jw_ki64(&w, "ms", x->answer.ms);
+    vk_jw_kstr(&w, "body", vk_buf_view(&x->answer.body)); /* what is no UTF-8 becomes U+FFFD */
+    vk_jw_obj_end(&w);
+    vk_buf_free_secret(&x->answer.body);
+    vk_respond(ex, 200, "application/json");
+}
+
+/* At the first call: nobody else is to wait for it, and most installations never need it. */
+static bool has_curl(vk_courier *c)
+{
+    pthread_mutex_lock(&c->mu);
+    if (!c->looked_for) {
+        c->can_call = vk_curl_load(&c->outbound.curl);
+        if (!c->can_call)
+            vk_log(VK_WARN, "libcurl is not on this machine: hosts of others cannot be asked");
+    }
+    c->looked_for = true;
+    bool has = c->can_call;
+    pthread_mutex_unlock(&c->mu);
+    return has;
+}
+
+static void on_lane(vk_job *j)
+{
+    errand *x = VK_CONTAINER(j, errand, job);
+    if (has_curl(x->courier)) {
+        x->e = vk_outbound_call(&x->courier->outbound, &x->ask, &x->answer);
+    } else {
+        x->e = VK_E_UNSUPPORTED;
+        snprintf(x->answer.why, sizeof x->answer.why,
+                 "libcurl is not on this machine (Debian: libcurl4), so no host can be asked");
+    }
+    vk_exchange_post(x->ex, answer_call);
+}
+
+static bool parse(errand *x, vk_str body)
+{
+    vk_json *o;
+    int64_t most = 0;
+    if (vk_json_parse(x->ex->arena, body, &o, NULL, NULL) != VK_OK)
+        return false;
+    const vk_json *body_max = vk_json_opt(o, VK_STR("body_max"));
+    x->ask = (vk_outbound_ask){.method = vk_json_str(vk_json_get(o, VK_STR("method"))),
+                               .url = vk_json_str(vk_json_get(o, VK_STR("url"))),
+                               .origin = vk_json_str(vk_json_opt(o, VK_STR("origin"))),
+                               .content_type = vk_json_str(vk_json_opt(o, VK_STR("content_type"))),
+                               .body = vk_json_str(vk_json_opt(o, VK_STR("body")))};
+    for (size_t i = 0; i < x->ask.content_type.n; i++)
+        if (x->ask.content_type.p[i] < ' ' || x->ask.content_type.n > 100)
+            return false;
+    if (body_max && (vk_json_i64(body_max, &most) != VK_OK || most < 0))
+        return false;
+    x->ask.body_max = (size_t)most;
+    return x->ask.method.n && x->ask.url.n;
+}
+
+static void call(vk_exchange *ex)
+{
+    vk_courier *c = ex->server->ctx;
+    errand *x = VK_NEW(ex->arena, errand);
+    if (!x) {
+        vk_respond_json_error(ex, VK_E_NOMEM, "Out of memory");
+        return;
+    }
+    *x = (errand){.job.run = on_lane, .ex = ex, .courier = c};
+    vk_buf_init(&x->answer.body, VK_OUTBOUND_BODY_MAX + 8192);
+    ex->ctx = x;
+    if (!parse(x, vk_buf_view(&ex->body))) {
+        vk_respond_json_error(ex, VK_E_INVALID, "This is no request for a call");
+        return;
+    }
+    for (size_t i = 0; i < VK_COURIER_LANES; i++)
+        if (vk_lane_add(c->lanes[c->next++ % VK_COURIER_LANES], &x->job) == VK_OK)
+            return;
+    vk_respond_json_error(ex, VK_E_BUSY, "Too many calls to other hosts are waiting; try again");
+}
+
+/* ---- routes */
+
+static void connect_peer(vk_exchange *ex)
+{
+    int fd = ex->passed_fd;
+    ex->passed_fd = -1;
+    if (fd < 0) {
+        vk_respond_json_error(ex, VK_E_INVALID, "There is no descriptor with it");
+        return;
+    }
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0 ||
+        vk_server_adopt((vk_server *)(uintptr_t)ex->server, fd, NULL, NULL) != VK_OK) {
+        close(fd);
+        vk_respond_json_error(ex, VK_E_UNAVAILABLE, "The connection cannot be served");
+        return;
+    }
+    vk_respond_text(ex, 200, "application/json", VK_STR("{}"));
+}
+
+static void healthz(vk_exchange *ex)
+{
+    vk_respond_text(ex, 200, "application/json", VK_STR("{\"status\":\"ok\",\"role\":\"courier\"}"));
 }
 
 static void request(vk_exchange *ex)
 {
-    if (vk_str_eqz(ex->path, "/healthz"))
-        vk_respond_text(ex, 200, "application/json", VK_STR("{\"status\":\"ok\",\"role\":\"courier\"}"));
+    static const struct {
+        const char *method, *path;
+        void (*run)(vk_exchange *ex);
+    } calls[] = {
+        {"GET", "/healthz", healthz}, {"POST", "/v1/connect", connect_peer}, {"POST", "/v1/call", call}};
+    bool path = false;
+    for (size_t i = 0; i < VK_COUNT(calls); i++) {
+        if (!vk_str_eqz(ex->path, calls[i].path))
+            continue;
+        path = true;
+        if (vk_str_eqz(ex->method, calls[i].method)) {
+            calls[i].run(ex);
+            return;
+        }
+    }
+    if (path)
+        vk_respond_json_error(ex, VK_E_METHOD, "courier answers another method here");
     else
-        vk_respond_json_error(ex, VK_E_NOT_FOUND, "courier has no such call.");
+        vk_respond_json_error(ex, VK_E_NOT_FOUND, "courier has no such call");
+}
+
+vk_err vk_courier_new(const vk_egress *egress, struct vk_courier **out_r)
+{
+    vk_courier *c = calloc(1, sizeof *c);
+    if (!c)
+        return VK_E_NOMEM;
+    c->outbound.egress = *egress;
+    pthread_mutex_init(&c->mu, NULL);
+    for (size_t i = 0; i < VK_COURIER_LANES; i++)
+        if (vk_lane_new("vk-outbound", VK_COURIER_QUEUE / VK_COURIER_LANES, &c->lanes[i]) != VK_OK)
+            return VK_E_NOMEM;
+    *out_r = c;
+    return VK_OK;
 }
 
 const vk_handler vk_courier_handler = {.head = head, .request = request};

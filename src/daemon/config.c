@@ -57,6 +57,62 @@ static vk_err set_level(vk_level *out, const setting *s, char why[VK_WHY_MAX])
                   VK_STR_ARG(s->value));
 }
 
+static vk_err set_word(int *out, const setting *s, const char *const words[2], char why[VK_WHY_MAX])
+{
+    for (int i = 0; i < 2; i++)
+        if (vk_str_eqz(s->value, words[i])) {
+            *out = i;
+            return VK_OK;
+        }
+    return vk_say(why, VK_E_INVALID, "%s wants %s or %s, not \"" VK_STR_FMT "\".", s->from, words[0],
+                  words[1], VK_STR_ARG(s->value));
+}
+
+/* ---- lists: "a, b c" */
+
+static bool next_word(vk_str *s, vk_str *word_r)
+{
+    while (s->n && (s->p[0] == ' ' || s->p[0] == ','))
+        *s = (vk_str){s->p + 1, s->n - 1};
+    size_t n = 0;
+    while (n < s->n && s->p[n] != ' ' && s->p[n] != ',')
+        n++;
+    *word_r = (vk_str){s->p, n};
+    *s = (vk_str){s->p + n, s->n - n};
+    return n > 0;
+}
+
+static vk_err set_networks(vk_egress *e, const setting *s, char why[VK_WHY_MAX])
+{
+    vk_str rest = s->value, word;
+    e->n_allow = 0;
+    while (next_word(&rest, &word)) {
+        if (e->n_allow == VK_ALLOW_MAX)
+            return vk_say(why, VK_E_INVALID, "%s names more than %d networks.", s->from, VK_ALLOW_MAX);
+        if (vk_network_parse(word, &e->allow[e->n_allow++]) != VK_OK)
+            return vk_say(why, VK_E_INVALID,
+                          "%s wants networks like 10.0.0.0/8 or fd00::/8, not \"" VK_STR_FMT "\".", s->from,
+                          VK_STR_ARG(word));
+    }
+    return VK_OK;
+}
+
+static vk_err set_ports(vk_egress *e, const setting *s, char why[VK_WHY_MAX])
+{
+    vk_str rest = s->value, word;
+    e->n_ports = 0;
+    while (next_word(&rest, &word)) {
+        int port;
+        if (e->n_ports == VK_ALLOW_MAX)
+            return vk_say(why, VK_E_INVALID, "%s names more than %d ports.", s->from, VK_ALLOW_MAX);
+        vk_err bad = set_int(&port, &(setting){s->name, word, s->from}, 1, 65535, why);
+        if (bad != VK_OK)
+            return bad;
+        e->ports[e->n_ports++] = (uint16_t)port;
+    }
+    return VK_OK;
+}
+
 /* ---- URLs */
 
 static bool host_char(char c)
@@ -167,6 +223,24 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
         return set_int(&c->loops, s, 1, VK_LOOPS_MAX, why);
     if (vk_str_eqz(name, "log_level"))
         return set_level(&c->log_level, s, why);
+    if (vk_str_eqz(name, "egress_allow"))
+        return set_networks(&c->egress, s, why);
+    if (vk_str_eqz(name, "egress_ports"))
+        return set_ports(&c->egress, s, why);
+    if (vk_str_eqz(name, "log_format")) {
+        static const char *const formats[] = {"text", "json"}; /* as vk_log_format */
+        int format = 0;
+        vk_err e = set_word(&format, s, formats, why);
+        c->log_format = (vk_log_format)format;
+        return e;
+    }
+    if (vk_str_eqz(name, "log_requests")) {
+        static const char *const states[] = {"off", "on"};
+        int on = 0;
+        vk_err e = set_word(&on, s, states, why);
+        c->log_requests = on;
+        return e;
+    }
     if (vk_str_eqz(name, "ttl")) {
         if (vk_duration_parse(s->value, &c->ttl_ms) != VK_OK)
             return vk_say(why, VK_E_INVALID,
@@ -235,7 +309,7 @@ static vk_err ini_line(vk_config *c, ini *x, vk_str line, char why[VK_WHY_MAX])
     if (e == VK_E_NOT_FOUND)
         return vk_say(why, VK_E_INVALID,
                       "%.150s line %d: there is no setting %s. Settings: data, key_file, port_base, ttl, "
-                      "loops, log_level, "
+                      "loops, log_level, log_format, log_requests, egress_allow, egress_ports, "
                       "url_sandbox.SERVICE, url_browser.SERVICE.",
                       x->file, x->line, full);
     return e;
@@ -294,6 +368,10 @@ static const flag flags[] = {
     {"--loops", "loops"},
     {"--key-file", "key_file"},
     {"--log-level", "log_level"},
+    {"--log-format", "log_format"},
+    {"--egress-allow", "egress_allow"},
+    {"--egress-ports", "egress_ports"},
+    {"--log-requests", "log_requests"},
     {"--url-sandbox", "url_sandbox."},
     {"--url-browser", "url_browser."},
 };

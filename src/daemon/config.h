@@ -6,6 +6,7 @@
 #define VK_DAEMON_CONFIG_H
 
 #include "core/log.h"
+#include "courier/address.h"
 #include "valetkey/service.h"
 
 enum {
@@ -23,6 +24,9 @@ typedef struct vk_config {
     int64_t ttl_ms;
     int loops;
     vk_level log_level;
+    vk_egress egress; /* what courier may speak to besides public addresses; own ports are filled in later */
+    vk_log_format log_format;
+    bool log_requests;
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
 } vk_config;
 

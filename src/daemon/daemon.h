@@ -16,15 +16,17 @@ typedef struct vk_daemon {
     char data_dir[PATH_MAX]; /* absolute */
     int data_fd, lock_fd;    /* every child holds the lock too: it is free only when all of them are gone */
     bool had_to_wait;        /* for the lock: an earlier daemon was just ending */
-    uint8_t admin_hash[VK_SHA256];
+    uint8_t admin_hash[VK_SHA256], metrics_hash[VK_SHA256]; /* of the tokens */
     vk_listener listeners[VK_SERVICES_MAX + 1];
     size_t n_listeners;
     int admin_fd; /* listening on <data>/admin.sock */
 } vk_daemon;
 
-/* Makes or opens the folder, takes the lock, makes or reads the admin token (kept as its hash only). Not
+/* Makes or opens the folder, takes the lock, makes or reads the tokens (kept as their hashes only). Not
  * VK_OK: `why` is the sentence; nothing that was there has been changed. */
 VK_MUSTCHECK vk_err vk_datadir_open(vk_daemon *d, char why[VK_WHY_MAX]);
+/* The part of it that is about admin.token and metrics.token. */
+VK_MUSTCHECK vk_err vk_tokens_open(vk_daemon *d, char why[VK_WHY_MAX]);
 /* The loopback ports, then admin.sock (a stale one is removed: we hold the lock). */
 VK_MUSTCHECK vk_err vk_listen_all(vk_daemon *d, char why[VK_WHY_MAX]);
 /* Removes admin.sock. */

@@ -2,14 +2,11 @@
 
 #include "core/clock.h"
 #include "core/disk.h"
-#include "core/encode.h"
-#include "core/random.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sodium.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,10 +16,7 @@ enum {
     LOCK_WAIT_MS = 300,
     LOCK_WAIT_DYING_MS = 3000,
     DATA_PATH_MAX = 400, /* SQLite takes 512 in all */
-    TOKEN_FILE_MAX = 128
 };
-
-#define TOKEN_PREFIX "vk_a_"
 
 /* ---- the folder */
 
@@ -30,8 +24,9 @@ enum {
  * error. */
 static bool looks_foreign(int data_fd)
 {
-    static const char *const ours[] = {"lock", "valetkey.db", "vault", "admin.token",
-                                       "admin.token.new"}; /* any may be the only one after a power cut */
+    static const char *const ours[] = {
+        "lock",          "valetkey.db",      "vault", "admin.token", "admin.token.new",
+        "metrics.token", "metrics.token.new"}; /* any may be the only one after a power cut */
     bool other = false;
     int fd = openat(data_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -95,8 +90,8 @@ static vk_err open_folder(vk_daemon *d, char why[VK_WHY_MAX])
             return vk_say(why, VK_E_FORBIDDEN,
                           "The data folder %.400s is open to others and cannot be closed to them: %s.",
                           d->data_dir, vk_errno_text(errno));
-        vk_log(VK_WARN, "the data folder %.400s was open to others; it is now open to its owner only",
-               d->data_dir);
+        vk_log(VK_WARN, "the data folder was open to others; it is now open to its owner only",
+               VK_F(folder, d->data_dir));
     }
     return VK_OK;
 }
@@ -164,76 +159,10 @@ static vk_err take_lock(vk_daemon *d, char why[VK_WHY_MAX])
     return VK_OK;
 }
 
-/* ---- the admin token */
-
-static vk_err make_token(vk_daemon *d, char token[VK_VALET_MAX], char why[VK_WHY_MAX])
-{
-    size_t at = sizeof TOKEN_PREFIX - 1, end = at + VK_VALET_BODY;
-    memcpy(token, TOKEN_PREFIX, at);
-    while (at < end) {
-        uint8_t bytes[64];
-        vk_random(bytes, sizeof bytes);
-        at += vk_base62_fill(token + at, end - at, bytes, sizeof bytes);
-        vk_wipe(bytes, sizeof bytes);
-    }
-    vk_base62_crc(token + end, vk_crc32(token, end));
-    token[end + 6] = '\n';
-    vk_err e = vk_disk_replace(d->data_fd, "admin.token", (vk_str){token, end + 7}, 0600);
-    token[end + 6] = '\0';
-    if (e == VK_E_FULL)
-        return vk_say(why, e,
-                      "The disk is full: admin.token could not be written to %.400s. Free some space and "
-                      "start again; nothing was lost.",
-                      d->data_dir);
-    if (e != VK_OK)
-        return vk_say(why, e, "admin.token cannot be written to %.400s (%s).", d->data_dir, vk_err_name(e));
-    return VK_OK;
-}
-
-static vk_err read_token(vk_daemon *d, char token[VK_VALET_MAX], char why[VK_WHY_MAX])
-{
-    struct stat st;
-    vk_buf text;
-    if (fstatat(d->data_fd, "admin.token", &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
-        return VK_E_NOT_FOUND;
-    vk_buf_init(&text, 8192);
-    vk_err e = vk_disk_read(d->data_fd, "admin.token", TOKEN_FILE_MAX, &text);
-    vk_str s = vk_buf_view(&text);
-    while (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
-        s.n--;
-    if (e == VK_OK && !vk_valet_shape_ok(s, VK_STR(TOKEN_PREFIX)))
-        e = VK_E_CORRUPT;
-    if (e == VK_OK) {
-        memcpy(token, s.p, s.n);
-        token[s.n] = '\0';
-        if ((st.st_mode & 077) && fchmodat(d->data_fd, "admin.token", 0600, 0) == 0)
-            vk_log(VK_WARN, "admin.token was open to others; it is now open to its owner only");
-    } else {
-        vk_say(why, e,
-               "%.400s/admin.token holds no admin token. Restore it, or delete the file: the next start "
-               "makes a new one.",
-               d->data_dir);
-    }
-    vk_buf_free_secret(&text);
-    return e;
-}
-
-static vk_err admin_token(vk_daemon *d, char why[VK_WHY_MAX])
-{
-    char token[VK_VALET_MAX];
-    vk_err e = read_token(d, token, why);
-    if (e == VK_E_NOT_FOUND)
-        e = make_token(d, token, why);
-    if (e == VK_OK) /* plain C: the supervisor never sets up OpenSSL, which its children do for themselves */
-        crypto_hash_sha256(d->admin_hash, (const unsigned char *)token, strlen(token));
-    vk_wipe(token, sizeof token);
-    return e;
-}
-
 vk_err vk_datadir_open(vk_daemon *d, char why[VK_WHY_MAX])
 {
     vk_err e = open_folder(d, why);
     if (e == VK_OK)
         e = take_lock(d, why);
-    return e == VK_OK ? admin_token(d, why) : e;
+    return e == VK_OK ? vk_tokens_open(d, why) : e;
 }

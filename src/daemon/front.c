@@ -38,6 +38,7 @@ static void init_runtime(vk_front *f)
     rt->data_fd = d->data_fd;
     memcpy(rt->data_dir, d->data_dir, sizeof rt->data_dir);
     memcpy(rt->admin_hash, d->admin_hash, sizeof rt->admin_hash);
+    memcpy(rt->metrics_hash, d->metrics_hash, sizeof rt->metrics_hash);
     memcpy(rt->url_sandbox, d->config->url_sandbox, sizeof rt->url_sandbox);
     memcpy(rt->url_browser, d->config->url_browser, sizeof rt->url_browser);
     rt->default_ttl_ms = d->config->ttl_ms;
@@ -177,8 +178,8 @@ static void finish(vk_front *f)
 static void drained_too_slowly(vk_timer *t)
 {
     VK_UNUSED(t);
-    vk_log(VK_WARN, "some requests did not finish within %d s; ending without them",
-           VK_FRONT_DRAIN_MS / 1000);
+    vk_log(VK_WARN, "some requests did not finish in time; ending without them",
+           VK_F(seconds, VK_FRONT_DRAIN_MS / 1000));
     _exit(0); /* their handlers may still run: nothing is torn down under them */
 }
 

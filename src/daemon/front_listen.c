@@ -81,6 +81,10 @@ static void make_servers(vk_front *f, vk_front_loop *l)
         vk_server_init(&l->servers[i], l->loop, service ? service->handler : &vk_admin_handler,
                        &l->workers[i]);
         l->servers[i].names = f->names[i];
+        l->servers[i].name = service ? service->name : "admin";
+        l->servers[i].log_requests = f->child->daemon->config->log_requests;
+        f->rt.traffic[l->loop->index][i] = &l->servers[i].traffic;
+        f->rt.workers[l->loop->index][i] = &l->workers[i];
     }
 }
 
@@ -101,6 +105,8 @@ vk_err vk_front_listen(vk_front *f)
             return e;
     }
     vk_server_init(&first->admin, first->loop, &vk_admin_handler, &first->workers[f->n_services]);
+    first->admin.name = "admin.sock";
+    first->admin.log_requests = d->config->log_requests;
     return vk_server_listen(&first->admin, d->admin_fd);
 }
 

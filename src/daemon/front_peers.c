@@ -27,7 +27,8 @@ static void still_lost(vk_timer *t)
     if (*p->slot)
         return;
     if (vk_note_send(p->front->child->control, VK_NOTE_LOST, p->role, "", -1) != VK_OK)
-        vk_log(VK_WARN, "the supervisor could not be told that %s is lost", vk_role_name(p->role));
+        vk_log(VK_WARN, "the supervisor could not be told that a role is lost",
+               VK_F(which, vk_role_name(p->role)));
     wait_then(p, VK_LOST_MS, still_lost);
 }
 
@@ -52,9 +53,10 @@ static void pinged(void *arg, vk_err e, const vk_response *r)
         return;
     }
     if (e == VK_E_TIMEOUT)
-        vk_log(VK_WARN, "%s did not answer within %d s", vk_role_name(p->role), VK_PING_TIMEOUT_MS / 1000);
+        vk_log(VK_WARN, "a role did not answer in time", VK_F(which, vk_role_name(p->role)),
+               VK_F(seconds, VK_PING_TIMEOUT_MS / 1000));
     else if (e == VK_OK) {
-        vk_log(VK_WARN, "%s answered its health question with %d", vk_role_name(p->role), r->status);
+        vk_log(VK_WARN, "a role is not well", VK_F(which, vk_role_name(p->role)), VK_F(status, r->status));
         wait_then(p, VK_PING_MS, ping);
     } /* otherwise the connection is over: lost() follows */
 }

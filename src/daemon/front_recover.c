@@ -14,11 +14,10 @@ static vk_err finish_deletion(vk_runtime *rt, const vk_build *b)
     if (e == VK_OK)
         e = rt->store->ops->build_gone(rt->store, vk_str_z(b->id));
     if (e == VK_OK)
-        vk_log(VK_INFO, "finished deleting the build %s", b->id);
+        vk_log(VK_INFO, "finished deleting a build", VK_F(build, b->id));
     else
-        vk_log(VK_ERROR,
-               "the build %s is half deleted and could not be finished (%s); the next start tries again",
-               b->id, vk_err_name(e));
+        vk_log(VK_ERROR, "a build is half deleted and could not be finished; the next start tries again",
+               VK_F(build, b->id), VK_F(error, vk_err_name(e)));
     return e;
 }
 
@@ -29,8 +28,8 @@ static bool recover_page(vk_runtime *rt, char last[VK_BUILD_ID_MAX + 1], vk_buil
     size_t n = 0;
     vk_err e = a ? rt->store->ops->build_list(rt->store, a, vk_str_z(last), PAGE, page, &n) : VK_E_NOMEM;
     if (e != VK_OK)
-        vk_log(VK_ERROR, "the builds could not be looked through for unfinished deletions (%s)",
-               vk_err_name(e));
+        vk_log(VK_ERROR, "the builds could not be looked through for unfinished deletions",
+               VK_F(error, vk_err_name(e)));
     for (size_t i = 0; e == VK_OK && i < n; i++) {
         if (page[i].state == VK_BUILD_DELETING) {
             vk_err gone = finish_deletion(rt, &page[i]);

@@ -20,6 +20,6 @@ void vk_notify(const char *state)
         return;
     if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&at,
                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
-        vk_log(VK_WARN, "the service manager could not be told \"%s\"", state);
+        vk_log(VK_WARN, "the service manager could not be told", VK_F(state, state));
     close(fd);
 }

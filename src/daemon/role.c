@@ -96,7 +96,7 @@ static void enter(const vk_child *c)
     signals();
     standard_fds();
     close_others(c);
-    vk_log_init(vk_role_name(c->role), c->daemon->config->log_level);
+    vk_log_init(vk_role_name(c->role), c->daemon->config->log_level, c->daemon->config->log_format);
 }
 
 static void set_up_libraries(const vk_child *c)
@@ -126,7 +126,7 @@ void vk_role_fail(const vk_child *c, const char *fmt, ...)
     vsnprintf(why, sizeof why, fmt, ap);
     va_end(ap);
     if (vk_note_send(c->control, VK_NOTE_FATAL, c->role, why, -1) != VK_OK)
-        vk_log(VK_ERROR, "%s", why);
+        vk_log(VK_ERROR, "the role cannot start", VK_F(why, why));
     _exit(1);
 }
 
@@ -194,6 +194,7 @@ static int serve_quietly(const vk_child *c, const vk_handler *handler, void *ctx
     if (vk_loop_new(&q.loop) != VK_OK)
         vk_role_fail(c, "The kernel gives no event loop: too many open files or too little memory.");
     vk_server_init(&q.server, q.loop, handler, ctx);
+    q.server.takes_fds = c->role == VK_COURIER;
     q.link = (vk_role_link){.arg = &q, .peer = front_came, .stop = told_to_stop};
     if (vk_role_listen(&q.link, q.loop, c) != VK_OK)
         vk_role_fail(c, "The connection to the supervisor cannot be watched.");
@@ -215,10 +216,22 @@ static int keeper_main(const vk_child *c)
     if (vk_vault_open(&place, &vault, why) != VK_OK)
         vk_role_fail(c, "%s", why);
     if (vault.beside)
-        vk_log(VK_INFO, "the vault is sealed under the %s, which lies beside the data", vault.source);
+        vk_log(VK_INFO, "the key of the vault lies beside the data that it protects",
+               VK_F(key_source, vault.source));
     int code = serve_quietly(c, &vk_keeper_handler, &vault);
     vk_vault_close(&vault);
     return code;
+}
+
+static int courier_main(const vk_child *c)
+{
+    struct vk_courier *courier;
+    vk_egress egress = c->daemon->config->egress;
+    egress.own_port = (uint16_t)c->daemon->config->port_base;
+    egress.own_ports = VK_PORTS;
+    if (vk_courier_new(&egress, &courier) != VK_OK)
+        vk_role_fail(c, "There is not enough memory to start.");
+    return serve_quietly(c, &vk_courier_handler, courier);
 }
 
 int vk_child_main(const vk_child *c)
@@ -231,6 +244,6 @@ int vk_child_main(const vk_child *c)
     case VK_KEEPER:
         return keeper_main(c);
     default:
-        return serve_quietly(c, &vk_courier_handler, NULL);
+        return courier_main(c);
     }
 }

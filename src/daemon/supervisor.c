@@ -158,8 +158,8 @@ static void on_note(supervisor *s, vk_role from, const vk_note *n)
     case VK_NOTE_READY:
         c->ready = true;
         if (c->was_ready)
-            vk_log(VK_INFO, "%s is ready again, %lld ms after its start", vk_role_name(from),
-                   (long long)(vk_clock_mono_ms() - c->born_ms));
+            vk_log(VK_INFO, "a role is ready again", VK_F(which, vk_role_name(from)),
+                   VK_F(ms, vk_clock_mono_ms() - c->born_ms));
         c->was_ready = true;
         all_ready(s);
         break;
@@ -169,7 +169,7 @@ static void on_note(supervisor *s, vk_role from, const vk_note *n)
     case VK_NOTE_LOST:
         if (from != VK_FRONT || n->role == VK_FRONT || !other->pid || !other->ready)
             break;
-        vk_log(VK_ERROR, "%s does not answer: ending it", vk_role_name(n->role));
+        vk_log(VK_ERROR, "a role does not answer: ending it", VK_F(which, vk_role_name(n->role)));
         kill(other->pid, SIGKILL);
         break;
     default:
@@ -231,8 +231,8 @@ static void after_death(supervisor *s, vk_role role, int status)
         give_up(s, sentence);
         return;
     }
-    vk_log(VK_WARN, "%s (pid %ld) %s; starting it again%s%s", vk_role_name(role), (long)c->pid, how,
-           c->why[0] ? ": " : "", c->why);
+    vk_log(VK_WARN, "a role ended; starting it again", VK_F(which, vk_role_name(role)),
+           VK_F(pid, (long)c->pid), VK_F(how, how), VK_F(why, c->why));
     start_again_in(s, role, n ? (int64_t)BACKOFF_MS << (n - 1) : 0);
 }
 
@@ -261,7 +261,8 @@ static void revive(supervisor *s)
         if (c->pid || c->again_ms > now)
             continue;
         if (spawn(s, (vk_role)r) != VK_OK) {
-            vk_log(VK_ERROR, "%s cannot be started: %s", vk_role_name((vk_role)r), vk_errno_text(errno));
+            vk_log(VK_ERROR, "a role cannot be started", VK_F(which, vk_role_name((vk_role)r)),
+                   VK_F(error, vk_errno_text(errno)));
             start_again_in(s, (vk_role)r, 1000);
         }
     }

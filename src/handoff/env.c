@@ -71,7 +71,7 @@ enum { KINDS_MAX = 4 };
 
 /* The service's valet keys in the order of its kinds. */
 static vk_err derive(const vk_runtime *rt, vk_arena *a, const vk_service *s, const vk_build *b,
-                     vk_str keys[KINDS_MAX])
+                     vk_secret keys[KINDS_MAX])
 {
     size_t n = 0;
     for (const vk_valet_kind *k = s->kinds; k && k->kind; k++) {
@@ -80,9 +80,9 @@ static vk_err derive(const vk_runtime *rt, vk_arena *a, const vk_service *s, con
             return VK_E_INTERNAL;
         vk_valet_derive(rt->master, vk_str_z(k->prefix), vk_str_z(b->id), vk_str_z(s->name), k->kind,
                         b->generation, key);
-        keys[n] = vk_arena_dup(a, vk_str_z(key));
+        keys[n] = vk_secret_of(vk_arena_dup(a, vk_str_z(key)));
         vk_wipe(key, sizeof key);
-        if (!keys[n++].p)
+        if (!keys[n++].hidden)
             return VK_E_NOMEM;
     }
     return VK_OK;
@@ -101,7 +101,7 @@ vk_err vk_env_build(const vk_runtime *rt, vk_arena *a, const vk_build *b, vk_str
     if (!canonical)
         return VK_E_NOMEM;
     for (size_t i = 0; i < n_services; i++) {
-        vk_str keys[KINDS_MAX];
+        vk_secret keys[KINDS_MAX];
         size_t more = 0;
         vk_err e = derive(rt, a, services[i], b, keys);
         if (e == VK_OK)

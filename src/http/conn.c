@@ -19,6 +19,7 @@ static void conn_free(vk_conn *c)
     vk_server *s = c->server;
     vk_list_remove(&c->node);
     s->n_conns--;
+    vk_count(&s->traffic.ended, 1);
     if (c->passed_fd >= 0)
         close(c->passed_fd);
     if (c->gone)
@@ -50,6 +51,7 @@ static void end_exchange(vk_conn *c)
     c->in_secret |= c->in && ex->secret;
     c->ex = NULL;
     c->sent = 0;
+    vk_note_end(ex, &c->server->traffic);
     vk_exchange_end(ex);
 }
 
@@ -144,6 +146,7 @@ static bool fill(vk_conn *c)
     while (n < 0 && errno == EINTR);
     c->drained = n < (ssize_t)room;
     if (n > 0) {
+        vk_count(&c->server->traffic.received, (uint64_t)n);
         c->in_n += (uint32_t)n;
         if (c->in_n > c->in_high)
             c->in_high = c->in_n;
@@ -472,6 +475,8 @@ void vk_conn_answered(vk_conn *c)
 
 void vk_conn_upgrade(vk_conn *c, vk_upgrade *u)
 {
+    c->ex->answered = true;
+    c->ex->status = 101;
     end_exchange(c);
     vk_timer_clear(c->io.loop, &c->timer);
     c->other = u;
@@ -535,6 +540,7 @@ vk_err vk_conn_open(vk_server *s, int fd, vk_conn **out_r)
     }
     vk_list_push(&s->conns, &c->node);
     s->n_conns++;
+    vk_count(&s->traffic.opened, 1);
     vk_io_want(&c->io, VK_READ);
     *out_r = c;
     return VK_OK;

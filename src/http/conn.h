@@ -57,6 +57,13 @@ VK_MUSTCHECK vk_exchange *vk_exchange_new(struct vk_conn *c, const vk_server *se
                                           size_t head_bytes);
 void vk_exchange_end(vk_exchange *ex);
 
+/* A request begins: `id` is what its client calls it, perhaps nothing. It ends, answered or not. */
+void vk_note_begin(vk_exchange *ex, vk_str id);
+void vk_note_end(vk_exchange *ex, vk_traffic *t);
+/* A fresh id into `out`; its length. */
+enum { VK_NOTE_ID = 18 };
+size_t vk_note_id(char out[VK_NOTE_ID]);
+
 /* The connection cannot go on after this answer (client's wish, unread body, server closing). */
 bool vk_conn_must_close(const struct vk_conn *c);
 /* The answer is ready, or its source has more. */

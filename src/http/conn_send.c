@@ -84,6 +84,7 @@ static vk_err send_bytes(vk_conn *c)
         if (n < 0)
             return errno == EAGAIN ? VK_AGAIN : VK_E_IO;
         c->sent += (size_t)n;
+        vk_count(&c->server->traffic.sent, (uint64_t)n);
         if (c->sent < all)
             return VK_AGAIN;
     }
@@ -103,6 +104,7 @@ static vk_err send_file(vk_conn *c)
         if (n <= 0) /* 0: the file became shorter than we promised */
             return n < 0 && errno == EAGAIN ? VK_AGAIN : VK_E_IO;
         ex->file_at += n;
+        vk_count(&c->server->traffic.sent, (uint64_t)n);
         ex->file_left -= n;
     }
     return ex->file_left ? VK_AGAIN : VK_OK;

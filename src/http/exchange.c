@@ -8,8 +8,8 @@
 enum {
     SPARE_ARENAS = 64,
     EXTRA_MAX = 1024,
-    HEAD_ROOM = 256, /* of a response head without content type and extra headers: status line, date, length,
-                        connection */
+    HEAD_ROOM = 256 + VK_REQUEST_ID_MAX, /* of a response head without content type and extra headers: status
+                                            line, date, length, request id, connection */
 };
 
 /* The loop keeps a short list of used arenas; the first chunk of each links to the next one. */
@@ -75,8 +75,10 @@ vk_exchange *vk_exchange_new(struct vk_conn *c, const vk_server *server, const v
     ex->expect_continue = h->expect_continue;
     ex->body.max = 0;
     ex->out.max = VK_EX_OUT_MAX;
-    if (head_bytes == 0) /* a refusal before there was a head */
+    if (head_bytes == 0) { /* a refusal before there was a head */
+        vk_note_begin(ex, VK_STR_NONE);
         return ex;
+    }
     /* The receive buffer goes on to be used, so the head moves into the arena as it is. */
     const char *base = h->method.p;
     memcpy(copy, base, head_bytes);
@@ -84,10 +86,14 @@ vk_exchange *vk_exchange_new(struct vk_conn *c, const vk_server *server, const v
     ex->method = MOVED(h->method);
     ex->target = MOVED(h->target);
     ex->host = MOVED(h->host);
-    ex->authorization = MOVED(h->authorization);
+    ex->authorization = vk_secret_of(MOVED(h->authorization));
     ex->content_type = MOVED(h->content_type);
-    for (uint32_t i = 0; i < h->n_headers; i++)
-        headers[i] = (vk_header){MOVED(h->headers[i].name), MOVED(h->headers[i].value)};
+    for (uint32_t i = 0; i < h->n_headers; i++) {
+        vk_str value = h->headers[i].value;
+        bool hide = value.p == h->authorization.p && value.n;
+        headers[i] = (vk_header){MOVED(h->headers[i].name), hide ? VK_STR_NONE : MOVED(value)};
+    }
+    vk_note_begin(ex, MOVED(h->request_id));
 #undef MOVED
     ex->headers = headers;
     ex->n_headers = h->n_headers;
@@ -118,8 +124,7 @@ void vk_exchange_end(vk_exchange *ex)
     }
     vk_buf_free(&ex->body);
     vk_buf_free(&ex->out);
-    if (ex->authorization.n)
-        vk_wipe((void *)(uintptr_t)ex->authorization.p, ex->authorization.n);
+    vk_secret_wipe(ex->authorization);
     arena_put(ex->loop, ex->arena);
 }
 
@@ -237,7 +242,7 @@ static bool bodyless(int status)
 static void make_head(vk_exchange *ex, int status, const char *content_type, int64_t length)
 {
     vk_str type = vk_str_z(content_type);
-    char *p = vk_arena_alloc(ex->arena, HEAD_ROOM + type.n + ex->n_extra), *at = p;
+    char *p = vk_arena_alloc(ex->arena, HEAD_ROOM + type.n + ex->lines.n + ex->n_extra), *at = p;
     if (!p) {
         ex->head_out =
             VK_STR("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -252,6 +257,13 @@ static void make_head(vk_exchange *ex, int status, const char *content_type, int
     at = put(at, vk_str_z(reason(status)));
     at = put(at, VK_STR("\r\nDate: "));
     at = put(at, (vk_str){vk_loop_date(ex->loop), 29});
+    at = put(at, VK_STR("\r\nX-Request-Id: "));
+    if (ex->id.n) {
+        at = put(at, ex->id);
+    } else {
+        ex->id = (vk_str){at, vk_note_id(at)};
+        at += ex->id.n;
+    }
     if (type.n) {
         at = put(at, VK_STR("\r\nContent-Type: "));
         at = put(at, type);
@@ -267,6 +279,7 @@ static void make_head(vk_exchange *ex, int status, const char *content_type, int
     else if (ex->minor == 0)
         at = put(at, VK_STR("\r\nConnection: keep-alive"));
     at = put(at, VK_STR("\r\n"));
+    at = put(at, ex->lines);
     at = put(at, (vk_str){ex->extra, ex->n_extra});
     at = put(at, VK_STR("\r\n"));
     ex->head_out = (vk_str){p, (size_t)(at - p)};
@@ -278,6 +291,7 @@ static bool begin(vk_exchange *ex, int status)
     if (ex->answered)
         abort(); /* a handler that answers twice is a broken invariant */
     ex->answered = true;
+    ex->status = status;
     if (vk_conn_must_close(ex->conn))
         ex->close = true;
     return bodyless(status) || vk_str_eqz(ex->method, "HEAD");

@@ -10,6 +10,7 @@
 
 #include "core/arena.h"
 #include "core/buf.h"
+#include "core/secret.h"
 #include "http/head.h"
 #include "net/loop.h"
 
@@ -29,12 +30,16 @@ typedef struct vk_exchange {
     vk_arena *arena;
 
     /* request */
-    vk_str method, target, path, query, host, authorization, content_type;
+    vk_str method, target, path, query, host, content_type;
+    vk_secret authorization; /* not among `headers` */
     const vk_header *headers;
     uint32_t n_headers;
     int minor;
     bool expect_continue;
-    size_t body_max; /* set in handler->head; 0 refuses any body */
+    vk_str id; /* X-Request-Id, the client's if it can be, or made here: letters, digits, ".", "_", "-" */
+    int64_t begun_ms;  /* loop time */
+    const char *about; /* the build whose request it is, once that is known; lives as long as principal */
+    size_t body_max;   /* set in handler->head; 0 refuses any body */
     vk_buf body;
     int passed_fd;  /* a descriptor that came with it over a unix socket, or -1. Taken by setting it to -1 */
     uid_t peer_uid; /* of a unix socket's peer; (uid_t)-1 on TCP */
@@ -50,11 +55,13 @@ typedef struct vk_exchange {
     vk_buf out;    /* the body, if it is collected */
     bool secret;   /* wipe all buffers afterwards */
     bool answered; /* vk_respond* was called */
+    int status;    /* what it answered */
     bool close;    /* close the connection after it */
     vk_err err;    /* what vk_fail was told */
     vk_str err_text;
     vk_str head_out; /* the finished head */
-    char *extra;     /* extra header lines, in the arena */
+    vk_str lines;    /* extra header lines, a literal */
+    char *extra;     /* more of them, in the arena */
     size_t n_extra;
     int file_fd; /* body from a file, -1 otherwise */
     int64_t file_at, file_left;
@@ -78,6 +85,9 @@ vk_str vk_request_header(const vk_exchange *ex, vk_str name);
 /* Adds "name: value" to the response, at most 1 KiB in all (VK_E_TOO_LARGE). Both are ours or checked: CR, LF
  * and NUL make it VK_E_INVALID. */
 VK_MUSTCHECK vk_err vk_header_add(vk_exchange *ex, const char *name, vk_str value);
+/* Header lines that never change, as one literal: "A: b\r\nC: d\r\n". Costs nothing but the sending; once an
+ * exchange, and cannot fail. */
+#define vk_header_lines(ex, literal) ((void)((ex)->lines = VK_STR(literal)))
 /* Answers with `out` as the body. `content_type` NULL: none. 204 and 304 have no body, whatever is given. */
 void vk_respond(vk_exchange *ex, int status, const char *content_type);
 /* Answers with a static text instead of `out`. */

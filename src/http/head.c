@@ -286,6 +286,8 @@ static inline int note_field(struct parse *s, vk_str name, vk_str value)
         if (IS(name, "content-type")) {
             good = first(s, SEEN_CONTENT_TYPE);
             out->content_type = value;
+        } else if (IS(name, "x-request-id")) {
+            out->request_id = value;
         }
         break;
     case 13:
@@ -372,7 +374,7 @@ static int frame(struct parse *s, vk_framing otherwise)
 static inline void clear(vk_head *out)
 {
     out->method = out->target = out->reason = VK_STR_NONE;
-    out->host = out->authorization = out->content_type = VK_STR_NONE;
+    out->host = out->authorization = out->content_type = out->request_id = VK_STR_NONE;
     out->status = 0;
     out->content_length = 0;
     out->expect_continue = false;

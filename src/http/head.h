@@ -34,6 +34,7 @@ typedef struct vk_head {
     bool expect_continue;                     /* Expect: 100-continue on a 1.1 request */
     bool upgrade;                             /* Connection lists upgrade and Upgrade is present */
     vk_str host, authorization, content_type; /* VK_STR_NONE when absent; each at most once, else 400 */
+    vk_str request_id;                        /* X-Request-Id, the last one */
     uint32_t n_headers;
     vk_header headers[VK_HEADERS_MAX];
 } vk_head;

@@ -39,10 +39,12 @@ vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
 void vk_server_take(vk_server *s, int fd)
 {
     vk_conn *c;
-    if (s->closing || s->n_conns >= VK_CONNS_MAX || vk_conn_open(s, fd, &c) != VK_OK)
+    if (s->closing || s->n_conns >= VK_CONNS_MAX || vk_conn_open(s, fd, &c) != VK_OK) {
+        vk_count(&s->traffic.turned_away, 1);
         close(fd);
-    else
+    } else {
         vk_conn_arm(c, VK_IDLE_MS);
+    }
 }
 
 static void accept_again(vk_timer *t)
@@ -57,7 +59,7 @@ static void accept_failed(vk_server *s, int err)
         return;
     /* The connection stays in the queue and the socket readable: without a pause this loop would do nothing
      * else. */
-    vk_log(VK_WARN, "new connections wait: %s", vk_errno_text(err));
+    vk_log(VK_WARN, "new connections wait", VK_F(error, vk_errno_text(err)));
     vk_io_want(&s->accept, 0);
     vk_timer_set(s->loop, &s->retry, ACCEPT_PAUSE_MS, accept_again);
 }

@@ -12,7 +12,26 @@ enum {
     VK_WRITE_STALL_MS = 30000,   /* the peer takes no byte for that long */
     VK_LINGER_MS = 1000,         /* reading on after a refusal, so that the client sees it */
     VK_CONNS_MAX = 16384,        /* per server and loop */
+    VK_TOOK_BUCKETS = 14,
+    VK_REQUEST_ID_MAX = 64,
 };
+
+/* What a server has done. Written by its loop only, read by anybody. */
+typedef struct vk_traffic {
+    _Atomic uint64_t answers[6]; /* by the status' first digit; [0]: ended without an answer that was sent */
+    _Atomic uint64_t took[VK_TOOK_BUCKETS], took_ms; /* from a head's end to the answer's last byte */
+    _Atomic uint64_t received, sent;                 /* bytes */
+    _Atomic uint64_t opened, ended, turned_away;     /* connections */
+} vk_traffic;
+
+/* Upper bounds in milliseconds of `took`'s buckets; the last one has none. */
+extern const int vk_took_bounds[VK_TOOK_BUCKETS - 1];
+
+static inline void vk_count(_Atomic uint64_t *counter, uint64_t n)
+{
+    uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, now + n, memory_order_relaxed);
+}
 
 typedef struct vk_handler {
     /* The head is there. Set ex->body_max and the principal and return VK_OK, or answer and return an error.
@@ -43,6 +62,9 @@ typedef struct vk_server {
     void (*last_gone)(
         struct vk_server *s); /* when a closing server lost its listener and its last connection */
     bool closing;
+    bool log_requests; /* one line each */
+    const char *name;  /* in these lines; NULL: "peer" */
+    vk_traffic traffic;
 } vk_server;
 
 void vk_server_init(vk_server *s, vk_loop *loop, const vk_handler *handler, void *ctx);

@@ -60,6 +60,11 @@ vk_err vk_uri_decode(vk_arena *a, vk_str text, vk_str *out_r)
     return decode(a, text, false, out_r);
 }
 
+vk_err vk_form_decode(vk_arena *a, vk_str text, vk_str *out_r)
+{
+    return decode(a, text, true, out_r);
+}
+
 /* Is `text`, decoded, the name? A text that cannot be decoded is no name. */
 static bool is_name(vk_str text, vk_str name)
 {

@@ -152,10 +152,9 @@ static vk_err key_make(const char *path, uint8_t kek[VK_SEAL_KEY], char why[VK_V
     if (e != VK_OK)
         return say_write(why, e, path);
     vk_log(VK_WARN,
-           "made the key that seals the vault: %.500s. Without this file the data opens nothing: keep a copy "
-           "of it, apart from "
-           "copies of the data",
-           path);
+           "made the key that seals the vault. Without this file the data opens nothing: keep a copy of it, "
+           "apart from copies of the data",
+           VK_F(file, path));
     return VK_OK;
 }
 

@@ -86,8 +86,9 @@ static void let_go(void *arg)
 }
 
 /* The lookup hash of a token of that shape; false when it has another shape. */
-static bool hash_of(vk_worker *w, vk_str prefix, vk_str token, uint8_t hash[VK_HASH])
+static bool hash_of(vk_worker *w, vk_str prefix, vk_secret secret, uint8_t hash[VK_HASH])
 {
+    vk_str token = vk_secret_bytes(secret);
     if (!w->memos)
         w->memos = calloc(VK_MEMOS, sizeof *w->memos);
     uint64_t slot = vk_hash_str(token);
@@ -97,9 +98,9 @@ static bool hash_of(vk_worker *w, vk_str prefix, vk_str token, uint8_t hash[VK_H
         memcpy(hash, m->hash, VK_HASH);
         return true;
     }
-    if (!vk_valet_shape_ok(token, prefix))
+    if (!vk_valet_shape_ok(secret, prefix))
         return false;
-    vk_valet_hash(w->lookup, token, hash);
+    vk_valet_hash(w->lookup, secret, hash);
     if (m) {
         *m = (vk_memo){.slot = slot, .n = (uint32_t)token.n};
         memcpy(m->token, token.p, token.n);
@@ -128,7 +129,7 @@ static vk_err tenant_of(vk_worker *w, const uint8_t hash[VK_HASH], char kind, bo
     return e;
 }
 
-vk_err vk_service_hold(vk_worker *w, vk_str token, char kind, vk_held_key *out_r, const char **why_r)
+vk_err vk_service_hold(vk_worker *w, vk_secret token, char kind, vk_held_key *out_r, const char **why_r)
 {
     const vk_valet_kind *k = w->service->kinds;
     while (k->kind && k->kind != kind)
@@ -159,7 +160,7 @@ void vk_service_let_go(vk_worker *w, vk_held_key *k)
     vk_wipe(k, sizeof *k);
 }
 
-vk_err vk_service_verify(vk_exchange *ex, vk_str token, char kind)
+vk_err vk_service_verify(vk_exchange *ex, vk_secret token, char kind)
 {
     vk_worker *w = ex->server->ctx;
     const char *why;
@@ -168,8 +169,10 @@ vk_err vk_service_verify(vk_exchange *ex, vk_str token, char kind)
     if (!h)
         return vk_fail(ex, VK_E_NOMEM, "Out of memory");
     vk_err e = vk_service_hold(w, token, kind, &key, &why);
+    vk_count(e == VK_OK ? &w->keys_taken : &w->keys_refused, 1);
     if (e != VK_OK)
         return vk_fail(ex, e, "%s", why);
+    atomic_fetch_add_explicit(&key.tenant->requests, 1, memory_order_relaxed);
     h->registry = &w->rt->registry;
     h->tenant = key.tenant;
     e = vk_arena_cleanup(ex->arena, let_go, h);
@@ -178,5 +181,6 @@ vk_err vk_service_verify(vk_exchange *ex, vk_str token, char kind)
         return vk_fail(ex, e, "Out of memory");
     }
     ex->principal = h->tenant;
+    ex->about = h->tenant->id;
     return VK_OK;
 }

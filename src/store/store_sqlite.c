@@ -113,7 +113,7 @@ static vk_err sql_err(struct sqlite_store *s, int rc)
 {
     vk_err e = kind_of(rc);
     if (e != VK_OK && e != VK_E_CONFLICT)
-        vk_log(VK_ERROR, "metadata: %s", sqlite3_errmsg(s->db));
+        vk_log(VK_ERROR, "metadata", VK_F(error, sqlite3_errmsg(s->db)));
     return e;
 }
 

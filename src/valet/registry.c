@@ -206,6 +206,50 @@ vk_err vk_registry_verify(vk_registry *r, vk_store *store, const uint8_t hash[VK
     return VK_E_UNAVAILABLE;
 }
 
+/* Keeps `out` sorted; `t` may have been seen before, when the table grew in between. */
+static size_t insert_busy(vk_busy_build *out, size_t n, size_t room, const char *id, uint64_t requests)
+{
+    if (n == room && out[n - 1].requests >= requests)
+        return n;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(out[i].id, id) == 0)
+            return n;
+    size_t at = n < room ? n++ : n - 1;
+    for (; at && out[at - 1].requests < requests; at--)
+        out[at] = out[at - 1];
+    memcpy(out[at].id, id, sizeof out[at].id);
+    out[at].requests = requests;
+    return n;
+}
+
+size_t vk_registry_busiest(vk_registry *r, vk_busy_build *out, size_t room)
+{
+    enum { AT_ONCE = 256 };
+    size_t n = 0, slot = 0;
+    for (bool more = room > 0; more;) {
+        pthread_rwlock_rdlock(&r->mu);
+        size_t slots = vk_map_slots(&r->tenants);
+        for (size_t i = 0; i < AT_ONCE && slot < slots; i++, slot++)
+            for (vk_map_node *x = vk_map_slot(&r->tenants, slot); x; x = x->next) {
+                vk_tenant *t = VK_CONTAINER(x, vk_tenant, node);
+                uint64_t requests = atomic_load_explicit(&t->requests, memory_order_relaxed);
+                if (requests)
+                    n = insert_busy(out, n, room, t->id, requests);
+            }
+        more = slot < slots;
+        pthread_rwlock_unlock(&r->mu);
+    }
+    return n;
+}
+
+size_t vk_registry_size(vk_registry *r)
+{
+    pthread_rwlock_rdlock(&r->mu);
+    size_t n = r->tenants.n;
+    pthread_rwlock_unlock(&r->mu);
+    return n;
+}
+
 void vk_registry_forget(vk_registry *r, vk_str build, bool close, vk_tenant **out_r)
 {
     pthread_rwlock_wrlock(&r->mu);

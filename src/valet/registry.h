@@ -24,6 +24,7 @@ typedef struct vk_tenant {
     _Atomic int64_t expires_ms, touched_ms;
     int64_t ttl_ms;
     uint64_t generation;
+    _Atomic uint64_t requests;              /* with a key of it, since it came into memory */
     vk_list rows;                           /* the cached rows of this build; under the registry's lock */
     void *_Atomic service[VK_SERVICES_MAX]; /* each service's own state of this build, by its index */
 } vk_tenant;
@@ -47,6 +48,16 @@ VK_MUSTCHECK vk_err vk_registry_verify(vk_registry *r, vk_store *store, const ui
                                        const char **why_r);
 void vk_tenant_ref(vk_tenant *t);
 void vk_tenant_unref(vk_registry *r, vk_tenant *t);
+
+typedef struct vk_busy_build {
+    char id[VK_BUILD_ID_MAX + 1];
+    uint64_t requests;
+} vk_busy_build;
+/* The `room` builds in memory with the most requests, most first; how many. Looks at all, a few at a time
+ * under the lock, so it may miss one that comes or goes meanwhile. */
+size_t vk_registry_busiest(vk_registry *r, vk_busy_build *out, size_t room);
+/* Builds in memory. */
+size_t vk_registry_size(vk_registry *r);
 
 /* After the metadata changed: forgets the build and its rows. With `close`, the tenant (a reference, or NULL
  * when it was not in use) comes back so that services can end its work. */

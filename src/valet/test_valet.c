@@ -44,8 +44,8 @@ static void vectors(void **state)
     vk_hmac_key *lookup;
     assert_int_equal(vk_valet_lookup_key(*state, &lookup), VK_OK);
     vk_valet_hash(lookup,
-                  VK_STR("vk_b_"
-                         "wIdjX744rsg8SQg5yBBS3ZY3x0umlH37nZFq"),
+                  vk_secret_of(VK_STR("vk_b_"
+                                      "wIdjX744rsg8SQg5yBBS3ZY3x0umlH37nZFq")),
                   hash);
     vk_hex(hex, hash, 32);
     assert_string_equal(hex, "fd808c58a3b54d53009ff81666ebd7bfcdfa755446c4132267e4c0bf8049fa03");
@@ -73,7 +73,7 @@ static void every_input_counts(void **state)
         vk_valet_derive(*state, prefix, build, service, inputs[i].kind, inputs[i].generation, again);
         assert_string_equal(keys[i], again);
         assert_int_equal(strlen(keys[i]), VK_VALET_CANONICAL);
-        assert_true(vk_valet_shape_ok(vk_str_z(keys[i]), prefix));
+        assert_true(vk_valet_shape_ok(vk_secret_of(vk_str_z(keys[i])), prefix));
         for (size_t k = 0; k < i; k++)
             assert_memory_not_equal(keys[i] + 5, keys[k] + 5, VK_VALET_BODY);
     }
@@ -97,19 +97,19 @@ static void shape(void **state)
         char had = key[i];
         for (int c = 0; c < 256; c++) {
             key[i] = (char)c;
-            assert_true(vk_valet_shape_ok(good, prefix) == (key[i] == had));
+            assert_true(vk_valet_shape_ok(vk_secret_of(good), prefix) == (key[i] == had));
         }
         key[i] = had;
     }
     for (size_t n = 0; n < good.n; n++)
-        assert_false(vk_valet_shape_ok((vk_str){key, n}, prefix));
-    assert_false(vk_valet_shape_ok((vk_str){key, good.n + 1}, prefix));
-    assert_false(vk_valet_shape_ok(VK_STR_NONE, prefix));
-    assert_false(vk_valet_shape_ok(good, VK_STR("vk_p_")));
+        assert_false(vk_valet_shape_ok(vk_secret_of((vk_str){key, n}), prefix));
+    assert_false(vk_valet_shape_ok(vk_secret_of((vk_str){key, good.n + 1}), prefix));
+    assert_false(vk_valet_shape_ok(vk_secret_of(VK_STR_NONE), prefix));
+    assert_false(vk_valet_shape_ok(vk_secret_of(good), VK_STR("vk_p_")));
     memcpy(key, "vk_p_", 5); /* a body under another prefix fails its checksum */
-    assert_false(vk_valet_shape_ok(good, VK_STR("vk_p_")));
-    assert_true(vk_valet_shape_ok(VK_STR("vk_b_"
-                                         "EXAMPLE0000000000000000000000049cxMx"),
+    assert_false(vk_valet_shape_ok(vk_secret_of(good), VK_STR("vk_p_")));
+    assert_true(vk_valet_shape_ok(vk_secret_of(VK_STR("vk_b_"
+                                                      "EXAMPLE0000000000000000000000049cxMx")),
                                   prefix));
 }
 
@@ -134,7 +134,7 @@ static void random_strings(void **state)
             memcpy(text + sizeof text - 6, crc, 6);
         bool is_right = memcmp(crc, text + sizeof text - 6, 6) == 0;
         right += is_right;
-        if (vk_valet_shape_ok((vk_str){text, sizeof text}, VK_STR("vk_b_")) != is_right)
+        if (vk_valet_shape_ok(vk_secret_of((vk_str){text, sizeof text}), VK_STR("vk_b_")) != is_right)
             fail_msg("%.41s", text);
     }
     assert_true(right >= 1000 && right < 1010);

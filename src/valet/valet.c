@@ -74,8 +74,9 @@ void vk_valet_derive(const vk_master *m, vk_str prefix, vk_str build, vk_str ser
     out[n + 6] = '\0';
 }
 
-bool vk_valet_shape_ok(vk_str token, vk_str prefix)
+bool vk_valet_shape_ok(vk_secret secret, vk_str prefix)
 {
+    vk_str token = vk_secret_bytes(secret);
     char crc[6];
     if (token.n != prefix.n + VK_VALET_BODY + 6 || !vk_str_starts(token, prefix))
         return false;
@@ -98,7 +99,7 @@ vk_err vk_valet_lookup_key(const vk_master *m, vk_hmac_key **out_r)
     return e;
 }
 
-void vk_valet_hash(vk_hmac_key *lookup, vk_str token, uint8_t out[VK_SHA256])
+void vk_valet_hash(vk_hmac_key *lookup, vk_secret token, uint8_t out[VK_SHA256])
 {
-    vk_hmac_with(lookup, token, out);
+    vk_hmac_with(lookup, vk_secret_bytes(token), out);
 }

@@ -12,7 +12,7 @@
 #ifndef VK_VALET_H
 #define VK_VALET_H
 
-#include "core/base.h"
+#include "core/secret.h"
 #include "crypto/digest.h"
 
 enum { VK_MASTER = 32, VK_VALET_BODY = 30, VK_VALET_MAX = 64, VK_VALET_CANONICAL = 41 };
@@ -30,10 +30,10 @@ void vk_master_subkey(const vk_master *m, vk_str label, uint8_t out[32]);
 void vk_valet_derive(const vk_master *m, vk_str prefix, vk_str build, vk_str service, char kind,
                      uint64_t generation, char out[VK_VALET_MAX]);
 /* Right length, alphabet and checksum for a key with that prefix. Junk is refused here, before any lookup. */
-bool vk_valet_shape_ok(vk_str token, vk_str prefix);
+bool vk_valet_shape_ok(vk_secret token, vk_str prefix);
 
 /* A thread's own key for lookups. */
 VK_MUSTCHECK vk_err vk_valet_lookup_key(const vk_master *m, vk_hmac_key **out_r);
-void vk_valet_hash(vk_hmac_key *lookup, vk_str token, uint8_t out[VK_SHA256]);
+void vk_valet_hash(vk_hmac_key *lookup, vk_secret token, uint8_t out[VK_SHA256]);
 
 #endif

@@ -1,4 +1,5 @@
 // Every command once, as a person and as a script.
+import { createServer } from 'node:http'
 import fs from 'node:fs'
 import path from 'node:path'
 import { check, assert, assertSame } from '../lib/tap.mjs'
@@ -142,8 +143,8 @@ export async function commands(daemon) {
 
   await check('every command has help with examples, on standard output, exit 0', async () => {
     const all = (await run(binary, ['help'])).stdout
-    const names = [...all.matchAll(/^ {2}(serve|build \w+|env|run|db \w+|doctor|version) /gm)].map((m) => m[1])
-    assertSame(names.length, 19, names.join())
+    const names = [...all.matchAll(/^ {2}((?:build |db )?[a-z]+) +\S/gm)].map((m) => m[1]).filter((n) => n !== 'valetkey')
+    for (const n of ['serve', 'build create', 'build ping', 'env', 'run', 'db shell', 'db download', 'doctor', 'completion', 'man', 'version']) assert(names.includes(n), n)
     for (const n of names) {
       const r = await run(binary, [...n.split(' '), '--help'])
       assertSame([r.code, r.stderr], [0, ''], n)
@@ -151,6 +152,32 @@ export async function commands(daemon) {
       assertSame((await run(binary, ['help', ...n.split(' ')])).stdout, r.stdout, `help ${n}`)
       for (const line of r.stdout.split('\n')) assert(line.length <= 132, `${n}: ${line}`)
     }
+  })
+
+  await check('ping: registered origins are asked, and nothing else is reached', async () => {
+    const seen = []
+    const app = createServer((req, res) => {
+      seen.push(`${req.method} ${req.url} ${req.headers['user-agent']}`)
+      res.writeHead(302, { Location: 'http://127.0.0.1:1/' }).end()
+    })
+    await new Promise((ok) => app.listen(0, '127.0.0.1', ok))
+    const origin = `http://localhost:${app.address().port}`
+    await daemon.createBuild('pinged')
+    assert((await daemon.cli(['build', 'ping', 'pinged'])).stderr.includes('has no origin'), 'no origin')
+    await daemon.mustCli(['build', 'origins', 'pinged', origin])
+    const good = await daemon.cli(['build', 'ping', 'pinged'])
+    assertSame([good.code, good.stderr], [0, ''])
+    assert(good.stdout.includes(`✓ ${origin}  answers with 302 in `), good.stdout)
+    assert(seen.length === 1 && seen[0].startsWith('HEAD / valetkey/'), seen.join())
+    const others = [daemon.adminUrl.replace('127.0.0.1', 'localhost'), 'https://169.254.169.254', 'https://10.0.0.1', 'http://localhost:1']
+    await daemon.mustCli(['build', 'origins', 'pinged', origin, ...others])
+    const bad = await daemon.cli(['build', 'ping', 'pinged', '--json'])
+    app.close()
+    assertSame(bad.code, 1)
+    const by = Object.fromEntries(JSON.parse(bad.stdout).origins.map((o) => [o.origin, o]))
+    assert(by[origin].reached && by[origin].status === 302, bad.stdout)
+    const why = others.map((o) => by[o].message)
+    assert(/listener of valetkey/.test(why[0]) && /metadata/.test(why[1]) && /private network/.test(why[2]) && /connect/.test(why[3]), why.join('; '))
   })
 
   await check('revoke: shown at once, env is refused, the data can still be taken', async () => {

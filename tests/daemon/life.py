@@ -18,7 +18,7 @@ def kill_child(role):
         want(a + b < 500, f'{role} was ready again after {a + b:.0f} ms')
         worst = max(worst, a + b)
         want({r: p for r, p in d.children().items() if r != role} == {r: p for r, p in old.items() if r != role}, 'the others live on')
-        until('the log says that it is ready again', lambda: d.log().count(f'{role} is ready again') == n + 1)
+        until('the log says that it is ready again', lambda: d.log().count(f'a role is ready again which={role}') == n + 1)
     d.stop()
     return f'at most {worst:.0f} ms'
 
@@ -30,7 +30,7 @@ def all_children_at_once():
         os.kill(p, signal.SIGKILL)
     until('all are new', lambda: len(d.children()) == 3 and not set(d.children().values()) & set(old.values()))
     until('console and database answer', lambda: serves(BASE))
-    until('all are ready again', lambda: all(f'{r} is ready again' in d.log() for r in ROLES))
+    until('all are ready again', lambda: all(f'a role is ready again which={r}' in d.log() for r in ROLES))
     # The new ones know each other: killing keeper and front once more still ends in service.
     for role in ('keeper', 'front'):
         os.kill(d.children()[role], signal.SIGKILL)
@@ -149,7 +149,7 @@ def hung(role):
     os.kill(old, signal.SIGSTOP)
     until(f'{role} is another process', lambda: d.children().get(role) not in (None, old), 20, 0.05)
     until('console and database answer', lambda: serves(BASE))
-    until('ready again', lambda: f'{role} is ready again' in d.log())
+    until('ready again', lambda: f'a role is ready again which={role}' in d.log())
     d.stop()
 
 
@@ -192,7 +192,7 @@ def no_listener():
         for role in ROLES if again == 0 else ():
             os.kill(pids[role], signal.SIGKILL)
             until('another process', lambda: d.children().get(role) not in (None, pids[role]))
-            until(f'{role} is ready again', lambda: f'{role} is ready again' in d.log())
+            until(f'{role} is ready again', lambda: f'a role is ready again which={role}' in d.log())
         time.sleep(0.05)
     d.stop()
 

@@ -44,6 +44,7 @@ export const admin = [
   { name: 'show', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}` }) },
   { name: 'environment', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/env` }) },
   { name: 'set origins', who: 'admin', make: (ctx) => ({ method: 'PUT', path: `/api/v1/builds/${ctx.own.id}/origins`, body: { origins: ['https://app.example.org'] } }) },
+  { name: 'check origins', who: 'admin', make: (ctx) => ({ method: 'POST', path: `/api/v1/builds/${ctx.own.id}/origins/check` }) },
   { name: 'download', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/database/export` }) },
   { name: 'schema record', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/database/ddl` }) },
   { name: 'take a snapshot', who: 'admin', make: (ctx) => ({ method: 'POST', path: `/api/v1/builds/${ctx.own.id}/services/database/snapshots`, body: { name: 'matrix' } }) },
@@ -54,6 +55,8 @@ export const admin = [
   { name: 'revoke', who: 'admin', make: () => ({ method: 'POST', path: '/api/v1/builds/victim/revoke' }) },
   { name: 'delete', who: 'admin', make: () => ({ method: 'DELETE', path: '/api/v1/builds/victim' }) },
   { name: 'health', who: 'open', make: () => ({ method: 'GET', path: '/api/v1/health' }) },
+  { name: 'metrics', who: 'admin', make: () => ({ method: 'GET', path: '/metrics' }) },
+  { name: 'readyz', who: 'open', make: () => ({ method: 'GET', path: '/readyz' }) },
   { name: 'healthz', who: 'open', make: () => ({ method: 'GET', path: '/healthz' }) },
 ]
 

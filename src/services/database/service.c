@@ -101,7 +101,7 @@ static const struct endpoint {
 /* "Bearer <token>", the scheme in any case (RFC 9110 §11.1). */
 static vk_err authenticate(vk_exchange *ex)
 {
-    vk_str scheme, token = ex->authorization;
+    vk_str scheme, token = vk_secret_bytes(ex->authorization);
     if (!token.p) {
         respond_error(ex, 401, "AUTH_JWT_MISSING",
                       VK_STR("Authentication is required but no JWT was specified: send the build's "
@@ -117,11 +117,11 @@ static vk_err authenticate(vk_exchange *ex)
         token.p++;
         token.n--;
     }
-    vk_err e = vk_service_verify(ex, token, 'b');
-    if (e == VK_OK)
-        e = vk_header_add(ex, "Valetkey-Served-By", VK_STR("embedded"));
-    if (e == VK_OK)
+    vk_err e = vk_service_verify(ex, vk_secret_of(token), 'b');
+    if (e == VK_OK) {
+        vk_header_lines(ex, "Valetkey-Served-By: embedded\r\n");
         return VK_OK;
+    }
     respond_error(ex, vk_err_status(e),
                   e == VK_E_EXPIRED                          ? "AUTH_JWT_EXPIRED"
                   : e == VK_E_FORBIDDEN                      ? "AUTH_JWT_NOT_ALLOWED"
@@ -201,10 +201,11 @@ static const vk_handler handler = {.head = head, .request = request, .refuse = r
 
 /* ---- service */
 
-static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_str *keys,
+static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_secret *keys,
                   vk_env_var *out, size_t room, size_t *n_r)
 {
-    vk_str url = vk_arena_dup(a, vk_str_z(rt->url_sandbox[index])), token = vk_arena_dup(a, keys[0]);
+    vk_str url = vk_arena_dup(a, vk_str_z(rt->url_sandbox[index])),
+           token = vk_arena_dup(a, vk_secret_bytes(keys[0]));
     VK_UNUSED(b);
     if (!url.p || !token.p || room < 3)
         return VK_E_NOMEM;
@@ -230,6 +231,7 @@ static const vk_service database = {
     .free_tenant = vk_db_free_tenant,
     .export_data = vk_db_export,
     .snapshots = vk_db_snapshots,
+    .metrics = vk_db_metrics,
     .schema_log = vk_db_ddl,
 };
 VK_SERVICE_REGISTER(database);

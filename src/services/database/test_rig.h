@@ -48,7 +48,7 @@ static vk_err make_rows(void *arg, const vk_build *b, vk_valet_row *rows, size_t
     rows[0] = (vk_valet_row){.kind = 'b', .kid = 1, .generation = b->generation};
     memcpy(rows[0].build, b->id, sizeof rows[0].build);
     memcpy(rows[0].service, "database", sizeof "database");
-    vk_valet_hash(m->lookup, vk_str_z(m->token), rows[0].hash);
+    vk_valet_hash(m->lookup, vk_secret_of(vk_str_z(m->token)), rows[0].hash);
     *n_r = 1;
     return VK_OK;
 }

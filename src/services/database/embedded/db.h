@@ -268,7 +268,10 @@ struct vk_db {
     _Atomic bool stopping;
     _Atomic int64_t heap;    /* of all connections */
     _Atomic size_t received; /* of all builds */
-    pthread_cond_t gone;     /* a thread of the pool has ended */
+    /* for /metrics: commits and the syncs that made them durable, transactions that were rolled back for
+     * others, statements that ran into their time */
+    _Atomic uint64_t commits, syncs, takeovers, timeouts;
+    pthread_cond_t gone; /* a thread of the pool has ended */
     pthread_t keeper;
     struct vk_worker_slot worker[VK_DB_THREADS_MAX];
     vk_lane *parser; /* of large messages on WebSockets */

@@ -178,7 +178,7 @@ void vk_ddl_write(vk_dbh *h)
     bool ok = write_lines(h->t->id, vk_buf_view(&h->ddl));
     pthread_mutex_unlock(&file_mu);
     if (!ok)
-        vk_log(VK_WARN, "build %s: the record of its schema's changes cannot be written", h->t->id);
+        vk_log(VK_WARN, "the record of a schema's changes cannot be written", VK_F(build, h->t->id));
     vk_ddl_forget(h);
     if (h->ddl.cap > VK_DDL_TEXT_MAX) {
         vk_buf_free(&h->ddl);

@@ -620,7 +620,8 @@ vk_err vk_db_diff(const char *from, const char *to, int64_t rows, vk_jw *w, cons
     vk_jw_kbool(w, "truncated", d.cut);
     vk_err e = rc == SQLITE_OK ? VK_OK : kind_of(rc, why_r);
     if (e == VK_E_IO)
-        vk_log(VK_ERROR, "comparing databases: %s", d.said[0] ? d.said : sqlite3_errstr(rc));
+        vk_log(VK_ERROR, "databases cannot be compared",
+               VK_F(error, d.said[0] ? d.said : sqlite3_errstr(rc)));
     forget_cols(&d);
     free(d.cols);
     sqlite3_close(d.db);

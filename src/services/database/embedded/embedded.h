@@ -35,5 +35,6 @@ void vk_db_export(const char *build, void (*done)(void *arg, vk_err e, const vk_
                   void *arg);
 void vk_db_snapshots(vk_snap_ask *ask);
 VK_MUSTCHECK vk_err vk_db_ddl(const char *build, vk_buf *out); /* as ddl.h has it */
+void vk_db_metrics(vk_buf *out);                               /* as vk_service.metrics */
 
 #endif

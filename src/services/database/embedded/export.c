@@ -79,7 +79,7 @@ static vk_err copy(const char *build, const char *to, const char *unused, const 
     if (deleted) {
         *why_r = "The build was deleted meanwhile";
     } else if (rc != SQLITE_OK) {
-        vk_log(VK_ERROR, "build %s: its database cannot be copied: %s", build, sqlite3_errstr(rc));
+        vk_log(VK_ERROR, "a database cannot be copied", VK_F(build, build), VK_F(error, sqlite3_errstr(rc)));
         *why_r = kind_of(rc) == VK_E_FULL ? "The disk is full" : "The build's database cannot be copied";
     }
     sqlite3_close(dst);

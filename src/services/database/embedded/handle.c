@@ -150,7 +150,7 @@ static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
     if (e != VK_OK) {
         if (e == VK_E_FULL)
             *why_r = "The disk is full";
-        vk_log(VK_ERROR, "build %s: its database folder cannot be made: %s", t->id, vk_err_name(e));
+        vk_log(VK_ERROR, "a database folder cannot be made", VK_F(build, t->id), VK_F(error, vk_err_name(e)));
         return e;
     }
     vk_dbh *h = calloc(1, sizeof *h);
@@ -171,8 +171,8 @@ static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
     }
     if (rc != SQLITE_OK) {
         e = kind_of(rc);
-        vk_log(VK_ERROR, "build %s: its database cannot be opened: %s", t->id,
-               h->db ? sqlite3_errmsg(h->db) : "no memory");
+        vk_log(VK_ERROR, "a database cannot be opened", VK_F(build, t->id),
+               VK_F(error, h->db ? sqlite3_errmsg(h->db) : "no memory"));
         if (e == VK_E_FULL)
             *why_r = "The disk is full";
         if (e == VK_E_CORRUPT)
@@ -254,6 +254,8 @@ static vk_sqlerr interrupted(const vk_dbh *h)
     if (h->crowded)
         return (vk_sqlerr){"TRANSACTION_BUSY",
                            VK_STR("Too many long statements are running at once; try again")};
+    if (h->timed_out)
+        atomic_fetch_add_explicit(&vk_db.timeouts, 1, memory_order_relaxed);
     return (vk_sqlerr){"SQLITE_INTERRUPT",
                        h->timed_out
                            ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")

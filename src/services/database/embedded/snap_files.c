@@ -174,7 +174,8 @@ vk_err vk_snap_make_room(int data_fd, const char *build, bool automatic, int64_t
             continue;
         vk_snap_path(build, &all[i], path);
         e = vk_disk_remove(data_fd, path);
-        vk_log(VK_INFO, "build %s: the automatic snapshot %s made room for a newer one", build, all[i].id);
+        vk_log(VK_INFO, "an automatic snapshot made room for a newer one", VK_F(build, build),
+               VK_F(snapshot, all[i].id));
     }
     return e;
 }
@@ -199,7 +200,7 @@ vk_err vk_snap_heal(int data_fd, const char *build)
             continue;
         vk_snap_path(build, &s, path);
         e = vk_disk_remove(data_fd, path);
-        vk_log(VK_WARN, "build %s: a restore was cut short; its database is the one from before", build);
+        vk_log(VK_WARN, "a restore was cut short; the database is the one from before", VK_F(build, build));
     }
     closedir(d);
     return e;

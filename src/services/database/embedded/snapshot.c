@@ -214,7 +214,7 @@ static vk_err do_take(vk_snap_ask *a)
     e = take(a, tmp, &s, &s.bytes);
     if (e != VK_OK)
         return e;
-    vk_log(VK_INFO, "build %s: snapshot %s taken (%lld bytes)", a->build, s.id, (long long)s.bytes);
+    vk_log(VK_INFO, "snapshot taken", VK_F(build, a->build), VK_F(snapshot, s.id), VK_F(bytes, s.bytes));
     vk_jw w = vk_jw_on(a->out);
     put_snap(&w, &s);
     return VK_OK;
@@ -256,7 +256,7 @@ static bool is_sound(const char *name)
     while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
         rc = is_damage((const char *)sqlite3_column_text(st, 0)) ? SQLITE_CORRUPT : SQLITE_OK;
     if (rc != SQLITE_DONE)
-        vk_log(VK_ERROR, "a snapshot that was to be restored is not whole: %s", sqlite3_errmsg(db));
+        vk_log(VK_ERROR, "a snapshot that was to be restored is not whole", VK_F(error, sqlite3_errmsg(db)));
     sqlite3_finalize(st);
     sqlite3_close(db);
     return rc == SQLITE_DONE;
@@ -275,7 +275,8 @@ static bool settle_file(const char *build)
         sqlite3_exec(db, "PRAGMA synchronous = FULL", NULL, NULL, NULL) == SQLITE_OK &&
         sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_TRUNCATE, &logged, &copied) == SQLITE_OK;
     if (!ok)
-        vk_log(VK_ERROR, "build %s: its database cannot be brought to rest: %s", build, sqlite3_errmsg(db));
+        vk_log(VK_ERROR, "a database cannot be brought to rest", VK_F(build, build),
+               VK_F(error, sqlite3_errmsg(db)));
     sqlite3_close(db);
     static const char *const ends[] = {"-wal", "-shm", "-journal"};
     for (size_t i = 0; ok && i < VK_COUNT(ends); i++) {
@@ -370,8 +371,8 @@ static vk_err do_restore(vk_snap_ask *a)
     unlinkat(vk_db.rt->data_fd, tmp, 0);
     if (e != VK_OK)
         return e;
-    vk_log(VK_INFO, "build %s: restored from snapshot %s; snapshot %s has what was there before", a->build,
-           s.id, before.id);
+    vk_log(VK_INFO, "restored from a snapshot", VK_F(build, a->build), VK_F(snapshot, s.id),
+           VK_F(before, before.id));
     before.bytes = snapshot_size(a->build, &before);
     vk_jw w = vk_jw_on(a->out);
     vk_jw_obj(&w);

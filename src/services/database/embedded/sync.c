@@ -40,6 +40,7 @@ void vk_sync_settle(vk_dbh *h)
         return;
     pthread_mutex_lock(&vk_db.mu);
     h->committing = h->t->committing = false;
+    atomic_fetch_add_explicit(&vk_db.commits, 1, memory_order_relaxed);
     h->t->commit_seq++; /* also when it failed: those who wait for it must not wait for ever */
     pthread_mutex_unlock(&vk_db.mu);
 }
@@ -123,6 +124,7 @@ static void sync_all(vk_dbt *t, vk_dbh *h)
         uint64_t target = t->commit_seq;
         pthread_mutex_unlock(&vk_db.mu);
         bool ok = vk_sync_wal(h->db);
+        atomic_fetch_add_explicit(&vk_db.syncs, 1, memory_order_relaxed);
         pthread_mutex_lock(&vk_db.mu);
         if (ok)
             t->synced_seq = target;
@@ -134,8 +136,8 @@ static void sync_all(vk_dbt *t, vk_dbh *h)
             t->syncing = false;
         pthread_mutex_unlock(&vk_db.mu);
         if (!ok)
-            vk_log(VK_ERROR, "build %s: its -wal cannot be synced; it takes no request until a restart",
-                   t->id);
+            vk_log(VK_ERROR, "the -wal of a database cannot be synced; it takes no request until a restart",
+                   VK_F(build, t->id));
         release(t, &done);
         pthread_mutex_lock(&vk_db.mu);
         if (!more)

@@ -25,6 +25,8 @@ vk_stream *vk_db_overdue_owner(vk_dbt *t, int64_t now)
 
 static void note(const vk_dbt *t, vk_stream *s, bool idle, bool transaction)
 {
+    if (transaction && !idle)
+        atomic_fetch_add_explicit(&vk_db.takeovers, 1, memory_order_relaxed);
     s->lost_idle = idle;
     s->lost_paused = t->paused;
     s->lost = transaction ? VK_LOST : s->lost ? s->lost : VK_LOST_ONCE;

@@ -125,7 +125,7 @@ static void hello(vk_socket *k, vk_str jwt)
                      "TURSO_AUTH_TOKEN");
         return;
     }
-    vk_err e = vk_service_hold(k->worker, jwt, 'b', &key, &why);
+    vk_err e = vk_service_hold(k->worker, vk_secret_of(jwt), 'b', &key, &why);
     if (e != VK_OK) {
         refuse_hello(k, auth_code(e), why);
         return;

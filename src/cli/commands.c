@@ -1,0 +1,35 @@
+/* The command table: what there is, in the order of the overview. */
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+static const vk_command commands[] = {
+    {"serve", vk_cmd_serve, vk_help_serve, "run the daemon"},
+    {"build create", vk_cmd_build_create, vk_help_build_create,
+     "make a build, or show the one that is there"},
+    {"build list", vk_cmd_build_list, vk_help_build_list, "list the builds"},
+    {"build show", vk_cmd_build_show, vk_help_build_show, "show one build"},
+    {"build origins", vk_cmd_build_origins, vk_help_build_origins, "set the web origins of a build"},
+    {"build ping", vk_cmd_build_ping, vk_help_build_ping, "ask whether the app of a build answers"},
+    {"build revoke", vk_cmd_build_revoke, vk_help_build_revoke, "end a build's keys for good, keep its data"},
+    {"build delete", vk_cmd_build_delete, vk_help_build_delete, "end a build and remove its data"},
+    {"env", vk_cmd_env, vk_help_env, "print or write a build's environment"},
+    {"run", vk_cmd_run, vk_help_run, "start a command with a build's environment"},
+    {"db shell", vk_cmd_db_shell, vk_help_db_shell, "SQL prompt on a build's database"},
+    {"db apply", vk_cmd_db_apply, vk_help_db_apply, "run a folder of Prisma or Drizzle migrations"},
+    {"db snapshot", vk_cmd_db_snapshot, vk_help_db_snapshot, "keep a build's database as it is now"},
+    {"db snapshots", vk_cmd_db_snapshots, vk_help_db_snapshots, "list or remove what was kept"},
+    {"db restore", vk_cmd_db_restore, vk_help_db_restore, "bring a snapshot back"},
+    {"db diff", vk_cmd_db_diff, vk_help_db_diff, "show what has changed since a snapshot"},
+    {"db ddl", vk_cmd_db_ddl, vk_help_db_ddl, "list what was done to a build's schema"},
+    {"db download", vk_cmd_db_download, vk_help_db_download, "take a build's database as one SQLite file"},
+    {"doctor", vk_cmd_doctor, vk_help_doctor, "check this installation"},
+    {"completion", vk_cmd_completion, vk_help_completion, "completion for bash, zsh or fish"},
+    {"man", vk_cmd_man, vk_help_man, "the manual page"},
+    {"version", vk_cmd_version, vk_help_version, "print versions"},
+};
+
+const vk_command *vk_commands(size_t *n_r)
+{
+    *n_r = VK_COUNT(commands);
+    return commands;
+}

@@ -1,0 +1,28 @@
+/* What doctor's parts share. */
+#ifndef VK_CLI_DOCTOR_H
+#define VK_CLI_DOCTOR_H
+
+#include "cli/api.h"
+
+/* OK; worth knowing; wrong, so that doctor fails. */
+typedef enum vk_verdict { VK_FINE, VK_KNOW, VK_WRONG } vk_verdict;
+
+typedef struct vk_doctor {
+    bool json, bad;
+    vk_buf out;
+    vk_jw w;
+    const char *dir;         /* the data folder */
+    int data_fd;             /* -1: there is none */
+    char key_file[PATH_MAX]; /* as the daemon says; empty: not known, or the key is no file */
+} vk_doctor;
+
+/* One line of the result. The text says what is so, and when it is not right, what to do. */
+void vk_doctor_say(vk_doctor *d, vk_verdict v, const char *what, const char *fmt, ...) VK_PRINTF(4, 5);
+
+/* Everything that lies in the data folder and beside it. `reply`: what the daemon says about itself; NULL: it
+ * does not answer. `builds` (sorted) are those in the metadata; NULL: not known. */
+void vk_doctor_files(vk_doctor *d);
+void vk_doctor_build_files(vk_doctor *d, const char *const *builds, size_t n);
+void vk_doctor_key_file(vk_doctor *d);
+
+#endif
