@@ -253,9 +253,7 @@ try {
   for (const dir of Object.values(folders)) await install(dir)
   for (const [title, packages] of [['Prisma 7', { '.': folders[7], prisma6: folders[6] }], ['Prisma 6', { '.': folders[6] }]]) await page(title, packages)
   await daemon.start()
-  await seven(daemon, ['seven', 'seven-ws'])
-  await six(daemon)
-  await deployed(daemon)
+  await Promise.all([seven(daemon, ['seven', 'seven-ws']), six(daemon), deployed(daemon)])
   await check('the daemon ends cleanly', async () => {
     const end = await daemon.stop()
     return end?.code === 0 || `ended with ${JSON.stringify(end)}\n${daemon.log.slice(-2000)}`
