@@ -30,6 +30,7 @@ typedef struct vk_runtime {
     vk_loop *loops[VK_LOOPS_MAX];
     size_t n_loops;
     int64_t default_ttl_ms;
+    vk_limits limits;
     /* SHA-256 of the tokens for the admin API and for /metrics; they themselves stay in their files */
     uint8_t admin_hash[VK_SHA256], metrics_hash[VK_SHA256];
     uint8_t page_key[32]; /* random, of this process: seals what is given out and taken back (batons) */
@@ -61,9 +62,9 @@ typedef struct vk_worker {
     const struct vk_service *service; /* NULL: the admin listener */
     int index;                        /* of the service; -1 for admin */
     vk_loop *loop;
-    vk_store *reader;                          /* this thread's read-only metadata */
-    vk_hmac_key *lookup;                       /* this thread's lookup key */
-    _Atomic uint64_t keys_taken, keys_refused; /* written by this loop, read by anybody */
+    vk_store *reader;                                        /* this thread's read-only metadata */
+    vk_hmac_key *lookup;                                     /* this thread's lookup key */
+    _Atomic uint64_t keys_taken, keys_refused, keys_limited; /* written by this loop, read by anybody */
     vk_memo *memos; /* VK_MEMOS of them from the first use on; wiped and freed with the worker */
 } vk_worker;
 
@@ -123,6 +124,9 @@ typedef struct vk_service {
 
     /* Once in front, before the listeners open. */
     vk_err (*start)(vk_runtime *rt, int index);
+    /* The daemon stops, and its patience with the requests that are under way is nearly up: they are to end
+     * now, with an error. NULL: they are left to themselves. */
+    void (*hurry)(void);
     /* Stops threads; no exchange is under way any more. */
     void (*stop)(void);
 
@@ -173,7 +177,8 @@ int vk_service_index(vk_str name);
 
 /* Recognises `token` as a key of this worker's service and kind, counts the use (sliding expiry), and gives a
  * reference that lasts until the exchange ends (ex->principal). Errors as vk_registry_verify, told to
- * vk_fail. */
+ * vk_fail; VK_E_BUSY too when the client's address has shown too many keys that open nothing. Retry-After is
+ * set then. */
 VK_MUSTCHECK vk_err vk_service_verify(vk_exchange *ex, vk_secret token, char kind);
 
 /* A key that is in use for longer than one exchange: a WebSocket's. */
@@ -183,11 +188,12 @@ typedef struct vk_held_key {
     vk_tenant *tenant; /* a reference */
 } vk_held_key;
 /* As vk_service_verify, without an exchange; on the worker's loop, as the other two. Owner of the reference:
- * the caller, until vk_service_let_go. *why_r is a static text. */
+ * the caller, until vk_service_let_go. *why_r is a static text. VK_E_BUSY: it is used too often, for another
+ * *wait_ms_r milliseconds. */
 VK_MUSTCHECK vk_err vk_service_hold(vk_worker *w, vk_secret token, char kind, vk_held_key *out_r,
-                                    const char **why_r);
+                                    int64_t *wait_ms_r, const char **why_r);
 /* Whether the key is still good, for the same tenant. `used`: by somebody, so it counts for the sliding
- * expiry. */
+ * expiry and for the rates; VK_E_BUSY: it is good, but used too often. */
 VK_MUSTCHECK vk_err vk_service_recheck(vk_worker *w, const vk_held_key *k, bool used, const char **why_r);
 void vk_service_let_go(vk_worker *w, vk_held_key *k);
 

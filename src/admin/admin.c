@@ -91,6 +91,8 @@ static vk_err head(vk_exchange *ex)
         ex->secret = true;
         e = vk_admin_check(ex, w->rt, route->auth == VK_AUTH_METRICS, &why);
     }
+    if (e == VK_E_UNAUTHORIZED && vk_exchange_bad_key(ex) != VK_OK)
+        return vk_admin_error(ex, VK_E_BUSY, VK_STR_FMT, VK_STR_ARG(ex->err_text));
     if (e != VK_OK)
         return vk_admin_error(ex, e, "%s", why);
     vk_call *c = VK_NEW(ex->arena, vk_call);

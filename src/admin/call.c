@@ -47,7 +47,7 @@ static void put_error_headers(vk_exchange *ex, vk_err e)
     if (e == VK_E_UNAUTHORIZED)
         h = vk_header_add(ex, "WWW-Authenticate", VK_STR("Bearer realm=\"valetkey\""));
     else if (e == VK_E_BUSY || e == VK_E_UNAVAILABLE)
-        h = vk_header_add(ex, "Retry-After", VK_STR("1"));
+        ex->retry_s = ex->retry_s ? ex->retry_s : 1;
     if (h != VK_OK)
         vk_log(VK_WARN, "admin: no room for the headers of an error");
 }

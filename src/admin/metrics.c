@@ -49,6 +49,8 @@ static vk_traffic sum_of(const vk_runtime *rt, size_t service)
         vk_count(&sum.opened, get(&t->opened));
         vk_count(&sum.ended, get(&t->ended));
         vk_count(&sum.turned_away, get(&t->turned_away));
+        vk_count(&sum.shed, get(&t->shed));
+        vk_count(&sum.slow, get(&t->slow));
     }
     return sum;
 }
@@ -71,6 +73,10 @@ static const struct {
      0},
     {"valetkey_connections_refused_total", "counter", "Connections that were closed for want of room.",
      offsetof(vk_traffic, turned_away), 0},
+    {"valetkey_connections_shed_total", "counter",
+     "Connections that waited for a request and were closed to make room.", offsetof(vk_traffic, shed), 0},
+    {"valetkey_connections_slow_total", "counter", "Connections that were closed for taking too long.",
+     offsetof(vk_traffic, slow), 0},
     {"valetkey_connections", "gauge", "Connections that are open.", offsetof(vk_traffic, opened),
      offsetof(vk_traffic, ended)},
 };
@@ -145,16 +151,19 @@ static void put_keys(vk_buf *out, const vk_runtime *rt)
     size_t n = vk_services(services);
     vk_metric_family(out, name, "counter", "Requests whose valet key was looked at, by what came of it.");
     for (size_t i = 0; i < n; i++) {
-        uint64_t taken = 0, refused = 0;
+        uint64_t taken = 0, refused = 0, limited = 0;
         for (size_t l = 0; l < rt->n_loops; l++) {
             taken += get(&rt->workers[l][i]->keys_taken);
             refused += get(&rt->workers[l][i]->keys_refused);
+            limited += get(&rt->workers[l][i]->keys_limited);
         }
         const vk_str service = vk_str_z(services[i]->name);
         const vk_label good[] = {{"service", service}, {"result", VK_STR("accepted")}, {0}},
-                       bad[] = {{"service", service}, {"result", VK_STR("refused")}, {0}};
+                       bad[] = {{"service", service}, {"result", VK_STR("refused")}, {0}},
+                       many[] = {{"service", service}, {"result", VK_STR("limited")}, {0}};
         vk_metric(out, name, "", good, shown(taken));
         vk_metric(out, name, "", bad, shown(refused));
+        vk_metric(out, name, "", many, shown(limited));
     }
 }
 

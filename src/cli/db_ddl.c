@@ -12,7 +12,7 @@ const char vk_help_db_ddl[] = "Usage: valetkey db ddl ID [--data DIR] [--json]\n
                               "first, with the time when it took effect. The record is bounded: of a very "
                               "long one the beginning is only "
                               "counted. A restore\n"
-                              "does not shorten it.\n"
+                              "does not shorten it: it is noted where it took place.\n"
                               "\n"
                               "Examples:\n"
                               "  valetkey db ddl demo\n"
@@ -24,7 +24,7 @@ static void print_statement(const vk_reply *r, const vk_json *x)
 {
     char at[32];
     vk_str left = vk_json_str(vk_json_get(x, VK_STR("sql"))), line;
-    const vk_json *cut = vk_json_get(x, VK_STR("cut"));
+    const vk_json *cut = vk_json_get(x, VK_STR("cut")), *restored = vk_json_get(x, VK_STR("restored"));
     vk_time_short(vk_reply_text(r, x, "at"), at);
     printf("%s-- %s%s\n", vk_tone_begin(stdout, VK_DIM), at, vk_tone_end(stdout));
     while (left.n) {
@@ -35,7 +35,7 @@ static void print_statement(const vk_reply *r, const vk_json *x)
             left = VK_STR_NONE;
         }
         vk_text_visible(&b, line);
-        printf("%.*s%s\n", (int)b.n, b.p ? b.p : "", left.n ? "" : cut ? " …" : ";");
+        printf("%.*s%s\n", (int)b.n, b.p ? b.p : "", left.n || restored ? "" : cut ? " …" : ";");
         vk_buf_free(&b);
     }
 }

@@ -7,6 +7,9 @@
 extern const char vk_help_serve[];
 int vk_cmd_serve(int argc, char **argv);
 
+#define HELP_LIMIT(id, setting, unit, usual, shown, least, most, what)                                       \
+    "  " setting "=" shown "\n      " what "\n"
+
 const char vk_help_serve[] =
     "Usage: valetkey serve [options]\n"
     "\n"
@@ -20,6 +23,8 @@ const char vk_help_serve[] =
     "  --ttl TIME               how long a new build's keys last unused: 30d, 12h, 90m (default 30d)\n"
     "  --loops N                event loops, 1 to 64 (default: one per CPU)\n"
     "  --key-file FILE          the key that seals the vault (default: DIR.key, made at the first start)\n"
+    "  --hosts A,B              further host names under which the listeners may be asked\n"
+    "  --limit NAME=VALUE       one of the limits below\n"
     "  --log-level LEVEL        debug, info, warn or error (default info); the log goes to standard error\n"
     "  --log-format FORMAT      text, or json: one object a line (default text)\n"
     "  --log-requests on|off    one line for every request, with its id, build, status and time (default "
@@ -31,12 +36,15 @@ const char vk_help_serve[] =
     "\n"
     "Flags win over the environment (VALETKEY_DATA, VALETKEY_KEY_FILE), the environment over the file.\n"
     "In the file: data, key_file, port_base, ttl, loops, log_level, log_format, log_requests, egress_allow,\n"
-    "egress_ports, url_sandbox.SERVICE, url_browser.SERVICE.\n"
+    "egress_ports, hosts, url_sandbox.SERVICE, url_browser.SERVICE, limit.NAME.\n"
     "\n"
-    "Examples:\n"
-    "  valetkey serve\n"
-    "  valetkey serve --data /var/lib/valetkey --port-base 7000\n"
-    "  valetkey serve --url-browser database=https://db.preview.example.org\n";
+    "Limits, with their defaults (docs/LIMITS.md):\n" VK_LIMIT_TABLE(
+        HELP_LIMIT) "\n"
+                    "Examples:\n"
+                    "  valetkey serve\n"
+                    "  valetkey serve --data /var/lib/valetkey --port-base 7000\n"
+                    "  valetkey serve --limit idle_time=30s --limit build_rate=500\n"
+                    "  valetkey serve --url-browser database=https://db.preview.example.org\n";
 
 /* The seam of core/clock.h, so that a test can see keys expire. Said aloud, since keys may then live longer
  * or shorter. */

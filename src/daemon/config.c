@@ -208,6 +208,47 @@ static vk_err set_url(char urls[VK_SERVICES_MAX][VK_URL_MAX], vk_str service, co
     return VK_OK;
 }
 
+/* ---- limits and names */
+
+static vk_err set_limit(vk_limits *l, vk_str name, const setting *s, char why[VK_WHY_MAX])
+{
+    char wants[128], known[512] = "";
+    size_t at = 0;
+    vk_err e = vk_limit_set(l, name, s->value, wants, sizeof wants);
+    if (e == VK_E_INVALID)
+        return vk_say(why, e, "%s (limit " VK_STR_FMT ") wants %s, not \"" VK_STR_FMT "\".", s->from,
+                      VK_STR_ARG(name), wants, VK_STR_ARG(s->value));
+    if (e != VK_E_NOT_FOUND)
+        return e;
+    for (size_t i = 0; i < VK_LIMITS && at < sizeof known; i++)
+        at +=
+            (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", vk_limit_infos[i].setting);
+    return vk_say(why, VK_E_INVALID, "%s: there is no limit \"" VK_STR_FMT "\". There are: %s.", s->from,
+                  VK_STR_ARG(name), known);
+}
+
+/* Names as they stand in a Host header, without a port: that of another port is the same name. */
+static vk_err set_hosts(char out[VK_HOSTS_MAX], const setting *s, char why[VK_WHY_MAX])
+{
+    vk_str rest = s->value, one;
+    bool more = true;
+    if (rest.n >= VK_HOSTS_MAX)
+        return vk_say(why, VK_E_INVALID, "%s is longer than %d characters.", s->from, VK_HOSTS_MAX - 1);
+    while (more) {
+        more = vk_str_cut(&rest, ',', &one);
+        vk_str host = more ? one : rest, left = host;
+        bool good = host.n > 0 && take_authority(&left) && left.n == 0;
+        if (!good || (host.p[0] == '[' ? host.p[host.n - 1] != ']' : memchr(host.p, ':', host.n) != NULL))
+            return vk_say(
+                why, VK_E_INVALID,
+                "%s wants host names without ports, like db.example.org,[fd00::1], not \"" VK_STR_FMT "\".",
+                s->from, VK_STR_ARG(host));
+    }
+    memcpy(out, s->value.p, s->value.n);
+    out[s->value.n] = '\0';
+    return VK_OK;
+}
+
 /* ---- settings */
 
 static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
@@ -223,6 +264,8 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
         return set_int(&c->loops, s, 1, VK_LOOPS_MAX, why);
     if (vk_str_eqz(name, "log_level"))
         return set_level(&c->log_level, s, why);
+    if (vk_str_eqz(name, "hosts"))
+        return set_hosts(c->hosts, s, why);
     if (vk_str_eqz(name, "egress_allow"))
         return set_networks(&c->egress, s, why);
     if (vk_str_eqz(name, "egress_ports"))
@@ -250,6 +293,8 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
         return VK_OK;
     }
     if (vk_str_cut(&name, '.', &head)) {
+        if (vk_str_eqz(head, "limit"))
+            return set_limit(&c->limits, name, s, why);
         if (vk_str_eqz(head, "url_sandbox"))
             return set_url(c->url_sandbox, name, s, why);
         if (vk_str_eqz(head, "url_browser"))
@@ -309,8 +354,8 @@ static vk_err ini_line(vk_config *c, ini *x, vk_str line, char why[VK_WHY_MAX])
     if (e == VK_E_NOT_FOUND)
         return vk_say(why, VK_E_INVALID,
                       "%.150s line %d: there is no setting %s. Settings: data, key_file, port_base, ttl, "
-                      "loops, log_level, log_format, log_requests, egress_allow, egress_ports, "
-                      "url_sandbox.SERVICE, url_browser.SERVICE.",
+                      "loops, log_level, log_format, log_requests, egress_allow, egress_ports, hosts, "
+                      "url_sandbox.SERVICE, url_browser.SERVICE, limit.NAME.",
                       x->file, x->line, full);
     return e;
 }
@@ -372,6 +417,8 @@ static const flag flags[] = {
     {"--egress-allow", "egress_allow"},
     {"--egress-ports", "egress_ports"},
     {"--log-requests", "log_requests"},
+    {"--hosts", "hosts"},
+    {"--limit", "limit."},
     {"--url-sandbox", "url_sandbox."},
     {"--url-browser", "url_browser."},
 };
@@ -404,8 +451,10 @@ static vk_err apply_flag(vk_config *c, const flag *f, vk_str value, char why[VK_
     char name[NAME_MAX_FILE];
     vk_str service = VK_STR_NONE;
     if (f->setting[strlen(f->setting) - 1] == '.' && (!vk_str_cut(&value, '=', &service) || service.n > 32))
-        return vk_say(why, VK_E_INVALID, "%s wants SERVICE=URL, as in %s database=https://db.example.org.",
-                      f->name, f->name);
+        return vk_say(why, VK_E_INVALID, "%s wants %s.", f->name,
+                      strcmp(f->setting, "limit.") == 0
+                          ? "NAME=VALUE, as in --limit idle_time=30s"
+                          : "SERVICE=URL, as in --url-sandbox database=https://db.example.org");
     snprintf(name, sizeof name, "%s" VK_STR_FMT, f->setting, VK_STR_ARG(service));
     return apply(c, &(setting){vk_str_z(name), value, f->name}, why);
 }
@@ -421,8 +470,10 @@ static vk_err apply_env(vk_config *c, const char *name, const char *setting_name
 static void defaults(vk_config *c)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    *c = (vk_config){
-        .port_base = VK_PORT_BASE, .ttl_ms = (int64_t)VK_TTL_DAYS * 86400 * 1000, .log_level = VK_INFO};
+    *c = (vk_config){.port_base = VK_PORT_BASE,
+                     .ttl_ms = (int64_t)VK_TTL_DAYS * 86400 * 1000,
+                     .log_level = VK_INFO,
+                     .limits = vk_limits_usual};
     c->loops = cpus < 1 ? 1 : cpus > VK_LOOPS_MAX ? VK_LOOPS_MAX : (int)cpus;
     snprintf(c->data, sizeof c->data, "./.valetkey");
 }

@@ -14,7 +14,8 @@ enum {
     VK_PORTS = 5, /* the highest offset from the base is 4 */
     VK_TTL_DAYS = 30,
     VK_CONFIG_FILE_MAX = 64 * 1024,
-    VK_WHY_MAX = 1024, /* a sentence for people, with NUL */
+    VK_WHY_MAX = 1024,   /* a sentence for people, with NUL */
+    VK_HOSTS_MAX = 1024, /* bytes of the list */
 };
 
 typedef struct vk_config {
@@ -27,6 +28,8 @@ typedef struct vk_config {
     vk_egress egress; /* what courier may speak to besides public addresses; own ports are filled in later */
     vk_log_format log_format;
     bool log_requests;
+    vk_limits limits;
+    char hosts[VK_HOSTS_MAX]; /* further names of every listener, separated by commas, checked */
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
 } vk_config;
 

@@ -42,6 +42,7 @@ static void init_runtime(vk_front *f)
     memcpy(rt->url_sandbox, d->config->url_sandbox, sizeof rt->url_sandbox);
     memcpy(rt->url_browser, d->config->url_browser, sizeof rt->url_browser);
     rt->default_ttl_ms = d->config->ttl_ms;
+    rt->limits = d->config->limits;
     rt->port_base = d->config->port_base;
     rt->started_ms = vk_clock_wall_ms();
     vk_random(rt->page_key, sizeof rt->page_key);
@@ -97,6 +98,7 @@ static void open_metadata(vk_front *f)
     if (vk_registry_init(&f->rt.registry, tenant_free) != VK_OK ||
         vk_lane_new("vk-meta", VK_META_QUEUE, &f->rt.meta) != VK_OK)
         vk_role_fail(f->child, "There is not enough memory to start.");
+    vk_registry_limit(&f->rt.registry, &f->rt.limits);
 }
 
 static void start_services(vk_front *f)
@@ -183,6 +185,15 @@ static void drained_too_slowly(vk_timer *t)
     _exit(0); /* their handlers may still run: nothing is torn down under them */
 }
 
+static void drains_slowly(vk_timer *t)
+{
+    vk_front *f = VK_CONTAINER(t, vk_front, drain);
+    for (size_t i = 0; i < f->n_started; i++)
+        if (f->services[i]->hurry)
+            f->services[i]->hurry();
+    vk_timer_set(f->rt.loops[0], t, VK_FRONT_DRAIN_MS - VK_FRONT_HURRY_MS, drained_too_slowly);
+}
+
 static void told_to_stop(void *arg)
 {
     vk_front *f = arg;
@@ -191,7 +202,7 @@ static void told_to_stop(void *arg)
     f->stopping = true;
     if (!f->up)
         _exit(0);
-    vk_timer_set(f->rt.loops[0], &f->drain, VK_FRONT_DRAIN_MS, drained_too_slowly);
+    vk_timer_set(f->rt.loops[0], &f->drain, VK_FRONT_HURRY_MS, drains_slowly);
     vk_front_peers_end(f);
     vk_front_close(f, finish);
 }

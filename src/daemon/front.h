@@ -2,8 +2,8 @@
  * what says otherwise.
  *
  * Birth: loops → master from keeper → metadata → services → servers → other loops' threads → ready.
- * End:   servers stop accepting, exchanges finish (at most VK_FRONT_DRAIN_MS), services stop, the lane runs
- * dry, exit. */
+ * End:   servers stop accepting, exchanges finish (at most VK_FRONT_DRAIN_MS; after VK_FRONT_HURRY_MS they
+ * are interrupted), services stop, the lane runs dry, exit. */
 #ifndef VK_DAEMON_FRONT_H
 #define VK_DAEMON_FRONT_H
 
@@ -12,11 +12,13 @@
 
 enum {
     VK_FRONT_DRAIN_MS = 10000,
-    VK_META_QUEUE = 1024, /* jobs that may wait for the metadata lane */
-    VK_PING_MS = 2000,    /* between health questions to keeper and courier */
+    VK_FRONT_HURRY_MS = 9000, /* then what is still under way is interrupted */
+    VK_META_QUEUE = 1024,     /* jobs that may wait for the metadata lane */
+    VK_PING_MS = 2000,        /* between health questions to keeper and courier */
     VK_PING_TIMEOUT_MS = 5000,
-    VK_LOST_MS = 1000,  /* without a connection for that long: the supervisor is told */
-    VK_FRONT_NAMES = 6, /* Host names of one listener, the end included */
+    VK_LOST_MS = 1000,    /* without a connection for that long: the supervisor is told */
+    VK_FRONT_NAMES = 32,  /* Host names of one listener, the end included */
+    VK_FRONT_FILES = 256, /* descriptors that are neither a client's nor a database's */
     VK_MASTER_TIMEOUT_MS = 10000,
 };
 
@@ -51,7 +53,10 @@ typedef struct vk_front {
     size_t n_services, n_started;
     vk_front_loop *loops[VK_LOOPS_MAX];
     vk_str names[VK_SERVICES_MAX + 1][VK_FRONT_NAMES]; /* by listener; the console's are at [n_services] */
+    vk_gate gates[VK_SERVICES_MAX + 1];                /* likewise */
     size_t next_loop;                                  /* for the next accepted connection */
+    vk_job trim;                                       /* malloc_trim, on the lane; one at a time */
+    _Atomic bool trimming;
     vk_role_link link;
     vk_front_peer peers[VK_ROLES];
     bool up, stopping;
@@ -65,6 +70,8 @@ typedef struct vk_front {
 /* front_listen.c: the servers of every loop, on the supervisor's listeners. */
 VK_MUSTCHECK vk_err vk_front_listen(vk_front *f);
 /* Closes every server of every loop; `done` on loop 0 when the last connection has gone. */
+/* Now and then: after a crowd has gone, its memory goes back to the system. */
+void vk_front_tidy(vk_front *f);
 void vk_front_close(vk_front *f, void (*done)(vk_front *f));
 
 /* front_peers.c: connections to the other roles. */

@@ -2,6 +2,8 @@
 
 #include "admin/admin.h"
 
+#include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* A connection on its way to another loop. */
@@ -9,24 +11,25 @@ typedef struct handover {
     vk_task task;
     vk_server *to;
     int fd;
+    struct sockaddr_storage from;
 } handover;
 
 static void arrive(vk_task *t)
 {
     handover *h = VK_CONTAINER(t, handover, task);
-    vk_server_take(h->to, h->fd);
+    vk_server_take(h->to, h->fd, &h->from);
     free(h);
 }
 
 /* On loop 0: every loop in turn gets the next connection and keeps it for its life. */
-static void place(vk_server *accepting, int fd)
+static void place(vk_server *accepting, int fd, const struct sockaddr_storage *from)
 {
     const vk_worker *w = accepting->ctx;
     vk_front *f = VK_CONTAINER(w->rt, vk_front, rt);
     size_t to = f->next_loop++ % f->rt.n_loops;
     vk_server *server = &f->loops[to]->servers[w->index < 0 ? f->n_services : (size_t)w->index];
     if (to == 0) {
-        vk_server_take(server, fd);
+        vk_server_take(server, fd, from);
         return;
     }
     handover *h = malloc(sizeof *h);
@@ -34,7 +37,7 @@ static void place(vk_server *accepting, int fd)
         close(fd);
         return;
     }
-    *h = (handover){{.run = arrive}, server, fd};
+    *h = (handover){{.run = arrive}, server, fd, *from};
     vk_loop_post(f->rt.loops[to], &h->task);
 }
 
@@ -59,11 +62,62 @@ static void make_names(vk_front *f)
         add_name(f->names[i], VK_STR("127.0.0.1"));
         add_name(f->names[i], VK_STR("localhost"));
         add_name(f->names[i], VK_STR("[::1]"));
+        vk_str rest = vk_str_z(f->child->daemon->config->hosts), host;
+        while (vk_str_cut(&rest, ',', &host))
+            add_name(f->names[i], host);
+        add_name(f->names[i], rest);
         if (i == f->n_services)
             break;
         add_name(f->names[i], vk_config_url_host(f->rt.url_sandbox[i]));
         add_name(f->names[i], vk_config_url_host(f->rt.url_browser[i]));
     }
+}
+
+/* ---- room */
+
+/* A quarter of the descriptors is the databases', and each listener has its own part of the others, so that
+ * who fills one leaves the others open. */
+static vk_err make_gates(vk_front *f)
+{
+    struct rlimit files = {.rlim_cur = 1024};
+    getrlimit(RLIMIT_NOFILE, &files);
+    const int64_t *limit = f->rt.limits.of;
+    size_t all = files.rlim_cur > 1u << 30 ? 1u << 30 : (size_t)files.rlim_cur;
+    size_t room = all / 4 * 3 > 2 * VK_FRONT_FILES ? all / 4 * 3 - VK_FRONT_FILES : VK_FRONT_FILES;
+    size_t admin = (size_t)limit[VK_LIMIT_ADMIN_CONNECTIONS], most = (size_t)limit[VK_LIMIT_CONNECTIONS];
+    admin = admin < room / 8 ? admin : room / 8;
+    size_t each = f->n_services ? (room - admin) / f->n_services : 0;
+    if (each < most)
+        vk_log(most == (size_t)vk_limits_usual.of[VK_LIMIT_CONNECTIONS] ? VK_INFO : VK_WARN,
+               "fewer connections fit than the limit says: the process may open too few files",
+               VK_F(connections, each), VK_F(limit, most), VK_F(open_files, all));
+    for (size_t i = 0; i <= f->n_services; i++)
+        if (vk_gate_init(&f->gates[i], &f->rt.limits,
+                         i == f->n_services ? admin
+                         : each < most      ? each
+                                            : most) != VK_OK)
+            return VK_E_NOMEM;
+    return VK_OK;
+}
+
+/* What a crowd of connections leaves behind lies between what is in use, where free() does not give it back.
+ */
+static void trim(vk_job *j)
+{
+    malloc_trim(0);
+    atomic_store(&VK_CONTAINER(j, vk_front, trim)->trimming, false);
+}
+
+void vk_front_tidy(vk_front *f)
+{
+    bool emptied = false;
+    for (size_t i = 0; f->up && !f->stopping && i <= f->n_services; i++)
+        emptied |= vk_gate_emptied(&f->gates[i]);
+    if (!emptied || atomic_exchange(&f->trimming, true))
+        return;
+    f->trim.run = trim;
+    if (vk_lane_add(f->rt.meta, &f->trim) != VK_OK)
+        atomic_store(&f->trimming, false);
 }
 
 /* ---- servers */
@@ -81,6 +135,8 @@ static void make_servers(vk_front *f, vk_front_loop *l)
         vk_server_init(&l->servers[i], l->loop, service ? service->handler : &vk_admin_handler,
                        &l->workers[i]);
         l->servers[i].names = f->names[i];
+        l->servers[i].limits = &f->rt.limits;
+        l->servers[i].gate = &f->gates[i];
         l->servers[i].name = service ? service->name : "admin";
         l->servers[i].log_requests = f->child->daemon->config->log_requests;
         f->rt.traffic[l->loop->index][i] = &l->servers[i].traffic;
@@ -93,6 +149,8 @@ vk_err vk_front_listen(vk_front *f)
     const vk_daemon *d = f->child->daemon;
     vk_front_loop *first = f->loops[0];
     make_names(f);
+    if (make_gates(f) != VK_OK)
+        return VK_E_NOMEM;
     for (size_t i = 0; i < f->rt.n_loops; i++)
         make_servers(f, f->loops[i]);
     for (size_t i = 0; i < d->n_listeners; i++) {
@@ -106,6 +164,7 @@ vk_err vk_front_listen(vk_front *f)
     }
     vk_server_init(&first->admin, first->loop, &vk_admin_handler, &first->workers[f->n_services]);
     first->admin.name = "admin.sock";
+    first->admin.limits = &f->rt.limits;
     first->admin.log_requests = d->config->log_requests;
     return vk_server_listen(&first->admin, d->admin_fd);
 }

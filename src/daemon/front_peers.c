@@ -49,6 +49,7 @@ static void pinged(void *arg, vk_err e, const vk_response *r)
     if (p->front->stopping)
         return;
     if (e == VK_OK && r->status == 200) {
+        vk_front_tidy(p->front);
         wait_then(p, VK_PING_MS, ping);
         return;
     }

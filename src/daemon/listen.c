@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, TAKEN_STEP_MS = 5, TAKEN_WAIT_MS = 150 };
+/* NOT_SENT_MAX: bytes that the kernel takes of an answer before its peer takes any, instead of some
+ * megabytes. */
+enum { BACKLOG = 4096, NOT_SENT_MAX = 256 * 1024, TAKEN_STEP_MS = 5, TAKEN_WAIT_MS = 150 };
 
 /* Without SO_REUSEPORT: nobody, not even a process of our own user, can take a share of the connections. A
  * port that was in use by a daemon that just ended may be held for another moment. */
@@ -17,10 +20,12 @@ static int bind_port(int port)
 {
     struct sockaddr_in at = {
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1, most = NOT_SENT_MAX, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most,
+               sizeof most); /* what is accepted from it inherits it */
     for (int waited = 0;; waited += TAKEN_STEP_MS) {
         if (bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, BACKLOG) == 0)
             return fd;

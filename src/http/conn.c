@@ -1,6 +1,7 @@
 #include "http/conn.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,8 +10,6 @@ enum {
     LINGER_MAX = 1024 * 1024,
     FDS_MAX = 4, /* descriptors taken off one message; all but one are closed */
 };
-
-static void advance(vk_conn *c);
 
 /* ---- life and death ---- */
 
@@ -38,7 +37,11 @@ static void on_io_closed(vk_io *io)
 
 void vk_conn_drop_in(vk_conn *c)
 {
-    if (c->in)
+    if (c->in_own) {
+        vk_wipe(c->in, c->in_high);
+        free(c->in);
+        c->in_own = false;
+    } else if (c->in)
         vk_loop_in_put(c->io.loop, c->in, c->in_secret || (c->ex && c->ex->secret) ? c->in_high : 0);
     c->in = NULL;
     c->in_secret = false;
@@ -62,23 +65,15 @@ void vk_conn_shut(vk_conn *c)
         return;
     bool handler_has_it = c->state == S_WAIT && c->ex && !c->ex->answered;
     vk_conn_drop_in(c);
+    if (c->peer)
+        vk_gate_leave(c->server->gate, c->peer);
+    c->server->n_over -= c->over;
+    c->server->n_delayed -= c->state == S_DELAY;
     c->state = S_GONE;
     vk_timer_clear(c->io.loop, &c->timer);
     vk_io_close(&c->io, on_io_closed);
     if (c->ex && !handler_has_it)
         end_exchange(c);
-}
-
-static void on_timeout(vk_timer *t)
-{
-    vk_conn *c = VK_CONTAINER(t, vk_conn, timer);
-    if (c->state != S_WAIT)
-        vk_conn_shut(c);
-}
-
-void vk_conn_arm(vk_conn *c, int64_t ms)
-{
-    vk_timer_set(c->io.loop, &c->timer, ms, on_timeout);
 }
 
 bool vk_conn_must_close(const vk_conn *c)
@@ -123,10 +118,45 @@ static ssize_t receive(vk_conn *c, size_t room)
     return n;
 }
 
+/* What there is of a head, until more comes: 10,000 clients that send one slowly must not have 10,000 receive
+ * buffers. */
+static void keep_small(vk_conn *c)
+{
+    char *own = c->in_own ? NULL : malloc(c->in_n);
+    if (!own)
+        return;
+    memcpy(own, c->in, c->in_n);
+    uint32_t n = c->in_n;
+    c->in_secret = true; /* nobody has looked at it yet */
+    vk_conn_drop_in(c);
+    c->in = own;
+    c->in_n = c->in_high = n;
+    c->in_own = true;
+}
+
+static bool take_buffer(vk_conn *c)
+{
+    char *own = c->in_own ? c->in : NULL;
+    if (c->in && !own)
+        return true;
+    char *in = vk_loop_in_get(c->io.loop);
+    if (!in)
+        return false;
+    if (own) {
+        memcpy(in, own, c->in_n);
+        vk_wipe(own, c->in_high);
+        free(own);
+        c->in_own = false;
+        c->in_secret = true;
+    }
+    c->in = in;
+    return true;
+}
+
 /* Reads what is there, once. False: nothing came or the connection is over. */
 static bool fill(vk_conn *c)
 {
-    if (!c->in && !(c->in = vk_loop_in_get(c->io.loop))) {
+    if (!take_buffer(c)) {
         vk_conn_shut(c);
         return false;
     }
@@ -147,6 +177,7 @@ static bool fill(vk_conn *c)
     c->drained = n < (ssize_t)room;
     if (n > 0) {
         vk_count(&c->server->traffic.received, (uint64_t)n);
+        c->moved += (uint64_t)n;
         c->in_n += (uint32_t)n;
         if (c->in_n > c->in_high)
             c->in_high = c->in_n;
@@ -159,8 +190,13 @@ static bool fill(vk_conn *c)
     return false;
 }
 
-static void refuse(vk_conn *c, int status, vk_err e, const char *text)
+void vk_conn_refuse(vk_conn *c, int status, vk_err e, const char *fmt, ...)
 {
+    char text[400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
     c->keep = false;
     if (!c->ex) {
         static const vk_head none;
@@ -205,6 +241,9 @@ static bool host_known(const vk_server *s, vk_str host)
     return false;
 }
 
+static const char too_large[] =
+    "The request body is larger than the %zu bytes that this endpoint takes; send it in parts.";
+
 static const char *framing_text(int status)
 {
     switch (status) {
@@ -232,9 +271,13 @@ static bool take_head(vk_conn *c)
         vk_conn_drop_in(c);
         vk_io_want(&c->io, VK_READ);
         if (c->lasting)
-            vk_timer_clear(c->io.loop, &c->timer);
+            vk_conn_disarm(c);
         else
-            vk_conn_arm(c, VK_IDLE_MS);
+            vk_conn_arm(c, c->server->limits->of[VK_LIMIT_IDLE_TIME]);
+        if (c->asked && c->node.next != &c->server->conns) { /* the one idle for longest is the first */
+            vk_list_remove(&c->node);
+            vk_list_push(&c->server->conns, &c->node);
+        }
         return false;
     }
     int used = vk_head_request(c->in + c->in_at, left, &h);
@@ -248,16 +291,23 @@ static bool take_head(vk_conn *c)
             c->in_at = 0;
             c->in_n = (uint32_t)left;
         }
+        keep_small(c);
         if (!c->head_begun) {
             c->head_begun = true;
-            vk_conn_arm(c, VK_HEAD_DEADLINE_MS);
+            if (!c->over)
+                vk_conn_arm(c, c->server->limits->of[VK_LIMIT_HEAD_TIME]);
         }
         vk_io_want(&c->io, VK_READ);
         return false;
     }
     c->head_begun = false;
+    if (!c->asked) {
+        c->asked = true;
+        vk_list_remove(&c->node);
+        vk_list_push(&c->server->conns, &c->node);
+    }
     if (used < 0) {
-        refuse(c, -used, VK_E_INVALID, framing_text(-used));
+        vk_conn_refuse(c, -used, VK_E_INVALID, "%s", framing_text(-used));
         return true;
     }
     c->ex = vk_exchange_new(c, c->server, &h, (size_t)used);
@@ -279,8 +329,19 @@ static bool take_head(vk_conn *c)
     c->passed_fd = -1;
     c->ex->peer_uid = c->peer_uid;
     c->state = S_BODY;
+    if (VK_UNLIKELY(c->over)) {
+        c->ex->retry_s = 1;
+        vk_conn_refuse(c, 429, VK_E_BUSY,
+                       "This address has %lld connections open here, and may have no more (limit "
+                       "address_connections); use them again or close some.",
+                       (long long)c->server->limits->of[VK_LIMIT_ADDRESS_CONNECTIONS]);
+        return true;
+    }
     if (!host_known(c->server, h.host)) {
-        refuse(c, 421, VK_E_MISDIRECTED, "This host name is not served here.");
+        vk_conn_refuse(
+            c, 421, VK_E_MISDIRECTED,
+            "This host name is not among those that are served here; `valetkey serve --hosts NAME` "
+            "adds it.");
         return true;
     }
     vk_err e = c->server->handler->head(c->ex);
@@ -290,11 +351,11 @@ static bool take_head(vk_conn *c)
         return true;
     }
     if (e != VK_OK) { /* refused, but not said how: the request must not be served for that */
-        refuse(c, vk_err_status(e), e, "The request was refused.");
+        vk_conn_refuse(c, vk_err_status(e), e, "The request was refused.");
         return true;
     }
     if (c->framing == VK_FRAME_LENGTH && c->body_left > c->ex->body_max) {
-        refuse(c, 413, VK_E_TOO_LARGE, "The request body is larger than this endpoint takes.");
+        vk_conn_refuse(c, 413, VK_E_TOO_LARGE, too_large, c->ex->body_max);
         return true;
     }
     c->ex->body.max = c->ex->body_max;
@@ -312,6 +373,8 @@ static bool take_head(vk_conn *c)
 
 static bool take_body(vk_conn *c)
 {
+    if (!c->in) /* called for something else than input */
+        return false;
     vk_str in = {c->in + c->in_at, c->in_n - c->in_at};
     vk_chunk got = VK_CHUNK_MORE;
     if (c->framing == VK_FRAME_CHUNKED) {
@@ -331,26 +394,29 @@ static bool take_body(vk_conn *c)
     }
     c->in_at = c->in_n - (uint32_t)in.n;
     if (got == VK_CHUNK_BAD) {
-        refuse(c, 400, VK_E_INVALID, "The chunked body is not well-formed.");
+        vk_conn_refuse(c, 400, VK_E_INVALID, "The chunked body is not well-formed.");
         return true;
     }
     if (c->ex->body.err) {
-        bool large = c->ex->body.err == VK_E_TOO_LARGE;
-        refuse(c, large ? 413 : 503, c->ex->body.err,
-               large ? "The request body is larger than this endpoint takes." : "Out of memory.");
+        if (c->ex->body.err == VK_E_TOO_LARGE)
+            vk_conn_refuse(c, 413, VK_E_TOO_LARGE, too_large, c->ex->body_max);
+        else
+            vk_conn_refuse(c, 503, c->ex->body.err, "Out of memory.");
         return true;
     }
     if (got == VK_CHUNK_END) {
         c->unread_body = false;
         if (c->discard) {
             c->discard = false;
-            c->state = S_SEND;
             return true;
         }
         c->state = S_WAIT;
+        c->ended = false;
         if (c->in_at == c->in_n)
             vk_conn_drop_in(c);
         c->server->handler->request(c->ex);
+        if (c->state == S_WAIT && c->ex && !c->ex->answered && c->ex->gone)
+            vk_io_want(&c->io, c->io.mask & VK_HANGUP ? VK_HANGUP : VK_READ);
         return c->ex && c->ex->answered;
     }
     if (c->eof) { /* cut off in the middle of its body */
@@ -361,8 +427,9 @@ static bool take_body(vk_conn *c)
     if (!c->drained && fill(c))
         return true;
     if (c->state == S_BODY && !c->eof) {
+        vk_conn_drop_in(c);
         vk_io_want(&c->io, VK_READ);
-        vk_conn_arm(c, VK_BODY_STALL_MS);
+        vk_conn_watch(c, c->discard ? W_DISCARD : W_BODY);
         return false;
     }
     return c->state == S_BODY;
@@ -372,14 +439,20 @@ static bool take_body(vk_conn *c)
 
 static bool send_answer(vk_conn *c)
 {
+    c->starved = false;
     switch (vk_conn_send(c)) {
     case VK_OK:
         break;
     case VK_AGAIN:
         vk_io_want(&c->io, VK_WRITE);
-        vk_conn_arm(c, VK_WRITE_STALL_MS);
+        vk_conn_watch(c, W_ANSWER);
         return false;
     case VK_E_BUSY:
+        vk_io_want(&c->io, c->ended ? 0 : VK_HANGUP);
+        if (c->ended)
+            vk_conn_arm(c, VK_HANGUP_MS);
+        else
+            vk_conn_disarm(c);
         return false;
     default:
         vk_conn_shut(c);
@@ -424,9 +497,9 @@ static bool linger(vk_conn *c)
     return false;
 }
 
-/* Does all that can be done without waiting. Not re-entered: an answer given inside a handler's call is
+/* Not re-entered: an answer given inside a handler's call is
  * picked up by the loop here. */
-static void advance(vk_conn *c)
+void vk_conn_advance(vk_conn *c)
 {
     if (c->in_advance) {
         c->kick = true;
@@ -437,7 +510,7 @@ static void advance(vk_conn *c)
     while (again || c->kick) {
         c->kick = false;
         if (c->ex && c->ex->answered && !c->discard && (c->state == S_BODY || c->state == S_WAIT))
-            c->state = S_SEND;
+            vk_conn_begin_answer(c);
         switch (c->state) {
         case S_HEAD:
             again = take_head(c);
@@ -470,7 +543,7 @@ void vk_conn_answered(vk_conn *c)
             conn_free(c);
         return;
     }
-    advance(c);
+    vk_conn_advance(c);
 }
 
 void vk_conn_upgrade(vk_conn *c, vk_upgrade *u)
@@ -478,10 +551,12 @@ void vk_conn_upgrade(vk_conn *c, vk_upgrade *u)
     c->ex->answered = true;
     c->ex->status = 101;
     end_exchange(c);
-    vk_timer_clear(c->io.loop, &c->timer);
+    vk_conn_disarm(c);
     c->other = u;
+    vk_list_remove(&c->node);
+    vk_list_push(&c->server->upgraded, &c->node);
     c->state = S_OTHER;
-    advance(c);
+    vk_conn_advance(c);
 }
 
 void vk_conn_leave(vk_conn *c)
@@ -491,6 +566,31 @@ void vk_conn_leave(vk_conn *c)
         conn_free(c);
 }
 
+/* Something came while the answer is being made: more input, which waits until the answer is out, or the
+ * client's end. */
+static void look_at_client(vk_conn *c, int events)
+{
+    char byte;
+    ssize_t n;
+    do
+        n = recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n > 0 && !(events & VK_HANGUP)) {
+        vk_io_want(&c->io, VK_HANGUP);
+        return;
+    }
+    c->ended = true;
+    vk_io_want(&c->io, 0);
+    if (n >= 0)
+        vk_conn_arm(c, VK_HANGUP_MS);
+    else if (c->state == S_WAIT)
+        vk_conn_tell_gone(c);
+    else
+        vk_conn_shut(c);
+}
+
 static void on_ready(vk_io *io, int events)
 {
     vk_conn *c = VK_CONTAINER(io, vk_conn, io);
@@ -498,7 +598,12 @@ static void on_ready(vk_io *io, int events)
         c->other->ready(c->other, events);
         return;
     }
-    if (events & VK_READ) {
+    if (events & (VK_READ | VK_HANGUP) &&
+        (c->state == S_WAIT ? c->ex && !c->ex->answered && c->ex->gone : c->state == S_SEND && c->starved)) {
+        look_at_client(c, events);
+        return;
+    }
+    if (events & (VK_READ | VK_HANGUP)) {
         switch (c->state) {
         case S_HEAD:
         case S_BODY:
@@ -509,7 +614,7 @@ static void on_ready(vk_io *io, int events)
         case S_WAIT:
         case S_SEND:
             /* Pipelined input or the client's end: look again when this answer is out. */
-            vk_io_want(io, c->io.mask & ~VK_READ);
+            vk_io_want(io, c->io.mask & ~(VK_READ | VK_HANGUP));
             if (!(events & VK_WRITE))
                 return;
             break;
@@ -517,7 +622,7 @@ static void on_ready(vk_io *io, int events)
             break;
         }
     }
-    advance(c);
+    vk_conn_advance(c);
 }
 
 vk_err vk_conn_open(vk_server *s, int fd, vk_conn **out_r)
@@ -526,6 +631,7 @@ vk_err vk_conn_open(vk_server *s, int fd, vk_conn **out_r)
     if (!c)
         return VK_E_NOMEM;
     c->server = s;
+    c->since_ms = vk_loop_now(s->loop);
     c->passed_fd = -1;
     c->peer_uid = (uid_t)-1;
     if (vk_io_open(s->loop, &c->io, fd, on_ready) != VK_OK) {
@@ -538,7 +644,7 @@ vk_err vk_conn_open(vk_server *s, int fd, vk_conn **out_r)
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0)
             c->peer_uid = who.uid;
     }
-    vk_list_push(&s->conns, &c->node);
+    vk_list_push(&s->fresh, &c->node);
     s->n_conns++;
     vk_count(&s->traffic.opened, 1);
     vk_io_want(&c->io, VK_READ);
@@ -546,14 +652,23 @@ vk_err vk_conn_open(vk_server *s, int fd, vk_conn **out_r)
     return VK_OK;
 }
 
-void vk_conns_close_idle(vk_server *s)
+static void close_idle(vk_list *all)
 {
-    for (vk_list *n = s->conns.next, *next; n != &s->conns; n = next) {
+    for (vk_list *n = all->next, *next; n != all; n = next) {
         next = n->next;
         vk_conn *c = VK_CONTAINER(n, vk_conn, node);
         if (c->state == S_OTHER)
             c->other->closing(c->other);
+        else if (c->state == S_DELAY)
+            vk_conn_end_delay(c);
         else if (c->state == S_HEAD && c->in_n == c->in_at && !c->in_advance)
             vk_conn_shut(c);
     }
+}
+
+void vk_conns_close_idle(vk_server *s)
+{
+    close_idle(&s->fresh);
+    close_idle(&s->conns);
+    close_idle(&s->upgraded);
 }

@@ -8,6 +8,7 @@ enum state {
     S_HEAD,   /* waits for a head, or has a part of one */
     S_BODY,   /* collects the body */
     S_WAIT,   /* the handler has the exchange */
+    S_DELAY,  /* the answer is ready, but is kept back for a while (ex->delay_ms) */
     S_SEND,   /* the answer is going out */
     S_LINGER, /* refused with input unread: reads on for a while so that no RST overtakes the answer */
     S_OTHER,  /* speaks another protocol: c->other */
@@ -21,17 +22,26 @@ typedef struct vk_upgrade {
     void (*closing)(struct vk_upgrade *u);           /* the server closes: come to an end soon */
 } vk_upgrade;
 
+/* What the timer measures, so that it is not set anew with every byte. */
+enum watch { W_TIME, W_BODY, W_ANSWER, W_DISCARD };
+
 typedef struct vk_conn {
     vk_io io;
     vk_server *server;
-    vk_list node;
+    vk_peer *peer; /* NULL: not counted */
+    vk_list node;  /* in server->fresh until a whole head has come, then in server->conns */
     vk_timer timer;
     vk_exchange *ex;
     vk_upgrade *other;
-    char *in; /* borrowed from the loop while there is input */
+    char *in;             /* borrowed from the loop while there is input */
+    int64_t since_ms;     /* loop time of its beginning */
+    uint64_t moved, mark; /* bytes in and out; how many when the watch began */
     uint32_t in_at, in_n;
     uint32_t in_high; /* most bytes that `in` has held */
-    uint8_t state;
+    uint8_t state, watch;
+    bool in_own; /* `in` is of its own, as large as what it holds: a part of a head that may take its time */
+    bool asked;  /* a whole head has come */
+    bool over;   /* one too many: it is told so, and nothing else */
     bool eof, keep, in_advance, kick, io_closed;
     bool drained;     /* the last read took all there was */
     bool lasting;     /* a peer of ours: no limit between requests */
@@ -39,6 +49,8 @@ typedef struct vk_conn {
     bool cut;         /* the answer ends in the middle */
     bool head_begun;  /* a part of a head is here: its deadline runs */
     bool unread_body; /* an answer now leaves input behind that nobody reads */
+    bool ended;       /* the peer has ended its half while it waits: VK_HANGUP_MS run */
+    bool starved;     /* the answer's source has nothing now */
     bool discard;     /* refused in head(), but the body is small: read past it and keep the connection */
     vk_framing framing;
     uint64_t body_left;
@@ -71,8 +83,30 @@ void vk_conn_answered(struct vk_conn *c);
 
 /* Takes over `fd`, except on an error. No timer runs yet. */
 VK_MUSTCHECK vk_err vk_conn_open(vk_server *s, int fd, vk_conn **out_r);
-/* Closes in `ms`, unless a handler has the exchange then. */
+/* Does all that can be done without waiting. */
+void vk_conn_advance(vk_conn *c);
+/* Answers with an error of the engine and ends the connection. */
+void vk_conn_refuse(vk_conn *c, int status, vk_err e, const char *fmt, ...) VK_PRINTF(4, 5);
+
+/* conn_time.c: what takes too long, and what is too much. */
+
+/* What the state says happens in `ms`: the end, for most. */
 void vk_conn_arm(vk_conn *c, int64_t ms);
+void vk_conn_disarm(vk_conn *c);
+/* The client has gone while a handler makes its answer: the handler is told, once; the answer is awaited all
+ * the same. */
+void vk_conn_tell_gone(vk_conn *c);
+/* From here on what comes or goes is held against slow_rate, until the timer is armed for something else.
+ * Again and again for the same: costs nothing. */
+void vk_conn_watch(vk_conn *c, enum watch what);
+/* Bytes that were sent and that the peer has not taken: in the kernel's buffer they would pass for progress.
+ */
+uint64_t vk_conn_untaken(const vk_conn *c);
+/* The answer is ready: goes out now, or after its delay. */
+void vk_conn_begin_answer(vk_conn *c);
+void vk_conn_end_delay(vk_conn *c);
+/* Closes the connection that is worth least, of those that wait for a request. False: there is none. */
+bool vk_conns_shed(vk_server *s);
 /* VK_OK: all is sent. VK_AGAIN: the peer's window is full, or it is the others' turn. VK_E_BUSY: the source
  * waits. VK_E_IO: over. */
 VK_MUSTCHECK vk_err vk_conn_send(vk_conn *c);

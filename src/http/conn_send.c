@@ -84,6 +84,7 @@ static vk_err send_bytes(vk_conn *c)
         if (n < 0)
             return errno == EAGAIN ? VK_AGAIN : VK_E_IO;
         c->sent += (size_t)n;
+        c->moved += (uint64_t)n;
         vk_count(&c->server->traffic.sent, (uint64_t)n);
         if (c->sent < all)
             return VK_AGAIN;
@@ -104,6 +105,7 @@ static vk_err send_file(vk_conn *c)
         if (n <= 0) /* 0: the file became shorter than we promised */
             return n < 0 && errno == EAGAIN ? VK_AGAIN : VK_E_IO;
         ex->file_at += n;
+        c->moved += (uint64_t)n;
         vk_count(&c->server->traffic.sent, (uint64_t)n);
         ex->file_left -= n;
     }
@@ -125,8 +127,7 @@ vk_err vk_conn_send(vk_conn *c)
         if (turn > SEND_TURN_MAX)
             return VK_AGAIN;
         if (!put_source(ex, c)) {
-            vk_io_want(&c->io, 0); /* the source says when (vk_source_ready) */
-            vk_timer_clear(c->io.loop, &c->timer);
+            c->starved = true; /* the source says when it is over (vk_source_ready) */
             return VK_E_BUSY;
         }
     }

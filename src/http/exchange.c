@@ -278,6 +278,10 @@ static void make_head(vk_exchange *ex, int status, const char *content_type, int
         at = put(at, VK_STR("\r\nConnection: close"));
     else if (ex->minor == 0)
         at = put(at, VK_STR("\r\nConnection: keep-alive"));
+    if (VK_UNLIKELY(ex->retry_s)) {
+        at = put(at, VK_STR("\r\nRetry-After: "));
+        at = put_u64(at, (uint64_t)ex->retry_s);
+    }
     at = put(at, VK_STR("\r\n"));
     at = put(at, ex->lines);
     at = put(at, (vk_str){ex->extra, ex->n_extra});
@@ -357,6 +361,20 @@ vk_err vk_fail(vk_exchange *ex, vk_err e, const char *fmt, ...)
     ex->err = e;
     ex->err_text = vk_arena_dup(ex->arena, (vk_str){text, n < 0 ? 0 : strlen(text)});
     return e;
+}
+
+vk_err vk_exchange_bad_key(vk_exchange *ex)
+{
+    vk_peer *p = ex->conn->peer;
+    int64_t wait = p ? vk_gate_bad_key(ex->server->gate, p) : 0;
+    if (wait == 0)
+        return VK_OK;
+    ex->retry_s = vk_rate_seconds(wait);
+    ex->delay_ms = VK_BAD_KEY_WAIT_MS;
+    return vk_fail(ex, VK_E_BUSY,
+                   "More than %lld requests a second from this address bring a key that opens nothing (limit "
+                   "bad_key_rate): use the key that `valetkey env` prints, or try again in %d s",
+                   (long long)ex->server->gate->bad_rate, ex->retry_s);
 }
 
 static void run_posted(vk_task *t)

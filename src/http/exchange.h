@@ -50,6 +50,10 @@ typedef struct vk_exchange {
     void (*done)(
         struct vk_exchange *ex); /* called once when the exchange ends, before the arena goes; may be NULL */
     void (*resume)(struct vk_exchange *ex); /* used by vk_exchange_post */
+    /* The client has gone while its answer is awaited: what still makes it may be ended. Called at most once,
+     * on the loop; the answer is still required, and a client that has only ended its own half gets it. NULL:
+     * the handler does not want to know. */
+    void (*gone)(struct vk_exchange *ex);
 
     /* response */
     vk_buf out;    /* the body, if it is collected */
@@ -57,6 +61,8 @@ typedef struct vk_exchange {
     bool answered; /* vk_respond* was called */
     int status;    /* what it answered */
     bool close;    /* close the connection after it */
+    int retry_s;   /* Retry-After; 0: none. Set before it is answered, as the next one */
+    int delay_ms;  /* the answer is kept back for so long, unless too many are */
     vk_err err;    /* what vk_fail was told */
     vk_str err_text;
     vk_str head_out; /* the finished head */
@@ -100,6 +106,10 @@ void vk_source_ready(vk_exchange *ex);
 
 /* Notes what went wrong, for render_error; returns `e`. The text must hold no secret. */
 vk_err vk_fail(vk_exchange *ex, vk_err e, const char *fmt, ...) VK_PRINTF(3, 4);
+
+/* The request's credential was refused. VK_OK: say so. VK_E_BUSY: too many were that came from its address;
+ * vk_fail was told, retry_s and delay_ms are set. Good credentials from there go on as before. */
+VK_MUSTCHECK vk_err vk_exchange_bad_key(vk_exchange *ex);
 
 /* From any thread: `resume(ex)` runs on the exchange's loop. */
 void vk_exchange_post(vk_exchange *ex, void (*resume)(vk_exchange *ex));

@@ -36,15 +36,37 @@ vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg)
     return VK_OK;
 }
 
-void vk_server_take(vk_server *s, int fd)
+/* VK_OK: there is room, and *peer_r is counted. VK_E_BUSY: its address has too many. */
+static vk_err enter(vk_server *s, const struct sockaddr_storage *from, vk_peer **peer_r)
+{
+    if (!s->gate)
+        return s->n_conns < VK_CONNS_MAX ? VK_OK : VK_E_NOMEM;
+    vk_err e = vk_gate_enter(s->gate, from, peer_r);
+    if (e != VK_OK || !vk_gate_full(s->gate) || vk_conns_shed(s))
+        return e;
+    vk_gate_leave(s->gate, *peer_r);
+    return VK_E_NOMEM;
+}
+
+void vk_server_take(vk_server *s, int fd, const struct sockaddr_storage *from)
 {
     vk_conn *c;
-    if (s->closing || s->n_conns >= VK_CONNS_MAX || vk_conn_open(s, fd, &c) != VK_OK) {
+    vk_peer *peer = NULL;
+    vk_err e = s->closing ? VK_E_UNAVAILABLE : enter(s, from, &peer);
+    bool over = e == VK_E_BUSY;
+    if ((e != VK_OK && !(over && s->n_over < VK_OVER_MAX)) || vk_conn_open(s, fd, &c) != VK_OK) {
+        if (peer)
+            vk_gate_leave(s->gate, peer);
         vk_count(&s->traffic.turned_away, 1);
         close(fd);
-    } else {
-        vk_conn_arm(c, VK_IDLE_MS);
+        return;
     }
+    c->peer = peer;
+    c->over = over;
+    s->n_over += over;
+    if (over)
+        vk_count(&s->traffic.turned_away, 1);
+    vk_conn_arm(c, over ? VK_OVER_MS : s->limits->of[VK_LIMIT_IDLE_TIME]);
 }
 
 static void accept_again(vk_timer *t)
@@ -59,6 +81,7 @@ static void accept_failed(vk_server *s, int err)
         return;
     /* The connection stays in the queue and the socket readable: without a pause this loop would do nothing
      * else. */
+    vk_conns_shed(s);
     vk_log(VK_WARN, "new connections wait", VK_F(error, vk_errno_text(err)));
     vk_io_want(&s->accept, 0);
     vk_timer_set(s->loop, &s->retry, ACCEPT_PAUSE_MS, accept_again);
@@ -69,7 +92,9 @@ static void on_accept(vk_io *io, int events)
     vk_server *s = VK_CONTAINER(io, vk_server, accept);
     VK_UNUSED(events);
     for (int i = 0; i < ACCEPT_BATCH; i++) {
-        int on = 1, fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage from = {0};
+        socklen_t n = sizeof from;
+        int on = 1, fd = accept4(io->fd, (struct sockaddr *)(void *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             accept_failed(s, errno);
             return;
@@ -77,15 +102,17 @@ static void on_accept(vk_io *io, int events)
         if (s->names)
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         if (s->place)
-            s->place(s, fd);
+            s->place(s, fd, &from);
         else
-            vk_server_take(s, fd);
+            vk_server_take(s, fd, &from);
     }
 }
 
 void vk_server_init(vk_server *s, vk_loop *loop, const vk_handler *handler, void *ctx)
 {
-    *s = (vk_server){.loop = loop, .handler = handler, .ctx = ctx};
+    *s = (vk_server){.loop = loop, .handler = handler, .ctx = ctx, .limits = &vk_limits_usual};
+    vk_list_init(&s->fresh);
+    vk_list_init(&s->upgraded);
     vk_list_init(&s->conns);
 }
 

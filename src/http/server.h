@@ -4,14 +4,18 @@
 #define VK_HTTP_SERVER_H
 
 #include "http/exchange.h"
+#include "http/gate.h"
 
+/* What may be set otherwise is in core/limits.h. */
 enum {
-    VK_HEAD_DEADLINE_MS = 10000, /* from the first byte of a head to its end */
-    VK_IDLE_MS = 75000,          /* between requests */
-    VK_BODY_STALL_MS = 30000,    /* no byte of a body for that long */
-    VK_WRITE_STALL_MS = 30000,   /* the peer takes no byte for that long */
-    VK_LINGER_MS = 1000,         /* reading on after a refusal, so that the client sees it */
-    VK_CONNS_MAX = 16384,        /* per server and loop */
+    VK_LINGER_MS = 1000, /* reading on after a refusal, so that the client sees it */
+    /* An answer's time from when its client ended its half of the connection: then the client counts as gone,
+     * as it does at once for nginx and for hyper (sqld). A reset does at once here too. */
+    VK_HANGUP_MS = 500,
+    VK_CONNS_MAX = 1024,  /* of a server without a gate */
+    VK_OVER_MAX = 64,     /* connections of a server that are only told that they are too many… */
+    VK_OVER_MS = 1000,    /* …for so long; others are closed at once */
+    VK_DELAYED_MAX = 512, /* answers of a server that are kept back at once */
     VK_TOOK_BUCKETS = 14,
     VK_REQUEST_ID_MAX = 64,
 };
@@ -22,6 +26,7 @@ typedef struct vk_traffic {
     _Atomic uint64_t took[VK_TOOK_BUCKETS], took_ms; /* from a head's end to the answer's last byte */
     _Atomic uint64_t received, sent;                 /* bytes */
     _Atomic uint64_t opened, ended, turned_away;     /* connections */
+    _Atomic uint64_t shed, slow; /* of those that ended: to make room; for taking too long */
 } vk_traffic;
 
 /* Upper bounds in milliseconds of `took`'s buckets; the last one has none. */
@@ -55,10 +60,14 @@ typedef struct vk_server {
     vk_io accept;   /* listening socket, if any */
     bool accepting; /* the listening socket is open */
     vk_timer retry; /* pauses accepting when descriptors ran out */
-    void (*place)(struct vk_server *s,
-                  int fd); /* takes over each accepted fd, for another loop; NULL: served here */
-    vk_list conns;
-    size_t n_conns;
+    /* Takes over each accepted fd, for another loop; NULL: served here. */
+    void (*place)(struct vk_server *s, int fd, const struct sockaddr_storage *from);
+    const vk_limits *limits; /* vk_limits_usual after vk_server_init */
+    vk_gate *gate;           /* counts connections, with the servers of other loops; NULL: nobody does */
+    vk_list fresh;           /* connections without a whole request so far, oldest first */
+    vk_list upgraded;        /* those that speak another protocol */
+    vk_list conns; /* the others; those that wait for a request in the order in which they began to */
+    size_t n_conns, n_over, n_delayed;
     void (*last_gone)(
         struct vk_server *s); /* when a closing server lost its listener and its last connection */
     bool closing;
@@ -73,9 +82,9 @@ VK_MUSTCHECK vk_err vk_server_listen(vk_server *s, int fd);
 /* Serves one connected socket (a socketpair's end) for as long as the peer likes; takes over the fd, except
  * on an error. `gone(arg)` when it ends; may be NULL. */
 VK_MUSTCHECK vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg), void *arg);
-/* Serves a client's connection that another loop accepted; takes over the fd, and closes it when there is no
- * room. */
-void vk_server_take(vk_server *s, int fd);
+/* Serves a client's connection that another loop accepted from `from`; takes over the fd, and closes it when
+ * there is no room. */
+void vk_server_take(vk_server *s, int fd, const struct sockaddr_storage *from);
 /* Stops accepting and closes every connection that waits for a request; the others end after their answer. *s
  * must stay until last_gone, which is called once, perhaps at once. */
 void vk_server_close(vk_server *s, void (*last_gone)(vk_server *s));

@@ -277,6 +277,8 @@ static bool is_open(struct client *c)
     return poll(&p, 1, 0) == 0;
 }
 
+#define USUAL(id) vk_limits_usual.of[VK_LIMIT_##id]
+
 static void waiting_has_limits(void **state)
 {
     VK_UNUSED(state);
@@ -286,7 +288,7 @@ static void waiting_has_limits(void **state)
     say(pair, GET("/len"));
     expect(pair, 200, "0");
     usleep(20000);
-    leap(VK_IDLE_MS - 2000);
+    leap(USUAL(IDLE_TIME) - 2000);
     assert_true(is_open(idle) && is_open(pair) && is_open(fresh));
     say(idle, GET("/len")); /* each request counts anew */
     expect(idle, 200, "0");
@@ -294,10 +296,10 @@ static void waiting_has_limits(void **state)
     leap(4000);
     expect_end(fresh);
     assert_true(is_open(idle));
-    leap(VK_IDLE_MS);
+    leap(USUAL(IDLE_TIME));
     expect_end(idle);
     assert_true(is_open(pair)); /* a peer of ours stays */
-    leap(100 * VK_IDLE_MS);
+    leap(100 * USUAL(IDLE_TIME));
     say(pair, GET("/len"));
     expect(pair, 200, "0");
     hang_up(idle);
@@ -314,54 +316,117 @@ static void heads_have_a_deadline(void **state)
     for (int i = 0; i < 3; i++) { /* a byte now and then does not move it */
         say(c, "X");
         usleep(20000);
-        leap(VK_HEAD_DEADLINE_MS / 4);
+        leap(USUAL(HEAD_TIME) / 4);
         assert_true(is_open(c));
     }
     say(c, "X");
     usleep(20000);
-    leap(VK_HEAD_DEADLINE_MS / 4 + 100);
+    leap(USUAL(HEAD_TIME) / 4 + 100);
+    expect(
+        c, 408,
+        "The request head was not complete 10 s after its first byte (limit head_time); send it at once.\n");
     expect_end(c);
     hang_up(c);
+}
+
+/* The least that must come between two looks. */
+enum { PACE = 256 * 30 };
+
+/* The server has read so many bytes more than `before`. */
+static void wait_received(uint64_t before, uint64_t n)
+{
+    int64_t until = vk_clock_mono_ms() + WAIT_MS;
+    while (server.traffic.received < before + n && vk_clock_mono_ms() < until)
+        usleep(1000);
+    assert_int_equal(server.traffic.received, before + n);
 }
 
 static void bodies_must_move(void **state)
 {
     VK_UNUSED(state);
+    static char part[PACE];
     int before = served;
-    struct client *c = dial(), *slow = dial();
-    say(c, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
-    say(slow, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
-    for (int i = 0; i < 3; i++) { /* slow, but it moves */
-        usleep(20000);
-        leap(VK_BODY_STALL_MS - 1000);
-        say(slow, "s");
+    struct client *c = dial(), *slow = dial(), *refused = dial();
+    uint64_t had = server.traffic.received;
+    assert_int_equal(USUAL(SLOW_TIME) / 1000 * USUAL(SLOW_RATE), PACE);
+    memset(part, 's', sizeof part);
+    static const char head_c[] = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n",
+                      head_slow[] = "POST /len HTTP/1.1\r\nHost: a\r\nContent-Length: 23040\r\n\r\n";
+    say(c, head_c);
+    say(slow, head_slow);
+    wait_received(had, sizeof head_c + sizeof head_slow - 2); /* the time of both runs */
+    for (int i = 0; i < 3; i++) { /* slow, but it keeps the pace; the other one is a byte short of it */
+        had = server.traffic.received;
+        say_n(slow, part, PACE);
         if (i == 0)
-            assert_true(is_open(c));
+            say_n(c, part, PACE - 1);
+        wait_received(had, i == 0 ? 2 * PACE - 1 : PACE);
+        if (i < 2)
+            leap(USUAL(SLOW_TIME));
     }
-    expect(slow, 200, "sss");
+    expect(slow, 200, "23040");
+    expect(c, 408,
+           "The request body came at less than 256 bytes a second for 30 s (limits slow_rate and slow_time); "
+           "send "
+           "it faster.\n");
     expect_end(c);
     assert_int_equal(served, before + 1);
+    /* Refused in front of its body: that is not waited for. */
+    static const char head_refused[] = "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx";
+    had = server.traffic.received;
+    say(refused, head_refused);
+    wait_received(had, sizeof head_refused - 1);
+    leap(VK_LINGER_MS);
+    expect(refused, 401, "no");
+    expect_end(refused);
     hang_up(c);
     hang_up(slow);
+    hang_up(refused);
+}
+
+/* As many, or what comes before the end. */
+static size_t hear_bytes(struct client *c, size_t most)
+{
+    static char room[1 << 16];
+    size_t got = 0;
+    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    while (got < most && poll(&p, 1, WAIT_MS) == 1) {
+        ssize_t n = recv(c->fd, room, most - got < sizeof room ? most - got : sizeof room, 0);
+        if (n <= 0)
+            break;
+        got += (size_t)n;
+    }
+    return got;
 }
 
 static void readers_must_move(void **state)
 {
     VK_UNUSED(state);
     int before = stopped;
-    struct client *c = dial(), *late = dial();
+    struct client *c = dial(), *late = dial(), *steady = dial();
     say(c, GET("/numbers"));
-    say(late, GET("/late")); /* a handler has all the time it wants */
-    usleep(20000);
-    leap(2 * VK_IDLE_MS);
+    say(steady, GET("/numbers"));
+    say(late, GET("/late"));            /* a handler has all the time it wants */
+    size_t got = hear_bytes(steady, 1); /* both answers have begun */
+    struct pollfd begun = {.fd = c->fd, .events = POLLIN};
+    assert_int_equal(poll(&begun, 1, WAIT_MS), 1);
+    usleep(100000);
+    for (int i = 0; i < 5; i++) { /* it takes some each time; what the kernel holds does not count as taken */
+        got += hear_bytes(steady, 400000);
+        usleep(50000);
+        leap(USUAL(SLOW_TIME));
+    }
     expect(late, 200, "late");
-    leap(VK_WRITE_STALL_MS);
-    wait_for(&stopped, before + 1);
     struct answer a = hear(c);
     assert_true(a.cut && a.body.n < (size_t)PIECES * PIECE);
     forget(&a);
+    assert_int_equal(got, 1 + 5 * 400000);
+    got += hear_bytes(steady, (size_t)PIECES * PIECE);
+    assert_true(got >= (size_t)PIECES * PIECE);
+    wait_for(&stopped, before + 2);
     hang_up(c);
     hang_up(late);
+    hang_up(steady);
 }
 
 /* Reading on after a refusal is a favour with an end. */

@@ -41,7 +41,9 @@ struct vk_ws {
     size_t lingered;
     vk_timer timer;
     vk_task task;
-    int64_t heard_ms, moved_ms; /* when something came in, or went out */
+    int64_t heard_ms;     /* when something came in */
+    int64_t mark_ms;      /* since then, what goes out is held against slow_rate; 0: nothing waits */
+    uint64_t moved, mark; /* bytes that went out, less those that the peer has not taken; then */
     uint8_t state;
     bool paused, full, pinged;
     bool peer_closed; /* its close frame is here */
@@ -88,6 +90,7 @@ static void over(vk_ws *ws)
     vk_timer_clear(ws->conn->io.loop, &ws->timer);
     vk_conn_shut(ws->conn);
     drop_all(ws);
+    vk_buf_free_secret(&ws->message);
     ws->handler->closed(ws);
 }
 
@@ -129,7 +132,10 @@ static void want(vk_ws *ws)
 {
     if (ws->state == WS_OVER)
         return;
-    vk_io_want(&ws->conn->io, (may_read(ws) ? VK_READ : 0) | (vk_list_empty(&ws->out) ? 0 : VK_WRITE));
+    /* Nobody who speaks this protocol ends one half only, so that shows who has gone while nothing is read.
+     */
+    vk_io_want(&ws->conn->io,
+               (may_read(ws) ? VK_READ : VK_HANGUP) | (vk_list_empty(&ws->out) ? 0 : VK_WRITE));
 }
 
 static void on_timer(vk_timer *t);
@@ -160,7 +166,7 @@ static ssize_t send_pieces(vk_ws *ws, size_t *offered_r)
 
 static void took(vk_ws *ws, size_t n)
 {
-    ws->moved_ms = vk_loop_now(ws->conn->io.loop);
+    ws->moved += n;
     ws->sent += n;
     while (!vk_list_empty(&ws->out)) {
         piece *p = VK_CONTAINER(ws->out.next, piece, node);
@@ -202,8 +208,6 @@ static piece *queue(vk_ws *ws, int opcode, size_t n)
     }
     if (opcode >= 0)
         p->n_head = (uint8_t)vk_ws_frame_head(p->head, opcode, n);
-    if (vk_list_empty(&ws->out)) /* the wait for the peer begins here */
-        ws->moved_ms = vk_loop_now(ws->conn->io.loop);
     vk_buf_init(&p->body, n);
     vk_list_push(&ws->out, &p->node);
     ws->queued += p->n_head;
@@ -289,6 +293,13 @@ static void peer_closes(vk_ws *ws, vk_str reason)
     begin_close(ws, ws->in.code == VK_WS_NO_CODE ? VK_WS_NORMAL : ws->in.code, VK_STR_NONE);
 }
 
+static void forget_message(vk_ws *ws)
+{
+    vk_buf_free_secret(&ws->message); /* it may have held a credential */
+    vk_buf_init(&ws->message, VK_WS_MESSAGE_MAX);
+    ws->message.secret = true;
+}
+
 static void deliver(vk_ws *ws)
 {
     if (ws->in.text && !vk_ws_utf8(vk_buf_view(&ws->message))) {
@@ -296,9 +307,20 @@ static void deliver(vk_ws *ws)
         return;
     }
     ws->handler->message(ws, &ws->message, ws->in.text);
-    vk_buf_free_secret(&ws->message); /* it may have held a credential */
-    vk_buf_init(&ws->message, VK_WS_MESSAGE_MAX);
-    ws->message.secret = true;
+    forget_message(ws);
+}
+
+static void take_part(vk_ws *ws, vk_str data)
+{
+    const char *why = ws->handler->grows ? ws->handler->grows(ws, ws->message.n + data.n) : NULL;
+    if (why) {
+        forget_message(ws);
+        begin_close(ws, VK_WS_TRY_AGAIN, vk_str_z(why));
+        return;
+    }
+    vk_buf_str(&ws->message, data);
+    if (ws->message.err)
+        begin_close(ws, VK_WS_INTERNAL, VK_STR("Out of memory"));
 }
 
 static void on_event(vk_ws *ws, vk_ws_event e, vk_str data)
@@ -309,9 +331,7 @@ static void on_event(vk_ws *ws, vk_ws_event e, vk_str data)
             begin_close(ws, VK_WS_UNSUPPORTED, vk_str_z(ws->handler->no_binary));
             return;
         }
-        vk_buf_str(&ws->message, data);
-        if (ws->message.err)
-            begin_close(ws, VK_WS_INTERNAL, VK_STR("Out of memory"));
+        take_part(ws, data);
         return;
     case VK_WS_MESSAGE:
         if (!ws->in.text && ws->handler->no_binary)
@@ -432,8 +452,10 @@ static void advance(vk_ws *ws)
 
 static void on_ready(vk_upgrade *u, int events)
 {
-    VK_UNUSED(events);
-    advance(VK_CONTAINER(u, vk_ws, upgrade));
+    vk_ws *ws = VK_CONTAINER(u, vk_ws, upgrade);
+    if (events & VK_HANGUP && !may_read(ws))
+        ws->failed = true;
+    advance(ws);
 }
 
 static void on_closing(vk_upgrade *u)
@@ -465,17 +487,44 @@ static int64_t ping_ms(const vk_ws *ws)
     return ws->handler->ping_ms ? ws->handler->ping_ms : VK_WS_PING_MS;
 }
 
+/* The peer takes what waits for it more slowly than it may. Kept by the timer alone, so that sending costs
+ * nothing. */
+static bool stalled(vk_ws *ws, int64_t now)
+{
+    const vk_conn *c = ws->conn;
+    const int64_t *limit = c->server->limits->of;
+    if (vk_list_empty(&ws->out)) {
+        ws->mark_ms = 0;
+        return false;
+    }
+    int64_t since = now - ws->mark_ms;
+    if (ws->mark_ms && since < limit[VK_LIMIT_SLOW_TIME])
+        return false;
+    uint64_t progress = ws->moved - vk_conn_untaken(c);
+    bool slow = ws->mark_ms && progress - ws->mark < (uint64_t)(limit[VK_LIMIT_SLOW_RATE] * since / 1000);
+    ws->mark_ms = now;
+    ws->mark = progress;
+    if (slow)
+        vk_count(&c->server->traffic.slow, 1);
+    return slow;
+}
+
+static int64_t timer_ms(const vk_ws *ws)
+{
+    int64_t slow = ws->conn->server->limits->of[VK_LIMIT_SLOW_TIME], ping = ping_ms(ws) / 2;
+    return ping < slow ? ping : slow;
+}
+
 static void on_timer(vk_timer *t)
 {
     vk_ws *ws = VK_CONTAINER(t, vk_ws, timer);
     vk_loop *l = ws->conn->io.loop;
     int64_t now = vk_loop_now(l), silent = now - ws->heard_ms;
-    bool stalled = !vk_list_empty(&ws->out) && now - ws->moved_ms >= VK_WRITE_STALL_MS;
-    if (ws->state != WS_OPEN || stalled || (may_read(ws) && silent >= 2 * ping_ms(ws))) {
+    if (ws->state != WS_OPEN || stalled(ws, now) || (may_read(ws) && silent >= 2 * ping_ms(ws))) {
         over(ws);
         return;
     }
-    vk_timer_set(l, &ws->timer, ping_ms(ws) / 2, on_timer);
+    vk_timer_set(l, &ws->timer, timer_ms(ws), on_timer);
     if (may_read(ws) && silent >= ping_ms(ws) && !ws->pinged) {
         bool was_empty = vk_list_empty(&ws->out);
         ws->pinged = true;
@@ -524,14 +573,14 @@ vk_err vk_ws_accept(vk_exchange *ex, vk_str protocol, const vk_ws_handler *h, vo
     ws->handler = h;
     ws->ctx = ctx;
     ws->in.max = VK_WS_FIRST_MAX;
-    ws->heard_ms = ws->moved_ms = vk_loop_now(ex->loop);
+    ws->heard_ms = vk_loop_now(ex->loop);
     vk_buf_init(&ws->message, VK_WS_MESSAGE_MAX);
     ws->message.secret = true;
     vk_list_init(&ws->out);
     ws->working = true; /* nothing is sent before the handler has returned */
     queue_answer(ws, ex, protocol);
     ws->working = false;
-    vk_timer_set(ex->loop, &ws->timer, ping_ms(ws) / 2, on_timer);
+    vk_timer_set(ex->loop, &ws->timer, timer_ms(ws), on_timer);
     *out_r = ws;
     vk_conn_upgrade(c, &ws->upgrade);
     return VK_OK;
@@ -545,6 +594,12 @@ void *vk_ws_ctx(const vk_ws *ws)
 void vk_ws_limit(vk_ws *ws, size_t max)
 {
     ws->in.max = max < VK_WS_MESSAGE_MAX ? max : VK_WS_MESSAGE_MAX;
+}
+
+int64_t vk_ws_bad_key(vk_ws *ws)
+{
+    const vk_conn *c = ws->conn;
+    return c->peer && c->state != S_GONE ? vk_gate_bad_key(c->server->gate, c->peer) : 0;
 }
 
 size_t vk_ws_queued(const vk_ws *ws)

@@ -28,6 +28,9 @@ typedef struct vk_ws_handler {
     /* A whole message; the text is valid UTF-8. *m is the engine's; a handler that needs it longer takes it
      * and leaves an initialised buffer in its place. */
     void (*message)(vk_ws *ws, vk_buf *m, bool text);
+    /* A message that is not complete is about to have `n` bytes. NULL: it may; else a static text why not,
+     * for a close with VK_WS_TRY_AGAIN. May be NULL: only vk_ws_limit counts. */
+    const char *(*grows)(vk_ws *ws, size_t n);
     /* The connection is over. */
     void (*closed)(vk_ws *ws);
     /* The queue was full (vk_ws_full) and is not any more. May be NULL. */
@@ -58,6 +61,9 @@ void vk_ws_send(vk_ws *ws, vk_str text);
 /* The same, but takes the memory of the buffer over and leaves an empty one; without memory, or once the
  * connection is closing, the buffer stays as it is. */
 void vk_ws_send_buf(vk_ws *ws, vk_buf *text);
+/* The peer's credential was refused. 0: say so. Else too many from its address were, for so many
+ * milliseconds. */
+int64_t vk_ws_bad_key(vk_ws *ws);
 /* Bytes that wait to be sent. */
 size_t vk_ws_queued(const vk_ws *ws);
 /* VK_WS_QUEUE_HIGH was passed, and `drained` not called since. */

@@ -12,7 +12,8 @@
 #include <stdatomic.h>
 #include <uv.h>
 
-enum { VK_READ = UV_READABLE, VK_WRITE = UV_WRITABLE };
+/* VK_HANGUP: the peer has ended its half of the connection, also behind input that is not read yet. */
+enum { VK_READ = UV_READABLE, VK_WRITE = UV_WRITABLE, VK_HANGUP = UV_DISCONNECT };
 enum { VK_TICK_MS = 50, VK_WHEEL_SLOTS = 512 };
 enum { VK_IN_SIZE = 16384 + 512, VK_IN_KEEP = 64 }; /* receive buffers: size, and how many a loop keeps */
 

@@ -117,19 +117,20 @@ void vk_service_forget(vk_worker *w)
     w->memos = NULL;
 }
 
-/* The tenant of a lookup hash, counted. */
-static vk_err tenant_of(vk_worker *w, const uint8_t hash[VK_HASH], char kind, bool used, vk_tenant **out_r,
-                        const char **why_r)
+/* The tenant of a lookup hash, counted. With `wait_ms_r` the key is used, not only looked at. */
+static vk_err tenant_of(vk_worker *w, const uint8_t hash[VK_HASH], char kind, int64_t *wait_ms_r,
+                        vk_tenant **out_r, const char **why_r)
 {
     int64_t now = vk_clock_wall_ms();
     vk_err e = vk_registry_verify(&w->rt->registry, w->reader, hash, vk_str_z(w->service->name), kind, now,
-                                  out_r, why_r);
-    if (e == VK_OK && used)
+                                  wait_ms_r, out_r, why_r);
+    if (e == VK_OK && wait_ms_r)
         count_use(w->rt, *out_r, now);
     return e;
 }
 
-vk_err vk_service_hold(vk_worker *w, vk_secret token, char kind, vk_held_key *out_r, const char **why_r)
+vk_err vk_service_hold(vk_worker *w, vk_secret token, char kind, vk_held_key *out_r, int64_t *wait_ms_r,
+                       const char **why_r)
 {
     const vk_valet_kind *k = w->service->kinds;
     while (k->kind && k->kind != kind)
@@ -139,13 +140,14 @@ vk_err vk_service_hold(vk_worker *w, vk_secret token, char kind, vk_held_key *ou
         return VK_E_UNAUTHORIZED;
     }
     out_r->kind = kind;
-    return tenant_of(w, out_r->hash, kind, true, &out_r->tenant, why_r);
+    return tenant_of(w, out_r->hash, kind, wait_ms_r, &out_r->tenant, why_r);
 }
 
 vk_err vk_service_recheck(vk_worker *w, const vk_held_key *k, bool used, const char **why_r)
 {
     vk_tenant *t;
-    vk_err e = tenant_of(w, k->hash, k->kind, used, &t, why_r);
+    int64_t wait;
+    vk_err e = tenant_of(w, k->hash, k->kind, used ? &wait : NULL, &t, why_r);
     if (e != VK_OK)
         return e;
     bool same = t == k->tenant;
@@ -160,6 +162,17 @@ void vk_service_let_go(vk_worker *w, vk_held_key *k)
     vk_wipe(k, sizeof *k);
 }
 
+static vk_err refuse_key(vk_exchange *ex, vk_worker *w, vk_err e, int64_t wait_ms, const char *why)
+{
+    vk_count(e == VK_E_BUSY ? &w->keys_limited : &w->keys_refused, 1);
+    if (e == VK_E_BUSY)
+        ex->retry_s = vk_rate_seconds(wait_ms);
+    else if ((e == VK_E_UNAUTHORIZED || e == VK_E_EXPIRED || e == VK_E_FORBIDDEN) &&
+             vk_exchange_bad_key(ex) != VK_OK)
+        return VK_E_BUSY;
+    return vk_fail(ex, e, "%s", why);
+}
+
 vk_err vk_service_verify(vk_exchange *ex, vk_secret token, char kind)
 {
     vk_worker *w = ex->server->ctx;
@@ -168,10 +181,11 @@ vk_err vk_service_verify(vk_exchange *ex, vk_secret token, char kind)
     struct hold *h = VK_NEW(ex->arena, struct hold);
     if (!h)
         return vk_fail(ex, VK_E_NOMEM, "Out of memory");
-    vk_err e = vk_service_hold(w, token, kind, &key, &why);
-    vk_count(e == VK_OK ? &w->keys_taken : &w->keys_refused, 1);
+    int64_t wait = 0;
+    vk_err e = vk_service_hold(w, token, kind, &key, &wait, &why);
     if (e != VK_OK)
-        return vk_fail(ex, e, "%s", why);
+        return refuse_key(ex, w, e, wait, why);
+    vk_count(&w->keys_taken, 1);
     atomic_fetch_add_explicit(&key.tenant->requests, 1, memory_order_relaxed);
     h->registry = &w->rt->registry;
     h->tenant = key.tenant;

@@ -23,15 +23,16 @@ static bool out_of_stack(void)
 
 /* What this thread has taken since vk_sqlite_memory_begin, less what it gave back; SQLite's own limits need
  * its statistics, whose lock all threads would share. */
-static _Thread_local int64_t taken, most = INT64_MAX;
+static _Thread_local int64_t taken, most = INT64_MAX, piece = INT64_MAX;
 static _Thread_local bool had_enough;
 static _Thread_local const _Atomic bool *gives_up;
 
-static bool too_much(int64_t more)
+/* `n`: the piece's size; `more`: what it takes beyond the one that it replaces. */
+static bool too_much(int64_t n, int64_t more)
 {
     if (gives_up && VK_UNLIKELY(atomic_load_explicit(gives_up, memory_order_relaxed)))
         return true;
-    if (VK_LIKELY(taken + more <= most))
+    if (VK_LIKELY(taken + more <= most && n <= piece))
         return false;
     had_enough = most != INT64_MAX;
     return had_enough;
@@ -39,7 +40,7 @@ static bool too_much(int64_t more)
 
 static void *watched_malloc(int n)
 {
-    if (out_of_stack() || too_much(n))
+    if (out_of_stack() || too_much(n, n))
         return NULL;
     void *p = plain.xMalloc(n);
     if (p)
@@ -56,7 +57,7 @@ static void watched_free(void *p)
 static void *watched_realloc(void *p, int n)
 {
     int old = plain.xSize(p);
-    if (out_of_stack() || too_much((int64_t)n - old))
+    if (out_of_stack() || too_much(n, (int64_t)n - old))
         return NULL;
     void *q = plain.xRealloc(p, n);
     if (q)
@@ -72,9 +73,14 @@ void vk_sqlite_memory_begin(int64_t limit, const _Atomic bool *give_up)
     had_enough = false;
 }
 
+void vk_sqlite_memory_piece(int64_t n)
+{
+    piece = n;
+}
+
 int64_t vk_sqlite_memory_end(void)
 {
-    most = INT64_MAX;
+    most = piece = INT64_MAX;
     gives_up = NULL;
     return taken;
 }

@@ -96,6 +96,8 @@ bool vk_sqlite_stack_was_short(void);
  * SQLITE_NOMEM. So is everything once another thread has set *give_up: where SQLite asks nothing else (it
  * compiles a statement for minutes, when views are made for that), it still asks for memory. */
 void vk_sqlite_memory_begin(int64_t limit, const _Atomic bool *give_up);
+/* Until vk_sqlite_memory_end, no single piece of more than `most` bytes. */
+void vk_sqlite_memory_piece(int64_t most);
 /* Ends that; how many bytes were taken, less those given back. */
 int64_t vk_sqlite_memory_end(void);
 /* The limit of this thread's last vk_sqlite_memory_begin was met. */

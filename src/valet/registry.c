@@ -4,6 +4,7 @@ struct entry {
     vk_map_node node;
     vk_list of_tenant;
     vk_tenant *tenant;
+    vk_bucket taken; /* of key_rate */
     vk_valet_row row;
 };
 
@@ -21,6 +22,24 @@ vk_err vk_registry_init(vk_registry *r, void (*tenant_free)(vk_tenant *t))
     int rc = pthread_rwlock_init(&r->mu, &attr);
     pthread_rwlockattr_destroy(&attr);
     return rc == 0 ? VK_OK : VK_E_NOMEM;
+}
+
+static void say_limit(char out[256], const char *whose, const char *setting, int64_t rate)
+{
+    snprintf(
+        out, 256,
+        "%s makes more than %lld requests a second (limit %s): ask less often, or `valetkey serve --limit "
+        "%s=N` allows more",
+        whose, (long long)rate, setting, setting);
+}
+
+void vk_registry_limit(vk_registry *r, const vk_limits *l)
+{
+    int64_t key = l->of[VK_LIMIT_KEY_RATE], build = l->of[VK_LIMIT_BUILD_RATE];
+    r->key_rate = vk_rate_of(key, l->of[VK_LIMIT_KEY_BURST]);
+    r->build_rate = vk_rate_of(build, l->of[VK_LIMIT_BUILD_BURST]);
+    say_limit(r->key_text, "This valet key", "key_rate", key);
+    say_limit(r->build_text, "This build", "build_rate", build);
 }
 
 void vk_tenant_ref(vk_tenant *t)
@@ -100,8 +119,23 @@ static void shrink(vk_registry *r)
     }
 }
 
-static vk_err check(const struct entry *x, vk_str service, char kind, int64_t now, vk_tenant **out_r,
-                    const char **why_r)
+/* What one of the two refuses is not taken from the other's bucket unless it was taken before, which only
+ * makes who asks too often wait a little longer. */
+static vk_err charge(const vk_registry *r, struct entry *x, int64_t now, int64_t *wait_ms_r,
+                     const char **why_r)
+{
+    int64_t wait = vk_rate_take(&x->taken, &r->key_rate, now);
+    *why_r = r->key_text;
+    if (wait == 0) {
+        wait = vk_rate_take(&x->tenant->taken, &r->build_rate, now);
+        *why_r = r->build_text;
+    }
+    *wait_ms_r = wait;
+    return wait ? VK_E_BUSY : VK_OK;
+}
+
+static vk_err check(const vk_registry *r, struct entry *x, vk_str service, char kind, int64_t now,
+                    int64_t *wait_ms_r, vk_tenant **out_r, const char **why_r)
 {
     if (x->row.revoked_ms || atomic_load_explicit(&x->tenant->closed, memory_order_relaxed)) {
         *why_r = "This valet key was revoked";
@@ -115,6 +149,9 @@ static vk_err check(const struct entry *x, vk_str service, char kind, int64_t no
         *why_r = "This valet key has expired";
         return VK_E_EXPIRED;
     }
+    vk_err e = wait_ms_r ? charge(r, x, now, wait_ms_r, why_r) : VK_OK;
+    if (e != VK_OK)
+        return e;
     vk_tenant_ref(x->tenant);
     *out_r = x->tenant;
     return VK_OK;
@@ -169,12 +206,12 @@ static struct entry *insert(vk_registry *r, const vk_valet_row *row, const vk_bu
 }
 
 vk_err vk_registry_verify(vk_registry *r, vk_store *store, const uint8_t hash[VK_HASH], vk_str service,
-                          char kind, int64_t now, vk_tenant **out_r, const char **why_r)
+                          char kind, int64_t now, int64_t *wait_ms_r, vk_tenant **out_r, const char **why_r)
 {
     *why_r = "The valet key is unknown or was revoked";
     pthread_rwlock_rdlock(&r->mu);
     struct entry *x = find(r, hash);
-    vk_err e = x ? check(x, service, kind, now, out_r, why_r) : VK_E_NOT_FOUND;
+    vk_err e = x ? check(r, x, service, kind, now, wait_ms_r, out_r, why_r) : VK_E_NOT_FOUND;
     pthread_rwlock_unlock(&r->mu);
     if (e != VK_E_NOT_FOUND)
         return e;
@@ -196,7 +233,7 @@ vk_err vk_registry_verify(vk_registry *r, vk_store *store, const uint8_t hash[VK
             x = find(r, hash);
             if (!x)
                 x = insert(r, &row, &b);
-            e = x ? check(x, service, kind, now, out_r, why_r) : VK_E_NOMEM;
+            e = x ? check(r, x, service, kind, now, wait_ms_r, out_r, why_r) : VK_E_NOMEM;
         }
         pthread_rwlock_unlock(&r->mu);
         if (!stale)

@@ -4,8 +4,10 @@
 #ifndef VK_REGISTRY_H
 #define VK_REGISTRY_H
 
+#include "core/limits.h"
 #include "core/list.h"
 #include "core/map.h"
+#include "core/rate.h"
 #include "crypto/digest.h"
 #include "store/store.h"
 
@@ -24,6 +26,7 @@ typedef struct vk_tenant {
     _Atomic int64_t expires_ms, touched_ms;
     int64_t ttl_ms;
     uint64_t generation;
+    vk_bucket taken;                        /* of build_rate */
     _Atomic uint64_t requests;              /* with a key of it, since it came into memory */
     vk_list rows;                           /* the cached rows of this build; under the registry's lock */
     void *_Atomic service[VK_SERVICES_MAX]; /* each service's own state of this build, by its index */
@@ -32,20 +35,26 @@ typedef struct vk_tenant {
 typedef struct vk_registry {
     pthread_rwlock_t mu;
     vk_map valets, tenants;
-    _Atomic uint64_t epoch;            /* moves with every change of a build */
+    _Atomic uint64_t epoch;              /* moves with every change of a build */
+    vk_rate key_rate, build_rate;        /* no limit before vk_registry_limit */
+    char key_text[256], build_text[256]; /* what who passes them is told */
     void (*tenant_free)(vk_tenant *t); /* releases the services' state; then the tenant is freed. May hold the
                                         * registry's lock: it must not call the registry */
 } vk_registry;
 
 VK_MUSTCHECK vk_err vk_registry_init(vk_registry *r, void (*tenant_free)(vk_tenant *t));
 void vk_registry_free(vk_registry *r);
+/* Takes key_rate and build_rate; before any other thread uses it. */
+void vk_registry_limit(vk_registry *r, const vk_limits *l);
 
 /* The credential with that lookup hash, for `service`. VK_OK: *out_r holds a reference. VK_E_UNAUTHORIZED
  * (unknown), VK_E_FORBIDDEN (another service's or kind's), VK_E_EXPIRED; *why_r is then a sentence for
- * people. `store` is the calling thread's own handle, asked when the row is not cached. */
+ * people. `store` is the calling thread's own handle, asked when the row is not cached. With `wait_ms_r` the
+ * use is counted against key_rate and build_rate: VK_E_BUSY says that the key is good but used too often, for
+ * so many milliseconds. */
 VK_MUSTCHECK vk_err vk_registry_verify(vk_registry *r, vk_store *store, const uint8_t hash[VK_HASH],
-                                       vk_str service, char kind, int64_t now, vk_tenant **out_r,
-                                       const char **why_r);
+                                       vk_str service, char kind, int64_t now, int64_t *wait_ms_r,
+                                       vk_tenant **out_r, const char **why_r);
 void vk_tenant_ref(vk_tenant *t);
 void vk_tenant_unref(vk_registry *r, vk_tenant *t);
 

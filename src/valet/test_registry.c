@@ -102,7 +102,7 @@ static vk_err verify(unsigned build, uint64_t generation, vk_str service, char k
     vk_tenant *t;
     const char *why = NULL;
     make_hash(hash, build, generation, 0);
-    vk_err e = vk_registry_verify(&registry, &fake.base, hash, service, kind, now, &t, &why);
+    vk_err e = vk_registry_verify(&registry, &fake.base, hash, service, kind, now, NULL, &t, &why);
     assert_non_null(why);
     if (e == VK_OK) {
         assert_int_equal(t->id[1], '0' + (int)build);
@@ -115,6 +115,53 @@ static vk_err verify(unsigned build, uint64_t generation, vk_str service, char k
 static vk_err ask(unsigned build, uint64_t generation)
 {
     return verify(build, generation, VK_STR("database"), 'b', NOW);
+}
+
+/* How many of `n` uses at `now` are let through. */
+static int uses(unsigned build, int n, int64_t now, const char *setting)
+{
+    uint8_t hash[VK_HASH];
+    int good = 0;
+    make_hash(hash, build, 1, 0);
+    fake.builds[build].expires_ms = INT64_MAX;
+    for (int i = 0; i < n; i++) {
+        vk_tenant *t;
+        const char *why = NULL;
+        int64_t wait = -1;
+        vk_err e =
+            vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', now, &wait, &t, &why);
+        if (e == VK_OK) {
+            assert_true(wait == 0);
+            good++;
+            vk_tenant_unref(&registry, t);
+            continue;
+        }
+        assert_int_equal(e, VK_E_BUSY);
+        assert_true(wait > 0 && strstr(why, setting));
+    }
+    return good;
+}
+
+/* Those of a key and of its build; another build has its own, and only looking costs nothing. */
+static void rates(void **state)
+{
+    VK_UNUSED(state);
+    vk_limits l = vk_limits_usual;
+    assert_int_equal(uses(2, 100000, NOW, ""), 100000); /* without a limit */
+    l.of[VK_LIMIT_KEY_RATE] = 10;
+    l.of[VK_LIMIT_KEY_BURST] = 20;
+    vk_registry_limit(&registry, &l);
+    assert_int_equal(uses(0, 50, NOW, "key_rate"), 20);
+    assert_int_equal(uses(1, 50, NOW, "key_rate"), 20);
+    assert_int_equal(uses(0, 50, NOW + 500, "key_rate"), 5);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(ask(0, 1), VK_OK);
+    l.of[VK_LIMIT_KEY_RATE] = 1000;
+    l.of[VK_LIMIT_BUILD_RATE] = 10;
+    l.of[VK_LIMIT_BUILD_BURST] = 7;
+    vk_registry_limit(&registry, &l);
+    assert_int_equal(uses(3, 12, NOW, "build_rate"), 7);
+    assert_int_equal(uses(3, 12, NOW + 1000, "build_rate"), 7);
 }
 
 static void verdicts(void **state)
@@ -149,7 +196,8 @@ static void forgetting(void **state)
     const char *why;
     make_hash(hash, 0, 1, 0);
     assert_int_equal(
-        vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, &held, &why), VK_OK);
+        vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, NULL, &held, &why),
+        VK_OK);
     vk_registry_forget(&registry, VK_STR("b0"), false, NULL); /* something changed: read again, same tenant */
     assert_int_equal(ask(0, 1), VK_OK);
     assert_int_equal(fake.finds, 2);
@@ -223,7 +271,8 @@ static void a_full_cache_starts_over(void **state)
     for (unsigned i = 0; i < VK_REGISTRY_MAX + 10; i++) {
         make_hash(hash, 0, 1, i);
         assert_int_equal(
-            vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, &t, &why), VK_OK);
+            vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, NULL, &t, &why),
+            VK_OK);
         assert_false(t->closed);
         vk_tenant_unref(&registry, t);
         assert_true(registry.valets.n <= VK_REGISTRY_MAX);
@@ -253,7 +302,8 @@ static void *asker(void *arg)
         vk_tenant *t;
         const char *why;
         make_hash(hash, build, generation, 0);
-        vk_err e = vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, &t, &why);
+        vk_err e =
+            vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, NULL, &t, &why);
         if (e != VK_OK)
             continue;
         if (generation <= dead || t->generation != generation)
@@ -311,6 +361,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_REGISTRY(verdicts),
+        WITH_REGISTRY(rates),
         WITH_REGISTRY(forgetting),
         WITH_REGISTRY(a_name_that_is_used_again),
         WITH_REGISTRY(rows_read_before_a_change_do_not_count),

@@ -1,12 +1,12 @@
 // What a person does with the template app, and what must hold meanwhile.
 import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { Daemon, plain, request, tempFolder } from "../lib/daemon.mjs";
+import { Daemon, plain, portBase, request, tempFolder } from "../lib/daemon.mjs";
 import { assert, assertSame, check, same } from "../lib/tap.mjs";
 import { App, Browser, template } from "./harness.mjs";
 import { contrastProblems } from "./contrast.mjs";
 
-const PORT_BASE = Number(process.env.VALETKEY_TEST_PORT_BASE ?? 24030);
+const PORT_BASE = await portBase();
 const daemon = await new Daemon({ portBase: PORT_BASE }).start();
 const builds = { one: await daemon.createBuild("board-one"), two: await daemon.createBuild("board-two") };
 const secrets = [builds.one.env.TURSO_AUTH_TOKEN, builds.two.env.TURSO_AUTH_TOKEN, daemon.adminToken];

@@ -1,5 +1,5 @@
 import { note, finish, check } from '../lib/tap.mjs'
-import { Daemon, cleanUp } from '../lib/daemon.mjs'
+import { Daemon, cleanUp, portBase } from '../lib/daemon.mjs'
 import { commands } from './commands.mjs'
 import { files } from './files.mjs'
 import { shell } from './shell.mjs'
@@ -7,7 +7,7 @@ import { badInput } from './bad-input.mjs'
 import { api } from './api.mjs'
 import { page } from './page.mjs'
 
-const base = Number(process.env.VALETKEY_TEST_PORT ?? 23400)
+const base = await portBase()
 const daemon = new Daemon({ portBase: base })
 try {
   await daemon.start()

@@ -6,7 +6,7 @@ import * as kill from './kill.mjs'
 import * as create from './create.mjs'
 import * as full from './full.mjs'
 
-const base = await portBase(26600)
+const base = await portBase()
 // `main.mjs full`: the last part alone, as full.mjs starts it in a name space of its own.
 for (const part of process.argv[2] === 'full' ? [full] : [kill, create, full]) {
   try {

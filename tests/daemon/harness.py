@@ -12,9 +12,12 @@ import threading
 import time
 import traceback
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from ports import port_base  # noqa: E402
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.path.join(ROOT, os.environ.get('VALETKEY_BIN', 'build/valetkey'))
-BASE = int(os.environ.get('VK_TEST_PORT_BASE', '22000'))
+BASE = port_base()
 FULL = os.environ.get('VALETKEY_TEST_FULL') == '1'
 ROLES = ('front', 'keeper', 'courier')
 # A child's /proc entries belong to root while it is not dumpable.

@@ -1,4 +1,5 @@
 """Life and death: killed children, a killed supervisor, a graceful end, what other processes can see."""
+import json
 import os
 import signal
 import sqlite3
@@ -140,6 +141,50 @@ def bounded_end():
     took = time.monotonic() - begun
     want(9 < took < 12, f'a request that never ends is left after 10 s, not {took:.1f}')
     s.close()
+
+
+ENDLESS = b'{"requests":[{"type":"execute","stmt":{"sql":"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"}}]}'
+
+
+def endless_query(data, key):
+    s = connect(BASE + 2)
+    s.sendall(f'POST /v2/pipeline HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\nContent-Length: {len(ENDLESS)}\r\n\r\n'.encode() + ENDLESS)
+    time.sleep(0.3)
+    return s
+
+
+def build_key(data):
+    _, _, made = http(BASE, '/api/v1/builds', 'POST', [f'Authorization: Bearer {token(data)}', 'Content-Type: application/json'], b'{"id":"long"}')
+    return json.loads(made)['env']['TURSO_AUTH_TOKEN']
+
+
+def clients_gone():
+    """Nobody waits for statements whose clients have gone."""
+    data = folder() + '/data'
+    d = Daemon(data).ready()
+    key = build_key(data)
+    for s in [endless_query(data, key) for _ in range(2)]:
+        s.close()
+    begun = time.monotonic()
+    d.stop()
+    took = time.monotonic() - begun
+    want(took < 3, f'it ended after {took:.1f} s')
+
+
+def told_before_the_end():
+    """A client that waits for a long statement gets an answer before the daemon ends, and that ends cleanly."""
+    data = folder() + '/data'
+    d = Daemon(data).ready()
+    s = endless_query(data, build_key(data))
+    s.settimeout(12)
+    begun = time.monotonic()
+    d.p.send_signal(signal.SIGTERM)
+    status, _, body = answer(s)
+    took = time.monotonic() - begun
+    want(status == 200 and b'SQLITE_INTERRUPT' in body and b'being stopped' in body, f'{status} {body[:300]}')
+    want(8 < took < 10.5, f'told after {took:.1f} s')
+    d.ended(0, seconds=2)
+    want('did not finish within' not in d.log(), 'it ended without cutting anything off')
 
 
 def hung(role):
@@ -295,6 +340,7 @@ def run():
     check('SIGINT ends it with 0', graceful, signal.SIGINT)
     check('a request under way is finished before the end', under_way)
     check('a second signal ends it at once', second_signal)
+    check('statements whose clients have gone do not hold up the end', clients_gone)
     check('keeper and courier have no listener, courier no data', no_listener)
     check('no secret in arguments, environments and the log', secrets_unseen)
     check('ready within 50 ms with 100 builds', hundred_builds)
@@ -302,5 +348,6 @@ def run():
     check('four loops', many_loops)
     if FULL:
         check('the end is bounded by 10 s', bounded_end)
+        check('a statement that runs on is interrupted before the end, and its client told', told_before_the_end)
         check('a keeper that hangs is replaced', hung, 'keeper')
         check('a courier that hangs is replaced', hung, 'courier')

@@ -98,6 +98,15 @@ export async function apply(daemon) {
     assert(r.error.message.includes('no such table: nowhere') && r.error.message.includes('2, line 6'), r.error.message)
     assertSame(await rows(daemon, token, "SELECT count(*) FROM sqlite_schema WHERE name IN ('b', 'c')"), [[0]])
     assertSame([await rows(daemon, token, 'SELECT count(*) FROM a'), await ledger(token)], [[[0]], [['1']]])
+    // Tried again and again as it is: the snapshots that are worth something stay.
+    const taken = async () => (await json(daemon, ['db', 'snapshots', 'apply-fails'])).out.snapshots.length
+    const before = await taken()
+    for (let i = 0; i < 4; i++) {
+      const again = await json(daemon, ['db', 'apply', 'apply-fails', dir])
+      assertSame([again.code, again.out.failed.name], [1, '2'])
+      assert(/^\d{8}-\d{6}-\d{3}$/.test(again.out.snapshot), 'it says what to go back to')
+    }
+    assertSame(await taken(), before + 1)
     put(dir, { '2.sql': 'CREATE TABLE b (y);' })
     const mended = await json(daemon, ['db', 'apply', 'apply-fails', dir])
     assertSame([mended.code, mended.out.applied.map((x) => x.name)], [0, ['2', '3']])

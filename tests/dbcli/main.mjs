@@ -1,5 +1,5 @@
 import { check, finish, note } from '../lib/tap.mjs'
-import { Daemon, cleanUp } from '../lib/daemon.mjs'
+import { Daemon, cleanUp, portBase } from '../lib/daemon.mjs'
 import { apply } from './apply.mjs'
 import { snapshots } from './snapshots.mjs'
 import { diff } from './diff.mjs'
@@ -8,7 +8,7 @@ import { prompt } from './prompt.mjs'
 import { load } from './load.mjs'
 import { killed } from './killed.mjs'
 
-const base = Number(process.env.VALETKEY_TEST_PORT_BASE ?? 27400)
+const base = await portBase()
 const daemon = new Daemon({ portBase: base })
 try {
   await daemon.start()

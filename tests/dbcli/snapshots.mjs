@@ -86,9 +86,38 @@ export async function snapshots(daemon) {
     s.once('data', () => s.pause())
     await sleep(500)
     const r = await json(daemon, ['db', 'restore', 'snap', 'first'])
-    s.destroy()
     assertSame(r.code, 0, r.stderr)
+    // Once it reads, it sees that this is not the end: the last chunk never comes, the connection does not stay.
+    let got = ''
+    s.setEncoding('latin1').on('data', (d) => (got += d))
+    const closed = new Promise((resolve) => s.on('close', () => resolve(true)))
+    s.resume()
+    assert(await Promise.race([closed, sleep(5000)]), 'the connection stays open')
+    assert(got.length > 10000 && !got.endsWith('0\r\n\r\n'), `it looks whole: …${got.slice(-100)}`)
+    assertSame(got.match(/"x":3000000/), null)
     assertSame((await rows(daemon, token, 'SELECT count(*) FROM item'))[0][0], 2)
+  })
+
+  await check('a cursor that is being read ends with an error to try again', async () => {
+    const { request } = await import('../lib/daemon.mjs')
+    const endless = 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c'
+    const answer = request(`${daemon.databaseUrl}/v3/cursor`, { method: 'POST', headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }, body: { baton: null, batch: { steps: [{ stmt: { sql: 'SELECT 1' } }, { stmt: { sql: endless } }] } } })
+    await sleep(300)
+    assertSame((await json(daemon, ['db', 'restore', 'snap', 'first'])).code, 0)
+    const lines = (await answer).text.trim().split('\n').map((l) => JSON.parse(l))
+    assertSame([lines.at(-1).type, lines.at(-1).error?.code], ['step_error', 'TRANSACTION_BUSY'], JSON.stringify(lines.at(-1)))
+  })
+
+  await check('db ddl notes the restores among the statements', async () => {
+    await daemon.sql(token, 'CREATE TABLE after_restore (a)')
+    const all = (await json(daemon, ['db', 'ddl', 'snap'])).out.statements
+    const notes = all.filter((x) => x.restored)
+    assert(notes.length >= 4 && notes.every((x) => x.sql.startsWith(`-- restored from snapshot ${x.restored}`)), JSON.stringify(notes))
+    assert(notes.some((x) => x.sql.endsWith(' (first)')), JSON.stringify(notes))
+    assertSame([all.at(-1).sql, all.at(-2).restored !== undefined], ['CREATE TABLE after_restore (a)', true])
+    const told = await daemon.mustCli(['db', 'ddl', 'snap'])
+    assert(/^-- restored from snapshot \d{8}-\d{6}-\d{3} \(first\)$/m.test(told), told)
+    await daemon.sql(token, 'DROP TABLE after_restore')
   })
 
   await check('a WebSocket’s open transaction is told, and the socket goes on', async () => {

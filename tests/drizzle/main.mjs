@@ -5,11 +5,11 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { assert, assertSame, check, finish, note, ok } from '../lib/tap.mjs'
-import { Daemon, cleanUp, request, run, tempFolder } from '../lib/daemon.mjs'
+import { Daemon, cleanUp, portBase, request, run, tempFolder } from '../lib/daemon.mjs'
 import { Follower, section } from '../lib/docs.mjs'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
-const base = Number(process.env.VALETKEY_TEST_PORT_BASE ?? 30000)
+const base = await portBase()
 const schemas = fs.readdirSync(path.join(here, 'schemas')).sort()
 
 async function install() {

@@ -4,7 +4,7 @@ import { check, finish, note, ok } from '../lib/tap.mjs'
 import { e2e, install, script, versions } from '../lib/clients.mjs'
 import { Daemon, cleanUp, withChecksum, portBase } from '../lib/daemon.mjs'
 
-const base = await portBase(26200)
+const base = await portBase()
 
 const daemon = new Daemon({ portBase: base })
 const later = []

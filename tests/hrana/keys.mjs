@@ -1,6 +1,6 @@
 // PRAGMA foreign_keys=OFF in a request of its own: counts for the DROP TABLE that a tool sends in another one, and for nothing else.
 import { assert, assertSame, check } from '../lib/tap.mjs'
-import { request } from '../lib/daemon.mjs'
+import { int, request } from '../lib/daemon.mjs'
 
 export async function run(daemon) {
   const [token, other] = await Promise.all(['keys', 'keys-other'].map(async (id) => (await daemon.createBuild(id)).env.TURSO_AUTH_TOKEN))
@@ -53,8 +53,12 @@ export async function run(daemon) {
     assertSame(await error('INSERT INTO child VALUES (30, 99)'), dropped)
     await lone('CREATE TABLE x (a)')
     const r = await daemon.pipeline(token, { requests: ['DROP TABLE x', 'PRAGMA foreign_keys', 'INSERT INTO child VALUES (30, 99)'].map((sql) => ({ type: 'execute', stmt: { sql } })).concat({ type: 'close' }) })
-    const [, value, insert] = r.json().results
-    assertSame([value.response.result.rows[0][0].value, insert.error?.message], ['1', dropped])
+    const [, value, bad] = r.json().results
+    assertSame([value.response.result.rows[0][0].value, bad.error?.message], ['1', dropped])
+    const insert = (id, p) => ({ type: 'execute', stmt: { sql: 'INSERT INTO child VALUES (?, ?)', args: [int(id), int(p)] } })
+    const same = await daemon.pipeline(token, { requests: [insert(40, 1), { type: 'sequence', sql: 'CREATE TABLE x (a); DROP TABLE x' }, insert(41, 99), { type: 'close' }] })
+    assertSame(same.json().results.map((x) => x.error?.message), [undefined, undefined, dropped, undefined], 'a statement that was prepared before')
+    await lone('DELETE FROM child WHERE id = 40')
     await lone('DELETE FROM parent WHERE id = 2')
     assertSame(await count('child'), 1, 'ON DELETE CASCADE')
     await lone(again)

@@ -10,7 +10,7 @@ import * as values from './values.mjs'
 import * as streams from './streams.mjs'
 import * as endpoints from './endpoints.mjs'
 
-const base = await portBase(26100)
+const base = await portBase()
 const daemon = new Daemon({ portBase: base })
 try {
   await daemon.start()

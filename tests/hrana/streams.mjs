@@ -189,24 +189,49 @@ export async function run(daemon) {
     assert(all.every((r) => r.affected_row_count === 1), 'an INSERT into the new shape failed')
   })
 
+  await check('streams that have nothing open are not bounded by that: 200 that nobody closes, each answered at once', async () => {
+    let last
+    for (let i = 0; i < 200; i++) {
+      const t0 = Date.now()
+      last = await pipe(null, ex('SELECT 1'))
+      assertSame(last.status, 200, `stream ${i}: ${last.text}`)
+      assert(Date.now() - t0 < 2000, `stream ${i} waited ${Date.now() - t0} ms`)
+    }
+    assertSame((await pipe(last.json().baton, ex('SELECT 2'), close)).json().results[0].response.result.rows, [[int(2)]])
+  })
+
+  await check('a stream has its own last_insert_rowid(), changes() and total_changes(), whatever others do between its requests', async () => {
+    const counts = ex('SELECT last_insert_rowid(), changes(), total_changes()')
+    let r = await pipe(null, counts)
+    assertSame(r.json().results[0].response.result.rows[0], [int(0), int(0), int(0)])
+    r = await pipe(r.json().baton, ex('INSERT INTO t(id) VALUES (8001), (8002)'))
+    await Promise.all(Array.from({ length: 20 }, (_, i) => daemon.sql(token, 'INSERT INTO t(id) VALUES (?)', [int(8100 + i)])))
+    r = await pipe(r.json().baton, counts)
+    assertSame(r.json().results[0].response.result.rows[0], [int(8002), int(2), int(2)])
+    r = await pipe(r.json().baton, ex('DELETE FROM t WHERE id = -1'))
+    await daemon.sql(token, 'DELETE FROM t WHERE id > 8100 AND id < 8110')
+    r = await pipe(r.json().baton, counts, close)
+    assertSame(r.json().results[0].response.result.rows[0], [int(8002), int(0), int(2)])
+  })
+
   await check('streams kept open are bounded: what is refused is 429 with a readable message, and closing makes room', async () => {
     const limited = (await daemon.createBuild('many')).env.TURSO_AUTH_TOKEN
     const open = []
     let refused
     for (let i = 0; i < 200 && !refused; i++) {
-      const r = await daemon.pipeline(limited, { requests: [ex('SELECT 1')] })
+      const r = await daemon.pipeline(limited, { requests: [ex('BEGIN')] })
       if (r.status === 200) open.push(r.json().baton)
       else refused = r
     }
     assert(open.length >= 16, `only ${open.length} streams could be open: ${refused?.status} ${refused?.text}`)
-    assert(refused, 'more than 200 streams were kept open')
+    assert(refused, 'more than 200 transactions were kept open')
     assertSame([refused.status, refused.type], [429, 'application/json'], refused.text)
     assert(refused.json().message.length > 10 && refused.json().code, refused.text)
     assert(Number(refused.headers['retry-after']) >= 0, 'no Retry-After')
     // A pipeline that closes its own stream is never counted.
     assertSame((await daemon.pipeline(limited, { requests: [ex('SELECT 1'), close] })).status, 200)
     assertSame((await daemon.pipeline(limited, { baton: open[0], requests: [close] })).status, 200)
-    assertSame((await daemon.pipeline(limited, { requests: [ex('SELECT 1')] })).status, 200, 'after one was closed')
+    assertSame((await daemon.pipeline(limited, { requests: [ex('BEGIN')] })).status, 200, 'after one was closed')
     // Another build is not touched by it.
     assertSame((await pipe(null, ex('SELECT 1'), close)).status, 200)
   })

@@ -1,6 +1,7 @@
 // Two builds with random work at the same time: what the first one sees must be exactly what it sees alone. SEED=n repeats a run.
 import { assertSame, check, note } from '../lib/tap.mjs'
 import { Daemon, int, seeded, text } from '../lib/daemon.mjs'
+import { manyBadKeys } from './world.mjs'
 
 const STATEMENTS = 400
 
@@ -63,7 +64,7 @@ export async function run(base) {
   const seed = Number(process.env.SEED ?? (Date.now() & 0x7fffffff))
   const rounds = process.env.VALETKEY_TEST_FULL === '1' ? 12 : 2
   note(`seed ${seed}`)
-  const daemon = new Daemon({ portBase: base, args: ['--loops', '2'] })
+  const daemon = new Daemon({ portBase: base, args: [...manyBadKeys, '--loops', '2'] })
   await daemon.start()
   for (let i = 0; i < rounds; i++) {
     const [a, b, alone] = await Promise.all(['a', 'b', 'alone'].map((x) => daemon.createBuild(`${x}-${i}`)))

@@ -3,7 +3,7 @@ import http from 'node:http'
 import path from 'node:path'
 import { assert, assertSame, check } from '../lib/tap.mjs'
 import { Daemon, request, sleep, tempFolder } from '../lib/daemon.mjs'
-import { build, bytes } from './world.mjs'
+import { manyBadKeys, build, bytes } from './world.mjs'
 
 const HOUR = 3600e3
 const DAY = 24 * HOUR
@@ -11,7 +11,7 @@ const DAY = 24 * HOUR
 export async function run(base) {
   const data = path.join(tempFolder(), 'data')
   const at = async (ms, fn) => {
-    const d = new Daemon({ portBase: base, data, args: ['--loops', '2'], env: { VALETKEY_TEST_CLOCK_OFFSET_MS: String(Math.round(ms)) } })
+    const d = new Daemon({ portBase: base, data, args: [...manyBadKeys, '--loops', '2'], env: { VALETKEY_TEST_CLOCK_OFFSET_MS: String(Math.round(ms)) } })
     await d.start()
     try { return await fn(d) } finally { await d.stop() }
   }

@@ -7,7 +7,7 @@ import * as revocation from './revocation.mjs'
 import * as expiry from './expiry.mjs'
 import * as differential from './differential.mjs'
 
-const base = await portBase(26300)
+const base = await portBase()
 for (const part of [table, sockets, revocation, expiry, differential]) {
   try {
     await part.run(base)

@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { assert, assertSame, check } from '../lib/tap.mjs'
 import { Daemon, request, sleep } from '../lib/daemon.mjs'
-import { build } from './world.mjs'
+import { manyBadKeys, build } from './world.mjs'
 
 const now = () => process.hrtime.bigint()
 
@@ -75,7 +75,7 @@ async function ending(daemon, how, act) {
 }
 
 export async function run(base) {
-  const daemon = new Daemon({ portBase: base, args: ['--loops', '3'] })
+  const daemon = new Daemon({ portBase: base, args: [...manyBadKeys, '--loops', '3'] })
   await daemon.start()
   const { gone } = await ending(daemon, 'revoke', (b) => daemon.mustCli(['build', 'revoke', b.id]))
   await check('revoke: the data is kept, and no open transaction got into it', async () => {

@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import http from 'node:http'
-import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -48,24 +47,7 @@ export function run(command, args, { input, env, timeout = 20000, cwd } = {}) {
   })
 }
 
-export const portFree = (port) =>
-  new Promise((resolve) => {
-    const s = net.createServer()
-    s.once('error', () => resolve(false))
-    s.listen(port, '127.0.0.1', () => s.close(() => resolve(true)))
-  })
-
-// Where a suite's daemons listen: VALETKEY_TEST_PORT_BASE, or a base from `start` on of which every port is free, so that two runs on
-// one machine do not meet.
-export async function portBase(start) {
-  if (process.env.VALETKEY_TEST_PORT_BASE) return Number(process.env.VALETKEY_TEST_PORT_BASE)
-  for (let i = 0; i < 5; i++) {
-    const base = start + 20 * ((process.pid + i) % 5)
-    const free = await Promise.all([0, 2, 10, 12].map((n) => portFree(base + n)))
-    if (free.every(Boolean)) return base
-  }
-  throw new Error(`no free ports from ${start} to ${start + 99}; set VALETKEY_TEST_PORT_BASE`)
-}
+export { portBase, portFree } from './ports.mjs'
 
 // One request, one answer: { status, headers, text, json() }. `agent` keeps the connection.
 export function request(url, { method = 'GET', headers = {}, body, agent, timeout = 15000 } = {}) {

@@ -1,14 +1,14 @@
 // The packages against the real daemon.
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { binary, Daemon, int, plain, root, sleep } from "../lib/daemon.mjs";
+import { binary, Daemon, int, plain, portBase, root, sleep } from "../lib/daemon.mjs";
 import { assert, assertSame, check } from "../lib/tap.mjs";
 import { failureOf, withEnv } from "./scripted.mjs";
 
 const load = (name) => import(path.join(root, "packages", name, "dist", name, "src", "index.js"));
 const { getEnvVarsForBuild } = await load("org-keys");
 const { provisionDatabase } = await load("database-provisioner");
-const PORT_BASE = 24020;
+const PORT_BASE = await portBase();
 
 if (await check("the daemon is built", () => assert(existsSync(binary), `${binary} does not exist: build it, or set VALETKEY_BIN`))) {
   const daemon = new Daemon({ portBase: PORT_BASE });

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { inspect } from "node:util";
-import { root, sleep, tempFolder } from "../lib/daemon.mjs";
+import { portBase, root, sleep, tempFolder } from "../lib/daemon.mjs";
 import { assert, assertSame, check } from "../lib/tap.mjs";
 import { failureOf, Scripted, send, withEnv } from "./scripted.mjs";
 
@@ -13,7 +13,7 @@ const { provisionDatabase } = await load("database-provisioner");
 const TOKEN = "admin-token-for-tests-0123456789";
 const ENV = { TURSO_DATABASE_URL: "http://127.0.0.1:1", TURSO_AUTH_TOKEN: "valet-for-tests", OTHER: "x" };
 const BUILD = { id: "b1", state: "active", env: ENV };
-const LATE_PORT = 24090;
+const LATE_PORT = await portBase();
 
 async function against(answer, use) {
   const server = await new Scripted(answer).start();

@@ -4,7 +4,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import time
 
@@ -15,23 +14,6 @@ RECORDER = os.path.join(os.path.dirname(BINARY), "tests", "libvkrecord.so")
 
 class Refused(Exception):
     """The daemon did not start or did not do what was asked; the text says what it answered."""
-
-
-def port_base(start):
-    """VALETKEY_TEST_PORT_BASE, or a base from `start` on whose ports are free, so that two runs on one machine do not meet."""
-    if "VALETKEY_TEST_PORT_BASE" in os.environ:
-        return int(os.environ["VALETKEY_TEST_PORT_BASE"])
-    for i in range(5):
-        base = start + 20 * ((os.getpid() + i) % 5)
-        try:
-            for port in (base, base + 2):
-                with socket.socket() as s:
-                    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    s.bind(("127.0.0.1", port))
-            return base
-        except OSError:
-            continue
-    raise SystemExit("no free ports from %d to %d; set VALETKEY_TEST_PORT_BASE" % (start, start + 99))
 
 
 def runs(pid):

@@ -9,7 +9,7 @@ import { install, node, script } from '../lib/project.mjs'
 import { Follower, section } from '../lib/docs.mjs'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
-const base = await portBase(30400)
+const base = await portBase()
 const folders = { 6: path.join(here, 'v6'), 7: path.join(here, 'v7') }
 // Prisma 7 wants one for `generate` alone, Prisma 6 both; neither is ever run.
 const noEngines = { PRISMA_QUERY_ENGINE_LIBRARY: '/bin/true', PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true' }

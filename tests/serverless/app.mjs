@@ -47,6 +47,20 @@ await check('100 connections at once, each closed after use', async () => {
   const all = await Promise.all(Array.from({ length: 100 }, (_, i) => one(i)))
   assertSame(all.map((r) => r.i), Array.from({ length: 100 }, (_, i) => i))
 })
+// The vendor's own examples close none.
+await check('200 connections in a row, none closed, each quick; run, exec and get', async () => {
+  await db.exec('CREATE TABLE unclosed(id INTEGER PRIMARY KEY)')
+  for (let i = 0; i < 200; i++) {
+    const t0 = Date.now()
+    const c = open()
+    await c.run('INSERT INTO unclosed VALUES (?)', i)
+    if (i % 10 === 0) await c.exec('SELECT 1; SELECT 2')
+    assertSame((await c.get('SELECT last_insert_rowid() AS id, changes() AS n')), { id: i, n: 1 })
+    const ms = Date.now() - t0
+    assert(ms < 1500, `connection ${i} took ${ms} ms`)
+  }
+  assertSame((await db.get('SELECT count(*) AS n FROM unclosed')).n, 200)
+})
 
 // ---- values ----
 for (const [name, value] of [['null', null], ['text', 'naïve 😀 "\\\n'], ['the empty text', ''], ['U+0000', 'a\0b'], ['integer', 42], ['negative', -1], ['2^53 - 1', 2 ** 53 - 1], ['float', 0.1], ['the smallest', 5e-324], ['the largest', Number.MAX_VALUE]])

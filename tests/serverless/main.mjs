@@ -3,11 +3,11 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { assert, assertSame, check, finish, note } from '../lib/tap.mjs'
-import { Daemon, cleanUp, run, tempFolder, withChecksum } from '../lib/daemon.mjs'
+import { Daemon, cleanUp, portBase, run, tempFolder, withChecksum } from '../lib/daemon.mjs'
 import { install, script } from '../lib/project.mjs'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
-const daemon = new Daemon({ portBase: Number(process.env.VALETKEY_TEST_PORT_BASE ?? 33000) })
+const daemon = new Daemon({ portBase: await portBase() })
 
 async function downloaded() {
   const build = await daemon.createBuild('whole')

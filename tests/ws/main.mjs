@@ -6,7 +6,7 @@ import { Daemon, cleanUp, withChecksum, portBase } from '../lib/daemon.mjs'
 import * as frames from './frames.mjs'
 import * as endings from './endings.mjs'
 
-const daemon = new Daemon({ portBase: await portBase(26700) })
+const daemon = new Daemon({ portBase: await portBase() })
 const overWs = (env) => ({ ...env, TURSO_DATABASE_URL: env.TURSO_DATABASE_URL.replace(/^http:/, 'ws:') })
 const later = []
 try {

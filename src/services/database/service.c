@@ -102,6 +102,10 @@ static const struct endpoint {
 static vk_err authenticate(vk_exchange *ex)
 {
     vk_str scheme, token = vk_secret_bytes(ex->authorization);
+    if (!token.p && vk_exchange_bad_key(ex) != VK_OK) {
+        respond_error(ex, 429, "RATE_LIMITED", ex->err_text);
+        return VK_E_BUSY;
+    }
     if (!token.p) {
         respond_error(ex, 401, "AUTH_JWT_MISSING",
                       VK_STR("Authentication is required but no JWT was specified: send the build's "
@@ -125,6 +129,7 @@ static vk_err authenticate(vk_exchange *ex)
     respond_error(ex, vk_err_status(e),
                   e == VK_E_EXPIRED                          ? "AUTH_JWT_EXPIRED"
                   : e == VK_E_FORBIDDEN                      ? "AUTH_JWT_NOT_ALLOWED"
+                  : e == VK_E_BUSY                           ? "RATE_LIMITED"
                   : e == VK_E_NOMEM || e == VK_E_UNAVAILABLE ? "UNAVAILABLE"
                                                              : "AUTH_JWT_INVALID",
                   ex->err_text);
@@ -193,8 +198,11 @@ static void request(vk_exchange *ex)
 
 static void refuse(vk_exchange *ex, int status, vk_err e, const char *text)
 {
-    VK_UNUSED(e);
-    respond_error(ex, status, "BAD_REQUEST", vk_str_z(text));
+    respond_error(ex, status,
+                  e == VK_E_BUSY      ? "RATE_LIMITED"
+                  : e == VK_E_TIMEOUT ? "TIMEOUT"
+                                      : "BAD_REQUEST",
+                  vk_str_z(text));
 }
 
 static const vk_handler handler = {.head = head, .request = request, .refuse = refuse};
@@ -224,6 +232,7 @@ static const vk_service database = {
     .port_offset = 2,
     .kinds = kinds,
     .start = vk_db_start,
+    .hurry = vk_db_end_requests,
     .stop = vk_db_stop,
     .handler = &handler,
     .env = env,

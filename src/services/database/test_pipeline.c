@@ -54,6 +54,56 @@ static void others_do_not_see_it(void **state)
     assert_has("AUTH_JWT_INVALID");
 }
 
+static uint32_t connections_allowed(uint32_t n)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    uint32_t was = vk_db.handles_max;
+    vk_db.handles_max = n;
+    pthread_mutex_unlock(&vk_db.mu);
+    return was;
+}
+
+/* A quarter of the connections is not for transactions, nor for builds that have many. */
+static void some_connections_are_spared(void **state)
+{
+    static const char begin[] = "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"%s\"}}]}";
+    char json[512], batons[6][64], token_c[VK_VALET_MAX];
+    VK_UNUSED(state);
+    create("build-c", token_c);
+    uint32_t was = connections_allowed(8);
+    snprintf(json, sizeof json, begin, "/* first */ BEGIN");
+    for (size_t i = 0; i < VK_COUNT(batons); i++) {
+        assert_int_equal(post_with(i < 3 ? token_a : token_b, json), 200);
+        baton_of(batons[i]);
+    }
+    static const char *const more[] = {"BEGIN IMMEDIATE", "SAVEPOINT s"};
+    for (size_t i = 0; i < VK_COUNT(more); i++) {
+        snprintf(json, sizeof json, begin, more[i]);
+        assert_int_equal(post_with(token_c, json), 429);
+        assert_has("\"TRANSACTION_BUSY\"");
+        assert_has("Too many transactions are open");
+    }
+    assert_int_equal(execute(token_a, "SELECT 1"), 429); /* it has three */
+    assert_has("Too many connections");
+    assert_int_equal(execute(token_c, "SELECT 1"), 200);
+    for (size_t i = 0; i < VK_COUNT(batons); i++) {
+        snprintf(json, sizeof json,
+                 "{\"baton\":\"%s\",\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"ROLLBACK\"}},{"
+                 "\"type\":"
+                 "\"close\"}]}",
+                 batons[i]);
+        assert_int_equal(post_with(i < 3 ? token_a : token_b, json), 200);
+        assert_has("\"type\":\"ok\"");
+    }
+    snprintf(json, sizeof json, begin, "BEGIN");
+    assert_int_equal(post_with(token_c, json), 200);
+    baton_of(batons[0]);
+    assert_int_equal(execute(token_a, "SELECT 1"), 200);
+    snprintf(json, sizeof json, "{\"baton\":\"%s\",\"requests\":[{\"type\":\"close\"}]}", batons[0]);
+    assert_int_equal(post_with(token_c, json), 200);
+    connections_allowed(was);
+}
+
 static void transactions_by_baton(void **state)
 {
     char json[512], baton[64], old[64];
@@ -265,7 +315,8 @@ static void streams_are_bounded(void **state)
     char batons[VK_DB_STREAMS_MAX][64], json[2400];
     VK_UNUSED(state);
     for (int i = 0; i < VK_DB_STREAMS_MAX; i++) {
-        assert_int_equal(post_with(token_b, "{\"requests\":[{\"type\":\"get_autocommit\"}]}"), 200);
+        assert_int_equal(
+            post_with(token_b, "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"BEGIN\"}}]}"), 200);
         baton_of(batons[i]);
     }
     assert_int_equal(execute(token_b, "SELECT 1"), 200); /* closes its own stream: not counted */
@@ -337,7 +388,8 @@ static void untaken_answers_are_bounded(void **state)
     static const char json[] =
         "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"SELECT hex(zeroblob(4500000))\"}},"
         "{\"type\":\"close\"}]}";
-    int fds[8], status = 200;
+    int fds[24], status = 200;
+    size_t most = 0;
     VK_UNUSED(state);
     for (size_t i = 0; i < VK_COUNT(fds); i++)
         fds[i] = ask_and_not_read(token_b, json);
@@ -347,6 +399,14 @@ static void untaken_answers_are_bounded(void **state)
     }
     assert_int_equal(status, 429);
     assert_has("TRANSACTION_BUSY");
+    /* Those that were in the queue before there was too much are refused too. */
+    for (int i = 0; i < 40; i++) {
+        size_t now = atomic_load(&vk_db.answers);
+        most = now > most ? now : most;
+        usleep(25000);
+    }
+    assert_true(most > VK_DB_ANSWERS_MAX);
+    assert_true(most <= VK_DB_ANSWERS_MAX + (size_t)(VK_DB_RUNNING + 1) * VK_HRANA_RESPONSE_MAX);
     for (size_t i = 0; i < VK_COUNT(fds); i++)
         close(fds[i]);
     for (int i = 0; i < 100 && status != 200; i++) {
@@ -413,6 +473,7 @@ int main(void)
         cmocka_unit_test(rows_come_back),
         cmocka_unit_test(batch_stops_and_rolls_back),
         cmocka_unit_test(others_do_not_see_it),
+        cmocka_unit_test(some_connections_are_spared),
         cmocka_unit_test(transactions_by_baton),
         cmocka_unit_test(writers_wait_for_the_transaction),
         cmocka_unit_test(an_idle_transaction_loses_the_turn),

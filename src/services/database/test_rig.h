@@ -1,5 +1,5 @@
-/* For test_pipeline.c and test_sockets.c: the database service behind a real listener on one loop, with two
- * builds. The client here is a blocking socket. */
+/* For test_pipeline.c, test_streams.c and test_sockets.c: the database service behind a real listener on one
+ * loop, with two builds. The client here is a blocking socket. */
 #ifndef VK_DATABASE_TEST_RIG_H
 #define VK_DATABASE_TEST_RIG_H
 

@@ -277,7 +277,8 @@ static int limits_child(void)
         !strstr(why, "which is the most"))
         return 4;
     for (int i = 0; i < 7; i++)
-        if (ask(VK_SNAP_TAKE, "", "auto", true, &scratch, why) != VK_OK)
+        if (!run_sql("INSERT INTO t (v) VALUES ('another')", NULL, 0) ||
+            ask(VK_SNAP_TAKE, "", "auto", true, &scratch, why) != VK_OK)
             return 5;
     if (ask(VK_SNAP_RESTORE, "n3", "", false, &scratch, why) != VK_OK)
         return 6;
@@ -309,6 +310,131 @@ static void limits(void **state)
     VK_UNUSED(state);
     wipe();
     assert_int_equal(in_child(limits_child), 0);
+    wipe();
+}
+
+static size_t automatic_ones(void)
+{
+    vk_snap all[VK_SNAP_MAX + 1];
+    size_t n = 0, found = 0;
+    if (vk_snap_list(rt.data_fd, "demo", all, &n) != VK_OK)
+        return 99;
+    for (size_t i = 0; i < n; i++)
+        found += all[i].automatic;
+    return found;
+}
+
+/* Automatic ones of a database that stays as it is are one; any change makes another one. */
+static int unchanged_child(void)
+{
+    static const char *const changes[] = {"INSERT INTO t VALUES (3, 'x')",
+                                          "UPDATE t SET v = 'y' WHERE id = 3", "CREATE INDEX i ON t(v)",
+                                          "PRAGMA user_version = 7", "DELETE FROM t"};
+    char why[VK_SNAP_WHY_MAX];
+    vk_buf_init(&scratch, 1 << 20);
+    if (make_data() != 0)
+        return 1;
+    for (size_t i = 0; i <= VK_COUNT(changes); i++) {
+        for (int k = 0; k < 3; k++) {
+            vk_buf_clear(&scratch);
+            if (ask(VK_SNAP_TAKE, "", "before-apply", true, &scratch, why) != VK_OK)
+                return 2;
+            vk_buf_ch(&scratch, '\0');
+            if (times(scratch.p, "\"unchanged\":true") != (k > 0))
+                return 3;
+            /* Neither what is rolled back nor a checkpoint is a change. */
+            if (!run_sql(k ? "BEGIN; DELETE FROM t; ROLLBACK" : "PRAGMA wal_checkpoint", NULL, 0) && k)
+                return 4;
+        }
+        if (automatic_ones() != i + 1)
+            return 10 + (int)i;
+        if (i < VK_COUNT(changes) && !run_sql(changes[i], NULL, 0))
+            return 5;
+    }
+    /* What people ask for is taken in any case. */
+    if (ask(VK_SNAP_TAKE, "", "mine", false, &scratch, why) != VK_OK || times(scratch.p, "unchanged") > 1)
+        return 6;
+    vk_snap all[VK_SNAP_MAX + 1];
+    size_t n;
+    struct stat st;
+    char path[160];
+    snprintf(path, sizeof path, "%s/tmp", root);
+    return vk_snap_list(rt.data_fd, "demo", all, &n) == VK_OK && n == VK_COUNT(changes) + 3 &&
+                   stat(path, &st) == 0 && st.st_nlink == 2
+               ? 0
+               : 7;
+}
+
+static void unchanged(void **state)
+{
+    VK_UNUSED(state);
+    wipe();
+    assert_int_equal(in_child(unchanged_child), 0);
+    wipe();
+}
+
+/* ---- whose work waits for whose */
+
+struct slow {
+    vk_job job;
+    sem_t go;
+    _Atomic bool begun, ended;
+};
+
+static void run_slow(vk_job *j)
+{
+    struct slow *s = VK_CONTAINER(j, struct slow, job);
+    s->begun = true;
+    while (sem_wait(&s->go) != 0 && errno == EINTR)
+        ;
+    s->ended = true;
+}
+
+static bool comes(_Atomic bool *what)
+{
+    for (int i = 0; i < 3000 && !atomic_load(what); i++)
+        usleep(1000);
+    return atomic_load(what);
+}
+
+static int side_by_side_child(void)
+{
+    static struct slow slow[14];
+    char why[VK_SNAP_WHY_MAX];
+    for (size_t i = 0; i < VK_COUNT(slow); i++) {
+        slow[i].job.run = run_slow;
+        sem_init(&slow[i].go, 0, 0);
+    }
+    /* Of one build one thing at a time, and only so many may wait. */
+    int taken = 0;
+    for (size_t i = 0; i < VK_COUNT(slow); i++)
+        taken += vk_db_file_job("hog", &slow[i].job) == VK_OK;
+    if (taken >= (int)VK_COUNT(slow) || taken < 4 || !comes(&slow[0].begun))
+        return 1;
+    usleep(50000);
+    if (slow[1].begun)
+        return 2;
+    /* Another one's snapshot does not wait for that. */
+    int64_t begun = vk_clock_mono_ms();
+    if (make_data() != 0 || ask(VK_SNAP_RESTORE, "first", "", false, &scratch, why) != VK_OK)
+        return 3;
+    if (slow[0].ended || vk_clock_mono_ms() - begun > 5000)
+        return 4;
+    for (int i = 0; i < taken; i++) { /* in order */
+        if (!comes(&slow[i].begun) || (i + 1 < taken && slow[i + 1].begun))
+            return 5;
+        sem_post(&slow[i].go);
+        if (!comes(&slow[i].ended))
+            return 6;
+    }
+    return 0;
+}
+
+static void side_by_side(void **state)
+{
+    VK_UNUSED(state);
+    wipe();
+    assert_int_equal(in_child(side_by_side_child), 0);
     wipe();
 }
 
@@ -423,8 +549,9 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(killed_at_every_step),
-                                       cmocka_unit_test(limits), cmocka_unit_test(damaged),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names),        cmocka_unit_test(killed_at_every_step),
+                                       cmocka_unit_test(limits),       cmocka_unit_test(unchanged),
+                                       cmocka_unit_test(side_by_side), cmocka_unit_test(damaged),
                                        cmocka_unit_test(stuck)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

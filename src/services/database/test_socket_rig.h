@@ -237,7 +237,8 @@ static void comes_to_rest(vk_dbt *t)
         usleep(1000);
         pthread_mutex_lock(&vk_db.mu);
         busy = t->n_jobs || t->running || t->sockets || !vk_list_empty(&t->streams) ||
-               t->handles != t->n_idle || t->turn_taken || t->n_streams || atomic_load(&t->socket_bytes);
+               t->handles != t->n_idle + (atomic_load(&t->warm) != NULL) || t->turn_taken || t->n_streams ||
+               atomic_load(&t->socket_bytes);
         if (i == 4999)
             print_message("jobs %u running %u sockets %u handles %u idle %u turn %d streams %u bytes %zu\n",
                           t->n_jobs, t->running, t->sockets, t->handles, t->n_idle, t->turn_taken,

@@ -594,6 +594,94 @@ static void connections_are_cut_anywhere(void **state)
     assert_has("\"value\":\"0\"");
 }
 
+/* Sockets whose messages come and come, but are never complete. */
+static void messages_are_counted_as_they_come(void **state)
+{
+    enum { PART = 20 << 20, FULL = VK_DB_RECEIVED_MAX / (32 << 20) };
+    static const char head[14] = {(char)0x81, (char)0xFF, 0,    0,
+                                  0,          0,          0x01, (char)0xFF}; /* 0x01FF0000 bytes */
+    static char part[PART];
+    VK_UNUSED(state);
+    struct socket *k[FULL + 1], *other = open_socket(token_a);
+    memset(part, ' ', sizeof part);
+    ask_open(other, 1);
+    hears_with(other, ok);
+    for (size_t i = 0; i < VK_COUNT(k); i++) {
+        k[i] = open_socket(token_b);
+        push(k[i], head, sizeof head);
+        if (i < FULL)
+            push(k[i], part, sizeof part);
+    }
+    vk_dbt *t = of("build-b");
+    for (int i = 0; atomic_load(&t->received) < (size_t)FULL * PART && i < 5000; i++)
+        usleep(1000);
+    assert_in_range(atomic_load(&t->received), (size_t)FULL * PART, VK_DB_RECEIVED_MAX);
+    push(k[FULL], part, 1 << 20);
+    hears(k[FULL], "close 1013 Too much is being sent for this build at once; try again");
+    /* Other builds and small messages are served; what ends gives its share back. */
+    runs_with(other, 1, "SELECT 1", ok);
+    struct socket *small = open_socket(token_b);
+    ask_open(small, 1);
+    hears_with(small, ok);
+    runs_with(small, 1, "SELECT 1", ok);
+    hang_up(k[0]);
+    hang_up(k[FULL]);
+    for (int i = 0; atomic_load(&t->received) > VK_DB_RECEIVED_MAX - (32 << 20) && i < 5000; i++)
+        usleep(1000);
+    size_t n = (2 << 20) - 1000;
+    say(small,
+        "{\"type\":\"request\",\"request_id\":%d,\"request\":{\"type\":\"execute\",\"stream_id\":1,\"stmt\":{"
+        "\"sql\":\"SELECT 77 %*s\"}}}",
+        next_id++, (int)n, "");
+    hears_with(small, "77");
+    for (int i = 1; i < FULL; i++)
+        hang_up(k[i]);
+    hang_up(small);
+    hang_up(other);
+    comes_to_rest(t);
+    assert_int_equal(atomic_load(&t->received), 0);
+}
+
+static bool build_rests(vk_dbt *t, int64_t ms)
+{
+    uint32_t n = 1;
+    for (int64_t begun = vk_clock_mono_ms(); n && vk_clock_mono_ms() - begun < ms; usleep(1000)) {
+        pthread_mutex_lock(&vk_db.mu);
+        n = t->running + t->n_jobs + t->sockets;
+        pthread_mutex_unlock(&vk_db.mu);
+    }
+    return n == 0;
+}
+
+/* What runs for a socket that has gone is interrupted, also when so much waits that the socket is not read.
+ */
+static void statements_end_with_their_socket(void **state)
+{
+    static const int waiting[] = {1, VK_SOCKET_WAITING_MAX + 20};
+    VK_UNUSED(state);
+    for (size_t i = 0; i < VK_COUNT(waiting); i++) {
+        struct socket *k = open_socket(token_a);
+        ask_open(k, 1);
+        hears_with(k, ok);
+        runs_with(k, 1, "CREATE TABLE IF NOT EXISTS gone (v)", ok);
+        runs_with(k, 1, "INSERT INTO gone VALUES (1)", ok);
+        ask(k, 1, endless);
+        for (int more = 1; more < waiting[i]; more++)
+            ask(k, 1, "INSERT INTO gone VALUES (2)");
+        usleep(200000);
+        vk_dbt *t = of("build-a");
+        pthread_mutex_lock(&vk_db.mu);
+        uint32_t n = t->running;
+        pthread_mutex_unlock(&vk_db.mu);
+        assert_int_equal(n, 1);
+        hang_up(k);
+        assert_true(build_rests(of("build-a"), 1000));
+    }
+    comes_to_rest(of("build-a"));
+    assert_int_equal(execute(token_a, "SELECT group_concat(v) FROM gone"), 200);
+    assert_has("\"value\":\"1,1\"");
+}
+
 struct flag {
     _Atomic bool up;
 };
@@ -685,6 +773,8 @@ int main(void)
         cmocka_unit_test(unread_answers_are_bounded),
         cmocka_unit_test(sockets_of_a_build_are_counted),
         cmocka_unit_test(connections_are_cut_anywhere),
+        cmocka_unit_test(statements_end_with_their_socket),
+        cmocka_unit_test(messages_are_counted_as_they_come),
         cmocka_unit_test(revocation_closes_sockets),
         cmocka_unit_test(some_stay_open),
     };

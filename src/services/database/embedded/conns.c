@@ -4,25 +4,75 @@
 
 #include "core/clock.h"
 
-/* Under mu: an idle connection of some build, taken out, to be closed. */
+void vk_db_used(vk_dbh *h, int64_t now_ms)
+{
+    h->idle_since = now_ms;
+    vk_list_remove(&h->lru);
+    vk_list_push(&vk_db.lru[h->written], &h->lru);
+}
+
+void vk_db_take_idle(vk_dbh *h)
+{
+    vk_list_remove(&h->node);
+    vk_list_remove(&h->lru);
+    h->t->n_idle--;
+}
+
+vk_dbh *vk_db_take_warm(vk_dbt *t)
+{
+    vk_dbh *h = atomic_exchange(&t->warm, NULL);
+    if (h) {
+        vk_list_remove(&h->lru);
+        h->warm = false;
+    }
+    return h;
+}
+
+/* Under mu: the idle connection that was used longest ago, of whatever build, taken out, to be closed. Only
+ * those that loops use at this moment are passed over. */
 static vk_dbh *victim(void)
 {
-    for (vk_map_node *n = vk_map_walk(&vk_db.tenants, NULL); n; n = vk_map_walk(&vk_db.tenants, n)) {
-        vk_dbt *t = VK_CONTAINER(n, vk_dbt, node);
-        vk_list *x = vk_list_shift(&t->idle);
-        if (x) {
-            t->n_idle--;
-            vk_dbh *h = VK_CONTAINER(x, vk_dbh, node);
+    for (size_t i = 0; i < VK_COUNT(vk_db.lru); i++)
+        for (vk_list *n = vk_db.lru[i].next; n != &vk_db.lru[i]; n = n->next) {
+            vk_dbh *h = VK_CONTAINER(n, vk_dbh, lru);
+            if (!h->warm)
+                vk_db_take_idle(h);
+            else if (atomic_load(&h->t->warm) != h || !vk_db_take_warm(h->t))
+                continue;
             vk_list_remove(&h->open_node); /* its build still counts it until it is closed */
             return h;
         }
-    }
     return NULL;
+}
+
+static uint32_t spare(void)
+{
+    return vk_db.handles_max / VK_DB_HANDLES_SPARE;
+}
+
+void vk_db_keep_handle(vk_dbh *h)
+{
+    if (!h->kept)
+        atomic_fetch_add_explicit(&vk_db.kept, 1, memory_order_relaxed);
+    h->kept = true;
+}
+
+static void let_go(vk_dbh *h)
+{
+    if (h->kept)
+        atomic_fetch_sub_explicit(&vk_db.kept, 1, memory_order_relaxed);
+    h->kept = false;
+}
+
+bool vk_db_keeps_enough(void)
+{
+    return atomic_load_explicit(&vk_db.kept, memory_order_relaxed) >= vk_db.handles_max - spare();
 }
 
 void vk_db_close_handle(vk_dbh *h)
 {
     vk_dbt *t = h->t;
+    let_go(h);
     pthread_mutex_lock(&vk_db.mu);
     vk_list_remove(&h->open_node); /* from here on nobody interrupts it */
     pthread_mutex_unlock(&vk_db.mu);
@@ -36,22 +86,87 @@ void vk_db_close_handle(vk_dbh *h)
     pthread_mutex_unlock(&vk_db.mu);
 }
 
+/* ---- what SQL can ask of a connection in autocommit */
+
+static void bring(vk_dbh *h, int64_t last_rowid, int64_t changes, int64_t total)
+{
+    sqlite3_set_last_insert_rowid(h->db, last_rowid);
+    h->changes_before = changes;
+    h->changes_found = sqlite3_changes64(h->db);
+    h->total_before = total - sqlite3_total_changes64(h->db);
+    h->counted = h->steps_dml = false;
+}
+
+void vk_db_bring_counts(vk_stream *s)
+{
+    bring(s->h, s->last_rowid, s->changes, s->total_changes);
+}
+
+/* A statement of the stream that has not ended yet (inside of its triggers) shows by another number. */
+static int64_t changes_of(const vk_dbh *h)
+{
+    int64_t now = sqlite3_changes64(h->db);
+    return h->counted || now != h->changes_found ? now : h->changes_before;
+}
+
+static int64_t total_of(const vk_dbh *h)
+{
+    return sqlite3_total_changes64(h->db) + h->total_before;
+}
+
+void vk_db_keep_counts(vk_stream *s)
+{
+    s->last_rowid = sqlite3_last_insert_rowid(s->h->db);
+    s->changes = changes_of(s->h);
+    s->total_changes = total_of(s->h);
+}
+
+static void changes(sqlite3_context *c, int n, sqlite3_value **v)
+{
+    VK_UNUSED(n);
+    VK_UNUSED(v);
+    sqlite3_result_int64(c, changes_of(sqlite3_user_data(c)));
+}
+
+static void total_changes(sqlite3_context *c, int n, sqlite3_value **v)
+{
+    VK_UNUSED(n);
+    VK_UNUSED(v);
+    sqlite3_result_int64(c, total_of(sqlite3_user_data(c)));
+}
+
+int vk_db_count_functions(vk_dbh *h)
+{
+    const int how = SQLITE_UTF8 | SQLITE_INNOCUOUS;
+    int rc = sqlite3_create_function(h->db, "changes", 0, how, h, changes, NULL, NULL);
+    return rc != SQLITE_OK
+               ? rc
+               : sqlite3_create_function(h->db, "total_changes", 0, how, h, total_changes, NULL, NULL);
+}
+
+/* ---- in and out */
+
 vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, const char **why_r)
 {
-    vk_dbh *h = NULL, *other = NULL;
+    vk_dbh *h, *other = NULL;
     pthread_mutex_lock(&vk_db.mu);
-    vk_list *n = t->idle.prev != &t->idle ? t->idle.prev : NULL; /* the one used last is the warmest */
-    if (n) {
-        vk_list_remove(n);
-        t->n_idle--;
-        h = VK_CONTAINER(n, vk_dbh, node);
-    } else {
-        if (vk_db.handles >= vk_db.handles_max)
+    /* Builds that have many connections leave some to those that have none. */
+    uint32_t most = vk_db.handles_max - (t->handles < VK_DB_RUNNING ? 0 : spare());
+    h = vk_db_take_warm(t); /* so that what it learns is of use to loops */
+    if (!h && !vk_list_empty(&t->idle)) {
+        h = VK_CONTAINER(t->idle.prev, vk_dbh, node); /* the one used last */
+        if (h->dirty) /* a loop has left it to be closed; such ones stand in front */
+            h = NULL;
+        else
+            vk_db_take_idle(h);
+    }
+    if (!h) {
+        if (vk_db.handles >= most)
             other = victim();
         t->handles++;
         vk_db.handles++;
     }
-    bool room = h || ((other || vk_db.handles <= vk_db.handles_max) && t->handles <= VK_DB_BUILD_HANDLES);
+    bool room = h || ((other || vk_db.handles <= most) && t->handles <= VK_DB_BUILD_HANDLES);
     pthread_mutex_unlock(&vk_db.mu);
     if (other)
         vk_db_close_handle(other);
@@ -74,9 +189,38 @@ vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, con
         if (e != VK_OK)
             return e;
     }
-    sqlite3_set_last_insert_rowid(h->db, 0);
+    bring(h, 0, 0, 0);
     *out_r = h;
     return VK_OK;
+}
+
+static bool of_use(const vk_dbt *t)
+{
+    return !atomic_load(&t->closed) && !atomic_load(&t->paused) && !atomic_load(&vk_db.stopping);
+}
+
+/* Under mu. False: there is one already. When it is there it is anybody's. */
+static bool warm(vk_dbh *h)
+{
+    vk_dbh *is = NULL;
+    h->warm = true;
+    vk_db_used(h, vk_clock_mono_ms());
+    if (atomic_compare_exchange_strong(&h->t->warm, &is, h))
+        return true;
+    h->warm = false;
+    vk_list_remove(&h->lru);
+    return false;
+}
+
+/* Under mu. False: there are enough. */
+static bool idle(vk_dbh *h)
+{
+    if (h->t->n_idle >= VK_DB_IDLE_MAX)
+        return false;
+    vk_list_push(&h->t->idle, &h->node);
+    h->t->n_idle++;
+    vk_db_used(h, vk_clock_mono_ms());
+    return true;
 }
 
 void vk_db_put_handle(vk_dbh *h)
@@ -87,14 +231,32 @@ void vk_db_put_handle(vk_dbh *h)
     bool again = vk_dbh_reset(h);
     if (h->has_turn)
         vk_db_settle_turn(h);
+    let_go(h);
     pthread_mutex_lock(&vk_db.mu);
-    if (again && !t->closed && !t->paused && !vk_db.stopping && t->n_idle < VK_DB_IDLE_MAX) {
-        h->idle_since = vk_clock_mono_ms();
-        vk_list_push(&t->idle, &h->node);
+    bool kept = again && of_use(t) && (warm(h) || idle(h));
+    pthread_mutex_unlock(&vk_db.mu);
+    if (!kept)
+        vk_db_close_handle(h);
+}
+
+void vk_db_put_warm(vk_dbh *h)
+{
+    vk_dbt *t = h->t;
+    vk_dbh *is = NULL;
+    bool put = !h->dirty && atomic_compare_exchange_strong(&t->warm, &is, h);
+    if (put && VK_LIKELY(of_use(t)))
+        return;
+    is = h; /* who closes or pauses the build may have looked here before */
+    if (put && !atomic_compare_exchange_strong(&t->warm, &is, NULL))
+        return;
+    pthread_mutex_lock(&vk_db.mu);
+    h->warm = false;
+    if (h->dirty || !of_use(t) || !idle(h)) {
+        h->dirty = true;
+        vk_list_unshift(&t->idle, &h->node);
         t->n_idle++;
-        h = NULL;
+        vk_db.tidy_now = true;
+        pthread_cond_signal(&vk_db.tick);
     }
     pthread_mutex_unlock(&vk_db.mu);
-    if (h)
-        vk_db_close_handle(h);
 }

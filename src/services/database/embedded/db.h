@@ -9,6 +9,7 @@
 #include "services/database/hrana.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <sqlite3.h>
 
 enum {
@@ -21,20 +22,24 @@ enum {
     VK_DB_RECEIVED_ALL = 1 << 30,    /* of all builds */
     VK_DB_RECEIVED_LARGE = 64 << 10, /* what is smaller is not counted */
     VK_DB_BUILD_HANDLES = 64,        /* connections of one build; then 429 */
-    VK_DB_STREAMS_MAX = 32,          /* streams of one build open between requests */
+    VK_DB_STREAMS_MAX = 32,          /* streams of one build that have something open, or a request */
+    VK_DB_LIGHT_MAX = 1024,          /* and those that are nothing but a baton; the oldest goes… */
+    VK_DB_LIGHT_BYTES = 1 << 20,     /* …also when they take more memory than that */
     VK_DB_STREAM_WAIT_MS = 5000,     /* for a free stream, then 429 */
     VK_DB_CURSOR_WAIT_MS = 300,      /* for a stream whose cursor is not read any more */
     VK_DB_STREAM_IDLE_MS = 10000,    /* then it is rolled back, as sqld does */
     VK_DB_EXPIRED_KEEP_MS = 300000,
-    VK_DB_EXPIRED_MAX = 64,   /* of one build */
+    VK_DB_EXPIRED_MAX = 256,  /* of one build */
     VK_DB_TURN_MAX_MS = 5000, /* a transaction may hold the turn while others wait; then it is rolled back */
     VK_DB_TURN_WAIT_MS =
         30000, /* for the turn (those in front of it may each use theirs up), then SQLITE_BUSY */
-    VK_DB_LOCK_TRIES = 5000,      /* looks at a lock of the file that is no writer's, about 1 ms apart */
-    VK_DB_STATEMENT_MS = 30000,   /* one request's SQL, then it is interrupted */
-    VK_DB_IDLE_MAX = 4,           /* idle connections kept for one build */
-    VK_DB_IDLE_MS = 30000,        /* and for how long */
-    VK_DB_HANDLES_MAX = 1024,     /* connections in all; less when the process may open fewer files */
+    VK_DB_LOCK_TRIES = 5000,    /* looks at a lock of the file that is no writer's, about 1 ms apart */
+    VK_DB_STATEMENT_MS = 30000, /* one request's SQL, then it is interrupted */
+    VK_DB_IDLE_MAX = 4,         /* idle connections kept for one build */
+    VK_DB_IDLE_MS = 30000,      /* and for how long */
+    VK_DB_HANDLES_MAX = 1024,   /* connections in all; less when the process may open fewer files */
+    VK_DB_HANDLES_SPARE = 4, /* a quarter of them: only for requests that end, and the first few of a build */
+    VK_DB_VALUE_MAX = 16 << 20,   /* bytes of one value */
     VK_DB_CACHE = 32,             /* prepared statements a connection keeps */
     VK_DB_CACHE_TEXT = 4096,      /* longer SQL is not kept */
     VK_DB_PAGES_MAX = 262144,     /* × 4096 bytes = 1 GiB a build */
@@ -46,6 +51,7 @@ enum {
     VK_DB_HEAP_LEAST = 4 << 20, /* what any request gets, so that short ones go on beside greedy ones */
     VK_DB_ANSWERS_MAX =
         32 << 20, /* bytes of a build's large answers that clients have not taken yet; then 429 */
+    VK_DB_ANSWERS_ALL = 512 << 20, /* of all builds; then 429 for those that have any */
     VK_DB_ANSWER_LARGE = 64 << 10,
     VK_DB_QUICK_MAX = 64,      /* threads that run what is not known to be long */
     VK_DB_LONG_SHARE = 32,     /* long statements at once, before builds that had one lately have to wait */
@@ -61,6 +67,17 @@ enum {
 struct vk_dbt;
 struct vk_alter;
 
+/* What inline.c knows of a statement that a connection keeps. */
+typedef struct vk_inline_past {
+    uint32_t quick; /* runs in the pool that were short, one after the other */
+    uint32_t
+        wanted; /* so many of them, before it runs on a loop; more with each time that it did not end there */
+    uint32_t good;   /* runs on a loop that were short */
+    uint8_t verdict; /* on its program; 0: none yet */
+    int prepared;    /* how often SQLite had prepared it anew by then */
+    uint64_t schema; /* t->schema_seq before its last run */
+} vk_inline_past;
+
 /* A statement that a connection keeps prepared. */
 typedef struct vk_cached {
     sqlite3_stmt *st;
@@ -69,32 +86,53 @@ typedef struct vk_cached {
     char *text;
     bool writes;                  /* takes the write turn before its first step */
     bool saw_insert;              /* a top-level INSERT into an ordinary table */
+    bool dml;                     /* changes() is another one after it */
+    vk_inline_past past;          /* whether it may run on a loop */
+    bool drops;                   /* a table */
     bool ddl;                     /* creates, drops or alters something: recorded (ddl.h) */
     const struct vk_alter *alter; /* to be applied before its first step (alter.h); such a one is not kept */
 } vk_cached;
 
-/* A connection. Used by one thread at a time: the worker that runs its stream's request. */
+/* A connection. Used by one thread at a time: the worker that runs its stream's request, or a loop
+ * (inline.c). */
 typedef struct vk_dbh {
     sqlite3 *db;
     struct vk_dbt *t;
     struct vk_worker_slot *worker; /* who uses it now; NULL between requests */
     vk_list node;                  /* in t->idle */
     vk_list open_node;             /* in t->open */
-    int64_t idle_since;
-    int64_t turn_since_ms; /* while it has the turn; written under mu */
-    int64_t deadline_ns;   /* monotonic; of the request under way */
-    bool has_turn;         /* owns the build's write turn */
-    bool committing;       /* between SQLite's commit hook and its end */
-    bool dirty;            /* its state is not a fresh one's: not used again */
-    bool opening;          /* our own statements at open */
-    bool set_keys;         /* PRAGMA foreign_keys=… was among its stream's statements */
-    bool keys_lifted;      /* foreign keys are off for the statement under way, by us */
-    bool saw_insert;       /* the authorizer's notes on the statement being prepared */
-    bool saw_drop;         /* … a DROP TABLE */
+    vk_list lru;                   /* in vk_db.lru, while nobody uses it or it is the warm one */
+    int64_t idle_since;            /* under mu */
+    bool warm;                     /* in t->warm, or with the loop that took it from there; under mu */
+    bool written;                  /* it has committed something: closing it may cost a checkpoint */
+    bool schema_touched;           /* the authorizer has seen a change of the schema since the last commit */
+    bool on_loop;                  /* a loop runs a statement with it */
+    uint32_t looks;                /* of the progress handler at that */
+    int64_t loop_began, touched_ms;
+    int64_t loop_turn, loop_spent; /* of the loop that used it last, and on it within that turn */
+    sqlite3_io_methods io;         /* SQLite's own, but for one (handle.c) */
+    int64_t turn_since_ms;         /* while it has the turn; written under mu */
+    int64_t deadline_ns;           /* monotonic; of the request under way */
+    bool has_turn;                 /* owns the build's write turn */
+    bool kept;                     /* its stream keeps it between requests; counted in vk_db.kept */
+    bool committing;               /* between SQLite's commit hook and its end */
+    bool dirty;                    /* its state is not a fresh one's: not used again */
+    bool opening;                  /* our own statements at open */
+    bool set_keys;                 /* PRAGMA foreign_keys=… was among its stream's statements */
+    bool keys_lifted;              /* foreign keys are off for the statement under way, by us */
+    bool saw_insert;               /* the authorizer's notes on the statement being prepared */
+    bool saw_drop;                 /* …a DROP TABLE */
+    bool saw_dml;                  /* …an INSERT, UPDATE or DELETE of its own */
     enum { VK_DDL_NO, VK_DDL_PERHAPS, VK_DDL_YES } saw_ddl;
     const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
-    vk_buf ddl;                   /* what the open transaction did to the schema (ddl.h) */
+    /* SQL's changes() and total_changes() are the stream's, whichever connection serves it: those of before
+     * it got this one, until a statement of its own has changed them (conns.c). */
+    int64_t changes_before, changes_found, total_before;
+    bool runs_dml, steps_dml, counted; /* the statement that was prepared last; the one under way; one of
+                                        * this stream has ended */
+    vk_buf ddl;                        /* what the open transaction did to the schema (ddl.h) */
     uint32_t ddl_omitted;
+    const _Atomic bool *aborted; /* of the job under way, while there is a worker */
     bool timed_out;
     bool crowded; /* too many long statements run: this one had to end */
     const char *denied;
@@ -117,12 +155,16 @@ typedef enum vk_lost {
 } vk_lost;
 
 /* A stream of Hrana: a connection for as long as something is open on it, and the stored texts. Made by a
- * pipeline and found again by its baton, or made by a WebSocket (`socket`), which keeps the pointer. */
+ * pipeline and found again by its baton, or made by a WebSocket (`socket`), which keeps the pointer. Between
+ * requests one without a connection is `light`: a client that closes none of its streams takes no place. */
 typedef struct vk_stream {
-    vk_list node; /* in t->streams while it is kept open; a WebSocket's, while it has a connection */
+    vk_list node;      /* in t->streams, or t->light, while it is kept open; a WebSocket's, while it has a
+                        * connection */
+    vk_map_node by_id; /* in t->batons while it is kept open */
     uint64_t id;
     uint8_t token[VK_DB_TOKEN]; /* changes with every response */
     bool kept, busy;
+    bool light;       /* in t->light, and not counted in n_streams */
     bool socket;      /* owned by a WebSocket: the housekeeper ends its transaction, not the stream */
     bool dropped;     /* …which has gone: the housekeeper frees it */
     bool lost_idle;   /* `lost` because nothing was asked for long, not because others waited */
@@ -130,6 +172,8 @@ typedef struct vk_stream {
     uint8_t lost;     /* vk_lost */
     int64_t used_ms;
     vk_dbh *h;
+    int64_t last_rowid, changes, total_changes; /* as SQL has them, while it has no connection */
+    size_t bytes;                               /* while it is light */
     uint32_t n_texts;
     vk_sql_text *texts; /* room for VK_HRANA_STORED_MAX once there is one */
 } vk_stream;
@@ -157,36 +201,48 @@ typedef struct vk_dbt {
         broken; /* a sync failed: what was answered is safe, nothing more is promised until a restart */
     _Atomic bool made;                 /* its folder and file exist */
     _Atomic int64_t keys_off_until_ms; /* monotonic (keys.c) */
-    bool paused;                       /* what is queued and has not begun waits (pause.c) */
+    _Atomic bool paused;               /* what is queued and has not begun waits (pause.c) */
     _Atomic bool hurry;                /* and what runs is interrupted */
     _Atomic bool recovered;            /* what a killed process left in the -wal is on stable storage */
     pthread_mutex_t first;             /* held by who opens it while that is not so */
     bool in_ready;
     int64_t slow_until_ms; /* a statement of it ran long lately */
     uint32_t running, handles;
-    uint32_t opening;      /* downloads that open the build's files now, by name */
-    vk_list ready;         /* in vk_db.ready */
-    vk_list queue, urgent; /* jobs; urgent ones hold or were granted the turn, and may run beside
-                            * VK_DB_RUNNING others: those could be waiting for what they do */
-    uint32_t n_jobs;       /* queued, set aside or running */
-    size_t n_bytes;        /* of their bodies */
+    uint32_t opening;        /* downloads that open the build's files now, by name */
+    vk_list ready;           /* in vk_db.ready */
+    vk_list queue, urgent;   /* jobs; urgent ones hold or were granted the turn, and may run beside
+                              * VK_DB_RUNNING others: those could be waiting for what they do */
+    _Atomic uint32_t n_jobs; /* queued, set aside or running. Changed under mu */
+    size_t n_bytes;          /* of their bodies */
     vk_list waiting_turn, waiting_stream, waiting_drain, waiting_sync; /* jobs set aside */
     bool turn_taken;
     vk_dbh *turn_owner;          /* once its first statement begins; NULL while the turn is granted only */
     uint32_t sockets;            /* WebSockets that are open */
     _Atomic size_t socket_bytes; /* of answers that their peers have not taken; VK_DB_ANSWERS_MAX */
-    bool committing, syncing;
-    uint64_t commit_seq, synced_seq; /* commits that are visible, and that are on stable storage */
-    _Atomic int64_t heap;            /* of its connections */
-    _Atomic size_t received;         /* bytes of large requests, bodies and their trees */
-    _Atomic size_t answers;          /* bytes of large answers on their way */
-    vk_list idle;                    /* connections */
+    bool syncing;
+    /* Changed under mu. Commits that are visible, and that are on stable storage; and one that may be
+     * visible or not. */
+    _Atomic uint64_t commit_seq, synced_seq;
+    _Atomic bool committing;
+    _Atomic uint64_t schema_seq; /* goes up before a change of the schema becomes visible */
+    /* A connection that loops may take without mu, and give back; NULL: one has it, or there is none. Workers
+     * and the housekeeper take it under mu. */
+    _Atomic(vk_dbh *) warm;
+    _Atomic int64_t paid_until_ms; /* what it has taken of loops is made good for then (inline.c) */
+    _Atomic int64_t heap;          /* of its connections */
+    _Atomic size_t received;       /* bytes of large requests, bodies and their trees */
+    _Atomic size_t answers;        /* bytes of large answers on their way */
+    vk_list idle;                  /* connections */
     uint32_t n_idle;
     vk_list streams;
     uint32_t n_streams;
+    vk_list light; /* streams; the one that was used last is at its end */
+    uint32_t n_light;
+    size_t light_bytes;
+    vk_map batons; /* streams that are kept open */
     uint64_t last_stream;
-    vk_expired expired[VK_DB_EXPIRED_MAX];
-    uint32_t n_expired;
+    vk_expired *expired; /* VK_DB_EXPIRED_MAX in turn, once there is one */
+    uint64_t n_expired;
     vk_list open;                /* every connection, for interrupting */
     struct vk_dbwaiter *waiters; /* who wants to know when it is closed */
     bool detached;               /* closed and out of the map; freed with the last reference */
@@ -198,6 +254,22 @@ typedef enum vk_dbmode {
                    */
     VK_DB_CURSOR, /* lines; p.requests[0] is a batch */
 } vk_dbmode;
+
+/* An error of a statement: in the answer, not of it. */
+typedef struct vk_sqlerr {
+    const char *code; /* NULL: none */
+    vk_str message;
+} vk_sqlerr;
+
+/* What running a job came to. */
+typedef enum vk_outcome {
+    VK_O_DONE,
+    VK_O_FAILED,   /* r->err */
+    VK_O_TURN,     /* needs the write turn; nothing was done or written */
+    VK_O_DRAIN,    /* CURSOR: `out` is full */
+    VK_O_PROTOCOL, /* r->why; ends the stream */
+    VK_O_OVER,     /* the build was revoked meanwhile */
+} vk_outcome;
 
 /* A request on its way. The memory is its maker's, who gets it back in `answered`. */
 typedef struct vk_dbjob {
@@ -215,20 +287,25 @@ typedef struct vk_dbjob {
     vk_stream *stream; /* `local` until it is kept */
     vk_stream local;
     bool parsed, attached, has_turn, turn_timeout, stream_timeout;
-    _Atomic bool aborted; /* CURSOR: nobody reads it any more */
+    _Atomic bool aborted; /* its client has gone, nobody wants the answer */
+    bool wants_place;     /* waits for one of VK_DB_STREAMS_MAX, not for its stream */
+    bool ran;             /* `outcome` is there: what follows is for a thread that is not lowered */
     bool touched;         /* a statement has run: the connection has something to remember */
     bool resumed;         /* CURSOR: no longer waiting for its lines to be taken */
     bool begun;           /* CURSOR: lines were given out, so an error can no longer be a status */
     int64_t set_aside_ms, stream_since;
     int64_t left_ns; /* of VK_DB_STATEMENT_MS, while it is set aside */
     uint64_t seq;    /* the commits that the answer saw */
+    vk_outcome outcome;
+    vk_sqlerr err; /* FAILED */
+    vk_str why;    /* PROTOCOL */
     /* where execution stands */
     uint32_t request, step;
     vk_str sequence;    /* the text of a sequence, with a NUL behind it */
     size_t sequence_at; /* bytes of it that are done */
     size_t mark;        /* of `out`, where the current request's result begins */
     uint8_t *step_state;
-    struct vk_sqlerr *step_errors;
+    vk_sqlerr *step_errors;
     struct vk_cached *active; /* CURSOR: the statement whose rows are being given out */
     int64_t active_begun, active_total;
     uint64_t active_rows;
@@ -236,18 +313,15 @@ typedef struct vk_dbjob {
     const char *content_type;
 } vk_dbjob;
 
-/* An error of a statement: in the answer, not of it. */
-typedef struct vk_sqlerr {
-    const char *code; /* NULL: none */
-    vk_str message;
-} vk_sqlerr;
-
 struct vk_worker_slot {
     _Atomic bool slot;           /* counts among the running threads. Changed under mu */
     uint32_t since;              /* vk_db.beat when it got the slot */
     bool alive;                  /* a thread of the pool has it */
     bool lowered;                /* runs only when nobody else wants to, and ends after its job */
     struct vk_dbt *t;            /* whose request it runs; NULL: none. Under mu */
+    struct vk_dbjob *job;        /* that request; may be answered and gone: only to be compared… */
+    bool handed;                 /* …unless its thread has ended, and left the rest to another one */
+    struct vk_worker_slot *next; /* in vk_db.handed */
     _Atomic int64_t deadline_ns; /* of that request's SQL */
     _Atomic bool give_up; /* the deadline is well past, or the build is closed: no memory for its SQL */
 };
@@ -262,23 +336,36 @@ struct vk_db {
                                   have ended */
     uint32_t active, slots, idle, threads, lowered;
     uint32_t handles, handles_max;
+    /* Connections that may be closed for others, the one used longest ago first: [0] those that have written
+     * nothing, [1] the others. */
+    vk_list lru[2];
     uint32_t beat; /* of the housekeeper */
     bool dozing;   /* the housekeeper sleeps for long */
     bool tidy_now; /* a build was closed, or a stream left behind: neither waits for its next round */
     _Atomic bool stopping;
+    _Atomic bool ending;     /* the daemon's time to end is nearly up */
     _Atomic int64_t heap;    /* of all connections */
     _Atomic size_t received; /* of all builds */
+    _Atomic size_t answers;  /* of all builds */
+    _Atomic uint32_t kept;   /* connections that wait for the next request of their stream */
     /* for /metrics: commits and the syncs that made them durable, transactions that were rolled back for
      * others, statements that ran into their time */
     _Atomic uint64_t commits, syncs, takeovers, timeouts;
     pthread_cond_t gone; /* a thread of the pool has ended */
-    pthread_t keeper;
+    pthread_t keeper, taker;
+    _Atomic(struct vk_worker_slot *) handed; /* lowered threads that have ended, with what they ran */
+    sem_t hands;
     struct vk_worker_slot worker[VK_DB_THREADS_MAX];
     vk_lane *parser; /* of large messages on WebSockets */
 };
 extern struct vk_db vk_db;
 
 /* ---- sched.c */
+/* The thread that takes over from lowered ones: they run SQL, and do nothing under mu when it has ended,
+ * because one that was preempted there would hold up everybody for as long as anybody else wants the
+ * processor. */
+VK_MUSTCHECK vk_err vk_db_taker_start(void);
+void vk_db_taker_stop(void);
 /* The worker's thread is about to wait or to take long: another one may run in its place. */
 void vk_db_give_slot(struct vk_worker_slot *w);
 /* The worker's statement runs long: from here on it gets the processor only when nobody else wants it. False:
@@ -308,6 +395,8 @@ void vk_db_pass_turn(vk_dbt *t);
 /* Under mu: the stream whose transaction has held the turn too long while others wait, if it is idle; then it
  * is marked as ours. */
 vk_stream *vk_db_overdue_owner(vk_dbt *t, int64_t now);
+/* The statement opens a transaction, as far as its first word tells. */
+bool vk_takeover_begins(vk_str sql);
 /* Rolls back what such a stream, or an idle WebSocket's, has open; it is told later. Not under mu. */
 void vk_db_take_over(vk_dbt *t, vk_stream *s, bool idle);
 /* SQLite's recursion: what allocates as it goes down is ended when VK_DB_STACK_SPARE is left; what does not
@@ -318,14 +407,33 @@ enum { VK_DB_WORKER_STACK = 2 << 20, VK_DB_STACK_SPARE = 768 << 10 };
 VK_MUSTCHECK vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, const char **why_r);
 /* Rolls back, gives the turn back, keeps the connection for the next request or closes it. */
 void vk_db_put_handle(vk_dbh *h);
+/* From a loop, which never closes a file: what must not be used again is left to the housekeeper. */
+void vk_db_put_warm(vk_dbh *h);
+/* Under mu. The warm connection out of its place, as nobody's; NULL: a loop has it, or there is none. */
+vk_dbh *vk_db_take_warm(vk_dbt *t);
+/* Under mu. It was used now. */
+void vk_db_used(vk_dbh *h, int64_t now_ms);
+/* Under mu. Takes an idle connection out of the lists of those; it is the caller's. */
+void vk_db_take_idle(vk_dbh *h);
 /* The connection is in no list but t->open. */
 void vk_db_close_handle(vk_dbh *h);
+/* What SQL can ask of a connection that has nothing open: last_insert_rowid(), changes(), total_changes().
+ * The stream takes it along when it lets go of its connection, and brings it when it gets one. */
+void vk_db_keep_counts(vk_stream *s);
+void vk_db_bring_counts(vk_stream *s);
+/* The two of them that SQLite does not let anybody set. An SQLite result code. */
+int vk_db_count_functions(vk_dbh *h);
+/* The request has ended and its stream keeps the connection. */
+void vk_db_keep_handle(vk_dbh *h);
+/* As many connections are kept as may be: no further transaction is begun, so that requests which are done
+ * when they are answered find a connection. */
+bool vk_db_keeps_enough(void);
 
 /* ---- keys.c: PRAGMA foreign_keys=OFF in a request of its own, for the DROP TABLE in another one */
 /* The connection's stream has ended, or is about to be answered for the last time. */
 void vk_keys_remember(vk_dbh *h);
 /* A statement was prepared and is about to run: without foreign keys if it is such a DROP TABLE. */
-void vk_keys_lift(vk_dbh *h);
+void vk_keys_lift(vk_dbh *h, const vk_cached *c);
 /* It has ended. */
 void vk_keys_settle(vk_dbh *h);
 
@@ -334,6 +442,10 @@ void vk_keys_settle(vk_dbh *h);
 bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w);
 /* Ends a job of a closed build. */
 void vk_db_refuse_job(vk_dbjob *j);
+/* What a request with this connection may take of SQLite's memory. */
+int64_t vk_db_heap_left(const vk_dbh *h);
+/* What it has taken, as vk_sqlite_memory_end says. */
+void vk_db_heap_taken(vk_dbh *h, int64_t taken);
 /* Ends the job with what is in `out`. The job is its maker's again. */
 void vk_db_answer(vk_dbjob *j, int status, const char *content_type);
 /* The stream is out of its list, or marked busy, and nobody else has it. Not under mu. */
@@ -378,6 +490,9 @@ bool vk_sync_forgotten(const vk_dbt *t);
 /* The same for what leaves in the middle of a job: waits itself. False: the build is broken. Not under mu. */
 bool vk_sync_now(vk_dbt *t, vk_dbh *h);
 
+/* A loop asks, with no lock: whether all that a read which has ended may have seen is on stable storage. */
+bool vk_sync_durable(const vk_dbt *t);
+
 /* ---- tenants.c */
 /* Queues the job for the tenant's build. VK_E_UNAUTHORIZED (revoked), VK_E_BUSY, VK_E_NOMEM, VK_E_IO (a sync
  * has failed): not queued, *why_r says why. */
@@ -386,6 +501,11 @@ VK_MUSTCHECK vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **wh
 vk_dbt *vk_db_of_tenant(vk_tenant *tenant);
 /* From any thread: a cursor's lines were taken, it may go on; with `abort` it ends. */
 void vk_db_resume(vk_dbjob *j, bool abort);
+/* From the loop that awaits the job's answer: nobody wants it any more. It comes soon all the same, and what
+ * is open on its stream ends with it; statements that have ended stay as they are. */
+void vk_db_abandon(vk_dbjob *j);
+/* More of the build's answers than may be are not taken yet; *why_r says so. */
+bool vk_db_answers_wait(const vk_dbt *t, const char **why_r);
 /* Memory for a request of `n` bytes; false: there is too much already. vk_db_unreserve gives it back. From
  * any thread that holds the build. */
 VK_MUSTCHECK bool vk_db_reserve(vk_dbt *t, size_t n);
@@ -415,12 +535,16 @@ bool vk_dbh_reset(vk_dbh *h);
 /* The first statement of `sql`. VK_E_INVALID: *err_r. The entry is valid until the next call; end its use
  * with vk_dbh_done. */
 VK_MUSTCHECK vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_sqlerr *err_r);
+/* The same, if it is prepared already; NULL otherwise. */
+vk_cached *vk_dbh_find(vk_dbh *h, vk_str sql);
 void vk_dbh_done(vk_dbh *h, vk_cached *c);
 /* Prepares without the cache. `ended`: a NUL stands behind `sql`, which spares SQLite a copy of all of it for
  * each of its statements. *tail_r is where the next statement begins. *st_r NULL: nothing but blanks was
  * left. */
 VK_MUSTCHECK vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsigned flags,
                                        sqlite3_stmt **st_r, vk_str *tail_r, vk_sqlerr *err_r);
+/* Its progress handler is asked every `ops` steps. */
+void vk_dbh_watch(vk_dbh *h, int ops);
 bool vk_dbh_writes(sqlite3_stmt *st);
 /* The request's time is up; *err_r says so. Short statements never come to where SQLite asks. */
 bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r);
@@ -429,15 +553,18 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc);
 
 /* ---- pause.c */
 /* Until vk_db_unpause no request of the build runs and no connection to its file is open. VK_E_BUSY (it did
- * not come to rest), VK_E_CONFLICT (revoked or broken): not paused. On the file lane. */
+ * not come to rest), VK_E_CONFLICT (revoked or broken): not paused. In a file job. */
 VK_MUSTCHECK vk_err vk_db_pause(vk_dbt *t, const char **why_r);
 void vk_db_unpause(vk_dbt *t);
 
-/* ---- export.c: one lane for everything that works on whole files, so that a copy is never taken of a file
- * that is being exchanged */
-VK_MUSTCHECK vk_err vk_db_export_start(void);
-void vk_db_export_stop(void);
-VK_MUSTCHECK vk_err vk_db_file_job(vk_job *j);
+/* ---- file_jobs.c: everything that works on whole files. One job of a build at a time, a few builds side by
+ * side; in order of asking. VK_E_BUSY: too many wait; VK_E_NOMEM. The job stays the caller's then. */
+VK_MUSTCHECK vk_err vk_db_file_job(const char *build, vk_job *j);
+VK_MUSTCHECK vk_err vk_db_file_jobs_start(void);
+/* Does what waits first. */
+void vk_db_file_jobs_stop(void);
+
+/* ---- export.c */
 enum { VK_DB_TMP_NAME = 48 };
 /* "tmp/<what>-<random>" below the data folder; the folder is there then. What is left in it goes at the next
  * start. */
@@ -459,16 +586,8 @@ void vk_put_cols(vk_buf *out, sqlite3_stmt *st);
 void vk_put_error(vk_buf *out, const vk_sqlerr *e);
 
 /* ---- exec.c, run.c, cursor_run.c: what a job executes */
-typedef enum vk_outcome {
-    VK_O_DONE,
-    VK_O_FAILED,   /* r->err */
-    VK_O_TURN,     /* needs the write turn; nothing was done or written */
-    VK_O_DRAIN,    /* CURSOR: `out` is full */
-    VK_O_PROTOCOL, /* r->why; ends the stream */
-    VK_O_OVER,     /* the build was revoked meanwhile */
-} vk_outcome;
-
 typedef struct vk_run {
+    vk_cached **found; /* the statement of each request, chosen by a loop; NULL: to be prepared */
     vk_dbjob *j;
     vk_dbh *h;
     vk_buf *out;
@@ -517,6 +636,16 @@ vk_stream *vk_stream_by_baton(vk_dbt *t, vk_str baton, const char **over_r);
 const char *vk_stream_over(bool paused);
 void vk_stream_baton(const vk_stream *s, char out[VK_BATON_MAX]);
 void vk_stream_remember_expired(vk_dbt *t, const vk_stream *s, int64_t now);
+/* A new stream that stays open, busy and with a place; NULL when out of memory. */
+vk_stream *vk_stream_open(vk_dbt *t);
+/* A light one gets a place, for a request. */
+void vk_stream_place(vk_dbt *t, vk_stream *s);
+/* One without a connection gives its place back; others may be forgotten for it. */
+void vk_stream_rest(vk_dbt *t, vk_stream *s);
+/* Takes an open one out of everything but memory. */
+void vk_stream_out(vk_dbt *t, vk_stream *s);
+/* Forgets the light ones that nobody has used for long; of a closed build all. */
+void vk_stream_forget_light(vk_dbt *t, int64_t now);
 void vk_stream_free_texts(vk_stream *s);
 vk_sql_text *vk_stream_text(vk_stream *s, int32_t id);
 

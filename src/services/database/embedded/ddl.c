@@ -186,6 +186,29 @@ void vk_ddl_write(vk_dbh *h)
     }
 }
 
+void vk_ddl_restored(const char *build, const char *id, const char *name)
+{
+    char at[VK_CLOCK_TEXT], text[256];
+    vk_buf line;
+    vk_buf_init(&line, 1024);
+    vk_jw w = vk_jw_on(&line);
+    vk_clock_text(vk_clock_wall_ms(), at);
+    snprintf(text, sizeof text, "-- restored from snapshot %s%s%s%s", id, name[0] ? " (" : "", name,
+             name[0] ? ")" : "");
+    vk_jw_obj(&w);
+    vk_jw_kstr(&w, "at", vk_str_z(at));
+    vk_jw_kstr(&w, "sql", vk_str_z(text));
+    vk_jw_kstr(&w, "restored", vk_str_z(id));
+    vk_jw_obj_end(&w);
+    vk_buf_ch(&line, '\n');
+    pthread_mutex_lock(&file_mu);
+    bool ok = line.err == VK_OK && write_lines(build, vk_buf_view(&line));
+    pthread_mutex_unlock(&file_mu);
+    if (!ok)
+        vk_log(VK_WARN, "the record of a schema's changes cannot be written", VK_F(build, build));
+    vk_buf_free(&line);
+}
+
 /* ---- reading */
 
 vk_err vk_db_ddl(const char *build, vk_buf *out)

@@ -28,9 +28,14 @@ static inline void vk_ddl_settle(vk_dbh *h)
 /* SQLite's rollback hook; `h` is a vk_dbh. */
 void vk_ddl_forget(void *h);
 
-/* {"count":N,"statements":[{"at":"2026-11-24T16:00:00.000Z","sql":"CREATE …","cut":true?},…]}, oldest first,
- * into `out` (at most 2 × VK_DDL_FILE_MAX and a little). N counts those too that are not kept any more. A
- * build without any has 0. VK_E_IO, VK_E_NOMEM, VK_E_TOO_LARGE (out). Any thread. */
+/* The build's database was exchanged for its snapshot `id`, which people call `name` (may be empty): a
+ * comment among the statements, marked with "restored", so that they go on explaining the schema. */
+void vk_ddl_restored(const char *build, const char *id, const char *name);
+
+/* {"count":N,"statements":[{"at":"2026-11-24T16:00:00.000Z","sql":"CREATE
+ * …","cut":true?,"restored":"ID"?},…]}, oldest first, into `out` (at most 2 × VK_DDL_FILE_MAX and a little).
+ * N counts those too that are not kept any more. A build without any has 0. VK_E_IO, VK_E_NOMEM,
+ * VK_E_TOO_LARGE (out). Any thread. */
 VK_MUSTCHECK vk_err vk_db_ddl(const char *build, vk_buf *out);
 
 #endif

@@ -1,9 +1,9 @@
 /* The embedded driver of the database service: one SQLite file per build, builds/<id>/database.db, served
  * over Hrana.
  *
- * Statements run on a bounded pool of threads (sched.c), never on a loop. A build may have VK_DB_RUNNING
- * statements under way, its writes take turns without holding a thread while they wait, and each open stream
- * owns a connection of its own. */
+ * Statements run on a bounded pool of threads (sched.c); on a loop only those reads that are known to be
+ * short (inline.h). A build may have VK_DB_RUNNING statements under way, its writes take turns without
+ * holding a thread while they wait, and each open stream owns a connection of its own. */
 #ifndef VK_DB_EMBEDDED_H
 #define VK_DB_EMBEDDED_H
 
@@ -11,6 +11,8 @@
 
 /* Once in front, before any other call. Starts the pool and the housekeeping thread; empties <data>/tmp. */
 VK_MUSTCHECK vk_err vk_db_start(vk_runtime *rt, int index);
+/* Interrupts what runs and what waits. */
+void vk_db_end_requests(void);
 /* Rolls back what is open, closes every file, ends the threads. No exchange is under way any more. */
 void vk_db_stop(void);
 

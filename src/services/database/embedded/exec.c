@@ -1,6 +1,7 @@
 /* One statement: its text, its arguments, the turn before it, its result. */
 #include "services/database/embedded/alter.h"
 #include "services/database/embedded/ddl.h"
+#include "services/database/embedded/inline.h"
 
 #include "core/clock.h"
 
@@ -123,6 +124,7 @@ vk_outcome vk_exec_turn(vk_run *r, bool writes)
             return VK_O_TURN;
     }
     r->j->touched = true;
+    r->h->steps_dml = r->h->runs_dml;
     if (r->h->has_turn) /* may wait for the disk: another thread may use the processor */
         vk_db_give_slot(r->h->worker);
     return VK_O_DONE;
@@ -130,6 +132,8 @@ vk_outcome vk_exec_turn(vk_run *r, bool writes)
 
 void vk_exec_end(vk_run *r)
 {
+    r->h->counted |= r->h->steps_dml;
+    r->h->steps_dml = false;
     vk_sync_settle(r->h);
     vk_ddl_settle(r->h);
     if (r->h->has_turn)
@@ -223,7 +227,7 @@ static vk_outcome execute(vk_run *r, vk_cached *c, const vk_hrana_stmt *s)
     if (o != VK_O_DONE)
         return o;
     int64_t begun = vk_clock_mono_ns(), total = sqlite3_total_changes64(r->h->db);
-    uint64_t rows;
+    uint64_t rows, schema = atomic_load(&r->j->t->schema_seq);
     sqlite3_stmt_status(c->st, SQLITE_STMTSTATUS_VM_STEP, 1); /* the progress handler counts from here */
     int rc = put_rows(r, c->st, s->want_rows, &rows);
     if (too_large(r))
@@ -238,6 +242,8 @@ static vk_outcome execute(vk_run *r, vk_cached *c, const vk_hrana_stmt *s)
         vk_buf_truncate(r->out, start);
     if (o == VK_O_DONE && c->ddl)
         vk_exec_note_ddl(r, c->st, c->alter);
+    if (o == VK_O_DONE && !c->writes && !r->found)
+        vk_inline_note(r, c, vk_clock_mono_ns() - begun, schema);
     return o;
 }
 
@@ -250,9 +256,11 @@ vk_outcome vk_exec_stmt(vk_run *r, const vk_hrana_stmt *s)
         o = vk_exec_begin(r, sql);
     if (o != VK_O_DONE)
         return o;
-    if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
+    if (r->found)
+        c = r->found[r->j->request];
+    else if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
         return VK_O_FAILED;
-    vk_keys_lift(r->h);
+    vk_keys_lift(r->h, c);
     o = execute(r, c, s);
     vk_dbh_done(r->h, c);
     vk_exec_end(r);

@@ -13,16 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { QUEUE = 16 };
-
 struct job {
     vk_job job; /* first */
     char build[VK_BUILD_ID_MAX + 1];
     void (*done)(void *arg, vk_err e, const vk_export *x, const char *why);
     void *arg;
 };
-
-static vk_lane *lane;
 
 static vk_err kind_of(int rc)
 {
@@ -59,8 +55,11 @@ static vk_err copy(const char *build, const char *to, const char *unused, const 
     if (rc == SQLITE_OK)
         rc = sqlite3_open_v2(to, &dst, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(dst, "PRAGMA page_size = 4096; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
-                          NULL, NULL, NULL);
+        rc = sqlite3_exec(
+            dst, /* secure_delete: two copies of the same data are the same bytes (vk_snap_same_file) */
+            "PRAGMA page_size = 4096; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+            " PRAGMA secure_delete = ON",
+            NULL, NULL, NULL);
     sqlite3_backup *b = rc == SQLITE_OK ? sqlite3_backup_init(dst, "main", src, "main") : NULL;
     if (b) {
         rc = sqlite3_backup_step(b, -1);
@@ -143,11 +142,6 @@ static void run(vk_job *vj)
     free(j);
 }
 
-vk_err vk_db_file_job(vk_job *j)
-{
-    return vk_lane_add(lane, j);
-}
-
 void vk_db_export(const char *build, void (*done)(void *arg, vk_err e, const vk_export *x, const char *why),
                   void *arg)
 {
@@ -158,19 +152,8 @@ void vk_db_export(const char *build, void (*done)(void *arg, vk_err e, const vk_
     }
     *j = (struct job){.job.run = run, .done = done, .arg = arg};
     snprintf(j->build, sizeof j->build, "%s", build);
-    if (vk_db_file_job(&j->job) == VK_OK)
+    if (vk_db_file_job(build, &j->job) == VK_OK)
         return;
     free(j);
     done(arg, VK_E_BUSY, NULL, "Too many copies are being made; try again");
-}
-
-vk_err vk_db_export_start(void)
-{
-    return vk_lane_new("vk-files", QUEUE, &lane);
-}
-
-void vk_db_export_stop(void)
-{
-    vk_lane_free(lane);
-    lane = NULL;
 }

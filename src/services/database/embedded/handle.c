@@ -1,6 +1,7 @@
 /* Connections to a build's file: how they are opened, what is kept prepared, what their errors are called. */
 #include "services/database/embedded/alter.h"
 #include "services/database/embedded/ddl.h"
+#include "services/database/embedded/inline.h"
 #include "services/database/embedded/snap_files.h"
 
 #include "core/clock.h"
@@ -18,6 +19,8 @@
 static int on_progress(void *arg)
 {
     vk_dbh *h = arg;
+    if (h->on_loop)
+        return vk_inline_look(h);
     if (!h->worker)
         return 0;
     vk_db_give_slot(h->worker);
@@ -27,8 +30,14 @@ static int on_progress(void *arg)
     if (left < 0)
         h->timed_out = true;
     return h->timed_out || h->crowded || atomic_load_explicit(&vk_db.stopping, memory_order_relaxed) ||
+           atomic_load_explicit(h->aborted, memory_order_relaxed) ||
            atomic_load_explicit(&h->t->closed, memory_order_relaxed) ||
            atomic_load_explicit(&h->t->hurry, memory_order_relaxed);
+}
+
+void vk_dbh_watch(vk_dbh *h, int ops)
+{
+    sqlite3_progress_handler(h->db, ops, on_progress, h);
 }
 
 /* Somebody else has the file's lock: another connection's checkpoint or recovery, or a BEGIN IMMEDIATE that
@@ -36,8 +45,11 @@ static int on_progress(void *arg)
 static int on_busy(void *arg, int tries)
 {
     vk_dbh *h = arg;
+    if (h->on_loop) /* waits for nobody */
+        return 0;
     int64_t now = vk_clock_mono_ns();
-    if (tries > VK_DB_LOCK_TRIES || now > h->deadline_ns || h->t->closed)
+    if (tries > VK_DB_LOCK_TRIES || now > h->deadline_ns || h->t->closed ||
+        (h->worker && atomic_load_explicit(h->aborted, memory_order_relaxed)))
         return 0;
     if (h->worker)
         vk_db_give_slot(h->worker);
@@ -97,7 +109,7 @@ int vk_db_fence(sqlite3 *db)
     static const struct {
         int id, value;
     } limits[] = {
-        {SQLITE_LIMIT_LENGTH, 16 << 20},
+        {SQLITE_LIMIT_LENGTH, VK_DB_VALUE_MAX},
         {SQLITE_LIMIT_SQL_LENGTH, 4 << 20},
         {SQLITE_LIMIT_ATTACHED, 1},
         {SQLITE_LIMIT_EXPR_DEPTH, 200},
@@ -142,6 +154,27 @@ static int set_up(sqlite3 *db)
     return rc == SQLITE_OK ? sqlite3_exec(db, "PRAGMA trusted_schema = ON", NULL, NULL, NULL) : rc;
 }
 
+/* SQLite's barrier also takes and gives back, "for redundancy" as it says, the one mutex under which any file
+ * of the process is opened and closed; each read asks for that barrier. A loop must not wait for the files of
+ * others, nor need workers. */
+static void barrier(sqlite3_file *f)
+{
+    VK_UNUSED(f);
+    __sync_synchronize(); /* the other half of SQLite's */
+}
+
+static int set_barrier(vk_dbh *h)
+{
+    sqlite3_file *f = NULL;
+    int rc = sqlite3_file_control(h->db, "main", SQLITE_FCNTL_FILE_POINTER, &f);
+    if (rc != SQLITE_OK || !f || !f->pMethods || f->pMethods->iVersion < 2)
+        return SQLITE_ERROR;
+    h->io = *f->pMethods;
+    h->io.xShmBarrier = barrier;
+    f->pMethods = &h->io;
+    return SQLITE_OK;
+}
+
 static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
 {
     char path[PATH_MAX + 64 + VK_BUILD_ID_MAX];
@@ -162,6 +195,7 @@ static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
     h->opening = true;
     h->deadline_ns = INT64_MAX;
     vk_list_init(&h->node);
+    vk_list_init(&h->lru);
     snprintf(path, sizeof path, "%s/builds/%s/database.db", vk_db.rt->data_dir, t->id);
     int rc = sqlite3_open_v2(path, &h->db,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
@@ -169,6 +203,10 @@ static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
         sqlite3_busy_handler(h->db, on_busy, h);
         rc = set_up(h->db);
     }
+    if (rc == SQLITE_OK)
+        rc = set_barrier(h);
+    if (rc == SQLITE_OK)
+        rc = vk_db_count_functions(h);
     if (rc != SQLITE_OK) {
         e = kind_of(rc);
         vk_log(VK_ERROR, "a database cannot be opened", VK_F(build, t->id),
@@ -190,7 +228,7 @@ static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
     vk_buf_init(&h->ddl, VK_DDL_PENDING_MAX);
     sqlite3_rollback_hook(h->db, vk_ddl_forget, h);
     sqlite3_set_authorizer(h->db, vk_db_authorize, h);
-    sqlite3_progress_handler(h->db, VK_DB_PROGRESS_OPS, on_progress, h);
+    vk_dbh_watch(h, VK_DB_PROGRESS_OPS);
     h->opening = false;
     *out_r = h;
     return VK_OK;
@@ -249,6 +287,11 @@ static const char *code_name(int primary)
     return primary >= 0 && (size_t)primary < VK_COUNT(names) ? names[primary] : "UNKNOWN";
 }
 
+static bool is_aborted(const vk_dbh *h)
+{
+    return h->worker && atomic_load_explicit(h->aborted, memory_order_relaxed);
+}
+
 static vk_sqlerr interrupted(const vk_dbh *h)
 {
     if (h->crowded)
@@ -256,10 +299,13 @@ static vk_sqlerr interrupted(const vk_dbh *h)
                            VK_STR("Too many long statements are running at once; try again")};
     if (h->timed_out)
         atomic_fetch_add_explicit(&vk_db.timeouts, 1, memory_order_relaxed);
-    return (vk_sqlerr){"SQLITE_INTERRUPT",
-                       h->timed_out
-                           ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")
-                           : VK_STR("SQLite error: interrupted: the build's keys were revoked")};
+    return (vk_sqlerr){
+        "SQLITE_INTERRUPT",
+        h->timed_out ? VK_STR("SQLite error: interrupted: the request's SQL ran longer than 30 seconds")
+        : atomic_load(&h->t->closed) ? VK_STR("SQLite error: interrupted: the build's keys were revoked")
+        : atomic_load(&vk_db.ending) ? VK_STR("SQLite error: interrupted: valetkey is being stopped")
+        : is_aborted(h)              ? VK_STR("SQLite error: interrupted: the client ended its connection")
+                                     : VK_STR("SQLite error: interrupted")};
 }
 
 bool vk_dbh_late(vk_dbh *h, vk_sqlerr *err_r)
@@ -280,7 +326,7 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
         h->dirty =
             true; /* what it knows of the file may be wrong: the next request gets a fresh connection */
     if (primary == SQLITE_NOMEM && h->worker && h->worker->give_up) {
-        h->timed_out = !h->t->closed;
+        h->timed_out = !h->t->closed && !is_aborted(h) && !atomic_load(&vk_db.ending);
         e = interrupted(h);
     } else if (primary == SQLITE_NOMEM && vk_sqlite_stack_was_short()) {
         e.code = "SQLITE_NOMEM";
@@ -293,7 +339,8 @@ vk_sqlerr vk_dbh_error(vk_dbh *h, vk_arena *a, int rc)
     } else if (h->denied && (primary == SQLITE_AUTH || primary == SQLITE_ERROR)) {
         e.code = "SQLITE_AUTH";
         e.message = vk_arena_printf(a, "SQLite error: not authorized: %s", h->denied);
-    } else if (primary == SQLITE_INTERRUPT && !h->timed_out && atomic_load(&h->t->hurry)) {
+    } else if (primary == SQLITE_INTERRUPT && !h->timed_out && atomic_load(&h->t->hurry) &&
+               !atomic_load(&vk_db.ending)) {
         e.code = "TRANSACTION_BUSY";
         e.message = VK_STR("The database is being restored from a snapshot; try again");
     } else if (primary == SQLITE_INTERRUPT) {
@@ -359,7 +406,7 @@ vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsign
     while (sql.n) {
         const char *tail;
         h->denied = NULL;
-        h->saw_insert = h->saw_drop = false;
+        h->saw_insert = h->saw_drop = h->saw_dml = false;
         h->saw_ddl = VK_DDL_NO;
         h->alter = NULL;
         if (vk_alter_maybe(sql)) {
@@ -426,19 +473,32 @@ static bool worth_keeping(sqlite3_stmt *st, vk_str sql, bool saw_insert)
     return saw_insert;
 }
 
-vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_sqlerr *err_r)
+static vk_cached *find(vk_dbh *h, vk_str sql, uint64_t hash)
 {
-    uint64_t hash = vk_hash_str(sql);
     h->clock++;
     for (size_t i = 0; i < VK_DB_CACHE; i++) {
         vk_cached *c = &h->cache[i];
         if (c->st && c->hash == hash && vk_str_eq((vk_str){c->text, c->n_text}, sql)) {
             c->used = h->clock;
             h->denied = NULL;
-            *out_r = c;
-            return VK_OK;
+            h->runs_dml = c->dml;
+            return c;
         }
     }
+    return NULL;
+}
+
+vk_cached *vk_dbh_find(vk_dbh *h, vk_str sql)
+{
+    return find(h, sql, vk_hash_str(sql));
+}
+
+vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_sqlerr *err_r)
+{
+    uint64_t hash = vk_hash_str(sql);
+    *out_r = find(h, sql, hash);
+    if (*out_r)
+        return VK_OK;
     sqlite3_stmt *st, *more = NULL;
     vk_str tail, rest;
     if (memchr(sql.p, '\0', sql.n)) {
@@ -458,6 +518,8 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
                       .used = worth_keeping(st, sql, h->saw_insert) ? h->clock : 0,
                       .writes = vk_dbh_writes(st),
                       .saw_insert = h->saw_insert,
+                      .drops = h->saw_drop,
+                      .dml = h->saw_dml && !sqlite3_stmt_isexplain(st),
                       .ddl = h->saw_ddl == VK_DDL_YES && !sqlite3_stmt_isexplain(st),
                       .alter = h->alter};
     if (!blank(tail)) {
@@ -481,6 +543,7 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
     memcpy(text, sql.p, sql.n);
     *c = made;
     c->text = text;
+    h->runs_dml = c->dml;
     *out_r = c;
     return VK_OK;
 }

@@ -1,15 +1,13 @@
 /* Between exchanges and jobs: POST /v2/pipeline, /v3/pipeline and /v3/cursor. */
-#include "services/database/embedded/db.h"
+#include "services/database/embedded/inline.h"
 
 static void refuse(vk_exchange *ex, int status, const char *code, const char *message)
 {
     vk_sqlerr e = {code, vk_str_z(message)};
     vk_buf_clear(&ex->out);
     vk_put_error(&ex->out, &e);
-    if (status == 429 || status == 503) {
-        vk_err ignored = vk_header_add(ex, "Retry-After", VK_STR("1"));
-        VK_UNUSED(ignored); /* a hint */
-    }
+    if (status == 429 || status == 503)
+        ex->retry_s = 1;
     vk_respond(ex, status, "application/json");
 }
 
@@ -87,30 +85,39 @@ static void taken(void *arg)
 {
     struct pipeline *p = arg;
     atomic_fetch_sub(&p->job.t->answers, p->large);
+    atomic_fetch_sub(&vk_db.answers, p->large);
 }
 
+/* On the worker's thread: the build's next request must see it, however long the loop takes to hear of this
+ * one. */
 static void count_answer(struct pipeline *p)
 {
     if (p->ex->out.n < VK_DB_ANSWER_LARGE || vk_arena_cleanup(p->ex->arena, taken, p) != VK_OK)
         return;
     p->large = p->ex->out.n;
     atomic_fetch_add(&p->job.t->answers, p->large);
+    atomic_fetch_add(&vk_db.answers, p->large);
 }
 
 static void respond(vk_exchange *ex)
 {
     struct pipeline *p = ex->ctx;
-    count_answer(p);
-    if (p->job.status == 429) {
-        vk_err e = vk_header_add(ex, "Retry-After", VK_STR("1"));
-        VK_UNUSED(e); /* a hint; the answer is right without it */
-    }
+    if (p->job.status == 429)
+        ex->retry_s = 1;
     vk_respond(ex, p->job.status, p->job.content_type);
+}
+
+static void pipeline_unwanted(vk_exchange *ex)
+{
+    struct pipeline *p = ex->ctx;
+    vk_db_abandon(&p->job);
 }
 
 static void pipeline_answered(vk_dbjob *j)
 {
-    vk_exchange_post(VK_CONTAINER(j, struct pipeline, job)->ex, respond);
+    struct pipeline *p = VK_CONTAINER(j, struct pipeline, job);
+    count_answer(p);
+    vk_exchange_post(p->ex, respond);
 }
 
 void vk_db_pipeline(vk_exchange *ex)
@@ -130,6 +137,11 @@ void vk_db_pipeline(vk_exchange *ex)
         p->job.ok_open = VK_STR("{\"type\":\"ok\",\"response\":{\"type\":\"");
         p->job.error_open = VK_STR("{\"type\":\"error\",\"error\":");
         p->job.answered = pipeline_answered;
+        if (vk_inline_run(ex->principal, &p->job, ex->loop)) {
+            respond(ex);
+            return;
+        }
+        ex->gone = pipeline_unwanted;
         e = vk_db_submit(ex->principal, &p->job, &why);
     }
     if (e != VK_OK)
@@ -183,8 +195,10 @@ static void cursor_stop(vk_source *s)
     c->ex = NULL;
     if (c->finished)
         cursor_free(c);
-    else
+    else {
         vk_db_resume(&c->job, true);
+        vk_db_abandon(&c->job);
+    }
 }
 
 static void cursor_go(struct cursor *c)
@@ -219,13 +233,19 @@ static void job_over(vk_task *t)
         vk_buf_clear(&ex->out);
         vk_buf_str(&ex->out, vk_buf_view(&c->out));
         c->ex = NULL;
-        if (c->job.status == 429) {
-            vk_err e = vk_header_add(ex, "Retry-After", VK_STR("1"));
-            VK_UNUSED(e); /* a hint */
-        }
+        if (c->job.status == 429)
+            ex->retry_s = 1;
         vk_respond(ex, c->job.status, c->job.content_type);
         cursor_free(c);
     }
+}
+
+/* Before the first lines; later the connection's end stops the source. */
+static void cursor_unwanted(vk_exchange *ex)
+{
+    struct cursor *c = ex->ctx;
+    if (!c->started && !c->finished)
+        vk_db_abandon(&c->job);
 }
 
 static void cursor_lines(vk_dbjob *j)
@@ -263,6 +283,8 @@ void vk_db_cursor(vk_exchange *ex)
         c->job.n_bytes = c->body.n;
         c->job.answered = cursor_answered;
         c->job.lines_ready = cursor_lines;
+        ex->ctx = c;
+        ex->gone = cursor_unwanted;
         e = vk_db_submit(ex->principal, &c->job, &why);
     }
     if (e == VK_OK)

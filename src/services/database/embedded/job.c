@@ -25,6 +25,8 @@ void vk_db_stream_idle(vk_dbt *t, vk_stream *s)
         vk_list_push(&t->streams, &s->node);
     else if (s->socket && !s->h)
         vk_list_remove(&s->node);
+    else if (s->kept && !s->h)
+        vk_stream_rest(t, s);
     wake_waiting(t);
 }
 
@@ -116,8 +118,7 @@ void vk_db_end_stream(vk_dbt *t, vk_stream *s)
 {
     if (s->kept) {
         pthread_mutex_lock(&vk_db.mu);
-        vk_list_remove(&s->node);
-        t->n_streams--;
+        vk_stream_out(t, s);
         wake_waiting(t);
         pthread_mutex_unlock(&vk_db.mu);
     }
@@ -142,19 +143,6 @@ static void drop_grant(vk_dbjob *j)
 
 enum attach { ATTACHED, ASIDE, ANSWERED };
 
-/* Under mu. A new stream that stays open; NULL when out of memory. */
-static vk_stream *open_stream(vk_dbt *t)
-{
-    vk_stream *s = calloc(1, sizeof *s);
-    if (!s)
-        return NULL;
-    s->id = ++t->last_stream;
-    s->kept = s->busy = true;
-    vk_list_push(&t->streams, &s->node);
-    t->n_streams++;
-    return s;
-}
-
 /* Finds or makes the stream of a parsed request. */
 static enum attach attach(vk_dbjob *j)
 {
@@ -169,16 +157,26 @@ static enum attach attach(vk_dbjob *j)
             busy = j->stream_timeout;
             aside = !busy;
             s = NULL;
+        } else if (s && s->light && !j->p.closes && t->n_streams >= VK_DB_STREAMS_MAX) {
+            busy = j->stream_timeout;
+            aside = j->wants_place = !busy;
+            s = NULL;
         } else if (s) {
             s->busy = true;
+            if (s->light)
+                vk_stream_place(t, s);
         }
     } else if (j->p.closes) {
         s = &j->local;
     } else if (t->n_streams < VK_DB_STREAMS_MAX) {
-        s = open_stream(t);
+        s = vk_stream_open(t);
     } else {
         busy = j->stream_timeout;
-        aside = !busy;
+        aside = j->wants_place = !busy;
+    }
+    if (aside && j->aborted) {
+        aside = false;
+        busy = true;
     }
     if (aside) {
         j->stream_since = j->stream_since ? j->stream_since : vk_clock_mono_ms();
@@ -224,14 +222,14 @@ static void attach_socket(vk_dbjob *j)
 
 /* ---- setting aside */
 
-/* Until the job has the turn; false when it has it by now, or its build is closed. */
+/* Until the job has the turn; false when it has it by now, or its build is closed, or its client has gone. */
 static bool wait_for_turn(vk_dbjob *j)
 {
     vk_dbt *t = j->t;
     vk_stream *s = j->stream;
     j->left_ns = s->h->deadline_ns - vk_clock_mono_ns();
     /* Nothing is open on a connection that would only wait too: it serves others meanwhile. */
-    bool open = s->kept || (s->socket && (!sqlite3_get_autocommit(s->h->db) || s->h->dirty));
+    bool open = !sqlite3_get_autocommit(s->h->db) || s->h->dirty;
     if (!open && !j->touched) {
         vk_db_put_handle(s->h);
         s->h = NULL;
@@ -239,11 +237,12 @@ static bool wait_for_turn(vk_dbjob *j)
         s->h->worker = NULL;
     }
     pthread_mutex_lock(&vk_db.mu);
-    bool wait = !t->closed && (t->turn_taken || !vk_list_empty(&t->waiting_turn));
+    bool over = t->closed || j->aborted;
+    bool wait = !over && (t->turn_taken || !vk_list_empty(&t->waiting_turn));
     if (wait) {
         j->set_aside_ms = vk_clock_mono_ms();
         vk_list_push(&t->waiting_turn, &j->node);
-    } else if (!t->closed) {
+    } else if (!over) {
         t->turn_taken = true;
         j->has_turn = true;
     }
@@ -251,14 +250,14 @@ static bool wait_for_turn(vk_dbjob *j)
     return wait;
 }
 
-/* Until the lines are taken. False: its build is closed. */
+/* Until the lines are taken. False: its build is closed, or nobody takes them any more. */
 static bool wait_for_drain(vk_dbjob *j)
 {
     vk_dbt *t = j->t;
     j->left_ns = j->stream->h->deadline_ns - vk_clock_mono_ns();
     j->stream->h->worker = NULL;
     pthread_mutex_lock(&vk_db.mu);
-    bool wait = !t->closed;
+    bool wait = !t->closed && !j->aborted;
     j->resumed = !wait;
     if (wait) {
         vk_list_push(&t->waiting_drain, &j->node);
@@ -285,16 +284,22 @@ static void close_stream(vk_dbjob *j)
 static bool finish(vk_dbjob *j)
 {
     drop_grant(j);
-    if (j->p.closes && j->stream->kept)
+    /* Whoever has gone before the answer cannot go on with its stream. */
+    bool over = j->p.closes || j->aborted;
+    if (over && j->stream->kept)
         close_stream(j);
     vk_stream *s = j->stream;
     j->status = 200;
     j->content_type = j->mode == VK_DB_CURSOR ? "text/plain" : "application/json";
-    /* A socket's stream in between transactions needs no connection of its own. */
-    bool keep = s->socket ? !j->p.closes && (!sqlite3_get_autocommit(s->h->db) || s->h->dirty) : s->kept;
+    /* In between transactions a stream needs no connection of its own. */
+    bool keep = !over && (!sqlite3_get_autocommit(s->h->db) || s->h->dirty);
+    if (!keep)
+        vk_db_keep_counts(s);
     if (s == &j->local)
         vk_stream_free_texts(s);
-    if (!keep) /* before the answer: the client's next request counts on it */
+    if (keep)
+        vk_db_keep_handle(s->h);
+    else /* before the answer: the client's next request counts on it */
         vk_keys_remember(s->h);
     return vk_sync_finish(j, s->h, !keep);
 }
@@ -331,7 +336,10 @@ void vk_db_refuse_job(vk_dbjob *j)
         vk_dbh_done(j->stream->h, j->active);
         j->active = NULL;
     }
-    answer_error(j, 401, "AUTH_JWT_INVALID", revoked);
+    if (atomic_load(&j->t->closed))
+        answer_error(j, 401, "AUTH_JWT_INVALID", revoked);
+    else
+        answer_error(j, 400, "SQLITE_INTERRUPT", "The client ended its connection before it had the answer");
 }
 
 /* What an outcome other than DONE comes to. True: the job is gone. */
@@ -370,7 +378,7 @@ static bool settle(vk_dbjob *j, vk_run *r, vk_outcome o, bool *again_r)
 }
 
 /* What the request may take: its connection's share, its build's, everybody's, whichever is least. */
-static int64_t heap_left(const vk_dbh *h)
+int64_t vk_db_heap_left(const vk_dbh *h)
 {
     int64_t left = VK_DB_HEAP_CONNECTION - h->heap, build = VK_DB_HEAP_BUILD - atomic_load(&h->t->heap),
             all = VK_DB_HEAP_ALL - atomic_load(&vk_db.heap);
@@ -379,15 +387,42 @@ static int64_t heap_left(const vk_dbh *h)
     return left > VK_DB_HEAP_LEAST ? left : VK_DB_HEAP_LEAST;
 }
 
-static vk_outcome run(vk_run *r)
+void vk_db_heap_taken(vk_dbh *h, int64_t taken)
 {
-    vk_dbh *h = r->h;
-    vk_sqlite_memory_begin(heap_left(h), &h->worker->give_up);
-    vk_outcome o = r->j->mode == VK_DB_CURSOR ? vk_run_cursor(r) : vk_run_requests(r);
-    int64_t taken = vk_sqlite_memory_end();
+    if (taken == 0)
+        return;
     h->heap += taken;
     atomic_fetch_add(&h->t->heap, taken);
     atomic_fetch_add(&vk_db.heap, taken);
+}
+
+/* The request leaves a transaction open, as far as can be seen before it runs. */
+static bool opens(const vk_dbjob *j)
+{
+    bool begins = false;
+    for (size_t i = 0; i < j->p.n && !begins && !j->p.closes; i++) {
+        const vk_hrana_request *q = &j->p.requests[i];
+        begins = vk_takeover_begins(q->stmt.sql);
+        for (uint32_t k = 0; k < q->n_steps && !begins; k++)
+            begins = vk_takeover_begins(q->steps[k].stmt.sql);
+    }
+    return begins;
+}
+
+static vk_err connection(vk_dbjob *j, struct vk_worker_slot *w, const char **why_r)
+{
+    *why_r = "Too many transactions are open in all databases; try again";
+    if (vk_db_keeps_enough() && opens(j))
+        return VK_E_BUSY;
+    return vk_db_get_handle(j->t, w, &j->stream->h, why_r);
+}
+
+static vk_outcome run(vk_run *r)
+{
+    vk_dbh *h = r->h;
+    vk_sqlite_memory_begin(vk_db_heap_left(h), &h->worker->give_up);
+    vk_outcome o = r->j->mode == VK_DB_CURSOR ? vk_run_cursor(r) : vk_run_requests(r);
+    vk_db_heap_taken(h, vk_sqlite_memory_end());
     return o;
 }
 
@@ -396,6 +431,15 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
     const char *why;
     if (!j->attached)
         j->left_ns = (int64_t)VK_DB_STATEMENT_MS * 1000000;
+    if (j->aborted && !j->ran) {
+        vk_db_refuse_job(j);
+        return true;
+    }
+    /* Others of the build may have made large answers while it waited in the queue. */
+    if (!j->stream && !j->attached && vk_db_answers_wait(j->t, &why)) {
+        answer_kind(j, VK_E_BUSY, why);
+        return true;
+    }
     if (!j->parsed && !parse(j))
         return true;
     if (j->stream && !j->attached)
@@ -408,9 +452,12 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
     for (bool again = true; again;) {
         vk_stream *s = j->stream;
         vk_err e = VK_OK;
+        bool fresh = !s->h;
         again = false;
-        if (!s->h)
-            e = vk_db_get_handle(j->t, w, &s->h, &why);
+        if (fresh)
+            e = connection(j, w, &why);
+        if (fresh && e == VK_OK)
+            vk_db_bring_counts(s);
         if (e != VK_OK && atomic_load(&j->t->closed)) {
             vk_db_refuse_job(j);
             return true;
@@ -421,16 +468,28 @@ bool vk_db_run_job(vk_dbjob *j, struct vk_worker_slot *w)
             return true;
         }
         s->h->worker = w;
-        s->h->timed_out = s->h->crowded = false;
-        s->h->deadline_ns = vk_clock_mono_ns() + j->left_ns;
-        w->deadline_ns = s->h->deadline_ns;
-        vk_run r = {.j = j, .h = s->h, .out = j->out, .a = j->a};
-        vk_outcome o = run(&r);
+        s->h->aborted = &j->aborted;
+        vk_run r = {.j = j, .h = s->h, .out = j->out, .a = j->a, .err = j->err, .why = j->why};
+        vk_outcome o = j->outcome;
+        if (!j->ran) {
+            s->h->timed_out = s->h->crowded = false;
+            s->h->deadline_ns = vk_clock_mono_ns() + j->left_ns;
+            w->deadline_ns = s->h->deadline_ns;
+            o = run(&r);
+        }
+        if (w->lowered) {
+            j->ran = w->handed = true;
+            j->outcome = o;
+            j->err = r.err;
+            j->why = r.why;
+            return false;
+        }
+        j->ran = false;
         if (o == VK_O_DONE)
             return finish(j);
         if (settle(j, &r, o, &again))
             return true;
-        if (again && atomic_load(&j->t->closed)) {
+        if (again && (j->aborted || atomic_load(&j->t->closed))) {
             vk_db_refuse_job(j);
             return true;
         }

@@ -26,9 +26,9 @@ void vk_keys_remember(vk_dbh *h)
     atomic_store(&h->t->keys_off_until_ms, keys_on(h) ? 0 : vk_clock_mono_ms() + VK_DB_KEYS_OFF_MS);
 }
 
-void vk_keys_lift(vk_dbh *h)
+void vk_keys_lift(vk_dbh *h, const vk_cached *c)
 {
-    if (!h->saw_drop || h->set_keys || !sqlite3_get_autocommit(h->db))
+    if (!c->drops || h->set_keys || !sqlite3_get_autocommit(h->db))
         return;
     int64_t now = vk_clock_mono_ms();
     if (now >= atomic_load(&h->t->keys_off_until_ms))

@@ -1,6 +1,6 @@
 /* The database's numbers for GET /metrics. */
-#include "services/database/embedded/db.h"
 #include "services/database/embedded/embedded.h"
+#include "services/database/embedded/inline.h"
 
 #include "core/metrics.h"
 
@@ -24,7 +24,9 @@ static void look(numbers *n)
 void vk_db_metrics(vk_buf *out)
 {
     numbers n;
+    uint64_t answered, tripped;
     look(&n);
+    vk_inline_counts(&answered, &tripped);
     const struct {
         const char *name, *type, *help;
         int64_t value;
@@ -49,6 +51,11 @@ void vk_db_metrics(vk_buf *out)
         {"valetkey_database_takeovers_total", "counter",
          "Transactions that held the write lock too long while others waited, and were rolled back.",
          (int64_t)atomic_load(&vk_db.takeovers)},
+        {"valetkey_database_inline_total", "counter",
+         "Requests for short reads that were answered without a change of threads.", (int64_t)answered},
+        {"valetkey_database_inline_reruns_total", "counter",
+         "Requests that were begun that way, took too long, and were run again by a thread for SQL.",
+         (int64_t)tripped},
         {"valetkey_database_timeouts_total", "counter", "Statements that ran into their time.",
          (int64_t)atomic_load(&vk_db.timeouts)},
     };

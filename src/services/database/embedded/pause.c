@@ -40,6 +40,15 @@ static void hurry(vk_dbt *t)
     vk_db_hurry(t);
 }
 
+void vk_db_end_requests(void)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    vk_db.ending = true;
+    for (vk_map_node *n = vk_map_walk(&vk_db.tenants, NULL); n; n = vk_map_walk(&vk_db.tenants, n))
+        hurry(VK_CONTAINER(n, vk_dbt, node));
+    pthread_mutex_unlock(&vk_db.mu);
+}
+
 vk_err vk_db_pause(vk_dbt *t, const char **why_r)
 {
     const struct timespec look = {.tv_nsec = LOOK_NS};

@@ -7,8 +7,9 @@
 enum {
     READ = 1,
     WRITE = 2,
-    DIRTY = 4
-}; /* DIRTY: a value changes the connection, which is then not used again */
+    DIRTY = 4, /* a value changes the connection, which is its stream's then and not used again */
+    OWN = 8,   /* so is it when its value is read: that means something on this connection only */
+};
 
 static const struct pragma {
     const char *name;
@@ -21,7 +22,7 @@ static const struct pragma {
     {"case_sensitive_like", READ | WRITE | DIRTY},
     {"collation_list", READ | WRITE},
     {"compile_options", READ | WRITE},
-    {"data_version", READ | WRITE},
+    {"data_version", READ | WRITE | OWN},
     {"defer_foreign_keys", READ | WRITE | DIRTY},
     {"encoding", READ},
     {"foreign_key_check", READ | WRITE},
@@ -61,6 +62,16 @@ static int compare(const void *name, const void *entry)
     return sqlite3_stricmp(name, ((const struct pragma *)entry)->name);
 }
 
+/* Foreign keys are on already, and many programs begin with saying so. */
+static bool is_on(const char *value)
+{
+    static const char *const words[] = {"on", "1", "yes", "true"};
+    for (size_t i = 0; i < VK_COUNT(words); i++)
+        if (!sqlite3_stricmp(value, words[i]))
+            return true;
+    return false;
+}
+
 static int pragma(vk_dbh *h, const char *name, const char *value)
 {
     const struct pragma *p =
@@ -70,7 +81,8 @@ static int pragma(vk_dbh *h, const char *name, const char *value)
         h->denied = "this PRAGMA is not allowed on this database";
         return SQLITE_DENY;
     }
-    if (value && (p->may & DIRTY))
+    bool as_it_is = value && !sqlite3_stricmp(p->name, "foreign_keys") && is_on(value);
+    if (p->may & (value ? DIRTY | OWN : OWN) && !as_it_is)
         h->dirty = true;
     if (value && !sqlite3_stricmp(p->name, "foreign_keys"))
         h->set_keys = true;
@@ -86,11 +98,41 @@ static int function(const char *name)
     return SQLITE_OK;
 }
 
+/* A table that is not SQLite's. */
+static bool is_own(const char *table)
+{
+    return table && sqlite3_strnicmp(table, "sqlite_", 7) != 0;
+}
+
+/* Also what ALTER COLUMN does by itself, and VACUUM, which attaches a file. */
+static bool touches_schema(int action, const char *name)
+{
+    switch (action) {
+    case SQLITE_READ:
+    case SQLITE_SELECT:
+    case SQLITE_FUNCTION:
+    case SQLITE_RECURSIVE:
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT:
+    case SQLITE_PRAGMA: /* none that is allowed does it */
+        return false;
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+    case SQLITE_DELETE:
+        return name && !sqlite3_strnicmp(name, "sqlite_", 7);
+    default:
+        return true;
+    }
+}
+
 int vk_db_authorize(void *arg, int action, const char *a1, const char *a2, const char *db,
                     const char *trigger)
 {
     vk_dbh *h = arg;
     VK_UNUSED(db);
+    if (h->on_loop) /* nothing is prepared there; the schema has changed, and a worker reads it */
+        return SQLITE_DENY;
+    h->schema_touched |= touches_schema(action, a1);
     if (h->opening)
         return SQLITE_OK;
     switch (action) {
@@ -107,16 +149,20 @@ int vk_db_authorize(void *arg, int action, const char *a1, const char *a2, const
     case SQLITE_FUNCTION:
         return function(a2);
     case SQLITE_INSERT:
-        if (!trigger && a1 && sqlite3_strnicmp(a1, "sqlite_", 7) != 0)
-            h->saw_insert = true;
+        if (!trigger && is_own(a1))
+            h->saw_insert = h->saw_dml = true;
+        return SQLITE_OK;
+    case SQLITE_DELETE:
+        h->saw_dml |= !trigger && is_own(a1);
         return SQLITE_OK;
     case SQLITE_CREATE_TABLE:
     case SQLITE_CREATE_VIEW:
-    case SQLITE_CREATE_VTABLE:                             /* asked before IF NOT EXISTS is looked at */
-        if (a1 && sqlite3_strnicmp(a1, "sqlite_", 7) != 0) /* ANALYZE makes tables of its own */
+    case SQLITE_CREATE_VTABLE: /* asked before IF NOT EXISTS is looked at */
+        if (is_own(a1))        /* ANALYZE makes tables of its own */
             h->saw_ddl = VK_DDL_PERHAPS;
         return SQLITE_OK;
     case SQLITE_UPDATE:
+        h->saw_dml |= !trigger && is_own(a1);
         if (h->saw_ddl == VK_DDL_PERHAPS && a1 && !sqlite3_stricmp(a1, "sqlite_master"))
             h->saw_ddl = VK_DDL_YES;
         return SQLITE_OK;

@@ -105,6 +105,7 @@ static vk_outcome sequence_one(vk_run *r, vk_str rest, size_t *used_r)
         return VK_O_DONE;
     const struct vk_alter *alter = r->h->alter;
     bool ddl = r->h->saw_ddl == VK_DDL_YES && !sqlite3_stmt_isexplain(st);
+    r->h->runs_dml = r->h->saw_dml && !sqlite3_stmt_isexplain(st);
     o = vk_exec_turn(r, vk_dbh_writes(st));
     if (o == VK_O_DONE)
         o = vk_exec_alter(r, alter);

@@ -222,6 +222,71 @@ void vk_db_settle_turn(vk_dbh *h)
     pthread_mutex_unlock(&vk_db.mu);
 }
 
+/* ---- who takes over from lowered threads */
+
+/* The slot may be another thread's as soon as it is in the list. */
+static void hand_over(struct vk_worker_slot *w)
+{
+    struct vk_worker_slot *head = atomic_load_explicit(&vk_db.handed, memory_order_relaxed);
+    do
+        w->next = head;
+    while (!atomic_compare_exchange_weak_explicit(&vk_db.handed, &head, w, memory_order_release,
+                                                  memory_order_relaxed));
+    sem_post(&vk_db.hands); /* takes no lock, as a condition would */
+}
+
+/* Under mu. The thread of `w` has ended; its job goes on, in front, on another one. */
+static void take_from(struct vk_worker_slot *w)
+{
+    vk_dbt *t = w->t;
+    vk_list_push(&t->urgent, &w->job->node);
+    drop_slot(w);
+    w->t = NULL;
+    w->job = NULL;
+    t->running--;
+    end_lowered(w);
+    w->alive = false;
+    vk_db.threads--;
+    vk_db_schedule(t);
+    vk_db_hurry(t); /* it has run: nothing to wait for behind other long statements */
+    pthread_cond_signal(&vk_db.gone);
+}
+
+static void *taker_main(void *arg)
+{
+    VK_UNUSED(arg);
+    pthread_setname_np(pthread_self(), "vk-sql-take");
+    for (;;) {
+        while (sem_wait(&vk_db.hands) != 0)
+            ;
+        struct vk_worker_slot *w = atomic_exchange_explicit(&vk_db.handed, NULL, memory_order_acquire), *next;
+        pthread_mutex_lock(&vk_db.mu);
+        bool over = !w && vk_db.stopping && !vk_db.threads;
+        for (; w; w = next) {
+            next = w->next;
+            take_from(w);
+        }
+        pthread_mutex_unlock(&vk_db.mu);
+        if (over)
+            return NULL;
+    }
+}
+
+vk_err vk_db_taker_start(void)
+{
+    sem_init(&vk_db.hands, 0, 0);
+    return pthread_create(&vk_db.taker, NULL, taker_main, NULL) == 0 ? VK_OK : VK_E_NOMEM;
+}
+
+void vk_db_taker_stop(void)
+{
+    sem_post(&vk_db.hands);
+    pthread_join(vk_db.taker, NULL);
+    sem_destroy(&vk_db.hands);
+}
+
+/* ---- workers */
+
 static void *worker_main(void *arg)
 {
     struct vk_worker_slot *w = arg;
@@ -230,8 +295,6 @@ static void *worker_main(void *arg)
         vk_log(VK_ERROR, "the stack of a thread for SQL cannot be watched: deeply nested SQL may end front");
     pthread_mutex_lock(&vk_db.mu);
     for (;;) {
-        if (w->lowered)
-            break;
         while (!vk_db.stopping && (vk_list_empty(&vk_db.ready) || vk_db.active >= vk_db.slots)) {
             vk_db.idle++;
             pthread_cond_wait(&vk_db.work, &vk_db.mu);
@@ -249,6 +312,7 @@ static void *worker_main(void *arg)
         w->slot = true;
         w->since = vk_db.beat;
         w->t = t;
+        w->job = j;
         atomic_store_explicit(&w->deadline_ns, INT64_MAX, memory_order_relaxed);
         atomic_store_explicit(&w->give_up, false, memory_order_relaxed);
         vk_db.active++;
@@ -259,9 +323,14 @@ static void *worker_main(void *arg)
         } else {
             answered = vk_db_run_job(j, w);
         }
+        if (w->handed) {
+            hand_over(w);
+            return NULL;
+        }
         pthread_mutex_lock(&vk_db.mu);
         drop_slot(w);
         w->t = NULL;
+        w->job = NULL;
         t->running--;
         t->n_jobs -= answered;
         t->n_bytes -= answered ? bytes : 0;
@@ -270,7 +339,6 @@ static void *worker_main(void *arg)
         vk_db_schedule(t);
         vk_db_unref(t);
     }
-    end_lowered(w);
     w->alive = false;
     vk_db.threads--;
     vk_db_wake();

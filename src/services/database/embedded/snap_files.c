@@ -180,6 +180,36 @@ vk_err vk_snap_make_room(int data_fd, const char *build, bool automatic, int64_t
     return e;
 }
 
+/* ---- comparing */
+
+static bool same_bytes(int a, int b)
+{
+    enum { PIECE = 32 << 10 };
+    char x[PIECE], y[PIECE];
+    struct stat sa, sb;
+    if (fstat(a, &sa) != 0 || fstat(b, &sb) != 0 || sa.st_size != sb.st_size)
+        return false;
+    for (off_t at = 0; at < sa.st_size;) {
+        size_t n = sa.st_size - at < PIECE ? (size_t)(sa.st_size - at) : PIECE;
+        if (pread(a, x, n, at) != (ssize_t)n || pread(b, y, n, at) != (ssize_t)n || memcmp(x, y, n) != 0)
+            return false;
+        at += (off_t)n;
+    }
+    return true;
+}
+
+bool vk_snap_same_file(int data_fd, const char *a, const char *b)
+{
+    int fd_a = openat(data_fd, a, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd_b = openat(data_fd, b, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    bool same = fd_a >= 0 && fd_b >= 0 && same_bytes(fd_a, fd_b);
+    if (fd_a >= 0)
+        close(fd_a);
+    if (fd_b >= 0)
+        close(fd_b);
+    return same;
+}
+
 /* ---- after a restore that was cut short */
 
 vk_err vk_snap_heal(int data_fd, const char *build)

@@ -41,6 +41,8 @@ VK_MUSTCHECK vk_err vk_snap_make_room(int data_fd, const char *build, bool autom
                                       const char *keep);
 /* An unused id of now, for a new one. */
 void vk_snap_new(const vk_snap *all, size_t n, bool automatic, vk_str name, vk_snap *out_r);
+/* Both are there and have the same bytes. */
+bool vk_snap_same_file(int data_fd, const char *a, const char *b);
 /* A restore that was cut short may have given the database's file a snapshot's name as well; then that name
  * goes. Before the file is opened for writing. */
 VK_MUSTCHECK vk_err vk_snap_heal(int data_fd, const char *build);

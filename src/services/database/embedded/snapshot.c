@@ -1,7 +1,7 @@
 /* Snapshots of a build's database: taken as exports are, kept beside it, and put back by exchanging the file.
- * Everything here runs on the file lane, one thing after the other. */
+ * Everything here runs as file jobs, for one build one after the other. */
 #include "services/database/embedded/snap_files.h"
-#include "services/database/embedded/db.h"
+#include "services/database/embedded/ddl.h"
 #include "services/database/embedded/diff.h"
 
 #include "core/clock.h"
@@ -174,21 +174,31 @@ static vk_err check_name(vk_snap_ask *a, const vk_snap *all, size_t n)
     return VK_OK;
 }
 
-/* A copy of the database under a temporary name becomes the snapshot's file. */
-static vk_err take(vk_snap_ask *a, const char *tmp, const vk_snap *s, int64_t *bytes_r)
+/* The newest automatic snapshot has what the copy has: bytes, because copies of the same pages are made
+ * alike. */
+static const vk_snap *same_as_last(const char *build, const vk_snap *all, size_t n, const char *tmp)
 {
     char path[VK_SNAP_PATH];
-    const char *why;
+    while (n && !all[n - 1].automatic)
+        n--;
+    if (!n)
+        return NULL;
+    vk_snap_path(build, &all[n - 1], path);
+    return vk_snap_same_file(vk_db.rt->data_fd, path, tmp) ? &all[n - 1] : NULL;
+}
+
+/* The copy under its temporary name becomes the snapshot's file. */
+static vk_err keep(vk_snap_ask *a, const char *tmp, vk_snap *s)
+{
+    char path[VK_SNAP_PATH];
     bool moved;
-    vk_err e = vk_db_copy(a->build, tmp, &why);
-    if (e != VK_OK)
-        return fail(a, e, "%s; no snapshot was taken", why);
     vk_snap_path(a->build, s, path);
-    e = vk_disk_move(vk_db.rt->data_fd, tmp, path, &moved);
-    *bytes_r = snapshot_size(a->build, s);
+    vk_err e = vk_disk_move(vk_db.rt->data_fd, tmp, path, &moved);
+    s->bytes = snapshot_size(a->build, s);
     if (e == VK_OK)
         return VK_OK;
-    unlinkat(vk_db.rt->data_fd, moved ? path : tmp, 0); /* one that may be gone tomorrow is none */
+    if (moved)
+        unlinkat(vk_db.rt->data_fd, path, 0); /* one that may be gone tomorrow is none */
     return fail_disk(a, e, "the snapshot cannot be stored");
 }
 
@@ -196,6 +206,7 @@ static vk_err do_take(vk_snap_ask *a)
 {
     vk_snap all[VK_SNAP_MAX + 1], s;
     char tmp[VK_DB_TMP_NAME];
+    const char *why;
     size_t n;
     int64_t bytes = database_size(a->build);
     vk_err e = list(a, all, &n);
@@ -204,19 +215,39 @@ static vk_err do_take(vk_snap_ask *a)
     if (e == VK_OK && bytes < 0)
         e = fail(a, VK_E_NOT_FOUND,
                  "The build \"%s\" has not used its database yet; there is nothing to keep", a->build);
-    if (e == VK_OK)
-        e = make_room(a, a->automatic, bytes, NULL);
+    if (e == VK_OK && !a->automatic) /* refused before the work */
+        e = make_room(a, false, bytes, NULL);
     if (e == VK_OK && (e = vk_db_tmp_name("snapshot", tmp)) != VK_OK)
         e = fail_disk(a, e, "the snapshot cannot be stored");
     if (e != VK_OK)
         return e;
-    vk_snap_new(all, n, a->automatic, a->name, &s);
-    e = take(a, tmp, &s, &s.bytes);
+    e = vk_db_copy(a->build, tmp, &why);
+    if (e != VK_OK)
+        return fail(a, e, "%s; no snapshot was taken", why);
+    const vk_snap *last = a->automatic ? same_as_last(a->build, all, n, tmp) : NULL;
+    if (last)
+        s = *last;
+    else if (a->automatic)
+        e = make_room(a, true, bytes, NULL);
+    if (e == VK_OK && !last) {
+        vk_snap_new(all, n, a->automatic, a->name, &s);
+        e = keep(a, tmp, &s);
+    }
+    if (e != VK_OK || last)
+        unlinkat(vk_db.rt->data_fd, tmp, 0);
     if (e != VK_OK)
         return e;
-    vk_log(VK_INFO, "snapshot taken", VK_F(build, a->build), VK_F(snapshot, s.id), VK_F(bytes, s.bytes));
+    if (last)
+        vk_log(VK_INFO, "the database is as its newest automatic snapshot has it", VK_F(build, a->build),
+               VK_F(snapshot, s.id));
+    else
+        vk_log(VK_INFO, "snapshot taken", VK_F(build, a->build), VK_F(snapshot, s.id), VK_F(bytes, s.bytes));
     vk_jw w = vk_jw_on(a->out);
-    put_snap(&w, &s);
+    vk_jw_obj(&w);
+    put_members(&w, &s);
+    if (last)
+        vk_jw_kbool(&w, "unchanged", true);
+    vk_jw_obj_end(&w);
     return VK_OK;
 }
 
@@ -344,6 +375,8 @@ static vk_err restore(vk_snap_ask *a, const vk_snap *s, const char *tmp, const v
     if (e != VK_OK)
         return fail(a, e, "%s", why);
     e = exchange(a, t, tmp, before);
+    if (e == VK_OK) /* before anybody can change the schema again */
+        vk_ddl_restored(a->build, s->id, s->name);
     vk_db_unpause(t);
     return e;
 }
@@ -423,7 +456,7 @@ static vk_err do_diff(vk_snap_ask *a)
     return e == VK_OK ? VK_OK : fail(a, e, "%s", why);
 }
 
-/* ---- the lane */
+/* ---- jobs */
 
 static void run(vk_job *j)
 {
@@ -450,7 +483,7 @@ void vk_db_snapshots(vk_snap_ask *a)
     a->task = vk_db_hold(a->build);
     if (!a->task) {
         a->done(a, fail(a, VK_E_UNAVAILABLE, "The build's database is being closed; try again in a second"));
-    } else if (vk_db_file_job(&a->job) != VK_OK) {
+    } else if (vk_db_file_job(a->build, &a->job) != VK_OK) {
         vk_db_let_go(a->task);
         a->done(a, fail(a, VK_E_BUSY, "Too many copies are being made; try again"));
     }

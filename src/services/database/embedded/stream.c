@@ -3,6 +3,7 @@
  * another build's baton is as unknown as an invented one. */
 #include "services/database/embedded/db.h"
 
+#include "core/clock.h"
 #include "core/encode.h"
 
 void vk_stream_baton(const vk_stream *s, char out[VK_BATON_MAX])
@@ -32,6 +33,11 @@ static bool same(const uint8_t a[VK_DB_TOKEN], const uint8_t b[VK_DB_TOKEN])
     return vk_str_eq_secret((vk_str){(const char *)a, VK_DB_TOKEN}, (vk_str){(const char *)b, VK_DB_TOKEN});
 }
 
+static uint64_t hash_of(uint64_t id)
+{
+    return vk_hash(&id, sizeof id);
+}
+
 const char *vk_stream_over(bool paused)
 {
     return paused
@@ -47,30 +53,25 @@ vk_stream *vk_stream_by_baton(vk_dbt *t, vk_str baton, const char **over_r)
     *over_r = NULL;
     if (!parse(baton, &id, token))
         return NULL;
-    for (vk_list *n = t->streams.next; n != &t->streams; n = n->next) {
-        vk_stream *s = VK_CONTAINER(n, vk_stream, node);
-        if (s->id == id && !s->socket)
+    for (vk_map_node *n = vk_map_find(&t->batons, hash_of(id)); n; n = vk_map_find_next(n)) {
+        vk_stream *s = VK_CONTAINER(n, vk_stream, by_id);
+        if (s->id == id)
             return same(s->token, token) ? s : NULL;
     }
-    for (uint32_t i = 0; i < t->n_expired; i++)
-        if (t->expired[i].id == id && same(t->expired[i].token, token))
+    int64_t oldest = vk_clock_mono_ms() - VK_DB_EXPIRED_KEEP_MS;
+    for (uint64_t i = 0; i < t->n_expired && i < VK_DB_EXPIRED_MAX; i++)
+        if (t->expired[i].id == id && t->expired[i].at >= oldest && same(t->expired[i].token, token))
             *over_r = vk_stream_over(t->expired[i].paused);
     return NULL;
 }
 
 void vk_stream_remember_expired(vk_dbt *t, const vk_stream *s, int64_t now)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < t->n_expired; i++)
-        if (now - t->expired[i].at < VK_DB_EXPIRED_KEEP_MS)
-            t->expired[kept++] = t->expired[i];
-    if (kept == VK_DB_EXPIRED_MAX) {
-        memmove(t->expired, t->expired + 1, sizeof t->expired - sizeof t->expired[0]);
-        kept--;
-    }
-    t->expired[kept] = (vk_expired){.id = s->id, .at = now, .paused = t->paused};
-    memcpy(t->expired[kept].token, s->token, VK_DB_TOKEN);
-    t->n_expired = kept + 1;
+    if (!t->expired && !(t->expired = calloc(VK_DB_EXPIRED_MAX, sizeof *t->expired)))
+        return; /* its baton will be called invalid instead */
+    vk_expired *x = &t->expired[t->n_expired++ % VK_DB_EXPIRED_MAX];
+    *x = (vk_expired){.id = s->id, .at = now, .paused = t->paused && !s->light};
+    memcpy(x->token, s->token, VK_DB_TOKEN);
 }
 
 void vk_stream_free_texts(vk_stream *s)
@@ -88,4 +89,89 @@ vk_sql_text *vk_stream_text(vk_stream *s, int32_t id)
         if (s->texts[i].id == id)
             return &s->texts[i];
     return NULL;
+}
+
+/* ---- life: a stream has a place among VK_DB_STREAMS_MAX while a request of it is under way or something is
+ * open on it; else it is light */
+
+vk_stream *vk_stream_open(vk_dbt *t)
+{
+    vk_stream *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->id = ++t->last_stream;
+    if (vk_map_add(&t->batons, &s->by_id, hash_of(s->id)) != VK_OK) {
+        free(s);
+        return NULL;
+    }
+    s->kept = s->busy = true;
+    vk_list_push(&t->streams, &s->node);
+    t->n_streams++;
+    return s;
+}
+
+/* Out of its list. */
+static void leave(vk_dbt *t, vk_stream *s)
+{
+    vk_list_remove(&s->node);
+    if (s->light) {
+        t->n_light--;
+        t->light_bytes -= s->bytes;
+    } else {
+        t->n_streams--;
+    }
+    s->light = false;
+}
+
+void vk_stream_place(vk_dbt *t, vk_stream *s)
+{
+    leave(t, s);
+    vk_list_push(&t->streams, &s->node);
+    t->n_streams++;
+}
+
+void vk_stream_out(vk_dbt *t, vk_stream *s)
+{
+    leave(t, s);
+    vk_map_remove(&t->batons, &s->by_id);
+}
+
+/* The light one that was used longest ago. */
+static void forget_oldest(vk_dbt *t, int64_t now)
+{
+    vk_stream *s = VK_CONTAINER(t->light.next, vk_stream, node);
+    vk_stream_remember_expired(t, s, now);
+    vk_stream_out(t, s);
+    vk_stream_free_texts(s);
+    free(s);
+}
+
+static size_t size_of(const vk_stream *s)
+{
+    size_t n = sizeof *s + (s->texts ? VK_HRANA_STORED_MAX * sizeof *s->texts : 0);
+    for (uint32_t i = 0; i < s->n_texts; i++)
+        n += s->texts[i].text.n;
+    return n;
+}
+
+void vk_stream_rest(vk_dbt *t, vk_stream *s)
+{
+    leave(t, s);
+    s->light = true;
+    s->bytes = size_of(s);
+    vk_list_push(&t->light, &s->node);
+    t->n_light++;
+    t->light_bytes += s->bytes;
+    while (t->n_light > VK_DB_LIGHT_MAX || (t->n_light > 1 && t->light_bytes > VK_DB_LIGHT_BYTES))
+        forget_oldest(t, s->used_ms);
+}
+
+void vk_stream_forget_light(vk_dbt *t, int64_t now)
+{
+    while (!vk_list_empty(&t->light)) {
+        const vk_stream *s = VK_CONTAINER(t->light.next, vk_stream, node);
+        if (!t->closed && now - s->used_ms < VK_DB_STREAM_IDLE_MS)
+            return;
+        forget_oldest(t, now);
+    }
 }

@@ -17,18 +17,28 @@ static const char failed[] =
 
 /* ---- what is visible */
 
+static void schema_changes(vk_dbh *h)
+{
+    if (h->schema_touched)
+        atomic_fetch_add(&h->t->schema_seq, 1);
+    h->schema_touched = false;
+}
+
 int vk_sync_commit_hook(void *arg)
 {
     vk_dbh *h = arg;
     pthread_mutex_lock(&vk_db.mu);
     h->committing = h->t->committing = true;
     pthread_mutex_unlock(&vk_db.mu);
+    h->written = true;
+    schema_changes(h);
     return 0;
 }
 
 int vk_sync_wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
 {
     vk_sync_settle(arg);
+    schema_changes(arg); /* VACUUM has no commit hook */
     if (pages >= CHECKPOINT_PAGES)
         sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     return SQLITE_OK;
@@ -39,15 +49,24 @@ void vk_sync_settle(vk_dbh *h)
     if (!h->committing)
         return;
     pthread_mutex_lock(&vk_db.mu);
-    h->committing = h->t->committing = false;
     atomic_fetch_add_explicit(&vk_db.commits, 1, memory_order_relaxed);
     h->t->commit_seq++; /* also when it failed: those who wait for it must not wait for ever */
+    h->committing = h->t->committing = false; /* second: vk_sync_durable */
     pthread_mutex_unlock(&vk_db.mu);
 }
 
 uint64_t vk_sync_seen(const vk_dbt *t)
 {
     return t->commit_seq + t->committing;
+}
+
+/* A commit that was read had set `committing` before it became visible; when that is off again, commit_seq
+ * counts it. */
+bool vk_sync_durable(const vk_dbt *t)
+{
+    if (atomic_load(&t->committing))
+        return false;
+    return atomic_load(&t->commit_seq) <= atomic_load(&t->synced_seq);
 }
 
 /* ---- the sync */

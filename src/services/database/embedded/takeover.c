@@ -37,6 +37,7 @@ void vk_db_take_over(vk_dbt *t, vk_stream *s, bool idle)
     vk_dbh *h = s->h;
     note(t, s, idle, !sqlite3_get_autocommit(h->db));
     if (idle || !h->dirty) {
+        vk_db_keep_counts(s);
         vk_db_put_handle(h);
         h = NULL;
     } else { /* temporary tables and settings are no part of the transaction */
@@ -108,6 +109,12 @@ static verb verb_of(vk_str sql)
     if (vk_str_ieq(next, VK_STR("TRANSACTION")))
         next = word(&sql);
     return vk_str_ieq(next, VK_STR("TO")) ? OTHER : ROLLS_BACK;
+}
+
+bool vk_takeover_begins(vk_str sql)
+{
+    vk_str rest = sql;
+    return verb_of(sql) == BEGINS || vk_str_ieq(word(&rest), VK_STR("SAVEPOINT"));
 }
 
 static vk_outcome tell(vk_run *r)

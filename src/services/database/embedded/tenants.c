@@ -1,5 +1,5 @@
 /* The databases of the builds that are in use: how they come, are kept in order, and go. */
-#include "services/database/embedded/db.h"
+#include "services/database/embedded/inline.h"
 
 #include "core/clock.h"
 #include "core/disk.h"
@@ -30,9 +30,10 @@ static vk_dbt *make(const char *id)
     snprintf(t->id, sizeof t->id, "%s", id);
     vk_list *const lists[] = {&t->ready,          &t->queue,         &t->urgent,       &t->waiting_turn,
                               &t->waiting_stream, &t->waiting_drain, &t->waiting_sync, &t->idle,
-                              &t->streams,        &t->open};
+                              &t->streams,        &t->light,         &t->open};
     for (size_t i = 0; i < VK_COUNT(lists); i++)
         vk_list_init(lists[i]);
+    vk_map_init(&t->batons);
     if (vk_map_add(&vk_db.tenants, &t->node, vk_hash_str(vk_str_z(id))) != VK_OK) {
         free(t);
         return NULL;
@@ -44,12 +45,14 @@ static vk_dbt *make(const char *id)
 static void forget(vk_dbt *t)
 {
     pthread_mutex_destroy(&t->first);
+    vk_map_free(&t->batons);
+    free(t->expired);
     free(t);
 }
 
 vk_dbt *vk_db_of_tenant(vk_tenant *tenant)
 {
-    vk_dbt *t = atomic_load_explicit(&tenant->service[vk_db.index], memory_order_relaxed);
+    vk_dbt *t = atomic_load_explicit(&tenant->service[vk_db.index], memory_order_acquire);
     if (t)
         return t;
     t = find(vk_str_z(tenant->id));
@@ -57,7 +60,8 @@ vk_dbt *vk_db_of_tenant(vk_tenant *tenant)
         t = make(tenant->id);
     if (t) {
         t->refs++;
-        atomic_store_explicit(&tenant->service[vk_db.index], t, memory_order_relaxed);
+        atomic_store_explicit(&tenant->service[vk_db.index], t,
+                              memory_order_release); /* loops look without mu */
     }
     return t;
 }
@@ -70,7 +74,7 @@ void vk_db_unref(vk_dbt *t)
 
 static bool in_use(const vk_dbt *t)
 {
-    return t->running || t->handles || t->opening || t->n_jobs || t->n_streams || t->in_ready;
+    return t->running || t->handles || t->opening || t->n_jobs || t->n_streams || t->n_light || t->in_ready;
 }
 
 void vk_db_closed_if_done(vk_dbt *t)
@@ -109,6 +113,14 @@ bool vk_db_reserve(vk_dbt *t, size_t n)
     if (!room)
         vk_db_unreserve(t, n);
     return room;
+}
+
+bool vk_db_answers_wait(const vk_dbt *t, const char **why_r)
+{
+    size_t own = atomic_load_explicit(&t->answers, memory_order_relaxed);
+    *why_r = "Too much of what this build has asked for is not taken yet; read the answers, then try again";
+    return own > VK_DB_ANSWERS_MAX ||
+           (own && atomic_load_explicit(&vk_db.answers, memory_order_relaxed) > VK_DB_ANSWERS_ALL);
 }
 
 vk_dbt *vk_db_hold(const char *build)
@@ -180,10 +192,8 @@ vk_err vk_db_submit(vk_tenant *tenant, vk_dbjob *j, const char **why_r)
         *why_r = "The disk refused to store what was written; the build's database takes no request until "
                  "the daemon is "
                  "started again";
-    } else if (atomic_load_explicit(&t->answers, memory_order_relaxed) > VK_DB_ANSWERS_MAX) {
+    } else if (vk_db_answers_wait(t, why_r)) {
         e = VK_E_BUSY;
-        *why_r =
-            "Too much of what this build has asked for is not taken yet; read the answers, then try again";
     } else if (t->n_jobs >= VK_DB_JOBS_MAX || t->n_bytes > VK_DB_JOBS_BYTES) {
         e = VK_E_BUSY;
         *why_r = "Too many requests of this build are waiting; try again";
@@ -219,6 +229,31 @@ void vk_db_resume(vk_dbjob *j, bool abort)
     pthread_mutex_unlock(&vk_db.mu);
 }
 
+/* Under mu. The list has the job. */
+static bool waits_in(vk_list *list, const vk_dbjob *j)
+{
+    for (vk_list *n = list->next; n != list; n = n->next)
+        if (VK_CONTAINER(n, vk_dbjob, node) == j)
+            return true;
+    return false;
+}
+
+void vk_db_abandon(vk_dbjob *j)
+{
+    vk_dbt *t = j->t;
+    pthread_mutex_lock(&vk_db.mu);
+    j->aborted = true;
+    if (waits_in(&t->waiting_turn, j) || waits_in(&t->waiting_stream, j)) {
+        vk_list_remove(&j->node);
+        vk_list_unshift(&t->urgent, &j->node); /* takes no time and no turn */
+        vk_db_schedule(t);
+    }
+    for (size_t i = 0; i < VK_DB_THREADS_MAX; i++)
+        if (vk_db.worker[i].alive && vk_db.worker[i].job == j)
+            vk_db.worker[i].give_up = true;
+    pthread_mutex_unlock(&vk_db.mu);
+}
+
 /* ---- housekeeping */
 
 /* Under mu. Jobs that waited too long come back to be told so. */
@@ -245,7 +280,8 @@ static void overdue(vk_dbt *t, int64_t now)
     for (vk_list *n = t->waiting_stream.next, *next; n != &t->waiting_stream; n = next) {
         vk_dbjob *j = VK_CONTAINER(n, vk_dbjob, node);
         next = n->next;
-        if (!t->closed && now - j->set_aside_ms < (j->p.baton.p ? cursor_wait : VK_DB_STREAM_WAIT_MS))
+        bool cursor = j->p.baton.p && !j->wants_place;
+        if (!t->closed && now - j->set_aside_ms < (cursor ? cursor_wait : VK_DB_STREAM_WAIT_MS))
             continue;
         j->stream_timeout = true;
         vk_list_remove(n);
@@ -285,16 +321,19 @@ static void expire(vk_dbt *t, vk_stream *s)
     }
 }
 
-/* Under mu: a connection that nobody has used for long, out of the idle list. */
+/* Under mu: a connection that nobody has used for long, or that must not be used again, out of its list. */
 static vk_dbh *idle_handle(vk_dbt *t, int64_t now)
 {
+    bool all = t->closed || t->paused || vk_db.stopping;
+    vk_dbh *h = atomic_load(&t->warm); /* a loop may take it meanwhile, but closes nothing */
+    if (h && (all || now - h->idle_since >= VK_DB_IDLE_MS) && (h = vk_db_take_warm(t)))
+        return h;
     if (vk_list_empty(&t->idle))
         return NULL;
-    vk_dbh *h = VK_CONTAINER(t->idle.next, vk_dbh, node);
-    if (!t->closed && !t->paused && !vk_db.stopping && now - h->idle_since < VK_DB_IDLE_MS)
+    h = VK_CONTAINER(t->idle.next, vk_dbh, node);
+    if (!all && !h->dirty && now - h->idle_since < VK_DB_IDLE_MS)
         return NULL;
-    vk_list_remove(&h->node);
-    t->n_idle--;
+    vk_db_take_idle(h);
     return h;
 }
 
@@ -326,6 +365,7 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
         vk_db_take_over(t, s, false);
         pthread_mutex_lock(&vk_db.mu);
     }
+    vk_stream_forget_light(t, now);
     while ((s = idle_stream(t, now))) {
         pthread_mutex_unlock(&vk_db.mu);
         expire(t, s);
@@ -343,9 +383,9 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
 
 static bool has_work(const vk_dbt *t)
 {
-    return t->closed || !vk_list_empty(&t->streams) || !vk_list_empty(&t->idle) ||
-           !vk_list_empty(&t->waiting_turn) || !vk_list_empty(&t->waiting_stream) ||
-           !vk_list_empty(&t->waiting_sync);
+    return t->closed || !vk_list_empty(&t->streams) || !vk_list_empty(&t->light) ||
+           !vk_list_empty(&t->idle) || atomic_load(&t->warm) || !vk_list_empty(&t->waiting_turn) ||
+           !vk_list_empty(&t->waiting_stream) || !vk_list_empty(&t->waiting_sync);
 }
 
 /* Under mu. What is due, build by build. */
@@ -465,6 +505,9 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     vk_map_init(&vk_db.tenants);
     vk_list_init(&vk_db.ready);
     vk_list_init(&vk_db.ready_slow);
+    vk_list_init(&vk_db.lru[0]);
+    vk_list_init(&vk_db.lru[1]);
+    vk_inline_start();
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_mutex_init(&vk_db.mu, NULL);
@@ -473,15 +516,17 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     pthread_cond_init(&vk_db.tick, &clock);
     pthread_condattr_destroy(&clock);
     getrlimit(RLIMIT_NOFILE, &files);
-    /* Three descriptors a connection; a quarter of the process's goes to databases. */
+    /* Three descriptors a connection; a quarter of the process's goes to databases, the others to clients. */
     vk_db.handles_max =
-        files.rlim_cur / 4 < VK_DB_HANDLES_MAX ? (uint32_t)(files.rlim_cur / 4) : VK_DB_HANDLES_MAX;
+        files.rlim_cur / 12 < VK_DB_HANDLES_MAX ? (uint32_t)(files.rlim_cur / 12) : VK_DB_HANDLES_MAX;
     /* Exports that a killed process left behind. */
     vk_err e = vk_disk_remove_dir(rt->data_fd, "tmp");
     if (e == VK_OK)
         e = vk_lane_new("vk-sql-parse", VK_DB_PARSE_QUEUE, &vk_db.parser);
     if (e == VK_OK)
-        e = vk_db_export_start();
+        e = vk_db_file_jobs_start();
+    if (e == VK_OK)
+        e = vk_db_taker_start();
     if (e != VK_OK)
         return e;
     pthread_attr_t attr;
@@ -494,7 +539,7 @@ vk_err vk_db_start(vk_runtime *rt, int index)
 
 void vk_db_stop(void)
 {
-    vk_db_export_stop();
+    vk_db_file_jobs_stop();
     vk_lane_free(vk_db.parser);
     pthread_mutex_lock(&vk_db.mu);
     vk_db.stopping = true;
@@ -503,6 +548,7 @@ void vk_db_stop(void)
     while (vk_db.threads)
         pthread_cond_wait(&vk_db.gone, &vk_db.mu);
     pthread_mutex_unlock(&vk_db.mu);
+    vk_db_taker_stop();
     pthread_join(vk_db.keeper, NULL);
     pthread_mutex_lock(&vk_db.mu);
     for (vk_map_node *n = vk_map_walk(&vk_db.tenants, NULL), *next; n; n = next) {

@@ -3,6 +3,32 @@
 
 #include "core/json_write.h"
 
+/* ---- what comes in is counted while it comes: 128 sockets could each have a message of 32 MiB under way */
+
+static const char *on_growth(vk_ws *ws, size_t n)
+{
+    vk_socket *k = vk_ws_ctx(ws);
+    if (!k->t || n < VK_DB_RECEIVED_LARGE || n <= k->coming)
+        return NULL;
+    size_t all = k->coming ? k->coming : VK_SOCKET_PIECE;
+    while (all < n)
+        all *= 2;
+    if (vk_db_reserve(k->t, all - k->coming)) {
+        k->coming = all;
+        return NULL;
+    }
+    vk_db_unreserve(k->t, k->coming);
+    k->coming = 0;
+    return "Too much is being sent for this build at once; try again";
+}
+
+void vk_socket_count_message(vk_socket_message *q)
+{
+    if (q->came)
+        vk_db_unreserve(q->k->t, q->came);
+    q->came = 0;
+}
+
 /* ---- the end */
 
 void vk_socket_fail(vk_socket *k, int code, vk_str reason)
@@ -15,6 +41,7 @@ void vk_socket_free_message(vk_socket_message *q)
 {
     vk_arena *a = q->a;
     bool secret = q->m.type == VK_M_HELLO;
+    vk_socket_count_message(q);
     vk_buf_free_secret(&q->text);
     vk_buf_free(&q->out);
     if (secret)
@@ -29,6 +56,7 @@ static void maybe_free(vk_socket *k)
     vk_timer_clear(k->loop, &k->timer);
     vk_socket_free_texts(k);
     if (k->t) {
+        vk_db_unreserve(k->t, k->coming);
         atomic_fetch_sub(&k->t->socket_bytes, k->counted);
         vk_db_socket_close(k->t);
     }
@@ -41,7 +69,8 @@ static void maybe_free(vk_socket *k)
 /* Reads on, or not. */
 static void flow(vk_socket *k)
 {
-    if (k->parsing || k->waiting >= VK_SOCKET_WAITING_MAX || k->waiting_bytes >= VK_SOCKET_WAITING_BYTES)
+    if (k->parsing || k->throttled || k->waiting >= VK_SOCKET_WAITING_MAX ||
+        k->waiting_bytes >= VK_SOCKET_WAITING_BYTES)
         vk_ws_pause(k->ws);
     else
         vk_ws_resume(k->ws);
@@ -71,7 +100,10 @@ static bool still_good(vk_socket *k, bool used)
 {
     const char *why;
     vk_err e = vk_service_recheck(k->worker, &k->key, used, &why);
-    if (e == VK_OK || (!used && e == VK_E_UNAVAILABLE)) /* an idle socket can wait for the answer */
+    /* Who asks too often is read from later. Nothing is lost, and the client needs no word for it. */
+    k->throttled = e == VK_E_BUSY;
+    if (e == VK_OK || e == VK_E_BUSY ||
+        (!used && e == VK_E_UNAVAILABLE)) /* an idle socket can wait for the answer */
         return true;
     vk_socket_fail(k, e == VK_E_UNAVAILABLE ? VK_WS_INTERNAL : VK_WS_POLICY, vk_str_z(why));
     return false;
@@ -85,8 +117,8 @@ static void on_timer(vk_timer *timer)
     vk_timer_set(k->loop, timer, VK_SOCKET_CHECK_MS, on_timer);
     if (k->key.tenant) {
         vk_socket_account(k);
-        bool good = still_good(k, false);
-        VK_UNUSED(good);
+        if (still_good(k, false))
+            flow(k);
     } else if (vk_loop_now(k->loop) - k->opened_ms >= VK_SOCKET_HELLO_MS) {
         vk_socket_fail(k, VK_WS_POLICY, VK_STR("No hello message came within 10 seconds"));
     }
@@ -109,7 +141,7 @@ static const char *auth_code(vk_err e)
 {
     return e == VK_E_EXPIRED                          ? "AUTH_JWT_EXPIRED"
            : e == VK_E_FORBIDDEN                      ? "AUTH_JWT_NOT_ALLOWED"
-           : e == VK_E_BUSY                           ? "TRANSACTION_BUSY"
+           : e == VK_E_BUSY                           ? "RATE_LIMITED"
            : e == VK_E_NOMEM || e == VK_E_UNAVAILABLE ? "UNAVAILABLE"
                                                       : "AUTH_JWT_INVALID";
 }
@@ -119,14 +151,21 @@ static void hello(vk_socket *k, vk_str jwt)
 {
     const char *why;
     vk_held_key key;
+    int64_t wait;
     if (!jwt.p) {
         refuse_hello(k, "AUTH_JWT_MISSING",
                      "Authentication is required but no JWT was specified: give the client the build's "
                      "TURSO_AUTH_TOKEN");
         return;
     }
-    vk_err e = vk_service_hold(k->worker, vk_secret_of(jwt), 'b', &key, &why);
+    vk_err e = vk_service_hold(k->worker, vk_secret_of(jwt), 'b', &key, &wait, &why);
     if (e != VK_OK) {
+        bool bad = e == VK_E_UNAUTHORIZED || e == VK_E_EXPIRED || e == VK_E_FORBIDDEN;
+        vk_count(e == VK_E_BUSY ? &k->worker->keys_limited : &k->worker->keys_refused, 1);
+        if (bad && vk_ws_bad_key(k->ws)) {
+            e = VK_E_BUSY;
+            why = "Too many requests from this address bring a key that opens nothing (limit bad_key_rate)";
+        }
         refuse_hello(k, auth_code(e), why);
         return;
     }
@@ -138,7 +177,7 @@ static void hello(vk_socket *k, vk_str jwt)
     }
     if (e != VK_OK) {
         vk_service_let_go(k->worker, &key);
-        refuse_hello(k, auth_code(e), why);
+        refuse_hello(k, e == VK_E_BUSY ? "TRANSACTION_BUSY" : auth_code(e), why);
         return;
     }
     if (k->key.tenant)
@@ -210,6 +249,8 @@ static void on_message(vk_ws *ws, vk_buf *m, bool text)
     }
     q->k = k;
     q->a = a;
+    q->came = k->coming;
+    k->coming = 0;
     q->text = *m;
     vk_buf_init(m, 0);
     vk_list_init(&q->node);
@@ -231,6 +272,7 @@ static void on_drained(vk_ws *ws)
 
 static const vk_ws_handler handler = {
     .message = on_message,
+    .grows = on_growth,
     .closed = on_closed,
     .drained = on_drained,
     .no_binary = "Received a binary WebSocket message, which is not supported in this encoding",

@@ -12,9 +12,11 @@ enum {
     VK_SOCKET_FAILED_MAX = 128,         /* ids whose opening was refused, until they are closed */
     VK_SOCKET_WAITING_MAX = 256,        /* requests that are not answered: past it nothing is read… */
     VK_SOCKET_WAITING_BYTES = 32 << 20, /* …and past so many bytes of them */
-    VK_SOCKET_SMALL = 4096,             /* an answer that is sent all the same */
-    VK_SOCKET_HELLO_MS = 10000,         /* for the first message */
-    VK_SOCKET_CHECK_MS = 400,           /* between two looks at the key of an idle socket */
+    VK_SOCKET_PIECE =
+        256 << 10, /* a message that comes is counted as its buffer grows: this, doubled and doubled */
+    VK_SOCKET_SMALL = 4096,     /* an answer that is sent all the same */
+    VK_SOCKET_HELLO_MS = 10000, /* for the first message */
+    VK_SOCKET_CHECK_MS = 400,   /* between two looks at the key of an idle socket */
 };
 
 /* A stream as its client knows it. */
@@ -41,10 +43,12 @@ typedef struct vk_socket {
     uint32_t waiting; /* requests that are not answered */
     size_t waiting_bytes;
     size_t counted;   /* of t->socket_bytes, ours */
+    size_t coming;    /* of t->received: a message that is not complete */
     uint32_t working; /* jobs and messages that other threads have */
     bool parsing;
-    bool ending; /* we have closed it: nothing new begins */
-    bool over;   /* the connection has gone */
+    bool throttled; /* its key or its build asks too often: not read from until the next look at the key */
+    bool ending;    /* we have closed it: nothing new begins */
+    bool over;      /* the connection has gone */
 } vk_socket;
 
 /* A message, and the request that it may be; lies in its own arena. */
@@ -58,6 +62,7 @@ typedef struct vk_socket_message {
     vk_str why;
     bool malformed;
     vk_err e;
+    size_t came;    /* of t->received, until it is in a queue */
     size_t n_bytes; /* of the text and what it was taken apart into, once it is in a queue */
     vk_list node;   /* in its stream's queue */
     vk_socket_stream *stream;
@@ -69,6 +74,8 @@ typedef struct vk_socket_message {
 /* Ends the connection with a code and a reason for people. */
 void vk_socket_fail(vk_socket *k, int code, vk_str reason);
 void vk_socket_free_message(vk_socket_message *q);
+/* The message is not one that is coming in any more: it is in a queue, counted there, or gone. */
+void vk_socket_count_message(vk_socket_message *q);
 /* A job or a message came back: reading goes on if it was held up, and the last one frees a socket that is
  * over. */
 void vk_socket_came_back(vk_socket *k);

@@ -202,8 +202,10 @@ static void end_all(vk_socket *k, vk_list *list)
         next = n->next;
         vk_socket_stream *st = VK_CONTAINER(n, vk_socket_stream, node);
         vk_list *first = &st->queue;
-        if (st->running) /* the first of its queue is the job's */
+        if (st->running) { /* the first of its queue is the job's */
             first = st->queue.next;
+            vk_db_abandon(&VK_CONTAINER(first, vk_socket_message, node)->job);
+        }
         while (first->next != &st->queue)
             forget(VK_CONTAINER(first->next, vk_socket_message, node));
         if (!st->running)
@@ -360,6 +362,7 @@ static bool enqueue(vk_socket_message *q, vk_socket_stream *st)
 {
     vk_socket *k = q->k;
     size_t n = q->text.n + vk_arena_used(q->a);
+    vk_socket_count_message(q);
     if (q->m.type != VK_M_CLOSE_STREAM && !vk_db_reserve(k->t, n)) {
         answer_error(k, q->m.request_id, "TRANSACTION_BUSY",
                      VK_STR("The requests of this build take too much memory; try again"));
