@@ -6,6 +6,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { assert, assertSame, check, finish, note, ok } from '../lib/tap.mjs'
 import { Daemon, cleanUp, portBase, request, run, tempFolder } from '../lib/daemon.mjs'
+import { Follower, section } from '../lib/docs.mjs'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 const base = await portBase()
@@ -104,6 +105,26 @@ try {
     assert(files.length === 4 && texts.slice(1).every((t) => columnChanges.test(t)), texts.join('\n----\n'))
   })
   await app(dir2, migrated.env, 'migrate', 'migrations 3 and 4')
+
+  await check('docs/ORM.md, Drizzle: every line does what it says', async () => {
+    const builds = [await daemon.createBuild('shop'), await daemon.createBuild('shop-2')]
+    const shop = new Follower({ dir: tempFolder('valetkey-orm'), packages: { '.': here }, data: daemon.data })
+    shop.write('package.json', '{"type":"module","private":true}\n')
+    shop.write('main.js', `import { db } from './db.js'
+import { products } from './schema.js'
+await db.insert(products).values({ slug: 'pen', price: 250 })
+console.log(JSON.stringify(await db.select().from(products)))
+`)
+    const steps = section('ORM.md', 'Drizzle')
+    assertSame([steps.filter((s) => s.file).length, steps.filter((s) => s.line).length], [3, 4], 'files and lines of the section')
+    await shop.follow(steps)
+    for (const { id } of builds)
+      assertSame(JSON.parse(await shop.line(`valetkey run ${id} -- node main.js`)), [{ id: 1, slug: 'pen', price: 250 }], id)
+    // The ledger of `db apply` is none of drizzle-kit's business.
+    const out = await shop.line('valetkey run shop-2 -- npx drizzle-kit push --force')
+    assert(/No changes detected/.test(out), out)
+    assertSame((await daemon.sql(builds[1].env.TURSO_AUTH_TOKEN, 'SELECT count(*) FROM _valetkey_migrations')).rows[0][0].value, '1')
+  })
 
   const direct = await daemon.createBuild('direct')
   await app(dir2, direct.env, 'client', '@libsql/client')

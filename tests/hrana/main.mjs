@@ -4,6 +4,7 @@ import { check, finish, note } from '../lib/tap.mjs'
 import { Daemon, cleanUp, portBase } from '../lib/daemon.mjs'
 import * as samples from './samples.mjs'
 import * as policy from './policy.mjs'
+import * as keys from './keys.mjs'
 import * as protocol from './protocol.mjs'
 import * as values from './values.mjs'
 import * as streams from './streams.mjs'
@@ -15,7 +16,7 @@ try {
   await daemon.start()
   // What waits for time to pass begins first and is looked at last.
   const slow = streams.begin(daemon)
-  for (const part of [samples, policy, protocol, values, endpoints, streams]) await part.run(daemon)
+  for (const part of [samples, policy, keys, protocol, values, endpoints, streams]) await part.run(daemon)
   await streams.end(daemon, await slow)
   await check('the daemon is the same one and answers', async () => {
     const r = await daemon.admin('GET', '/healthz')

@@ -16,16 +16,25 @@ export async function install(dir) {
   fs.writeFileSync(stamp, lock)
 }
 
-// Runs node on a script; its environment is PATH and `env`. { code, out, err }
-export function node(script, args, cwd, env, { timeout = 120000, flags = [] } = {}) {
+// Runs node on a script; its environment is PATH and `env`. { code, out, err }. `done`: a program that has printed this has done its
+// work; when it has not ended a second later, it is ended, and its code is 0.
+export function node(script, args, cwd, env, { timeout = 120000, flags = [], done } = {}) {
   return new Promise((resolve) => {
     const p = spawn(process.execPath, [...flags, script, ...args], { cwd, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
     let out = ''
     let err = ''
     const timer = setTimeout(() => p.kill('SIGKILL'), timeout)
-    p.stdout.setEncoding('utf8').on('data', (d) => (out += d))
+    let late
+    p.stdout.setEncoding('utf8').on('data', (d) => {
+      out += d
+      if (done?.test(out)) late ??= setTimeout(() => p.kill('SIGTERM'), 1000)
+    })
     p.stderr.setEncoding('utf8').on('data', (d) => (err += d))
-    p.on('close', (code, signal) => { clearTimeout(timer); resolve({ code: signal ?? code, out, err }) })
+    p.on('close', (code, signal) => {
+      clearTimeout(timer)
+      clearTimeout(late)
+      resolve({ code: late && signal === 'SIGTERM' ? 0 : signal ?? code, out, err })
+    })
   })
 }
 

@@ -227,6 +227,7 @@ void vk_db_put_handle(vk_dbh *h)
 {
     vk_dbt *t = h->t;
     h->worker = NULL;
+    vk_keys_remember(h);
     bool again = vk_dbh_reset(h);
     if (h->has_turn)
         vk_db_settle_turn(h);

@@ -66,6 +66,7 @@ static vk_outcome open_step(vk_run *r, const vk_hrana_stmt *s)
         return o;
     if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
         return VK_O_FAILED;
+    vk_keys_lift(r->h, c);
     o = vk_exec_bind(r, c->st, s);
     if (o == VK_O_DONE)
         o = vk_exec_turn(r, c->writes);

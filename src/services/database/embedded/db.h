@@ -57,6 +57,8 @@ enum {
     VK_DB_LONG_SHARE = 32,     /* long statements at once, before builds that had one lately have to wait */
     VK_DB_SLOW_MS = 10000,     /* "lately" */
     VK_DB_QUICK_MS = 20,       /* what runs longer makes way for everybody else */
+    VK_DB_KEYS_OFF_MS = 60000, /* a build's PRAGMA foreign_keys=OFF outlives its request for so long, for DROP
+                                  TABLE (keys.c) */
     VK_DB_PROGRESS_OPS = 1000, /* VM steps between two looks at the clock */
     VK_DB_TOKEN = 16,
     VK_DB_PARSE_QUEUE = 64, /* large messages that wait to be parsed; others are parsed on their loop */
@@ -86,6 +88,7 @@ typedef struct vk_cached {
     bool saw_insert;              /* a top-level INSERT into an ordinary table */
     bool dml;                     /* changes() is another one after it */
     vk_inline_past past;          /* whether it may run on a loop */
+    bool drops;                   /* a table */
     bool ddl;                     /* creates, drops or alters something: recorded (ddl.h) */
     const struct vk_alter *alter; /* to be applied before its first step (alter.h); such a one is not kept */
 } vk_cached;
@@ -115,7 +118,10 @@ typedef struct vk_dbh {
     bool committing;               /* between SQLite's commit hook and its end */
     bool dirty;                    /* its state is not a fresh one's: not used again */
     bool opening;                  /* our own statements at open */
+    bool set_keys;                 /* PRAGMA foreign_keys=… was among its stream's statements */
+    bool keys_lifted;              /* foreign keys are off for the statement under way, by us */
     bool saw_insert;               /* the authorizer's notes on the statement being prepared */
+    bool saw_drop;                 /* …a DROP TABLE */
     bool saw_dml;                  /* …an INSERT, UPDATE or DELETE of its own */
     enum { VK_DDL_NO, VK_DDL_PERHAPS, VK_DDL_YES } saw_ddl;
     const struct vk_alter *alter; /* of the statement being prepared; NULL: nothing to apply */
@@ -193,11 +199,12 @@ typedef struct vk_dbt {
     _Atomic bool closed; /* revoked: no new work. Set under mu, looked at anywhere */
     _Atomic bool
         broken; /* a sync failed: what was answered is safe, nothing more is promised until a restart */
-    _Atomic bool made;      /* its folder and file exist */
-    _Atomic bool paused;    /* what is queued and has not begun waits (pause.c) */
-    _Atomic bool hurry;     /* and what runs is interrupted */
-    _Atomic bool recovered; /* what a killed process left in the -wal is on stable storage */
-    pthread_mutex_t first;  /* held by who opens it while that is not so */
+    _Atomic bool made;                 /* its folder and file exist */
+    _Atomic int64_t keys_off_until_ms; /* monotonic (keys.c) */
+    _Atomic bool paused;               /* what is queued and has not begun waits (pause.c) */
+    _Atomic bool hurry;                /* and what runs is interrupted */
+    _Atomic bool recovered;            /* what a killed process left in the -wal is on stable storage */
+    pthread_mutex_t first;             /* held by who opens it while that is not so */
     bool in_ready;
     int64_t slow_until_ms; /* a statement of it ran long lately */
     uint32_t running, handles;
@@ -421,6 +428,14 @@ void vk_db_keep_handle(vk_dbh *h);
 /* As many connections are kept as may be: no further transaction is begun, so that requests which are done
  * when they are answered find a connection. */
 bool vk_db_keeps_enough(void);
+
+/* ---- keys.c: PRAGMA foreign_keys=OFF in a request of its own, for the DROP TABLE in another one */
+/* The connection's stream has ended, or is about to be answered for the last time. */
+void vk_keys_remember(vk_dbh *h);
+/* A statement was prepared and is about to run: without foreign keys if it is such a DROP TABLE. */
+void vk_keys_lift(vk_dbh *h, const vk_cached *c);
+/* It has ended. */
+void vk_keys_settle(vk_dbh *h);
 
 /* ---- job.c */
 /* Does what can be done now. True: the job is answered and gone. False: it is set aside. */

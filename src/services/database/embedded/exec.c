@@ -260,6 +260,7 @@ vk_outcome vk_exec_stmt(vk_run *r, const vk_hrana_stmt *s)
         c = r->found[r->j->request];
     else if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
         return VK_O_FAILED;
+    vk_keys_lift(r->h, c);
     o = execute(r, c, s);
     vk_dbh_done(r->h, c);
     vk_exec_end(r);

@@ -406,7 +406,7 @@ vk_err vk_dbh_prepare_raw(vk_dbh *h, vk_arena *a, vk_str sql, bool ended, unsign
     while (sql.n) {
         const char *tail;
         h->denied = NULL;
-        h->saw_insert = h->saw_dml = false;
+        h->saw_insert = h->saw_drop = h->saw_dml = false;
         h->saw_ddl = VK_DDL_NO;
         h->alter = NULL;
         if (vk_alter_maybe(sql)) {
@@ -518,6 +518,7 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
                       .used = worth_keeping(st, sql, h->saw_insert) ? h->clock : 0,
                       .writes = vk_dbh_writes(st),
                       .saw_insert = h->saw_insert,
+                      .drops = h->saw_drop,
                       .dml = h->saw_dml && !sqlite3_stmt_isexplain(st),
                       .ddl = h->saw_ddl == VK_DDL_YES && !sqlite3_stmt_isexplain(st),
                       .alter = h->alter};
@@ -549,10 +550,10 @@ vk_err vk_dbh_prepare(vk_dbh *h, vk_arena *a, vk_str sql, vk_cached **out_r, vk_
 
 void vk_dbh_done(vk_dbh *h, vk_cached *c)
 {
-    VK_UNUSED(h);
     sqlite3_reset(c->st);
     if (c->used == 0)
         drop_cached(c);
     else
         sqlite3_clear_bindings(c->st);
+    vk_keys_settle(h);
 }

@@ -299,6 +299,8 @@ static bool finish(vk_dbjob *j)
         vk_stream_free_texts(s);
     if (keep)
         vk_db_keep_handle(s->h);
+    else /* before the answer: the client's next request counts on it */
+        vk_keys_remember(s->h);
     return vk_sync_finish(j, s->h, !keep);
 }
 

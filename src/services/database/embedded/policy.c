@@ -84,6 +84,8 @@ static int pragma(vk_dbh *h, const char *name, const char *value)
     bool as_it_is = value && !sqlite3_stricmp(p->name, "foreign_keys") && is_on(value);
     if (p->may & (value ? DIRTY | OWN : OWN) && !as_it_is)
         h->dirty = true;
+    if (value && !sqlite3_stricmp(p->name, "foreign_keys"))
+        h->set_keys = true;
     return SQLITE_OK;
 }
 
@@ -164,9 +166,12 @@ int vk_db_authorize(void *arg, int action, const char *a1, const char *a2, const
         if (h->saw_ddl == VK_DDL_PERHAPS && a1 && !sqlite3_stricmp(a1, "sqlite_master"))
             h->saw_ddl = VK_DDL_YES;
         return SQLITE_OK;
+    case SQLITE_DROP_TABLE:
+        h->saw_drop = true;
+        h->saw_ddl = VK_DDL_YES;
+        return SQLITE_OK;
     case SQLITE_CREATE_INDEX:
     case SQLITE_CREATE_TRIGGER:
-    case SQLITE_DROP_TABLE:
     case SQLITE_DROP_INDEX:
     case SQLITE_DROP_TRIGGER:
     case SQLITE_DROP_VIEW:
