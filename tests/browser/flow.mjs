@@ -86,6 +86,71 @@ await check("what changes in the catalogue and what is bought is shown; what is 
   await show();
 });
 
+await check("Get writes a pending purchase at the price that was shown, says that nothing is charged, and lists it", async () => {
+  await page.getByTestId("payments-note").getByText("nothing is charged").waitFor();
+  await button("Get Season pass").click();
+  const line = catalogue.locator("[data-product='season-pass']");
+  await line.getByRole("status").getByText(/^Purchase \d+ waits for its payment\. Nothing was charged\.$/).waitFor();
+  const [[id]] = await stored('SELECT max(id) FROM "Purchase"');
+  await logged(`purchase #${id} written (201)`);
+  await catalogue.locator(`[data-purchase='${id}']`).waitFor();
+  const listed = await catalogue.locator("[data-purchase]").allTextContents();
+  assert(listed.length === 1 && listed[0].startsWith("Season pass€89.00") && listed[0].endsWith("pending"), JSON.stringify(listed));
+  assertSame(await stored('SELECT p.slug, amountCents, b.currency, status, reference, buyerId, paidAt FROM "Purchase" b JOIN "Product" p ON p.id = productId'),
+    [["season-pass", 8900n, "eur", "pending", null, null, null]], "rows");
+  await browser.shot("purchase");
+  await show();
+  assertSame(await catalogue.locator("[data-purchase]").count(), 1, "after a reload");
+});
+
+await check("a price that changed while the page was open: nothing is bought, and the new price is shown", async () => {
+  const token = builds.one.env.TURSO_AUTH_TOKEN;
+  await daemon.sql(token, `UPDATE "Product" SET priceCents = 9900 WHERE slug = 'season-pass'`);
+  await button("Get Season pass").click();
+  await catalogue.getByRole("alert").getByText("The price has changed meanwhile.").waitFor();
+  await logged("purchase not written (409)");
+  await catalogue.locator("[data-product='season-pass']").getByText("€99.00").waitFor();
+  await daemon.sql(token, `UPDATE "Product" SET priceCents = 8900 WHERE slug = 'season-pass'`);
+  await daemon.sql(token, `UPDATE "Product" SET active = 0 WHERE slug = 'programme'`);
+  await button("Get Printed programme").click();
+  await logged("purchase not written (404)");
+  await page.waitForFunction(() => document.querySelectorAll("[data-product]").length === 3);
+  await daemon.sql(token, `UPDATE "Product" SET active = 1 WHERE slug = 'programme'`);
+  assertSame(await stored('SELECT count(*) FROM "Purchase"'), [[1n]], "purchases");
+  const said = browser.problems.splice(0);
+  assert(said.length === 2 && said.every((t) => /40[49].*\/api\/purchases$/.test(t)), `the browser's own word on the two refusals: ${said}`);
+  await show();
+});
+
+const bad = { product: "day-ticket", priceCents: 1200, currency: "eur" };
+for (const [name, body, headers, status, code] of [
+  ["a product that is not there", { ...bad, product: "none" }, {}, 404, "no_product"],
+  ["another price", { ...bad, priceCents: 1 }, {}, 409, "other_price"],
+  ["another currency", { ...bad, currency: "usd" }, {}, 409, "other_price"],
+  ["a price that is none", { ...bad, priceCents: -1 }, {}, 422, "invalid"],
+  ["half a cent", { ...bad, priceCents: 0.5 }, {}, 422, "invalid"],
+  ["a field of its own", { ...bad, status: "paid" }, {}, 422, "invalid"],
+  ["no product", { priceCents: 1200, currency: "eur" }, {}, 422, "invalid"],
+  ["another site", bad, { "Sec-Fetch-Site": "cross-site" }, 403, "cross_origin"],
+]) {
+  await check(`the API refuses a purchase of ${name} (${status}) and writes nothing`, async () => {
+    const answer = await request(`${app.url}/api/purchases`, { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body });
+    assertSame([answer.status, answer.json().error.code, await stored('SELECT count(*) FROM "Purchase"')], [status, code, [[1n]]], "answer");
+  });
+}
+
+await check("so many purchases may wait for their payment, then no more", async () => {
+  const token = builds.one.env.TURSO_AUTH_TOKEN;
+  await daemon.sql(token, `INSERT INTO "Purchase" (productId, amountCents, currency) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 999) SELECT 1, 1, 'eur' FROM c`);
+  const answer = await request(`${app.url}/api/purchases`, { method: "POST", headers: { "Content-Type": "application/json" }, body: bad });
+  assertSame([answer.status, answer.json().error.code], [409, "too_many_pending"], "answer");
+  await show();
+  await catalogue.getByText("1000 in all").waitFor();
+  assertSame(await catalogue.locator("[data-purchase]").count(), 20, "the newest");
+  await daemon.sql(token, `DELETE FROM "Purchase" WHERE amountCents = 1`);
+  await show();
+});
+
 await check("an empty note is refused with a sentence, and the field keeps the focus", async () => {
   await field.fill("   ");
   await button("Write a note").click();

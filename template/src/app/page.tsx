@@ -1,5 +1,5 @@
 import { connection } from "next/server";
-import { Catalogue, type Shop } from "@/components/catalogue";
+import type { Shop } from "@/components/catalogue";
 import { NotesApp } from "@/components/notes-app";
 import { toDatabaseError } from "@/lib/db-error";
 import type { ApiError, NotePage } from "@/lib/note-types";
@@ -10,7 +10,7 @@ import { listProducts, listPurchases } from "@/lib/shop";
 export default async function Home() {
   await connection();
   const [first, shop] = await Promise.all([firstPage(), readShop()]);
-  return <NotesApp keys={databaseKeys()} first={first} catalogue={<Catalogue shop={shop} />} />;
+  return <NotesApp keys={databaseKeys()} first={first} shop={shop} />;
 }
 
 async function firstPage(): Promise<NotePage | { error: ApiError }> {

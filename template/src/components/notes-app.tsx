@@ -1,18 +1,19 @@
 "use client";
 
 import { useRouter } from "next/navigation";
-import { useRef, type ReactNode } from "react";
+import { useRef } from "react";
 import type { KeyState } from "@/lib/services";
 import { ActivityLog } from "./activity-log";
+import { Catalogue, type Shop } from "./catalogue";
 import { Composer } from "./composer";
 import { DatabaseTag } from "./database-tag";
 import { EmptyState, ProblemState } from "./states";
 import { NoteTicket } from "./note-ticket";
 import { useDatabaseHealth, useNotes, type FirstPage } from "./use-notes";
 
-type Props = { keys: KeyState; first: FirstPage; catalogue: ReactNode };
+type Props = { keys: KeyState; first: FirstPage; shop: Shop | null };
 
-export function NotesApp({ keys, first, catalogue }: Props) {
+export function NotesApp({ keys, first, shop }: Props) {
   const router = useRouter();
   const notes = useNotes(first);
   const { page, problem } = notes;
@@ -77,7 +78,7 @@ export function NotesApp({ keys, first, catalogue }: Props) {
           )}
         </section>
       </main>
-      {catalogue}
+      <Catalogue shop={shop} say={notes.say} />
       <ActivityLog lines={notes.log} />
     </div>
   );

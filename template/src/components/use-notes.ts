@@ -102,7 +102,7 @@ export function useNotes(first: FirstPage) {
     [say, failed],
   );
 
-  return { page, problem, log, newest, reload, more, write, change, remove };
+  return { page, problem, log, newest, say, reload, more, write, change, remove };
 }
 
 /** Asks /api/health now and then while the page is visible, and whenever `asked` changes. null: not asked yet. */

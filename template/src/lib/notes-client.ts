@@ -21,7 +21,7 @@ export const patchNote = (id: number, change: { body?: string; pinned?: boolean 
 export const removeNote = (id: number) => request<null>("DELETE", `/api/notes/${id}`);
 export const fetchHealth = () => request<Health>("GET", "/api/health");
 
-async function request<T>(method: string, url: string, body?: unknown): Promise<Answer<T>> {
+export async function request<T>(method: string, url: string, body?: unknown): Promise<Answer<T>> {
   const init: RequestInit = { method, signal: AbortSignal.timeout(15_000) };
   if (body !== undefined) {
     init.headers = { "content-type": "application/json" };

@@ -1,8 +1,15 @@
 import { connection, type NextRequest } from "next/server";
-import { answer } from "@/lib/http";
-import { listPurchases } from "@/lib/shop";
+import { answer, check, readJson } from "@/lib/http";
+import { buy, listPurchases, newPurchase } from "@/lib/shop";
 
 export async function GET(request: NextRequest): Promise<Response> {
   await connection();
   return answer(request, async () => Response.json(await listPurchases(), { headers: { "cache-control": "no-store" } }));
+}
+
+export async function POST(request: NextRequest): Promise<Response> {
+  return answer(request, async () => {
+    const purchase = await buy(check(newPurchase, await readJson(request)));
+    return Response.json(purchase, { status: 201 });
+  });
 }
