@@ -13,6 +13,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from load import Meanwhile  # noqa: E402
 from ports import port_base  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -70,12 +71,12 @@ def folder():
 
 def until(what, fn, seconds=5.0, step=0.002):
     """The first true answer of fn, and how many ms it took."""
-    begun = time.monotonic()
+    meanwhile, begun = Meanwhile(), time.monotonic()
     while True:
         got = fn()
         if got:
             return got, (time.monotonic() - begun) * 1000
-        want(time.monotonic() - begun < seconds, f'not within {seconds} s: {what}')
+        want(meanwhile.allows(time.monotonic() - begun, seconds), f'not within {seconds} s: {what}')
         time.sleep(step)
 
 

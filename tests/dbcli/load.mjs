@@ -1,6 +1,7 @@
 // A restore while clients write and read: they see errors to try again at most, no wrong rows, and no acknowledged write is
 // lost: it is in the database or in the snapshot of what was before.
 import { assert, assertSame, check } from '../lib/tap.mjs'
+import { Meanwhile } from '../lib/load.mjs'
 import { int, sleep } from '../lib/daemon.mjs'
 import { json, rows } from './lib.mjs'
 
@@ -80,6 +81,7 @@ export async function load(daemon) {
   const clients = [batchWriter(), batchWriter(), batonWriter(), batonWriter(), reader(), reader(), cursorReader()]
   const ids = async () => new Set((await rows(daemon, token, 'SELECT id FROM t')).map((r) => r[0]))
   const restores = []
+  const meanwhile = new Meanwhile()
   await sleep(600)
   assertSame((await json(daemon, ['db', 'snapshot', 'load', '--name', 'base'])).code, 0)
   const rounds = process.env.VALETKEY_TEST_FULL ? 8 : 3
@@ -96,7 +98,7 @@ export async function load(daemon) {
   await check(`${rounds} restores under load succeeded, none long`, () => {
     assertSame(restores.map((r) => r.code), restores.map(() => 0), restores.map((r) => r.why).join())
     const longest = Math.max(...restores.map((r) => r.end - r.begin))
-    assert(longest < 8000, `the longest took ${Math.round(longest)} ms`)
+    assert(meanwhile.allows(longest, 8000), `the longest took ${Math.round(longest)} ms`)
   })
   await check(`clients saw errors to try again only (${retries}), and no wrong rows in ${reads} reads`, () => {
     assertSame(problems.slice(0, 5), [])

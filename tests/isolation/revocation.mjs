@@ -3,6 +3,7 @@ import http from 'node:http'
 import fs from 'node:fs'
 import path from 'node:path'
 import { assert, assertSame, check } from '../lib/tap.mjs'
+import { Meanwhile } from '../lib/load.mjs'
 import { Daemon, request, sleep } from '../lib/daemon.mjs'
 import { manyBadKeys, build } from './world.mjs'
 
@@ -109,10 +110,11 @@ export async function run(base) {
     const b = await build(daemon, 'long')
     const long = daemon.pipeline(b.token, { requests: [{ type: 'execute', stmt: { sql: 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c' } }, { type: 'close' }] }, { timeout: 40000 }).then((r) => r, (e) => e)
     await sleep(300)
+    const meanwhile = new Meanwhile()
     const t0 = Date.now()
     await daemon.mustCli(['build', 'revoke', b.id])
     const r = await long
-    assert(Date.now() - t0 < 3000, `took ${Date.now() - t0} ms`)
+    assert(meanwhile.allows(Date.now() - t0, 3000), `took ${Date.now() - t0} ms`)
     assert(r instanceof Error || r.status !== 200 || r.json().results[0].type === 'error', 'it was served')
   })
   await daemon.stop()
