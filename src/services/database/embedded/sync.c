@@ -28,7 +28,8 @@ int vk_sync_commit_hook(void *arg)
 {
     vk_dbh *h = arg;
     pthread_mutex_lock(&vk_db.mu);
-    h->committing = h->t->committing = true;
+    h->committing = true;
+    h->t->committing = true;
     pthread_mutex_unlock(&vk_db.mu);
     h->written = true;
     schema_changes(h);
@@ -51,7 +52,8 @@ void vk_sync_settle(vk_dbh *h)
     pthread_mutex_lock(&vk_db.mu);
     atomic_fetch_add_explicit(&vk_db.commits, 1, memory_order_relaxed);
     h->t->commit_seq++; /* also when it failed: those who wait for it must not wait for ever */
-    h->committing = h->t->committing = false; /* second: vk_sync_durable */
+    h->committing = false;
+    h->t->committing = false; /* second: vk_sync_durable */
     pthread_mutex_unlock(&vk_db.mu);
 }
 
