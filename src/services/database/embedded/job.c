@@ -150,6 +150,9 @@ static enum attach attach(vk_dbjob *j)
     bool aside = false, busy = false;
     const char *over = NULL;
     vk_stream *s = NULL;
+    uint8_t token[VK_DB_TOKEN];
+    if (!j->p.closes)
+        vk_random(token, sizeof token);
     pthread_mutex_lock(&vk_db.mu);
     if (j->p.baton.p) {
         s = vk_stream_by_baton(t, j->p.baton, &over);
@@ -183,12 +186,12 @@ static enum attach attach(vk_dbjob *j)
         j->set_aside_ms = j->stream_since;
         vk_list_push(&t->waiting_stream, &j->node);
     }
+    if (s && !j->p.closes) /* under mu: another request with the old baton may be comparing it */
+        memcpy(s->token, token, sizeof s->token);
     pthread_mutex_unlock(&vk_db.mu);
     if (aside) /* somebody else may have the job already */
         return ASIDE;
     if (s) {
-        if (!j->p.closes)
-            vk_random(s->token, sizeof s->token);
         j->stream = s;
         j->attached = true;
         return ATTACHED;
