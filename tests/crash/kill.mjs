@@ -1,7 +1,7 @@
 // kill -9 of the supervisor, front, keeper and courier, each COUNT times, while eight clients write to two builds.
 import { assert, assertSame, check, note } from '../lib/tap.mjs'
 import { Daemon, portFree, request, sleep } from '../lib/daemon.mjs'
-import { Meanwhile } from '../lib/load.mjs'
+import { Meanwhile } from '../lib/meanwhile.mjs'
 import { COUNT, Writer, alive, databaseFile, integrity, prepare, verify } from './common.mjs'
 
 const READY_MS = 500

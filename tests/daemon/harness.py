@@ -13,7 +13,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from load import Meanwhile  # noqa: E402
+from meanwhile import Meanwhile  # noqa: E402
 from ports import port_base  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -1,7 +1,7 @@
 // A restore while clients write and read: they see errors to try again at most, no wrong rows, and no acknowledged write is
 // lost: it is in the database or in the snapshot of what was before.
 import { assert, assertSame, check } from '../lib/tap.mjs'
-import { Meanwhile } from '../lib/load.mjs'
+import { Meanwhile } from '../lib/meanwhile.mjs'
 import { int, sleep } from '../lib/daemon.mjs'
 import { json, rows } from './lib.mjs'
 

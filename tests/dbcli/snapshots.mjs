@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { assert, assertSame, check } from '../lib/tap.mjs'
-import { Meanwhile } from '../lib/load.mjs'
+import { Meanwhile } from '../lib/meanwhile.mjs'
 import { sleep, tempFolder } from '../lib/daemon.mjs'
 import { json, rows, sqlite3 } from './lib.mjs'
 import { connect } from './ws.mjs'

@@ -1,6 +1,6 @@
 // Streams and batons: life, expiry, transactions, what two requests at once may do.
 import { assert, assertSame, check } from '../lib/tap.mjs'
-import { Meanwhile } from '../lib/load.mjs'
+import { Meanwhile } from '../lib/meanwhile.mjs'
 import { int, sleep } from '../lib/daemon.mjs'
 
 const ex = (sql, args) => ({ type: 'execute', stmt: { sql, ...(args ? { args } : {}) } })

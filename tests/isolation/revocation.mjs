@@ -3,7 +3,7 @@ import http from 'node:http'
 import fs from 'node:fs'
 import path from 'node:path'
 import { assert, assertSame, check } from '../lib/tap.mjs'
-import { Meanwhile } from '../lib/load.mjs'
+import { Meanwhile } from '../lib/meanwhile.mjs'
 import { Daemon, request, sleep } from '../lib/daemon.mjs'
 import { manyBadKeys, build } from './world.mjs'
 

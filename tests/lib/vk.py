@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 
-from load import Meanwhile
+from meanwhile import Meanwhile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.path.join(ROOT, os.environ.get('VALETKEY_BIN', 'build/valetkey'))

@@ -1,6 +1,6 @@
 // What ends a connection from our side: revocation, deletion, the end of the daemon; and what a connection that is cut leaves.
 import { assert, assertSame, check } from '../lib/tap.mjs'
-import { Meanwhile } from '../lib/load.mjs'
+import { Meanwhile } from '../lib/meanwhile.mjs'
 import { plain, sleep } from '../lib/daemon.mjs'
 import { Socket } from '../lib/ws.mjs'
 

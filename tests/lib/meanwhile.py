@@ -1,4 +1,4 @@
-"""Limits on time, on machines that others use as well; tests/lib/load.mjs does the same. A limit is meant for a machine of our own. When it
+"""Limits on time, on machines that others use as well; tests/lib/meanwhile.mjs does the same. A limit is meant for a machine of our own. When it
 is passed, it counts as often as others' use of the processors meanwhile, or of the disk right now, explains, ten times at most. What this
 process and its children use explains nothing, so a daemon that is slow by itself is found on any machine."""
 import glob
