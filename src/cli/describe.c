@@ -1,5 +1,5 @@
 /* What a help text says, taken apart. Help texts are written for people and are the one place where an option
- * is described; tests/cli compares them with what the commands take. */
+ * is described; tests/completion gives every one of them to its command. */
 #include "cli/commands.h"
 
 static bool word_char(char c)
@@ -31,7 +31,7 @@ static vk_str value_of(const char *p)
     if (*p != ' ' && *p != '=')
         return VK_STR_NONE;
     p++;
-    while ((p[n] >= 'A' && p[n] <= 'Z') || (n && (p[n] == '=' || p[n] == '|')) ||
+    while ((p[n] >= 'A' && p[n] <= 'Z') || (n && (p[n] == '=' || p[n] == '|' || p[n] == ',')) ||
            (p[n] >= 'a' && p[n] <= 'z' && strncmp(p, "on|off", 6) == 0))
         n++;
     return n > 0 && (n > 1 || p[0] == 'N' || p[0] == 'S') ? (vk_str){p, n} : VK_STR_NONE;
@@ -41,12 +41,18 @@ size_t vk_help_options(const char *help, vk_option out[VK_OPTIONS_MAX])
 {
     size_t n = 0;
     const char *end = strstr(help, "Examples:");
+    vk_str usage = vk_help_usage(help);
     for (const char *p = help; (p = strstr(p, "--")) && (!end || p < end);) {
         size_t length = 2;
         while (word_char(p[length]))
             length++;
         vk_option o = {.name = {p, length}, .value = value_of(p + length)};
-        bool begins = p > help && (p[-1] == ' ' || p[-1] == '[') && length > 2;
+        /* Of the usage, or of a line that lists options; a text may name those of other programs. */
+        const char *line = p;
+        while (line > help && line[-1] != '\n')
+            line--;
+        bool listed = p < usage.p + usage.n || strncmp(line, "  --", 4) == 0;
+        bool begins = listed && p > help && (p[-1] == ' ' || p[-1] == '[') && length > 2;
         bool first = p >= help + 3 && memcmp(p - 3, "\n  ", 3) == 0;
         p += length;
         if (!begins)

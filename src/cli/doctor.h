@@ -24,10 +24,11 @@ void vk_doctor_say(vk_doctor *d, vk_verdict v, const char *what, const char *fmt
 void vk_doctor_listeners(vk_doctor *d, const vk_reply *r);
 void vk_doctor_certificate(vk_doctor *d, const vk_reply *r);
 
-/* Everything that lies in the data folder and beside it. `reply`: what the daemon says about itself; NULL: it
- * does not answer. `builds` (sorted) are those in the metadata; NULL: not known. */
+/* Everything that lies in the data folder. */
 void vk_doctor_files(vk_doctor *d);
+/* The folders of builds. `builds` (sorted) are those in the metadata; NULL: not known. */
 void vk_doctor_build_files(vk_doctor *d, const char *const *builds, size_t n);
+/* The file of d->key_file. */
 void vk_doctor_key_file(vk_doctor *d);
 
 #endif
