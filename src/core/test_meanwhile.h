@@ -55,17 +55,31 @@ static inline int64_t meanwhile_took(const meanwhile *m)
     return vk_clock_mono_ms() - m->begun;
 }
 
+/* The share of the processors since then that others left. */
+static inline double meanwhile_left(const meanwhile *m)
+{
+    double s = (double)meanwhile_took(m) / 1000,
+           others = meanwhile_all() - m->all - (meanwhile_own() - m->own);
+    return 1 - others / ((double)sysconf(_SC_NPROCESSORS_ONLN) * s);
+}
+
 /* `took` is within `limit` ms, or as far beyond it as the others' use of the processors since then explains.
  */
 static inline bool meanwhile_allows(const meanwhile *m, int64_t took, int64_t limit)
 {
     if (took <= limit)
         return true;
-    double s = (double)meanwhile_took(m) / 1000,
-           others = meanwhile_all() - m->all - (meanwhile_own() - m->own);
-    double left = 1 - others / ((double)sysconf(_SC_NPROCESSORS_ONLN) * s);
+    double left = meanwhile_left(m);
     double slack = left * MEANWHILE_MOST <= 1 ? MEANWHILE_MOST : left >= 1 ? 1 : 1 / left;
     return (double)took <= (double)limit * slack;
+}
+
+/* The same where threads of the idle class do the work: they get what others leave, which may be nothing for
+ * a long time. Then it counts what this process got to use. */
+static inline bool meanwhile_allows_idle(const meanwhile *m, int64_t took, int64_t limit)
+{
+    return meanwhile_allows(m, took, limit) ||
+           (took < 60000 && meanwhile_left(m) < 0.5 && (meanwhile_own() - m->own) * 1000 <= (double)limit);
 }
 
 #endif
