@@ -220,6 +220,68 @@ vk_err vk_disk_link(int dirfd, const char *from, const char *to)
                                                                                        : vk_disk_err(errno);
 }
 
+vk_err vk_disk_create(int dirfd, const char *path, unsigned mode, int *fd_r)
+{
+    int fd = openat(dirfd, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)mode);
+    if (fd < 0)
+        return vk_disk_err(errno);
+    *fd_r = fd;
+    return VK_OK;
+}
+
+vk_err vk_disk_append(int fd, vk_str bytes)
+{
+    return write_all(fd, bytes);
+}
+
+vk_err vk_disk_sync(int fd)
+{
+    return fdatasync(fd) == 0 ? VK_OK : vk_disk_err(errno);
+}
+
+/* Where the kernel cannot copy between these two files. */
+static vk_err append_by_reading(int out, int in, int64_t at, int64_t n)
+{
+    enum { PIECE = 64 * 1024 };
+    char *piece = malloc(PIECE);
+    vk_err e = piece ? VK_OK : VK_E_NOMEM;
+    while (e == VK_OK && n > 0) {
+        ssize_t got = pread(in, piece, n < PIECE ? (size_t)n : PIECE, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        e = got < 0 ? vk_disk_err(errno) : got == 0 ? VK_E_CORRUPT : VK_OK;
+        if (e == VK_OK)
+            e = write_all(out, (vk_str){piece, (size_t)got});
+        at += got;
+        n -= got;
+    }
+    free(piece);
+    return e;
+}
+
+vk_err vk_disk_append_from(int out, int in, int64_t at, int64_t n)
+{
+    enum { STEP = 1 << 30 };
+    while (n > 0) {
+        off64_t from = at;
+        ssize_t got = copy_file_range(in, &from, out, NULL, n < STEP ? (size_t)n : STEP, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && (errno == ENOSYS || errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP))
+            return append_by_reading(out, in, at, n);
+        if (got <= 0)
+            return got < 0 ? vk_disk_err(errno) : VK_E_CORRUPT;
+        at += got;
+        n -= got;
+    }
+    return VK_OK;
+}
+
+vk_err vk_disk_unlink(int dirfd, const char *path)
+{
+    return unlinkat(dirfd, path, 0) == 0 || errno == ENOENT ? VK_OK : vk_disk_err(errno);
+}
+
 vk_err vk_disk_remove(int dirfd, const char *path)
 {
     if (unlinkat(dirfd, path, 0) != 0 && errno != ENOENT)

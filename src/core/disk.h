@@ -33,6 +33,17 @@ VK_MUSTCHECK vk_err vk_disk_move(int dirfd, const char *from, const char *to, bo
 /* A second name for a plain file, on stable storage. VK_E_CONFLICT: `to` exists. VK_E_UNSUPPORTED: this file
  * system has no second names. */
 VK_MUSTCHECK vk_err vk_disk_link(int dirfd, const char *from, const char *to);
+/* The pieces of a large file that is written bit by bit: made new (VK_E_CONFLICT: it exists), filled at its
+ * end, its bytes synced. Its name is safe after vk_disk_sync_dir of its folder. A failed sync is never tried
+ * again: the kernel may have dropped what it could not write. */
+VK_MUSTCHECK vk_err vk_disk_create(int dirfd, const char *path, unsigned mode, int *fd_r);
+VK_MUSTCHECK vk_err vk_disk_append(int fd, vk_str bytes);
+VK_MUSTCHECK vk_err vk_disk_sync(int fd);
+/* `n` bytes of `in` from `at` on, to the end of `out`; inside the kernel where the file system can (shared
+ * blocks on those that have them). VK_E_CORRUPT: `in` ends before. */
+VK_MUSTCHECK vk_err vk_disk_append_from(int out, int in, int64_t at, int64_t n);
+/* Removes a name only: after a power cut it may be there again. Absent is VK_OK. */
+VK_MUSTCHECK vk_err vk_disk_unlink(int dirfd, const char *path);
 /* Removes a file's name and syncs its folder. Absent is VK_OK. */
 VK_MUSTCHECK vk_err vk_disk_remove(int dirfd, const char *path);
 /* errno of a failed call as a kind: ENOSPC and EDQUOT are VK_E_FULL, ENOENT is VK_E_NOT_FOUND. */
