@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,24 +32,16 @@ static inline void rig_make(void)
         abort();
 }
 
+static inline int rig_remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    VK_UNUSED(st);
+    VK_UNUSED(where);
+    return type == FTW_DP ? rmdir(path) : unlink(path);
+}
+
 static inline void rig_remove_tree(const char *path)
 {
-    DIR *d = opendir(path);
-    if (!d)
-        return;
-    for (struct dirent *x; (x = readdir(d));) {
-        char sub[PATH_MAX];
-        struct stat st;
-        if (strcmp(x->d_name, ".") == 0 || strcmp(x->d_name, "..") == 0)
-            continue;
-        snprintf(sub, sizeof sub, "%s/%s", path, x->d_name);
-        if (lstat(sub, &st) == 0 && S_ISDIR(st.st_mode))
-            rig_remove_tree(sub);
-        else
-            unlink(sub);
-    }
-    closedir(d);
-    rmdir(path);
+    nftw(path, rig_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static inline void rig_unmake(void)
@@ -90,7 +83,8 @@ static inline void rig_fill(char *out, size_t n, uint32_t seed)
 }
 
 /* Commits p after n bytes of the seed. */
-static inline vk_ob_err rig_finish(vk_ob_put *p, size_t n, uint32_t seed, vk_ob_commit *c, vk_ob_object *out_r)
+static inline vk_ob_err rig_finish(vk_ob_put *p, size_t n, uint32_t seed, vk_ob_commit *c,
+                                   vk_ob_object *out_r)
 {
     char *b = malloc(n + 1);
     if (!b)
@@ -141,6 +135,7 @@ static inline vk_ob_err rig_part(vk_ob *s, const char *key, const uint8_t id[16]
 /* All bytes of a reader from `at` on, `n` of them at most, into malloc'ed memory. */
 static inline vk_ob_err rig_read(vk_ob_reader *r, int64_t at, int64_t n, char **out_r)
 {
+    *out_r = NULL;
     char *b = malloc((size_t)n + 1);
     vk_ob_err e = b ? VK_OB_OK : VK_OB_NOMEM;
     for (int64_t done = 0; e == VK_OB_OK && done < n;) {
@@ -180,7 +175,7 @@ static inline vk_ob_err rig_is(vk_ob *s, const char *key, size_t n, uint32_t see
         rig_md5(want, n, md5);
         vk_hex(etag, md5, 16);
         e = o.size != (int64_t)n || (!o.parts && strcmp(etag, o.etag) != 0) ? VK_OB_CORRUPT
-                                                                           : rig_read(r, 0, o.size, &got);
+                                                                            : rig_read(r, 0, o.size, &got);
         if (e == VK_OB_OK && memcmp(got, want, n) != 0)
             e = VK_OB_CORRUPT;
         vk_ob_reader_close(r);
@@ -235,7 +230,8 @@ static inline bool rig_consistent(vk_ob *s)
         rows++;
     sqlite3_reset(st);
     st = NULL;
-    if (sqlite3_prepare_v2(c->db, "SELECT coalesce(sum(length(data)), 0) FROM inline", -1, &st, NULL) == SQLITE_OK &&
+    if (sqlite3_prepare_v2(c->db, "SELECT coalesce(sum(length(data)), 0) FROM inline", -1, &st, NULL) ==
+            SQLITE_OK &&
         sqlite3_step(st) == SQLITE_ROW)
         inline_bytes = sqlite3_column_int64(st, 0);
     sqlite3_finalize(st);
@@ -244,13 +240,14 @@ static inline bool rig_consistent(vk_ob *s)
     bool whole = rows == files && bytes + inline_bytes == counted.bytes + counted.part_bytes;
     bool free_again = s->reserved_bytes == 0 && s->reserved_objects == 0;
     if (!same || !whole || !free_again)
-        fprintf(stderr,
-                "usage %lld/%lld/%lld/%lld, counted %lld/%lld/%lld/%lld; %lld rows, %lld files; %lld bytes in "
-                "files, %lld in rows; reserved %lld, %lld\n",
-                (long long)now.bytes, (long long)now.objects, (long long)now.part_bytes, (long long)now.uploads,
-                (long long)counted.bytes, (long long)counted.objects, (long long)counted.part_bytes,
-                (long long)counted.uploads, (long long)rows, (long long)files, (long long)bytes,
-                (long long)inline_bytes, (long long)s->reserved_bytes, (long long)s->reserved_objects);
+        fprintf(
+            stderr,
+            "usage %lld/%lld/%lld/%lld, counted %lld/%lld/%lld/%lld; %lld rows, %lld files; %lld bytes in "
+            "files, %lld in rows; reserved %lld, %lld\n",
+            (long long)now.bytes, (long long)now.objects, (long long)now.part_bytes, (long long)now.uploads,
+            (long long)counted.bytes, (long long)counted.objects, (long long)counted.part_bytes,
+            (long long)counted.uploads, (long long)rows, (long long)files, (long long)bytes,
+            (long long)inline_bytes, (long long)s->reserved_bytes, (long long)s->reserved_objects);
     return same && whole && free_again;
 }
 

@@ -20,7 +20,8 @@ static void keys(void **state)
         {"builds/me//a", VK_OB_OK, true, "/a"},
         {"/a", VK_OB_OK, false, "/a"},
         {"a//b/", VK_OB_OK, false, "a//b/"},
-        {"/builds/other/a", VK_OB_OK, false, "/builds/other/a"}, /* a key of our own that begins with a slash */
+        {"/builds/other/a", VK_OB_OK, false,
+         "/builds/other/a"}, /* a key of our own that begins with a slash */
         {"Builds/other/a", VK_OB_OK, false, "Builds/other/a"},
         {"builds", VK_OB_OK, false, "builds"},
         {"builds-2/x", VK_OB_OK, false, "builds-2/x"},
@@ -103,9 +104,9 @@ static void lists(void **state)
             fail_msg("prefix '%s' after '%s': %d", cases[i].prefix, cases[i].after, (int)e);
         if (e != VK_OB_OK)
             continue;
-        if (s.prefixed != cases[i].prefixed || s.nothing != cases[i].nothing || s.skip_empty != cases[i].skip_empty ||
-            !vk_str_eqz(s.prefix, cases[i].stored_prefix) || !vk_str_eqz(s.after, cases[i].stored_after) ||
-            !vk_str_eqz(s.folder, cases[i].folder))
+        if (s.prefixed != cases[i].prefixed || s.nothing != cases[i].nothing ||
+            s.skip_empty != cases[i].skip_empty || !vk_str_eqz(s.prefix, cases[i].stored_prefix) ||
+            !vk_str_eqz(s.after, cases[i].stored_after) || !vk_str_eqz(s.folder, cases[i].folder))
             fail_msg("case %zu: prefix '%s' after '%s'", i, cases[i].prefix, cases[i].after);
     }
 }
