@@ -3,7 +3,6 @@
  * that costs is shared by all turns of a transaction. */
 #include "services/storage/embedded/inside.h"
 
-#include "core/disk.h"
 #include "core/log.h"
 
 #define SUM "sum_algo INTEGER NOT NULL, sum_type INTEGER NOT NULL, sum BLOB NOT NULL"
@@ -247,7 +246,7 @@ static vk_ob_err user_version(sqlite3 *db, int *out_r)
     return vk_ob_sql_err(rc);
 }
 
-static vk_ob_err make_schema(vk_ob *s, sqlite3 *db)
+static vk_ob_err make_schema(sqlite3 *db)
 {
     int version = 0;
     char text[64];
@@ -262,11 +261,7 @@ static vk_ob_err make_schema(vk_ob *s, sqlite3 *db)
         rc = sqlite3_exec(db, schema, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, text, NULL, NULL, NULL);
-    if (rc != SQLITE_OK)
-        return vk_ob_sql_err(rc);
-    char folder[64 + VK_BUILD_ID_MAX];
-    snprintf(folder, sizeof folder, "builds/%s", s->build);
-    return vk_ob_of(vk_disk_sync_dir(s->data_fd, folder));
+    return vk_ob_sql_err(rc); /* SQLite has synced the folder: the names of the file and of its journals */
 }
 
 /* What a killed process left in the -wal is visible as soon as it is read, synced or not; nothing may follow
@@ -274,11 +269,12 @@ static vk_ob_err make_schema(vk_ob *s, sqlite3 *db)
 static vk_ob_err sync_wal(sqlite3 *db)
 {
     sqlite3_file *f = NULL;
+    sqlite3_int64 n = 0;
     if (sqlite3_exec(db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &f) != SQLITE_OK)
         return VK_OB_IO;
-    if (!f || !f->pMethods)
-        return VK_OB_OK;
+    if (!f || !f->pMethods || (f->pMethods->xFileSize(f, &n) == SQLITE_OK && n == 0))
+        return VK_OB_OK; /* nothing was left */
     return f->pMethods->xSync(f, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY) == SQLITE_OK ? VK_OB_OK
                                                                                          : VK_OB_IO;
 }
@@ -302,12 +298,14 @@ vk_ob_err vk_ob_conn_open(vk_ob *s, bool first, vk_ob_conn **out_r)
     }
     e = vk_ob_sql_err(rc);
     if (e == VK_OB_OK && first)
-        e = make_schema(s, c->db);
+        e = make_schema(c->db);
     if (e == VK_OB_OK && first)
         e = sync_wal(c->db);
     if (e != VK_OB_OK) {
         vk_log(VK_ERROR, "the index of a build's objects cannot be opened", VK_F(build, s->build),
-               VK_F(error, c->db ? sqlite3_errmsg(c->db) : "no memory"));
+               VK_F(error, e == VK_OB_NEWER ? vk_ob_errs[e].message
+                           : c->db          ? sqlite3_errmsg(c->db)
+                                            : "no memory"));
         vk_ob_conn_close(c);
         return e;
     }

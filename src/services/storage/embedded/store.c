@@ -74,16 +74,19 @@ vk_ob_err vk_ob_recount(vk_ob *s, vk_ob_usage *out_r)
 
 /* ---- open and close */
 
-static vk_ob_err make_folders(vk_ob *s)
+static vk_ob_err make_folder(vk_ob *s)
 {
     char path[64 + VK_BUILD_ID_MAX];
     vk_err e = vk_disk_mkdir(s->data_fd, "builds", 0700);
     snprintf(path, sizeof path, "builds/%s", s->build);
-    if (e == VK_OK)
-        e = vk_disk_mkdir(s->data_fd, path, 0700);
+    return vk_ob_of(e == VK_OK ? vk_disk_mkdir(s->data_fd, path, 0700) : e);
+}
+
+static vk_ob_err make_blobs(vk_ob *s)
+{
+    char path[64 + VK_BUILD_ID_MAX];
     snprintf(path, sizeof path, "builds/%s/blobs", s->build);
-    if (e == VK_OK)
-        e = vk_disk_mkdir(s->data_fd, path, 0700);
+    vk_err e = vk_disk_mkdir(s->data_fd, path, 0700);
     if (e != VK_OK)
         return vk_ob_of(e);
     s->blobs_fd = openat(s->data_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -143,9 +146,11 @@ vk_ob_err vk_ob_open(int data_fd, const char *data_dir, const char *build, const
     vk_buf_init(&s->uncertain, SIZE_MAX / 2);
     bool sweep = false;
     int64_t removed = 0;
-    vk_ob_err e = make_folders(s);
+    vk_ob_err e = make_folder(s);
     if (e == VK_OB_OK)
         e = vk_ob_conn_open(s, true, &s->writer);
+    if (e == VK_OB_OK)
+        e = make_blobs(s);
     if (e == VK_OB_OK)
         e = read_state(s, &sweep);
     if (e == VK_OB_OK && sweep)
