@@ -73,7 +73,8 @@ static bool keep(void *arg, const vk_ob_entry *e)
     page *p = arg;
     assert_true(e->key.n <= KEY_ROOM);
     p->key[p->n].n = e->key.n;
-    memcpy(p->key[p->n].b, e->key.p, e->key.n);
+    if (e->key.n)
+        memcpy(p->key[p->n].b, e->key.p, e->key.n);
     p->folded[p->n] = e->prefix;
     p->size[p->n++] = e->size;
     return true;
