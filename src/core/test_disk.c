@@ -176,6 +176,42 @@ static void names_and_copies(void **state)
     assert_int_equal(faccessat(f->fd, "two", F_OK, 0), -1);
 }
 
+static void bit_by_bit(void **state)
+{
+    struct folder *f = *state;
+    int one = -1, two = -1;
+    assert_int_equal(vk_disk_create(f->fd, "one", 0600, &one), VK_OK);
+    assert_int_equal(vk_disk_create(f->fd, "one", 0600, &two), VK_E_CONFLICT);
+    assert_int_equal(symlinkat("target", f->fd, "link"), 0);
+    assert_int_equal(vk_disk_create(f->fd, "link", 0600, &two), VK_E_CONFLICT);
+    assert_int_equal(vk_disk_append(one, VK_STR("01234")), VK_OK);
+    assert_int_equal(vk_disk_append(one, VK_STR("")), VK_OK);
+    assert_int_equal(vk_disk_append(one, VK_STR("56789")), VK_OK);
+    assert_int_equal(vk_disk_sync(one), VK_OK);
+    assert_true(holds(f->fd, "one", VK_STR("0123456789")));
+    assert_int_equal(vk_disk_create(f->fd, "two", 0600, &two), VK_OK);
+    assert_int_equal(vk_disk_append(two, VK_STR("<")), VK_OK);
+    assert_int_equal(vk_disk_append_from(two, one, 3, 4), VK_OK);
+    assert_int_equal(vk_disk_append_from(two, one, 0, 0), VK_OK);
+    assert_int_equal(vk_disk_append(two, VK_STR(">")), VK_OK);
+    assert_true(holds(f->fd, "two", VK_STR("<3456>")));
+    assert_int_equal(vk_disk_append_from(two, one, 8, 3), VK_E_CORRUPT); /* it ends before */
+    close(two);
+    /* What the kernel cannot copy between goes through memory: /proc has no blocks. */
+    int proc = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    char name[8] = {0};
+    assert_true(read(proc, name, sizeof name) == (ssize_t)sizeof name);
+    assert_int_equal(vk_disk_create(f->fd, "three", 0600, &two), VK_OK);
+    assert_int_equal(vk_disk_append_from(two, proc, 0, sizeof name), VK_OK);
+    assert_true(holds(f->fd, "three", (vk_str){name, sizeof name}));
+    close(proc);
+    close(two);
+    close(one);
+    assert_int_equal(vk_disk_unlink(f->fd, "one"), VK_OK);
+    assert_int_equal(vk_disk_unlink(f->fd, "one"), VK_OK);
+    assert_int_not_equal(vk_disk_unlink(f->fd, "."), VK_OK);
+}
+
 static void kinds(void **state)
 {
     VK_UNUSED(state);
@@ -195,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reading, set_up, tear_down),
         cmocka_unit_test_setup_teardown(folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_and_copies, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bit_by_bit, set_up, tear_down),
         cmocka_unit_test(kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
