@@ -151,10 +151,12 @@ static int download_metadata(vk_from *s, const char *to)
     vk_err e = vk_api_download(&s->api, "/api/v1/metadata/export", file_size, file_piece, &f, &r);
     if (close(f.fd) != 0 && !f.err)
         f.err = errno;
-    if (f.err)
-        code = vk_failed(f.err == ENOSPC ? "full" : "io",
-                         "The copy of the metadata beside the backup cannot be "
-                         "written (%s).",
+    if (f.err == ENOSPC || f.err == EDQUOT)
+        code = vk_failed("full",
+                         "The disk with the backup is full: the metadata cannot be copied. Make room, or "
+                         "choose another --out.");
+    else if (f.err)
+        code = vk_failed("io", "The copy of the metadata beside the backup cannot be written (%s).",
                          vk_errno_text(f.err));
     else if (e == VK_OK && vk_reply_ok(&r, &code) && f.got != f.total)
         code = vk_failed("io", "The copy of the metadata broke off. Try again.");
@@ -324,8 +326,8 @@ static int export_file(vk_from *s, vk_pack *p, const char *member)
     return e == VK_OK ? VK_EXIT_OK : vk_pack_failed(p, e, "the backup");
 }
 
-int vk_from_export(vk_from *s, const vk_copied_build *b, const char *service, vk_pack *p,
-                     const char *member, bool *gone_r)
+int vk_from_export(vk_from *s, const vk_copied_build *b, const char *service, vk_pack *p, const char *member,
+                   bool *gone_r)
 {
     *gone_r = false;
     return s->running ? export_running(s, b, service, p, member, gone_r) : export_file(s, p, member);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <sqlite3.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BUSY_MS = 5000 };
@@ -49,7 +48,6 @@ int vk_sqlite_copy_pages(sqlite3 *src, const char *to)
 vk_err vk_sqlite_copy(const char *from, const char *to)
 {
     char wal[PATH_MAX];
-    struct stat st;
     sqlite3 *src = NULL;
     int keep = 1;
     int n = snprintf(wal, sizeof wal, "%s-wal", from);
@@ -58,7 +56,7 @@ vk_err vk_sqlite_copy(const char *from, const char *to)
     if (access(from, F_OK) != 0)
         return errno == ENOENT ? VK_E_NOT_FOUND : VK_E_FORBIDDEN;
     /* Without a -wal there is nothing to take over at the end, and SQLite removes what it made by itself. */
-    bool logged = stat(wal, &st) == 0 && st.st_size > 0;
+    bool logged = access(wal, F_OK) == 0;
     int rc = sqlite3_open_v2(from, &src, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK && logged) {
         sqlite3_file_control(src, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
