@@ -27,7 +27,7 @@ VK_MUSTCHECK int vk_from_metadata(vk_from *s, const char *to);
 /* The data of a build in that service as a member of the archive. *gone_r: the build, this very one, is not
  * there any more, and part of a member may have been written. */
 VK_MUSTCHECK int vk_from_export(vk_from *s, const vk_copied_build *b, const char *service, vk_pack *p,
-                                  const char *member, bool *gone_r);
+                                const char *member, bool *gone_r);
 /* Whether this very build is still there, so that what was read of it is of no other of its name. */
 VK_MUSTCHECK int vk_from_same(vk_from *s, const vk_copied_build *b, bool *gone_r);
 

@@ -158,6 +158,12 @@ static int download_metadata(vk_from *s, const char *to)
     else if (f.err)
         code = vk_failed("io", "The copy of the metadata beside the backup cannot be written (%s).",
                          vk_errno_text(f.err));
+    else if (e == VK_OK && r.status == 404)
+        code = vk_failed(
+            "unsupported",
+            "The daemon on %s is of an earlier valetkey, which gives no copy of its metadata. Stop it "
+            "and run this again, which reads the folder directly, or restart it with this program.",
+            s->dir);
     else if (e == VK_OK && vk_reply_ok(&r, &code) && f.got != f.total)
         code = vk_failed("io", "The copy of the metadata broke off. Try again.");
     if (e == VK_OK)
