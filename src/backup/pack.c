@@ -93,6 +93,7 @@ vk_err vk_pack_begin(vk_pack *p, int fd, const vk_backup_info *info)
 vk_err vk_pack_file(vk_pack *p, const char *name, int64_t size)
 {
     int64_t most;
+    snprintf(p->asked, sizeof p->asked, "%s", name);
     if (!vk_backup_name_ok(vk_str_z(name), &most) ||
         vk_backup_order(vk_str_z(p->now.name), vk_str_z(name)) >= 0)
         return VK_E_INVALID;

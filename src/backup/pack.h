@@ -18,7 +18,8 @@ typedef struct vk_pack {
     int64_t bytes; /* and their bytes */
     int err;       /* errno of the call that failed */
     vk_tar_head now;
-    int64_t left; /* of the member that is being written */
+    char asked[VK_TAR_NAME_MAX + 1]; /* of the last vk_pack_file, for sentences */
+    int64_t left;                    /* of the member that is being written */
     crypto_hash_sha256_state sum;
 } vk_pack;
 

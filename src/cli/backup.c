@@ -225,11 +225,13 @@ static int put_file(struct backup *b, int dir, const char *path, const char *mem
     if (fd < 0)
         return vk_failed(errno == ENOENT ? "not_found" : "forbidden", "%s cannot be read (%s).", path,
                          vk_errno_text(errno));
-    vk_err e = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? VK_OK : VK_E_INVALID;
-    if (e == VK_OK)
-        e = vk_pack_from(&b->pack, member, fd, st.st_size);
+    int code;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        code = vk_failed("invalid", "%s is no plain file.", path);
+    else
+        code = packed(b, vk_pack_from(&b->pack, member, fd, st.st_size));
     close(fd);
-    return packed(b, e);
+    return code;
 }
 
 static int put_key(struct backup *b)
@@ -271,6 +273,7 @@ static int make_beside(const struct backup *b, char path[PATH_MAX])
     int fd = n > 0 && n < PATH_MAX ? mkostemp(path, O_CLOEXEC) : -1;
     if (fd >= 0) {
         close(fd);
+        vk_scratch_note(path);
         return VK_EXIT_OK;
     }
     path[0] = '\0';
@@ -292,6 +295,10 @@ static int make(struct backup *b)
     if (code != VK_EXIT_OK)
         return code;
     vk_err e = vk_metadata_read(b->spool, &info.data_version, &b->builds, &b->n_builds, &why);
+    if (e != VK_OK && e != VK_E_NEWER && e != VK_E_CORRUPT)
+        return vk_failed(vk_err_name(e),
+                         "The copy of the metadata beside %s cannot be read (%s). Is its disk full?",
+                         b->part.out, vk_err_name(e));
     if (e != VK_OK || info.data_version < 1)
         return vk_failed(vk_err_name(e == VK_OK ? VK_E_CORRUPT : e), "%s cannot be backed up: %s.",
                          b->source.dir, e == VK_OK ? "its metadata was never set up" : why);
@@ -417,6 +424,8 @@ int vk_cmd_backup(int argc, char **argv)
     if (b.spool[0])
         unlink(b.spool);
     vk_from_close(&b.source);
+    vk_scratch_forget(b.spool);
+    vk_scratch_forget(b.source.temp);
     vk_pack_free(&b.pack);
     free(b.builds);
     free(b.gone);

@@ -83,6 +83,9 @@ int vk_from_open(vk_from *s, const char *data, const char *key_file)
     if (s->lock_fd < 0)
         return vk_failed("io", "The lock in %s cannot be opened (%s). Run this as the folder's owner.",
                          s->dir, vk_errno_text(errno));
+    if (geteuid() == 0 && fstat(s->data_fd, &st) == 0 && fchown(s->lock_fd, st.st_uid, st.st_gid) != 0)
+        return vk_failed("io", "The lock in %s cannot be given to the folder's owner (%s).", s->dir,
+                         vk_errno_text(errno));
     if (flock(s->lock_fd, LOCK_SH | LOCK_NB) == 0) {
         if (vk_sqlite_init() != VK_OK)
             return vk_failed("nomem", "There is not enough memory.");
@@ -141,6 +144,16 @@ static vk_err file_piece(void *arg, vk_str piece)
     return VK_OK;
 }
 
+/* What vk_api_download says nothing of, because it may have been us. */
+static void tell_broken(vk_err e)
+{
+    if (e != VK_E_TIMEOUT && e != VK_E_UNAVAILABLE)
+        (void)vk_failed("unavailable",
+                        "The daemon's answer broke off (%s). Try again; if it stays so, look at the "
+                        "log of `valetkey serve`.",
+                        vk_err_name(e));
+}
+
 static int download_metadata(vk_from *s, const char *to)
 {
     struct to_file f = {.fd = open(to, O_WRONLY | O_NOFOLLOW | O_CLOEXEC), .total = -1};
@@ -166,6 +179,8 @@ static int download_metadata(vk_from *s, const char *to)
             s->dir);
     else if (e == VK_OK && vk_reply_ok(&r, &code) && f.got != f.total)
         code = vk_failed("io", "The copy of the metadata broke off. Try again.");
+    else if (e != VK_OK)
+        tell_broken(e);
     if (e == VK_OK)
         vk_reply_free(&r);
     return code;
@@ -207,9 +222,9 @@ int vk_pack_failed(const vk_pack *p, vk_err e, const char *out)
     case VK_E_NOMEM:
         return vk_failed("nomem", "There is not enough memory.");
     case VK_E_TOO_LARGE:
-        return vk_failed("too_large", "%s is larger than a backup takes.", p->now.name);
+        return vk_failed("too_large", "%s is larger than a backup takes.", p->asked);
     case VK_E_INVALID:
-        return vk_failed("io", "%s changed while it was read. Try again.", p->now.name);
+        return vk_failed("io", "%s changed while it was read. Try again.", p->asked);
     default:
         return vk_failed("io", "%s cannot be written, or what goes into it cannot be read (%s).", out,
                          vk_errno_text(p->err));
@@ -275,6 +290,8 @@ static int export_once(vk_from *s, const vk_copied_build *b, const char *service
     vk_err e = vk_api_download(&s->api, target, member_size, member_piece, t, &r);
     if (t->err != VK_OK)
         code = vk_pack_failed(t->pack, t->err, "the backup");
+    else if (e != VK_OK)
+        tell_broken(e);
     if (e != VK_OK)
         return code;
     if (r.status / 100 == 2) {

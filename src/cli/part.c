@@ -6,8 +6,44 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static const char *volatile scratch[VK_SCRATCH_MAX];
+
+/* Only calls that a handler may make. */
+static void on_end(int sig)
+{
+    for (size_t i = 0; i < VK_SCRATCH_MAX; i++)
+        if (scratch[i])
+            unlink(scratch[i]);
+    raise(sig); /* its own action is in force again (SA_RESETHAND) */
+}
+
+void vk_scratch_note(const char *path)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction a = {.sa_handler = on_end, .sa_flags = (int)SA_RESETHAND};
+    size_t i = 0;
+    while (i < VK_SCRATCH_MAX && scratch[i])
+        i++;
+    if (i == VK_SCRATCH_MAX)
+        return;
+    scratch[i] = path;
+    for (i = 0; i < VK_COUNT(ends); i++) {
+        struct sigaction now;
+        if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+            sigaction(ends[i], &a, NULL);
+    }
+}
+
+void vk_scratch_forget(const char *path)
+{
+    for (size_t i = 0; i < VK_SCRATCH_MAX; i++)
+        if (scratch[i] == path)
+            scratch[i] = NULL;
+}
 
 static int exists(const char *out)
 {
@@ -28,8 +64,10 @@ int vk_part_open(vk_part *p, const char *out, bool force)
         return vk_failed("usage", "--out: the path is too long.");
     }
     p->fd = mkostemp(p->path, O_CLOEXEC); /* 0600 */
-    if (p->fd >= 0)
+    if (p->fd >= 0) {
+        vk_scratch_note(p->path);
         return VK_EXIT_OK;
+    }
     p->path[0] = '\0';
     return vk_failed("io", "No file can be made beside %s (%s).", out,
                      errno == ENOENT   ? "there is no such folder"
@@ -78,4 +116,5 @@ void vk_part_drop(vk_part *p)
         unlink(p->path);
     p->fd = -1;
     p->path[0] = '\0';
+    vk_scratch_forget(p->path);
 }

@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,10 +58,29 @@ struct archive {
     int64_t got, size;
 };
 
+/* SIGINT, SIGTERM, SIGHUP: the reading ends, what was made goes, and then the signal has its way. */
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+    interrupted = sig;
+}
+
+static void watch_signals(void)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction a = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND}, now;
+    for (size_t i = 0; i < VK_COUNT(ends); i++)
+        if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+            sigaction(ends[i], &a, NULL);
+}
+
 static ssize_t read_archive(void *arg, void *to, size_t n)
 {
     struct archive *a = arg;
     ssize_t r;
+    if (interrupted)
+        return -1;
     do
         r = read(a->fd, to, n);
     while (r < 0 && errno == EINTR);
@@ -441,6 +461,7 @@ int vk_cmd_restore(int argc, char **argv)
     int code = open_archive(&a, pos[0]);
     if (code == VK_EXIT_OK)
         code = find_place(&r, vk_data_dir(data));
+    watch_signals();
     if (code == VK_EXIT_OK)
         code = make_temp(&r);
     if (code == VK_EXIT_OK) {
@@ -448,7 +469,10 @@ int vk_cmd_restore(int argc, char **argv)
         const vk_unpack_sink to = {begin, bytes, end, &r};
         vk_err e = vk_unpack(&from, &to, &u, why);
         vk_progress_end();
-        code = e == VK_OK ? publish(&r) : refused(pos[0], e, why);
+        if (e == VK_OK)
+            code = publish(&r);
+        else
+            code = interrupted ? VK_EXIT_FAILED : refused(pos[0], e, why);
     }
     if (r.fd >= 0)
         close(r.fd);
@@ -465,5 +489,7 @@ int vk_cmd_restore(int argc, char **argv)
     else if (code == VK_EXIT_OK)
         tell(&r, pos[0], &u);
     vk_buf_free_secret(&r.key);
+    if (interrupted && code != VK_EXIT_OK)
+        raise(interrupted);
     return code;
 }
