@@ -180,16 +180,39 @@ static int put_build(struct backup *b, const vk_copied_build *x)
     if (code == VK_EXIT_OK)
         code = put_files(b, x, all, n, &gone);
     close_files(all, n);
-    vk_progress("Backing up", b->pack.at, -1);
+    vk_from_progress(&b->source, &b->pack);
     if (code != VK_EXIT_OK || !gone)
         return code;
     b->gone[b->n_gone++] = x;
     return packed(b, vk_pack_back(&b->pack, mark));
 }
 
+/* Sizes of what is there now; nobody needs them without a terminal. */
+static void estimate(struct backup *b)
+{
+    for (size_t i = 0; isatty(STDERR_FILENO) && i < b->n_builds; i++) {
+        char path[16 + VK_BUILD_ID_MAX];
+        snprintf(path, sizeof path, "builds/%s", b->builds[i].id);
+        int fd = openat(b->source.data_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        struct stat st;
+        const vk_service *s;
+        for (struct dirent *x; d && (x = readdir(d));) {
+            const vk_data_file *f = vk_backup_build_file(vk_str_z(x->d_name), &s);
+            if (f && f->how != VK_DATA_BESIDE && fstatat(fd, x->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                b->source.total += st.st_size + VK_TAR_BLOCK;
+        }
+        if (d)
+            closedir(d);
+        else if (fd >= 0)
+            close(fd);
+    }
+}
+
 static int put_builds(struct backup *b)
 {
     int code = VK_EXIT_OK;
+    estimate(b);
     for (size_t i = 0; code == VK_EXIT_OK && i < b->n_builds; i++)
         if (!b->builds[i].deleting) /* the next start finishes that */
             code = put_build(b, &b->builds[i]);

@@ -15,6 +15,7 @@ typedef struct vk_from {
     bool running;            /* a daemon answers for it */
     vk_api api;              /* while `running` */
     char key_file[PATH_MAX]; /* where the key of the vault is; empty: not known */
+    int64_t total;           /* bytes that the backup will have, more or less; for the progress shown */
     char temp[PATH_MAX];     /* a file for copies, made at the first; empty: none yet */
 } vk_from;
 
@@ -31,6 +32,8 @@ VK_MUSTCHECK int vk_from_export(vk_from *s, const vk_copied_build *b, const char
 /* Whether this very build is still there, so that what was read of it is of no other of its name. */
 VK_MUSTCHECK int vk_from_same(vk_from *s, const vk_copied_build *b, bool *gone_r);
 
+/* How far it is, on a terminal. */
+void vk_from_progress(const vk_from *s, const vk_pack *p);
 /* Why the archive could not be written; prints it. */
 int vk_pack_failed(const vk_pack *p, vk_err e, const char *out);
 

@@ -231,7 +231,13 @@ int vk_pack_failed(const vk_pack *p, vk_err e, const char *out)
     }
 }
 
+void vk_from_progress(const vk_from *s, const vk_pack *p)
+{
+    vk_progress("Backing up", p->at, p->at > s->total ? p->at : s->total);
+}
+
 struct to_pack {
+    const vk_from *from;
     vk_pack *pack;
     const char *member;
     vk_err err;
@@ -251,7 +257,7 @@ static vk_err member_piece(void *arg, vk_str piece)
     if (t->err == VK_OK)
         t->err = vk_pack_bytes(t->pack, piece);
     if (t->err == VK_OK)
-        vk_progress("Backing up", t->pack->at, -1);
+        vk_from_progress(t->from, t->pack);
     return t->err == VK_OK ? VK_OK : VK_E_TOO_LARGE; /* ends the download without a word from it */
 }
 
@@ -311,7 +317,7 @@ static int export_running(vk_from *s, const vk_copied_build *b, const char *serv
                           const char *member, bool *gone_r)
 {
     for (int i = 0; i < TRIES; i++) {
-        struct to_pack t = {.pack = p, .member = member};
+        struct to_pack t = {.from = s, .pack = p, .member = member};
         bool again = false;
         int code = export_once(s, b, service, &t, gone_r, &again, i + 1 == TRIES);
         if (code != VK_EXIT_OK || *gone_r)
@@ -345,7 +351,7 @@ static int export_file(vk_from *s, vk_pack *p, const char *member)
         e = vk_pack_from(p, member, fd, st.st_size);
     if (fd >= 0)
         close(fd);
-    vk_progress("Backing up", p->at, -1);
+    vk_from_progress(s, p);
     return e == VK_OK ? VK_EXIT_OK : vk_pack_failed(p, e, "the backup");
 }
 
