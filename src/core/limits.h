@@ -59,6 +59,9 @@ typedef struct vk_limit_info {
 extern const vk_limit_info vk_limit_infos[VK_LIMITS];
 extern const vk_limits vk_limits_usual;
 
+/* Of the descriptors that front may have, databases get so many of these shares, listeners the others. */
+enum { VK_FILES_SHARES = 8, VK_FILES_DATABASES = 5 };
+
 enum { VK_LIMIT_TEXT = 40 };
 /* "10 s", "16,384", "5,000/s", "256 B/s"; of a rate 0: "none". */
 void vk_limit_text(vk_limit_id id, int64_t value, char out[VK_LIMIT_TEXT]);

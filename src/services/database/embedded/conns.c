@@ -3,6 +3,7 @@
 #include "services/database/embedded/db.h"
 
 #include "core/clock.h"
+#include "core/limits.h"
 
 void vk_db_used(vk_dbh *h, int64_t now_ms)
 {
@@ -28,13 +29,15 @@ vk_dbh *vk_db_take_warm(vk_dbt *t)
     return h;
 }
 
-/* Under mu: the idle connection that was used longest ago, of whatever build, taken out, to be closed. Only
- * those that loops use at this moment are passed over. */
-static vk_dbh *victim(void)
+/* The idle connection that was used longest ago, of whatever build, to be closed. Only those that loops use
+ * at this moment are passed over. */
+vk_dbh *vk_db_take_unused(int64_t since_ms)
 {
     for (size_t i = 0; i < VK_COUNT(vk_db.lru); i++)
         for (vk_list *n = vk_db.lru[i].next; n != &vk_db.lru[i]; n = n->next) {
             vk_dbh *h = VK_CONTAINER(n, vk_dbh, lru);
+            if (h->idle_since > since_ms) /* and so are those behind it */
+                break;
             if (!h->warm)
                 vk_db_take_idle(h);
             else if (atomic_load(&h->t->warm) != h || !vk_db_take_warm(h->t))
@@ -43,6 +46,18 @@ static vk_dbh *victim(void)
             return h;
         }
     return NULL;
+}
+
+/* One descriptor each, and one more for the -wal while a request needs it. */
+void vk_db_room(uint64_t files, uint64_t memory)
+{
+    uint64_t ours = files / VK_FILES_SHARES * VK_FILES_DATABASES, wals = ours / 6, n = ours - wals;
+    uint64_t fit = memory / VK_DB_HANDLE_SHARE / VK_DB_HANDLE_BYTES;
+    n = n < VK_DB_HANDLES_MAX ? n : VK_DB_HANDLES_MAX;
+    n = n < fit ? n : fit;
+    n = n > VK_DB_HANDLES_LEAST ? n : VK_DB_HANDLES_LEAST;
+    vk_db.handles_max = (uint32_t)n;
+    vk_db.wal_files_max = (uint32_t)(ours > 2 * n ? n : ours > n + wals ? ours - n : wals);
 }
 
 static uint32_t spare(void)
@@ -55,6 +70,7 @@ void vk_db_keep_handle(vk_dbh *h)
     if (!h->kept)
         atomic_fetch_add_explicit(&vk_db.kept, 1, memory_order_relaxed);
     h->kept = true;
+    vk_walfile_rest(h->db);
 }
 
 static void let_go(vk_dbh *h)
@@ -162,7 +178,7 @@ vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, con
     }
     if (!h) {
         if (vk_db.handles >= most)
-            other = victim();
+            other = vk_db_take_unused(INT64_MAX);
         t->handles++;
         vk_db.handles++;
     }
@@ -232,6 +248,7 @@ void vk_db_put_handle(vk_dbh *h)
     if (h->has_turn)
         vk_db_settle_turn(h);
     let_go(h);
+    vk_walfile_rest(h->db);
     pthread_mutex_lock(&vk_db.mu);
     bool kept = again && of_use(t) && (warm(h) || idle(h));
     pthread_mutex_unlock(&vk_db.mu);

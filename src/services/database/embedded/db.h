@@ -37,13 +37,18 @@ enum {
     VK_DB_STATEMENT_MS = 30000, /* one request's SQL, then it is interrupted */
     VK_DB_IDLE_MAX = 4,         /* idle connections kept for one build */
     VK_DB_IDLE_MS = 30000,      /* and for how long */
-    VK_DB_HANDLES_MAX = 1024,   /* connections in all; less when the process may open fewer files */
+    VK_DB_HANDLES_MAX = 16384,  /* connections in all; less when the process may open fewer files… */
+    VK_DB_HANDLES_LEAST = 64,   /* …or has little memory */
+    VK_DB_HANDLE_BYTES =
+        96 << 10, /* of memory that an idle one takes, with its build; measured (bench/run growth) */
+    VK_DB_HANDLE_SHARE = 4,  /* a quarter of the memory for idle ones */
     VK_DB_HANDLES_SPARE = 4, /* a quarter of them: only for requests that end, and the first few of a build */
     VK_DB_VALUE_MAX = 16 << 20,   /* bytes of one value */
     VK_DB_CACHE = 32,             /* prepared statements a connection keeps */
     VK_DB_CACHE_TEXT = 4096,      /* longer SQL is not kept */
     VK_DB_PAGES_MAX = 262144,     /* × 4096 bytes = 1 GiB a build */
     VK_DB_JOURNAL_KEEP = 4 << 20, /* bytes of -wal kept after a checkpoint */
+    VK_DB_WAL_STEP = 64 << 10,    /* by which it grows, up to there */
     VK_DB_HEAP_CONNECTION =
         64 << 20, /* bytes of SQLite's memory: temporary tables, sorting, values, page cache */
     VK_DB_HEAP_BUILD = 192 << 20,
@@ -63,6 +68,8 @@ enum {
     VK_DB_TOKEN = 16,
     VK_DB_PARSE_QUEUE = 64, /* large messages that wait to be parsed; others are parsed on their loop */
 };
+
+#define VK_DB_VFS "valetkey" /* walfile.c */
 
 struct vk_dbt;
 struct vk_alter;
@@ -336,6 +343,8 @@ struct vk_db {
                                   have ended */
     uint32_t active, slots, idle, threads, lowered;
     uint32_t handles, handles_max;
+    _Atomic uint32_t wal_files; /* open now */
+    uint32_t wal_files_max;     /* more than that are given back between requests */
     /* Connections that may be closed for others, the one used longest ago first: [0] those that have written
      * nothing, [1] the others. */
     vk_list lru[2];
@@ -425,6 +434,12 @@ void vk_db_bring_counts(vk_stream *s);
 int vk_db_count_functions(vk_dbh *h);
 /* The request has ended and its stream keeps the connection. */
 void vk_db_keep_handle(vk_dbh *h);
+/* Decides how many connections and how many files of -wal there may be, for a process with so many
+ * descriptors and bytes of memory. */
+void vk_db_room(uint64_t files, uint64_t memory);
+/* Under mu. A connection that nobody has used since then (vk_clock_mono_ms), out of every list; NULL: none.
+ */
+vk_dbh *vk_db_take_unused(int64_t since_ms);
 /* As many connections are kept as may be: no further transaction is begun, so that requests which are done
  * when they are answered find a connection. */
 bool vk_db_keeps_enough(void);
@@ -576,6 +591,12 @@ VK_MUSTCHECK vk_err vk_db_copy(const char *build, const char *name, const char *
 /* ---- functions.c */
 /* Versions of instr, replace, trim and json_patch whose time is bounded. An SQLite result code. */
 int vk_db_functions(sqlite3 *db);
+
+/* ---- walfile.c: the VFS that opens builds' files */
+VK_MUSTCHECK vk_err vk_walfile_start(void);
+/* The caller is done with its connection for now: it gives the descriptor of its -wal back when there are too
+ * many, and gets another one when it needs it. */
+void vk_walfile_rest(sqlite3 *db);
 
 /* ---- policy.c */
 int vk_db_authorize(void *h, int action, const char *a1, const char *a2, const char *db, const char *trigger);

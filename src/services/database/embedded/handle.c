@@ -198,7 +198,7 @@ static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
     vk_list_init(&h->lru);
     snprintf(path, sizeof path, "%s/builds/%s/database.db", vk_db.rt->data_dir, t->id);
     int rc = sqlite3_open_v2(path, &h->db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, VK_DB_VFS);
     if (rc == SQLITE_OK) {
         sqlite3_busy_handler(h->db, on_busy, h);
         rc = set_up(h->db);
