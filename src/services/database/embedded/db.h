@@ -46,6 +46,7 @@ enum {
     VK_DB_VALUE_MAX = 16 << 20,   /* bytes of one value */
     VK_DB_CACHE = 32,             /* prepared statements a connection keeps */
     VK_DB_CACHE_TEXT = 4096,      /* longer SQL is not kept */
+    VK_DB_CACHE_COLS = 512,       /* nor a longer list of columns, as it stands in answers */
     VK_DB_PAGES_MAX = 262144,     /* × 4096 bytes = 1 GiB a build */
     VK_DB_JOURNAL_KEEP = 4 << 20, /* bytes of -wal kept after a checkpoint */
     VK_DB_WAL_STEP = 64 << 10,    /* by which it grows, up to there */
@@ -91,6 +92,9 @@ typedef struct vk_cached {
     uint64_t hash;
     uint32_t n_text, used;
     char *text;
+    char *cols; /* what vk_put_cols gives, once it is known */
+    uint32_t n_cols;
+    int cols_prepared; /* how often SQLite had prepared it anew by then */
     bool writes;                  /* takes the write turn before its first step */
     bool saw_insert;              /* a top-level INSERT into an ordinary table */
     bool dml;                     /* changes() is another one after it */
@@ -603,7 +607,7 @@ int vk_db_authorize(void *h, int action, const char *a1, const char *a2, const c
 
 /* ---- result.c */
 void vk_put_value(vk_buf *out, sqlite3_stmt *st, int col);
-void vk_put_cols(vk_buf *out, sqlite3_stmt *st);
+void vk_put_cols(vk_buf *out, vk_cached *c);
 void vk_put_error(vk_buf *out, const vk_sqlerr *e);
 
 /* ---- exec.c, run.c, cursor_run.c: what a job executes */

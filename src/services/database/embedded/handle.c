@@ -250,6 +250,7 @@ static void drop_cached(vk_cached *c)
 {
     sqlite3_finalize(c->st);
     free(c->text);
+    free(c->cols);
     *c = (vk_cached){0};
 }
 
