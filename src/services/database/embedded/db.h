@@ -75,6 +75,13 @@ enum {
 struct vk_dbt;
 struct vk_alter;
 
+/* Lines of memory (hot.c). */
+enum { VK_HOT_LINES = 96, VK_HOT_OPEN = 20 };
+typedef struct vk_hot {
+    uint32_t n;
+    const char *line[VK_HOT_LINES];
+} vk_hot;
+
 /* What inline.c knows of a statement that a connection keeps. */
 typedef struct vk_inline_past {
     uint32_t quick; /* runs in the pool that were short, one after the other */
@@ -92,9 +99,10 @@ typedef struct vk_cached {
     uint64_t hash;
     uint32_t n_text, used;
     char *text;
-    char *cols; /* what vk_put_cols gives, once it is known */
+    vk_hot *hot; /* of what may run on a loop */
+    char *cols;  /* what vk_put_cols gives, once it is known */
     uint32_t n_cols;
-    int cols_prepared; /* how often SQLite had prepared it anew by then */
+    int cols_prepared;            /* how often SQLite had prepared it anew by then */
     bool writes;                  /* takes the write turn before its first step */
     bool saw_insert;              /* a top-level INSERT into an ordinary table */
     bool dml;                     /* changes() is another one after it */
@@ -148,6 +156,7 @@ typedef struct vk_dbh {
     bool crowded; /* too many long statements run: this one had to end */
     const char *denied;
     int64_t heap;   /* what its requests have taken and not given back */
+    vk_hot *hot;    /* what any statement needs */
     uint32_t clock; /* of the cache */
     vk_cached cache[VK_DB_CACHE];
 } vk_dbh;
@@ -595,6 +604,14 @@ VK_MUSTCHECK vk_err vk_db_copy(const char *build, const char *name, const char *
 /* ---- functions.c */
 /* Versions of instr, replace, trim and json_patch whose time is bounded. An SQLite result code. */
 int vk_db_functions(sqlite3 *db);
+
+/* ---- hot.c */
+/* Adds the first `most` of them (vk_sqlite_notes_end) to what is to be fetched; *hot is the caller's to
+ * free(). Without memory nothing is added. */
+struct vk_sqlite_notes;
+void vk_hot_add(vk_hot **hot, const struct vk_sqlite_notes *notes, uint32_t most);
+/* Asks for it, and does not wait. NULL: nothing. */
+void vk_hot_fetch(const vk_hot *hot);
 
 /* ---- walfile.c: the VFS that opens builds' files */
 VK_MUSTCHECK vk_err vk_walfile_start(void);

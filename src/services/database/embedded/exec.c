@@ -257,12 +257,22 @@ vk_outcome vk_exec_stmt(vk_run *r, const vk_hrana_stmt *s)
         o = vk_exec_begin(r, sql);
     if (o != VK_O_DONE)
         return o;
-    if (r->found)
+    if (r->found) {
         c = r->found[r->j->request];
-    else if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
-        return VK_O_FAILED;
+    } else {
+        vk_sqlite_notes_begin();
+        if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK) {
+            VK_UNUSED(vk_sqlite_notes_end());
+            return VK_O_FAILED;
+        }
+        if (c->writes || c->past.verdict) /* never runs on a loop, or is known */
+            VK_UNUSED(vk_sqlite_notes_end());
+    }
     vk_keys_lift(r->h, c);
     o = execute(r, c, s);
+    if (!r->found && c->used)
+        vk_hot_add(&c->hot, vk_sqlite_notes_end(), VK_SQLITE_NOTES);
+    VK_UNUSED(vk_sqlite_notes_end());
     vk_dbh_done(r->h, c);
     vk_exec_end(r);
     return o;

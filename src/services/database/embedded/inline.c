@@ -217,6 +217,8 @@ static bool choose(vk_dbh *h, const vk_pipeline *p, vk_cached *found[])
         if (p->requests[i].type == VK_R_EXECUTE &&
             (!(found[i] = vk_dbh_find(h, p->requests[i].stmt.sql)) || !known_short(h->t, found[i])))
             return false;
+        else if (found[i])
+            vk_hot_fetch(found[i]->hot);
     }
     return true;
 }
@@ -316,12 +318,16 @@ bool vk_inline_run(vk_tenant *tenant, vk_dbjob *j, vk_loop *loop)
     }
     if (!t || j->body.n > BODY_MAX || lot->spent > TURN_NS * pace || !may(t, tenant) ||
         !atomic_load(&t->warm) ||
-        atomic_load_explicit(&t->paid_until_ms, memory_order_relaxed) - now > CREDIT_MS || !parsed(j) ||
-        !simple(&j->p))
+        atomic_load_explicit(&t->paid_until_ms, memory_order_relaxed) - now > CREDIT_MS)
         return false;
     vk_dbh *h = atomic_exchange(&t->warm, NULL);
     if (!h)
         return false;
+    vk_hot_fetch(h->hot); /* comes while the request is taken apart */
+    if (!parsed(j) || !simple(&j->p)) {
+        vk_db_put_warm(h);
+        return false;
+    }
     if (h->loop_turn != now) {
         h->loop_turn = now;
         h->loop_spent = 0;
