@@ -49,11 +49,11 @@ vk_dbh *vk_db_take_unused(int64_t since_ms)
 }
 
 /* One descriptor each, and one more for the -wal while a request needs it. */
-void vk_db_room(uint64_t files, uint64_t memory)
+void vk_db_room(uint64_t files, uint64_t memory, uint32_t most)
 {
     uint64_t ours = files / VK_FILES_SHARES * VK_FILES_DATABASES, wals = ours / 6, n = ours - wals;
     uint64_t fit = memory / VK_DB_HANDLE_SHARE / VK_DB_HANDLE_BYTES;
-    n = n < VK_DB_HANDLES_MAX ? n : VK_DB_HANDLES_MAX;
+    n = n < most ? n : most;
     n = n < fit ? n : fit;
     n = n > VK_DB_HANDLES_LEAST ? n : VK_DB_HANDLES_LEAST;
     vk_db.handles_max = (uint32_t)n;

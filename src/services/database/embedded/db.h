@@ -449,7 +449,7 @@ int vk_db_count_functions(vk_dbh *h);
 void vk_db_keep_handle(vk_dbh *h);
 /* Decides how many connections and how many files of -wal there may be, for a process with so many
  * descriptors and bytes of memory. */
-void vk_db_room(uint64_t files, uint64_t memory);
+void vk_db_room(uint64_t files, uint64_t memory, uint32_t most);
 /* Under mu. A connection that nobody has used since then (vk_clock_mono_ms), out of every list; NULL: none.
  */
 vk_dbh *vk_db_take_unused(int64_t since_ms);
@@ -615,7 +615,7 @@ void vk_hot_fetch(const vk_hot *hot);
 
 /* ---- walfile.c: the VFS that opens builds' files */
 VK_MUSTCHECK vk_err vk_walfile_start(void);
-/* The caller is done with its connection for now: it gives the descriptor of its -wal back when there are too
+/* The connection's request has ended: it gives the descriptor of its -wal back when there are too
  * many, and gets another one when it needs it. */
 void vk_walfile_rest(sqlite3 *db);
 

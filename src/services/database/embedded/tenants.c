@@ -548,7 +548,8 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     pthread_cond_init(&vk_db.tick, &clock);
     pthread_condattr_destroy(&clock);
     getrlimit(RLIMIT_NOFILE, &files);
-    vk_db_room(files.rlim_cur, memory());
+    int64_t most = rt->limits.of[VK_LIMIT_DATABASE_CONNECTIONS];
+    vk_db_room(files.rlim_cur, memory(), most ? (uint32_t)most : VK_DB_HANDLES_MAX);
     vk_log(VK_INFO, "connections to databases", VK_F(connections, vk_db.handles_max),
            VK_F(open_files, files.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)files.rlim_cur));
     /* Exports that a killed process left behind. */
