@@ -40,7 +40,7 @@ enum {
     VK_DB_HANDLES_MAX = 16384,  /* connections in all; less when the process may open fewer files… */
     VK_DB_HANDLES_LEAST = 64,   /* …or has little memory */
     VK_DB_HANDLE_BYTES =
-        96 << 10, /* of memory that an idle one takes, with its build; measured (bench/run growth) */
+        112 << 10, /* of memory that an idle one takes, with its build; measured (bench/run growth) */
     VK_DB_HANDLE_SHARE = 4,  /* a quarter of the memory for idle ones */
     VK_DB_HANDLES_SPARE = 4, /* a quarter of them: only for requests that end, and the first few of a build */
     VK_DB_VALUE_MAX = 16 << 20,   /* bytes of one value */
