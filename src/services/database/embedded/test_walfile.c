@@ -89,6 +89,25 @@ static int open_files(const char *end)
     return n;
 }
 
+/* Another process would not know which commits are on stable storage. First, because the copy of the next
+ * test closes a descriptor of the file, with which its locks end. */
+static void keeps_other_processes_out(void **state)
+{
+    int status;
+    VK_UNUSED(state);
+    pid_t child = fork();
+    if (child == 0) { /* it has no lock of ours; where SQLite's readers take theirs: PENDING_BYTE + 2 */
+        struct flock lock = {.l_type = F_RDLCK, .l_start = 0x40000002, .l_len = 510};
+        int fd = openat(rt.data_fd, "builds/b/database.db", O_RDWR);
+        _exit(fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK && lock.l_pid == getppid()
+                  ? 0
+                  : 1);
+    }
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void grows_by_steps(void **state)
 {
     sqlite3 *copy;
@@ -150,25 +169,6 @@ static void two_connections_share_it(void **state)
     assert_int_equal(run(h->db, "INSERT INTO t VALUES (8)"), SQLITE_OK);
     assert_int_equal(number(h->db, "SELECT sum(a) FROM t"), 15);
     assert_true(vk_sync_wal(h->db));
-}
-
-/* Another process would not know which commits are on stable storage. */
-static void keeps_other_processes_out(void **state)
-{
-    int status;
-    VK_UNUSED(state);
-    pid_t child = fork();
-    if (child == 0) { /* it has no lock of ours; where SQLite's readers take theirs: PENDING_BYTE + 2 */
-        struct flock lock = {.l_type = F_RDLCK, .l_start = 0x40000002, .l_len = 510};
-        int fd = openat(rt.data_fd, "builds/b/database.db", O_RDWR);
-        _exit(fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK && lock.l_pid == getppid()
-                  ? 0
-                  : 1);
-    }
-    assert_true(child > 0);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-    assert_int_equal(number(h->db, "SELECT sum(a) FROM t"), 15);
 }
 
 /* A file that has come to the name meanwhile is not taken for the one that was left. */
@@ -253,9 +253,9 @@ static void what_is_fetched(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(grows_by_steps),           cmocka_unit_test(gives_its_descriptor_back),
-        cmocka_unit_test(two_connections_share_it), cmocka_unit_test(keeps_other_processes_out),
-        cmocka_unit_test(another_file_is_refused),  cmocka_unit_test(room),
+        cmocka_unit_test(keeps_other_processes_out), cmocka_unit_test(grows_by_steps),
+        cmocka_unit_test(gives_its_descriptor_back), cmocka_unit_test(two_connections_share_it),
+        cmocka_unit_test(another_file_is_refused),   cmocka_unit_test(room),
         cmocka_unit_test(what_is_fetched),
     };
     return cmocka_run_group_tests_name("walfile", tests, set_up, tear_down);
