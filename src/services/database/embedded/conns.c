@@ -5,11 +5,24 @@
 #include "core/clock.h"
 #include "core/limits.h"
 
-void vk_db_used(vk_dbh *h, int64_t now_ms)
+enum { MOVED_MAX = 256, ORDER_MAX = 64 };
+
+int64_t vk_db_last_used(const vk_dbh *h)
 {
-    h->idle_since = now_ms;
+    int64_t on_loop = atomic_load_explicit(&h->touched_ms, memory_order_relaxed);
+    return on_loop > h->idle_since ? on_loop : h->idle_since;
+}
+
+void vk_db_used(vk_dbh *h, int64_t when_ms)
+{
+    vk_list *head = &vk_db.lru[h->written], *before = head;
+    h->idle_since = when_ms;
     vk_list_remove(&h->lru);
-    vk_list_push(&vk_db.lru[h->written], &h->lru);
+    /* In order, but for an old time among many new ones. */
+    for (int i = 0; i < ORDER_MAX && before->prev != head; i++, before = before->prev)
+        if (VK_CONTAINER(before->prev, vk_dbh, lru)->idle_since <= when_ms)
+            break;
+    vk_list_push(before, &h->lru);
 }
 
 void vk_db_take_idle(vk_dbh *h)
@@ -33,11 +46,19 @@ vk_dbh *vk_db_take_warm(vk_dbt *t)
  * at this moment are passed over. */
 vk_dbh *vk_db_take_unused(int64_t since_ms)
 {
+    uint32_t moved = 0;
     for (size_t i = 0; i < VK_COUNT(vk_db.lru); i++)
         for (vk_list *n = vk_db.lru[i].next; n != &vk_db.lru[i]; n = n->next) {
             vk_dbh *h = VK_CONTAINER(n, vk_dbh, lru);
             if (h->idle_since > since_ms) /* and so are those behind it */
                 break;
+            /* Loops do not move it, so it gets its place now; of many at once only some, because others wait
+             * for mu. */
+            if (vk_db_last_used(h) > h->idle_since && (since_ms != INT64_MAX || moved++ < MOVED_MAX)) {
+                n = n->prev;
+                vk_db_used(h, vk_db_last_used(h));
+                continue;
+            }
             if (!h->warm)
                 vk_db_take_idle(h);
             else if (atomic_load(&h->t->warm) != h || !vk_db_take_warm(h->t))

@@ -75,11 +75,11 @@ enum {
 struct vk_dbt;
 struct vk_alter;
 
-/* Lines of memory (hot.c). */
-enum { VK_HOT_LINES = 96, VK_HOT_OPEN = 20 };
+/* Lines of memory (hot.c), as distances from this one. */
+enum { VK_HOT_LINE = 64, VK_HOT_LINES = 96, VK_HOT_OPEN = 20 };
 typedef struct vk_hot {
     uint32_t n;
-    const char *line[VK_HOT_LINES];
+    int32_t line[VK_HOT_LINES];
 } vk_hot;
 
 /* What inline.c knows of a statement that a connection keeps. */
@@ -127,7 +127,8 @@ typedef struct vk_dbh {
     bool schema_touched;           /* the authorizer has seen a change of the schema since the last commit */
     bool on_loop;                  /* a loop runs a statement with it */
     uint32_t looks;                /* of the progress handler at that */
-    int64_t loop_began, touched_ms;
+    int64_t loop_began;
+    _Atomic int64_t touched_ms;    /* when a loop used it last */
     int64_t loop_turn, loop_spent; /* of the loop that used it last, and on it within that turn */
     sqlite3_io_methods io;         /* SQLite's own, but for one (handle.c) */
     int64_t turn_since_ms;         /* while it has the turn; written under mu */
@@ -155,9 +156,10 @@ typedef struct vk_dbh {
     bool timed_out;
     bool crowded; /* too many long statements run: this one had to end */
     const char *denied;
-    int64_t heap;   /* what its requests have taken and not given back */
-    vk_hot *hot;    /* what any statement needs */
-    uint32_t clock; /* of the cache */
+    int64_t heap;     /* what its requests have taken and not given back */
+    vk_hot *hot;      /* what any statement needs */
+    vk_hot *hot_last; /* what the statement needs that a loop ran last */
+    uint32_t clock;   /* of the cache */
     vk_cached cache[VK_DB_CACHE];
 } vk_dbh;
 
@@ -433,8 +435,10 @@ void vk_db_put_handle(vk_dbh *h);
 void vk_db_put_warm(vk_dbh *h);
 /* Under mu. The warm connection out of its place, as nobody's; NULL: a loop has it, or there is none. */
 vk_dbh *vk_db_take_warm(vk_dbt *t);
-/* Under mu. It was used now. */
-void vk_db_used(vk_dbh *h, int64_t now_ms);
+/* Under mu. When it was used last. */
+int64_t vk_db_last_used(const vk_dbh *h);
+/* Under mu. It was used then. */
+void vk_db_used(vk_dbh *h, int64_t when_ms);
 /* Under mu. Takes an idle connection out of the lists of those; it is the caller's. */
 void vk_db_take_idle(vk_dbh *h);
 /* The connection is in no list but t->open. */
@@ -612,6 +616,12 @@ struct vk_sqlite_notes;
 void vk_hot_add(vk_hot **hot, const struct vk_sqlite_notes *notes, uint32_t most);
 /* Asks for it, and does not wait. NULL: nothing. */
 void vk_hot_fetch(const vk_hot *hot);
+/* The same for what lies in one piece. */
+static inline void vk_hot_piece(const void *p, size_t n)
+{
+    for (size_t at = 0; at < n; at += VK_HOT_LINE)
+        __builtin_prefetch((const char *)p + at);
+}
 
 /* ---- walfile.c: the VFS that opens builds' files */
 VK_MUSTCHECK vk_err vk_walfile_start(void);

@@ -256,8 +256,10 @@ vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
     return e;
 }
 
-static void drop_cached(vk_cached *c)
+static void drop_cached(vk_dbh *h, vk_cached *c)
 {
+    if (h->hot_last == c->hot)
+        h->hot_last = NULL;
     sqlite3_finalize(c->st);
     free(c->text);
     free(c->cols);
@@ -268,7 +270,7 @@ static void drop_cached(vk_cached *c)
 void vk_dbh_close(vk_dbh *h)
 {
     for (size_t i = 0; i < VK_DB_CACHE; i++)
-        drop_cached(&h->cache[i]);
+        drop_cached(h, &h->cache[i]);
     h->opening = true;              /* what closing does is ours */
     if (atomic_load(&h->t->broken)) /* a checkpoint would make good what was not stored */
         sqlite3_db_config(h->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -468,7 +470,7 @@ static vk_cached *slot_for(vk_dbh *h)
         if (h->cache[i].used < oldest->used)
             oldest = &h->cache[i];
     }
-    drop_cached(oldest);
+    drop_cached(h, oldest);
     return oldest;
 }
 
@@ -565,7 +567,7 @@ void vk_dbh_done(vk_dbh *h, vk_cached *c)
 {
     sqlite3_reset(c->st);
     if (c->used == 0)
-        drop_cached(c);
+        drop_cached(h, c);
     else
         sqlite3_clear_bindings(c->st);
     vk_keys_settle(h);

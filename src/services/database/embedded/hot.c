@@ -10,21 +10,27 @@
 #include "store/store.h"
 
 enum {
-    LINE = 64,
     SMALL = 2048, /* of such a piece everything may be needed */
     PAGE = 4096,  /* of a page of the file: how it begins, and SQLite's own account of it behind it… */
     PAGE_ACCOUNT = 128,
     PAGE_MAX = 8192,
-    BEGINNING = 3 * LINE, /* …and of what is larger, the beginning */
-    INDEX = 32768,        /* of the -wal */
+    BEGINNING = 5 * VK_HOT_LINE, /* …and of what is larger, the beginning */
+    INDEX = 32768,               /* of the -wal */
 };
+
+static intptr_t line_of(const void *p)
+{
+    return (intptr_t)((uintptr_t)p / VK_HOT_LINE);
+}
 
 static void add(vk_hot *hot, const char *p, uint32_t n)
 {
-    const char *end = p + n;
-    for (p -= (uintptr_t)p % LINE; p < end && hot->n < VK_HOT_LINES; p += LINE)
-        if (hot->n == 0 || hot->line[hot->n - 1] != p)
-            hot->line[hot->n++] = p;
+    for (intptr_t at = line_of(p), end = line_of(p + n - 1); at <= end && hot->n < VK_HOT_LINES; at++) {
+        intptr_t away = at - line_of(hot);
+        bool near = away == (int32_t)away; /* malloc() takes its memory from wherever the kernel gives it */
+        if (near && (hot->n == 0 || hot->line[hot->n - 1] != away))
+            hot->line[hot->n++] = (int32_t)away;
+    }
 }
 
 void vk_hot_add(vk_hot **hot, const vk_sqlite_notes *notes, uint32_t most)
@@ -48,5 +54,5 @@ void vk_hot_add(vk_hot **hot, const vk_sqlite_notes *notes, uint32_t most)
 void vk_hot_fetch(const vk_hot *hot)
 {
     for (uint32_t i = 0; hot && i < hot->n; i++)
-        __builtin_prefetch(hot->line[i]);
+        __builtin_prefetch((const char *)((line_of(hot) + hot->line[i]) * VK_HOT_LINE));
 }

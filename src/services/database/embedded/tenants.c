@@ -327,12 +327,12 @@ static vk_dbh *idle_handle(vk_dbt *t, int64_t now)
 {
     bool all = t->closed || t->paused || vk_db.stopping;
     vk_dbh *h = atomic_load(&t->warm); /* a loop may take it meanwhile, but closes nothing */
-    if (h && (all || now - h->idle_since >= VK_DB_IDLE_MS) && (h = vk_db_take_warm(t)))
+    if (h && (all || now - vk_db_last_used(h) >= VK_DB_IDLE_MS) && (h = vk_db_take_warm(t)))
         return h;
     if (vk_list_empty(&t->idle))
         return NULL;
     h = VK_CONTAINER(t->idle.next, vk_dbh, node);
-    if (!all && !h->dirty && now - h->idle_since < VK_DB_IDLE_MS)
+    if (!all && !h->dirty && now - vk_db_last_used(h) < VK_DB_IDLE_MS)
         return NULL;
     vk_db_take_idle(h);
     return h;
