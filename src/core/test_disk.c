@@ -176,24 +176,21 @@ static void names_and_copies(void **state)
     assert_int_equal(faccessat(f->fd, "two", F_OK, 0), -1);
 }
 
-static void bit_by_bit(void **state)
+static void bytes_of_another(void **state)
 {
     struct folder *f = *state;
     int one = -1, two = -1;
-    assert_int_equal(vk_disk_create(f->fd, "one", 0600, &one), VK_OK);
-    assert_int_equal(vk_disk_create(f->fd, "one", 0600, &two), VK_E_CONFLICT);
-    assert_int_equal(symlinkat("target", f->fd, "link"), 0);
-    assert_int_equal(vk_disk_create(f->fd, "link", 0600, &two), VK_E_CONFLICT);
-    assert_int_equal(vk_disk_append(one, VK_STR("01234")), VK_OK);
-    assert_int_equal(vk_disk_append(one, VK_STR("")), VK_OK);
-    assert_int_equal(vk_disk_append(one, VK_STR("56789")), VK_OK);
+    assert_int_equal(vk_disk_begin(f->fd, "one", 0600, &one), VK_OK);
+    assert_int_equal(vk_disk_add(one, VK_STR("0123456789")), VK_OK);
     assert_int_equal(vk_disk_sync(one), VK_OK);
-    assert_true(holds(f->fd, "one", VK_STR("0123456789")));
-    assert_int_equal(vk_disk_create(f->fd, "two", 0600, &two), VK_OK);
-    assert_int_equal(vk_disk_append(two, VK_STR("<")), VK_OK);
+    assert_int_not_equal(vk_disk_sync(-1), VK_OK);
+    close(one);
+    one = openat(f->fd, "one", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(vk_disk_begin(f->fd, "two", 0600, &two), VK_OK);
+    assert_int_equal(vk_disk_add(two, VK_STR("<")), VK_OK);
     assert_int_equal(vk_disk_append_from(two, one, 3, 4), VK_OK);
     assert_int_equal(vk_disk_append_from(two, one, 0, 0), VK_OK);
-    assert_int_equal(vk_disk_append(two, VK_STR(">")), VK_OK);
+    assert_int_equal(vk_disk_add(two, VK_STR(">")), VK_OK);
     assert_true(holds(f->fd, "two", VK_STR("<3456>")));
     assert_int_equal(vk_disk_append_from(two, one, 8, 3), VK_E_CORRUPT); /* it ends before */
     close(two);
@@ -201,7 +198,7 @@ static void bit_by_bit(void **state)
     int proc = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
     char name[8] = {0};
     assert_true(read(proc, name, sizeof name) == (ssize_t)sizeof name);
-    assert_int_equal(vk_disk_create(f->fd, "three", 0600, &two), VK_OK);
+    assert_int_equal(vk_disk_begin(f->fd, "three", 0600, &two), VK_OK);
     assert_int_equal(vk_disk_append_from(two, proc, 0, sizeof name), VK_OK);
     assert_true(holds(f->fd, "three", (vk_str){name, sizeof name}));
     close(proc);
@@ -210,6 +207,38 @@ static void bit_by_bit(void **state)
     assert_int_equal(vk_disk_unlink(f->fd, "one"), VK_OK);
     assert_int_equal(vk_disk_unlink(f->fd, "one"), VK_OK);
     assert_int_not_equal(vk_disk_unlink(f->fd, "."), VK_OK);
+}
+
+static void in_pieces(void **state)
+{
+    struct folder *f = *state;
+    struct stat st;
+    bool moved;
+    int fd = -1, other = -1;
+    assert_int_equal(vk_disk_begin(f->fd, "p", 0600, &fd), VK_OK);
+    assert_int_equal(vk_disk_add(fd, VK_STR("one ")), VK_OK);
+    assert_int_equal(vk_disk_add(fd, VK_STR_NONE), VK_OK);
+    assert_int_equal(vk_disk_add(fd, VK_STR("two")), VK_OK);
+    assert_int_equal(vk_disk_end(fd), VK_OK);
+    assert_true(holds(f->fd, "p", VK_STR("one two")));
+    assert_true(fstatat(f->fd, "p", &st, 0) == 0 && (st.st_mode & 0777) == 0600);
+    assert_int_equal(vk_disk_begin(f->fd, "p", 0600, &other), VK_E_CONFLICT);
+    assert_int_equal(symlinkat("elsewhere", f->fd, "ln"), 0);
+    assert_int_equal(vk_disk_begin(f->fd, "ln", 0600, &other), VK_E_CONFLICT);
+    assert_int_equal(vk_disk_begin(f->fd, "none/p", 0600, &other), VK_E_NOT_FOUND);
+    assert_int_equal(other, -1);
+    assert_int_equal(vk_disk_add(-1, VK_STR("x")), VK_E_IO);
+    /* A folder takes the place of an empty one, and of no other. */
+    assert_int_equal(vk_disk_mkdir(f->fd, "new", 0700), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "empty", 0700), VK_OK);
+    assert_int_equal(vk_disk_move(f->fd, "p", "new/p", &moved), VK_OK);
+    assert_int_equal(vk_disk_move(f->fd, "new", "empty", &moved), VK_OK);
+    assert_true(moved && holds(f->fd, "empty/p", VK_STR("one two")));
+    assert_int_equal(vk_disk_mkdir(f->fd, "new", 0700), VK_OK);
+    assert_int_not_equal(vk_disk_move(f->fd, "new", "empty", &moved), VK_OK);
+    assert_true(!moved && holds(f->fd, "empty/p", VK_STR("one two")));
+    assert_int_equal(vk_disk_remove_dir(f->fd, "empty"), VK_OK);
+    assert_int_equal(vk_disk_remove_dir(f->fd, "new"), VK_OK);
 }
 
 static void kinds(void **state)
@@ -231,7 +260,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(reading, set_up, tear_down),
         cmocka_unit_test_setup_teardown(folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_and_copies, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(bit_by_bit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bytes_of_another, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(in_pieces, set_up, tear_down),
         cmocka_unit_test(kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

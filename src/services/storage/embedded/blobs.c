@@ -67,7 +67,7 @@ vk_ob_err vk_ob_blob_create(vk_ob *s, vk_ob_live *live, int *fd_r)
     pthread_mutex_lock(&s->mu);
     vk_list_push(&s->live, &live->node);
     pthread_mutex_unlock(&s->mu);
-    e = vk_ob_of(vk_disk_create(s->blobs_fd, path, 0600, fd_r));
+    e = vk_ob_of(vk_disk_begin(s->blobs_fd, path, 0600, fd_r));
     if (e != VK_OB_OK)
         vk_ob_blob_settled(s, live);
     return e;

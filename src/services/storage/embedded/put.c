@@ -157,7 +157,7 @@ static vk_ob_err spill(vk_ob_put *p)
     if (p->fd >= 0)
         return VK_OB_OK;
     vk_ob_err e = vk_ob_blob_create(p->s, &p->live, &p->fd);
-    return e == VK_OB_OK ? vk_ob_of(vk_disk_append(p->fd, (vk_str){p->small, (size_t)p->n})) : e;
+    return e == VK_OB_OK ? vk_ob_of(vk_disk_add(p->fd, (vk_str){p->small, (size_t)p->n})) : e;
 }
 
 static vk_ob_err add(vk_ob_put *p, vk_str bytes)
@@ -171,7 +171,7 @@ static vk_ob_err add(vk_ob_put *p, vk_str bytes)
     } else {
         e = spill(p);
         if (e == VK_OB_OK)
-            e = vk_ob_of(vk_disk_append(p->fd, bytes));
+            e = vk_ob_of(vk_disk_add(p->fd, bytes));
     }
     p->n += (int64_t)bytes.n;
     if (p->fd >= 0 && p->n - p->flushed >= FLUSH_EACH) {
