@@ -151,11 +151,9 @@ vk_err vk_disk_read(int dirfd, const char *path, size_t max, vk_buf *out)
     return e;
 }
 
-vk_err vk_disk_remove_dir(int dirfd, const char *path)
+/* `fd` is given away. Links are removed, not followed. */
+static vk_err empty_dir(int fd, int deep)
 {
-    int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? VK_OK : vk_disk_err(errno);
     DIR *d = fdopendir(fd);
     if (!d) {
         close(fd);
@@ -163,12 +161,28 @@ vk_err vk_disk_remove_dir(int dirfd, const char *path)
     }
     vk_err e = VK_OK;
     for (struct dirent *x; e == VK_OK && (x = readdir(d));) {
-        if (strcmp(x->d_name, ".") == 0 || strcmp(x->d_name, "..") == 0)
+        if (strcmp(x->d_name, ".") == 0 || strcmp(x->d_name, "..") == 0 || unlinkat(fd, x->d_name, 0) == 0 ||
+            errno == ENOENT)
             continue;
-        if (unlinkat(fd, x->d_name, 0) != 0 && errno != ENOENT)
+        e = vk_disk_err(errno);
+        int sub = errno == EISDIR && deep > 1
+                      ? openat(fd, x->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                      : -1;
+        if (sub >= 0)
+            e = empty_dir(sub, deep - 1);
+        if (sub >= 0 && e == VK_OK && unlinkat(fd, x->d_name, AT_REMOVEDIR) != 0 && errno != ENOENT)
             e = vk_disk_err(errno);
     }
     closedir(d);
+    return e;
+}
+
+vk_err vk_disk_remove_dir(int dirfd, const char *path)
+{
+    int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? VK_OK : vk_disk_err(errno);
+    vk_err e = empty_dir(fd, VK_DISK_DEEP);
     if (e == VK_OK && unlinkat(dirfd, path, AT_REMOVEDIR) != 0 && errno != ENOENT)
         e = vk_disk_err(errno);
     return e == VK_OK ? sync_parent(dirfd, path) : e;

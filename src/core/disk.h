@@ -26,7 +26,9 @@ struct vk_buf;
 VK_MUSTCHECK vk_err vk_disk_read(int dirfd, const char *path, size_t max, struct vk_buf *out);
 /* Syncs the folder `path` itself (its names). */
 VK_MUSTCHECK vk_err vk_disk_sync_dir(int dirfd, const char *path);
-/* Removes a folder with the plain files in it (no deeper), then syncs the parent. Absent is VK_OK. */
+enum { VK_DISK_DEEP = 3 };
+/* Removes a folder with all that is in it, folders at most VK_DISK_DEEP deep (itself, blobs/, blobs/a/ of a
+ * build), then syncs the parent. Absent is VK_OK. What is deeper stays, and is an error. */
 VK_MUSTCHECK vk_err vk_disk_remove_dir(int dirfd, const char *path);
 /* A copy of the plain file `from`, new and synced; its name is not (vk_disk_move does that). VK_E_CONFLICT:
  * `to` exists. */

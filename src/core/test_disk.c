@@ -137,11 +137,24 @@ static void folders(void **state)
     assert_int_equal(vk_disk_remove_dir(f->fd, "sub"), VK_OK);
     assert_int_equal(faccessat(f->fd, "sub", F_OK, 0), -1);
     assert_int_equal(vk_disk_remove_dir(f->fd, "sub"), VK_OK);
+    /* With what is below it, so far and no deeper; and links are not followed. */
     assert_int_equal(vk_disk_mkdir(f->fd, "deep", 0700), VK_OK);
     assert_int_equal(vk_disk_mkdir(f->fd, "deep/er", 0700), VK_OK);
-    assert_int_not_equal(vk_disk_remove_dir(f->fd, "deep"), VK_OK);
-    assert_int_equal(vk_disk_remove_dir(f->fd, "deep/er"), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "deep/er/most", 0700), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "kept", 0700), VK_OK);
+    assert_int_equal(vk_disk_replace(f->fd, "kept/x", VK_STR("1"), 0600), VK_OK);
+    assert_int_equal(vk_disk_replace(f->fd, "deep/er/most/x", VK_STR("1"), 0600), VK_OK);
+    assert_int_equal(symlinkat("../../kept", f->fd, "deep/er/link"), 0);
     assert_int_equal(vk_disk_remove_dir(f->fd, "deep"), VK_OK);
+    assert_int_equal(faccessat(f->fd, "deep", F_OK, 0), -1);
+    assert_true(holds(f->fd, "kept/x", VK_STR("1")));
+    assert_int_equal(vk_disk_mkdir(f->fd, "kept/2", 0700), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "kept/2/3", 0700), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "kept/2/3/4", 0700), VK_OK);
+    assert_int_not_equal(vk_disk_remove_dir(f->fd, "kept"), VK_OK);
+    assert_int_equal(faccessat(f->fd, "kept/2/3/4", F_OK, 0), 0);
+    assert_int_equal(vk_disk_remove_dir(f->fd, "kept/2/3"), VK_OK);
+    assert_int_equal(vk_disk_remove_dir(f->fd, "kept"), VK_OK);
 }
 
 static void names_and_copies(void **state)
