@@ -1,4 +1,5 @@
 /* The storage library under many calls: at random against a model, and from many threads at once. */
+#define RIG_IN_MEMORY
 #include "services/storage/embedded/test_objects_rig.h"
 
 #include <stdatomic.h>
@@ -311,6 +312,47 @@ static void threads(void **state)
     vk_ob_close(store);
 }
 
+/* One key is replaced all the time, by a file and by parts, while others open it: between finding the row and
+ * opening what it names nothing must go away. */
+static void *replacer(void *arg)
+{
+    VK_UNUSED(arg);
+    for (size_t i = 0; i < 1500; i++)
+        if (i % 4 == 0)
+            multipart_self("k", 9000 + i % 100);
+        else if (put_self("k", 9000 + i % 100) != VK_OB_OK)
+            wrong++;
+    stop = 1;
+    return NULL;
+}
+
+static void *opener(void *arg)
+{
+    VK_UNUSED(arg);
+    while (!stop) {
+        read_self("k");
+        stored++;
+    }
+    return NULL;
+}
+
+static void opened_while_replaced(void **state)
+{
+    VK_UNUSED(state);
+    pthread_t t[4];
+    store = rig_open();
+    wrong = stored = stop = 0;
+    assert_int_equal(put_self("k", 9000), VK_OB_OK);
+    for (size_t i = 0; i < VK_COUNT(t); i++)
+        assert_int_equal(pthread_create(&t[i], NULL, i ? opener : replacer, NULL), 0);
+    for (size_t i = 0; i < VK_COUNT(t); i++)
+        pthread_join(t[i], NULL);
+    assert_int_equal(wrong, 0);
+    print_message("opened %d times\n", stored);
+    assert_true(rig_consistent(store));
+    vk_ob_close(store);
+}
+
 /* Of many that create the same key, one does; of many that fill the last room, as many as fit do. */
 static void *create_once(void *arg)
 {
@@ -400,9 +442,7 @@ static void syncs_are_shared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(at_random),
-        RIG_TEST(threads),
-        RIG_TEST(races),
+        cmocka_unit_test(at_random), RIG_TEST(threads), RIG_TEST(opened_while_replaced), RIG_TEST(races),
         RIG_TEST(syncs_are_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
