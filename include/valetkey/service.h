@@ -56,6 +56,9 @@ typedef struct vk_runtime {
     /* the addresses that environment variables carry, by service index */
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
     int64_t started_ms;
+    /* Set before services stop for a restart: a new process opens the same data at once. What only tidies up
+     * is left out then. */
+    bool yielding;
     /* what each loop's listeners have done, by service; the one behind the last service is the admin's */
     const vk_traffic *traffic[VK_LOOPS_MAX][VK_SERVICES_MAX + 1];
     struct vk_worker *workers[VK_LOOPS_MAX][VK_SERVICES_MAX + 1];
@@ -144,6 +147,9 @@ typedef struct vk_service {
     /* The daemon stops, and its patience with the requests that are under way is nearly up: they are to end
      * now, with an error. NULL: they are left to themselves. */
     void (*hurry)(void);
+    /* How many things are under way or open that its clients would lose if the process ended now:
+     * transactions, requests. A restart waits a while for them. Any thread. NULL: there never are any. */
+    size_t (*lasting)(void);
     /* Stops threads; no exchange is under way any more. */
     void (*stop)(void);
 

@@ -152,6 +152,11 @@ static void on_note(vk_io *io, int events)
             l->file(l->arg, note.kind, fd);
             continue;
         }
+        if (l->restart && (note.kind == VK_NOTE_GO || note.kind == VK_NOTE_YIELD ||
+                           note.kind == VK_NOTE_GIVE || note.kind == VK_NOTE_TAKE)) {
+            l->restart(l->arg, note.kind, fd);
+            continue;
+        }
         if (fd >= 0)
             close(fd);
         if (note.kind == VK_NOTE_STOP)

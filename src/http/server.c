@@ -48,28 +48,63 @@ static vk_err enter(vk_server *s, const struct sockaddr_storage *from, vk_peer *
     return VK_E_NOMEM;
 }
 
-void vk_server_take(vk_server *s, int fd, const struct sockaddr_storage *from)
+/* `relayed`: not under TLS, since another process has seen to that. NULL: there is no room, the fd is closed. */
+static vk_conn *take(vk_server *s, int fd, const struct sockaddr_storage *from, bool relayed)
 {
     vk_conn *c;
     vk_peer *peer = NULL;
     vk_err e = s->closing ? VK_E_UNAVAILABLE : enter(s, from, &peer);
-    bool over = e == VK_E_BUSY;
+    bool over = e == VK_E_BUSY, tls = s->tls && !relayed;
     if ((e != VK_OK && !(over && s->n_over < VK_OVER_MAX)) || vk_conn_open(s, fd, &c) != VK_OK) {
         if (peer)
             vk_gate_leave(s->gate, peer);
         vk_count(&s->traffic.turned_away, 1);
         close(fd);
-        return;
+        return NULL;
     }
     c->peer = peer;
     c->over = over;
     s->n_over += over;
     if (over)
         vk_count(&s->traffic.turned_away, 1);
-    vk_conn_arm(c, over ? VK_OVER_MS : s->limits->of[s->tls ? VK_LIMIT_HEAD_TIME : VK_LIMIT_IDLE_TIME]);
-    c->greeting = s->tls != NULL;
-    if (s->tls && vk_tls_accept(s->tls, &c->io) != VK_OK)
+    vk_conn_arm(c, over ? VK_OVER_MS : s->limits->of[tls ? VK_LIMIT_HEAD_TIME : VK_LIMIT_IDLE_TIME]);
+    c->greeting = tls;
+    if (tls && vk_tls_accept(s->tls, &c->io) != VK_OK)
         vk_conn_shut(c);
+    else if (s->parking)
+        vk_conn_park(c);
+    return c;
+}
+
+void vk_server_take(vk_server *s, int fd, const struct sockaddr_storage *from)
+{
+    take(s, fd, from, false);
+}
+
+void vk_server_resume(vk_server *s, int fd, const vk_passed *p, const char *in)
+{
+    char *own = p->n ? malloc(p->n) : NULL;
+    if (p->n && !own) {
+        close(fd);
+        return;
+    }
+    vk_conn *c = take(s, fd, &p->from, p->relayed);
+    if (!c || c->state != S_HEAD || p->n == 0) {
+        free(own);
+    } else {
+        memcpy(own, in, p->n);
+        c->in = own;
+        c->in_n = c->in_high = p->n;
+        c->in_own = c->in_secret = true;
+    }
+    if (!c || c->state != S_HEAD)
+        return;
+    c->once = p->relayed;
+    c->asked = true; /* it has been a client for long, and is worth as much as those */
+    vk_list_remove(&c->node);
+    vk_list_push(&s->conns, &c->node);
+    if (p->n)
+        vk_conn_advance(c);
 }
 
 static void accept_again(vk_timer *t)

@@ -234,6 +234,7 @@ static const vk_service database = {
     .kinds = kinds,
     .start = vk_db_start,
     .hurry = vk_db_end_requests,
+    .lasting = vk_db_lasting,
     .stop = vk_db_stop,
     .handler = &handler,
     .env = env,

@@ -13,6 +13,8 @@
 VK_MUSTCHECK vk_err vk_db_start(vk_runtime *rt, int index);
 /* Interrupts what runs and what waits. */
 void vk_db_end_requests(void);
+/* Requests that wait or run, and connections on which a stream has something open. */
+size_t vk_db_lasting(void);
 /* Rolls back what is open, closes every file, ends the threads. No exchange is under way any more. */
 void vk_db_stop(void);
 
