@@ -226,11 +226,11 @@ static void drains_slowly(vk_timer *t)
 static void told_to_stop(void *arg)
 {
     vk_front *f = arg;
+    if (!f->up || !vk_front_keep(f))
+        _exit(0);
     if (f->stopping)
         return;
     f->stopping = true;
-    if (!f->up || vk_front_yields(f)) /* what a restart has begun, a new start does again */
-        _exit(0);
     vk_timer_set(f->rt.loops[0], &f->drain, VK_FRONT_HURRY_MS, drains_slowly);
     vk_front_peers_end(f);
     vk_front_close(f, finish);

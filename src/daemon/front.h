@@ -105,7 +105,8 @@ void vk_front_let_go(vk_front *f);
 /* front_yield.c: the front of before a restart. Comes to rest when nothing of a client is open, or when its
  * patience is over; lets go of the data; tells the supervisor. */
 void vk_front_yield(vk_front *f);
-bool vk_front_yields(const vk_front *f);
+/* All goes on as if nothing had been said. False: it has yielded, there is no way back. */
+bool vk_front_keep(vk_front *f);
 /* The connections that wait go to whoever reads the other end of `to`; then, when relays have ended too, the
  * process ends. False: it has not yielded, and the fd stays the caller's. */
 bool vk_front_give(vk_front *f, int to);

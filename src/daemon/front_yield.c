@@ -37,12 +37,6 @@ static struct {
     vk_timer patience;
 } y;
 
-bool vk_front_yields(const vk_front *f)
-{
-    VK_UNUSED(f);
-    return y.phase != SERVING;
-}
-
 /* ---- steps of every loop */
 
 static void on_all_loops(vk_front *f, void (*step)(vk_task *t))
@@ -151,7 +145,7 @@ static void let_go(vk_front *f)
 {
     uv_timer_stop(&y.timer);
     y.phase = YIELDED;
-    f->rt.yielding = true;
+    f->rt.yielding = f->stopping = true;
     vk_front_peers_end(f);
     vk_front_let_go(f);
     vk_log(VK_INFO, "at rest: another process goes on", VK_F(waited_ms, vk_clock_mono_ms() - y.begun_ms));
@@ -228,6 +222,18 @@ void vk_front_yield(vk_front *f)
     uv_timer_init(&f->rt.loops[0]->uv, &y.timer);
     y.timer.data = f;
     probe(f);
+}
+
+bool vk_front_keep(vk_front *f)
+{
+    if (y.phase == YIELDED || y.phase == GIVING)
+        return false;
+    if (y.phase != SERVING) {
+        uv_timer_stop(&y.timer);
+        y.phase = SERVING;
+        on_all_loops(f, unpark);
+    }
+    return true;
 }
 
 /* ---- giving */
