@@ -188,6 +188,9 @@ void vk_restart_init(vk_supervisor *s)
     x->program[n > 0 ? n : 0] = '\0';
     x->program_fd = -1;
     the_supervisor = s;
+    if (!s->d->resume && unlinkat(s->d->data_fd, "restart.json", 0) != 0 && errno != ENOENT)
+        vk_log(VK_WARN, "restart.json of an earlier daemon cannot be removed",
+               VK_F(error, vk_errno_text(errno)));
 }
 
 void vk_restart_begin(vk_supervisor *s)
