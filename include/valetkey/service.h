@@ -150,6 +150,9 @@ typedef struct vk_service {
     /* How many things are under way or open that its clients would lose if the process ended now:
      * transactions, requests. A restart waits a while for them. Any thread. NULL: there never are any. */
     size_t (*lasting)(void);
+    /* What has come of an HTTP request so far shows that it goes on with such a thing: when nothing else is let
+     * in, it is. Any thread. NULL: none does. */
+    bool (*goes_on)(const char *in, size_t n);
     /* Stops threads; no exchange is under way any more. */
     void (*stop)(void);
 

@@ -4,7 +4,9 @@
  * are one process's affair (docs/ARCHITECTURE.md, "Restart"). So this one stops everything (PROBE): no
  * connection is accepted and no request begun. What is under way ends within milliseconds, and if nothing of a
  * client is open then, no transaction above all, it lets go of the data. Otherwise all goes on (PAUSE), and
- * some time later it is tried again; until patience is over (FORCE): then what is open is cut as by SIGTERM.
+ * some time later it is tried again. Where there is always somebody's transaction, such a moment does not come
+ * by itself: then only requests that go on with one are let in for a short while (SIFT), so that no other begins.
+ * When all patience is over (FORCE) what is open is cut as by SIGTERM.
  *
  * Loop 0 decides, on a timer of its own; the other loops do what their tasks say. */
 #include "daemon/front.h"
@@ -19,18 +21,22 @@ enum {
     OPEN_MS = 5,         /* at rest, but with something open: its client waits for us as we for it */
     AGAIN_OPEN_MS = 40,  /* after that */
     AGAIN_BUSY_MS = 400, /* after a probe that did not come to rest */
+    SIFT_AFTER_MS = 600, /* from when on it is sifted */
+    SIFT_MS = 250,
+    AGAIN_SIFT_MS = 500, /* after that was in vain */
     FORCE_MS = 3000,     /* for what was interrupted to end */
     OTHERS_MS = 150,     /* for peers of WebSockets to take the reason … */
     OTHERS_MAX_MS = 2000,
     GIVE_MS = 2000, /* for the next front to take one connection */
 };
 
-typedef enum phase { SERVING, PROBE, PAUSE, FORCE, OTHERS, YIELDED, GIVING } phase;
+typedef enum phase { SERVING, PROBE, PAUSE, SIFT, FORCE, OTHERS, YIELDED, GIVING } phase;
 
 static struct {
     uv_timer_t timer;
     phase phase;
     int64_t begun_ms, since_ms, rest_ms; /* of all; of the phase; at rest, 0: not yet */
+    int64_t sift_ms;                     /* not before */
     _Atomic size_t stepped;              /* loops that have done their task */
     bool insisted;
     int to;
@@ -64,6 +70,8 @@ static void on_all_loops(vk_front *f, void (*step)(vk_task *t))
 
 STEP(park, vk_server_park(s))
 STEP(unpark, vk_server_unpark(s))
+/* Services by their places; who asks the daemon itself has nothing open. */
+STEP(sift, vk_server_sift(s, i_ < l->front->n_services ? l->front->services[i_]->goes_on : NULL))
 STEP(hasten, vk_server_hasten(s))
 STEP(end_others, vk_server_end_others(s))
 
@@ -175,6 +183,11 @@ static void look_at_probe(vk_front *f, int64_t now)
     if (rest && !y.rest_ms)
         y.rest_ms = now;
     bool stuck = rest && now - y.rest_ms >= OPEN_MS;
+    if (stuck && now - y.begun_ms >= SIFT_AFTER_MS && now >= y.sift_ms) {
+        enter(SIFT, LOOK_MS);
+        on_all_loops(f, sift);
+        return;
+    }
     if (all_stepped(f) && (stuck || now - y.since_ms >= VK_YIELD_PROBE_MS)) {
         enter(PAUSE, stuck ? AGAIN_OPEN_MS : AGAIN_BUSY_MS);
         on_all_loops(f, unpark);
@@ -192,6 +205,13 @@ static void tick(uv_timer_t *t)
     case PAUSE:
         if (all_stepped(f))
             probe(f);
+        break;
+    case SIFT:
+        /* Nothing is open: once more everything stops, and it should stay so. */
+        if (all_stepped(f) && (lasting(f) == 0 || in_phase >= SIFT_MS)) {
+            y.sift_ms = in_phase >= SIFT_MS ? now + AGAIN_SIFT_MS : 0;
+            probe(f);
+        }
         break;
     case FORCE:
         if (all_stepped(f) && at_rest(f))

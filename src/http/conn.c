@@ -320,7 +320,8 @@ static bool take_head(vk_conn *c)
 {
     static _Thread_local vk_head h;
     size_t left = c->in_n - c->in_at;
-    if (VK_UNLIKELY(c->server->parking)) {
+    if (VK_UNLIKELY(c->server->parking) &&
+        !(left && c->server->goes_on && c->server->goes_on(c->in + c->in_at, left))) {
         vk_conn_park(c);
         return false;
     }

@@ -16,7 +16,8 @@ void vk_conn_park(vk_conn *c)
         return;
     }
     vk_conn_disarm(c);
-    vk_io_want(&c->io, 0);
+    /* While requests are sifted more of it may tell what it is. */
+    vk_io_want(&c->io, c->server->goes_on && !c->eof && c->in_n < VK_IN_SIZE ? VK_READ : 0);
     c->head_begun = false; /* its time begins anew */
     if (c->in_at == c->in_n) {
         vk_conn_drop_in(c);
@@ -47,6 +48,7 @@ static void park_all(vk_list *all)
 void vk_server_park(vk_server *s)
 {
     s->parking = true;
+    s->goes_on = NULL;
     vk_timer_clear(s->loop, &s->retry);
     if (s->accepting)
         vk_io_want(&s->accept, 0);
@@ -71,14 +73,26 @@ static void go_on(vk_list *all)
     }
 }
 
-void vk_server_unpark(vk_server *s)
+static void all_go_on(vk_server *s)
 {
-    s->parking = false;
     if (s->accepting)
         vk_io_want(&s->accept, VK_READ);
     go_on(&s->fresh);
     go_on(&s->conns);
     go_on(&s->upgraded);
+}
+
+void vk_server_unpark(vk_server *s)
+{
+    s->parking = false;
+    s->goes_on = NULL;
+    all_go_on(s);
+}
+
+void vk_server_sift(vk_server *s, bool (*goes_on)(const char *in, size_t n))
+{
+    s->goes_on = goes_on;
+    all_go_on(s);
 }
 
 static void hasten(vk_list *all)

@@ -235,6 +235,7 @@ static const vk_service database = {
     .start = vk_db_start,
     .hurry = vk_db_end_requests,
     .lasting = vk_db_lasting,
+    .goes_on = vk_db_goes_on,
     .stop = vk_db_stop,
     .handler = &handler,
     .env = env,

@@ -15,6 +15,8 @@ VK_MUSTCHECK vk_err vk_db_start(vk_runtime *rt, int index);
 void vk_db_end_requests(void);
 /* Requests that wait or run, and connections on which a stream has something open. */
 size_t vk_db_lasting(void);
+/* A request, head and body as far as they have come, names a stream. */
+bool vk_db_goes_on(const char *in, size_t n);
 /* Rolls back what is open, closes every file, ends the threads. No exchange is under way any more. */
 void vk_db_stop(void);
 
