@@ -291,6 +291,11 @@ static void begin_stop(vk_supervisor *s)
     s->kill_ms = vk_clock_mono_ms() + STOP_FRONT_MS;
     vk_notify("STOPPING=1\n");
     vk_restart_abandon(s);
+    /* Who connects from here on is refused, instead of waiting for nobody; front takes those who have. A socket
+     * that the service manager opened is still open there, and waits for the next start. */
+    for (size_t i = 0; i < s->d->n_listeners; i++)
+        close(s->d->listeners[i].fd);
+    s->d->n_listeners = 0;
     tell_stop(s, VK_FRONT);
 }
 

@@ -735,6 +735,20 @@ vk_err vk_conn_open(vk_server *s, int fd, vk_conn **out_r)
     return VK_OK;
 }
 
+/* A request that has come, or is likely to be on its way, is still answered, with "Connection: close": who has
+ * just connected or just had an answer gets VK_CLOSING_MS for the next one. */
+static void close_waiting(vk_conn *c)
+{
+    char byte;
+    int64_t now = vk_loop_now(c->io.loop), idle = c->server->limits->of[VK_LIMIT_IDLE_TIME];
+    int64_t since = c->asked && c->timer.due_ms ? c->timer.due_ms - idle : c->since_ms;
+    bool lately = !c->lasting && !c->over && now - since < VK_LATELY_MS;
+    if (lately || (!c->lasting && recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0))
+        vk_conn_arm(c, VK_CLOSING_MS);
+    else
+        vk_conn_shut(c);
+}
+
 static void close_idle(vk_list *all)
 {
     for (vk_list *n = all->next, *next; n != all; n = next) {
@@ -745,7 +759,7 @@ static void close_idle(vk_list *all)
         else if (c->state == S_DELAY)
             vk_conn_end_delay(c);
         else if (c->state == S_HEAD && c->in_n == c->in_at && !c->in_advance)
-            vk_conn_shut(c);
+            close_waiting(c);
     }
 }
 

@@ -11,6 +11,7 @@
 
 enum {
     ACCEPT_BATCH = 16,
+    ACCEPT_LAST = 4096, /* as many as wait at most */
     ACCEPT_PAUSE_MS = 100, /* after the process ran out of descriptors */
 };
 
@@ -125,14 +126,12 @@ static void accept_failed(vk_server *s, int err)
     vk_timer_set(s->loop, &s->retry, ACCEPT_PAUSE_MS, accept_again);
 }
 
-static void on_accept(vk_io *io, int events)
+static void accept_some(vk_server *s, int most)
 {
-    vk_server *s = VK_CONTAINER(io, vk_server, accept);
-    VK_UNUSED(events);
-    for (int i = 0; i < ACCEPT_BATCH; i++) {
+    for (int i = 0; i < most; i++) {
         struct sockaddr_storage from = {0};
         socklen_t n = sizeof from;
-        int on = 1, fd = accept4(io->fd, (struct sockaddr *)(void *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int on = 1, fd = accept4(s->accept.fd, (struct sockaddr *)(void *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             accept_failed(s, errno);
             return;
@@ -144,6 +143,12 @@ static void on_accept(vk_io *io, int events)
         else
             vk_server_take(s, fd, &from);
     }
+}
+
+static void on_accept(vk_io *io, int events)
+{
+    VK_UNUSED(events);
+    accept_some(VK_CONTAINER(io, vk_server, accept), ACCEPT_BATCH);
 }
 
 void vk_server_init(vk_server *s, vk_loop *loop, const vk_handler *handler, void *ctx)
@@ -173,6 +178,8 @@ static void on_accept_closed(vk_io *io)
 
 void vk_server_close(vk_server *s, void (*last_gone)(vk_server *s))
 {
+    if (s->accepting && !s->parking) /* else another process does */
+        accept_some(s, ACCEPT_LAST);
     s->closing = true;
     s->last_gone = last_gone;
     vk_timer_clear(s->loop, &s->retry);

@@ -13,6 +13,8 @@ enum {
     /* An answer's time from when its client ended its half of the connection: then the client counts as gone,
      * as it does at once for nginx and for hyper (sqld). A reset does at once here too. */
     VK_HANGUP_MS = 500,
+    VK_LATELY_MS = 1000,  /* a client that was heard so lately is probably sending something now, … */
+    VK_CLOSING_MS = 250,  /* … and when the server closes it has so long to do it */
     VK_CONNS_MAX = 1024,  /* of a server without a gate */
     VK_OVER_MAX = 64,     /* connections of a server that are only told that they are too many… */
     VK_OVER_MS = 1000,    /* …for so long; others are closed at once */
@@ -99,8 +101,8 @@ VK_MUSTCHECK vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg
 /* Serves a client's connection that another loop accepted from `from`; takes over the fd, and closes it when
  * there is no room. */
 void vk_server_take(vk_server *s, int fd, const struct sockaddr_storage *from);
-/* Stops accepting and closes every connection that waits for a request; the others end after their answer. *s
- * must stay until last_gone, which is called once, perhaps at once. */
+/* Accepts who has connected, then nobody any more. Closes every connection that waits for a request, at once or,
+ * where one is likely to be on its way, VK_CLOSING_MS later; the others end after their answer. *s must stay until last_gone, which is called once, perhaps at once. */
 void vk_server_close(vk_server *s, void (*last_gone)(vk_server *s));
 
 /* A server is laid to rest so that another process can take its connections over; no client is to notice.
