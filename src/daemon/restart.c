@@ -107,20 +107,22 @@ static void failed(vk_supervisor *s)
     vk_notify("READY=1\nSTATUS=serving; the last restart failed\n");
 }
 
-/* The new program cannot: before its front has the data nothing is lost by that, afterwards a front of this one
- * takes it. */
+/* The new program cannot. Before the old front was told to yield, nothing has happened; once it was, it does,
+ * and after it a front of this program takes the data instead. */
 static void give_up(vk_supervisor *s, const char *why)
 {
     vk_restart *x = &s->restart;
+    if (x->phase == VK_RESTART_NONE || x->phase == VK_RESTART_BACK)
+        return;
     if (!x->why[0])
         snprintf(x->why, sizeof x->why, "%s", why);
     end_next(s);
-    if (x->phase == VK_RESTART_TAKE) {
+    if (x->phase == VK_RESTART_PREPARE) {
+        failed(s);
+    } else if (x->phase == VK_RESTART_TAKE) {
         x->phase = VK_RESTART_BACK;
         s->children[VK_FRONT].again_ms = 0;
-        return;
     }
-    failed(s);
 }
 
 /* ---- the new program's processes */
@@ -251,7 +253,9 @@ void vk_restart_yielded(vk_supervisor *s)
     *front = (vk_process){.pid = 0};
     x->phase = VK_RESTART_TAKE;
     x->due_ms = vk_clock_mono_ms() + TAKE_MS;
-    if (vk_note_send(x->next[VK_FRONT].control, VK_NOTE_GO, VK_FRONT, "", -1) != VK_OK)
+    if (x->why[0])
+        give_up(s, x->why);
+    else if (vk_note_send(x->next[VK_FRONT].control, VK_NOTE_GO, VK_FRONT, "", -1) != VK_OK)
         give_up(s, "The new program's front ended before it had begun.");
 }
 

@@ -64,17 +64,19 @@ CLOSE = {'type': 'close'}
 
 
 class Daemon:
-    def __init__(self, base, *flags, wrap=(), env=None):
+    def __init__(self, base, *flags, wrap=(), env=None, program=BIN, data=None):
         folder = tempfile.mkdtemp(prefix='valetkey-test-')
         folders.append(folder)
-        self.base, self.data, self.log_path = base, f'{folder}/data', f'{folder}/log'
+        self.base, self.data, self.log_path = base, data or f'{folder}/data', f'{folder}/log'
         clean = {k: v for k, v in os.environ.items() if not k.startswith('VALETKEY_')}
         clean['VALETKEY_DEBUG_DUMPABLE'] = '1'  # so that /proc/<pid>/fd can be read by us
         clean.update(env or {})
         self.log_file = open(self.log_path, 'wb')
-        self.p = subprocess.Popen([*wrap, BIN, 'serve', '--data', self.data, '--port-base', str(base), *flags], stdin=subprocess.DEVNULL,
+        self.p = subprocess.Popen([*wrap, program, 'serve', '--data', self.data, '--port-base', str(base), *flags], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=self.log_file, env=clean)
-        want(self.p.stdout.readline(), f'the daemon did not become ready:\n{self.log()}')
+        if not self.p.stdout.readline():
+            self.p.wait()
+            raise Failure(f'the daemon did not become ready:\n{self.log()}')
         threading.Thread(target=self.p.stdout.read, daemon=True).start()
         with open(f'{self.data}/admin.token') as f:
             self.token = f.read().strip()
