@@ -133,6 +133,11 @@ typedef struct vk_snap_ask {
     void (*done)(struct vk_snap_ask *ask, vk_err e);
 } vk_snap_ask;
 
+typedef struct vk_lasting {
+    size_t requests; /* that wait or run */
+    size_t open;     /* things that last from one request to the next: transactions */
+} vk_lasting;
+
 typedef struct vk_service {
     const char *name;   /* "database"; folder, admin path and metadata use it */
     const char *vendor; /* "Turso", for people */
@@ -147,11 +152,11 @@ typedef struct vk_service {
     /* The daemon stops, and its patience with the requests that are under way is nearly up: they are to end
      * now, with an error. NULL: they are left to themselves. */
     void (*hurry)(void);
-    /* How many things are under way or open that its clients would lose if the process ended now:
-     * transactions, requests. A restart waits a while for them. Any thread. NULL: there never are any. */
-    size_t (*lasting)(void);
-    /* What has come of an HTTP request so far shows that it goes on with such a thing: when nothing else is let
-     * in, it is. Any thread. NULL: none does. */
+    /* Adds what its clients would lose if the process ended now. A restart waits a while for that. Any thread.
+     * NULL: there never is any. */
+    void (*lasting)(vk_lasting *sum);
+    /* What has come of an HTTP request so far shows that it goes on with something open: when nothing else is
+     * let in, it is. Any thread. NULL: none does. */
     bool (*goes_on)(const char *in, size_t n);
     /* Stops threads; no exchange is under way any more. */
     void (*stop)(void);

@@ -21,9 +21,9 @@ enum {
     OPEN_MS = 5,         /* at rest, but with something open: its client waits for us as we for it */
     AGAIN_OPEN_MS = 40,  /* after that */
     AGAIN_BUSY_MS = 400, /* after a probe that did not come to rest */
-    SIFT_AFTER_MS = 600, /* from when on it is sifted */
-    SIFT_MS = 250,
-    AGAIN_SIFT_MS = 500, /* after that was in vain */
+    SIFT_AFTER_MS = 300, /* from when on it is sifted */
+    SIFT_MS = 250,       /* the first time */
+    SIFT_MAX_MS = 1000,
     FORCE_MS = 3000,     /* for what was interrupted to end */
     OTHERS_MS = 150,     /* for peers of WebSockets to take the reason … */
     OTHERS_MAX_MS = 2000,
@@ -36,7 +36,7 @@ static struct {
     uv_timer_t timer;
     phase phase;
     int64_t begun_ms, since_ms, rest_ms; /* of all; of the phase; at rest, 0: not yet */
-    int64_t sift_ms;                     /* not before */
+    int64_t sift_ms, sift_most;          /* not before; not for longer, 0: SIFT_MS */
     _Atomic size_t stepped;              /* loops that have done their task */
     bool insisted;
     int to;
@@ -104,12 +104,18 @@ static bool others_gone(vk_front *f)
     return true;
 }
 
-static size_t lasting(const vk_front *f)
+static vk_lasting lasting(const vk_front *f)
 {
-    size_t n = 0;
+    vk_lasting sum = {0};
     for (size_t i = 0; i < f->n_started; i++)
-        n += f->services[i]->lasting ? f->services[i]->lasting() : 0;
-    return n;
+        if (f->services[i]->lasting)
+            f->services[i]->lasting(&sum);
+    return sum;
+}
+
+static bool nothing(vk_lasting x)
+{
+    return x.open == 0 && x.requests == 0;
 }
 
 /* ---- phases */
@@ -141,7 +147,7 @@ static void give_up(const char *what)
 static void force(vk_front *f)
 {
     vk_log(VK_WARN, "something is still open after all patience; the restart ends it",
-           VK_F(seconds, VK_YIELD_PATIENCE_MS / 1000), VK_F(open, lasting(f)));
+           VK_F(seconds, VK_YIELD_PATIENCE_MS / 1000), VK_F(open, lasting(f).open));
     enter(FORCE, LOOK_MS);
     for (size_t i = 0; i < f->n_started; i++)
         if (f->services[i]->hurry)
@@ -170,28 +176,44 @@ static void end_sockets(vk_front *f)
 
 static void look_at_probe(vk_front *f, int64_t now)
 {
-    bool late = now - y.begun_ms >= VK_YIELD_PATIENCE_MS, rest = all_stepped(f) && at_rest(f);
-    size_t open = rest ? lasting(f) : 0;
-    if (rest && !open) {
+    if (!all_stepped(f))
+        return;
+    bool rest = at_rest(f);
+    vk_lasting there = lasting(f);
+    if (rest && nothing(there)) {
         end_sockets(f);
         return;
     }
-    if (late && all_stepped(f)) {
+    if (now - y.begun_ms >= VK_YIELD_PATIENCE_MS) {
         force(f);
         return;
     }
     if (rest && !y.rest_ms)
         y.rest_ms = now;
     bool stuck = rest && now - y.rest_ms >= OPEN_MS;
-    if (stuck && now - y.begun_ms >= SIFT_AFTER_MS && now >= y.sift_ms) {
+    if (!stuck && now - y.since_ms < VK_YIELD_PROBE_MS)
+        return;
+    if (there.open && now - y.begun_ms >= SIFT_AFTER_MS && now >= y.sift_ms) {
         enter(SIFT, LOOK_MS);
         on_all_loops(f, sift);
-        return;
-    }
-    if (all_stepped(f) && (stuck || now - y.since_ms >= VK_YIELD_PROBE_MS)) {
+    } else {
         enter(PAUSE, stuck ? AGAIN_OPEN_MS : AGAIN_BUSY_MS);
         on_all_loops(f, unpark);
     }
+}
+
+/* When that was in vain, a longer one later. */
+static void look_at_sift(vk_front *f, int64_t now)
+{
+    int64_t most = y.sift_most ? y.sift_most : SIFT_MS;
+    bool late = now - y.since_ms >= most;
+    if (!all_stepped(f) || !(late || (at_rest(f) && nothing(lasting(f)))))
+        return;
+    if (late) {
+        y.sift_ms = now + 2 * most;
+        y.sift_most = 2 * most < SIFT_MAX_MS ? 2 * most : SIFT_MAX_MS;
+    }
+    probe(f); /* everything stops: now nothing should be open */
 }
 
 static void tick(uv_timer_t *t)
@@ -207,11 +229,7 @@ static void tick(uv_timer_t *t)
             probe(f);
         break;
     case SIFT:
-        /* Nothing is open: once more everything stops, and it should stay so. */
-        if (all_stepped(f) && (lasting(f) == 0 || in_phase >= SIFT_MS)) {
-            y.sift_ms = in_phase >= SIFT_MS ? now + AGAIN_SIFT_MS : 0;
-            probe(f);
-        }
+        look_at_sift(f, now);
         break;
     case FORCE:
         if (all_stepped(f) && at_rest(f))

@@ -72,35 +72,47 @@ vk_err vk_given_take(vk_daemon *d, const char *listener, const vk_listen_at *at,
     return VK_OK;
 }
 
-vk_err vk_given_end(vk_daemon *d, char why[VK_WHY_MAX])
+static vk_err unwanted(const vk_daemon *d, const vk_given *g, char why[VK_WHY_MAX])
+{
+    vk_listen_at is;
+    char text[VK_LISTEN_TEXT] = "?", known[200] = "console";
+    const vk_service *all[VK_SERVICES_MAX];
+    size_t n = vk_services(all), at = strlen(known);
+    for (size_t k = 0; k < n && at < sizeof known; k++)
+        at += (size_t)snprintf(known + at, sizeof known - at, ", %s", all[k]->name);
+    if (where(g->fd, &is))
+        vk_listen_text(&is, text);
+    if (d->resume)
+        return vk_say(why, VK_E_CONFLICT,
+                      "A restart cannot close a listener: %s on %s is open, and no setting speaks of it. Stop "
+                      "the daemon and start it again.",
+                      g->name, text);
+    if (!g->name[0])
+        return vk_say(why, VK_E_CONFLICT,
+                      "The service manager gave a socket on %s without a name, where no listener is to be. "
+                      "Write FileDescriptorName= into its unit: one of %s.",
+                      text, known);
+    return vk_say(why, VK_E_CONFLICT,
+                  "The service manager gave a socket named \"%s\" (on %s), which no listener of this version "
+                  "has, or gave it twice. Its unit says FileDescriptorName=; the names are: %s.",
+                  g->name, text, known);
+}
+
+vk_err vk_given_begin(const vk_daemon *d, char why[VK_WHY_MAX])
 {
     for (size_t i = 0; i < d->n_given; i++) {
-        const vk_given *g = &d->given[i];
-        vk_listen_at is;
-        char text[VK_LISTEN_TEXT] = "?", known[200] = "console";
-        if (g->fd < 0)
-            continue;
-        if (where(g->fd, &is))
-            vk_listen_text(&is, text);
-        if (d->resume)
-            return vk_say(why, VK_E_CONFLICT,
-                          "A restart cannot close a listener: %s on %s is open, and no setting speaks of it. "
-                          "Stop the daemon and start it again.",
-                          g->name, text);
-        const vk_service *all[VK_SERVICES_MAX];
-        size_t n = vk_services(all), at = strlen(known);
-        for (size_t k = 0; k < n && at < sizeof known; k++)
-            at += (size_t)snprintf(known + at, sizeof known - at, ", %s", all[k]->name);
-        if (!g->name[0])
-            return vk_say(why, VK_E_CONFLICT,
-                          "The service manager gave a socket on %s without a name, where no listener is to be. "
-                          "Write FileDescriptorName= into its unit: one of %s.",
-                          text, known);
-        return vk_say(why, VK_E_CONFLICT,
-                      "The service manager gave a socket named \"%s\" (on %s), which no listener of this "
-                      "version has, or gave it twice. Its unit says FileDescriptorName=; the names are: %s.",
-                      g->name, text, known);
+        vk_str name = vk_str_z(d->given[i].name);
+        if (name.n && !vk_str_eqz(name, "console") && vk_service_index(name) < 0)
+            return unwanted(d, &d->given[i], why);
     }
+    return VK_OK;
+}
+
+vk_err vk_given_end(const vk_daemon *d, char why[VK_WHY_MAX])
+{
+    for (size_t i = 0; i < d->n_given; i++)
+        if (d->given[i].fd >= 0)
+            return unwanted(d, &d->given[i], why);
     return VK_OK;
 }
 

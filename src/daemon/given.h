@@ -10,7 +10,9 @@
  * it is. */
 VK_MUSTCHECK vk_err vk_given_take(vk_daemon *d, const char *listener, const vk_listen_at *at, int *fd_r,
                                   char why[VK_WHY_MAX]);
-/* VK_E_CONFLICT: some were given that no listener has taken. */
-VK_MUSTCHECK vk_err vk_given_end(vk_daemon *d, char why[VK_WHY_MAX]);
+/* First: VK_E_CONFLICT when one has a name that no listener has. */
+VK_MUSTCHECK vk_err vk_given_begin(const vk_daemon *d, char why[VK_WHY_MAX]);
+/* Last: VK_E_CONFLICT when no listener has taken one. */
+VK_MUSTCHECK vk_err vk_given_end(const vk_daemon *d, char why[VK_WHY_MAX]);
 
 #endif

@@ -118,7 +118,9 @@ vk_err vk_listen_all(vk_daemon *d, char why[VK_WHY_MAX])
 {
     const vk_service *all[VK_SERVICES_MAX];
     size_t n = vk_services(all);
-    vk_err e = open_port(d, -1, "the console", why);
+    vk_err e = vk_given_begin(d, why);
+    if (e == VK_OK)
+        e = open_port(d, -1, "the console", why);
     for (size_t i = 0; e == VK_OK && i < n; i++)
         e = open_port(d, (int)i, all[i]->name, why);
     if (e == VK_OK)

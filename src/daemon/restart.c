@@ -57,24 +57,6 @@ static void tell(const vk_supervisor *s, const char *state)
 
 /* ---- processes */
 
-static void let_leave(vk_supervisor *s, const vk_process *p, int64_t ms, vk_process **at_r)
-{
-    if (!p->pid)
-        return;
-    for (size_t i = 0; i < VK_COUNT(s->restart.leaving); i++) {
-        vk_leaving *l = &s->restart.leaving[i];
-        if (l->p.pid)
-            continue;
-        *l = (vk_leaving){.p = *p, .kill_ms = vk_clock_mono_ms() + ms};
-        if (at_r)
-            *at_r = &l->p;
-        return;
-    }
-    kill(p->pid, SIGKILL); /* more than that are never there */
-    waitpid(p->pid, NULL, 0);
-    close(p->control);
-}
-
 static void end_now(vk_process *p)
 {
     if (!p->pid)
@@ -83,6 +65,23 @@ static void end_now(vk_process *p)
     waitpid(p->pid, NULL, 0);
     close(p->control);
     *p = (vk_process){.pid = 0};
+}
+
+/* `p` has `ms` to end by itself. Fronts of several restarts may be there, which encrypt for their clients; when
+ * there is no room the one that has the least time left goes. Where it is now. */
+static vk_process *let_leave(vk_supervisor *s, const vk_process *p, int64_t ms)
+{
+    vk_leaving *to = NULL;
+    for (size_t i = 0; i < VK_COUNT(s->restart.leaving); i++) {
+        vk_leaving *l = &s->restart.leaving[i];
+        if (!l->p.pid)
+            l->kill_ms = 0;
+        if (!to || l->kill_ms < to->kill_ms)
+            to = l;
+    }
+    end_now(&to->p);
+    *to = (vk_leaving){.p = *p, .kill_ms = vk_clock_mono_ms() + ms};
+    return &to->p;
 }
 
 static void end_next(vk_supervisor *s)
@@ -203,8 +202,6 @@ void vk_restart_begin(vk_supervisor *s)
         vk_log(VK_WARN, "told to restart, but it is restarting, starting or stopping as it is");
         return;
     }
-    for (size_t i = 0; i < VK_COUNT(x->leaving); i++)
-        end_now(&x->leaving[i].p); /* of the restart before: they have had their time */
     x->holder = NULL;
     x->number++;
     x->why[0] = '\0';
@@ -249,7 +246,7 @@ void vk_restart_yielded(vk_supervisor *s)
     vk_process *front = &s->children[VK_FRONT];
     if (x->phase != VK_RESTART_YIELD || s->stopping)
         return;
-    let_leave(s, front, YIELD_MS + TAKE_MS + HOLDER_MS, &x->holder);
+    x->holder = front->pid ? let_leave(s, front, YIELD_MS + TAKE_MS + HOLDER_MS) : NULL;
     *front = (vk_process){.pid = 0};
     x->phase = VK_RESTART_TAKE;
     x->due_ms = vk_clock_mono_ms() + TAKE_MS;
@@ -296,11 +293,11 @@ static void become(vk_supervisor *s)
     vk_resume r;
     char **argv = arguments(s->d);
     describe(s, &r);
-    for (size_t i = 0; i < VK_ROLES; i++) {
+    for (size_t i = 0; i < VK_ROLES; i++)
         r.children[i] = (vk_resume_child){s->children[i].pid, s->children[i].control};
+    for (size_t i = 0; i < VK_COUNT(x->leaving); i++)
         if (x->leaving[i].p.pid)
             r.left[r.n_left++] = (vk_resume_child){x->leaving[i].p.pid, x->leaving[i].p.control};
-    }
     int fd = argv ? vk_resume_write(&r) : -1;
     if (fd >= 0) {
         fexecve(x->program_fd, argv, environ);
@@ -320,9 +317,11 @@ static void succeed(vk_supervisor *s)
     vk_restart *x = &s->restart;
     for (size_t i = 0; i < VK_COUNT(others); i++) {
         vk_process *old = &s->children[others[i]];
-        if (old->pid && vk_note_send(old->control, VK_NOTE_STOP, others[i], "", -1) != VK_OK)
+        if (!old->pid)
+            continue;
+        if (vk_note_send(old->control, VK_NOTE_STOP, others[i], "", -1) != VK_OK)
             kill(old->pid, SIGKILL);
-        let_leave(s, old, VK_STOP_OTHERS_MS, NULL);
+        let_leave(s, old, VK_STOP_OTHERS_MS);
     }
     memcpy(s->children, x->next, sizeof s->children);
     memset(x->next, 0, sizeof x->next);

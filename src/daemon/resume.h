@@ -6,7 +6,7 @@
 
 #include "daemon/role.h"
 
-enum { VK_RESUME_VERSION = 1, VK_RESUME_LEFT_MAX = VK_ROLES };
+enum { VK_RESUME_VERSION = 1, VK_RESUME_LEFT_MAX = 16 };
 
 /* A process that goes on: of the daemon, or one that is about to end. */
 typedef struct vk_resume_child {

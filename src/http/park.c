@@ -125,8 +125,7 @@ void vk_server_end_others(vk_server *s)
 
 static bool pass_on(vk_conn *c, int to, int fd, uint32_t listener)
 {
-    vk_passed p = {.listener = listener, .n = c->in_n - c->in_at, .relayed = fd != c->io.fd};
-    socklen_t size = sizeof p.from;
+    vk_passed p = {.listener = listener, .n = c->in_n - c->in_at, .relayed = fd != c->io.fd || c->once};
     union {
         struct cmsghdr h;
         char room[CMSG_SPACE(sizeof(int))];
@@ -134,8 +133,8 @@ static bool pass_on(vk_conn *c, int to, int fd, uint32_t listener)
     struct iovec iov[2] = {{&p, sizeof p}, {c->in ? c->in + c->in_at : NULL, p.n}};
     struct msghdr m = {
         .msg_iov = iov, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof control};
-    if (getpeername(c->io.fd, (struct sockaddr *)(void *)&p.from, &size) != 0)
-        return false; /* it has gone */
+    if (c->peer)
+        vk_gate_address(c->peer, &p.from);
     struct cmsghdr *h = CMSG_FIRSTHDR(&m);
     h->cmsg_level = SOL_SOCKET;
     h->cmsg_type = SCM_RIGHTS;

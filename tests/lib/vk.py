@@ -64,9 +64,10 @@ CLOSE = {'type': 'close'}
 
 
 class Daemon:
-    def __init__(self, base, *flags, wrap=(), env=None, program=BIN, data=None):
+    def __init__(self, base, *flags, wrap=(), env=None, program=BIN, data=None, tls=None):
         folder = tempfile.mkdtemp(prefix='valetkey-test-')
         folders.append(folder)
+        self.tls = tls  # context of a client, when the database's listener has TLS
         self.base, self.data, self.log_path = base, data or f'{folder}/data', f'{folder}/log'
         clean = {k: v for k, v in os.environ.items() if not k.startswith('VALETKEY_')}
         clean['VALETKEY_DEBUG_DUMPABLE'] = '1'  # so that /proc/<pid>/fd can be read by us
@@ -131,7 +132,8 @@ class Daemon:
 
     def pipeline(self, key, requests, baton=None, seconds=40):
         """(status, body as text)"""
-        c = http.client.HTTPConnection('127.0.0.1', self.base + 2, timeout=seconds)
+        c = http.client.HTTPSConnection('127.0.0.1', self.base + 2, timeout=seconds, context=self.tls) if self.tls \
+            else http.client.HTTPConnection('127.0.0.1', self.base + 2, timeout=seconds)
         try:
             c.request('POST', '/v2/pipeline', json.dumps({'baton': baton, 'requests': requests}),
                       {'Authorization': f'Bearer {key}', 'Content-Type': 'application/json'})

@@ -48,6 +48,8 @@ def bad_programs():
         load.start(4, 50, lambda: Client(key), write_and_read)
         load.start(2, 25, lambda: Client(key), write_and_read, keep=False)
 
+        time.sleep(0.3)
+
         def garbage(to):
             with open(to, 'wb') as f:
                 f.write(b'not a program')
@@ -59,6 +61,7 @@ def bad_programs():
         refused(d, 'goes on as it was', 'exited with code 0')
         os.unlink(program)
         refused(d, 'goes on as it was', 'cannot be opened')
+        time.sleep(0.3)
         load.stop().none_failed(d)
         rows_are(d, key, load, lambda n: n % 2)
         want(d.front() == front and len(children(d.p.pid)) == 3, 'the roles are not those of before')

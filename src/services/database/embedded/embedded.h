@@ -13,9 +13,9 @@
 VK_MUSTCHECK vk_err vk_db_start(vk_runtime *rt, int index);
 /* Interrupts what runs and what waits. */
 void vk_db_end_requests(void);
-/* Requests that wait or run, and connections on which a stream has something open. */
-size_t vk_db_lasting(void);
-/* A request, head and body as far as they have come, names a stream. */
+/* vk_service's members of the same names: connections on which a stream has something open; a request that
+ * names a stream. */
+void vk_db_lasting(vk_lasting *sum);
 bool vk_db_goes_on(const char *in, size_t n);
 /* Rolls back what is open, closes every file, ends the threads. No exchange is under way any more. */
 void vk_db_stop(void);

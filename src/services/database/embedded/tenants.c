@@ -537,14 +537,13 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     return rc == 0 ? VK_OK : VK_E_NOMEM;
 }
 
-size_t vk_db_lasting(void)
+void vk_db_lasting(vk_lasting *sum)
 {
     pthread_mutex_lock(&vk_db.mu);
-    size_t n = vk_db.kept;
-    for (vk_map_node *at = vk_map_walk(&vk_db.tenants, NULL); at; at = vk_map_walk(&vk_db.tenants, at))
-        n += atomic_load_explicit(&VK_CONTAINER(at, vk_dbt, node)->n_jobs, memory_order_relaxed);
+    sum->open += vk_db.kept;
+    for (vk_map_node *n = vk_map_walk(&vk_db.tenants, NULL); n; n = vk_map_walk(&vk_db.tenants, n))
+        sum->requests += atomic_load_explicit(&VK_CONTAINER(n, vk_dbt, node)->n_jobs, memory_order_relaxed);
     pthread_mutex_unlock(&vk_db.mu);
-    return n;
 }
 
 /* A string where a baton stands; `null` is none. What looks so inside of SQL is let in for nothing. */
