@@ -152,8 +152,8 @@ typedef struct vk_service {
     /* The daemon stops, and its patience with the requests that are under way is nearly up: they are to end
      * now, with an error. NULL: they are left to themselves. */
     void (*hurry)(void);
-    /* Adds what its clients would lose if the process ended now. A restart waits a while for that. Any thread.
-     * NULL: there never is any. */
+    /* Adds what its clients would lose if the process ended now. A restart waits a while for that. Any
+     * thread. NULL: there never is any. */
     void (*lasting)(vk_lasting *sum);
     /* What has come of an HTTP request so far shows that it goes on with something open: when nothing else is
      * let in, it is. Any thread. NULL: none does. */

@@ -25,11 +25,14 @@ const char vk_help_restart[] =
     "Usage: valetkey restart [--data DIR] [--json]\n"
     "\n"
     "Puts the program that now lies where the running daemon was started from in its place, with the same\n"
-    "arguments and the same process id, and waits until it serves: the way to upgrade, and to read a changed\n"
-    "configuration. No request fails for it: connections are handed over, new ones wait some milliseconds. Open\n"
+    "arguments and the same process id, and waits until it serves: the way to upgrade, and to read a "
+    "changed\n"
+    "configuration. No request fails for it: connections are handed over, new ones wait some milliseconds. "
+    "Open\n"
     "transactions have 9 s to end, WebSockets are closed with code 1012 (docs/DEPLOY.md).\n"
     "\n"
-    "When the new program cannot start, says why and exits with 1; the old one goes on serving. Listeners and\n"
+    "When the new program cannot start, says why and exits with 1; the old one goes on serving. Listeners "
+    "and\n"
     "the data folder cannot change this way. SIGUSR2 to the daemon does the same.\n"
     "\n"
     "Examples:\n"
@@ -109,7 +112,8 @@ static void nap(void)
 static int report(bool json, const status *s, int64_t ms)
 {
     if (!s->done)
-        return vk_failed("restart_failed", "The restart failed, and the daemon goes on as it was. %s", s->why);
+        return vk_failed("restart_failed", "The restart failed, and the daemon goes on as it was. %s",
+                         s->why);
     if (json)
         printf("{\"state\":\"done\",\"number\":%lld,\"version\":\"%s\",\"ms\":%lld}\n", (long long)s->number,
                s->version, (long long)ms);
@@ -134,8 +138,9 @@ static int restart(int data_fd, const char *dir, bool json)
                          "restarted this way. Stop it and start it again.",
                          dir, (long)pid);
     if (kill(pid, SIGUSR2) != 0)
-        return vk_failed("not_allowed", "The daemon on %s (process %ld) cannot be told: %s. Run this as its user.",
-                         dir, (long)pid, vk_errno_text(errno));
+        return vk_failed("not_allowed",
+                         "The daemon on %s (process %ld) cannot be told: %s. Run this as its user.", dir,
+                         (long)pid, vk_errno_text(errno));
     while (vk_clock_mono_ms() - begun < WAIT_MS) {
         nap();
         read_status(data_fd, &now);

@@ -44,8 +44,9 @@ typedef struct vk_daemon {
 VK_MUSTCHECK vk_err vk_datadir_open(vk_daemon *d, char why[VK_WHY_MAX]);
 /* The part of it that is about admin.token and metrics.token. */
 VK_MUSTCHECK vk_err vk_tokens_open(vk_daemon *d, char why[VK_WHY_MAX]);
-/* Socket activation: the sockets that a service manager has opened ($LISTEN_PID, $LISTEN_FDS, $LISTEN_FDNAMES,
- * sd_listen_fds(3)) into d->given, each checked to be one that can be used; the variables are removed. */
+/* Socket activation: the sockets that a service manager has opened ($LISTEN_PID, $LISTEN_FDS,
+ * $LISTEN_FDNAMES, sd_listen_fds(3)) into d->given, each checked to be one that can be used; the variables
+ * are removed. */
 VK_MUSTCHECK vk_err vk_activate(vk_daemon *d, char why[VK_WHY_MAX]);
 /* The ports: those that were given, which must be where the configuration says, and the others opened. Then
  * admin.sock (a stale one is removed: we hold the lock). After a restart all must have been given. */

@@ -168,10 +168,11 @@ static vk_err keep_lock(vk_daemon *d, char why[VK_WHY_MAX])
     if (fstat(d->lock_fd, &ours) == 0 && fstatat(d->data_fd, "lock", &there, AT_SYMLINK_NOFOLLOW) == 0 &&
         ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
         return VK_OK;
-    return vk_say(why, VK_E_CONFLICT,
-                  "A restart cannot change the data folder, and %.400s is not the one that is in use. Stop the "
-                  "daemon and start it again.",
-                  d->data_dir);
+    return vk_say(
+        why, VK_E_CONFLICT,
+        "A restart cannot change the data folder, and %.400s is not the one that is in use. Stop the "
+        "daemon and start it again.",
+        d->data_dir);
 }
 
 vk_err vk_datadir_open(vk_daemon *d, char why[VK_WHY_MAX])

@@ -1,5 +1,5 @@
-/* Connections that the front of before a restart held when it came to rest: they go on here, and no client has
- * seen a difference. */
+/* Connections that the front of before a restart held when it came to rest: they go on here, and no client
+ * has seen a difference. */
 #include "daemon/front.h"
 
 #include <errno.h>

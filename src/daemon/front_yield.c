@@ -2,11 +2,11 @@
  *
  * Two fronts never have the data at the same time: locks, syncs, caches of keys and the write turns of builds
  * are one process's affair (docs/ARCHITECTURE.md, "Restart"). So this one stops everything (PROBE): no
- * connection is accepted and no request begun. What is under way ends within milliseconds, and if nothing of a
- * client is open then, no transaction above all, it lets go of the data. Otherwise all goes on (PAUSE), and
- * some time later it is tried again. Where there is always somebody's transaction, such a moment does not come
- * by itself: then only requests that go on with one are let in for a short while (SIFT), so that no other begins.
- * When all patience is over (FORCE) what is open is cut as by SIGTERM.
+ * connection is accepted and no request begun. What is under way ends within milliseconds, and if nothing of
+ * a client is open then, no transaction above all, it lets go of the data. Otherwise all goes on (PAUSE), and
+ * some time later it is tried again. Where there is always somebody's transaction, such a moment does not
+ * come by itself: then only requests that go on with one are let in for a short while (SIFT), so that no
+ * other begins. When all patience is over (FORCE) what is open is cut as by SIGTERM.
  *
  * Loop 0 decides, on a timer of its own; the other loops do what their tasks say. */
 #include "daemon/front.h"
@@ -24,8 +24,8 @@ enum {
     SIFT_AFTER_MS = 300, /* from when on it is sifted */
     SIFT_MS = 250,       /* the first time */
     SIFT_MAX_MS = 1000,
-    FORCE_MS = 3000,     /* for what was interrupted to end */
-    OTHERS_MS = 150,     /* for peers of WebSockets to take the reason … */
+    FORCE_MS = 3000, /* for what was interrupted to end */
+    OTHERS_MS = 150, /* for peers of WebSockets to take the reason … */
     OTHERS_MAX_MS = 2000,
     GIVE_MS = 2000, /* for the next front to take one connection */
 };
@@ -64,7 +64,10 @@ static void on_all_loops(vk_front *f, void (*step)(vk_task *t))
     static void name(vk_task *t)                                                                             \
     {                                                                                                        \
         vk_front_loop *l = VK_CONTAINER(t, vk_front_loop, step);                                             \
-        EACH_SERVER(l, s) { action; }                                                                        \
+        EACH_SERVER(l, s)                                                                                    \
+        {                                                                                                    \
+            action;                                                                                          \
+        }                                                                                                    \
         atomic_fetch_add(&y.stepped, 1);                                                                     \
     }
 

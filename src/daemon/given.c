@@ -55,15 +55,17 @@ vk_err vk_given_take(vk_daemon *d, const char *listener, const vk_listen_at *at,
             vk_listen_text(&is, given);
             vk_listen_text(at, wanted);
             if (d->resume)
-                return vk_say(why, VK_E_CONFLICT,
-                              "A restart cannot move a listener: %s is on %s, and its settings now say %s. Stop "
-                              "the daemon and start it again.",
-                              listener, given, wanted);
-            return vk_say(why, VK_E_CONFLICT,
-                          "The service manager's socket for %s is on %s, but the settings say %s. Make them the "
-                          "same: --listen %s=%s%s, or ListenStream=%s in the socket's unit.",
-                          listener, given, wanted, listener, given, at->tls ? " tls (in one pair of quotes)" : "",
-                          wanted);
+                return vk_say(
+                    why, VK_E_CONFLICT,
+                    "A restart cannot move a listener: %s is on %s, and its settings now say %s. Stop "
+                    "the daemon and start it again.",
+                    listener, given, wanted);
+            return vk_say(
+                why, VK_E_CONFLICT,
+                "The service manager's socket for %s is on %s, but the settings say %s. Make them the "
+                "same: --listen %s=%s%s, or ListenStream=%s in the socket's unit.",
+                listener, given, wanted, listener, given, at->tls ? " tls (in one pair of quotes)" : "",
+                wanted);
         }
         *fd_r = g->fd;
         g->fd = -1;
@@ -83,10 +85,11 @@ static vk_err unwanted(const vk_daemon *d, const vk_given *g, char why[VK_WHY_MA
     if (where(g->fd, &is))
         vk_listen_text(&is, text);
     if (d->resume)
-        return vk_say(why, VK_E_CONFLICT,
-                      "A restart cannot close a listener: %s on %s is open, and no setting speaks of it. Stop "
-                      "the daemon and start it again.",
-                      g->name, text);
+        return vk_say(
+            why, VK_E_CONFLICT,
+            "A restart cannot close a listener: %s on %s is open, and no setting speaks of it. Stop "
+            "the daemon and start it again.",
+            g->name, text);
     if (!g->name[0])
         return vk_say(why, VK_E_CONFLICT,
                       "The service manager gave a socket on %s without a name, where no listener is to be. "

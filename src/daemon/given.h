@@ -5,9 +5,9 @@
 
 #include "daemon/daemon.h"
 
-/* The socket for that listener, or *fd_r stays -1: none was given. VK_E_CONFLICT: what was given under its name
- * is somewhere else than the configuration says. One without a name is taken for the listener at whose address
- * it is. */
+/* The socket for that listener, or *fd_r stays -1: none was given. VK_E_CONFLICT: what was given under its
+ * name is somewhere else than the configuration says. One without a name is taken for the listener at whose
+ * address it is. */
 VK_MUSTCHECK vk_err vk_given_take(vk_daemon *d, const char *listener, const vk_listen_at *at, int *fd_r,
                                   char why[VK_WHY_MAX]);
 /* First: VK_E_CONFLICT when one has a name that no listener has. */

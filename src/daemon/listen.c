@@ -55,10 +55,11 @@ static vk_err open_port(vk_daemon *d, int service, const char *name, char why[VK
     if (e != VK_OK)
         return e;
     if (fd < 0 && d->resume)
-        return vk_say(why, VK_E_CONFLICT,
-                      "A restart cannot open a listener, and %s on %s:%d is not open. Stop the daemon and start "
-                      "it again.",
-                      name, at->host, port);
+        return vk_say(
+            why, VK_E_CONFLICT,
+            "A restart cannot open a listener, and %s on %s:%d is not open. Stop the daemon and start "
+            "it again.",
+            name, at->host, port);
     if (fd < 0)
         fd = bind_port(at);
     if (fd < 0 && errno == EADDRINUSE)

@@ -1,13 +1,12 @@
 /* A restart: another program, usually a newer one under the same name, takes this one's place, and no client
  * notices (docs/ARCHITECTURE.md, "Restart").
  *
- *   PREPARE  the program is started three times, as keeper, front and courier, beside the ones that serve. Its
- *            front does everything but open the data. What cannot start says why; nothing has happened.
- *   YIELD    the old front comes to rest and lets go of the data. It keeps the connections.
- *   TAKE     the new front opens the data and serves. If it cannot: BACK, a front of the old program does.
- *   then     the old front gives its connections to the one that serves. The supervisor executes the new
- *            program in its own process, which goes on with the children by their ids: its process id, the
- *            lock and the listeners stay what they were.
+ *   PREPARE  the program is started three times, as keeper, front and courier, beside the ones that serve.
+ * Its front does everything but open the data. What cannot start says why; nothing has happened. YIELD    the
+ * old front comes to rest and lets go of the data. It keeps the connections. TAKE     the new front opens the
+ * data and serves. If it cannot: BACK, a front of the old program does. then     the old front gives its
+ * connections to the one that serves. The supervisor executes the new program in its own process, which goes
+ * on with the children by their ids: its process id, the lock and the listeners stay what they were.
  *
  * Whatever is killed on the way: children end with the supervisor, and a front that is killed is followed by
  * another one that starts on what is on the disk. */
@@ -67,8 +66,8 @@ static void end_now(vk_process *p)
     *p = (vk_process){.pid = 0};
 }
 
-/* `p` has `ms` to end by itself. Fronts of several restarts may be there, which encrypt for their clients; when
- * there is no room the one that has the least time left goes. Where it is now. */
+/* `p` has `ms` to end by itself. Fronts of several restarts may be there, which encrypt for their clients;
+ * when there is no room the one that has the least time left goes. Where it is now. */
 static vk_process *let_leave(vk_supervisor *s, const vk_process *p, int64_t ms)
 {
     vk_leaving *to = NULL;
@@ -441,8 +440,7 @@ static void read_notes(vk_supervisor *s, vk_role from)
 {
     vk_note note;
     int fd;
-    while (s->restart.next[from].pid &&
-           vk_note_receive(s->restart.next[from].control, &note, &fd) == VK_OK) {
+    while (s->restart.next[from].pid && vk_note_receive(s->restart.next[from].control, &note, &fd) == VK_OK) {
         if (fd >= 0)
             close(fd);
         on_note(s, from, &note);

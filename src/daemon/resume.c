@@ -133,8 +133,10 @@ static bool line_of(vk_resume *r, vk_str line)
     static const struct {
         const char *name;
         size_t at;
-    } numbers[] = {{"control", offsetof(vk_resume, control)}, {"lock", offsetof(vk_resume, lock_fd)},
-                   {"admin", offsetof(vk_resume, admin_fd)},  {"number", offsetof(vk_resume, number)},
+    } numbers[] = {{"control", offsetof(vk_resume, control)},
+                   {"lock", offsetof(vk_resume, lock_fd)},
+                   {"admin", offsetof(vk_resume, admin_fd)},
+                   {"number", offsetof(vk_resume, number)},
                    {"parent", offsetof(vk_resume, parent)}};
     vk_str what = word(&line);
     vk_role which;
@@ -194,7 +196,8 @@ vk_err vk_resume_read(vk_resume *out_r, char why[VK_WHY_MAX])
     unsetenv(VARIABLE);
     if (n <= 0 || !parse(out_r, (vk_str){text, (size_t)n}))
         return vk_say(why, VK_E_INVALID,
-                      "This version (" VK_VERSION ") does not understand what the running one says at a restart. "
+                      "This version (" VK_VERSION
+                      ") does not understand what the running one says at a restart. "
                       "Stop the daemon and start it again.");
     close((int)fd);
     keep(out_r, false);

@@ -1,6 +1,6 @@
-/* What one program tells the next in a restart, over an exec: which descriptors and processes it goes on with.
- * A file in memory, named by $VALETKEY_RESUME; text, a line each, with its version in front, so that a program
- * that does not understand it says so. It holds no secret. */
+/* What one program tells the next in a restart, over an exec: which descriptors and processes it goes on
+ * with. A file in memory, named by $VALETKEY_RESUME; text, a line each, with its version in front, so that a
+ * program that does not understand it says so. It holds no secret. */
 #ifndef VK_DAEMON_RESUME_H
 #define VK_DAEMON_RESUME_H
 
@@ -32,8 +32,8 @@ typedef struct vk_resume {
 int vk_resume_write(const vk_resume *r);
 /* Undoes that, when exec has failed. */
 void vk_resume_undo(const vk_resume *r, int fd);
-/* VK_E_NOT_FOUND: the program was started, not restarted. VK_E_INVALID: `why`. The variable is removed, and no
- * descriptor stays open over an exec. */
+/* VK_E_NOT_FOUND: the program was started, not restarted. VK_E_INVALID: `why`. The variable is removed, and
+ * no descriptor stays open over an exec. */
 VK_MUSTCHECK vk_err vk_resume_read(vk_resume *out_r, char why[VK_WHY_MAX]);
 
 #endif

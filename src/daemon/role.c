@@ -269,11 +269,8 @@ int vk_child_main(const vk_child *c)
 int vk_resume_role(vk_daemon *d)
 {
     const vk_resume *r = d->resume;
-    vk_child c = {.daemon = d,
-                  .role = r->role,
-                  .parent = r->parent,
-                  .control = r->control,
-                  .standby = r->standby};
+    vk_child c = {
+        .daemon = d, .role = r->role, .parent = r->parent, .control = r->control, .standby = r->standby};
     char why[VK_WHY_MAX];
     memcpy(c.peer, r->peer, sizeof c.peer);
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -54,7 +54,8 @@ static bool linked(vk_role a, vk_role b)
     return a != b && (a == VK_FRONT || b == VK_FRONT);
 }
 
-/* A connection between a role about to be born and one of `set` that lives: the far end goes out as a note. */
+/* A connection between a role about to be born and one of `set` that lives: the far end goes out as a note.
+ */
 static int connect_to(const vk_process *set, vk_role alive, vk_role newborn)
 {
     int pair[2];
@@ -291,8 +292,8 @@ static void begin_stop(vk_supervisor *s)
     s->kill_ms = vk_clock_mono_ms() + STOP_FRONT_MS;
     vk_notify("STOPPING=1\n");
     vk_restart_abandon(s);
-    /* Who connects from here on is refused, instead of waiting for nobody; front takes those who have. A socket
-     * that the service manager opened is still open there, and waits for the next start. */
+    /* Who connects from here on is refused, instead of waiting for nobody; front takes those who have. A
+     * socket that the service manager opened is still open there, and waits for the next start. */
     for (size_t i = 0; i < s->d->n_listeners; i++)
         close(s->d->listeners[i].fd);
     s->d->n_listeners = 0;

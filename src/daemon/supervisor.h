@@ -1,5 +1,5 @@
-/* The supervisor between its own files: supervisor.c, which keeps the roles alive, and restart.c, which puts a
- * new program in the place of the running one. */
+/* The supervisor between its own files: supervisor.c, which keeps the roles alive, and restart.c, which puts
+ * a new program in the place of the running one. */
 #ifndef VK_DAEMON_SUPERVISOR_H
 #define VK_DAEMON_SUPERVISOR_H
 
@@ -60,7 +60,8 @@ typedef struct vk_supervisor {
     vk_restart restart;
 } vk_supervisor;
 
-/* Forks a process of `set` for that role, with connections to the others of the set; `run` is what it does. */
+/* Forks a process of `set` for that role, with connections to the others of the set; `run` is what it does.
+ */
 VK_MUSTCHECK vk_err vk_supervise_spawn(vk_supervisor *s, vk_process *set, vk_role role,
                                        int (*run)(const vk_child *c));
 

@@ -735,8 +735,8 @@ vk_err vk_conn_open(vk_server *s, int fd, vk_conn **out_r)
     return VK_OK;
 }
 
-/* A request that has come, or is likely to be on its way, is still answered, with "Connection: close": who has
- * just connected or just had an answer gets VK_CLOSING_MS for the next one. */
+/* A request that has come, or is likely to be on its way, is still answered, with "Connection: close": who
+ * has just connected or just had an answer gets VK_CLOSING_MS for the next one. */
 static void close_waiting(vk_conn *c)
 {
     char byte;

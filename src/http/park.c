@@ -175,7 +175,8 @@ static size_t pass_all(vk_list *all, int to, uint32_t listener)
         if (c->state != S_HEAD)
             continue;
         bool relay = c->io.tls != NULL;
-        bool passed = !c->over && (relay ? pass_relayed(c, to, listener) : pass_on(c, to, c->io.fd, listener));
+        bool passed =
+            !c->over && (relay ? pass_relayed(c, to, listener) : pass_on(c, to, c->io.fd, listener));
         lost += !passed;
         if (!passed || !relay)
             vk_conn_shut(c); /* ours is the lesser of two references now */
@@ -187,6 +188,7 @@ void vk_server_pass(vk_server *s, int to, uint32_t listener)
 {
     size_t lost = pass_all(&s->fresh, to, listener) + pass_all(&s->conns, to, listener);
     if (lost)
-        vk_log(VK_WARN, "connections that waited for a request were closed: the new process did not take them",
+        vk_log(VK_WARN,
+               "connections that waited for a request were closed: the new process did not take them",
                VK_F(connections, lost));
 }

@@ -49,8 +49,8 @@ static void end(relay *r)
     vk_conn_leave(c);
 }
 
-/* One read and what follows. `in` and `out` are the same two sides' for both ways. False: the relay is broken.
- * VK_AGAIN in errno is no break. */
+/* One read and what follows. `in` and `out` are the same two sides' for both ways. False: the relay is
+ * broken. VK_AGAIN in errno is no break. */
 static bool take(way *w, ssize_t n, bool *more)
 {
     if (n > 0) {

@@ -11,7 +11,7 @@
 
 enum {
     ACCEPT_BATCH = 16,
-    ACCEPT_LAST = 4096, /* as many as wait at most */
+    ACCEPT_LAST = 4096,    /* as many as wait at most */
     ACCEPT_PAUSE_MS = 100, /* after the process ran out of descriptors */
 };
 
@@ -49,7 +49,8 @@ static vk_err enter(vk_server *s, const struct sockaddr_storage *from, vk_peer *
     return VK_E_NOMEM;
 }
 
-/* `relayed`: not under TLS, since another process has seen to that. NULL: there is no room, the fd is closed. */
+/* `relayed`: not under TLS, since another process has seen to that. NULL: there is no room, the fd is closed.
+ */
 static vk_conn *take(vk_server *s, int fd, const struct sockaddr_storage *from, bool relayed)
 {
     vk_conn *c;
@@ -131,7 +132,8 @@ static void accept_some(vk_server *s, int most)
     for (int i = 0; i < most; i++) {
         struct sockaddr_storage from = {0};
         socklen_t n = sizeof from;
-        int on = 1, fd = accept4(s->accept.fd, (struct sockaddr *)(void *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int on = 1,
+            fd = accept4(s->accept.fd, (struct sockaddr *)(void *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             accept_failed(s, errno);
             return;

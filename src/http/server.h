@@ -82,7 +82,7 @@ typedef struct vk_server {
     void (*last_gone)(
         struct vk_server *s); /* when a closing server lost its listener and its last connection */
     bool closing;
-    bool parking; /* vk_server_park */
+    bool parking;                              /* vk_server_park */
     bool (*goes_on)(const char *in, size_t n); /* vk_server_sift; else NULL */
     /* Exchanges under way, and connections that speak another protocol and whose handlers have not let go of
      * them. Written by the loop only, read by anybody. */
@@ -101,8 +101,9 @@ VK_MUSTCHECK vk_err vk_server_adopt(vk_server *s, int fd, void (*gone)(void *arg
 /* Serves a client's connection that another loop accepted from `from`; takes over the fd, and closes it when
  * there is no room. */
 void vk_server_take(vk_server *s, int fd, const struct sockaddr_storage *from);
-/* Accepts who has connected, then nobody any more. Closes every connection that waits for a request, at once or,
- * where one is likely to be on its way, VK_CLOSING_MS later; the others end after their answer. *s must stay until last_gone, which is called once, perhaps at once. */
+/* Accepts who has connected, then nobody any more. Closes every connection that waits for a request, at once
+ * or, where one is likely to be on its way, VK_CLOSING_MS later; the others end after their answer. *s must
+ * stay until last_gone, which is called once, perhaps at once. */
 void vk_server_close(vk_server *s, void (*last_gone)(vk_server *s));
 
 /* A server is laid to rest so that another process can take its connections over; no client is to notice.
@@ -112,9 +113,10 @@ void vk_server_close(vk_server *s, void (*last_gone)(vk_server *s));
  * stays so until vk_server_unpark, after which all goes on. */
 void vk_server_park(vk_server *s);
 void vk_server_unpark(vk_server *s);
-/* Of a parked server: takes connections and input again, but begins only requests that `goes_on` says to go on
- * with something that is open here. It is shown what has come of one so far, at most VK_IN_SIZE bytes; what it
- * does not take waits, and is given along by vk_server_pass. Until vk_server_park or vk_server_unpark. */
+/* Of a parked server: takes connections and input again, but begins only requests that `goes_on` says to go
+ * on with something that is open here. It is shown what has come of one so far, at most VK_IN_SIZE bytes;
+ * what it does not take waits, and is given along by vk_server_pass. Until vk_server_park or
+ * vk_server_unpark. */
 void vk_server_sift(vk_server *s, bool (*goes_on)(const char *in, size_t n));
 /* Of a parked server: ends what would keep it from resting and is not a handler's: bodies that are still
  * coming, answers that are not taken. */

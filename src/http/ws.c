@@ -45,7 +45,7 @@ struct vk_ws {
     uint64_t moved, mark; /* bytes that went out, less those that the peer has not taken; then */
     uint8_t state;
     bool paused, full, pinged;
-    bool held; /* the server is parked */
+    bool held;        /* the server is parked */
     bool peer_closed; /* its close frame is here */
     bool working;     /* in advance(): what is asked for from inside is done at its end */
     bool failed;      /* the socket: noticed in a call of the handler, told in a later turn */
@@ -125,7 +125,8 @@ void vk_ws_release(vk_ws *ws)
 
 static bool may_read(const vk_ws *ws)
 {
-    return ws->state == WS_LINGER || (ws->state == WS_OPEN && !ws->paused && !ws->held && !ws->full && !ws->failed);
+    return ws->state == WS_LINGER ||
+           (ws->state == WS_OPEN && !ws->paused && !ws->held && !ws->full && !ws->failed);
 }
 
 static void want(vk_ws *ws)

@@ -44,7 +44,8 @@ async function loop(name, rate) {
     const begun = Date.now()
     try {
       result.calls++
-      result.written += await acts[name]()
+      const rows = await acts[name]()
+      result.written += rows
     } catch (e) {
       result.failed.push(`${name}: ${e?.message}: ${e?.cause?.message ?? ''}`)
     }

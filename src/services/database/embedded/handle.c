@@ -257,7 +257,7 @@ void vk_dbh_close(vk_dbh *h)
 {
     for (size_t i = 0; i < VK_DB_CACHE; i++)
         drop_cached(&h->cache[i]);
-    h->opening = true;              /* what closing does is ours */
+    h->opening = true; /* what closing does is ours */
     /* A checkpoint would make good what was not stored. And it would hold up a restart, whose next process
      * reads the -wal as well. */
     if (atomic_load(&h->t->broken) || vk_db.rt->yielding)
