@@ -54,6 +54,11 @@ const char vk_help_serve[] =
     "`valetkey\n"
     "run` and `valetkey env` say so to Node (NODE_EXTRA_CA_CERTS); curl takes it as --cacert.\n"
     "\n"
+    "SIGUSR2 restarts it, as `valetkey restart` does. SIGTERM ends it: requests under way have 10 s.\n"
+    "\n"
+    "Sockets of a service manager are used for the listeners they are named after (LISTEN_FDS and LISTEN_FDNAMES,\n"
+    "docs/DEPLOY.md).\n"
+    "\n"
     "Limits, with their defaults (docs/LIMITS.md):\n" VK_LIMIT_TABLE(
         HELP_LIMIT) "\n"
                     "Examples:\n"
