@@ -223,12 +223,17 @@ def rows_are(d, key, load, only=lambda n: True):
          f'too many {sorted(set(rows) - set(wanted))[:5]}, double {len(rows) - len(set(rows))}')
 
 
-def with_daemon(fn, *flags, **options):
-    d = vk.Daemon(BASE, *flags, **options)
+def with_daemon(fn, *flags, base=BASE, **options):
+    d = vk.Daemon(base, *flags, **options)
     try:
         key = d.build('app')
         d.sql(key, 'CREATE TABLE t(n INTEGER)')
-        return fn(d, key)
+        note = fn(d, key)
+        if d.p.poll() is None:
+            want(d.stop() == 0, f'it did not end well:\n{d.log()[-2500:]}')
+        for bad in ('Sanitizer', 'runtime error', 'could not be ended for the restart'):
+            want(bad not in d.log(), f'{bad} in the log:\n{d.log()[-4000:]}')
+        return note
     finally:
         if d.p.poll() is None:
             d.stop()
