@@ -58,7 +58,7 @@ typedef struct vk_runtime {
     int64_t started_ms;
     /* Set before services stop for a restart: a new process opens the same data at once. What only tidies up
      * is left out then. */
-    bool yielding;
+    _Atomic bool yielding;
     /* what each loop's listeners have done, by service; the one behind the last service is the admin's */
     const vk_traffic *traffic[VK_LOOPS_MAX][VK_SERVICES_MAX + 1];
     struct vk_worker *workers[VK_LOOPS_MAX][VK_SERVICES_MAX + 1];

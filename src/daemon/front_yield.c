@@ -162,7 +162,8 @@ static void let_go(vk_front *f)
 {
     uv_timer_stop(&y.timer);
     y.phase = YIELDED;
-    f->rt.yielding = f->stopping = true;
+    f->stopping = true;
+    atomic_store(&f->rt.yielding, true);
     vk_front_peers_end(f);
     vk_front_let_go(f);
     vk_log(VK_INFO, "at rest: another process goes on", VK_F(waited_ms, vk_clock_mono_ms() - y.begun_ms));

@@ -260,7 +260,7 @@ void vk_dbh_close(vk_dbh *h)
     h->opening = true; /* what closing does is ours */
     /* A checkpoint would make good what was not stored. And it would hold up a restart, whose next process
      * reads the -wal as well. */
-    if (atomic_load(&h->t->broken) || vk_db.rt->yielding)
+    if (atomic_load(&h->t->broken) || atomic_load(&vk_db.rt->yielding))
         sqlite3_db_config(h->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(h->db);
     vk_buf_free(&h->ddl);
