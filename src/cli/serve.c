@@ -56,7 +56,8 @@ const char vk_help_serve[] =
     "\n"
     "SIGUSR2 restarts it, as `valetkey restart` does. SIGTERM ends it: requests under way have 10 s.\n"
     "\n"
-    "Sockets of a service manager are used for the listeners they are named after (LISTEN_FDS and LISTEN_FDNAMES,\n"
+    "Sockets of a service manager are used for the listeners they are named after (LISTEN_FDS and "
+    "LISTEN_FDNAMES,\n"
     "docs/DEPLOY.md).\n"
     "\n"
     "Limits, with their defaults (docs/LIMITS.md):\n" VK_LIMIT_TABLE(
