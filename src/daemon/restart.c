@@ -393,7 +393,9 @@ bool vk_restart_reaped(vk_supervisor *s, pid_t pid, int status)
         char why[VK_WHY_MAX];
         if (p->pid != pid)
             continue;
+        x->reaping = true;
         read_notes(s, (vk_role)r);
+        x->reaping = false;
         bool said = p->why[0] != '\0';
         if (WIFSIGNALED(status))
             snprintf(why, sizeof why, "%s of the new program was ended by signal %d (%s).",
@@ -419,6 +421,8 @@ static void on_note(vk_supervisor *s, vk_role from, const vk_note *n)
         memcpy(p->why, n->text, sizeof p->why);
         return;
     }
+    if (x->reaping) /* it has ended, whatever it said before */
+        return;
     if (n->kind == VK_NOTE_READY && from == VK_FRONT && x->phase == VK_RESTART_TAKE) {
         p->ready = p->was_ready = true;
         succeed(s); /* comes back only if the program could not be executed */

@@ -245,6 +245,10 @@ static void reap(vk_supervisor *s)
             if (c->pid != pid)
                 continue;
             read_notes(s, (vk_role)r);
+            if (c->pid != pid) { /* its last word was that it yields: it is a restart's now */
+                vk_restart_reaped(s, pid, status);
+                break;
+            }
             close(c->control);
             if (!s->stopping)
                 after_death(s, (vk_role)r, status);
@@ -456,8 +460,10 @@ int vk_supervise(vk_daemon *d)
     for (size_t i = 0; i < VK_COUNT(order) && s.exit_code < 0 && !d->resume; i++)
         if (vk_supervise_spawn(&s, s.children, order[i], vk_child_main) != VK_OK)
             give_up(&s, "The kernel gives no further process. Look at the limits of this user.");
-    if (d->resume)
+    if (d->resume) {
         all_ready(&s);
+        reap(&s); /* whose death the program of before was just told of */
+    }
     while (s.exit_code < 0) {
         turn(&s);
         if (s.exit_code < 0)

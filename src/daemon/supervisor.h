@@ -43,6 +43,7 @@ typedef struct vk_restart {
     vk_process next[VK_ROLES]; /* the new program's */
     vk_leaving leaving[VK_RESUME_LEFT_MAX];
     vk_process *holder; /* in leaving: the front of before, which holds connections; NULL: none */
+    bool reaping;       /* one of `next` has ended, and only what it complained of is read */
     int number;         /* of restarts that were begun */
     char why[VK_WHY_MAX];
 } vk_restart;
