@@ -273,6 +273,8 @@ bool vk_front_keep(vk_front *f)
     if (y.phase != SERVING) {
         uv_timer_stop(&y.timer);
         y.phase = SERVING;
+        while (!all_stepped(f)) /* loops do not block: their tasks are about to be done, and free again */
+            usleep(100);
         on_all_loops(f, unpark);
     }
     return true;

@@ -32,11 +32,10 @@ def given(*args):
         must_restart(d)
         d.sql(key, 'INSERT INTO t VALUES (1)')
         want({p: i for p, i in listeners().items() if p in (BASE, PORT)} == before, 'a listener is another one after the restart')
+        until('the old roles have gone', lambda: len(children(d.p.pid)) == 3)
         for pid in [d.p.pid, *children(d.p.pid)]:
             with open(f'/proc/{pid}/environ') as f:
-                env = f.read()
-            if pid != d.p.pid:
-                want('LISTEN_FDS=' not in env, f'{role(pid)} has LISTEN_FDS')
+                want('LISTEN_FDS=' not in f.read(), f'{role(pid)} has LISTEN_FDS')
     return with_daemon(go, wrap=wrap(*args))
 
 
