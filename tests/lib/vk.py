@@ -64,10 +64,12 @@ CLOSE = {'type': 'close'}
 
 
 class Daemon:
+    tls = None  # context of a client, when the database's listener has TLS
+
     def __init__(self, base, *flags, wrap=(), env=None, program=BIN, data=None, tls=None):
         folder = tempfile.mkdtemp(prefix='valetkey-test-')
         folders.append(folder)
-        self.tls = tls  # context of a client, when the database's listener has TLS
+        self.tls = tls
         self.base, self.data, self.log_path = base, data or f'{folder}/data', f'{folder}/log'
         clean = {k: v for k, v in os.environ.items() if not k.startswith('VALETKEY_')}
         clean['VALETKEY_DEBUG_DUMPABLE'] = '1'  # so that /proc/<pid>/fd can be read by us
