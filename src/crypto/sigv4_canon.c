@@ -20,6 +20,8 @@ static int hex_digit(char c)
  * query); -1: none. */
 static char *encode(char *out, vk_str text, int keep, int blank)
 {
+    if (text.n == 0)
+        return out;
     const char *p = text.p, *end = p + text.n;
     while (p < end) {
         unsigned char c = (unsigned char)*p++;
@@ -151,6 +153,8 @@ static bool blank(char c)
 /* Without blanks at the ends, and with one for each run inside. */
 static char *put_trimmed(char *out, vk_str v)
 {
+    if (v.n == 0)
+        return out;
     const char *p = v.p, *end = p + v.n;
     while (p < end && blank(*p))
         p++;
