@@ -100,23 +100,23 @@ void vk_hex(char *out, const void *p, size_t n)
     out[2 * n] = '\0';
 }
 
-static int digit16(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* One more than the value of a digit of base 16; 0: it is none. */
+static const uint8_t digits16[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 vk_err vk_hex_decode(vk_str text, uint8_t *out, size_t n)
 {
+    const uint8_t *p = (const uint8_t *)text.p;
     if (text.n / 2 != n || text.n % 2)
         return VK_E_INVALID;
     for (size_t i = 0; i < text.n; i++)
-        if (digit16(text.p[i]) < 0)
+        if (!digits16[p[i]])
             return VK_E_INVALID;
     for (size_t i = 0; i < n; i++)
-        out[i] = (uint8_t)(digit16(text.p[2 * i]) << 4 | digit16(text.p[2 * i + 1]));
+        out[i] = (uint8_t)((digits16[p[2 * i]] - 1) << 4 | (digits16[p[2 * i + 1]] - 1));
     return VK_OK;
 }
 

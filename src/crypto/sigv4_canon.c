@@ -173,10 +173,12 @@ static char *put_trimmed(char *out, vk_str v)
     return out;
 }
 
-static bool name_char(char c)
-{
-    return (unreserved[(unsigned char)c] && !(c >= 'A' && c <= 'Z')) || (c && strchr("!#$%&'*+^`|", c));
-}
+/* A token of RFC 9110 §5.6.2, without upper case. */
+static const uint8_t name_char[256] = {
+    ['0' ... '9'] = 1, ['a' ... 'z'] = 1, ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1,
+    ['&'] = 1,         ['\''] = 1,        ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,
+    ['^'] = 1,         ['_'] = 1,         ['`'] = 1, ['|'] = 1, ['~'] = 1,
+};
 
 bool vk_sigv4_signed_headers_ok(vk_str list)
 {
@@ -187,7 +189,7 @@ bool vk_sigv4_signed_headers_ok(vk_str list)
         if (!more)
             name = list;
         for (size_t i = 0; i < name.n; i++)
-            if (!name_char(name.p[i]))
+            if (!name_char[(unsigned char)name.p[i]])
                 return false;
         if (name.n == 0 || compare(name, last) <= 0)
             return false;
@@ -220,7 +222,7 @@ static vk_sigv4_fail put_headers(char **out, const vk_sigv4_request *r, vk_str l
         for (size_t i = 0; i < r->n_headers; i++) {
             vk_str h = r->headers[i].name;
             if (h.n != name.n || ((h.p[0] ^ name.p[0]) & 0x5f) || ((h.p[h.n - 1] ^ name.p[h.n - 1]) & 0x5f) ||
-                !vk_str_ieq(h, name))
+                !vk_sigv4_name_is(h, name))
                 continue;
             if (found)
                 *at++ = ',';

@@ -13,6 +13,12 @@ typedef struct vk_sigv4_params {
     vk_sigv4_pair at[VK_SIGV4_PARAMS_MAX];
 } vk_sigv4_params;
 
+/* A header's name, of any case, against one in lower case; as sent by most clients it is equal already. */
+static inline bool vk_sigv4_name_is(vk_str name, vk_str lower)
+{
+    return name.n == lower.n && (memcmp(name.p, lower.p, lower.n) == 0 || vk_str_ieq(name, lower));
+}
+
 /* Decodes each name and value once (+ is a blank) and encodes them anew, in the arena. Empty pieces (a&&b)
  * are passed over, as every client's parser does. */
 VK_MUSTCHECK vk_sigv4_fail vk_sigv4_params_read(vk_arena *a, vk_str query, vk_sigv4_params *out_r);

@@ -177,23 +177,25 @@ static found headers(const vk_sigv4_request *r)
     found f = {0};
     for (size_t i = 0; i < r->n_headers; i++) {
         vk_str name = r->headers[i].name, value = r->headers[i].value;
+        if (name.n < 4 || name.n > 20)
+            continue;
         switch (name.n) {
         case 4:
-            if (vk_str_ieq(name, VK_STR("date")))
+            if (vk_sigv4_name_is(name, VK_STR("date")))
                 note(trimmed(value), &f.date, &f.n_date);
             break;
         case 10:
-            if (vk_str_ieq(name, VK_STR("x-amz-date")))
+            if (vk_sigv4_name_is(name, VK_STR("x-amz-date")))
                 note(trimmed(value), &f.x_date, &f.n_x_date);
             break;
         case 13:
-            if (vk_str_ieq(name, VK_STR("authorization")))
+            if (vk_sigv4_name_is(name, VK_STR("authorization")))
                 note(trimmed(value), &f.authorization, &f.n_authorization);
             break;
         case 20:
-            if (vk_str_ieq(name, VK_STR("x-amz-content-sha256")))
+            if (vk_sigv4_name_is(name, VK_STR("x-amz-content-sha256")))
                 note(trimmed(value), &f.payload, &f.n_payload);
-            else if (vk_str_ieq(name, VK_STR("x-amz-security-token")))
+            else if (vk_sigv4_name_is(name, VK_STR("x-amz-security-token")))
                 note(trimmed(value), &f.token, &f.n_token);
             break;
         default:
