@@ -97,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     vk_sigv4_fail fail = verify(&r, a, &t, true);
     CHECK(fail != VK_SIGV4_OK);
+    CHECK(vk_arena_used(a) <= 8 * (size + 512) + 4096);
     /* Text with a NUL ends the printing above: what was signed is then not the whole input, which is fine. */
     if (signature && fail == VK_SIGV4_SIGNATURE && memcmp(text + n - 64, "0000", 4) == 0) {
         vk_hmac256_key key;

@@ -104,7 +104,7 @@ typedef struct vk_sigv4_trace {
 } vk_sigv4_trace;
 
 /* Header or query form. *grant_r is written on VK_SIGV4_OK and zeroed otherwise. Takes some 1 KiB of the
- * arena for a usual request, and never more than 4 times its head and 4 KiB. VK_SIGV4_NO_STREAM_HERE covers
+ * arena for a usual request, and never more than 8 times its head and 4 KiB. VK_SIGV4_NO_STREAM_HERE covers
  * the method only: that a STREAMING payload came with PutObject or UploadPart and no other PUT is for the
  * caller to see (grant->payload). */
 VK_MUSTCHECK vk_sigv4_fail vk_sigv4_verify(const vk_sigv4_setup *s, const vk_sigv4_request *r, vk_arena *a,

@@ -25,7 +25,7 @@ typedef struct client {
     const char *list;                  /* SignedHeaders; their lines come in the order of `headers` */
     const char *payload, *stamp, *day, *region, *service, *end, *secret, *id, *algorithm;
     const char *expires; /* query form when it is there */
-    const char *spoil;   /* after signing: "sig" the signature, "method", "path", "query" */
+    const char *spoil;   /* after signing: "sig", "method" or "path" is another */
 } client;
 
 static client get(void)
