@@ -160,6 +160,9 @@ static char *put_trimmed(char *out, vk_str v)
         p++;
     while (p < end && blank(end[-1]))
         end--;
+    size_t n = (size_t)(end - p);
+    if (n == 0 || (!memchr(p, ' ', n) && !memchr(p, '\t', n)))
+        return put(out, (vk_str){p, n});
     while (p < end) {
         const char *run = p;
         while (p < end && !blank(*p))

@@ -90,7 +90,8 @@ static vk_sigv4_fail decode(const body *b, size_t piece)
             vk_str data = VK_STR_NONE;
             switch (vk_awschunked_next(&d, &in, &data)) {
             case VK_AWSCHUNK_DATA:
-                assert_true(data.n > 0 && out_n + data.n <= sizeof out);
+                assert_true(data.n > 0 && out_n + data.n <= sizeof out &&
+                            out_n + data.n <= (uint64_t)b->decoded);
                 memcpy(out + out_n, data.p, data.n);
                 out_n += data.n;
                 break;

@@ -552,6 +552,46 @@ static void headers_that_matter_are_signed(void **state)
     assert_int_equal(ask(&p), VK_SIGV4_OK);
 }
 
+/* A header that the verifier itself goes by stands once; joined, what was signed and what counts would be two
+ * things. */
+static void headers_of_the_signature_stand_once(void **state)
+{
+    VK_UNUSED(state);
+    client c = get();
+    with(&c, "x-amz-security-token", "t");
+    keys.token = "t";
+    c.list = "host;x-amz-content-sha256;x-amz-date;x-amz-security-token";
+    assert_int_equal(ask(&c), VK_SIGV4_OK);
+    sent s;
+    for (int h = 1; h < 4; h++) {
+        send_of(&c, &s);
+        s.headers[s.r.n_headers++] = s.headers[h];
+        assert_int_equal(verify(&s), h == 2 ? VK_SIGV4_NO_DATE : VK_SIGV4_MALFORMED);
+    }
+}
+
+static void memory_may_run_out(void **state)
+{
+    VK_UNUSED(state);
+    vk_arena *whole = arena;
+    client c = get();
+    char query[1800] = "q=";
+    memset(query + 2, 'a', sizeof query - 3);
+    c.query = query;
+    bool ran_out = false;
+    for (size_t cap = 4096; cap < 32768; cap += 256) {
+        arena = vk_arena_new(cap);
+        assert_non_null(arena);
+        vk_sigv4_fail got = ask(&c);
+        vk_arena_free(arena);
+        assert_true(got == VK_SIGV4_OK || got == VK_SIGV4_NO_MEMORY);
+        ran_out |= got == VK_SIGV4_NO_MEMORY;
+    }
+    arena = whole;
+    assert_true(ran_out);
+    assert_int_equal(ask(&c), VK_SIGV4_OK);
+}
+
 static void a_signature_is_for_one_request(void **state)
 {
     VK_UNUSED(state);
@@ -964,6 +1004,8 @@ int main(void)
         T(a_presigned_url_has_an_end),
         T(a_parameter_of_the_signature_stands_once),
         T(headers_that_matter_are_signed),
+        T(headers_of_the_signature_stand_once),
+        T(memory_may_run_out),
         T(a_signature_is_for_one_request),
         T(every_payload_form_needs_the_secret),
         T(other_payloads_are_told_apart),
