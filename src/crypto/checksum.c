@@ -1,6 +1,12 @@
 #include "crypto/checksum.h"
 
 #include <pthread.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#ifndef HWCAP_CRC32
+#define HWCAP_CRC32 (1 << 7)
+#endif
+#endif
 
 #include "core/encode.h"
 #include "core/text.h"
@@ -32,7 +38,7 @@ _Static_assert(sizeof(MD5_CTX) <= sizeof(((vk_checksum *)0)->u.other), "no room 
 
 /* What a byte does to the state when k more bytes follow it. */
 static uint64_t slices[CRCS][SLICES][256];
-static bool has_crc32c;
+static bool has_instruction;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void prepare(void)
@@ -52,7 +58,9 @@ static void prepare(void)
     }
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    has_crc32c = __builtin_cpu_supports("sse4.2") != 0;
+    has_instruction = __builtin_cpu_supports("sse4.2") != 0;
+#elif defined(__aarch64__)
+    has_instruction = (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
 #endif
 }
 
@@ -72,27 +80,71 @@ uint64_t vk_crc_portable(vk_checksum_kind kind, uint64_t state, vk_str data)
     return state;
 }
 
+/* What the CPU has an instruction for, eight bytes at a time. */
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) static uint64_t crc32c_by_cpu(uint64_t state, vk_str data)
+static bool by_cpu(vk_checksum_kind kind)
+{
+    return has_instruction && kind == VK_CHECKSUM_CRC32C;
+}
+
+__attribute__((target("sse4.2"))) static uint64_t crc_by_cpu(vk_checksum_kind kind, uint64_t state,
+                                                             vk_str data)
 {
     const char *p = data.p;
     size_t n = data.n;
+    VK_UNUSED(kind);
     for (; n >= 8; n -= 8, p += 8)
         state = __builtin_ia32_crc32di(state, vk_load8(p));
     for (; n; n--, p++)
         state = __builtin_ia32_crc32qi((uint32_t)state, (unsigned char)*p);
     return state;
 }
+#elif defined(__aarch64__)
+static bool by_cpu(vk_checksum_kind kind)
+{
+    return has_instruction && (kind == VK_CHECKSUM_CRC32C || kind == VK_CHECKSUM_CRC32);
+}
+
+/* The instructions by name: what compilers call them, and the switch that allows them, differs. */
+static uint64_t crc_by_cpu(vk_checksum_kind kind, uint64_t state, vk_str data)
+{
+    const char *p = data.p;
+    size_t n = data.n;
+    uint32_t s = (uint32_t)state;
+    bool c = kind == VK_CHECKSUM_CRC32C;
+    for (; n >= 8; n -= 8, p += 8) {
+        uint64_t x = vk_load8(p);
+        if (c)
+            __asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(s) : "r"(x));
+        else
+            __asm__(".arch_extension crc\n\tcrc32x %w0, %w0, %x1" : "+r"(s) : "r"(x));
+    }
+    for (; n; n--, p++) {
+        uint32_t x = (unsigned char)*p;
+        if (c)
+            __asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1" : "+r"(s) : "r"(x));
+        else
+            __asm__(".arch_extension crc\n\tcrc32b %w0, %w0, %w1" : "+r"(s) : "r"(x));
+    }
+    return s;
+}
+#else
+static bool by_cpu(vk_checksum_kind kind)
+{
+    VK_UNUSED(kind);
+    return has_instruction; /* never */
+}
+
+static uint64_t crc_by_cpu(vk_checksum_kind kind, uint64_t state, vk_str data)
+{
+    return vk_crc_portable(kind, state, data);
+}
 #endif
 
 uint64_t vk_crc_best(vk_checksum_kind kind, uint64_t state, vk_str data)
 {
     pthread_once(&once, prepare);
-#if defined(__x86_64__)
-    if (kind == VK_CHECKSUM_CRC32C && has_crc32c)
-        return crc32c_by_cpu(state, data);
-#endif
-    return vk_crc_portable(kind, state, data);
+    return by_cpu(kind) ? crc_by_cpu(kind, state, data) : vk_crc_portable(kind, state, data);
 }
 
 static uint64_t ones(vk_checksum_kind kind)

@@ -1,7 +1,8 @@
 /* The checksums of S3's x-amz-checksum-* headers and Content-MD5, piece by piece: plain values like
  * sha256.h's, copied by assignment. None of them is a proof of who wrote something. Values and parameters:
- * "Checking object integrity" of the S3 user guide; tests/data/storage/checksums.json. CRC32C uses the CPU's
- * instruction where there is one (x86 SSE4.2, found out at run time), the others eight tables of 256. */
+ * "Checking object integrity" of the S3 user guide; tests/data/storage/checksums.json. Where the
+ * CPU has instructions (SSE4.2: CRC32C; ARMv8 CRC: CRC32 and CRC32C; found out at run time) they are used,
+ * else eight tables of 256. */
 #ifndef VK_CRYPTO_CHECKSUM_H
 #define VK_CRYPTO_CHECKSUM_H
 
