@@ -35,10 +35,12 @@ typedef struct vk_sigv4_pair {
 } vk_sigv4_pair;
 
 typedef struct vk_sigv4_request {
-    vk_str method;                /* as on the wire */
-    vk_str path;                  /* as on the wire, up to the ?: not decoded, not normalised */
-    vk_str query;                 /* as on the wire, behind the ?; may be empty */
-    const vk_sigv4_pair *headers; /* all of them, in the order received, Host included */
+    vk_str method; /* as on the wire */
+    vk_str path;   /* as on the wire, up to the ?: not decoded, not normalised */
+    vk_str query;  /* as on the wire, behind the ?; may be empty */
+    /* All of them, in the order received, Host included; values without CR, LF and NUL, as http/head.h sees
+     * to. */
+    const vk_sigv4_pair *headers;
     size_t n_headers;
     int64_t now_ms; /* wall time */
 } vk_sigv4_request;
