@@ -841,32 +841,6 @@ static void values_are_trimmed_and_joined(void **state)
 
 /* ---- the cache ---- */
 
-static void the_cache_goes_by_generation_and_is_bounded(void **state)
-{
-    VK_UNUSED(state);
-    vk_sigv4_cache *small = vk_sigv4_cache_new(1);
-    vk_hmac256_key fresh_key;
-    assert_non_null(small);
-    for (int round = 0; round < 3; round++) {
-        for (unsigned i = 0; i < 500; i++) {
-            char id[16], secret[16];
-            snprintf(id, sizeof id, "id-%u", i % 7);
-            snprintf(secret, sizeof secret, "secret-%u-%u", i % 7, i % 3);
-            vk_sigv4_key_name name = {vk_str_z(id), VK_STR("20261123"), i % 2 ? VK_STR("auto") : VK_STR(""),
-                                      i % 3, i % 5 != 0};
-            uint8_t a[VK_SHA256], b[VK_SHA256];
-            const vk_hmac256_key *k = vk_sigv4_cache_get(small, &name, vk_secret_of(vk_str_z(secret)), NULL);
-            vk_sigv4_derive(vk_secret_of(vk_str_z(secret)), name.day, name.region, VK_STR("s3"), &fresh_key);
-            vk_hmac256(k, VK_STR("text"), a);
-            vk_hmac256(&fresh_key, VK_STR("text"), b);
-            assert_memory_equal(a, b, sizeof a);
-        }
-        vk_sigv4_cache_clear(small);
-    }
-    vk_sigv4_cache_free(small);
-    vk_sigv4_cache_free(NULL);
-}
-
 static void invented_ids_push_no_key_out(void **state)
 {
     VK_UNUSED(state);
@@ -888,20 +862,6 @@ static void invented_ids_push_no_key_out(void **state)
     vk_sigv4_derive(vk_secret_of(VK_STR(SECRET)), real.day, real.region, VK_STR("s3"), &spare);
     vk_hmac256(&spare, VK_STR("x"), b);
     assert_memory_equal(a, b, sizeof a);
-}
-
-static void a_new_generation_is_another_key(void **state)
-{
-    VK_UNUSED(state);
-    client c = get();
-    assert_int_equal(ask(&c), VK_SIGV4_OK);
-    keys.generation++; /* same secret here: what counts is that the old entry is not taken for it */
-    assert_int_equal(ask(&c), VK_SIGV4_OK);
-    vk_hmac256_key spare;
-    vk_sigv4_key_name name = {VK_STR(ID), VK_STR("20261123"), VK_STR("auto"), 0, true};
-    const vk_hmac256_key *zero = vk_sigv4_cache_get(cache, &name, vk_secret_of(VK_STR(SECRET)), &spare);
-    name.generation = 1;
-    assert_ptr_not_equal(zero, vk_sigv4_cache_get(cache, &name, vk_secret_of(VK_STR(SECRET)), &spare));
 }
 
 static void without_a_cache_it_is_the_same(void **state)
@@ -1016,9 +976,7 @@ int main(void)
         T(targets_are_read_strictly),
         T(encoding_has_one_form),
         T(values_are_trimmed_and_joined),
-        T(the_cache_goes_by_generation_and_is_bounded),
         T(invented_ids_push_no_key_out),
-        T(a_new_generation_is_another_key),
         T(without_a_cache_it_is_the_same),
         T(a_form_is_signed_like_a_request),
         T(every_reason_has_an_answer),
