@@ -110,6 +110,7 @@ void vk_ob_read_sum(sqlite3_stmt *st, int i, vk_ob_sum *out_r);
  * undone alone when it fails. */
 typedef struct vk_ob_turn {
     vk_list node;
+    vk_list replacing; /* in s->replacing, while its garbage may still be a reader's */
     vk_ob_err (*run)(struct vk_ob *s, struct vk_ob_turn *t, vk_ob_conn *c);
     void *arg;
     unsigned folders;       /* of blobs/ to be synced before; a bit each */
@@ -210,10 +211,11 @@ struct vk_ob {
     pthread_cond_t reader_free;
 
     vk_list live, pins;
-    vk_buf uncertain; /* names of files whose transaction failed in its last step; they go after the next
-                       * one that does not, which has taken its place in the log */
-    bool forgets;     /* there was no memory to note one: the next start sweeps */
-    bool marked;      /* the index says that a start sweeps */
+    vk_list replacing; /* turns, from before their transaction until their garbage is removed */
+    vk_buf uncertain;  /* names of files whose transaction failed in its last step; they go after the next
+                        * one that does not, which has taken its place in the log */
+    bool forgets;      /* there was no memory to note one: the next start sweeps */
+    bool marked;       /* the index says that a start sweeps */
     unsigned folders, touched; /* of blobs/: made; with removals that are not synced. A bit each */
     uint32_t users;            /* puts and readers; none are left at close */
 };

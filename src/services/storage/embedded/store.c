@@ -143,6 +143,7 @@ vk_ob_err vk_ob_open(int data_fd, const char *data_dir, const char *build, const
     vk_list_init(&s->idle);
     vk_list_init(&s->live);
     vk_list_init(&s->pins);
+    vk_list_init(&s->replacing);
     vk_buf_init(&s->uncertain, SIZE_MAX / 2);
     bool sweep = false;
     int64_t removed = 0;

@@ -49,22 +49,28 @@ static void name(const vk_buf *all, const uint8_t blob[VK_OB_BLOB])
         f->named = true;
 }
 
-/* Those whose transaction is still to come, or of which it is not known. */
-static void name_live(vk_ob *s, const vk_buf *all)
+static void name_trash(const vk_buf *all, const vk_buf *trash)
+{
+    vk_ob_trash x;
+    for (size_t i = 0; i + sizeof x <= trash->n; i += sizeof x) {
+        memcpy(&x, trash->p + i, sizeof x);
+        name(all, x.blob);
+    }
+}
+
+/* Those whose transaction is still to come, or of which it is not known, and those that somebody may read
+ * though no row names them any more. */
+static void name_under_way(vk_ob *s, const vk_buf *all)
 {
     pthread_mutex_lock(&s->mu);
     for (vk_list *n = s->live.next; n != &s->live; n = n->next)
         name(all, VK_CONTAINER(n, vk_ob_live, node)->blob);
     for (size_t i = 0; i + VK_OB_BLOB <= s->uncertain.n; i += VK_OB_BLOB)
         name(all, (const uint8_t *)s->uncertain.p + i);
-    for (vk_list *n = s->pins.next; n != &s->pins; n = n->next) {
-        const vk_buf *doomed = &VK_CONTAINER(n, vk_ob_pin, node)->doomed;
-        vk_ob_trash x;
-        for (size_t i = 0; i + sizeof x <= doomed->n; i += sizeof x) {
-            memcpy(&x, doomed->p + i, sizeof x);
-            name(all, x.blob);
-        }
-    }
+    for (vk_list *n = s->replacing.next; n != &s->replacing; n = n->next)
+        name_trash(all, &VK_CONTAINER(n, vk_ob_turn, replacing)->garbage);
+    for (vk_list *n = s->pins.next; n != &s->pins; n = n->next)
+        name_trash(all, &VK_CONTAINER(n, vk_ob_pin, node)->doomed);
     pthread_mutex_unlock(&s->mu);
 }
 
@@ -86,9 +92,9 @@ static vk_ob_err name_stored(vk_ob *s, const vk_buf *all)
     return vk_ob_sql_err(rc);
 }
 
-/* The order makes it safe beside everything else: a file that was there first, is not under way afterwards
- * and has no row after that is nobody's, for a file is under way until its row is there, and names are never
- * used twice. */
+/* The order makes it safe beside everything else. A file that was there first and is not under way after that
+ * has had its row by then, if it gets one at all: names are never used twice. If it has no row after that,
+ * the row was taken away, and then it is with whoever did so, or gone, in the end. */
 vk_ob_err vk_ob_sweep(vk_ob *s, int64_t *removed_r)
 {
     vk_buf all;
@@ -99,8 +105,9 @@ vk_ob_err vk_ob_sweep(vk_ob *s, int64_t *removed_r)
         e = read_folder(s->blobs_fd, "0123456789abcdef"[i], &all);
     if (e == VK_OB_OK && all.n) {
         qsort(all.p, all.n / sizeof(found), sizeof(found), by_name);
-        name_live(s, &all);
+        name_under_way(s, &all);
         e = name_stored(s, &all);
+        name_under_way(s, &all);
     }
     for (size_t i = 0; e == VK_OB_OK && i + sizeof(found) <= all.n; i += sizeof(found)) {
         found f;

@@ -190,6 +190,12 @@ enum { THREADS = 12, ROUNDS = 60, SHARED = 5 };
 static vk_ob *store;
 static _Atomic int wrong, stored, refused, stop;
 
+static void bad(const char *what, int64_t n)
+{
+    wrong++;
+    fprintf(stderr, "%s: %lld\n", what, (long long)n);
+}
+
 /* An object whose bytes say its own size: what is read is torn, or it is not. */
 static vk_ob_err put_self(const char *key, size_t n)
 {
@@ -208,12 +214,12 @@ static void read_self(const char *key)
         rig_fill(want, (size_t)o.size, (uint32_t)o.size + 1);
         e = rig_read(r, 0, o.size, &got);
         if (e != VK_OB_OK || memcmp(got, want, (size_t)o.size) != 0)
-            wrong++;
+            bad("torn", e);
         free(got);
         free(want);
         vk_ob_reader_close(r);
     } else if (e != VK_OB_NO_SUCH_KEY) {
-        wrong++;
+        bad("get", e);
     }
     vk_arena_free(a);
 }
@@ -237,7 +243,7 @@ static void multipart_self(const char *key, size_t n)
     if (e == VK_OB_QUOTA)
         e = vk_ob_upload_abort(store, vk_str_z(key), id);
     if (e != VK_OB_OK)
-        wrong++;
+        bad("multipart", e);
 }
 
 static void *worker(void *arg)
@@ -256,20 +262,20 @@ static void *worker(void *arg)
             else if (e == VK_OB_QUOTA)
                 refused++;
             else
-                wrong++;
+                bad("put", e);
         } else if (what < 13) {
             read_self(key);
         } else if (what < 15) {
             multipart_self(key, 9000 + roll(&d, 3));
         } else if (what < 17) {
             if (rig_delete(store, key) != VK_OB_OK)
-                wrong++;
+                bad("delete", 0);
         } else if (what < 19) {
             vk_ob_list l = {.max = 10, .entry = ignore};
             if (vk_ob_list_keys(store, &l, &more) != VK_OB_OK)
-                wrong++;
+                bad("list", 0);
         } else if (vk_ob_sweep(store, &removed) != VK_OB_OK) { /* it may come before who replaced a file */
-            wrong++;
+            bad("sweep", 0);
         }
     }
     return NULL;
@@ -283,7 +289,7 @@ static void *watcher(void *arg)
         vk_ob_usage u;
         vk_ob_usage_now(store, &u);
         if (u.bytes + u.part_bytes > q->bytes || u.objects > q->objects)
-            wrong++;
+            bad("usage", u.bytes + u.part_bytes);
         struct timespec pause = {.tv_nsec = 200000};
         nanosleep(&pause, NULL);
     }
@@ -312,8 +318,18 @@ static void threads(void **state)
     vk_ob_close(store);
 }
 
-/* One key is replaced all the time, by a file and by parts, while others open it: between finding the row and
- * opening what it names nothing must go away. */
+static void *sweeper(void *arg)
+{
+    int64_t removed;
+    VK_UNUSED(arg);
+    while (!stop)
+        if (vk_ob_sweep(store, &removed) != VK_OB_OK)
+            bad("sweep", 0);
+    return NULL;
+}
+
+/* One key is replaced all the time, by a file and by parts, while others open it and one sweeps: between
+ * finding the row and opening what it names nothing must go away. */
 static void *replacer(void *arg)
 {
     VK_UNUSED(arg);
@@ -344,7 +360,7 @@ static void opened_while_replaced(void **state)
     wrong = stored = stop = 0;
     assert_int_equal(put_self("k", 9000), VK_OB_OK);
     for (size_t i = 0; i < VK_COUNT(t); i++)
-        assert_int_equal(pthread_create(&t[i], NULL, i ? opener : replacer, NULL), 0);
+        assert_int_equal(pthread_create(&t[i], NULL, i == 0 ? replacer : i == 1 ? sweeper : opener, NULL), 0);
     for (size_t i = 0; i < VK_COUNT(t); i++)
         pthread_join(t[i], NULL);
     assert_int_equal(wrong, 0);
@@ -420,8 +436,11 @@ static void *small_puts(void *arg)
     return NULL;
 }
 
+/* A disk that takes its time, wherever the test runs. */
 static int count_commit(void *arg)
 {
+    struct timespec pause = {.tv_nsec = 1000000};
+    nanosleep(&pause, NULL);
     ++*(int *)arg;
     return 0;
 }

@@ -177,6 +177,18 @@ static void add_usage(vk_ob_usage *u, const vk_ob_usage *d)
     u->uploads += d->uploads;
 }
 
+/* Before anybody can see that no row names it: whoever sweeps leaves it to the turn. */
+static void note_garbage(vk_ob *s, vk_list *batch)
+{
+    pthread_mutex_lock(&s->mu);
+    for (vk_list *n = batch->next; n != batch; n = n->next) {
+        vk_ob_turn *t = VK_CONTAINER(n, vk_ob_turn, node);
+        if (t->result == VK_OB_OK && t->garbage.n)
+            vk_list_push(&s->replacing, &t->replacing);
+    }
+    pthread_mutex_unlock(&s->mu);
+}
+
 /* All that could fail has not: *total_r is what is stored now. *late_r: the last step failed, so that a part
  * of the transaction, or all of it, may be in the log. */
 static vk_ob_err transaction(vk_ob *s, vk_ob_conn *c, vk_list *batch, vk_ob_usage *total_r, bool *late_r)
@@ -196,6 +208,7 @@ static vk_ob_err transaction(vk_ob *s, vk_ob_conn *c, vk_list *batch, vk_ob_usag
     if (e == VK_OB_OK)
         e = write_totals(c, total_r, !s->marked);
     if (e == VK_OB_OK) {
+        note_garbage(s, batch);
         e = quick(c, Q_COMMIT);
         *late_r = e != VK_OB_OK;
     }
@@ -250,6 +263,7 @@ static void lead(vk_ob *s)
         vk_ob_turn *t = VK_CONTAINER(n, vk_ob_turn, node);
         if (e != VK_OB_OK && t->result == VK_OB_OK) {
             t->result = e;
+            vk_list_remove(&t->replacing);
             if (late)
                 note_uncertain(s, t);
         }
@@ -283,6 +297,7 @@ vk_ob_err vk_ob_take_turn(vk_ob *s, vk_ob_turn *t)
     vk_buf_init(&t->garbage, SIZE_MAX / 2);
     t->delta = (vk_ob_usage){0};
     t->done = t->uncertain = false;
+    vk_list_init(&t->replacing);
     pthread_cond_init(&t->cond, NULL);
     pthread_mutex_lock(&s->mu);
     vk_list_push(&s->queue, &t->node);
@@ -296,6 +311,9 @@ vk_ob_err vk_ob_take_turn(vk_ob *s, vk_ob_turn *t)
     pthread_cond_destroy(&t->cond);
     if (t->result == VK_OB_OK)
         vk_ob_collect(s, &t->garbage);
+    pthread_mutex_lock(&s->mu);
+    vk_list_remove(&t->replacing);
+    pthread_mutex_unlock(&s->mu);
     vk_buf_free(&t->garbage);
     return t->result;
 }
