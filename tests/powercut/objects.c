@@ -47,11 +47,12 @@ static void open_store(int root, const char *dir)
 
 static void md5_hex(vk_str bytes, uint8_t md5[16], char hex[33])
 {
-    struct evp_md_ctx_st *m = vk_ob_md5_new();
-    if (!m)
-        die("no memory");
-    vk_ob_md5_add(m, bytes.p, bytes.n);
-    vk_ob_md5_end(m, md5);
+    vk_checksum m;
+    uint8_t whole[VK_CHECKSUM_MAX];
+    vk_checksum_begin(&m, VK_CHECKSUM_MD5);
+    vk_checksum_add(&m, bytes);
+    vk_checksum_end(&m, whole);
+    memcpy(md5, whole, 16);
     vk_hex(hex, md5, 16);
 }
 

@@ -4,6 +4,7 @@
 #define VK_STORAGE_INSIDE_H
 
 #include "core/list.h"
+#include "crypto/checksum.h"
 #include "services/storage/embedded/objects.h"
 #include "store/store.h"
 
@@ -179,13 +180,6 @@ void vk_ob_collect(struct vk_ob *s, const vk_buf *garbage);
 /* Under a reading lock of `names`. NULL: no memory. */
 vk_ob_pin *vk_ob_pin_content(struct vk_ob *s, int64_t content);
 void vk_ob_unpin(struct vk_ob *s, vk_ob_pin *p);
-
-/* ---- md5.c */
-
-struct evp_md_ctx_st;
-struct evp_md_ctx_st *vk_ob_md5_new(void); /* NULL: no memory */
-void vk_ob_md5_add(struct evp_md_ctx_st *m, const void *p, size_t n);
-void vk_ob_md5_end(struct evp_md_ctx_st *m, uint8_t out[16]); /* frees it; out NULL: only that */
 
 struct vk_ob {
     int data_fd, blobs_fd; /* constant */

@@ -78,7 +78,7 @@ bool vk_ob_header_next(vk_str *packed, vk_str *name_r, vk_str *value_r);
 
 /* A checksum as S3 names them; the store keeps it and computes none. */
 typedef struct vk_ob_sum {
-    uint8_t algo; /* the front's number of the algorithm; 0: none */
+    uint8_t algo; /* 1 + vk_checksum_kind (crypto/checksum.h); 0: none */
     uint8_t type; /* the front's: full object or composite */
     uint8_t n;
     uint8_t value[VK_OB_SUM_MAX];

@@ -191,7 +191,7 @@ vk_ob_err vk_ob_put_write(vk_ob_put *p, vk_str bytes)
 
 /* ---- from another object */
 
-static vk_ob_err through_memory(vk_ob_put *p, const vk_ob_piece *x, struct evp_md_ctx_st *m)
+static vk_ob_err through_memory(vk_ob_put *p, const vk_ob_piece *x, vk_checksum *m)
 {
     char *piece = x->fd >= 0 ? malloc(COPY_PIECE) : NULL;
     vk_ob_err e = x->fd >= 0 && !piece ? VK_OB_NOMEM : VK_OB_OK;
@@ -206,7 +206,7 @@ static vk_ob_err through_memory(vk_ob_put *p, const vk_ob_piece *x, struct evp_m
             }
             got = (vk_str){piece, (size_t)n};
         }
-        vk_ob_md5_add(m, got.p, got.n);
+        vk_checksum_add(m, got);
         e = add(p, got);
         at += (int64_t)got.n;
     }
@@ -229,21 +229,22 @@ static vk_ob_err in_kernel(vk_ob_put *p, const vk_ob_piece *x)
 
 vk_ob_err vk_ob_put_copy(vk_ob_put *p, vk_ob_reader *from, int64_t at, int64_t n, uint8_t md5_r[16])
 {
-    struct evp_md_ctx_st *m = md5_r ? vk_ob_md5_new() : NULL;
-    if (p->failed == VK_OB_OK && md5_r && !m)
-        p->failed = VK_OB_NOMEM;
+    vk_checksum m;
+    uint8_t md5[VK_CHECKSUM_MAX];
+    vk_checksum_begin(&m, VK_CHECKSUM_MD5);
     while (p->failed == VK_OB_OK && n > 0) {
         vk_ob_piece x;
         p->failed = vk_ob_read(from, at, &x);
         if (p->failed != VK_OB_OK)
             break;
         x.n = x.n < n ? x.n : n;
-        p->failed = m ? through_memory(p, &x, m) : in_kernel(p, &x);
+        p->failed = md5_r ? through_memory(p, &x, &m) : in_kernel(p, &x);
         at += x.n;
         n -= x.n;
     }
-    if (m)
-        vk_ob_md5_end(m, p->failed == VK_OB_OK ? md5_r : NULL);
+    vk_checksum_end(&m, md5);
+    if (md5_r && p->failed == VK_OB_OK)
+        memcpy(md5_r, md5, 16);
     return p->failed;
 }
 

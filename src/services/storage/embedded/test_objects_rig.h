@@ -70,11 +70,12 @@ static inline vk_ob *rig_open(void)
 
 static inline void rig_md5(const void *p, size_t n, uint8_t out[16])
 {
-    struct evp_md_ctx_st *m = vk_ob_md5_new();
-    if (!m)
-        abort();
-    vk_ob_md5_add(m, p, n);
-    vk_ob_md5_end(m, out);
+    vk_checksum m;
+    uint8_t whole[VK_CHECKSUM_MAX];
+    vk_checksum_begin(&m, VK_CHECKSUM_MD5);
+    vk_checksum_add(&m, (vk_str){p, n});
+    vk_checksum_end(&m, whole);
+    memcpy(out, whole, 16);
 }
 
 /* Bytes that follow from a seed and their place. */

@@ -198,7 +198,7 @@ struct complete {
     size_t n;
     const vk_ob_commit *c;
     vk_ob_row row;
-    uint8_t md5[16];
+    uint8_t md5[VK_CHECKSUM_MAX];
     int64_t most;
 };
 
@@ -336,16 +336,14 @@ vk_ob_err vk_ob_upload_complete(vk_ob *s, vk_str key, const uint8_t id[16], cons
         return VK_OB_INVALID;
     if (c->headers.n > VK_OB_HEADERS_MAX)
         return VK_OB_METADATA_TOO_LARGE;
-    struct evp_md_ctx_st *m = vk_ob_md5_new();
-    bool ordered = m;
-    for (size_t i = 0; ordered && i < n; i++) {
-        ordered = parts[i].number > (i ? parts[i - 1].number : 0);
-        vk_ob_md5_add(m, parts[i].md5, 16);
+    vk_checksum m;
+    vk_checksum_begin(&m, VK_CHECKSUM_MD5);
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].number <= (i ? parts[i - 1].number : 0))
+            return VK_OB_INVALID_PART_ORDER;
+        vk_checksum_add(&m, (vk_str){(const char *)parts[i].md5, 16});
     }
-    if (m)
-        vk_ob_md5_end(m, k.md5);
-    if (!ordered)
-        return m ? VK_OB_INVALID_PART_ORDER : VK_OB_NOMEM;
+    vk_checksum_end(&m, k.md5);
     pthread_mutex_lock(&s->mu);
     k.most = s->quota.object_bytes;
     pthread_mutex_unlock(&s->mu);
