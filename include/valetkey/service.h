@@ -55,6 +55,8 @@ typedef struct vk_runtime {
     char ca_file[PATH_MAX]; /* what clients must trust besides the usual authorities; empty: nothing */
     /* the addresses that environment variables carry, by service index */
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
+    const char *fences, *unfenced; /* what is around the roles, and what is not, with reasons; for people */
+    int statm_fd;                  /* /proc/self/statm; -1: none */
     int64_t started_ms;
     /* what each loop's listeners have done, by service; the one behind the last service is the admin's */
     const vk_traffic *traffic[VK_LOOPS_MAX][VK_SERVICES_MAX + 1];

@@ -131,7 +131,7 @@ vk_err vk_disk_read(int dirfd, const char *path, size_t max, vk_buf *out)
     return e;
 }
 
-vk_err vk_disk_remove_dir(int dirfd, const char *path)
+vk_err vk_disk_empty_dir(int dirfd, const char *path)
 {
     int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
@@ -149,6 +149,14 @@ vk_err vk_disk_remove_dir(int dirfd, const char *path)
             e = vk_disk_err(errno);
     }
     closedir(d);
+    return e;
+}
+
+vk_err vk_disk_remove_dir(int dirfd, const char *path)
+{
+    if (faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+        return VK_OK;
+    vk_err e = vk_disk_empty_dir(dirfd, path);
     if (e == VK_OK && unlinkat(dirfd, path, AT_REMOVEDIR) != 0 && errno != ENOENT)
         e = vk_disk_err(errno);
     return e == VK_OK ? sync_parent(dirfd, path) : e;

@@ -21,6 +21,8 @@ struct vk_buf;
 VK_MUSTCHECK vk_err vk_disk_read(int dirfd, const char *path, size_t max, struct vk_buf *out);
 /* Syncs the folder `path` itself (its names). */
 VK_MUSTCHECK vk_err vk_disk_sync_dir(int dirfd, const char *path);
+/* Removes the plain files in a folder (no deeper) and keeps it. Absent is VK_OK. */
+VK_MUSTCHECK vk_err vk_disk_empty_dir(int dirfd, const char *path);
 /* Removes a folder with the plain files in it (no deeper), then syncs the parent. Absent is VK_OK. */
 VK_MUSTCHECK vk_err vk_disk_remove_dir(int dirfd, const char *path);
 /* A copy of the plain file `from`, new and synced; its name is not (vk_disk_move does that). VK_E_CONFLICT:

@@ -64,7 +64,11 @@ static void tell_ready(const supervisor *s)
         vk_listen_url(&d->config->listen[i], url);
         printf(", %s %s", all[i]->name, url);
     }
-    printf(", data %s (pid %ld, %d loop%s)\n", d->config->data, (long)getpid(), loops, loops == 1 ? "" : "s");
+    printf(", data %s (pid %ld, %d loop%s); fences: %s", d->config->data, (long)getpid(), loops,
+           loops == 1 ? "" : "s", d->sandbox.active);
+    if (d->sandbox.missing[0])
+        printf("; not there: %s", d->sandbox.missing);
+    printf("\n");
     fflush(stdout);
     vk_notify("READY=1\nSTATUS=serving\n");
 }
@@ -426,7 +430,14 @@ int vk_supervise(vk_daemon *d)
     s = (supervisor){.d = d, .exit_code = -1, .next_tls = {-1, -1}, .terminal = isatty(STDIN_FILENO) == 1};
     if (!getenv("VALETKEY_DEBUG_DUMPABLE")) /* who may trace us could become one of our children */
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    vk_err e = vk_datadir_open(d, why);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    vk_err e = vk_owners_find(d->config->user, &d->owners, why);
+    if (e == VK_OK)
+        e = vk_sandbox_probe(d->config->sandbox, &d->owners, &d->sandbox, why);
+    if (e == VK_OK)
+        e = vk_datadir_open(d, why);
+    if (e == VK_OK)
+        e = vk_owners_give(&d->owners, d->data_fd, d->data_dir, why);
     if (e == VK_OK)
         e = vk_certificate_open(d, d->tls_fds, why);
     if (e == VK_OK)

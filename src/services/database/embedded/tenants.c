@@ -519,8 +519,8 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     /* Three descriptors a connection; a quarter of the process's goes to databases, the others to clients. */
     vk_db.handles_max =
         files.rlim_cur / 12 < VK_DB_HANDLES_MAX ? (uint32_t)(files.rlim_cur / 12) : VK_DB_HANDLES_MAX;
-    /* Exports that a killed process left behind. */
-    vk_err e = vk_disk_remove_dir(rt->data_fd, "tmp");
+    /* Exports that a killed process left behind. The folder stays: the fence around front knows this one. */
+    vk_err e = vk_disk_empty_dir(rt->data_fd, "tmp");
     if (e == VK_OK)
         e = vk_lane_new("vk-sql-parse", VK_DB_PARSE_QUEUE, &vk_db.parser);
     if (e == VK_OK)
