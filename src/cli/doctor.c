@@ -125,6 +125,16 @@ static void check_settings(vk_doctor *d, const vk_reply *r)
             (long long)apart);
 }
 
+static void check_fences(vk_doctor *d, const vk_reply *r)
+{
+    const char *active = vk_reply_text(r, r->json, "fences"),
+               *missing = vk_reply_text(r, r->json, "fences_missing");
+    if (active[0])
+        vk_doctor_say(d, VK_FINE, "fences", "%s", active);
+    if (missing[0])
+        vk_doctor_say(d, VK_KNOW, "no fence", "%s; serve --require-sandbox refuses to start then", missing);
+}
+
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -202,6 +212,7 @@ static void check_daemon(vk_doctor *d, const char *data)
                           "answers, but is version %s while this program is %s: restart it", version,
                           VK_VERSION);
         check_roles(d, &r);
+        check_fences(d, &r);
         check_key(d, &r);
         vk_doctor_listeners(d, &r);
         vk_doctor_certificate(d, &r);

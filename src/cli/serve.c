@@ -3,6 +3,7 @@
 #include "daemon/daemon.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 extern const char vk_help_serve[];
 int vk_cmd_serve(int argc, char **argv);
@@ -39,7 +40,8 @@ const char vk_help_serve[] =
     "  --log-format FORMAT      text, or json: one object a line (default text)\n"
     "  --log-requests on|off    one line for every request, with its id, build, status and time (default "
     "off)\n"
-    "  --user NAME              whom the processes become when started as root (default: the user valetkey, if "
+    "  --user NAME              whom the processes become when started as root (default: the user valetkey, "
+    "if "
     "there\n"
     "                           is one; root: stay root)\n"
     "  --require-sandbox        do not start when one of the fences around the processes cannot be had here\n"
@@ -82,6 +84,17 @@ static void move_clock(void)
     vk_log(VK_WARN, "VALETKEY_TEST_CLOCK_OFFSET_MS moves the clock: expiry counts from there", VK_F(ms, ms));
 }
 
+/* So that `valetkey run`, started elsewhere, knows what to keep from the app. */
+static void make_absolute(char path[PATH_MAX])
+{
+    char here[PATH_MAX], whole[2 * PATH_MAX + 1];
+    if (!getcwd(here, sizeof here))
+        return;
+    int n = snprintf(whole, sizeof whole, "%s/%s", here, strncmp(path, "./", 2) == 0 ? path + 2 : path);
+    if (n > 0 && n < PATH_MAX)
+        memcpy(path, whole, (size_t)n + 1);
+}
+
 int vk_cmd_serve(int argc, char **argv)
 {
     static vk_config config;
@@ -97,6 +110,8 @@ int vk_cmd_serve(int argc, char **argv)
         fprintf(stderr, "valetkey: %s\n", why);
         return 2;
     }
+    if (config.key_file[0] && config.key_file[0] != '/')
+        make_absolute(config.key_file);
     umask(077);
     vk_log_init("supervisor", config.log_level, config.log_format);
     move_clock();

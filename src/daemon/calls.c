@@ -153,7 +153,7 @@ static const struct allowed {
     {SYS_sendmmsg, COURIER},
     {SYS_recvmmsg, COURIER},
     {SYS_pread64, COURIER}, /* loading libcurl and the resolver's modules */
-#ifdef __x86_64__          /* aarch64 has these in their newer shape only */
+#ifdef __x86_64__           /* aarch64 has these in their newer shape only */
     {SYS_epoll_wait, ALL},
     {SYS_poll, ALL},
     {SYS_dup2, ALL},
@@ -202,21 +202,38 @@ static const struct conditional {
     {SYS_ioctl, FRONT, 1, IS, TIOCOUTQ}, /* how much of an answer was not taken yet */
     {SYS_socket, COURIER, 0, IS, AF_INET},
     {SYS_socket, COURIER, 0, IS, AF_INET6},
-    {SYS_socket, COURIER, 0, IS, AF_UNIX},    /* a resolver's service */
-    {SYS_socket, COURIER, 0, IS, AF_NETLINK}, /* which addresses this machine has */
-    {SYS_socketpair, COURIER, 0, IS, AF_UNIX}, /* libcurl wakes itself */
+    {SYS_socket, COURIER, 0, IS, AF_UNIX},           /* a resolver's service */
+    {SYS_socket, COURIER, 0, IS, AF_NETLINK},        /* which addresses this machine has */
+    {SYS_socketpair, COURIER, 0, IS, AF_UNIX},       /* libcurl wakes itself */
     {SYS_socket, FRONT | KEEPER, 0, IS, UINT32_MAX}, /* refused, but known */
 };
 
 /* ---- calls that end the process */
 
 static const int deadly[] = {
-    SYS_execve,       SYS_execveat,   SYS_ptrace,      SYS_process_vm_readv, SYS_process_vm_writev,
-    SYS_unshare,      SYS_setns,      SYS_mount,       SYS_umount2,          SYS_pivot_root,
-    SYS_chroot,       SYS_bpf,        SYS_init_module, SYS_finit_module,     SYS_kexec_load,
-    SYS_perf_event_open, SYS_keyctl,  SYS_userfaultfd, SYS_add_key,          SYS_request_key,
+    SYS_execve,
+    SYS_execveat,
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_unshare,
+    SYS_setns,
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_bpf,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_kexec_load,
+    SYS_perf_event_open,
+    SYS_keyctl,
+    SYS_userfaultfd,
+    SYS_add_key,
+    SYS_request_key,
 #ifdef __x86_64__
-    SYS_fork,         SYS_vfork,
+    SYS_fork,
+    SYS_vfork,
 #endif
 };
 

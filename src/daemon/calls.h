@@ -1,9 +1,10 @@
-/* seccomp: which system calls a role may make. Made by hand as classic BPF: the list is short, and a library for it
- * would be loaded by every command. Works on x86_64 and aarch64.
+/* seccomp: which system calls a role may make. Made by hand as classic BPF: the list is short, and a library
+ * for it would be loaded by every command. Works on x86_64 and aarch64.
  *
- * A call that is on no list answers ENOSYS, as an older kernel would, so that libraries take the way they have for
- * that. One that is refused because of its arguments answers EPERM. What no role has any use for and an attacker
- * has (starting a program or a process, tracing, mounting) ends the process at once: its death is in the log. */
+ * A call that is on no list answers ENOSYS, as an older kernel would, so that libraries take the way they
+ * have for that. One that is refused because of its arguments answers EPERM. What no role has any use for and
+ * an attacker has (starting a program or a process, tracing, mounting) ends the process at once: its death is
+ * in the log. */
 #ifndef VK_DAEMON_CALLS_H
 #define VK_DAEMON_CALLS_H
 

@@ -129,6 +129,9 @@ static void start_services(vk_front *f)
 static void *loop_main(void *arg)
 {
     vk_front_loop *l = arg;
+    char name[16];
+    snprintf(name, sizeof name, "vk-loop-%d", l->loop->index % 1000);
+    pthread_setname_np(pthread_self(), name); /* of another thread it would be a file of /proc */
     vk_loop_run(l->loop);
     return NULL;
 }
@@ -137,12 +140,9 @@ static void start_threads(vk_front *f)
 {
     for (size_t i = 1; i < f->rt.n_loops; i++) {
         vk_front_loop *l = f->loops[i];
-        char name[16];
         if (pthread_create(&l->thread, NULL, loop_main, l) != 0)
             vk_role_fail(f->child, "The kernel gives no further thread. Try fewer loops with --loops N.");
         l->threaded = true;
-        snprintf(name, sizeof name, "vk-loop-%zu", i % 1000);
-        pthread_setname_np(l->thread, name);
     }
 }
 

@@ -1,8 +1,8 @@
-/* Landlock by raw system calls: the headers of Debian 12 know its first versions only. A ruleset says which rights
- * are taken away everywhere; an allowance gives some back below one folder, or for one file. Entering it is for the
- * calling thread and what it starts, and cannot be undone. Landlock does not restrain stat, chmod and chdir, nor
- * files that are open already.
- * Source: https://docs.kernel.org/userspace-api/landlock.html; the numbers are of include/uapi/linux/landlock.h. */
+/* Landlock by raw system calls: the headers of Debian 12 know its first versions only. A ruleset says which
+ * rights are taken away everywhere; an allowance gives some back below one folder, or for one file. Entering
+ * it is for the calling thread and what it starts, and cannot be undone. Landlock does not restrain stat,
+ * chmod and chdir, nor files that are open already. Source:
+ * https://docs.kernel.org/userspace-api/landlock.html; the numbers are of include/uapi/linux/landlock.h. */
 #ifndef VK_DAEMON_LANDLOCK_H
 #define VK_DAEMON_LANDLOCK_H
 
@@ -36,7 +36,8 @@ typedef struct vk_landlock {
 int vk_landlock_abi(void);
 /* The ruleset's descriptor; -1 with errno. */
 int vk_landlock_begin(const vk_landlock *l);
-/* Gives `rights` back below `path` (links are followed unless `nofollow`). VK_E_NOT_FOUND: it is not there. */
+/* Gives `rights` back below `path` (links are followed unless `nofollow`). VK_E_NOT_FOUND: it is not there.
+ */
 VK_MUSTCHECK vk_err vk_landlock_allow(int ruleset, int dirfd, const char *path, uint64_t rights,
                                       bool nofollow);
 /* Closes the ruleset. Wants no_new_privs. VK_E_IO with errno. */

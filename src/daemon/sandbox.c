@@ -135,8 +135,8 @@ static void note_landlock(vk_sandbox *s)
 
 vk_err vk_sandbox_probe(vk_fencing wanted, const vk_owners *owners, vk_sandbox *out_r, char why[VK_WHY_MAX])
 {
-    *out_r =
-        (vk_sandbox){.enabled = wanted != VK_FENCE_OFF, .dumpable = getenv("VALETKEY_DEBUG_DUMPABLE") != NULL};
+    *out_r = (vk_sandbox){.enabled = wanted != VK_FENCE_OFF,
+                          .dumpable = getenv("VALETKEY_DEBUG_DUMPABLE") != NULL};
     note(out_r->active, ", ", "no_new_privs");
     if (out_r->dumpable)
         note(out_r->missing, "; ", "not dumpable (VALETKEY_DEBUG_DUMPABLE is set)");
@@ -194,8 +194,7 @@ static vk_err enter_landlock(vk_role role, const vk_sandbox_place *at, char why[
     if (e == VK_OK)
         e = vk_landlock_enter(ruleset);
     if (e != VK_OK)
-        return vk_say(why, e,
-                      "Landlock could not be closed around %s: %s. --no-sandbox starts without it.",
+        return vk_say(why, e, "Landlock could not be closed around %s: %s. --no-sandbox starts without it.",
                       vk_role_name(role), vk_errno_text(errno));
     return VK_OK;
 }
