@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -150,6 +151,23 @@ static bool lay(const char *path, const shown *s)
     return S_ISDIR(st.st_mode) ? lay_folder(path, s) : mount("/dev/null", path, NULL, MS_BIND, NULL) == 0;
 }
 
+/* Root may read a disk as a whole, with everything that is covered on it. */
+static bool cover_disks(void)
+{
+    bool ok = true;
+    DIR *d = geteuid() == 0 ? opendir("/dev") : NULL;
+    for (struct dirent *x; ok && d && (x = readdir(d));) {
+        char path[PATH_MAX];
+        struct stat st;
+        snprintf(path, sizeof path, "/dev/%s", x->d_name);
+        if (lstat(path, &st) == 0 && S_ISBLK(st.st_mode))
+            ok = mount("/dev/null", path, NULL, MS_BIND, NULL) == 0;
+    }
+    if (d)
+        closedir(d);
+    return ok;
+}
+
 vk_err vk_app_hide(const vk_secrets *s, char missing[VK_FENCE_WHY])
 {
     static shown cert;
@@ -168,6 +186,8 @@ vk_err vk_app_hide(const vk_secrets *s, char missing[VK_FENCE_WHY])
     for (size_t i = 0; e == VK_OK && i < s->n; i++)
         if (!lay(s->path[i], i == 0 ? &cert : NULL))
             e = fail(missing, VK_E_INTERNAL, s->path[i]);
+    if (e == VK_OK && !cover_disks())
+        e = fail(missing, VK_E_INTERNAL, "the disks cannot be covered");
     if (e == VK_OK && !enter_namespace())
         e = fail(missing, VK_E_INTERNAL, "no second user namespace can be made here");
     if (e == VK_OK && chdir(here) != 0)
