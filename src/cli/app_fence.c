@@ -154,20 +154,24 @@ static vk_err fence_files(const vk_secrets *s, char missing[VK_FENCE_WHY])
     return e;
 }
 
+static vk_err fence_files_alone(const vk_secrets *s, char missing[VK_FENCE_WHY])
+{
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? fence_files(s, missing) : VK_E_UNSUPPORTED;
+}
+
 /* ---- all of it */
 
-/* In a try: the namespaces are entered by the process itself, and half of them would be no view to go on
- * with. */
-static bool can_hide(const vk_secrets *s, char missing[VK_FENCE_WHY])
+/* In a process of its own, since there is no way back: whether it works here, and why not. */
+static bool works(vk_err (*fence)(const vk_secrets *s, char missing[VK_FENCE_WHY]), const vk_secrets *s,
+                  char missing[VK_FENCE_WHY])
 {
     int tell[2], status = 1;
     if (pipe2(tell, O_CLOEXEC) != 0)
         return false;
     pid_t pid = fork();
     if (pid == 0) {
-        char why[VK_FENCE_WHY] = "";
-        vk_err e = vk_app_hide(s, why);
-        ssize_t n = write(tell[1], why, strlen(why));
+        vk_err e = fence(s, missing);
+        ssize_t n = write(tell[1], missing, strlen(missing));
         _exit(e == VK_OK && n >= 0 ? 0 : 1);
     }
     close(tell[1]);
@@ -177,6 +181,19 @@ static bool can_hide(const vk_secrets *s, char missing[VK_FENCE_WHY])
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     return pid > 0 && status == 0;
+}
+
+vk_app_fenced vk_app_fence_kind(const vk_secrets *s, char missing[VK_FENCE_WHY])
+{
+    char why[VK_FENCE_WHY] = "";
+    missing[0] = '\0';
+    if (works(vk_app_hide, s, missing))
+        return VK_APP_NAMESPACES;
+    snprintf(why, sizeof why, "%s", missing);
+    if (!works(fence_files_alone, s, missing))
+        return VK_APP_OPEN;
+    snprintf(missing, VK_FENCE_WHY, "%s", why);
+    return VK_APP_LANDLOCK;
 }
 
 static vk_err fence_signals(char missing[VK_FENCE_WHY])
@@ -198,7 +215,7 @@ vk_err vk_app_fence(const vk_secrets *s, char missing[VK_FENCE_WHY])
         snprintf(missing, VK_FENCE_WHY, "no_new_privs: %s", vk_errno_text(errno));
         return VK_E_UNSUPPORTED;
     }
-    if (!can_hide(s, missing))
+    if (!works(vk_app_hide, s, missing))
         return fence_files(s, missing);
     vk_err e = vk_app_hide(s, missing);
     return e == VK_OK ? fence_signals(missing) : VK_E_INTERNAL;

@@ -34,6 +34,10 @@ bool vk_secrets_cover(const vk_secrets *s, const char *path);
  * command is started without is the caller's to decide. */
 VK_MUSTCHECK vk_err vk_app_fence(const vk_secrets *s, char missing[VK_FENCE_WHY]);
 
+/* What vk_app_fence would come to here, tried in processes of its own; `missing`: why it is not the best. */
+typedef enum vk_app_fenced { VK_APP_OPEN, VK_APP_LANDLOCK, VK_APP_NAMESPACES } vk_app_fenced;
+vk_app_fenced vk_app_fence_kind(const vk_secrets *s, char missing[VK_FENCE_WHY]);
+
 /* app_hide.c: the part with namespaces. VK_E_UNSUPPORTED: cannot be had here, nothing was changed.
  * VK_E_INTERNAL: it was begun and failed; the process must not go on. */
 VK_MUSTCHECK vk_err vk_app_hide(const vk_secrets *s, char missing[VK_FENCE_WHY]);

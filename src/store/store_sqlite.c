@@ -642,7 +642,11 @@ vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **o
     int rc = sqlite3_open_v2(path, &s->db,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (rc == SQLITE_OK && fresh)
-        rc = sqlite3_exec(s->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+        rc = sqlite3_exec(s->db, "PRAGMA page_size = 4096", NULL, NULL, NULL);
+    /* Not of fresh ones only: the power may have gone before this was written the first time, and with a
+     * rollback journal every change makes a file, for which front has no right. */
+    if (rc == SQLITE_OK && write)
+        rc = sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(s->db,
                           "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000",
