@@ -19,11 +19,12 @@ die() {
 }
 elapsed() { echo $(($(date +%s) - VK_STARTED)); }
 
-# The running step's process group; ended when the script is.
+# The process groups of what runs, ended when the script is.
 vk_group=
 vk_interrupted() {
   trap - INT TERM
-  if [ -n "$vk_group" ]; then kill -TERM -- "-$vk_group" 2>/dev/null; fi
+  local g
+  for g in $vk_group; do kill -TERM -- "-$g" 2>/dev/null; done
   printf '\n%s: interrupted; running it again goes on where it stopped.\n' "${VK_NAME:-valetkey}" >&2
   exit 130
 }

@@ -4,22 +4,8 @@
 #include "core/clock.h"
 #include "core/json_read.h"
 
-#include <stdarg.h>
-
 enum { TTL_MIN_MS = 60 * 1000, SHOWN_MAX = 64 };
 static const int64_t ttl_max_ms = (int64_t)3650 * 86400 * 1000;
-
-static vk_err VK_PRINTF(3, 4) refuse(vk_arena *a, const char **why_r, const char *fmt, ...)
-{
-    char text[700];
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    vk_str s = vk_arena_dup(a, (vk_str){text, n < 0 ? 0 : strlen(text)});
-    *why_r = s.p ? s.p : "Out of memory";
-    return VK_E_INVALID;
-}
 
 /* What people wrote, short enough to be repeated to them. */
 static vk_str shown(vk_str s)
@@ -33,12 +19,12 @@ static vk_err parse_object(vk_arena *a, vk_str body, vk_json **out_r, const char
     size_t at = 0;
     vk_err e = vk_json_parse(a, body, out_r, &what, &at);
     if (e == VK_E_INVALID)
-        return refuse(a, why_r, "The body is not valid JSON: %s at byte %zu", what ? what : "error", at);
+        return vk_refuse(a, why_r, "The body is not valid JSON: %s at byte %zu", what ? what : "error", at);
     *why_r = "Out of memory";
     if (e != VK_OK)
         return e;
     if ((*out_r)->type != VK_JSON_OBJECT)
-        return refuse(a, why_r, "The body must be a JSON object");
+        return vk_refuse(a, why_r, "The body must be a JSON object");
     return VK_OK;
 }
 
@@ -53,18 +39,18 @@ static int by_bytes(const void *x, const void *y)
 static vk_err take_origins(vk_arena *a, const vk_json *v, vk_create *c, const char **why_r)
 {
     if (v->type != VK_JSON_ARRAY)
-        return refuse(a, why_r, "\"origins\" must be an array of texts such as \"http://localhost:3000\"");
+        return vk_refuse(a, why_r, "\"origins\" must be an array of texts such as \"http://localhost:3000\"");
     if (v->count > VK_ORIGINS_MAX)
-        return refuse(a, why_r, "\"origins\" has %u entries; a build may have %d", v->count,
-                      (int)VK_ORIGINS_MAX);
+        return vk_refuse(a, why_r, "\"origins\" has %u entries; a build may have %d", v->count,
+                         (int)VK_ORIGINS_MAX);
     size_t n = 0;
     for (const vk_json *o = v->u.child; o; o = o->next) {
         const char *why;
         if (o->type != VK_JSON_STRING)
-            return refuse(a, why_r, "\"origins\" must hold texts only");
+            return vk_refuse(a, why_r, "\"origins\" must hold texts only");
         vk_err e = vk_origin_parse(a, o->u.s, &c->origins[n], &why);
         if (e != VK_OK)
-            return refuse(a, why_r, "The origin \"" VK_STR_FMT "\" %s", VK_STR_ARG(shown(o->u.s)), why);
+            return vk_refuse(a, why_r, "The origin \"" VK_STR_FMT "\" %s", VK_STR_ARG(shown(o->u.s)), why);
         n++;
     }
     qsort(c->origins, n, sizeof *c->origins, by_bytes);
@@ -79,9 +65,9 @@ static vk_err take_origins(vk_arena *a, const vk_json *v, vk_create *c, const ch
 static vk_err take_id(vk_arena *a, const vk_json *v, vk_create *c, const char **why_r)
 {
     if (v->type != VK_JSON_STRING || !vk_build_id_ok(v->u.s))
-        return refuse(a, why_r,
-                      "\"id\" must be 1 to 32 characters of a-z, 0-9 and -, beginning and ending with a "
-                      "letter or digit");
+        return vk_refuse(a, why_r,
+                         "\"id\" must be 1 to 32 characters of a-z, 0-9 and -, beginning and ending with a "
+                         "letter or digit");
     c->id = v->u.s;
     return VK_OK;
 }
@@ -90,7 +76,7 @@ static vk_err take_framework(vk_arena *a, const vk_json *v, vk_create *c, const 
 {
     c->framework = v->type == VK_JSON_STRING ? vk_framework_find(v->u.s) : NULL;
     if (!c->framework)
-        return refuse(a, why_r, "\"framework\" is unknown; known are %s", vk_framework_names());
+        return vk_refuse(a, why_r, "\"framework\" is unknown; known are %s", vk_framework_names());
     return VK_OK;
 }
 
@@ -104,9 +90,10 @@ static vk_err take_ttl(vk_arena *a, const vk_json *v, vk_create *c, const char *
         ms = seconds * 1000;
     }
     if (ms < TTL_MIN_MS || ms > ttl_max_ms)
-        return refuse(a, why_r,
-                      "\"ttl\" must be seconds, or a text such as \"30d\", \"12h\" or \"90m\": 60 seconds to "
-                      "3650 days");
+        return vk_refuse(
+            a, why_r,
+            "\"ttl\" must be seconds, or a text such as \"30d\", \"12h\" or \"90m\": 60 seconds to "
+            "3650 days");
     c->ttl_ms = ms;
     return VK_OK;
 }
@@ -128,11 +115,11 @@ static vk_err take_members(vk_arena *a, const vk_json *o, size_t n_known, vk_cre
         while (i < n_known && !vk_str_eqz(m->key, members[i].name))
             i++;
         if (i == n_known)
-            return refuse(a, why_r, "The member \"" VK_STR_FMT "\" is unknown; known are %s",
-                          VK_STR_ARG(shown(m->key)),
-                          n_known == 1 ? "origins" : "id, framework, origins and ttl");
+            return vk_refuse(a, why_r, "The member \"" VK_STR_FMT "\" is unknown; known are %s",
+                             VK_STR_ARG(shown(m->key)),
+                             n_known == 1 ? "origins" : "id, framework, origins and ttl");
         if (m != vk_json_get(o, m->key))
-            return refuse(a, why_r, "The member \"%s\" stands twice", members[i].name);
+            return vk_refuse(a, why_r, "The member \"%s\" stands twice", members[i].name);
         vk_err e = m->type == VK_JSON_NULL ? VK_OK : members[i].take(a, m, c, why_r);
         if (e != VK_OK)
             return e;
@@ -165,7 +152,8 @@ vk_err vk_origins_parse(vk_arena *a, vk_str body, vk_create *out_r, const char *
     if (e != VK_OK)
         return e;
     if (!c.has_origins)
-        return refuse(a, why_r, "The member \"origins\" is missing; an empty array takes all origins away");
+        return vk_refuse(a, why_r,
+                         "The member \"origins\" is missing; an empty array takes all origins away");
     *out_r = c;
     return VK_OK;
 }
@@ -179,14 +167,16 @@ vk_err vk_snapshot_parse(vk_arena *a, vk_str body, vk_str *name_r, bool *automat
     for (const vk_json *m = e == VK_OK && o ? o->u.child : NULL; m; m = m->next) {
         bool name = vk_str_eqz(m->key, "name"), automatic = vk_str_eqz(m->key, "automatic");
         if (!name && !automatic)
-            return refuse(a, why_r, "The member \"" VK_STR_FMT "\" is unknown; known are name and automatic",
-                          VK_STR_ARG(shown(m->key)));
+            return vk_refuse(a, why_r,
+                             "The member \"" VK_STR_FMT "\" is unknown; known are name and automatic",
+                             VK_STR_ARG(shown(m->key)));
         if (m != vk_json_get(o, m->key))
-            return refuse(a, why_r, "The member \"%s\" stands twice", name ? "name" : "automatic");
+            return vk_refuse(a, why_r, "The member \"%s\" stands twice", name ? "name" : "automatic");
         if (m->type == VK_JSON_NULL)
             continue;
         if (m->type != (name ? VK_JSON_STRING : VK_JSON_BOOL) || (name && m->u.s.n == 0))
-            return refuse(a, why_r, name ? "\"name\" must be a text" : "\"automatic\" must be true or false");
+            return vk_refuse(a, why_r,
+                             name ? "\"name\" must be a text" : "\"automatic\" must be true or false");
         if (name)
             *name_r = m->u.s;
         else

@@ -59,7 +59,5 @@ bool vk_port_find(const vk_reply *status, const char *listener, vk_port *out_r);
 /* One call. VK_E_UNAVAILABLE: nothing listens, or it is not ours. Says nothing. */
 VK_MUSTCHECK vk_err vk_port_call(const vk_port *at, const char *method, const char *target, vk_str bearer,
                                  vk_str body, vk_reply *out_r);
-/* The tree as text again. */
-void vk_json_print(vk_jw *w, const vk_json *v);
 
 #endif

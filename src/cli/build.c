@@ -289,7 +289,7 @@ static bool take_page(struct list *l, const vk_reply *r)
         if (l->table)
             list_row(l->table, r, b);
         else
-            vk_json_print(&l->w, b);
+            vk_jw_value(&l->w, b);
         l->n++;
     }
     const char *next = vk_reply_text(r, r->json, "next");
@@ -354,27 +354,39 @@ int vk_cmd_build_list(int argc, char **argv)
 
 /* ---- show, origins */
 
-int vk_cmd_build_show(int argc, char **argv)
+int vk_build_command(int argc, char **argv, const char *method, const char *after,
+                     void (*print)(const vk_reply *r, const char *id))
 {
     bool json = false, ok;
     const char *data = NULL, *pos[1];
-    char target[96];
+    char target[128];
     const vk_opt opts[] = {VK_OPT_T("data", data), VK_OPT_F("json", json), {0}};
     if (vk_args(argc, argv, opts, pos, 1, 1, "The build's ID", NULL) != VK_OK)
         return VK_EXIT_USAGE;
     vk_out_json(json);
-    if (vk_build_target(argv[0], pos[0], "", target, sizeof target) != VK_OK)
+    if (vk_build_target(argv[0], pos[0], after, target, sizeof target) != VK_OK)
         return VK_EXIT_USAGE;
     vk_reply r;
-    int code = vk_build_call(&(vk_build_ask){.data = data, .method = "GET", .target = target}, &r, &ok);
+    int code = vk_build_call(&(vk_build_ask){.data = data, .method = method, .target = target}, &r, &ok);
     if (!ok)
         return code;
     if (json)
         vk_reply_print(&r);
     else
-        vk_build_print(&r);
+        print(&r, pos[0]);
     vk_reply_free(&r);
     return VK_EXIT_OK;
+}
+
+static void print_shown(const vk_reply *r, const char *id)
+{
+    VK_UNUSED(id);
+    vk_build_print(r);
+}
+
+int vk_cmd_build_show(int argc, char **argv)
+{
+    return vk_build_command(argc, argv, "GET", "", print_shown);
 }
 
 static void origins_body(const char *const *origins, vk_buf *out)

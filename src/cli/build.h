@@ -17,6 +17,10 @@ VK_MUSTCHECK vk_err vk_build_target(const char *command, const char *id, const c
 /* Opens, calls, closes. *ok_r: a 2xx, and the reply is the caller's. Otherwise everything was told; returns
  * the exit code. */
 int vk_build_call(const vk_build_ask *q, vk_reply *out_r, bool *ok_r);
+/* A whole command with one argument, ID, and the options --data and --json: the call, without a body, and its
+ * answer told by `print` or as it came. Returns the exit code. */
+int vk_build_command(int argc, char **argv, const char *method, const char *after,
+                     void (*print)(const vk_reply *r, const char *id));
 /* The reply's JSON as it came, with a newline. */
 void vk_reply_print(const vk_reply *r);
 /* "2026-12-24 16:00 UTC" out of the API's "2026-12-24T16:00:00.000Z". */

@@ -26,29 +26,17 @@ const char vk_help_build_delete[] =
     "  valetkey db download demo --out demo.db && valetkey build delete demo\n"
     "  valetkey build delete demo --yes\n";
 
+static void print_revoked(const vk_reply *r, const char *id)
+{
+    VK_UNUSED(r);
+    printf(
+        "%s✓%s The keys of %s open nothing any more. Its data is kept: valetkey db download %s --out FILE\n",
+        vk_tone_begin(stdout, VK_GOOD), vk_tone_end(stdout), id, id);
+}
+
 int vk_cmd_build_revoke(int argc, char **argv)
 {
-    bool json = false, ok;
-    const char *data = NULL, *pos[1];
-    char target[96];
-    const vk_opt opts[] = {VK_OPT_T("data", data), VK_OPT_F("json", json), {0}};
-    if (vk_args(argc, argv, opts, pos, 1, 1, "The build's ID", NULL) != VK_OK)
-        return VK_EXIT_USAGE;
-    vk_out_json(json);
-    if (vk_build_target(argv[0], pos[0], "/revoke", target, sizeof target) != VK_OK)
-        return VK_EXIT_USAGE;
-    vk_reply r;
-    int code = vk_build_call(&(vk_build_ask){.data = data, .method = "POST", .target = target}, &r, &ok);
-    if (!ok)
-        return code;
-    if (json)
-        vk_reply_print(&r);
-    else
-        printf("%s✓%s The keys of %s open nothing any more. Its data is kept: valetkey db download %s --out "
-               "FILE\n",
-               vk_tone_begin(stdout, VK_GOOD), vk_tone_end(stdout), pos[0], pos[0]);
-    vk_reply_free(&r);
-    return VK_EXIT_OK;
+    return vk_build_command(argc, argv, "POST", "/revoke", print_revoked);
 }
 
 /* Only a person at a terminal is asked; a script that says delete means it. */

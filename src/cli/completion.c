@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/out.h"
+#include "handoff/framework.h"
 
 const char vk_help_completion[] =
     "Usage: valetkey completion bash|zsh|fish\n"
@@ -19,10 +20,6 @@ const char vk_help_completion[] =
 
 /* What completes the value of an option, or an argument of that name. */
 typedef enum filler { NOTHING, FOLDERS, FILES, FRAMEWORKS, FORMATS, LEVELS, LOG_FORMATS, ON_OFF } filler;
-
-static const char frameworks[] =
-    "next vite remix react-router tanstack-start astro sveltekit nuxt expo express "
-    "hono fastify node fastapi django";
 
 static filler filler_of(const vk_option *o)
 {
@@ -42,10 +39,16 @@ static filler filler_of(const vk_option *o)
     return NOTHING;
 }
 
+/* Blank-separated; NULL: no list of words. */
 static const char *words_of(filler f)
 {
+    static char frameworks[512];
     switch (f) {
     case FRAMEWORKS:
+        if (!frameworks[0])
+            for (size_t i = 0, at = 0; i < vk_n_frameworks && at < sizeof frameworks; i++)
+                at += (size_t)snprintf(frameworks + at, sizeof frameworks - at, "%s%s", i ? " " : "",
+                                       vk_frameworks[i].name);
         return frameworks;
     case FORMATS:
         return "dotenv shell docker systemd json";

@@ -1,5 +1,4 @@
 /* db ddl: what was done to the schema of a build's database. */
-#include "cli/args.h"
 #include "cli/build.h"
 #include "cli/cli.h"
 #include "cli/out.h"
@@ -59,23 +58,5 @@ static void print_all(const vk_reply *r, const char *id)
 
 int vk_cmd_db_ddl(int argc, char **argv)
 {
-    bool json = false, ok;
-    const char *data = NULL, *pos[1];
-    char target[128];
-    const vk_opt opts[] = {VK_OPT_T("data", data), VK_OPT_F("json", json), {0}};
-    if (vk_args(argc, argv, opts, pos, 1, 1, "The build's ID", NULL) != VK_OK)
-        return VK_EXIT_USAGE;
-    vk_out_json(json);
-    if (vk_build_target(argv[0], pos[0], "/services/database/ddl", target, sizeof target) != VK_OK)
-        return VK_EXIT_USAGE;
-    vk_reply r;
-    int code = vk_build_call(&(vk_build_ask){.data = data, .method = "GET", .target = target}, &r, &ok);
-    if (!ok)
-        return code;
-    if (json)
-        vk_reply_print(&r);
-    else
-        print_all(&r, pos[0]);
-    vk_reply_free(&r);
-    return VK_EXIT_OK;
+    return vk_build_command(argc, argv, "GET", "/services/database/ddl", print_all);
 }

@@ -143,6 +143,18 @@ vk_str vk_arena_printf(vk_arena *a, const char *fmt, ...)
     return (vk_str){p, (size_t)n};
 }
 
+vk_err vk_refuse(vk_arena *a, const char **why_r, const char *fmt, ...)
+{
+    char text[700];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    vk_str s = vk_arena_dup(a, (vk_str){text, n < 0 ? 0 : strlen(text)});
+    *why_r = s.p ? s.p : "out of memory";
+    return VK_E_INVALID;
+}
+
 vk_err vk_arena_cleanup(vk_arena *a, void (*fn)(void *arg), void *arg)
 {
     struct cleanup *c = vk_arena_alloc(a, sizeof *c);

@@ -23,6 +23,8 @@ VK_MUSTCHECK void *vk_arena_calloc(vk_arena *a, size_t n);
 /* Copy with a NUL after it (not counted in n). {NULL,0} when there is no memory. */
 VK_MUSTCHECK vk_str vk_arena_dup(vk_arena *a, vk_str s);
 VK_MUSTCHECK vk_str vk_arena_printf(vk_arena *a, const char *fmt, ...) VK_PRINTF(2, 3);
+/* Tells why something is refused: *why_r is the sentence, in the arena (at most 700 bytes). VK_E_INVALID. */
+vk_err vk_refuse(vk_arena *a, const char **why_r, const char *fmt, ...) VK_PRINTF(3, 4);
 /* `fn(arg)` runs at reset or free. VK_E_NOMEM: not registered, the caller cleans up itself. */
 VK_MUSTCHECK vk_err vk_arena_cleanup(vk_arena *a, void (*fn)(void *arg), void *arg);
 size_t vk_arena_used(const vk_arena *a);

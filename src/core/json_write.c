@@ -81,6 +81,41 @@ void vk_jw_null(vk_jw *w)
     vk_jw_raw(w, VK_STR("null"));
 }
 
+void vk_jw_value(vk_jw *w, const vk_json *v)
+{
+    switch (v->type) {
+    case VK_JSON_NULL:
+        vk_jw_null(w);
+        break;
+    case VK_JSON_BOOL:
+        vk_jw_bool(w, v->u.b);
+        break;
+    case VK_JSON_INT:
+        vk_jw_i64(w, v->u.i);
+        break;
+    case VK_JSON_DOUBLE:
+        vk_jw_double(w, v->u.d);
+        break;
+    case VK_JSON_STRING:
+        vk_jw_str(w, v->u.s);
+        break;
+    case VK_JSON_ARRAY:
+        vk_jw_arr(w);
+        for (const vk_json *x = v->u.child; x; x = x->next)
+            vk_jw_value(w, x);
+        vk_jw_arr_end(w);
+        break;
+    case VK_JSON_OBJECT:
+        vk_jw_obj(w);
+        for (const vk_json *x = v->u.child; x; x = x->next) {
+            vk_jw_key(w, x->key);
+            vk_jw_value(w, x);
+        }
+        vk_jw_obj_end(w);
+        break;
+    }
+}
+
 void vk_jw_raw(vk_jw *w, vk_str json)
 {
     comma(w);

@@ -4,6 +4,7 @@
 #define VK_JSON_WRITE_H
 
 #include "core/buf.h"
+#include "core/json_read.h"
 
 typedef struct vk_jw {
     vk_buf *out;
@@ -27,6 +28,8 @@ void vk_jw_i64(vk_jw *w, int64_t v);
 void vk_jw_double(vk_jw *w, double v);
 void vk_jw_bool(vk_jw *w, bool v);
 void vk_jw_null(vk_jw *w);
+/* What the reader read, at most VK_JSON_DEPTH_MAX deep. */
+void vk_jw_value(vk_jw *w, const vk_json *v);
 /* Text that is a JSON value already. */
 void vk_jw_raw(vk_jw *w, vk_str json);
 

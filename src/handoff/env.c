@@ -1,7 +1,5 @@
 #include "handoff/env.h"
 
-#include <stdarg.h>
-
 static bool name_ok(const char *name)
 {
     if (!name[0] || (name[0] >= '0' && name[0] <= '9'))
@@ -12,33 +10,20 @@ static bool name_ok(const char *name)
     return true;
 }
 
-/* Notes a reason in the arena. */
-static vk_err VK_PRINTF(3, 4) refuse(vk_arena *a, const char **why_r, const char *fmt, ...)
-{
-    char text[400];
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    vk_str s = vk_arena_dup(a, (vk_str){text, n < 0 ? 0 : strlen(text)});
-    *why_r = s.p ? s.p : "out of memory";
-    return VK_E_INVALID;
-}
-
 static vk_err add(vk_arena *a, const vk_env_var *v, vk_env_var *out, size_t room, size_t *n,
                   const char **why_r)
 {
     if (!name_ok(v->name))
-        return refuse(a, why_r, "\"%.64s\" is no name for an environment variable", v->name);
+        return vk_refuse(a, why_r, "\"%.64s\" is no name for an environment variable", v->name);
     if (v->secret && vk_env_name_public(vk_str_z(v->name)))
-        return refuse(
+        return vk_refuse(
             a, why_r,
             "%.64s is a secret, but variables with that prefix are built into what every visitor of the app "
             "downloads; it is not written",
             v->name);
     for (size_t i = 0; i < *n; i++)
         if (strcmp(out[i].name, v->name) == 0)
-            return refuse(a, why_r, "two services set %.64s", v->name);
+            return vk_refuse(a, why_r, "two services set %.64s", v->name);
     if (*n >= room) {
         *why_r = "more variables than the limit of one build";
         return VK_E_TOO_LARGE;
@@ -93,7 +78,7 @@ vk_err vk_env_build(const vk_runtime *rt, vk_arena *a, const vk_build *b, vk_str
 {
     const vk_framework *f = vk_framework_find(framework.n ? framework : vk_str_z(b->framework));
     if (!f)
-        return refuse(a, why_r, "The framework is unknown; known are %s", vk_framework_names());
+        return vk_refuse(a, why_r, "The framework is unknown; known are %s", vk_framework_names());
     const vk_service *services[VK_SERVICES_MAX];
     size_t n_services = vk_services(services), n = 0;
     vk_env_var *canonical = vk_arena_alloc(a, sizeof *canonical * VK_ENV_MAX);
@@ -108,8 +93,8 @@ vk_err vk_env_build(const vk_runtime *rt, vk_arena *a, const vk_build *b, vk_str
             e = services[i]->env(rt, (int)i, a, b, keys, canonical + n, VK_ENV_MAX - n, &more);
         if (e != VK_OK) {
             e = e == VK_E_INVALID ? VK_E_INTERNAL : e;
-            (void)refuse(a, why_r, "the environment of the service \"%.16s\" could not be made",
-                         services[i]->name);
+            (void)vk_refuse(a, why_r, "the environment of the service \"%.16s\" could not be made",
+                            services[i]->name);
             return e;
         }
         n += more;

@@ -15,6 +15,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +24,7 @@ enum { TUNNEL_PIECE = 16384 };
 
 static struct sockaddr_in tunnel_to;
 static SSL_CTX *tunnel_ctx;
+static _Atomic int tunnels; /* threads that use OpenSSL */
 
 struct flow { /* one direction */
     char bytes[TUNNEL_PIECE];
@@ -127,7 +130,16 @@ static void *tunnel_main(void *arg)
     close(plain);
     free(out);
     free(in);
+    OPENSSL_thread_stop();
+    atomic_fetch_sub(&tunnels, 1);
     return NULL;
+}
+
+/* At exit, before OpenSSL frees what the threads use: they end with their connections. */
+static void tunnel_end(void)
+{
+    for (int i = 0; i < 10000 && atomic_load(&tunnels); i++)
+        usleep(1000);
 }
 
 static void *tunnel_accept(void *arg)
@@ -136,6 +148,7 @@ static void *tunnel_accept(void *arg)
     for (;;) {
         pthread_t t;
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        atomic_fetch_add(&tunnels, 1);
         if (fd < 0 || pthread_create(&t, NULL, tunnel_main, (void *)(intptr_t)fd) != 0)
             abort();
         pthread_detach(t);
@@ -160,6 +173,8 @@ static vk_tls_host *tunnel_begin(struct sockaddr_in *address)
     vk_buf_free_secret(&key);
     signal(SIGPIPE, SIG_IGN); /* as in all of our processes */
     tunnel_ctx = SSL_CTX_new(TLS_client_method());
+    if (!tunnel_ctx || atexit(tunnel_end) != 0)
+        abort();
     SSL_CTX_set_mode(tunnel_ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     tunnel_to = *address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
