@@ -642,11 +642,7 @@ vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **o
     int rc = sqlite3_open_v2(path, &s->db,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (rc == SQLITE_OK && fresh)
-        rc = sqlite3_exec(s->db, "PRAGMA page_size = 4096", NULL, NULL, NULL);
-    /* Not of fresh ones only: the power may have gone before this was written the first time, and with a
-     * rollback journal every change makes a file, for which front has no right. */
-    if (rc == SQLITE_OK && write)
-        rc = sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+        rc = sqlite3_exec(s->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(s->db,
                           "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000",
@@ -662,6 +658,10 @@ vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **o
         *why_r = "valetkey.db is damaged or not a SQLite database; restore it from a backup";
     if (e == VK_OK)
         e = migrate(s, write, why_r);
+    /* Again: the power may have gone before it was written the first time. With a rollback journal every
+     * change makes a file, for which front has no right. */
+    if (e == VK_OK && write)
+        e = sql_err(s, sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL));
     if (e != VK_OK) {
         store_close(&s->base);
         return e;
