@@ -34,6 +34,7 @@ enum { FRONT = 1 << VK_FRONT, KEEPER = 1 << VK_KEEPER, COURIER = 1 << VK_COURIER
 enum { ALL = FRONT | KEEPER | COURIER };
 
 enum { PROGRAM_MAX = 512, PR_SET_VMA_NUMBER = 0x53564d41 };
+#define OWN_PID (UINT32_MAX - 1) /* stands for the id of this process */
 
 /* ---- the table: calls that are allowed whatever their arguments */
 
@@ -89,7 +90,6 @@ static const struct allowed {
     {SYS_rt_sigaction, ALL},
     {SYS_rt_sigreturn, ALL},
     {SYS_sigaltstack, ALL},
-    {SYS_tgkill, ALL}, /* abort() */
     {SYS_exit, ALL},
     {SYS_exit_group, ALL},
     {SYS_getpid, ALL},
@@ -101,14 +101,11 @@ static const struct allowed {
     {SYS_getegid, ALL},
     {SYS_getrandom, ALL},
     {SYS_getrusage, ALL},
-    {SYS_prlimit64, ALL},
     {SYS_sysinfo, ALL},
     {SYS_uname, ALL},
     {SYS_sched_getaffinity, ALL},
     {SYS_getcpu, ALL},
     {SYS_sched_getscheduler, FRONT},
-    {SYS_sched_setscheduler, FRONT}, /* long statements go to the idle class */
-    {SYS_setpriority, FRONT},
     /* front: clients, and files of the builds */
     {SYS_accept4, FRONT},
     {SYS_accept, FRONT},
@@ -192,6 +189,10 @@ static const struct conditional {
     {SYS_mprotect, FRONT | KEEPER, 2, HAS_NONE, PROT_EXEC},
     {SYS_mmap, COURIER, 2, HAS_NONE, 0},
     {SYS_mprotect, COURIER, 2, HAS_NONE, 0},
+    /* Upon itself only. */
+    {SYS_tgkill, ALL, 0, IS, OWN_PID}, /* abort() */
+    {SYS_prlimit64, ALL, 0, IS, 0},
+    {SYS_sched_setscheduler, FRONT, 0, IS, 0}, /* long statements go to the idle class */
     {SYS_clone, ALL, 0, HAS_ALL, CLONE_VM | CLONE_THREAD},
     {SYS_prctl, ALL, 0, IS, PR_SET_NAME},
     {SYS_prctl, ALL, 0, IS, PR_SET_VMA_NUMBER}, /* names of mappings */
@@ -227,10 +228,7 @@ static const int deadly[] = {
     SYS_finit_module,
     SYS_kexec_load,
     SYS_perf_event_open,
-    SYS_keyctl,
     SYS_userfaultfd,
-    SYS_add_key,
-    SYS_request_key,
 #ifdef __x86_64__
     SYS_fork,
     SYS_vfork,
@@ -278,7 +276,7 @@ static void add_conditions(program *p, size_t i, int role)
             } else {
                 if (c->test == HAS_ALL)
                     add(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, c->value));
-                add(p, JUMP(BPF_JEQ, c->value, 0, 1));
+                add(p, JUMP(BPF_JEQ, c->value == OWN_PID ? (uint32_t)getpid() : c->value, 0, 1));
             }
         }
         add(p, ANSWER(SECCOMP_RET_ALLOW));

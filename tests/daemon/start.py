@@ -220,6 +220,8 @@ BAD = [
     (['--nonsense'], ['does not know', '--nonsense']),
     (['here'], ['does not know', 'here']),
     (['--sandbox=tight'], ['does not know']),
+    (['--require-sandbox=perhaps'], ['off, best or required']),
+    (['--user', 'a b'], ['--user', 'name of a user']),
     (['--port-base'], ['wants a value']),
     (['--port-base', 'x'], ['--port-base', 'number']),
     (['--port-base', '0'], ['--port-base', 'number']),
