@@ -132,6 +132,20 @@ typedef struct vk_snap_ask {
     void (*done)(struct vk_snap_ask *ask, vk_err e);
 } vk_snap_ask;
 
+/* How a backup takes a file that a service has in builds/<id>/. */
+typedef enum vk_data_how {
+    VK_DATA_EXPORT,   /* written at any time: what export_data gives is its copy */
+    VK_DATA_FIXED,    /* complete when it gets its name, and never changed; it may go */
+    VK_DATA_APPENDED, /* grows at its end, or gives its name to a new one */
+    VK_DATA_BESIDE,   /* part of another file that is open: not taken */
+} vk_data_how;
+
+typedef struct vk_data_file {
+    const char *name; /* a '*' at its end stands for anything; NULL ends */
+    vk_data_how how;
+    int64_t most; /* bytes */
+} vk_data_file;
+
 typedef struct vk_service {
     const char *name;   /* "database"; folder, admin path and metadata use it */
     const char *vendor; /* "Turso", for people */
@@ -168,6 +182,9 @@ typedef struct vk_service {
      * VK_OK the fd is the receiver's. *why is a static text. May be NULL: nothing to export. */
     void (*export_data)(const char *build,
                         void (*done)(void *arg, vk_err e, const vk_export *x, const char *why), void *arg);
+
+    /* Every file that it has in builds/<id>/: a backup takes these, and a restore no others. NULL: none. */
+    const vk_data_file *files;
 
     /* Snapshots of the build's data. On the metadata lane, for a build that is not being deleted: from here
      * until `done` (any thread, perhaps inside the call) a deletion waits for it. A build's keys stay as they

@@ -9,6 +9,7 @@ static const vk_route routes[] = {
     {"GET", "/metrics", 0, VK_AUTH_METRICS, vk_admin_metrics},
     {"GET", "/api/v1/health", 0, VK_AUTH_NONE, vk_admin_health},
     {"GET", "/api/v1/status", 0, VK_AUTH_TOKEN, vk_admin_status},
+    {"GET", "/api/v1/metadata/export", 0, VK_AUTH_TOKEN, vk_admin_metadata},
     {"GET", "/api/v1/builds", 0, VK_AUTH_TOKEN, vk_admin_build_list},
     {"POST", "/api/v1/builds", 16 * 1024, VK_AUTH_TOKEN, vk_admin_build_create},
     {"GET", "/api/v1/builds/{}", 0, VK_AUTH_TOKEN, vk_admin_build_show},

@@ -59,6 +59,7 @@ void vk_admin_build_revoke(vk_call *c);
 void vk_admin_build_delete(vk_call *c);
 void vk_admin_export(vk_call *c);
 void vk_admin_schema_log(vk_call *c);
+void vk_admin_metadata(vk_call *c);
 void vk_admin_snapshot_list(vk_call *c);
 void vk_admin_snapshot_take(vk_call *c);
 void vk_admin_snapshot_delete(vk_call *c);

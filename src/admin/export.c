@@ -1,9 +1,14 @@
 /* The data of one service of a build, as a file, and what was done to its schema. Also of a revoked or
- * expired build: its data is the owner's. */
+ * expired build: its data is the owner's. And the metadata as a file, for backups. */
 #include "admin/call.h"
 
+#include "core/disk.h"
+#include "core/encode.h"
 #include "core/log.h"
+#include "core/random.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The exchange ended before the file was handed to the answer. */
@@ -100,4 +105,53 @@ static void schema_log_work(vk_call *c)
 void vk_admin_schema_log(vk_call *c)
 {
     vk_call_on_lane(c, schema_log_work);
+}
+
+/* ---- the metadata */
+
+/* The copy is made in <data>/tmp, which every start empties, and has no name any more when it is sent. */
+static vk_err copy_metadata(vk_call *c)
+{
+    uint8_t random[8];
+    char digits[2 * sizeof random + 1], name[64], path[PATH_MAX + 64];
+    struct stat st;
+    int fd;
+    vk_random(random, sizeof random);
+    vk_hex(digits, random, sizeof random);
+    snprintf(name, sizeof name, "tmp/metadata-%s", digits);
+    snprintf(path, sizeof path, "%s/%s", c->rt->data_dir, name);
+    vk_err e = vk_disk_mkdir(c->rt->data_fd, "tmp", 0700);
+    if (e == VK_OK)
+        e = vk_disk_begin(c->rt->data_fd, name, 0600, &fd);
+    if (e != VK_OK)
+        return e;
+    close(fd); /* before SQLite opens it: closing would drop its locks */
+    e = c->rt->store->ops->copy_to(c->rt->store, path);
+    fd = e == VK_OK ? openat(c->rt->data_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    unlinkat(c->rt->data_fd, name, 0);
+    if (e == VK_OK && (fd < 0 || fstat(fd, &st) != 0))
+        e = VK_E_IO;
+    if (e == VK_OK) {
+        c->file.fd = fd;
+        c->file.size = st.st_size;
+        c->file.content_type = "application/vnd.sqlite3";
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    return e;
+}
+
+static void metadata_work(vk_call *c)
+{
+    vk_err e = copy_metadata(c);
+    if (e != VK_OK)
+        vk_call_fail_store(c, e);
+    else
+        vk_call_finish(c, 200);
+}
+
+void vk_admin_metadata(vk_call *c)
+{
+    c->ex->done = drop_file;
+    vk_call_on_lane(c, metadata_work);
 }

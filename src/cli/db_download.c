@@ -1,15 +1,12 @@
-/* db download: the build's database as one SQLite file. Written beside its place and renamed when it is
- * whole. */
+/* db download: the build's database as one SQLite file. */
 #include "cli/api.h"
 #include "cli/args.h"
 #include "cli/build.h"
 #include "cli/cli.h"
 #include "cli/out.h"
+#include "cli/part.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 const char vk_help_db_download[] =
@@ -27,9 +24,7 @@ const char vk_help_db_download[] =
     "  sqlite3 demo.db '.tables'\n";
 
 struct download {
-    char part[PATH_MAX];
-    const char *out;
-    int fd;
+    vk_part part;
     int64_t total, got;
     int write_errno;
 };
@@ -44,7 +39,7 @@ static vk_err take(void *arg, vk_str piece)
 {
     struct download *d = arg;
     while (piece.n) {
-        ssize_t n = write(d->fd, piece.p, piece.n);
+        ssize_t n = write(d->part.fd, piece.p, piece.n);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
@@ -57,49 +52,6 @@ static vk_err take(void *arg, vk_str piece)
     }
     vk_progress("Downloading", d->got, d->total);
     return VK_OK;
-}
-
-static int open_part(struct download *d, bool force)
-{
-    struct stat st;
-    if (stat(d->out, &st) == 0 && S_ISDIR(st.st_mode))
-        return vk_failed("invalid", "%s is a folder. Give the name of a file.", d->out);
-    if (lstat(d->out, &st) == 0 && !force)
-        return vk_failed("conflict", "%s exists. Choose another --out, or give --force to replace it.",
-                         d->out);
-    int n = snprintf(d->part, sizeof d->part, "%s.part-XXXXXX", d->out);
-    if (n < 0 || (size_t)n >= sizeof d->part)
-        return vk_failed("usage", "--out: the path is too long.");
-    d->fd = mkostemp(d->part, O_CLOEXEC); /* 0600 */
-    if (d->fd >= 0)
-        return VK_EXIT_OK;
-    d->part[0] = '\0';
-    return vk_failed("io", "No file can be made beside %s (%s).", d->out,
-                     errno == ENOENT   ? "there is no such folder"
-                     : errno == EACCES ? "no permission"
-                     : errno == ENOSPC ? "the disk is full"
-                                       : "input/output error");
-}
-
-/* Whole, on stable storage, under its name. */
-static int finish(struct download *d, bool force)
-{
-    if (d->total >= 0 && d->got != d->total)
-        return vk_failed("io", "The download broke off: %lld of %lld bytes came. Try again.",
-                         (long long)d->got, (long long)d->total);
-    if (fsync(d->fd) != 0)
-        return vk_failed("io", "%s could not be written to the disk.", d->out);
-    bool linked = force ? rename(d->part, d->out) == 0 : link(d->part, d->out) == 0;
-    if (!linked && errno == EEXIST)
-        return vk_failed("conflict", "%s exists. Choose another --out, or give --force to replace it.",
-                         d->out);
-    if (!linked && !force) /* a file system without links */
-        linked = access(d->out, F_OK) != 0 && rename(d->part, d->out) == 0;
-    if (!linked)
-        return vk_failed("io", "The file could not be renamed to %s.", d->out);
-    if (force)
-        d->part[0] = '\0';
-    return VK_EXIT_OK;
 }
 
 static int fetch(const char *data, const char *target, struct download *d)
@@ -118,9 +70,9 @@ static int fetch(const char *data, const char *target, struct download *d)
     } else if (e == VK_E_FULL) {
         code = vk_failed("full",
                          "The disk with %s is full after %lld bytes. Make room, or choose another --out.",
-                         d->out, (long long)d->got);
+                         d->part.out, (long long)d->got);
     } else if (d->write_errno) {
-        code = vk_failed("io", "%s cannot be written (input/output error).", d->out);
+        code = vk_failed("io", "%s cannot be written (input/output error).", d->part.out);
     }
     return code;
 }
@@ -130,28 +82,26 @@ int vk_cmd_db_download(int argc, char **argv)
     bool json = false, force = false;
     const char *data = NULL, *pos[1];
     char target[128];
-    struct download d = {.fd = -1, .total = -1};
-    const vk_opt opts[] = {VK_OPT_T("out", d.out),
-                           VK_OPT_F("force", force),
-                           VK_OPT_T("data", data),
-                           VK_OPT_F("json", json),
-                           {0}};
+    const char *out = NULL;
+    struct download d = {.part.fd = -1, .total = -1};
+    const vk_opt opts[] = {
+        VK_OPT_T("out", out), VK_OPT_F("force", force), VK_OPT_T("data", data), VK_OPT_F("json", json), {0}};
     if (vk_args(argc, argv, opts, pos, 1, 1, "The build's ID", NULL) != VK_OK)
         return VK_EXIT_USAGE;
     vk_out_json(json);
-    if (!d.out || !d.out[0])
+    if (!out || !out[0])
         return vk_usage(argv[0], "--out FILE is missing.");
     if (vk_build_target(argv[0], pos[0], "/services/database/export", target, sizeof target) != VK_OK)
         return VK_EXIT_USAGE;
-    int code = open_part(&d, force);
+    int code = vk_part_open(&d.part, out, force);
     if (code == VK_EXIT_OK)
         code = fetch(data, target, &d);
+    if (code == VK_EXIT_OK && d.total >= 0 && d.got != d.total)
+        code = vk_failed("io", "The download broke off: %lld of %lld bytes came. Try again.",
+                         (long long)d.got, (long long)d.total);
     if (code == VK_EXIT_OK)
-        code = finish(&d, force);
-    if (d.fd >= 0)
-        close(d.fd);
-    if (d.part[0])
-        unlink(d.part);
+        code = vk_part_finish(&d.part);
+    vk_part_drop(&d.part);
     if (code != VK_EXIT_OK)
         return code;
     char size[VK_SIZE_TEXT];
@@ -162,14 +112,14 @@ int vk_cmd_db_download(int argc, char **argv)
         vk_jw w = vk_jw_on(&b);
         vk_jw_obj(&w);
         vk_jw_kstr(&w, "id", vk_str_z(pos[0]));
-        vk_jw_kstr(&w, "file", vk_str_z(d.out));
+        vk_jw_kstr(&w, "file", vk_str_z(out));
         vk_jw_ki64(&w, "bytes", d.got);
         vk_jw_obj_end(&w);
         printf(VK_STR_FMT "\n", VK_STR_ARG(vk_buf_view(&b)));
         vk_buf_free(&b);
     } else {
         printf("%s✓%s %s has the database of %s (%s).\n", vk_tone_begin(stdout, VK_GOOD), vk_tone_end(stdout),
-               d.out, pos[0], size);
+               out, pos[0], size);
     }
     return VK_EXIT_OK;
 }

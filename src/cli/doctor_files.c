@@ -1,6 +1,7 @@
 /* doctor: the data folder, the key beside it, and what else lies there. Reads only. */
 #include "cli/doctor.h"
 #include "cli/out.h"
+#include "store/migrate.h"
 #include "valet/valet.h"
 
 #include <dirent.h>
@@ -92,8 +93,32 @@ static bool is_database(int fd)
     return n == 0 || (n == (ssize_t)sizeof head && memcmp(head, magic, sizeof magic) == 0);
 }
 
+/* Newer data is not used by this program; older data is, from the next start on. */
+static void check_version(vk_doctor *d)
+{
+    int64_t version = 0;
+    char program[VK_PROGRAM_MAX];
+    const char *why;
+    vk_err e = vk_sqlite_init();
+    if (e == VK_OK)
+        e = vk_data_version_of(d->dir, &version, program);
+    if (e != VK_OK)
+        vk_doctor_say(d, VK_WRONG, "data version", "cannot be read from valetkey.db (%s)", vk_err_name(e));
+    else if (vk_data_usable(version, program, &why) != VK_OK)
+        vk_doctor_say(d, VK_WRONG, "data version", "%s", why);
+    else if (version < VK_SCHEMA_VERSION)
+        vk_doctor_say(
+            d, VK_KNOW, "data version",
+            "%lld: the next start of this program brings it to %d, which earlier ones refuse. Make a "
+            "backup first (valetkey backup)",
+            (long long)version, (int)VK_SCHEMA_VERSION);
+    else
+        vk_doctor_say(d, VK_FINE, "data version", "%lld", (long long)version);
+}
+
 static void check_metadata(vk_doctor *d)
 {
+    bool sound = false;
     struct stat st;
     int fd = openat(d->data_fd, "valetkey.db", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 || fstat(fd, &st) != 0)
@@ -103,7 +128,8 @@ static void check_metadata(vk_doctor *d)
                 ? "valetkey.db is not there: a new folder, or restore it from a backup before `serve`"
                 : "valetkey.db cannot be opened: run this as its owner, or as root");
     else if (private_to_us(d, "metadata", "valetkey.db", &st)) {
-        if (is_database(fd))
+        sound = is_database(fd);
+        if (sound)
             vk_doctor_say(d, VK_FINE, "metadata", "valetkey.db, for its owner only");
         else
             vk_doctor_say(d, VK_WRONG, "metadata",
@@ -111,6 +137,8 @@ static void check_metadata(vk_doctor *d)
     }
     if (fd >= 0) /* not while a daemon of this process has it open: closing drops no lock but our own */
         close(fd);
+    if (sound)
+        check_version(d);
 }
 
 static void check_vault(vk_doctor *d)

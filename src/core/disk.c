@@ -105,6 +105,26 @@ vk_err vk_disk_replace(int dirfd, const char *path, vk_str content, unsigned mod
     return sync_parent(dirfd, path);
 }
 
+vk_err vk_disk_begin(int dirfd, const char *path, unsigned mode, int *fd_r)
+{
+    int fd = openat(dirfd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)mode);
+    if (fd < 0)
+        return vk_disk_err(errno);
+    *fd_r = fd;
+    return VK_OK;
+}
+
+vk_err vk_disk_add(int fd, vk_str piece)
+{
+    return write_all(fd, piece);
+}
+
+vk_err vk_disk_end(int fd)
+{
+    vk_err e = fsync(fd) == 0 ? VK_OK : vk_disk_err(errno);
+    return close(fd) == 0 || e != VK_OK ? e : vk_disk_err(errno);
+}
+
 vk_err vk_disk_read(int dirfd, const char *path, size_t max, vk_buf *out)
 {
     int fd = openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);

@@ -15,6 +15,11 @@ VK_MUSTCHECK vk_err vk_disk_mkdir(int dirfd, const char *path, unsigned mode);
 /* Writes the whole file under a temporary name, syncs it, renames it over `path` and syncs the folder: after
  * a power cut the old or the new content is there, never a torn one. VK_E_FULL when the disk is. */
 VK_MUSTCHECK vk_err vk_disk_replace(int dirfd, const char *path, vk_str content, unsigned mode);
+/* A new file, written in pieces: begin, add, end, which syncs and closes it, also when it says why it could
+ * not. Its name is not synced (vk_disk_sync_dir). VK_E_CONFLICT: `path` exists. */
+VK_MUSTCHECK vk_err vk_disk_begin(int dirfd, const char *path, unsigned mode, int *fd_r);
+VK_MUSTCHECK vk_err vk_disk_add(int fd, vk_str piece);
+VK_MUSTCHECK vk_err vk_disk_end(int fd);
 /* Whole file of at most `max` bytes into `out` (whose own bytes are kept in front). VK_E_NOT_FOUND,
  * VK_E_TOO_LARGE. */
 struct vk_buf;
@@ -28,9 +33,9 @@ VK_MUSTCHECK vk_err vk_disk_remove_dir(int dirfd, const char *path);
 /* A copy of the plain file `from`, new and synced; its name is not (vk_disk_move does that). VK_E_CONFLICT:
  * `to` exists. */
 VK_MUSTCHECK vk_err vk_disk_copy(int dirfd, const char *from, const char *to, unsigned mode);
-/* Syncs a plain file and gives it the name `to`, over what had that name, then syncs both folders: after a
- * power cut `to` is the old file or the whole new one. *moved_r: the name has changed (also when the last
- * sync failed). */
+/* Syncs a plain file or a folder and gives it the name `to`, over what had that name (a folder: only an empty
+ * one), then syncs both folders: after a power cut `to` is the old file or the whole new one. *moved_r: the
+ * name has changed (also when the last sync failed). */
 VK_MUSTCHECK vk_err vk_disk_move(int dirfd, const char *from, const char *to, bool *moved_r);
 /* A second name for a plain file, on stable storage. VK_E_CONFLICT: `to` exists. VK_E_UNSUPPORTED: this file
  * system has no second names. */

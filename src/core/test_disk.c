@@ -176,6 +176,38 @@ static void names_and_copies(void **state)
     assert_int_equal(faccessat(f->fd, "two", F_OK, 0), -1);
 }
 
+static void in_pieces(void **state)
+{
+    struct folder *f = *state;
+    struct stat st;
+    bool moved;
+    int fd = -1, other = -1;
+    assert_int_equal(vk_disk_begin(f->fd, "p", 0600, &fd), VK_OK);
+    assert_int_equal(vk_disk_add(fd, VK_STR("one ")), VK_OK);
+    assert_int_equal(vk_disk_add(fd, VK_STR_NONE), VK_OK);
+    assert_int_equal(vk_disk_add(fd, VK_STR("two")), VK_OK);
+    assert_int_equal(vk_disk_end(fd), VK_OK);
+    assert_true(holds(f->fd, "p", VK_STR("one two")));
+    assert_true(fstatat(f->fd, "p", &st, 0) == 0 && (st.st_mode & 0777) == 0600);
+    assert_int_equal(vk_disk_begin(f->fd, "p", 0600, &other), VK_E_CONFLICT);
+    assert_int_equal(symlinkat("elsewhere", f->fd, "ln"), 0);
+    assert_int_equal(vk_disk_begin(f->fd, "ln", 0600, &other), VK_E_CONFLICT);
+    assert_int_equal(vk_disk_begin(f->fd, "none/p", 0600, &other), VK_E_NOT_FOUND);
+    assert_int_equal(other, -1);
+    assert_int_equal(vk_disk_add(-1, VK_STR("x")), VK_E_IO);
+    /* A folder takes the place of an empty one, and of no other. */
+    assert_int_equal(vk_disk_mkdir(f->fd, "new", 0700), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "empty", 0700), VK_OK);
+    assert_int_equal(vk_disk_move(f->fd, "p", "new/p", &moved), VK_OK);
+    assert_int_equal(vk_disk_move(f->fd, "new", "empty", &moved), VK_OK);
+    assert_true(moved && holds(f->fd, "empty/p", VK_STR("one two")));
+    assert_int_equal(vk_disk_mkdir(f->fd, "new", 0700), VK_OK);
+    assert_int_not_equal(vk_disk_move(f->fd, "new", "empty", &moved), VK_OK);
+    assert_true(!moved && holds(f->fd, "empty/p", VK_STR("one two")));
+    assert_int_equal(vk_disk_remove_dir(f->fd, "empty"), VK_OK);
+    assert_int_equal(vk_disk_remove_dir(f->fd, "new"), VK_OK);
+}
+
 static void kinds(void **state)
 {
     VK_UNUSED(state);
@@ -195,6 +227,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reading, set_up, tear_down),
         cmocka_unit_test_setup_teardown(folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_and_copies, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(in_pieces, set_up, tear_down),
         cmocka_unit_test(kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

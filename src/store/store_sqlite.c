@@ -4,7 +4,8 @@
 #include "core/clock.h"
 #include "core/disk.h"
 #include "core/log.h"
-#include "store/schema.h"
+#include "store/copy.h"
+#include "store/migrate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +54,10 @@ static const char *const sql[N_STMTS] = {
     [Q_INSERT_BINDING] = "INSERT INTO bindings VALUES (?1, ?2, 'embedded') ON CONFLICT DO NOTHING",
     [Q_INSERT_ORIGIN] = "INSERT INTO origins VALUES (?1, ?2) ON CONFLICT DO NOTHING",
     [Q_INSERT_VALET] = "INSERT INTO valets VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
-    [Q_GENERATION] = "UPDATE meta SET value = value + 1 WHERE name = 'generation' RETURNING value",
+    [Q_GENERATION] =
+        /* The time, so that a store that was put back to an earlier state does not give out again what it
+         * gave out before: the same generation of a build of the same id would have the same keys. */
+    "UPDATE meta SET value = max(value + 1, ?1) WHERE name = 'generation' RETURNING value",
     [Q_IDEM] = "SELECT digest, build FROM idempotency WHERE name = ?1",
     [Q_INSERT_IDEM] = "INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4)",
     [Q_PRUNE_IDEM] = "DELETE FROM idempotency WHERE created_ms < ?1",
@@ -85,36 +89,9 @@ static struct sqlite_store *self(vk_store *s)
     return VK_CONTAINER(s, struct sqlite_store, base);
 }
 
-static vk_err kind_of(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_DONE:
-    case SQLITE_ROW:
-        return VK_OK;
-    case SQLITE_FULL:
-        return VK_E_FULL;
-    case SQLITE_CONSTRAINT:
-        return VK_E_CONFLICT;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return VK_E_BUSY;
-    case SQLITE_NOMEM:
-        return VK_E_NOMEM;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return VK_E_CORRUPT;
-    default:
-        return VK_E_IO;
-    }
-}
-
 static vk_err sql_err(struct sqlite_store *s, int rc)
 {
-    vk_err e = kind_of(rc);
-    if (e != VK_OK && e != VK_E_CONFLICT)
-        vk_log(VK_ERROR, "metadata", VK_F(error, sqlite3_errmsg(s->db)));
-    return e;
+    return vk_store_err(s->db, rc);
 }
 
 /* The statement, reset and ready to bind. */
@@ -328,12 +305,13 @@ static vk_err look_before_create(vk_store *base, vk_arena *a, vk_build *b, vk_st
     return e == VK_OK ? VK_E_CONFLICT : e == VK_E_NOT_FOUND ? VK_OK : e;
 }
 
-static vk_err next_generation(struct sqlite_store *s, uint64_t *out_r)
+static vk_err next_generation(struct sqlite_store *s, int64_t now, uint64_t *out_r)
 {
     sqlite3_stmt *st;
     vk_err e = need(s, Q_GENERATION, &st);
     if (e != VK_OK)
         return e;
+    sqlite3_bind_int64(st, 1, now);
     int rc = sqlite3_step(st);
     if (rc == SQLITE_ROW)
         *out_r = (uint64_t)sqlite3_column_int64(st, 0);
@@ -387,7 +365,7 @@ static vk_err build_create(vk_store *base, vk_arena *a, vk_build *b, vk_str idem
         return e;
     e = look_before_create(base, a, b, idem, digest);
     if (e == VK_OK)
-        e = next_generation(s, &b->generation);
+        e = next_generation(s, b->created_ms, &b->generation);
     if (e == VK_OK)
         e = insert_build(s, b);
     if (e == VK_OK)
@@ -529,6 +507,12 @@ static vk_err counts(vk_store *base, int64_t now, int64_t *builds_r, int64_t *ac
     return sql_err(s, sqlite3_reset(st));
 }
 
+static vk_err copy_to(vk_store *base, const char *path)
+{
+    struct sqlite_store *s = self(base);
+    return sql_err(s, vk_sqlite_copy_pages(s->db, path));
+}
+
 static void store_close(vk_store *base)
 {
     struct sqlite_store *s = self(base);
@@ -554,53 +538,8 @@ static const vk_store_ops sqlite_ops = {
     .build_deleting = build_deleting,
     .build_gone = build_gone,
     .counts = counts,
+    .copy_to = copy_to,
 };
-
-static int first_int(sqlite3 *db, const char *text, int64_t *out_r)
-{
-    sqlite3_stmt *st;
-    int rc = sqlite3_prepare_v2(db, text, -1, &st, NULL);
-    if (rc != SQLITE_OK)
-        return rc;
-    rc = sqlite3_step(st);
-    if (rc == SQLITE_ROW)
-        *out_r = sqlite3_column_int64(st, 0);
-    int end = sqlite3_finalize(st);
-    return end != SQLITE_OK ? end : SQLITE_OK;
-}
-
-/* Brings the schema from its version to ours, in one transaction. */
-static vk_err migrate(struct sqlite_store *s, bool write, const char **why_r)
-{
-    int64_t version = 0;
-    int rc = first_int(s->db, "PRAGMA user_version", &version);
-    if (rc != SQLITE_OK) {
-        *why_r = "valetkey.db is not a readable SQLite database";
-        return sql_err(s, rc);
-    }
-    if (version > VK_SCHEMA_VERSION) {
-        *why_r = "the data was written by a newer valetkey; use that version, or restore a backup made by "
-                 "this one";
-        return VK_E_NEWER;
-    }
-    if (version == VK_SCHEMA_VERSION)
-        return VK_OK;
-    if (!write) {
-        *why_r = "valetkey.db has not been set up";
-        return VK_E_UNAVAILABLE;
-    }
-    vk_err e = run_q(s, Q_BEGIN);
-    for (int64_t v = version; e == VK_OK && v < VK_SCHEMA_VERSION; v++)
-        e = sql_err(s, sqlite3_exec(s->db, vk_schema[v], NULL, NULL, NULL));
-    char set[64];
-    snprintf(set, sizeof set, "PRAGMA user_version = %d", VK_SCHEMA_VERSION);
-    if (e == VK_OK)
-        e = sql_err(s, sqlite3_exec(s->db, set, NULL, NULL, NULL));
-    e = end_txn(s, e);
-    if (e != VK_OK)
-        *why_r = e == VK_E_FULL ? "the disk is full" : "the metadata schema could not be set up";
-    return e;
-}
 
 /* Made first by us, so that it is never readable by others, not even for a moment, and never through a link.
  */
@@ -657,7 +596,7 @@ vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **o
     if (e == VK_E_CORRUPT)
         *why_r = "valetkey.db is damaged or not a SQLite database; restore it from a backup";
     if (e == VK_OK)
-        e = migrate(s, write, why_r);
+        e = vk_migrate(s->db, write, why_r);
     /* Again: the power may have gone before it was written the first time. With a rollback journal every
      * change makes a file, for which front has no right. */
     if (e == VK_OK && write)

@@ -38,6 +38,7 @@ export const database = [
 
 export const admin = [
   { name: 'status', who: 'admin', make: () => ({ method: 'GET', path: '/api/v1/status' }) },
+  { name: 'copy the metadata', who: 'admin', make: () => ({ method: 'GET', path: '/api/v1/metadata/export' }) },
   { name: 'list builds', who: 'admin', make: () => ({ method: 'GET', path: '/api/v1/builds' }) },
   { name: 'create a build', who: 'admin', make: () => ({ method: 'POST', path: '/api/v1/builds', body: { id: 'made-by-matrix' } }) },
   { name: 'create a build that exists', who: 'admin', make: (ctx) => ({ method: 'POST', path: '/api/v1/builds', body: { id: ctx.own.id } }) },

@@ -225,6 +225,17 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
     return VK_OK;
 }
 
+static const vk_data_file files[] = {
+    {"database.db", VK_DATA_EXPORT, (int64_t)4 << 30},
+    {"database.db-wal", VK_DATA_BESIDE, 0},
+    {"database.db-shm", VK_DATA_BESIDE, 0},
+    {"database.db-journal", VK_DATA_BESIDE, 0},
+    {"snapshot.*", VK_DATA_FIXED, (int64_t)4 << 30},
+    {"ddl.log", VK_DATA_APPENDED, 64 << 20},
+    {"ddl.log.1", VK_DATA_FIXED, 64 << 20},
+    {0},
+};
+
 static const vk_service database = {
     .name = "database",
     .vendor = "Turso",
@@ -240,6 +251,7 @@ static const vk_service database = {
     .close_build = vk_db_close_build,
     .free_tenant = vk_db_free_tenant,
     .export_data = vk_db_export,
+    .files = files,
     .snapshots = vk_db_snapshots,
     .metrics = vk_db_metrics,
     .schema_log = vk_db_ddl,

@@ -7,6 +7,7 @@
 #include "core/encode.h"
 #include "core/log.h"
 #include "core/random.h"
+#include "store/copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,12 +26,11 @@ static vk_err kind_of(int rc)
     return (rc & 0xff) == SQLITE_FULL ? VK_E_FULL : (rc & 0xff) == SQLITE_NOMEM ? VK_E_NOMEM : VK_E_IO;
 }
 
-/* The build's file as it is; a build that has not used its database yet gives an empty one. `unused`: a name
- * that the build's own tables cannot have. */
-static vk_err copy(const char *build, const char *to, const char *unused, const char **why_r)
+/* The build's file as it is; a build that has not used its database yet gives an empty one. */
+static vk_err copy(const char *build, const char *to, const char **why_r)
 {
-    char last[240], from[PATH_MAX + 64 + VK_BUILD_ID_MAX];
-    sqlite3 *src = NULL, *dst = NULL;
+    char from[PATH_MAX + 64 + VK_BUILD_ID_MAX];
+    sqlite3 *src = NULL;
     vk_dbt *t = vk_db_hold(build);
     if (!t) {
         *why_r = "The build is being revoked or deleted; try again in a second";
@@ -53,27 +53,9 @@ static vk_err copy(const char *build, const char *to, const char *unused, const 
         rc = sqlite3_exec(src, "BEGIN; PRAGMA schema_version", NULL, NULL, NULL);
     vk_db_let_go(t);
     if (rc == SQLITE_OK)
-        rc = sqlite3_open_v2(to, &dst, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(
-            dst, /* secure_delete: two copies of the same data are the same bytes (vk_snap_same_file) */
-            "PRAGMA page_size = 4096; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-            " PRAGMA secure_delete = ON",
-            NULL, NULL, NULL);
-    sqlite3_backup *b = rc == SQLITE_OK ? sqlite3_backup_init(dst, "main", src, "main") : NULL;
-    if (b) {
-        rc = sqlite3_backup_step(b, -1);
-        int end = sqlite3_backup_finish(b);
-        rc = rc == SQLITE_DONE ? end : rc;
-    } else if (rc == SQLITE_OK) {
-        rc = sqlite3_errcode(dst);
-    }
+        rc = vk_sqlite_copy_pages(src, to);
     if (rc == SQLITE_OK && !none && !vk_sync_wal(src)) /* what is given out must be on stable storage */
         rc = SQLITE_IOERR;
-    snprintf(last, sizeof last, "PRAGMA journal_mode = WAL; CREATE TABLE \"%s\" (a); DROP TABLE \"%s\"",
-             unused, unused);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(dst, last, NULL, NULL, NULL);
     bool deleted = rc != SQLITE_OK && !none && access(from, F_OK) != 0;
     if (deleted) {
         *why_r = "The build was deleted meanwhile";
@@ -81,7 +63,6 @@ static vk_err copy(const char *build, const char *to, const char *unused, const 
         vk_log(VK_ERROR, "a database cannot be copied", VK_F(build, build), VK_F(error, sqlite3_errstr(rc)));
         *why_r = kind_of(rc) == VK_E_FULL ? "The disk is full" : "The build's database cannot be copied";
     }
-    sqlite3_close(dst);
     sqlite3_close(src);
     return rc == SQLITE_OK ? VK_OK : deleted ? VK_E_CONFLICT : kind_of(rc);
 }
@@ -105,7 +86,7 @@ vk_err vk_db_copy(const char *build, const char *name, const char **why_r)
     if (fd < 0)
         return vk_disk_err(errno);
     close(fd); /* nobody has it open yet, so no lock of SQLite's is lost */
-    vk_err e = copy(build, path, name, why_r);
+    vk_err e = copy(build, path, why_r);
     if (e != VK_OK)
         unlinkat(vk_db.rt->data_fd, name, 0);
     return e;

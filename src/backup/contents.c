@@ -1,0 +1,96 @@
+#include "backup/contents.h"
+
+#include "backup/tar.h"
+
+enum { FILE_NAME_MAX = 100 };
+
+const vk_backup_file vk_backup_files[] = {
+    /* builds/ comes between these two */
+    {"admin.token", 4096, false, true},
+    {"metrics.token", 4096, false, true},
+    {"tls/cert.pem", 1 << 20, false, true}, /* without its key it is of no use: a new pair is made */
+    {"tls/key.pem", 1 << 20, false, true},
+    {"valetkey.db", VK_TAR_SIZE_MAX, true, false},
+    {"vault/master", 4096, true, false}, /* sealed */
+    {0},
+};
+
+static bool fits(const char *pattern, vk_str name)
+{
+    size_t n = strlen(pattern);
+    if (n && pattern[n - 1] == '*')
+        return name.n >= n && memcmp(pattern, name.p, n - 1) == 0;
+    return vk_str_eqz(name, pattern);
+}
+
+/* A plain name: it begins with a letter or digit and has nothing that a folder's path is made of. */
+static bool plain(vk_str name)
+{
+    if (name.n == 0 || name.n > FILE_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!word && (i == 0 || (c != '.' && c != '_' && c != '-')))
+            return false;
+    }
+    return true;
+}
+
+const vk_data_file *vk_backup_build_file(vk_str name, const vk_service **service_r)
+{
+    const vk_service *all[VK_SERVICES_MAX];
+    size_t n = vk_services(all);
+    for (size_t i = 0; plain(name) && i < n; i++)
+        for (const vk_data_file *f = all[i]->files; f && f->name; f++)
+            if (fits(f->name, name)) {
+                *service_r = all[i];
+                return f;
+            }
+    return NULL;
+}
+
+static bool cut_front(vk_str *s, const char *front)
+{
+    size_t n = strlen(front);
+    if (s->n < n || memcmp(s->p, front, n) != 0)
+        return false;
+    *s = (vk_str){s->p + n, s->n - n};
+    return true;
+}
+
+bool vk_backup_name_ok(vk_str name, int64_t *most_r)
+{
+    vk_str id;
+    if (vk_str_eqz(name, VK_BACKUP_KEY)) {
+        *most_r = 4096;
+        return true;
+    }
+    if (!cut_front(&name, "data/"))
+        return false;
+    for (const vk_backup_file *f = vk_backup_files; f->name; f++)
+        if (vk_str_eqz(name, f->name)) {
+            *most_r = f->most;
+            return true;
+        }
+    if (!cut_front(&name, "builds/") || !vk_str_cut(&name, '/', &id) || !vk_build_id_ok(id))
+        return false;
+    const vk_service *s;
+    const vk_data_file *f = vk_backup_build_file(name, &s);
+    if (!f || f->how == VK_DATA_BESIDE)
+        return false;
+    *most_r = f->most;
+    return true;
+}
+
+int vk_backup_order(vk_str a, vk_str b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    for (size_t i = 0; i < n; i++) {
+        unsigned x = a.p[i] == '/' ? 0 : 1u + (unsigned char)a.p[i];
+        unsigned y = b.p[i] == '/' ? 0 : 1u + (unsigned char)b.p[i];
+        if (x != y)
+            return x < y ? -1 : 1;
+    }
+    return a.n == b.n ? 0 : a.n < b.n ? -1 : 1;
+}
