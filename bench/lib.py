@@ -1,4 +1,5 @@
 """What the benches share: a daemon of their own on loopback, wrk, CPU time of a process tree, PSS."""
+import http.client
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -111,6 +113,39 @@ class Daemon:
     def build(self, name):
         return self.api("POST", "/builds", {"id": name})["env"]["TURSO_AUTH_TOKEN"]
 
+    def many(self, names, *statements):
+        """So many builds, each with these statements done; their keys."""
+        keys, rest = {}, list(names)
+        body = json.dumps({"requests": [{"type": "execute", "stmt": {"sql": s}} for s in statements] + [{"type": "close"}]})
+
+        def ask(c, token, path, body, status):
+            c.request("POST", path, body, {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+            r = c.getresponse()
+            text = r.read()
+            if r.status != status or b'"error"' in text:
+                raise SystemExit(f"{path}: {r.status} {text[:300]}")
+            return json.loads(text)
+
+        def work():
+            admin, sql = (http.client.HTTPConnection("127.0.0.1", self.port + n, timeout=60) for n in (0, 2))
+            while rest:
+                name = rest.pop()
+                keys[name] = ask(admin, self.token, "/api/v1/builds", json.dumps({"id": name}), 201)["env"]["TURSO_AUTH_TOKEN"]
+                ask(sql, keys[name], "/v2/pipeline", body, 200)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        return [keys[n] for n in names]
+
+    def metric(self, name):
+        with open(os.path.join(self.folder, "metrics.token")) as f:
+            r = urllib.request.Request(f"http://127.0.0.1:{self.port}/metrics", headers={"Authorization": f"Bearer {f.read().strip()}"})
+        with urllib.request.urlopen(r, timeout=60) as answer:
+            return float(re.search(rf"^{name} (\S+)", answer.read().decode(), re.M).group(1))
+
     def sql(self, token, *statements):
         requests = [{"type": "execute", "stmt": {"sql": s}} for s in statements] + [{"type": "close"}]
         r = urllib.request.Request(f"http://127.0.0.1:{self.port + 2}/v2/pipeline", method="POST",
@@ -146,10 +181,13 @@ def wrk(url, pid, seconds, connections=64, script=None, pin=None):
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
     if bad or "Socket errors" in out:
         raise SystemExit(f"errors under load:\n{out}")
-    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", out)
-    ms = float(p99.group(1)) * {"us": 0.001, "ms": 1, "s": 1000}[p99.group(2)]
+
+    def ms(percentile):
+        value, unit = re.search(percentile + r"%\s+([\d.]+)(us|ms|s)", out).groups()
+        return float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
-    return {"rate": rate, "cpu_us": spent / n * 1e6 if n else float("inf"), "p99_ms": ms, "n": n}
+    return {"rate": rate, "cpu_us": spent / n * 1e6 if n else float("inf"), "p50_ms": ms("50"), "p99_ms": ms("99"), "n": n}
 
 
 class Endless:

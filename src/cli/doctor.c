@@ -7,6 +7,7 @@
 #include "cli/out.h"
 #include "cli/version.h"
 #include "core/clock.h"
+#include "core/limits.h"
 
 #include <stdarg.h>
 #include <sys/resource.h>
@@ -273,8 +274,10 @@ static void check_machine(vk_doctor *d)
         vk_doctor_say(d, VK_FINE, "clock", "%s, synchronised", now);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         bool few = files.rlim_max != RLIM_INFINITY && files.rlim_max < NOFILE_LOW;
-        vk_doctor_say(d, few ? VK_KNOW : VK_FINE, "descriptors", "up to %llu open files%s",
+        vk_doctor_say(d, few ? VK_KNOW : VK_FINE, "descriptors",
+                      "up to %llu open files, %llu of them for databases of builds%s",
                       (unsigned long long)files.rlim_max,
+                      (unsigned long long)(files.rlim_max / VK_FILES_SHARES * VK_FILES_DATABASES),
                       few ? ": raise it (ulimit -n) for many builds" : "");
     }
 }

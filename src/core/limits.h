@@ -29,6 +29,8 @@ typedef enum vk_unit {
       "The same for the console and the admin API")                                                          \
     X(ADDRESS_CONNECTIONS, "address_connections", VK_UNIT_COUNT, 4096, "4096", 1, 1000000,                   \
       "Of these, from one address (IPv6: one /64); further ones get 429")                                    \
+    X(DATABASE_CONNECTIONS, "database_connections", VK_UNIT_COUNT, 16384, "16384", 64, 16384,                \
+      "Open at once to databases of builds; fewer when descriptors or memory are short")                     \
     X(KEY_RATE, "key_rate", VK_UNIT_PER_SECOND, 5000, "5000", 0, 1000000,                                    \
       "Requests with one valet key, in the long run; then 429")                                              \
     X(KEY_BURST, "key_burst", VK_UNIT_COUNT, 20000, "20000", 1, 100000000, "The same, at once")              \
@@ -58,6 +60,9 @@ typedef struct vk_limit_info {
 
 extern const vk_limit_info vk_limit_infos[VK_LIMITS];
 extern const vk_limits vk_limits_usual;
+
+/* Of the descriptors that front may have, databases get so many of these shares, listeners the others. */
+enum { VK_FILES_SHARES = 8, VK_FILES_DATABASES = 5 };
 
 enum { VK_LIMIT_TEXT = 40 };
 /* "10 s", "16,384", "5,000/s", "256 B/s"; of a rate 0: "none". */

@@ -89,7 +89,7 @@ static void make_names(vk_front *f)
 
 /* ---- room */
 
-/* A quarter of the descriptors is the databases', and each listener has its own part of the others, so that
+/* Databases have their shares of the descriptors, and each listener has its own part of the others, so that
  * who fills one leaves the others open. */
 static vk_err make_gates(vk_front *f)
 {
@@ -97,7 +97,8 @@ static vk_err make_gates(vk_front *f)
     getrlimit(RLIMIT_NOFILE, &files);
     const int64_t *limit = f->rt.limits.of;
     size_t all = files.rlim_cur > 1u << 30 ? 1u << 30 : (size_t)files.rlim_cur;
-    size_t room = all / 4 * 3 > 2 * VK_FRONT_FILES ? all / 4 * 3 - VK_FRONT_FILES : VK_FRONT_FILES;
+    size_t theirs = all / VK_FILES_SHARES * (VK_FILES_SHARES - VK_FILES_DATABASES);
+    size_t room = theirs > 2 * VK_FRONT_FILES ? theirs - VK_FRONT_FILES : VK_FRONT_FILES;
     size_t admin = (size_t)limit[VK_LIMIT_ADMIN_CONNECTIONS], most = (size_t)limit[VK_LIMIT_CONNECTIONS];
     admin = admin < room / 8 ? admin : room / 8;
     size_t each = f->n_services ? (room - admin) / f->n_services : 0;

@@ -43,6 +43,8 @@ static const struct row {
     {VK_FRONT, OF_DATA, "tmp", KEEP},
     {VK_FRONT, OF_SYSTEM, "/etc/localtime", VK_LL_READ_FILE}, /* SQL's localtime */
     {VK_FRONT, OF_SYSTEM, "/usr/share/zoneinfo", READ},
+    {VK_FRONT, OF_SYSTEM, "/sys/fs/cgroup/memory.max", VK_LL_READ_FILE}, /* how much memory there is for it */
+    {VK_FRONT, OF_SYSTEM, "/sys/fs/cgroup/memory/memory.limit_in_bytes", VK_LL_READ_FILE},
     /* keeper has opened its vault before the fence and needs no file after that. */
     /* courier: what libcurl, the resolver and OpenSSL read. No data at all. */
     {VK_COURIER, OF_USER, "/etc", READ}, /* a new resolv.conf is a new file */

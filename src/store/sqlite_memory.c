@@ -38,19 +38,60 @@ static bool too_much(int64_t n, int64_t more)
     return had_enough;
 }
 
+/* ---- what is where */
+
+static _Thread_local vk_sqlite_notes notes;
+static _Thread_local bool noting;
+
+static void note(void *p)
+{
+    if (VK_LIKELY(!noting) || notes.n == VK_SQLITE_NOTES)
+        return;
+    notes.at[notes.n] = p;
+    notes.size[notes.n++] = (uint32_t)plain.xSize(p);
+}
+
+/* The latest first: most pieces do not last. */
+static void forget(const void *p)
+{
+    for (uint32_t i = noting ? notes.n : 0; i--;)
+        if (notes.at[i] == p) {
+            notes.n--;
+            memmove(&notes.at[i], &notes.at[i + 1], (notes.n - i) * sizeof notes.at[0]);
+            memmove(&notes.size[i], &notes.size[i + 1], (notes.n - i) * sizeof notes.size[0]);
+            return;
+        }
+}
+
+void vk_sqlite_notes_begin(void)
+{
+    notes.n = 0;
+    noting = true;
+}
+
+const vk_sqlite_notes *vk_sqlite_notes_end(void)
+{
+    const vk_sqlite_notes *taken_now = noting ? &notes : NULL;
+    noting = false;
+    return taken_now;
+}
+
 static void *watched_malloc(int n)
 {
     if (out_of_stack() || too_much(n, n))
         return NULL;
     void *p = plain.xMalloc(n);
-    if (p)
+    if (p) {
         taken += plain.xSize(p);
+        note(p);
+    }
     return p;
 }
 
 static void watched_free(void *p)
 {
     taken -= plain.xSize(p);
+    forget(p);
     plain.xFree(p);
 }
 
@@ -60,8 +101,11 @@ static void *watched_realloc(void *p, int n)
     if (out_of_stack() || too_much(n, (int64_t)n - old))
         return NULL;
     void *q = plain.xRealloc(p, n);
-    if (q)
+    if (q) {
         taken += plain.xSize(q) - old;
+        forget(p);
+        note(q);
+    }
     return q;
 }
 

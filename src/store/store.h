@@ -99,6 +99,16 @@ bool vk_sqlite_stack_was_short(void);
  * SQLITE_NOMEM. So is everything once another thread has set *give_up: where SQLite asks nothing else (it
  * compiles a statement for minutes, when views are made for that), it still asks for memory. */
 void vk_sqlite_memory_begin(int64_t limit, const _Atomic bool *give_up);
+/* What this thread has taken through SQLite since vk_sqlite_notes_begin and not given back: the first
+ * VK_SQLITE_NOTES pieces of it. vk_sqlite_notes_end gives them, until this thread begins again, and takes no
+ * more; NULL: none were being taken. */
+enum { VK_SQLITE_NOTES = 128 };
+typedef struct vk_sqlite_notes {
+    uint32_t n, size[VK_SQLITE_NOTES]; /* bytes */
+    const char *at[VK_SQLITE_NOTES];
+} vk_sqlite_notes;
+void vk_sqlite_notes_begin(void);
+const vk_sqlite_notes *vk_sqlite_notes_end(void);
 /* Until vk_sqlite_memory_end, no single piece of more than `most` bytes. */
 void vk_sqlite_memory_piece(int64_t most);
 /* Ends that; how many bytes were taken, less those given back. */

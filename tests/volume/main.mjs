@@ -7,7 +7,7 @@ import { statements } from './statements.mjs'
 import { rows } from './rows.mjs'
 
 // Dumpable, so that the process's maps can be read by another user than root.
-const daemon = new Daemon({ portBase: await portBase(), env: { VALETKEY_DEBUG_DUMPABLE: '1' } })
+const daemon = new Daemon({ portBase: await portBase(), env: { VALETKEY_DEBUG_DUMPABLE: '1' }, args: ['--limit', 'database_connections=1024'] })
 const front = () => daemon.children().find((c) => c.role === 'front')?.pid
 try {
   await daemon.start()

@@ -3,12 +3,26 @@
 #include "services/database/embedded/db.h"
 
 #include "core/clock.h"
+#include "core/limits.h"
 
-void vk_db_used(vk_dbh *h, int64_t now_ms)
+enum { MOVED_MAX = 256, ORDER_MAX = 64 };
+
+int64_t vk_db_last_used(const vk_dbh *h)
 {
-    h->idle_since = now_ms;
+    int64_t on_loop = atomic_load_explicit(&h->touched_ms, memory_order_relaxed);
+    return on_loop > h->idle_since ? on_loop : h->idle_since;
+}
+
+void vk_db_used(vk_dbh *h, int64_t when_ms)
+{
+    vk_list *head = &vk_db.lru[h->written], *before = head;
+    h->idle_since = when_ms;
     vk_list_remove(&h->lru);
-    vk_list_push(&vk_db.lru[h->written], &h->lru);
+    /* In order, but for an old time among many new ones. */
+    for (int i = 0; i < ORDER_MAX && before->prev != head; i++, before = before->prev)
+        if (VK_CONTAINER(before->prev, vk_dbh, lru)->idle_since <= when_ms)
+            break;
+    vk_list_push(before, &h->lru);
 }
 
 void vk_db_take_idle(vk_dbh *h)
@@ -28,13 +42,23 @@ vk_dbh *vk_db_take_warm(vk_dbt *t)
     return h;
 }
 
-/* Under mu: the idle connection that was used longest ago, of whatever build, taken out, to be closed. Only
- * those that loops use at this moment are passed over. */
-static vk_dbh *victim(void)
+/* The idle connection that was used longest ago, of whatever build, to be closed. Only those that loops use
+ * at this moment are passed over. */
+vk_dbh *vk_db_take_unused(int64_t since_ms)
 {
+    uint32_t moved = 0;
     for (size_t i = 0; i < VK_COUNT(vk_db.lru); i++)
         for (vk_list *n = vk_db.lru[i].next; n != &vk_db.lru[i]; n = n->next) {
             vk_dbh *h = VK_CONTAINER(n, vk_dbh, lru);
+            if (h->idle_since > since_ms) /* and so are those behind it */
+                break;
+            /* Loops do not move it, so it gets its place now; of many at once only some, because others wait
+             * for mu. */
+            if (vk_db_last_used(h) > h->idle_since && (since_ms != INT64_MAX || moved++ < MOVED_MAX)) {
+                n = n->prev;
+                vk_db_used(h, vk_db_last_used(h));
+                continue;
+            }
             if (!h->warm)
                 vk_db_take_idle(h);
             else if (atomic_load(&h->t->warm) != h || !vk_db_take_warm(h->t))
@@ -43,6 +67,18 @@ static vk_dbh *victim(void)
             return h;
         }
     return NULL;
+}
+
+/* One descriptor each, and one more for the -wal while a request needs it. */
+void vk_db_room(uint64_t files, uint64_t memory, uint32_t most)
+{
+    uint64_t ours = files / VK_FILES_SHARES * VK_FILES_DATABASES, wals = ours / 6, n = ours - wals;
+    uint64_t fit = memory / VK_DB_HANDLE_SHARE / VK_DB_HANDLE_BYTES;
+    n = n < most ? n : most;
+    n = n < fit ? n : fit;
+    n = n > VK_DB_HANDLES_LEAST ? n : VK_DB_HANDLES_LEAST;
+    vk_db.handles_max = (uint32_t)n;
+    vk_db.wal_files_max = (uint32_t)(ours > 2 * n ? n : ours > n + wals ? ours - n : wals);
 }
 
 static uint32_t spare(void)
@@ -55,6 +91,7 @@ void vk_db_keep_handle(vk_dbh *h)
     if (!h->kept)
         atomic_fetch_add_explicit(&vk_db.kept, 1, memory_order_relaxed);
     h->kept = true;
+    vk_walfile_rest(h->db);
 }
 
 static void let_go(vk_dbh *h)
@@ -162,7 +199,7 @@ vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, con
     }
     if (!h) {
         if (vk_db.handles >= most)
-            other = victim();
+            other = vk_db_take_unused(INT64_MAX);
         t->handles++;
         vk_db.handles++;
     }
@@ -232,6 +269,7 @@ void vk_db_put_handle(vk_dbh *h)
     if (h->has_turn)
         vk_db_settle_turn(h);
     let_go(h);
+    vk_walfile_rest(h->db);
     pthread_mutex_lock(&vk_db.mu);
     bool kept = again && of_use(t) && (warm(h) || idle(h));
     pthread_mutex_unlock(&vk_db.mu);

@@ -25,12 +25,12 @@ static void error_line(vk_run *r)
     vk_buf_lit(r->out, "}\n");
 }
 
-static void begin_line(vk_run *r, sqlite3_stmt *st)
+static void begin_line(vk_run *r, vk_cached *c)
 {
     vk_buf_lit(r->out, "{\"type\":\"step_begin\",\"step\":");
     vk_buf_u64(r->out, r->j->step);
     vk_buf_lit(r->out, ",\"cols\":");
-    vk_put_cols(r->out, st);
+    vk_put_cols(r->out, c);
     vk_buf_lit(r->out, "}\n");
 }
 
@@ -101,7 +101,7 @@ static vk_outcome go_on(vk_run *r, const vk_hrana_stmt *s)
         }
         rc = sqlite3_step(c->st);
         if (first && (rc == SQLITE_ROW || rc == SQLITE_DONE))
-            begin_line(r, c->st);
+            begin_line(r, c);
         first = false;
         if (rc != SQLITE_ROW) {
             if (rc == SQLITE_DONE)

@@ -37,13 +37,19 @@ enum {
     VK_DB_STATEMENT_MS = 30000, /* one request's SQL, then it is interrupted */
     VK_DB_IDLE_MAX = 4,         /* idle connections kept for one build */
     VK_DB_IDLE_MS = 30000,      /* and for how long */
-    VK_DB_HANDLES_MAX = 1024,   /* connections in all; less when the process may open fewer files */
+    VK_DB_HANDLES_MAX = 16384,  /* connections in all; less when the process may open fewer files… */
+    VK_DB_HANDLES_LEAST = 64,   /* …or has little memory */
+    VK_DB_HANDLE_BYTES =
+        112 << 10, /* of memory that an idle one takes, with its build; measured (bench/run growth) */
+    VK_DB_HANDLE_SHARE = 4,  /* a quarter of the memory for idle ones */
     VK_DB_HANDLES_SPARE = 4, /* a quarter of them: only for requests that end, and the first few of a build */
     VK_DB_VALUE_MAX = 16 << 20,   /* bytes of one value */
     VK_DB_CACHE = 32,             /* prepared statements a connection keeps */
     VK_DB_CACHE_TEXT = 4096,      /* longer SQL is not kept */
+    VK_DB_CACHE_COLS = 512,       /* nor a longer list of columns, as it stands in answers */
     VK_DB_PAGES_MAX = 262144,     /* × 4096 bytes = 1 GiB a build */
     VK_DB_JOURNAL_KEEP = 4 << 20, /* bytes of -wal kept after a checkpoint */
+    VK_DB_WAL_STEP = 64 << 10,    /* by which it grows, up to there */
     VK_DB_HEAP_CONNECTION =
         64 << 20, /* bytes of SQLite's memory: temporary tables, sorting, values, page cache */
     VK_DB_HEAP_BUILD = 192 << 20,
@@ -64,8 +70,17 @@ enum {
     VK_DB_PARSE_QUEUE = 64, /* large messages that wait to be parsed; others are parsed on their loop */
 };
 
+#define VK_DB_VFS "valetkey" /* walfile.c */
+
 struct vk_dbt;
 struct vk_alter;
+
+/* Lines of memory (hot.c), as distances from this one. */
+enum { VK_HOT_LINE = 64, VK_HOT_LINES = 96, VK_HOT_OPEN = 20 };
+typedef struct vk_hot {
+    uint32_t n;
+    int32_t line[VK_HOT_LINES];
+} vk_hot;
 
 /* What inline.c knows of a statement that a connection keeps. */
 typedef struct vk_inline_past {
@@ -84,6 +99,10 @@ typedef struct vk_cached {
     uint64_t hash;
     uint32_t n_text, used;
     char *text;
+    vk_hot *hot; /* of what may run on a loop */
+    char *cols;  /* what vk_put_cols gives, once it is known */
+    uint32_t n_cols;
+    int cols_prepared;            /* how often SQLite had prepared it anew by then */
     bool writes;                  /* takes the write turn before its first step */
     bool saw_insert;              /* a top-level INSERT into an ordinary table */
     bool dml;                     /* changes() is another one after it */
@@ -108,7 +127,8 @@ typedef struct vk_dbh {
     bool schema_touched;           /* the authorizer has seen a change of the schema since the last commit */
     bool on_loop;                  /* a loop runs a statement with it */
     uint32_t looks;                /* of the progress handler at that */
-    int64_t loop_began, touched_ms;
+    int64_t loop_began;
+    _Atomic int64_t touched_ms;    /* when a loop used it last */
     int64_t loop_turn, loop_spent; /* of the loop that used it last, and on it within that turn */
     sqlite3_io_methods io;         /* SQLite's own, but for one (handle.c) */
     int64_t turn_since_ms;         /* while it has the turn; written under mu */
@@ -136,8 +156,10 @@ typedef struct vk_dbh {
     bool timed_out;
     bool crowded; /* too many long statements run: this one had to end */
     const char *denied;
-    int64_t heap;   /* what its requests have taken and not given back */
-    uint32_t clock; /* of the cache */
+    int64_t heap;     /* what its requests have taken and not given back */
+    vk_hot *hot;      /* what any statement needs */
+    vk_hot *hot_last; /* what the statement needs that a loop ran last */
+    uint32_t clock;   /* of the cache */
     vk_cached cache[VK_DB_CACHE];
 } vk_dbh;
 
@@ -336,6 +358,8 @@ struct vk_db {
                                   have ended */
     uint32_t active, slots, idle, threads, lowered;
     uint32_t handles, handles_max;
+    _Atomic uint32_t wal_files; /* open now */
+    uint32_t wal_files_max;     /* more than that are given back between requests */
     /* Connections that may be closed for others, the one used longest ago first: [0] those that have written
      * nothing, [1] the others. */
     vk_list lru[2];
@@ -411,8 +435,10 @@ void vk_db_put_handle(vk_dbh *h);
 void vk_db_put_warm(vk_dbh *h);
 /* Under mu. The warm connection out of its place, as nobody's; NULL: a loop has it, or there is none. */
 vk_dbh *vk_db_take_warm(vk_dbt *t);
-/* Under mu. It was used now. */
-void vk_db_used(vk_dbh *h, int64_t now_ms);
+/* Under mu. When it was used last. */
+int64_t vk_db_last_used(const vk_dbh *h);
+/* Under mu. It was used then. */
+void vk_db_used(vk_dbh *h, int64_t when_ms);
 /* Under mu. Takes an idle connection out of the lists of those; it is the caller's. */
 void vk_db_take_idle(vk_dbh *h);
 /* The connection is in no list but t->open. */
@@ -425,6 +451,12 @@ void vk_db_bring_counts(vk_stream *s);
 int vk_db_count_functions(vk_dbh *h);
 /* The request has ended and its stream keeps the connection. */
 void vk_db_keep_handle(vk_dbh *h);
+/* Decides how many connections and how many files of -wal there may be, for a process with so many
+ * descriptors and bytes of memory. */
+void vk_db_room(uint64_t files, uint64_t memory, uint32_t most);
+/* Under mu. A connection that nobody has used since then (vk_clock_mono_ms), out of every list; NULL: none.
+ */
+vk_dbh *vk_db_take_unused(int64_t since_ms);
 /* As many connections are kept as may be: no further transaction is begun, so that requests which are done
  * when they are answered find a connection. */
 bool vk_db_keeps_enough(void);
@@ -577,12 +609,32 @@ VK_MUSTCHECK vk_err vk_db_copy(const char *build, const char *name, const char *
 /* Versions of instr, replace, trim and json_patch whose time is bounded. An SQLite result code. */
 int vk_db_functions(sqlite3 *db);
 
+/* ---- hot.c */
+/* Adds the first `most` of them (vk_sqlite_notes_end) to what is to be fetched; *hot is the caller's to
+ * free(). Without memory nothing is added. */
+struct vk_sqlite_notes;
+void vk_hot_add(vk_hot **hot, const struct vk_sqlite_notes *notes, uint32_t most);
+/* Asks for it, and does not wait. NULL: nothing. */
+void vk_hot_fetch(const vk_hot *hot);
+/* The same for what lies in one piece. */
+static inline void vk_hot_piece(const void *p, size_t n)
+{
+    for (size_t at = 0; at < n; at += VK_HOT_LINE)
+        __builtin_prefetch((const char *)p + at);
+}
+
+/* ---- walfile.c: the VFS that opens builds' files */
+VK_MUSTCHECK vk_err vk_walfile_start(void);
+/* The connection's request has ended: it gives the descriptor of its -wal back when there are too
+ * many, and gets another one when it needs it. */
+void vk_walfile_rest(sqlite3 *db);
+
 /* ---- policy.c */
 int vk_db_authorize(void *h, int action, const char *a1, const char *a2, const char *db, const char *trigger);
 
 /* ---- result.c */
 void vk_put_value(vk_buf *out, sqlite3_stmt *st, int col);
-void vk_put_cols(vk_buf *out, sqlite3_stmt *st);
+void vk_put_cols(vk_buf *out, vk_cached *c);
 void vk_put_error(vk_buf *out, const vk_sqlerr *e);
 
 /* ---- exec.c, run.c, cursor_run.c: what a job executes */

@@ -161,11 +161,12 @@ static bool too_large(const vk_run *r)
     return r->out->err || r->out->n > VK_HRANA_RESPONSE_MAX;
 }
 
-static int put_rows(vk_run *r, sqlite3_stmt *st, bool want, uint64_t *n_r)
+static int put_rows(vk_run *r, vk_cached *c, bool want, uint64_t *n_r)
 {
+    sqlite3_stmt *st = c->st;
     int rc = sqlite3_step(st), n = sqlite3_column_count(st);
     vk_buf_lit(r->out, "{\"cols\":");
-    vk_put_cols(r->out, st); /* after the first step: it may have prepared the statement anew */
+    vk_put_cols(r->out, c); /* after the first step: it may have prepared the statement anew */
     vk_buf_lit(r->out, ",\"rows\":[");
     for (*n_r = 0; rc == SQLITE_ROW; rc = sqlite3_step(st)) {
         if (want) {
@@ -229,7 +230,7 @@ static vk_outcome execute(vk_run *r, vk_cached *c, const vk_hrana_stmt *s)
     int64_t begun = vk_clock_mono_ns(), total = sqlite3_total_changes64(r->h->db);
     uint64_t rows, schema = atomic_load(&r->j->t->schema_seq);
     sqlite3_stmt_status(c->st, SQLITE_STMTSTATUS_VM_STEP, 1); /* the progress handler counts from here */
-    int rc = put_rows(r, c->st, s->want_rows, &rows);
+    int rc = put_rows(r, c, s->want_rows, &rows);
     if (too_large(r))
         o = vk_exec_fail(r, "RESPONSE_TOO_LARGE", VK_STR("Response is too large"));
     else if (rc != SQLITE_DONE)
@@ -256,12 +257,22 @@ vk_outcome vk_exec_stmt(vk_run *r, const vk_hrana_stmt *s)
         o = vk_exec_begin(r, sql);
     if (o != VK_O_DONE)
         return o;
-    if (r->found)
+    if (r->found) {
         c = r->found[r->j->request];
-    else if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK)
-        return VK_O_FAILED;
+    } else {
+        vk_sqlite_notes_begin();
+        if (vk_dbh_prepare(r->h, r->a, sql, &c, &r->err) != VK_OK) {
+            VK_UNUSED(vk_sqlite_notes_end());
+            return VK_O_FAILED;
+        }
+        if (c->writes || c->past.verdict) /* never runs on a loop, or is known */
+            VK_UNUSED(vk_sqlite_notes_end());
+    }
     vk_keys_lift(r->h, c);
     o = execute(r, c, s);
+    if (!r->found && c->used)
+        vk_hot_add(&c->hot, vk_sqlite_notes_end(), VK_SQLITE_NOTES);
+    VK_UNUSED(vk_sqlite_notes_end());
     vk_dbh_done(r->h, c);
     vk_exec_end(r);
     return o;

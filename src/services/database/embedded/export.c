@@ -38,8 +38,8 @@ static vk_err copy(const char *build, const char *to, const char **why_r)
     }
     snprintf(from, sizeof from, "%s/builds/%s/database.db", vk_db.rt->data_dir, build);
     bool none = access(from, F_OK) != 0;
-    int rc =
-        sqlite3_open_v2(none ? ":memory:" : from, &src, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(none ? ":memory:" : from, &src, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                             VK_DB_VFS);
     /* Should this be the last connection, it leaves the files as they are: the build may be deleted and made
      * anew meanwhile, and a -wal is removed by its name. */
     int keep = 1;

@@ -8,6 +8,8 @@
 #include "core/disk.h"
 #include "core/log.h"
 
+#include "store/store.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -133,14 +135,16 @@ int vk_db_fence(sqlite3 *db)
     return rc == SQLITE_OK ? vk_db_functions(db) : rc;
 }
 
-static int set_up(sqlite3 *db)
+static int set_up(vk_dbh *h)
 {
+    sqlite3 *db = h->db;
     /* page_size, auto_vacuum and encoding count for a file that is empty yet; journal_mode is kept in the
      * file. */
     int rc = sqlite3_exec(db,
                           "PRAGMA page_size = 4096; PRAGMA auto_vacuum = 0; PRAGMA encoding = 'UTF-8';"
                           " PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON",
                           NULL, NULL, NULL);
+    vk_hot_add(&h->hot, vk_sqlite_notes_end(), VK_SQLITE_NOTES);
     if (rc != SQLITE_OK)
         return rc;
     char text[96];
@@ -197,12 +201,17 @@ static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
     vk_list_init(&h->node);
     vk_list_init(&h->lru);
     snprintf(path, sizeof path, "%s/builds/%s/database.db", vk_db.rt->data_dir, t->id);
+    vk_sqlite_notes_begin();
     int rc = sqlite3_open_v2(path, &h->db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, VK_DB_VFS);
     if (rc == SQLITE_OK) {
         sqlite3_busy_handler(h->db, on_busy, h);
-        rc = set_up(h->db);
+        /* What it begins with is the connection; then come the extensions. */
+        vk_hot_add(&h->hot, vk_sqlite_notes_end(), VK_HOT_OPEN);
+        vk_sqlite_notes_begin();
+        rc = set_up(h);
     }
+    VK_UNUSED(vk_sqlite_notes_end());
     if (rc == SQLITE_OK)
         rc = set_barrier(h);
     if (rc == SQLITE_OK)
@@ -216,6 +225,7 @@ static vk_err open_handle(vk_dbt *t, vk_dbh **out_r, const char **why_r)
         if (e == VK_E_CORRUPT)
             *why_r = "The build's database file is damaged";
         sqlite3_close(h->db);
+        free(h->hot);
         free(h);
         return e;
     }
@@ -246,22 +256,27 @@ vk_err vk_dbh_open(vk_dbt *t, vk_dbh **out_r, const char **why_r)
     return e;
 }
 
-static void drop_cached(vk_cached *c)
+static void drop_cached(vk_dbh *h, vk_cached *c)
 {
+    if (h->hot_last == c->hot)
+        h->hot_last = NULL;
     sqlite3_finalize(c->st);
     free(c->text);
+    free(c->cols);
+    free(c->hot);
     *c = (vk_cached){0};
 }
 
 void vk_dbh_close(vk_dbh *h)
 {
     for (size_t i = 0; i < VK_DB_CACHE; i++)
-        drop_cached(&h->cache[i]);
+        drop_cached(h, &h->cache[i]);
     h->opening = true;              /* what closing does is ours */
     if (atomic_load(&h->t->broken)) /* a checkpoint would make good what was not stored */
         sqlite3_db_config(h->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(h->db);
     vk_buf_free(&h->ddl);
+    free(h->hot);
     atomic_fetch_sub(&h->t->heap, h->heap);
     atomic_fetch_sub(&vk_db.heap, h->heap);
     free(h);
@@ -455,7 +470,7 @@ static vk_cached *slot_for(vk_dbh *h)
         if (h->cache[i].used < oldest->used)
             oldest = &h->cache[i];
     }
-    drop_cached(oldest);
+    drop_cached(h, oldest);
     return oldest;
 }
 
@@ -552,7 +567,7 @@ void vk_dbh_done(vk_dbh *h, vk_cached *c)
 {
     sqlite3_reset(c->st);
     if (c->used == 0)
-        drop_cached(c);
+        drop_cached(h, c);
     else
         sqlite3_clear_bindings(c->st);
     vk_keys_settle(h);

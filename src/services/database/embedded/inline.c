@@ -25,7 +25,6 @@ enum {
     CREDIT_MS = 2000,       /* who has more than that to pay is barred: a machine may be slow now and then */
     TURN_NS = 2000000,      /* of a loop's turn, for all */
     TURN_BUILD_NS = 500000, /* and for one build */
-    TOUCH_MS = 50,          /* so exact is what is known of when a connection was used last */
 };
 
 /* A machine that is slower than most (an emulated one, a sanitizer) gets more time for the same work. */
@@ -217,6 +216,8 @@ static bool choose(vk_dbh *h, const vk_pipeline *p, vk_cached *found[])
         if (p->requests[i].type == VK_R_EXECUTE &&
             (!(found[i] = vk_dbh_find(h, p->requests[i].stmt.sql)) || !known_short(h->t, found[i])))
             return false;
+        else if (found[i] && found[i]->hot != h->hot_last)
+            vk_hot_fetch(h->hot_last = found[i]->hot);
     }
     return true;
 }
@@ -265,16 +266,6 @@ static void judge(vk_run *r, bool ended, int64_t ns)
                  (until > now ? until : now) + (price < PRICE_MAX_MS ? price : PRICE_MAX_MS));
 }
 
-/* Now and then, and never waiting for it: when the connection was used. */
-static void touch(vk_dbh *h, int64_t now_ms)
-{
-    if (VK_LIKELY(now_ms - h->touched_ms < TOUCH_MS) || pthread_mutex_trylock(&vk_db.mu) != 0)
-        return;
-    h->touched_ms = now_ms;
-    vk_db_used(h, now_ms);
-    pthread_mutex_unlock(&vk_db.mu);
-}
-
 static bool answered(vk_dbh *h, vk_dbjob *j, struct lot *lot)
 {
     vk_cached *found[STATEMENTS_MAX + 1];
@@ -309,6 +300,7 @@ bool vk_inline_run(vk_tenant *tenant, vk_dbjob *j, vk_loop *loop)
 {
     vk_dbt *t = atomic_load_explicit(&tenant->service[vk_db.index], memory_order_acquire);
     struct lot *lot = &lots[loop->index];
+    vk_hot_piece(t, t ? sizeof *t : 0);
     int64_t now = vk_loop_now(loop); /* the same for a whole turn */
     if (lot->turn != now) {
         lot->turn = now;
@@ -316,19 +308,25 @@ bool vk_inline_run(vk_tenant *tenant, vk_dbjob *j, vk_loop *loop)
     }
     if (!t || j->body.n > BODY_MAX || lot->spent > TURN_NS * pace || !may(t, tenant) ||
         !atomic_load(&t->warm) ||
-        atomic_load_explicit(&t->paid_until_ms, memory_order_relaxed) - now > CREDIT_MS || !parsed(j) ||
-        !simple(&j->p))
+        atomic_load_explicit(&t->paid_until_ms, memory_order_relaxed) - now > CREDIT_MS)
         return false;
     vk_dbh *h = atomic_exchange(&t->warm, NULL);
     if (!h)
         return false;
+    vk_hot_piece(h, offsetof(vk_dbh, cache[1])); /* all this comes while the request is taken apart */
+    vk_hot_fetch(h->hot);
+    vk_hot_fetch(h->hot_last);
+    if (!parsed(j) || !simple(&j->p)) {
+        vk_db_put_warm(h);
+        return false;
+    }
     if (h->loop_turn != now) {
         h->loop_turn = now;
         h->loop_spent = 0;
     }
     /* Once more: who sets one of these looks at t->warm afterwards. */
     bool done = h->loop_spent <= TURN_BUILD_NS * pace && may(t, tenant) && answered(h, j, lot);
-    touch(h, now);
+    atomic_store_explicit(&h->touched_ms, now, memory_order_relaxed); /* who closes connections looks at it */
     vk_db_put_warm(h);
     return done;
 }

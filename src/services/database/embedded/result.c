@@ -52,7 +52,20 @@ void vk_put_value(vk_buf *out, sqlite3_stmt *st, int col)
     }
 }
 
-void vk_put_cols(vk_buf *out, sqlite3_stmt *st)
+/* Names and types lie in as many places as there are: together they are read faster. */
+static void keep_cols(vk_cached *c, const char *p, size_t n, int prepared)
+{
+    char *cols = c->used && n <= VK_DB_CACHE_COLS ? malloc(n) : NULL;
+    free(c->cols);
+    c->cols = cols;
+    if (!cols)
+        return;
+    memcpy(cols, p, n);
+    c->n_cols = (uint32_t)n;
+    c->cols_prepared = prepared;
+}
+
+static void put_cols(vk_buf *out, sqlite3_stmt *st)
 {
     int n = sqlite3_column_count(st);
     vk_buf_ch(out, '[');
@@ -70,6 +83,19 @@ void vk_put_cols(vk_buf *out, sqlite3_stmt *st)
         vk_buf_ch(out, '}');
     }
     vk_buf_ch(out, ']');
+}
+
+void vk_put_cols(vk_buf *out, vk_cached *c)
+{
+    int prepared = sqlite3_stmt_status(c->st, SQLITE_STMTSTATUS_REPREPARE, 0);
+    if (c->cols && c->cols_prepared == prepared) {
+        vk_buf_add(out, c->cols, c->n_cols);
+        return;
+    }
+    size_t at = out->n;
+    put_cols(out, c->st);
+    if (!out->err)
+        keep_cols(c, out->p + at, out->n - at, prepared);
 }
 
 void vk_put_error(vk_buf *out, const vk_sqlerr *e)

@@ -172,7 +172,7 @@ static vk_outcome describe(vk_run *r, const vk_hrana_stmt *s)
         vk_buf_ch(r->out, '}');
     }
     vk_buf_lit(r->out, "],\"cols\":");
-    vk_put_cols(r->out, c->st);
+    vk_put_cols(r->out, c);
     vk_jw w = {r->out, true};
     vk_jw_kbool(&w, "is_explain", sqlite3_stmt_isexplain(c->st) != 0);
     vk_jw_kbool(&w, "is_readonly", sqlite3_stmt_readonly(c->st) != 0);

@@ -5,10 +5,11 @@
 #include "core/disk.h"
 #include "core/log.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { TICK_MS = 200, BEAT_MS = 20 };
+enum { TICK_MS = 200, BEAT_MS = 20, BREATH = 64 };
 
 /* Under mu. */
 static vk_dbt *find(vk_str id)
@@ -326,12 +327,12 @@ static vk_dbh *idle_handle(vk_dbt *t, int64_t now)
 {
     bool all = t->closed || t->paused || vk_db.stopping;
     vk_dbh *h = atomic_load(&t->warm); /* a loop may take it meanwhile, but closes nothing */
-    if (h && (all || now - h->idle_since >= VK_DB_IDLE_MS) && (h = vk_db_take_warm(t)))
+    if (h && (all || now - vk_db_last_used(h) >= VK_DB_IDLE_MS) && (h = vk_db_take_warm(t)))
         return h;
     if (vk_list_empty(&t->idle))
         return NULL;
     h = VK_CONTAINER(t->idle.next, vk_dbh, node);
-    if (!all && !h->dirty && now - h->idle_since < VK_DB_IDLE_MS)
+    if (!all && !h->dirty && now - vk_db_last_used(h) < VK_DB_IDLE_MS)
         return NULL;
     vk_db_take_idle(h);
     return h;
@@ -383,18 +384,29 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
 
 static bool has_work(const vk_dbt *t)
 {
-    return t->closed || !vk_list_empty(&t->streams) || !vk_list_empty(&t->light) ||
-           !vk_list_empty(&t->idle) || atomic_load(&t->warm) || !vk_list_empty(&t->waiting_turn) ||
+    return t->closed || t->paused || !vk_list_empty(&t->streams) || !vk_list_empty(&t->light) ||
+           !vk_list_empty(&t->idle) || !vk_list_empty(&t->waiting_turn) ||
            !vk_list_empty(&t->waiting_stream) || !vk_list_empty(&t->waiting_sync);
 }
 
-/* Under mu. What is due, build by build. */
+/* Under mu, let go now and then. What is due, build by build; but first the connections that nobody has used
+ * for long, of which there may be thousands: those are found without asking every build. */
 static void round_of(int64_t now)
 {
+    uint32_t seen = 0;
+    for (vk_dbh *h; (h = vk_db_take_unused(now - VK_DB_IDLE_MS));) {
+        pthread_mutex_unlock(&vk_db.mu);
+        vk_db_close_handle(h);
+        pthread_mutex_lock(&vk_db.mu);
+    }
     vk_map_node *n = vk_map_walk(&vk_db.tenants, NULL);
     while (n) {
         vk_dbt *t = VK_CONTAINER(n, vk_dbt, node);
         t->refs++; /* so that it is still there to walk on from */
+        if (++seen % BREATH == 0) {
+            pthread_mutex_unlock(&vk_db.mu);
+            pthread_mutex_lock(&vk_db.mu);
+        }
         if (has_work(t))
             vk_db_tidy(t, now);
         bool gone = t->detached;
@@ -496,6 +508,26 @@ void vk_db_free_tenant(vk_tenant *tenant)
 
 /* ---- start, stop */
 
+/* Bytes that the machine has, or the container. */
+static uint64_t memory(void)
+{
+    static const char *const limits[] = {"/sys/fs/cgroup/memory.max",
+                                         "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
+    uint64_t most = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < VK_COUNT(limits); i++) {
+        char text[32] = "";
+        int64_t n;
+        int fd = open(limits[i], O_RDONLY | O_CLOEXEC);
+        ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+        if (fd >= 0)
+            close(fd);
+        size_t digits = got > 0 ? strspn(text, "0123456789") : 0; /* "max": none */
+        if (vk_str_to_i64((vk_str){text, digits}, &n) == VK_OK && (uint64_t)n < most)
+            most = (uint64_t)n;
+    }
+    return most;
+}
+
 vk_err vk_db_start(vk_runtime *rt, int index)
 {
     struct rlimit files = {.rlim_cur = 1024};
@@ -516,11 +548,14 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     pthread_cond_init(&vk_db.tick, &clock);
     pthread_condattr_destroy(&clock);
     getrlimit(RLIMIT_NOFILE, &files);
-    /* Three descriptors a connection; a quarter of the process's goes to databases, the others to clients. */
-    vk_db.handles_max =
-        files.rlim_cur / 12 < VK_DB_HANDLES_MAX ? (uint32_t)(files.rlim_cur / 12) : VK_DB_HANDLES_MAX;
+    int64_t most = rt->limits.of[VK_LIMIT_DATABASE_CONNECTIONS];
+    vk_db_room(files.rlim_cur, memory(), most ? (uint32_t)most : VK_DB_HANDLES_MAX);
+    vk_log(VK_INFO, "connections to databases", VK_F(connections, vk_db.handles_max),
+           VK_F(open_files, files.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)files.rlim_cur));
     /* Exports that a killed process left behind. The folder stays: the fence around front knows this one. */
     vk_err e = vk_disk_empty_dir(rt->data_fd, "tmp");
+    if (e == VK_OK)
+        e = vk_walfile_start();
     if (e == VK_OK)
         e = vk_lane_new("vk-sql-parse", VK_DB_PARSE_QUEUE, &vk_db.parser);
     if (e == VK_OK)

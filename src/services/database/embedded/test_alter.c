@@ -66,6 +66,7 @@ static int new_build(void **state)
     snprintf(tenant->id, sizeof tenant->id, "b%d", ++n);
     tenant->made = false;
     vk_arena_reset(arena);
+    assert_int_equal(vk_walfile_start(), VK_OK);
     assert_int_equal(vk_dbh_open(tenant, &h, &why), VK_OK);
     assert_int_equal(vk_dbh_open(tenant, &other, &why), VK_OK);
     return 0;

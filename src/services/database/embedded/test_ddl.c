@@ -38,6 +38,7 @@ static int set_up(void **state)
     assert_non_null(tenant);
     pthread_mutex_init(&tenant->first, NULL);
     snprintf(tenant->id, sizeof tenant->id, "b");
+    assert_int_equal(vk_walfile_start(), VK_OK);
     assert_int_equal(vk_dbh_open(tenant, &h, &why), VK_OK);
     return 0;
 }
