@@ -45,9 +45,11 @@ static const struct row {
     {VK_FRONT, OF_SYSTEM, "/usr/share/zoneinfo", READ},
     {VK_FRONT, OF_SYSTEM, "/sys/fs/cgroup/memory.max", VK_LL_READ_FILE}, /* how much memory there is for it */
     {VK_FRONT, OF_SYSTEM, "/sys/fs/cgroup/memory/memory.limit_in_bytes", VK_LL_READ_FILE},
+    {VK_FRONT, OF_SYSTEM, "/sys/devices/system/cpu", READ}, /* and how many processors */
     /* keeper has opened its vault before the fence and needs no file after that. */
     /* courier: what libcurl, the resolver and OpenSSL read. No data at all. */
     {VK_COURIER, OF_USER, "/etc", READ}, /* a new resolv.conf is a new file */
+    {VK_COURIER, OF_SYSTEM, "/sys/devices/system/cpu", READ},
     {VK_COURIER, OF_SYSTEM, "/etc/resolv.conf", VK_LL_READ_FILE},
     {VK_COURIER, OF_SYSTEM, "/etc/hosts", VK_LL_READ_FILE},
     {VK_COURIER, OF_SYSTEM, "/etc/host.conf", VK_LL_READ_FILE},
