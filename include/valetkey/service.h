@@ -58,6 +58,9 @@ typedef struct vk_runtime {
     const char *fences, *unfenced; /* what is around the roles, and what is not, with reasons; for people */
     int statm_fd;                  /* /proc/self/statm; -1: none */
     int64_t started_ms;
+    /* Set before services stop for a restart: a new process opens the same data at once. What only tidies up
+     * is left out then. */
+    _Atomic bool yielding;
     /* what each loop's listeners have done, by service; the one behind the last service is the admin's */
     const vk_traffic *traffic[VK_LOOPS_MAX][VK_SERVICES_MAX + 1];
     struct vk_worker *workers[VK_LOOPS_MAX][VK_SERVICES_MAX + 1];
@@ -132,6 +135,11 @@ typedef struct vk_snap_ask {
     void (*done)(struct vk_snap_ask *ask, vk_err e);
 } vk_snap_ask;
 
+typedef struct vk_lasting {
+    size_t requests; /* that wait or run */
+    size_t open;     /* things that last from one request to the next: transactions */
+} vk_lasting;
+
 /* How a backup takes a file that a service has in builds/<id>/. */
 typedef enum vk_data_how {
     VK_DATA_EXPORT,   /* written at any time: what export_data gives is its copy */
@@ -160,6 +168,12 @@ typedef struct vk_service {
     /* The daemon stops, and its patience with the requests that are under way is nearly up: they are to end
      * now, with an error. NULL: they are left to themselves. */
     void (*hurry)(void);
+    /* Adds what its clients would lose if the process ended now. A restart waits a while for that. Any
+     * thread. NULL: there never is any. */
+    void (*lasting)(vk_lasting *sum);
+    /* What has come of an HTTP request so far shows that it goes on with something open: when nothing else is
+     * let in, it is. Any thread. NULL: none does. */
+    bool (*goes_on)(const char *in, size_t n);
     /* Stops threads; no exchange is under way any more. */
     void (*stop)(void);
 

@@ -12,6 +12,7 @@ enum { VK_EXIT_OK, VK_EXIT_FAILED, VK_EXIT_USAGE };
     extern const char vk_help_##name[]
 
 VK_COMMAND(serve);
+VK_COMMAND(restart);
 VK_COMMAND(build_create);
 VK_COMMAND(build_list);
 VK_COMMAND(build_show);

@@ -4,6 +4,8 @@
 
 static const vk_command commands[] = {
     {"serve", vk_cmd_serve, vk_help_serve, "run the daemon"},
+    {"restart", vk_cmd_restart, vk_help_restart,
+     "put a new program in the daemon's place, with no request lost"},
     {"build create", vk_cmd_build_create, vk_help_build_create,
      "make a build, or show the one that is there"},
     {"build list", vk_cmd_build_list, vk_help_build_list, "list the builds"},

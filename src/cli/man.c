@@ -110,6 +110,7 @@ int vk_cmd_man(int argc, char **argv)
            ".SH FILES\n.TP\n.I valetkey.db\nMetadata, in the data folder.\n"
            ".TP\n.I builds/ID/\nEverything of one build.\n"
            ".TP\n.I admin.token, metrics.token\nOpen the admin API, and /metrics.\n"
-           ".TP\n.I admin.sock\nWhere the commands reach the daemon.\n");
+           ".TP\n.I admin.sock\nWhere the commands reach the daemon.\n"
+           ".TP\n.I restart.json\nHow the last \\fBvaletkey restart\\fR went.\n");
     return VK_EXIT_OK;
 }

@@ -1,6 +1,6 @@
 #include "core/clock.h"
 #include "core/log.h"
-#include "daemon/daemon.h"
+#include "daemon/resume.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,6 +62,12 @@ const char vk_help_serve[] =
     "`valetkey\n"
     "run` and `valetkey env` say so to Node (NODE_EXTRA_CA_CERTS); curl takes it as --cacert.\n"
     "\n"
+    "SIGUSR2 restarts it, as `valetkey restart` does. SIGTERM ends it: requests under way have 10 s.\n"
+    "\n"
+    "Sockets of a service manager are used for the listeners they are named after (LISTEN_FDS and "
+    "LISTEN_FDNAMES,\n"
+    "docs/DEPLOY.md).\n"
+    "\n"
     "Limits, with their defaults (docs/LIMITS.md):\n" VK_LIMIT_TABLE(
         HELP_LIMIT) "\n"
                     "Examples:\n"
@@ -95,27 +101,53 @@ static void make_absolute(char path[PATH_MAX])
         memcpy(path, whole, (size_t)n + 1);
 }
 
+/* Of a restart: the program that still serves is told, too. */
+static int refuse(const vk_resume *r, const char *why)
+{
+    if (r && r->role < VK_ROLES)
+        vk_role_fail(&(vk_child){.role = r->role, .control = r->control}, "%s", why);
+    fprintf(stderr, "valetkey: %s\n", why);
+    return 2;
+}
+
 int vk_cmd_serve(int argc, char **argv)
 {
     static vk_config config;
     static vk_daemon daemon;
+    static vk_resume resume;
     char why[VK_WHY_MAX];
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             fputs(vk_help_serve, stdout);
             return 0;
         }
-    vk_err e = vk_config_load(argc, argv, &config, why);
-    if (e != VK_OK) {
-        fprintf(stderr, "valetkey: %s\n", why);
-        return 2;
-    }
+    daemon = (vk_daemon){.config = &config,
+                         .argc = argc,
+                         .argv = argv,
+                         .data_fd = -1,
+                         .lock_fd = -1,
+                         .admin_fd = -1,
+                         .tls_fds = {-1, -1}};
+    vk_err e = vk_resume_read(&resume, why);
+    bool resumed = e == VK_OK;
+    if (e == VK_OK || e == VK_E_NOT_FOUND)
+        e = vk_config_load(argc, argv, &config, why);
+    if (e != VK_OK)
+        return refuse(resumed ? &resume : NULL, why);
     if (config.key_file[0] && config.key_file[0] != '/')
         make_absolute(config.key_file);
     umask(077);
     vk_log_init("supervisor", config.log_level, config.log_format);
     move_clock();
-    daemon =
-        (vk_daemon){.config = &config, .data_fd = -1, .lock_fd = -1, .admin_fd = -1, .tls_fds = {-1, -1}};
+    if (resumed) {
+        daemon.resume = &resume;
+        memcpy(daemon.given, resume.given, sizeof resume.given);
+        daemon.n_given = resume.n_given;
+        return resume.role == VK_ROLES ? vk_supervise(&daemon) : vk_resume_role(&daemon);
+    }
+    if (vk_activate(&daemon, why) != VK_OK) {
+        fprintf(stderr, "valetkey: %s\n", why);
+        return 1;
+    }
     return vk_supervise(&daemon);
 }

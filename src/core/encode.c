@@ -100,24 +100,28 @@ void vk_hex(char *out, const void *p, size_t n)
     out[2 * n] = '\0';
 }
 
-static int digit16(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* The value of a digit of base 16, above a bit that says it is one. */
+#define DIGIT16(v) (0x10 | (v))
+static const uint8_t digits16[256] = {
+    ['0'] = DIGIT16(0),  ['1'] = DIGIT16(1),  ['2'] = DIGIT16(2),  ['3'] = DIGIT16(3),  ['4'] = DIGIT16(4),
+    ['5'] = DIGIT16(5),  ['6'] = DIGIT16(6),  ['7'] = DIGIT16(7),  ['8'] = DIGIT16(8),  ['9'] = DIGIT16(9),
+    ['a'] = DIGIT16(10), ['b'] = DIGIT16(11), ['c'] = DIGIT16(12), ['d'] = DIGIT16(13), ['e'] = DIGIT16(14),
+    ['f'] = DIGIT16(15), ['A'] = DIGIT16(10), ['B'] = DIGIT16(11), ['C'] = DIGIT16(12), ['D'] = DIGIT16(13),
+    ['E'] = DIGIT16(14), ['F'] = DIGIT16(15),
+};
 
 vk_err vk_hex_decode(vk_str text, uint8_t *out, size_t n)
 {
+    const uint8_t *p = (const uint8_t *)text.p;
+    unsigned all = DIGIT16(0);
     if (text.n / 2 != n || text.n % 2)
         return VK_E_INVALID;
-    for (size_t i = 0; i < text.n; i++)
-        if (digit16(text.p[i]) < 0)
-            return VK_E_INVALID;
-    for (size_t i = 0; i < n; i++)
-        out[i] = (uint8_t)(digit16(text.p[2 * i]) << 4 | digit16(text.p[2 * i + 1]));
-    return VK_OK;
+    for (size_t i = 0; i < n; i++, p += 2) {
+        unsigned hi = digits16[p[0]], lo = digits16[p[1]];
+        all &= hi & lo;
+        out[i] = (uint8_t)(hi << 4 | (lo & 15));
+    }
+    return all ? VK_OK : VK_E_INVALID;
 }
 
 /* ---- base62 and CRC-32 ---- */

@@ -14,7 +14,7 @@ void vk_base64url(vk_buf *out, const void *p, size_t n);
 VK_MUSTCHECK vk_err vk_base64_decode(vk_arena *a, vk_str text, vk_str *out_r);
 /* Lower case. `out` has room for 2n+1 bytes; ends with NUL. */
 void vk_hex(char *out, const void *p, size_t n);
-/* Exactly n bytes from 2n digits of either case. */
+/* Exactly n bytes from 2n digits of either case. VK_E_INVALID: `out` may have been written to. */
 VK_MUSTCHECK vk_err vk_hex_decode(vk_str text, uint8_t *out, size_t n);
 
 /* CRC-32 (IEEE 802.3, as zlib). */

@@ -1,4 +1,5 @@
 #include "daemon/daemon.h"
+#include "daemon/resume.h"
 
 #include "core/clock.h"
 #include "core/disk.h"
@@ -160,10 +161,25 @@ static vk_err take_lock(vk_daemon *d, char why[VK_WHY_MAX])
     return VK_OK;
 }
 
+/* The lock that the program of before the restart has taken: if the folder is still that one. */
+static vk_err keep_lock(vk_daemon *d, char why[VK_WHY_MAX])
+{
+    struct stat ours, there;
+    d->lock_fd = d->resume->lock_fd;
+    if (fstat(d->lock_fd, &ours) == 0 && fstatat(d->data_fd, "lock", &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+        ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
+        return VK_OK;
+    return vk_say(
+        why, VK_E_CONFLICT,
+        "A restart cannot change the data folder, and %.400s is not the one that is in use. Stop the "
+        "daemon and start it again.",
+        d->data_dir);
+}
+
 vk_err vk_datadir_open(vk_daemon *d, char why[VK_WHY_MAX])
 {
     vk_err e = open_folder(d, why);
     if (e == VK_OK)
-        e = take_lock(d, why);
+        e = d->resume ? keep_lock(d, why) : take_lock(d, why);
     return e == VK_OK ? vk_tokens_open(d, why) : e;
 }

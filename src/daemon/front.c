@@ -146,10 +146,8 @@ static void start_threads(vk_front *f)
     }
 }
 
-static void got_master(vk_front *f, uint32_t kid, const uint8_t key[VK_MASTER])
+static void serve(vk_front *f)
 {
-    if (vk_master_new(kid, key, &f->rt.master) != VK_OK)
-        vk_role_fail(f->child, "There is not enough memory that can be kept out of swap.");
     open_metadata(f);
     vk_role_fence(f->child);
     start_lane(f);
@@ -162,28 +160,58 @@ static void got_master(vk_front *f, uint32_t kid, const uint8_t key[VK_MASTER])
     vk_role_ready(f->child);
 }
 
+static void got_master(vk_front *f, uint32_t kid, const uint8_t key[VK_MASTER])
+{
+    if (vk_master_new(kid, key, &f->rt.master) != VK_OK)
+        vk_role_fail(f->child, "There is not enough memory that can be kept out of swap.");
+    if (!f->child->standby)
+        serve(f);
+    else if (vk_note_send(f->child->control, VK_NOTE_STANDBY, VK_FRONT, "", -1) != VK_OK)
+        _exit(1);
+}
+
+static void restart_note(void *arg, vk_note_kind kind, int fd)
+{
+    vk_front *f = arg;
+    if (kind == VK_NOTE_GO && f->rt.master && !f->up && !f->stopping)
+        serve(f);
+    else if (kind == VK_NOTE_YIELD && f->up && !f->stopping)
+        vk_front_yield(f);
+    else if (kind == VK_NOTE_GIVE && fd >= 0 && vk_front_give(f, fd))
+        return;
+    else if (kind == VK_NOTE_TAKE && fd >= 0 && f->up && vk_front_take(f, fd))
+        return;
+    if (fd >= 0)
+        close(fd);
+}
+
 /* ---- end */
+
+void vk_front_let_go(vk_front *f)
+{
+    for (size_t i = 0; i < f->n_started; i++)
+        if (f->services[i]->stop)
+            f->services[i]->stop();
+    vk_lane_free(f->rt.meta);
+    for (size_t i = 0; i < f->rt.n_loops; i++)
+        f->loops[i]->reader->ops->close(f->loops[i]->reader);
+    f->rt.store->ops->close(f->rt.store);
+}
 
 /* A clean end closes the databases, so that the next start finds no log to replay. */
 static void finish(vk_front *f)
 {
     vk_timer_clear(f->rt.loops[0], &f->drain);
-    for (size_t i = 0; i < f->n_started; i++)
-        if (f->services[i]->stop)
-            f->services[i]->stop();
-    vk_lane_free(f->rt.meta);
+    vk_front_let_go(f);
     for (size_t i = 1; i < f->rt.n_loops; i++)
         if (f->loops[i]->threaded) {
             vk_loop_stop(f->loops[i]->loop);
             pthread_join(f->loops[i]->thread, NULL);
         }
     vk_registry_free(&f->rt.registry);
-    for (size_t i = 0; i < f->rt.n_loops; i++) {
+    for (size_t i = 0; i < f->rt.n_loops; i++)
         for (size_t k = 0; k < f->n_services; k++)
             vk_service_forget(&f->loops[i]->workers[k]);
-        f->loops[i]->reader->ops->close(f->loops[i]->reader);
-    }
-    f->rt.store->ops->close(f->rt.store);
     vk_master_free(f->rt.master);
     _exit(0);
 }
@@ -208,11 +236,11 @@ static void drains_slowly(vk_timer *t)
 static void told_to_stop(void *arg)
 {
     vk_front *f = arg;
+    if (!f->up || !vk_front_keep(f))
+        _exit(0);
     if (f->stopping)
         return;
     f->stopping = true;
-    if (!f->up)
-        _exit(0);
     vk_timer_set(f->rt.loops[0], &f->drain, VK_FRONT_HURRY_MS, drains_slowly);
     vk_front_peers_end(f);
     vk_front_close(f, finish);
@@ -228,8 +256,11 @@ int vk_front_main(const vk_child *c)
     init_runtime(f);
     make_loops(f);
     vk_front_tls_start(f);
-    f->link =
-        (vk_role_link){.arg = f, .peer = vk_front_peer_came, .stop = told_to_stop, .file = vk_front_tls_file};
+    f->link = (vk_role_link){.arg = f,
+                             .peer = vk_front_peer_came,
+                             .stop = told_to_stop,
+                             .file = vk_front_tls_file,
+                             .restart = restart_note};
     if (vk_role_listen(&f->link, f->rt.loops[0], c) != VK_OK)
         vk_role_fail(c, "The connection to the supervisor cannot be watched.");
     vk_front_peers_init(f);

@@ -21,6 +21,8 @@ enum {
     VK_CERTIFICATE_SOON_DAYS = 21, /* before its end the log speaks of it every day */
     VK_FRONT_FILES = 256,          /* descriptors that are neither a client's nor a database's */
     VK_MASTER_TIMEOUT_MS = 10000,
+    VK_YIELD_PATIENCE_MS = 9000, /* a restart waits so long for what clients have open… */
+    VK_YIELD_PROBE_MS = 100,     /* …and stops everything for so long to see whether it comes to rest */
 };
 
 /* One loop with what its handlers use. Workers and servers by service index; the console's are at
@@ -36,6 +38,7 @@ typedef struct vk_front_loop {
     vk_server servers[VK_SERVICES_MAX + 1];
     vk_server admin;     /* admin.sock, loop 0 only */
     vk_task close, home; /* to this loop, and back to loop 0 when its servers are empty */
+    vk_task step;        /* of a restart, to this loop */
     size_t open_servers; /* while closing */
 } vk_front_loop;
 
@@ -71,6 +74,11 @@ typedef struct vk_front {
 
 /* front_listen.c: the servers of every loop, on the supervisor's listeners. */
 VK_MUSTCHECK vk_err vk_front_listen(vk_front *f);
+/* On loop 0: the next loop in turn. */
+vk_front_loop *vk_front_next_loop(vk_front *f);
+/* The server of listener `i` on that loop: a service's, the console's at [n_services], behind it admin.sock's
+ * (loop 0 only). NULL: there is none. */
+vk_server *vk_front_server(vk_front_loop *l, size_t i);
 /* Closes every server of every loop; `done` on loop 0 when the last connection has gone. */
 /* Now and then: after a crowd has gone, its memory goes back to the system. */
 void vk_front_tidy(vk_front *f);
@@ -90,6 +98,22 @@ void vk_front_peer_came(void *front, vk_role role, int fd);
  */
 void vk_front_ask_master(vk_front *f, void (*got)(vk_front *f, uint32_t kid, const uint8_t key[VK_MASTER]));
 void vk_front_peers_end(vk_front *f);
+
+/* Services stop and all data is closed: it is nobody's. No exchange is under way. */
+void vk_front_let_go(vk_front *f);
+
+/* front_yield.c: the front of before a restart. Comes to rest when nothing of a client is open, or when its
+ * patience is over; lets go of the data; tells the supervisor. */
+void vk_front_yield(vk_front *f);
+/* All goes on as if nothing had been said. False: it has yielded, there is no way back. */
+bool vk_front_keep(vk_front *f);
+/* The connections that wait go to whoever reads the other end of `to`; then, when relays have ended too, the
+ * process ends. False: it has not yielded, and the fd stays the caller's. */
+bool vk_front_give(vk_front *f, int to);
+
+/* front_take.c: the front of after it. Serves the connections that come from there; false: it cannot, and the
+ * fd stays the caller's. */
+bool vk_front_take(vk_front *f, int from);
 
 /* front_recover.c: queues the work that an earlier process began and did not finish. */
 void vk_front_recover(vk_front *f);

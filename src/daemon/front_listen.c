@@ -21,6 +21,19 @@ static void arrive(vk_task *t)
     free(h);
 }
 
+vk_front_loop *vk_front_next_loop(vk_front *f)
+{
+    return f->loops[f->next_loop++ % f->rt.n_loops];
+}
+
+vk_server *vk_front_server(vk_front_loop *l, size_t i)
+{
+    size_t console = l->front->n_services;
+    if (i > console)
+        return i == console + 1 && l->loop->index == 0 ? &l->admin : NULL;
+    return &l->servers[i];
+}
+
 /* On loop 0: every loop in turn gets the next connection and keeps it for its life. */
 static void place(vk_server *accepting, int fd, const struct sockaddr_storage *from)
 {

@@ -1,4 +1,5 @@
-#include "daemon/daemon.h"
+#include "daemon/given.h"
+#include "daemon/resume.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,9 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* NOT_SENT_MAX: bytes that the kernel takes of an answer before its peer takes any, instead of some
- * megabytes. */
-enum { BACKLOG = 4096, NOT_SENT_MAX = 256 * 1024, TAKEN_STEP_MS = 5, TAKEN_WAIT_MS = 150 };
+enum { BACKLOG = 4096, TAKEN_STEP_MS = 5, TAKEN_WAIT_MS = 150 };
 
 /* Without SO_REUSEPORT: nobody, not even a process of our own user, can take a share of the connections. A
  * port that was in use by a daemon that just ended may be held for another moment. */
@@ -23,7 +22,7 @@ static int bind_port(const vk_listen_at *where)
     bool six = inet_pton(AF_INET6, where->host, &v6.sin6_addr) == 1;
     const void *at = six ? (const void *)&v6 : &v4;
     socklen_t size = six ? sizeof v6 : sizeof v4;
-    int on = 1, off = 0, most = NOT_SENT_MAX;
+    int on = 1, off = 0, most = VK_NOT_SENT_MAX;
     int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
@@ -51,7 +50,18 @@ static int bind_port(const vk_listen_at *where)
 static vk_err open_port(vk_daemon *d, int service, const char *name, char why[VK_WHY_MAX])
 {
     const vk_listen_at *at = &d->config->listen[service < 0 ? VK_CONSOLE : service];
-    int port = at->port, fd = bind_port(at);
+    int port = at->port, fd = -1;
+    vk_err e = vk_given_take(d, service < 0 ? "console" : name, at, &fd, why);
+    if (e != VK_OK)
+        return e;
+    if (fd < 0 && d->resume)
+        return vk_say(
+            why, VK_E_CONFLICT,
+            "A restart cannot open a listener, and %s on %s:%d is not open. Stop the daemon and start "
+            "it again.",
+            name, at->host, port);
+    if (fd < 0)
+        fd = bind_port(at);
     if (fd < 0 && errno == EADDRINUSE)
         return vk_say(why, VK_E_CONFLICT,
                       "Port %d on %s, for %s, is taken by another program. Stop that program, or "
@@ -109,9 +119,17 @@ vk_err vk_listen_all(vk_daemon *d, char why[VK_WHY_MAX])
 {
     const vk_service *all[VK_SERVICES_MAX];
     size_t n = vk_services(all);
-    vk_err e = open_port(d, -1, "the console", why);
+    vk_err e = vk_given_begin(d, why);
+    if (e == VK_OK)
+        e = open_port(d, -1, "the console", why);
     for (size_t i = 0; e == VK_OK && i < n; i++)
         e = open_port(d, (int)i, all[i]->name, why);
+    if (e == VK_OK)
+        e = vk_given_end(d, why);
+    if (e == VK_OK && d->resume) {
+        d->admin_fd = d->resume->admin_fd;
+        return VK_OK;
+    }
     return e == VK_OK ? open_admin(d, why) : e;
 }
 

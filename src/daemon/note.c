@@ -51,7 +51,8 @@ vk_err vk_note_receive(int fd, vk_note *out_r, int *fd_r)
     *fd_r = -1;
     do
         n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
+    /* The other side ended with notes of ours unread: said once, in front of what it has sent before. */
+    while (n < 0 && (errno == EINTR || errno == ECONNRESET));
     if (n < 0 && errno == EAGAIN)
         return VK_AGAIN;
     if (n < (ssize_t)sizeof head)

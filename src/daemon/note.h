@@ -15,6 +15,12 @@ typedef enum vk_note_kind {
     VK_NOTE_CERT = 'C',  /* supervisor: the certificate's file comes along. front: the pair is in use */
     VK_NOTE_KEY = 'K',   /* supervisor: the key's file comes along; after VK_NOTE_CERT */
     VK_NOTE_STOP = 'S',  /* supervisor: finish and exit */
+    /* A restart (restart.c): the front that is to come, and the one that serves. */
+    VK_NOTE_STANDBY = 'B', /* front to come: all is ready but the data, which is not its own yet */
+    VK_NOTE_GO = 'G',      /* supervisor: it is now */
+    VK_NOTE_YIELD = 'Y',   /* supervisor: come to rest. front: the data is nobody's now, connections wait */
+    VK_NOTE_GIVE = 'V',    /* supervisor to the one that has yielded: where they go to; then exit */
+    VK_NOTE_TAKE = 'T',    /* supervisor to the one that serves now: where they come from */
 } vk_note_kind;
 
 typedef struct vk_note {

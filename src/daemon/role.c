@@ -1,4 +1,4 @@
-#include "daemon/role.h"
+#include "daemon/resume.h"
 
 #include "core/random.h"
 #include "courier/courier.h"
@@ -178,6 +178,11 @@ static void on_note(vk_io *io, int events)
             l->file(l->arg, note.kind, fd);
             continue;
         }
+        if (l->restart && (note.kind == VK_NOTE_GO || note.kind == VK_NOTE_YIELD ||
+                           note.kind == VK_NOTE_GIVE || note.kind == VK_NOTE_TAKE)) {
+            l->restart(l->arg, note.kind, fd);
+            continue;
+        }
         if (fd >= 0)
             close(fd);
         if (note.kind == VK_NOTE_STOP)
@@ -287,4 +292,19 @@ int vk_child_main(const vk_child *c)
     default:
         return courier_main(c);
     }
+}
+
+/* As vk_supervise opens the daemon before it forks; here the fork has taken place in another program. */
+int vk_resume_role(vk_daemon *d)
+{
+    const vk_resume *r = d->resume;
+    vk_child c = {
+        .daemon = d, .role = r->role, .parent = r->parent, .control = r->control, .standby = r->standby};
+    char why[VK_WHY_MAX];
+    memcpy(c.peer, r->peer, sizeof c.peer);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    vk_err e = vk_daemon_open(d, why);
+    if (e != VK_OK)
+        vk_role_fail(&c, "%s", why);
+    return vk_child_main(&c);
 }

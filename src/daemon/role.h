@@ -13,6 +13,7 @@ typedef struct vk_child {
     pid_t parent;
     int control;        /* notes */
     int peer[VK_ROLES]; /* connections that are there from the start; -1: none */
+    bool standby;       /* front: another one still serves; opens no data before VK_NOTE_GO */
 } vk_child;
 
 /* Runs the role; the process's exit code. */
@@ -25,6 +26,8 @@ typedef struct vk_role_link {
     void (*peer)(void *arg, vk_role role, int fd); /* takes over the fd */
     void (*stop)(void *arg);
     void (*file)(void *arg, vk_note_kind kind, int fd); /* takes over the fd; NULL: none is taken */
+    /* The notes of a restart; takes over the fd, which may be -1. NULL: they do not concern it. */
+    void (*restart)(void *arg, vk_note_kind kind, int fd);
 } vk_role_link;
 
 /* Listens to notes on the loop. When the supervisor goes the process ends. */

@@ -14,11 +14,21 @@ enum {
 
 /* ---- life and death ---- */
 
+/* It speaks no other protocol any more. */
+static void other_gone(vk_conn *c)
+{
+    if (!c->other_once)
+        return;
+    c->other_once = false;
+    vk_fewer(&c->server->n_other);
+}
+
 static void conn_free(vk_conn *c)
 {
     vk_server *s = c->server;
     vk_list_remove(&c->node);
     s->n_conns--;
+    other_gone(c);
     vk_count(&s->traffic.ended, 1);
     if (c->passed_fd >= 0)
         close(c->passed_fd);
@@ -57,6 +67,7 @@ static void end_exchange(vk_conn *c)
     c->sent = 0;
     vk_note_end(ex, &c->server->traffic);
     vk_exchange_end(ex);
+    vk_fewer(&c->server->n_ex);
 }
 
 /* Closes now. While a handler still has the exchange, the memory stays until it answers. */
@@ -163,7 +174,7 @@ static void broken(vk_conn *c)
 
 /* What there is of a head, until more comes: 10,000 clients that send one slowly must not have 10,000 receive
  * buffers. */
-static void keep_small(vk_conn *c)
+void vk_conn_keep_small(vk_conn *c)
 {
     char *own = c->in_own ? NULL : malloc(c->in_n);
     if (!own)
@@ -251,6 +262,7 @@ void vk_conn_refuse(vk_conn *c, int status, vk_err e, const char *fmt, ...)
             return;
         }
         c->ex->minor = 1;
+        vk_count(&c->server->n_ex, 1);
     }
     c->unread_body = true;
     c->state = S_WAIT;
@@ -308,6 +320,11 @@ static bool take_head(vk_conn *c)
 {
     static _Thread_local vk_head h;
     size_t left = c->in_n - c->in_at;
+    if (VK_UNLIKELY(c->server->parking) &&
+        !(left && c->server->goes_on && c->server->goes_on(c->in + c->in_at, left))) {
+        vk_conn_park(c);
+        return false;
+    }
     if (left == 0) {
         if (c->eof || c->server->closing) {
             vk_conn_shut(c);
@@ -336,7 +353,7 @@ static bool take_head(vk_conn *c)
             c->in_at = 0;
             c->in_n = (uint32_t)left;
         }
-        keep_small(c);
+        vk_conn_keep_small(c);
         if (!c->head_begun) {
             c->head_begun = true;
             if (!c->over)
@@ -360,9 +377,10 @@ static bool take_head(vk_conn *c)
         vk_conn_shut(c);
         return false;
     }
+    vk_count(&c->server->n_ex, 1);
     c->in_at += (uint32_t)used;
     c->in_secret |= h.authorization.n != 0;
-    c->keep = h.keep_alive;
+    c->keep = h.keep_alive && !c->once;
     c->framing = h.framing;
     c->body_left = h.content_length;
     c->chunked = (vk_chunked){0};
@@ -526,6 +544,14 @@ static bool send_answer(vk_conn *c)
     return true;
 }
 
+void vk_conn_linger(vk_conn *c)
+{
+    c->state = S_LINGER;
+    c->lingered = 0;
+    vk_conn_arm(c, VK_LINGER_MS);
+    vk_conn_advance(c);
+}
+
 static bool linger(vk_conn *c)
 {
     do {
@@ -602,12 +628,17 @@ void vk_conn_upgrade(vk_conn *c, vk_upgrade *u)
     vk_list_remove(&c->node);
     vk_list_push(&c->server->upgraded, &c->node);
     c->state = S_OTHER;
+    c->other_once = true;
+    vk_count(&c->server->n_other, 1);
+    if (c->server->parking && u->hold)
+        u->hold(u, true);
     vk_conn_advance(c);
 }
 
 void vk_conn_leave(vk_conn *c)
 {
     c->other = NULL;
+    other_gone(c);
     if (c->io_closed)
         conn_free(c);
 }
@@ -659,7 +690,7 @@ static void on_ready(vk_io *io, int events)
                 if (c->in_at == c->in_n) /* TLS took what came */
                     vk_conn_drop_in(c);
                 else if (c->state == S_HEAD && c->in_at == 0)
-                    keep_small(c);
+                    vk_conn_keep_small(c);
                 return;
             }
             break;
@@ -704,6 +735,20 @@ vk_err vk_conn_open(vk_server *s, int fd, vk_conn **out_r)
     return VK_OK;
 }
 
+/* A request that has come, or is likely to be on its way, is still answered, with "Connection: close": who
+ * has just connected or just had an answer gets VK_CLOSING_MS for the next one. */
+static void close_waiting(vk_conn *c)
+{
+    char byte;
+    int64_t now = vk_loop_now(c->io.loop), idle = c->server->limits->of[VK_LIMIT_IDLE_TIME];
+    int64_t since = c->asked && c->timer.due_ms ? c->timer.due_ms - idle : c->since_ms;
+    bool lately = !c->lasting && !c->over && now - since < VK_LATELY_MS;
+    if (lately || (!c->lasting && recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0))
+        vk_conn_arm(c, VK_CLOSING_MS);
+    else
+        vk_conn_shut(c);
+}
+
 static void close_idle(vk_list *all)
 {
     for (vk_list *n = all->next, *next; n != all; n = next) {
@@ -714,7 +759,7 @@ static void close_idle(vk_list *all)
         else if (c->state == S_DELAY)
             vk_conn_end_delay(c);
         else if (c->state == S_HEAD && c->in_n == c->in_at && !c->in_advance)
-            vk_conn_shut(c);
+            close_waiting(c);
     }
 }
 

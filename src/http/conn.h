@@ -20,6 +20,8 @@ enum state {
 typedef struct vk_upgrade {
     void (*ready)(struct vk_upgrade *u, int events); /* also once after the upgrade, with 0 */
     void (*closing)(struct vk_upgrade *u);           /* the server closes: come to an end soon */
+    /* The server is parked: read nothing until it is not. NULL: it makes no difference. */
+    void (*hold)(struct vk_upgrade *u, bool on);
 } vk_upgrade;
 
 /* What the timer measures, so that it is not set anew with every byte. */
@@ -53,6 +55,8 @@ typedef struct vk_conn {
     bool ended;       /* the peer has ended its half while it waits: VK_HANGUP_MS run */
     bool starved;     /* the answer's source has nothing now */
     bool discard;     /* refused in head(), but the body is small: read past it and keep the connection */
+    bool once;        /* the end of a relay: serves one request */
+    bool other_once;  /* counted in server->n_other */
     vk_framing framing;
     uint64_t body_left;
     vk_chunked chunked;
@@ -115,6 +119,16 @@ VK_MUSTCHECK vk_err vk_conn_send(vk_conn *c);
 void vk_conn_upgrade(vk_conn *c, vk_upgrade *u);
 /* Gives back c->in. */
 void vk_conn_drop_in(vk_conn *c);
+/* What there is of a head goes into memory of its own size. */
+void vk_conn_keep_small(vk_conn *c);
+/* The connection waits for a request, and the server is parked: nothing of it is looked at until it is not.
+ */
+void vk_conn_park(vk_conn *c);
+/* All is sent and the peer knows: reads on for a while, so that no reset overtakes what was sent. */
+void vk_conn_linger(vk_conn *c);
+/* The connection, on which no request is under way, is a relay's from now on; takes over `inner`, except on
+ * an error. */
+VK_MUSTCHECK vk_err vk_relay_begin(vk_conn *c, int inner);
 /* Closes now; nothing is called any more. The memory stays until vk_conn_leave. */
 void vk_conn_shut(vk_conn *c);
 void vk_conn_leave(vk_conn *c);

@@ -54,6 +54,18 @@ static void key_of(const struct sockaddr_storage *from, uint64_t *addr_r, sa_fam
     }
 }
 
+void vk_gate_address(const vk_peer *p, struct sockaddr_storage *out)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)out;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)out;
+    memset(out, 0, sizeof *out);
+    out->ss_family = p->family;
+    if (p->family == AF_INET)
+        v4->sin_addr.s_addr = (in_addr_t)p->addr;
+    else if (p->family == AF_INET6)
+        memcpy(v6->sin6_addr.s6_addr, &p->addr, sizeof p->addr);
+}
+
 static vk_peer *find(const vk_gate *g, uint64_t addr, sa_family_t family, uint64_t hash)
 {
     for (vk_map_node *n = vk_map_find(&g->peers, hash); n; n = vk_map_find_next(n)) {

@@ -46,6 +46,8 @@ void vk_gate_free(vk_gate *g);
  * address has as many as one may have. VK_E_NOMEM. Does not look at `max`. */
 VK_MUSTCHECK vk_err vk_gate_enter(vk_gate *g, const struct sockaddr_storage *from, vk_peer **out_r);
 void vk_gate_leave(vk_gate *g, vk_peer *p);
+/* An address that is the same peer to any gate. */
+void vk_gate_address(const vk_peer *p, struct sockaddr_storage *out);
 /* More connections than there is room for. */
 bool vk_gate_full(const vk_gate *g);
 /* There were many connections, and most have gone: says so once. */

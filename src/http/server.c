@@ -11,6 +11,7 @@
 
 enum {
     ACCEPT_BATCH = 16,
+    ACCEPT_LAST = 4096,    /* as many as wait at most */
     ACCEPT_PAUSE_MS = 100, /* after the process ran out of descriptors */
 };
 
@@ -48,28 +49,64 @@ static vk_err enter(vk_server *s, const struct sockaddr_storage *from, vk_peer *
     return VK_E_NOMEM;
 }
 
-void vk_server_take(vk_server *s, int fd, const struct sockaddr_storage *from)
+/* `relayed`: not under TLS, since another process has seen to that. NULL: there is no room, the fd is closed.
+ */
+static vk_conn *take(vk_server *s, int fd, const struct sockaddr_storage *from, bool relayed)
 {
     vk_conn *c;
     vk_peer *peer = NULL;
     vk_err e = s->closing ? VK_E_UNAVAILABLE : enter(s, from, &peer);
-    bool over = e == VK_E_BUSY;
+    bool over = e == VK_E_BUSY, tls = s->tls && !relayed;
     if ((e != VK_OK && !(over && s->n_over < VK_OVER_MAX)) || vk_conn_open(s, fd, &c) != VK_OK) {
         if (peer)
             vk_gate_leave(s->gate, peer);
         vk_count(&s->traffic.turned_away, 1);
         close(fd);
-        return;
+        return NULL;
     }
     c->peer = peer;
     c->over = over;
     s->n_over += over;
     if (over)
         vk_count(&s->traffic.turned_away, 1);
-    vk_conn_arm(c, over ? VK_OVER_MS : s->limits->of[s->tls ? VK_LIMIT_HEAD_TIME : VK_LIMIT_IDLE_TIME]);
-    c->greeting = s->tls != NULL;
-    if (s->tls && vk_tls_accept(s->tls, &c->io) != VK_OK)
+    vk_conn_arm(c, over ? VK_OVER_MS : s->limits->of[tls ? VK_LIMIT_HEAD_TIME : VK_LIMIT_IDLE_TIME]);
+    c->greeting = tls;
+    if (tls && vk_tls_accept(s->tls, &c->io) != VK_OK)
         vk_conn_shut(c);
+    else if (s->parking)
+        vk_conn_park(c);
+    return c;
+}
+
+void vk_server_take(vk_server *s, int fd, const struct sockaddr_storage *from)
+{
+    take(s, fd, from, false);
+}
+
+void vk_server_resume(vk_server *s, int fd, const vk_passed *p, const char *in)
+{
+    char *own = p->n ? malloc(p->n) : NULL;
+    if (p->n && !own) {
+        close(fd);
+        return;
+    }
+    vk_conn *c = take(s, fd, &p->from, p->relayed);
+    if (!c || c->state != S_HEAD || p->n == 0) {
+        free(own);
+    } else {
+        memcpy(own, in, p->n);
+        c->in = own;
+        c->in_n = c->in_high = p->n;
+        c->in_own = c->in_secret = true;
+    }
+    if (!c || c->state != S_HEAD)
+        return;
+    c->once = p->relayed;
+    c->asked = true; /* it has been a client for long, and is worth as much as those */
+    vk_list_remove(&c->node);
+    vk_list_push(&s->conns, &c->node);
+    if (p->n)
+        vk_conn_advance(c);
 }
 
 static void accept_again(vk_timer *t)
@@ -90,14 +127,13 @@ static void accept_failed(vk_server *s, int err)
     vk_timer_set(s->loop, &s->retry, ACCEPT_PAUSE_MS, accept_again);
 }
 
-static void on_accept(vk_io *io, int events)
+static void accept_some(vk_server *s, int most)
 {
-    vk_server *s = VK_CONTAINER(io, vk_server, accept);
-    VK_UNUSED(events);
-    for (int i = 0; i < ACCEPT_BATCH; i++) {
+    for (int i = 0; i < most; i++) {
         struct sockaddr_storage from = {0};
         socklen_t n = sizeof from;
-        int on = 1, fd = accept4(io->fd, (struct sockaddr *)(void *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int on = 1,
+            fd = accept4(s->accept.fd, (struct sockaddr *)(void *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             accept_failed(s, errno);
             return;
@@ -109,6 +145,12 @@ static void on_accept(vk_io *io, int events)
         else
             vk_server_take(s, fd, &from);
     }
+}
+
+static void on_accept(vk_io *io, int events)
+{
+    VK_UNUSED(events);
+    accept_some(VK_CONTAINER(io, vk_server, accept), ACCEPT_BATCH);
 }
 
 void vk_server_init(vk_server *s, vk_loop *loop, const vk_handler *handler, void *ctx)
@@ -138,6 +180,8 @@ static void on_accept_closed(vk_io *io)
 
 void vk_server_close(vk_server *s, void (*last_gone)(vk_server *s))
 {
+    if (s->accepting && !s->parking) /* else another process does */
+        accept_some(s, ACCEPT_LAST);
     s->closing = true;
     s->last_gone = last_gone;
     vk_timer_clear(s->loop, &s->retry);

@@ -45,6 +45,7 @@ struct vk_ws {
     uint64_t moved, mark; /* bytes that went out, less those that the peer has not taken; then */
     uint8_t state;
     bool paused, full, pinged;
+    bool held;        /* the server is parked */
     bool peer_closed; /* its close frame is here */
     bool working;     /* in advance(): what is asked for from inside is done at its end */
     bool failed;      /* the socket: noticed in a call of the handler, told in a later turn */
@@ -124,7 +125,8 @@ void vk_ws_release(vk_ws *ws)
 
 static bool may_read(const vk_ws *ws)
 {
-    return ws->state == WS_LINGER || (ws->state == WS_OPEN && !ws->paused && !ws->full && !ws->failed);
+    return ws->state == WS_LINGER ||
+           (ws->state == WS_OPEN && !ws->paused && !ws->held && !ws->full && !ws->failed);
 }
 
 static void want(vk_ws *ws)
@@ -462,9 +464,32 @@ static void on_ready(vk_upgrade *u, int events)
     advance(ws);
 }
 
+/* The second time: who has not taken the reason by now does not get more time for it. */
 static void on_closing(vk_upgrade *u)
 {
-    vk_ws_close(VK_CONTAINER(u, vk_ws, upgrade), VK_WS_AWAY, VK_STR("The server is stopping"));
+    vk_ws *ws = VK_CONTAINER(u, vk_ws, upgrade);
+    bool restart = ws->conn->server->parking;
+    if (ws->state != WS_OPEN && restart) {
+        ws->failed = true;
+        advance(ws);
+        return;
+    }
+    vk_ws_close(ws, restart ? VK_WS_RESTART : VK_WS_AWAY,
+                restart ? VK_STR("The server is restarting; connect again")
+                        : VK_STR("The server is stopping"));
+}
+
+static void on_hold(vk_upgrade *u, bool on)
+{
+    vk_ws *ws = VK_CONTAINER(u, vk_ws, upgrade);
+    ws->held = on;
+    if (on && !ws->working)
+        want(ws);
+    if (on)
+        return;
+    ws->heard_ms = vk_loop_now(ws->conn->io.loop); /* it may have spoken meanwhile */
+    if (ws->state == WS_OPEN && !ws->working)
+        post(ws);
 }
 
 void vk_ws_pause(vk_ws *ws)
@@ -572,7 +597,7 @@ vk_err vk_ws_accept(vk_exchange *ex, vk_str protocol, const vk_ws_handler *h, vo
     vk_ws *ws = calloc(1, sizeof *ws);
     if (!ws)
         return VK_E_NOMEM;
-    ws->upgrade = (vk_upgrade){on_ready, on_closing};
+    ws->upgrade = (vk_upgrade){on_ready, on_closing, on_hold};
     ws->conn = c;
     ws->handler = h;
     ws->ctx = ctx;

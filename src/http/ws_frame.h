@@ -16,6 +16,7 @@ enum {
     VK_WS_POLICY = 1008,
     VK_WS_TOO_LARGE = 1009,
     VK_WS_INTERNAL = 1011,
+    VK_WS_RESTART = 1012,   /* IANA's registry of close codes, as 1013 */
     VK_WS_TRY_AGAIN = 1013, /* IANA's registry of close codes */
 };
 

@@ -64,17 +64,22 @@ CLOSE = {'type': 'close'}
 
 
 class Daemon:
-    def __init__(self, base, *flags, wrap=(), env=None):
+    tls = None  # context of a client, when the database's listener has TLS
+
+    def __init__(self, base, *flags, wrap=(), env=None, program=BIN, data=None, tls=None):
         folder = tempfile.mkdtemp(prefix='valetkey-test-')
         folders.append(folder)
-        self.base, self.data, self.log_path = base, f'{folder}/data', f'{folder}/log'
+        self.tls = tls
+        self.base, self.data, self.log_path = base, data or f'{folder}/data', f'{folder}/log'
         clean = {k: v for k, v in os.environ.items() if not k.startswith('VALETKEY_')}
         clean['VALETKEY_DEBUG_DUMPABLE'] = '1'  # so that /proc/<pid>/fd can be read by us
         clean.update(env or {})
         self.log_file = open(self.log_path, 'wb')
-        self.p = subprocess.Popen([*wrap, BIN, 'serve', '--data', self.data, '--port-base', str(base), *flags], stdin=subprocess.DEVNULL,
+        self.p = subprocess.Popen([*wrap, program, 'serve', '--data', self.data, '--port-base', str(base), *flags], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=self.log_file, env=clean)
-        want(self.p.stdout.readline(), f'the daemon did not become ready:\n{self.log()}')
+        if not self.p.stdout.readline():
+            self.p.wait()
+            raise Failure(f'the daemon did not become ready:\n{self.log()}')
         threading.Thread(target=self.p.stdout.read, daemon=True).start()
         with open(f'{self.data}/admin.token') as f:
             self.token = f.read().strip()
@@ -129,7 +134,8 @@ class Daemon:
 
     def pipeline(self, key, requests, baton=None, seconds=40):
         """(status, body as text)"""
-        c = http.client.HTTPConnection('127.0.0.1', self.base + 2, timeout=seconds)
+        c = http.client.HTTPSConnection('127.0.0.1', self.base + 2, timeout=seconds, context=self.tls) if self.tls \
+            else http.client.HTTPConnection('127.0.0.1', self.base + 2, timeout=seconds)
         try:
             c.request('POST', '/v2/pipeline', json.dumps({'baton': baton, 'requests': requests}),
                       {'Authorization': f'Bearer {key}', 'Content-Type': 'application/json'})

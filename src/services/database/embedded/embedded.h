@@ -13,6 +13,10 @@
 VK_MUSTCHECK vk_err vk_db_start(vk_runtime *rt, int index);
 /* Interrupts what runs and what waits. */
 void vk_db_end_requests(void);
+/* vk_service's members of the same names: connections on which a stream has something open; a request that
+ * names a stream. */
+void vk_db_lasting(vk_lasting *sum);
+bool vk_db_goes_on(const char *in, size_t n);
 /* Rolls back what is open, closes every file, ends the threads. No exchange is under way any more. */
 void vk_db_stop(void);
 

@@ -271,8 +271,10 @@ void vk_dbh_close(vk_dbh *h)
 {
     for (size_t i = 0; i < VK_DB_CACHE; i++)
         drop_cached(h, &h->cache[i]);
-    h->opening = true;              /* what closing does is ours */
-    if (atomic_load(&h->t->broken)) /* a checkpoint would make good what was not stored */
+    h->opening = true; /* what closing does is ours */
+    /* A checkpoint would make good what was not stored. And it would hold up a restart, whose next process
+     * reads the -wal as well. */
+    if (atomic_load(&h->t->broken) || atomic_load(&vk_db.rt->yielding))
         sqlite3_db_config(h->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(h->db);
     vk_buf_free(&h->ddl);
