@@ -55,6 +55,8 @@ typedef struct vk_runtime {
     char ca_file[PATH_MAX]; /* what clients must trust besides the usual authorities; empty: nothing */
     /* the addresses that environment variables carry, by service index */
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
+    const char *fences, *unfenced; /* what is around the roles, and what is not, with reasons; for people */
+    int statm_fd;                  /* /proc/self/statm; -1: none */
     int64_t started_ms;
     /* Set before services stop for a restart: a new process opens the same data at once. What only tidies up
      * is left out then. */

@@ -199,14 +199,11 @@ static void put_builds(vk_call *c, vk_buf *out)
 /* ---- the process */
 
 /* Fields of /proc/self/statm are pages; the second is what is resident. */
-static int64_t resident(void)
+static int64_t resident(int statm_fd)
 {
     char text[128] = "";
     int64_t pages = 0;
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
+    ssize_t n = statm_fd < 0 ? 0 : pread(statm_fd, text, sizeof text - 1, 0);
     vk_str rest = {text, n > 0 ? (size_t)n : 0}, first, second;
     if (!vk_str_cut(&rest, ' ', &first) || !vk_str_cut(&rest, ' ', &second) ||
         vk_str_to_i64(second, &pages) != VK_OK)
@@ -239,7 +236,7 @@ static void put_process(vk_buf *out, const vk_runtime *rt, const vk_health *h)
                         (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
                             (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000);
     }
-    int64_t memory = resident();
+    int64_t memory = resident(rt->statm_fd);
     if (memory)
         vk_metric_one(out, "process_resident_memory_bytes", "gauge", "Memory of front.", memory);
     vk_metric_family(out, start, "gauge", "When front was started.");

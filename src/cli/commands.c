@@ -15,7 +15,7 @@ static const vk_command commands[] = {
     {"build revoke", vk_cmd_build_revoke, vk_help_build_revoke, "end a build's keys for good, keep its data"},
     {"build delete", vk_cmd_build_delete, vk_help_build_delete, "end a build and remove its data"},
     {"env", vk_cmd_env, vk_help_env, "print or write a build's environment"},
-    {"run", vk_cmd_run, vk_help_run, "start a command with a build's environment"},
+    {"run", vk_cmd_run, vk_help_run, "start a command with a build's environment, fenced off from our data"},
     {"db shell", vk_cmd_db_shell, vk_help_db_shell, "SQL prompt on a build's database"},
     {"db apply", vk_cmd_db_apply, vk_help_db_apply, "run a folder of Prisma or Drizzle migrations"},
     {"db snapshot", vk_cmd_db_snapshot, vk_help_db_snapshot, "keep a build's database as it is now"},

@@ -1,5 +1,6 @@
 /* doctor: is this installation sound, and if not, what to do. */
 #include "cli/api.h"
+#include "cli/app_fence.h"
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/doctor.h"
@@ -126,6 +127,43 @@ static void check_settings(vk_doctor *d, const vk_reply *r)
             (long long)apart);
 }
 
+static void check_fences(vk_doctor *d, const vk_reply *r)
+{
+    const char *active = vk_reply_text(r, r->json, "fences"),
+               *missing = vk_reply_text(r, r->json, "fences_missing");
+    if (active[0])
+        vk_doctor_say(d, VK_FINE, "fences", "%s", active);
+    if (missing[0])
+        vk_doctor_say(d, VK_KNOW, "no fence", "%s; serve --require-sandbox refuses to start then", missing);
+}
+
+/* What `valetkey run` can do for an app here. */
+static void check_app_fence(vk_doctor *d, const vk_reply *r)
+{
+    static vk_secrets secrets;
+    char missing[VK_FENCE_WHY];
+    if (vk_secrets_list(d->dir, vk_reply_text(r, r->json, "key_source"), &secrets) != VK_OK)
+        return;
+    switch (vk_app_fence_kind(&secrets, missing)) {
+    case VK_APP_NAMESPACES:
+        vk_doctor_say(d, VK_FINE, "apps", "`valetkey run` fences them off from our data (namespaces)");
+        break;
+    case VK_APP_LANDLOCK:
+        vk_doctor_say(
+            d, VK_KNOW, "apps",
+            "`valetkey run` fences them off from our data by Landlock only (%s): folders above the data "
+            "cannot be listed, and nothing new is made directly in them",
+            missing);
+        break;
+    default:
+        vk_doctor_say(
+            d, VK_KNOW, "apps",
+            "`valetkey run` cannot fence them off from our data here (%s): run those that you do not "
+            "trust as another user or in a container",
+            missing);
+    }
+}
+
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -203,6 +241,8 @@ static void check_daemon(vk_doctor *d, const char *data)
                           "answers, but is version %s while this program is %s: restart it", version,
                           VK_VERSION);
         check_roles(d, &r);
+        check_fences(d, &r);
+        check_app_fence(d, &r);
         check_key(d, &r);
         vk_doctor_listeners(d, &r);
         vk_doctor_certificate(d, &r);

@@ -1,4 +1,5 @@
-/* run: a command with a build's environment. */
+/* run: a command with a build's environment, fenced off from our data. */
+#include "cli/app_fence.h"
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/env.h"
@@ -11,15 +12,24 @@
 extern char **environ;
 
 const char vk_help_run[] =
-    "Usage: valetkey run ID [--app DIR] [--framework NAME] [--data DIR] -- COMMAND [ARGUMENT...]\n"
+    "Usage: valetkey run ID [--app DIR] [--framework NAME] [--data DIR] [--require-sandbox|--no-sandbox]\n"
+    "                    -- COMMAND [ARGUMENT...]\n"
     "\n"
     "Starts COMMAND with the build's variables over the environment it would have anyway; variables that "
     "begin with VALETKEY_\n"
     "are not passed on. The command takes this process's place, so its exit code and its signals are its "
     "own.\n"
     "\n"
+    "It sees neither the data folder nor the key of the vault, nor other processes' memory and environment, "
+    "although it\n"
+    "runs as the same user; it cannot become another one (sudo), nor talk to the user's service manager or "
+    "Docker. Where\n"
+    "this machine lets no such fence be made, a warning says so and the command is started without.\n"
+    "\n"
     "  --app DIR                start it in DIR, and find the framework out there\n"
     "  --framework NAME         name the variables for this framework\n"
+    "  --require-sandbox        do not start it where it cannot be fenced off\n"
+    "  --no-sandbox             start it without the fence: it can read the data of every build\n"
     "\n"
     "Exit codes: the command's; 127 when there is no such command, 126 when it cannot be started.\n"
     "\n"
@@ -57,15 +67,62 @@ static bool set_all(const vk_reply *r)
     return true;
 }
 
+/* "key file /a/b", or "" when the daemon does not say. */
+static void ask_key_source(const char *data, char out[PATH_MAX])
+{
+    vk_api api;
+    vk_reply r;
+    out[0] = '\0';
+    if (vk_api_open_quiet(&api, data) != VK_OK)
+        return;
+    if (vk_api_call(&api, "GET", "/api/v1/status", VK_STR_NONE, VK_STR_NONE, &r) == VK_OK) {
+        if (r.status == 200 && r.json)
+            snprintf(out, PATH_MAX, "%s", vk_reply_text(&r, r.json, "key_source"));
+        vk_reply_free(&r);
+    }
+    vk_api_close(&api);
+}
+
+/* VK_EXIT_OK: go on. */
+static int fence_off(const vk_secrets *secrets, bool required)
+{
+    char here[PATH_MAX], missing[VK_FENCE_WHY];
+    if (getcwd(here, sizeof here) && vk_secrets_cover(secrets, here))
+        return vk_failed(
+            "invalid",
+            "The folder %.400s lies inside of valetkey's data folder, which the app must not see. Move "
+            "the app, or the data (--data).",
+            here);
+    vk_err e = vk_app_fence(secrets, missing);
+    if (e == VK_OK)
+        return VK_EXIT_OK;
+    if (required || e == VK_E_INTERNAL)
+        return vk_failed(
+            "forbidden",
+            "The app cannot be fenced off from valetkey's data here (%s), so it was not started. Run it "
+            "as another user or in a container, or give --no-sandbox if you trust it.",
+            missing);
+    fprintf(stderr,
+            "valetkey: warning: the app is not fenced off from valetkey's data (%s). If you do not trust it, "
+            "run it "
+            "as another user or in a container; --require-sandbox makes this an error.\n",
+            missing);
+    return VK_EXIT_OK;
+}
+
 int vk_cmd_run(int argc, char **argv)
 {
     vk_env_ask q = {0};
     const char *pos[1];
     char **command;
-    bool json = false, ok;
+    bool json = false, required = false, open = false, ok;
+    static vk_secrets secrets;
+    static char key_source[PATH_MAX];
     const vk_opt opts[] = {VK_OPT_T("framework", q.framework),
                            VK_OPT_T("app", q.app),
                            VK_OPT_T("data", q.data),
+                           VK_OPT_F("require-sandbox", required),
+                           VK_OPT_F("no-sandbox", open),
                            VK_OPT_F("json", json),
                            {0}};
     if (vk_args(argc, argv, opts, pos, 1, 1, "The build's ID", &command) != VK_OK)
@@ -74,10 +131,20 @@ int vk_cmd_run(int argc, char **argv)
     q.id = pos[0];
     if (!command || !command[0])
         return vk_usage(argv[0], "The command is missing; it stands after \"--\".");
+    if (required && open)
+        return vk_usage(argv[0], "--require-sandbox and --no-sandbox contradict each other.");
     vk_reply r;
     int code = vk_env_fetch(argv[0], &q, &r, &ok);
     if (!ok)
         return code;
+    if (!open) {
+        ask_key_source(q.data, key_source);
+        ok = vk_secrets_list(vk_data_dir(q.data), key_source, &secrets) == VK_OK;
+    }
+    if (!ok) {
+        vk_reply_free(&r);
+        return vk_failed("not_found", "The data folder %.400s has gone.", vk_data_dir(q.data));
+    }
     drop_own();
     ok = set_all(&r);
     vk_reply_free(&r);
@@ -85,6 +152,8 @@ int vk_cmd_run(int argc, char **argv)
         return vk_failed("nomem", "Out of memory.");
     if (q.app && chdir(q.app) != 0)
         return vk_failed("not_found", "The folder %s cannot be entered.", q.app);
+    if (!open && (code = fence_off(&secrets, required)) != VK_EXIT_OK)
+        return code;
     signal(SIGPIPE, SIG_DFL); /* ignored signals would stay ignored in the command */
     execvp(command[0], command);
     bool missing = errno == ENOENT;

@@ -3,6 +3,7 @@
 #include "daemon/resume.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 extern const char vk_help_serve[];
 int vk_cmd_serve(int argc, char **argv);
@@ -39,6 +40,12 @@ const char vk_help_serve[] =
     "  --log-format FORMAT      text, or json: one object a line (default text)\n"
     "  --log-requests on|off    one line for every request, with its id, build, status and time (default "
     "off)\n"
+    "  --user NAME              whom the processes become when started as root (default: the user valetkey, "
+    "if "
+    "there\n"
+    "                           is one; root: stay root)\n"
+    "  --require-sandbox        do not start when one of the fences around the processes cannot be had here\n"
+    "  --no-sandbox             start without Landlock and seccomp, for debuggers\n"
     "  --egress-allow NETS      private networks that webhooks and checks may reach: 10.0.0.0/8,fd00::/8 "
     "(default "
     "none)\n"
@@ -47,6 +54,7 @@ const char vk_help_serve[] =
     "Flags win over the environment (VALETKEY_DATA, VALETKEY_KEY_FILE), the environment over the file.\n"
     "In the file: data, key_file, port_base, ttl, loops, log_level, log_format, log_requests, egress_allow,\n"
     "egress_ports, hosts, listen, listen.LISTENER, tls_cert, tls_key, tls_self_signed, allow_plain_network,\n"
+    "sandbox (off, best or required), user,\n"
     "url_sandbox.SERVICE, url_browser.SERVICE, limit.NAME.\n"
     "\n"
     "SIGHUP reads the certificate again; connections that are open keep the old one. What cannot be used is\n"
@@ -82,6 +90,17 @@ static void move_clock(void)
     vk_log(VK_WARN, "VALETKEY_TEST_CLOCK_OFFSET_MS moves the clock: expiry counts from there", VK_F(ms, ms));
 }
 
+/* So that `valetkey run`, started elsewhere, knows what to keep from the app. */
+static void make_absolute(char path[PATH_MAX])
+{
+    char here[PATH_MAX], whole[2 * PATH_MAX + 1];
+    if (!getcwd(here, sizeof here))
+        return;
+    int n = snprintf(whole, sizeof whole, "%s/%s", here, strncmp(path, "./", 2) == 0 ? path + 2 : path);
+    if (n > 0 && n < PATH_MAX)
+        memcpy(path, whole, (size_t)n + 1);
+}
+
 /* Of a restart: the program that still serves is told, too. */
 static int refuse(const vk_resume *r, const char *why)
 {
@@ -115,6 +134,8 @@ int vk_cmd_serve(int argc, char **argv)
         e = vk_config_load(argc, argv, &config, why);
     if (e != VK_OK)
         return refuse(resumed ? &resume : NULL, why);
+    if (config.key_file[0] && config.key_file[0] != '/')
+        make_absolute(config.key_file);
     umask(077);
     vk_log_init("supervisor", config.log_level, config.log_format);
     move_clock();

@@ -177,6 +177,14 @@ static vk_err empty_dir(int fd, int deep)
     return e;
 }
 
+vk_err vk_disk_empty_dir(int dirfd, const char *path)
+{
+    int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? VK_OK : vk_disk_err(errno);
+    return empty_dir(fd, 1);
+}
+
 vk_err vk_disk_remove_dir(int dirfd, const char *path)
 {
     int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -68,6 +68,31 @@ static vk_err set_word(int *out, const setting *s, const char *const words[2], c
                   words[1], VK_STR_ARG(s->value));
 }
 
+static vk_err set_sandbox(vk_fencing *out, const setting *s, char why[VK_WHY_MAX])
+{
+    static const char *const names[] = {"off", "best", "required"}; /* as vk_fencing */
+    for (size_t i = 0; i < VK_COUNT(names); i++)
+        if (vk_str_eqz(s->value, names[i])) {
+            *out = (vk_fencing)i;
+            return VK_OK;
+        }
+    return vk_say(why, VK_E_INVALID, "%s wants off, best or required, not \"" VK_STR_FMT "\".", s->from,
+                  VK_STR_ARG(s->value));
+}
+
+static vk_err set_user(char out[VK_USER_MAX], const setting *s, char why[VK_WHY_MAX])
+{
+    bool good = s->value.n > 0 && s->value.n < VK_USER_MAX;
+    for (size_t i = 0; good && i < s->value.n; i++)
+        good = s->value.p[i] > ' ' && s->value.p[i] < 127 && !strchr("/:,", s->value.p[i]);
+    if (!good)
+        return vk_say(why, VK_E_INVALID, "%s wants the name of a user, not \"" VK_STR_FMT "\".", s->from,
+                      VK_STR_ARG(s->value));
+    memcpy(out, s->value.p, s->value.n);
+    out[s->value.n] = '\0';
+    return VK_OK;
+}
+
 static vk_err set_switch(bool *out, const setting *s, char why[VK_WHY_MAX])
 {
     static const char *const states[] = {"off", "on"};
@@ -308,6 +333,10 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
         return set_path(c->tls_key, s, why);
     if (vk_str_eqz(name, "listen"))
         return vk_config_listen(c, VK_STR_NONE, s->value, s->from, why);
+    if (vk_str_eqz(name, "sandbox"))
+        return set_sandbox(&c->sandbox, s, why);
+    if (vk_str_eqz(name, "user"))
+        return set_user(c->user, s, why);
     if (vk_str_eqz(name, "ttl")) {
         if (vk_duration_parse(s->value, &c->ttl_ms) != VK_OK)
             return vk_say(why, VK_E_INVALID,
@@ -383,6 +412,7 @@ static vk_err ini_line(vk_config *c, ini *x, vk_str line, char why[VK_WHY_MAX])
             "%.150s line %d: there is no setting %s. Settings: data, key_file, port_base, ttl, "
             "loops, log_level, log_format, log_requests, egress_allow, egress_ports, hosts, listen, "
             "listen.LISTENER, tls_cert, tls_key, tls_self_signed, allow_plain_network, "
+            "sandbox, user, "
             "url_sandbox.SERVICE, url_browser.SERVICE, limit.NAME.",
             x->file, x->line, full);
     return e;
@@ -453,6 +483,9 @@ static const flag flags[] = {
     {"--tls-key", "tls_key", NULL},
     {"--tls-self-signed", "tls_self_signed", "on"},
     {"--allow-plain-network", "allow_plain_network", "on"},
+    {"--user", "user", NULL},
+    {"--require-sandbox", "sandbox", "required"},
+    {"--no-sandbox", "sandbox", "off"},
     {"--url-sandbox", "url_sandbox.", NULL},
     {"--url-browser", "url_browser.", NULL},
 };
@@ -513,6 +546,7 @@ static void defaults(vk_config *c)
     *c = (vk_config){.port_base = VK_PORT_BASE,
                      .ttl_ms = (int64_t)VK_TTL_DAYS * 86400 * 1000,
                      .log_level = VK_INFO,
+                     .sandbox = VK_FENCE_BEST,
                      .limits = vk_limits_usual};
     c->loops = cpus < 1 ? 1 : cpus > VK_LOOPS_MAX ? VK_LOOPS_MAX : (int)cpus;
     snprintf(c->data, sizeof c->data, "./.valetkey");

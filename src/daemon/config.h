@@ -17,7 +17,11 @@ enum {
     VK_LISTEN_TEXT = 80,
     VK_WHY_MAX = 1024,   /* a sentence for people, with NUL */
     VK_HOSTS_MAX = 1024, /* bytes of the list */
+    VK_USER_MAX = 64,
 };
+
+/* The fences around the roles: none, those that this machine has, or not without all of them. */
+typedef enum vk_fencing { VK_FENCE_OFF, VK_FENCE_BEST, VK_FENCE_REQUIRED } vk_fencing;
 
 typedef struct vk_config {
     char data[PATH_MAX];
@@ -34,6 +38,8 @@ typedef struct vk_config {
     bool allow_plain_network;
     bool tls, tls_self_signed; /* `tls`: some listener has it */
     char tls_cert[PATH_MAX], tls_key[PATH_MAX];
+    vk_fencing sandbox;
+    char user[VK_USER_MAX]; /* whom the roles become when started as root; empty: owners.h says */
     vk_limits limits;
     char hosts[VK_HOSTS_MAX]; /* further names of every listener, separated by commas, checked */
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];

@@ -3,7 +3,7 @@
 #ifndef VK_DAEMON_H
 #define VK_DAEMON_H
 
-#include "daemon/config.h"
+#include "daemon/sandbox.h"
 
 typedef struct vk_listener {
     int fd;
@@ -35,8 +35,10 @@ typedef struct vk_daemon {
     uint8_t admin_hash[VK_SHA256], metrics_hash[VK_SHA256]; /* of the tokens */
     vk_listener listeners[VK_SERVICES_MAX + 1];
     size_t n_listeners;
-    int admin_fd;   /* listening on <data>/admin.sock */
-    int tls_fds[2]; /* copies of certificate and key, to be read; -1: no listener has TLS */
+    int admin_fd;       /* listening on <data>/admin.sock */
+    vk_owners owners;   /* who the roles are */
+    vk_sandbox sandbox; /* and what is around them */
+    int tls_fds[2];     /* copies of certificate and key, to be read; -1: no listener has TLS */
 } vk_daemon;
 
 /* Makes or opens the folder, takes the lock, makes or reads the tokens (kept as their hashes only). Not

@@ -76,7 +76,8 @@ static vk_err open_folder(vk_daemon *d, char why[VK_WHY_MAX])
             path, DATA_PATH_MAX);
     if (fstat(d->data_fd, &st) != 0)
         return vk_say(why, VK_E_IO, "The data folder %.400s cannot be read: %s.", path, vk_errno_text(errno));
-    if (st.st_uid != geteuid())
+    bool given = d->owners.root && st.st_uid == d->owners.of[VK_FRONT].uid;
+    if (st.st_uid != geteuid() && !given)
         return vk_say(why, VK_E_FORBIDDEN,
                       "The data folder %.400s belongs to the user with id %u, and this program runs as %u. "
                       "Start it as that user, or name another folder with --data.",

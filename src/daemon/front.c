@@ -5,6 +5,7 @@
 #include "core/random.h"
 #include "http/conn.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
@@ -41,6 +42,9 @@ static void init_runtime(vk_front *f)
     memcpy(rt->metrics_hash, d->metrics_hash, sizeof rt->metrics_hash);
     memcpy(rt->url_sandbox, d->config->url_sandbox, sizeof rt->url_sandbox);
     memcpy(rt->url_browser, d->config->url_browser, sizeof rt->url_browser);
+    rt->fences = d->sandbox.active;
+    rt->unfenced = d->sandbox.missing;
+    rt->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC); /* out of reach behind the fence */
     rt->default_ttl_ms = d->config->ttl_ms;
     rt->limits = d->config->limits;
     rt->port_base = d->config->port_base;
@@ -96,6 +100,10 @@ static void open_metadata(vk_front *f)
         if (vk_valet_lookup_key(f->rt.master, &f->loops[i]->lookup) != VK_OK)
             vk_role_fail(f->child, "There is not enough memory to start.");
     }
+}
+
+static void start_lane(vk_front *f)
+{
     if (vk_registry_init(&f->rt.registry, tenant_free) != VK_OK ||
         vk_lane_new("vk-meta", VK_META_QUEUE, &f->rt.meta) != VK_OK)
         vk_role_fail(f->child, "There is not enough memory to start.");
@@ -121,6 +129,9 @@ static void start_services(vk_front *f)
 static void *loop_main(void *arg)
 {
     vk_front_loop *l = arg;
+    char name[16];
+    snprintf(name, sizeof name, "vk-loop-%d", l->loop->index % 1000);
+    pthread_setname_np(pthread_self(), name); /* of another thread it would be a file of /proc */
     vk_loop_run(l->loop);
     return NULL;
 }
@@ -129,18 +140,17 @@ static void start_threads(vk_front *f)
 {
     for (size_t i = 1; i < f->rt.n_loops; i++) {
         vk_front_loop *l = f->loops[i];
-        char name[16];
         if (pthread_create(&l->thread, NULL, loop_main, l) != 0)
             vk_role_fail(f->child, "The kernel gives no further thread. Try fewer loops with --loops N.");
         l->threaded = true;
-        snprintf(name, sizeof name, "vk-loop-%zu", i % 1000);
-        pthread_setname_np(l->thread, name);
     }
 }
 
 static void serve(vk_front *f)
 {
     open_metadata(f);
+    vk_role_fence(f->child);
+    start_lane(f);
     start_services(f);
     if (vk_front_listen(f) != VK_OK)
         vk_role_fail(f->child, "The listeners cannot be watched: too many open files or too little memory.");

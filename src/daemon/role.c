@@ -5,6 +5,7 @@
 #include "http/conn.h"
 #include "keeper/keeper.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sodium.h>
@@ -82,23 +83,48 @@ static void signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* What a change of the user undoes comes after it. */
+static void bind_to_parent(const vk_child *c)
+{
+    if (!getenv("VALETKEY_DEBUG_DUMPABLE"))
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != c->parent) /* it died before the line above */
+        _exit(1);
+}
+
+/* keeper first opens its vault, as root where there is one. */
+static void become(const vk_child *c)
+{
+    if (vk_owners_become(&c->daemon->owners, c->role) != VK_OK)
+        vk_role_fail(c, "%s cannot become the user %s: %s.", vk_role_name(c->role),
+                     c->daemon->owners.of[c->role].name, vk_errno_text(errno));
+    bind_to_parent(c);
+}
+
+void vk_role_fence(const vk_child *c)
+{
+    char why[VK_WHY_MAX];
+    const vk_sandbox_place at = {.data_fd = c->daemon->data_fd, .data_dir = c->daemon->data_dir};
+    if (vk_sandbox_enter(&c->daemon->sandbox, c->role, &at, why) != VK_OK)
+        vk_role_fail(c, "%s", why);
+}
+
 static void enter(const vk_child *c)
 {
     char name[16];
     struct rlimit no_core = {0, 0};
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != c->parent) /* it died before the line above */
-        _exit(1);
+    bind_to_parent(c);
     snprintf(name, sizeof name, "vk-%s", vk_role_name(c->role));
     prctl(PR_SET_NAME, name);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     setrlimit(RLIMIT_CORE, &no_core);
-    if (!getenv("VALETKEY_DEBUG_DUMPABLE"))
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     signals();
     standard_fds();
     close_others(c);
     vk_log_init(vk_role_name(c->role), c->daemon->config->log_level, c->daemon->config->log_format);
+    if (c->role != VK_KEEPER)
+        become(c);
 }
 
 static void set_up_libraries(const vk_child *c)
@@ -229,6 +255,8 @@ static int keeper_main(const vk_child *c)
     if (vault.beside)
         vk_log(VK_INFO, "the key of the vault lies beside the data that it protects",
                VK_F(key_source, vault.source));
+    become(c);
+    vk_role_fence(c);
     int code = serve_quietly(c, &vk_keeper_handler, &vault);
     vk_vault_close(&vault);
     return code;
@@ -240,6 +268,7 @@ _Static_assert(VK_SERVICES_MAX + 1 <= VK_ALLOW_MAX,
 static int courier_main(const vk_child *c)
 {
     struct vk_courier *courier;
+    vk_role_fence(c); /* before its threads */
     vk_egress egress = c->daemon->config->egress;
     egress.own_port = (uint16_t)c->daemon->config->port_base;
     egress.own_ports = VK_PORTS;

@@ -32,6 +32,9 @@ typedef struct vk_role_link {
 
 /* Listens to notes on the loop. When the supervisor goes the process ends. */
 VK_MUSTCHECK vk_err vk_role_listen(vk_role_link *l, vk_loop *loop, const vk_child *c);
+/* Closes the fences of sandbox.h around the role: once it has opened what they would keep from it, and before
+ * its first thread. */
+void vk_role_fence(const vk_child *c);
 void vk_role_ready(const vk_child *c);
 /* Tells the supervisor the sentence and ends the process. */
 void vk_role_fail(const vk_child *c, const char *fmt, ...) VK_PRINTF(2, 3) __attribute__((noreturn));

@@ -42,7 +42,11 @@ static void tell_ready(const vk_supervisor *s)
         vk_listen_url(&d->config->listen[i], url);
         printf(", %s %s", all[i]->name, url);
     }
-    printf(", data %s (pid %ld, %d loop%s)\n", d->config->data, (long)getpid(), loops, loops == 1 ? "" : "s");
+    printf(", data %s (pid %ld, %d loop%s); fences: %s", d->config->data, (long)getpid(), loops,
+           loops == 1 ? "" : "s", d->sandbox.active);
+    if (d->sandbox.missing[0])
+        printf("; not there: %s", d->sandbox.missing);
+    printf("\n");
     fflush(stdout);
     vk_notify("READY=1\nSTATUS=serving\n");
 }
@@ -417,7 +421,13 @@ static void turn(vk_supervisor *s)
 vk_err vk_daemon_open(vk_daemon *d, char why[VK_WHY_MAX])
 {
     bool listens = !d->resume || d->resume->role == VK_FRONT || d->resume->role == VK_ROLES;
-    vk_err e = vk_datadir_open(d, why);
+    vk_err e = vk_owners_find(d->config->user, &d->owners, why);
+    if (e == VK_OK)
+        e = vk_sandbox_probe(d->config->sandbox, &d->owners, &d->sandbox, why);
+    if (e == VK_OK)
+        e = vk_datadir_open(d, why);
+    if (e == VK_OK)
+        e = vk_owners_give(&d->owners, d->data_fd, d->data_dir, why);
     if (e == VK_OK && listens)
         e = vk_certificate_open(d, d->tls_fds, why);
     if (e == VK_OK && listens)
@@ -444,6 +454,7 @@ int vk_supervise(vk_daemon *d)
     s = (vk_supervisor){.d = d, .exit_code = -1, .next_tls = {-1, -1}, .terminal = isatty(STDIN_FILENO) == 1};
     if (!getenv("VALETKEY_DEBUG_DUMPABLE")) /* who may trace us could become one of our children */
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     vk_err e = vk_daemon_open(d, why);
     if (e == VK_OK && (s.signals = open_signals()) < 0)
         e = vk_say(why, VK_E_IO, "The kernel gives no signal descriptor: %s.", vk_errno_text(errno));

@@ -518,6 +518,8 @@ static void store_close(vk_store *base)
     struct sqlite_store *s = self(base);
     for (size_t i = 0; i < N_STMTS; i++)
         sqlite3_finalize(s->stmts[i]);
+    /* Who closes last leaves an empty -wal instead of a full one. */
+    sqlite3_exec(s->db, "PRAGMA journal_size_limit = 0", NULL, NULL, NULL);
     sqlite3_close(s->db);
     free(s);
 }
@@ -570,6 +572,7 @@ vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **o
     snprintf(path, sizeof path, "%s/valetkey.db", dir);
     *why_r = "valetkey.db cannot be opened";
     bool fresh = false;
+    int keep_wal = 1; /* the fence around front lets it remove no file there */
     vk_err e = write ? make_file(dirfd, &fresh, why_r) : VK_OK;
     if (e != VK_OK) {
         free(s);
@@ -585,6 +588,8 @@ vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **o
                           NULL, NULL, NULL);
     if (rc == SQLITE_OK && !write)
         rc = sqlite3_exec(s->db, "PRAGMA query_only = ON", NULL, NULL, NULL);
+    if (rc == SQLITE_OK && write)
+        rc = sqlite3_file_control(s->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
     e = sql_err(s, rc);
     if (e == VK_E_FULL)
         *why_r = "the disk is full";
@@ -592,6 +597,10 @@ vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **o
         *why_r = "valetkey.db is damaged or not a SQLite database; restore it from a backup";
     if (e == VK_OK)
         e = vk_migrate(s->db, write, why_r);
+    /* Again: the power may have gone before it was written the first time. With a rollback journal every
+     * change makes a file, for which front has no right. */
+    if (e == VK_OK && write)
+        e = sql_err(s, sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL));
     if (e != VK_OK) {
         store_close(&s->base);
         return e;

@@ -33,7 +33,7 @@ def modes():
     want(len(t) == 41 and t.startswith('vk_a_') and t.isascii(), 'the admin token has its shape')
     d.stop()
     want(not os.path.exists(f'{data}/admin.sock'), 'admin.sock goes with the daemon')
-    want(not os.path.exists(f'{data}/valetkey.db-wal'), 'a clean end leaves no log to replay')
+    want(os.path.getsize(f'{data}/valetkey.db-wal') == 0, 'a clean end leaves no log to replay')
     once(data)
     want(token(data) == t, 'the token stays')
 
@@ -219,7 +219,9 @@ def lost_master():
 BAD = [
     (['--nonsense'], ['does not know', '--nonsense']),
     (['here'], ['does not know', 'here']),
-    (['--require-sandbox'], ['does not know']),
+    (['--sandbox=tight'], ['does not know']),
+    (['--require-sandbox=perhaps'], ['off, best or required']),
+    (['--user', 'a b'], ['--user', 'name of a user']),
     (['--port-base'], ['wants a value']),
     (['--port-base', 'x'], ['--port-base', 'number']),
     (['--port-base', '0'], ['--port-base', 'number']),

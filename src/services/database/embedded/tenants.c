@@ -552,8 +552,8 @@ vk_err vk_db_start(vk_runtime *rt, int index)
     vk_db_room(files.rlim_cur, memory(), most ? (uint32_t)most : VK_DB_HANDLES_MAX);
     vk_log(VK_INFO, "connections to databases", VK_F(connections, vk_db.handles_max),
            VK_F(open_files, files.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)files.rlim_cur));
-    /* Exports that a killed process left behind. */
-    vk_err e = vk_disk_remove_dir(rt->data_fd, "tmp");
+    /* Exports that a killed process left behind. The folder stays: the fence around front knows this one. */
+    vk_err e = vk_disk_empty_dir(rt->data_fd, "tmp");
     if (e == VK_OK)
         e = vk_walfile_start();
     if (e == VK_OK)
