@@ -57,6 +57,8 @@ typedef struct vk_runtime {
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
     const char *fences, *unfenced; /* what is around the roles, and what is not, with reasons; for people */
     int statm_fd;                  /* /proc/self/statm; -1: none */
+    /* Connections to all listeners, now. Any thread; NULL: nobody counts them. */
+    size_t (*clients)(void);
     int64_t started_ms;
     /* Set before services stop for a restart: a new process opens the same data at once. What only tidies up
      * is left out then. */

@@ -61,8 +61,11 @@ typedef struct vk_limit_info {
 extern const vk_limit_info vk_limit_infos[VK_LIMITS];
 extern const vk_limits vk_limits_usual;
 
-/* Of the descriptors that front may have, databases get so many of these shares, listeners the others. */
-enum { VK_FILES_SHARES = 8, VK_FILES_DATABASES = 5 };
+/* Of the descriptors that front may have, databases get so many of these shares at most, clients so many.
+ * What both want is the clients': a connection to a database can be closed for another one. */
+enum { VK_FILES_SHARES = 8, VK_FILES_DATABASES = 5, VK_FILES_CLIENTS = 6, VK_FILES_OTHERS = 256 };
+/* As many let all limits of the table be reached. Started as root, the daemon sees to it that it has them. */
+enum { VK_FILES_WANTED = 65536 };
 
 enum { VK_LIMIT_TEXT = 40 };
 /* "10 s", "16,384", "5,000/s", "256 B/s"; of a rate 0: "none". */

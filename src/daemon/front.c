@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <malloc.h>
-#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -15,14 +14,12 @@ static vk_front front;
 
 /* ---- birth */
 
-/* Streams, files and connections of thousands of builds. */
-static void raise_open_files(void)
+size_t vk_front_clients(void)
 {
-    struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-        r.rlim_cur = r.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &r);
-    }
+    size_t n = 0;
+    for (size_t i = 0; i <= front.n_services; i++)
+        n += atomic_load_explicit(&front.gates[i].n, memory_order_relaxed);
+    return n;
 }
 
 static void tenant_free(vk_tenant *t)
@@ -250,7 +247,6 @@ int vk_front_main(const vk_child *c)
 {
     vk_front *f = &front;
     f->child = c;
-    raise_open_files();
     if (vk_sqlite_init() != VK_OK)
         vk_role_fail(c, "SQLite refuses its settings. It must be built thread-safe.");
     init_runtime(f);

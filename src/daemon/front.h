@@ -19,7 +19,6 @@ enum {
     VK_LOST_MS = 1000,             /* without a connection for that long: the supervisor is told */
     VK_FRONT_NAMES = 32,           /* Host names of one listener, the end included */
     VK_CERTIFICATE_SOON_DAYS = 21, /* before its end the log speaks of it every day */
-    VK_FRONT_FILES = 256,          /* descriptors that are neither a client's nor a database's */
     VK_MASTER_TIMEOUT_MS = 10000,
     VK_YIELD_PATIENCE_MS = 9000, /* a restart waits so long for what clients have open… */
     VK_YIELD_PROBE_MS = 100,     /* …and stops everything for so long to see whether it comes to rest */
@@ -81,6 +80,8 @@ vk_front_loop *vk_front_next_loop(vk_front *f);
 vk_server *vk_front_server(vk_front_loop *l, size_t i);
 /* Closes every server of every loop; `done` on loop 0 when the last connection has gone. */
 /* Now and then: after a crowd has gone, its memory goes back to the system. */
+/* Connections to all listeners, now. Any thread. */
+size_t vk_front_clients(void);
 void vk_front_tidy(vk_front *f);
 void vk_front_close(vk_front *f, void (*done)(vk_front *f));
 

@@ -102,16 +102,17 @@ static void make_names(vk_front *f)
 
 /* ---- room */
 
-/* Databases have their shares of the descriptors, and each listener has its own part of the others, so that
- * who fills one leaves the others open. */
+/* Each listener has its own part of the clients' descriptors, so that who fills one leaves the others open.
+ */
 static vk_err make_gates(vk_front *f)
 {
+    f->rt.clients = vk_front_clients;
     struct rlimit files = {.rlim_cur = 1024};
     getrlimit(RLIMIT_NOFILE, &files);
     const int64_t *limit = f->rt.limits.of;
     size_t all = files.rlim_cur > 1u << 30 ? 1u << 30 : (size_t)files.rlim_cur;
-    size_t theirs = all / VK_FILES_SHARES * (VK_FILES_SHARES - VK_FILES_DATABASES);
-    size_t room = theirs > 2 * VK_FRONT_FILES ? theirs - VK_FRONT_FILES : VK_FRONT_FILES;
+    size_t theirs = all / VK_FILES_SHARES * VK_FILES_CLIENTS;
+    size_t room = theirs > 2 * VK_FILES_OTHERS ? theirs - VK_FILES_OTHERS : VK_FILES_OTHERS;
     size_t admin = (size_t)limit[VK_LIMIT_ADMIN_CONNECTIONS], most = (size_t)limit[VK_LIMIT_CONNECTIONS];
     admin = admin < room / 8 ? admin : room / 8;
     size_t each = f->n_services ? (room - admin) / f->n_services : 0;

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -447,11 +448,25 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+/* Front inherits it: streams, files and connections of thousands of builds. */
+static void raise_open_files(void)
+{
+    struct rlimit r, more;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+        return;
+    more = (struct rlimit){VK_FILES_WANTED, VK_FILES_WANTED};
+    if (r.rlim_max < VK_FILES_WANTED && setrlimit(RLIMIT_NOFILE, &more) == 0) /* with CAP_SYS_RESOURCE */
+        return;
+    r.rlim_cur = r.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &r);
+}
+
 int vk_supervise(vk_daemon *d)
 {
     static vk_supervisor s;
     char why[VK_WHY_MAX];
     s = (vk_supervisor){.d = d, .exit_code = -1, .next_tls = {-1, -1}, .terminal = isatty(STDIN_FILENO) == 1};
+    raise_open_files();
     if (!getenv("VALETKEY_DEBUG_DUMPABLE")) /* who may trace us could become one of our children */
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

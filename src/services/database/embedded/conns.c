@@ -77,8 +77,19 @@ void vk_db_room(uint64_t files, uint64_t memory, uint32_t most)
     n = n < most ? n : most;
     n = n < fit ? n : fit;
     n = n > VK_DB_HANDLES_LEAST ? n : VK_DB_HANDLES_LEAST;
+    vk_db.files = files;
     vk_db.handles_max = (uint32_t)n;
     vk_db.wal_files_max = (uint32_t)(ours > 2 * n ? n : ours > n + wals ? ours - n : wals);
+}
+
+/* Clients come first: of the descriptors that they have taken, none is a database's. */
+static uint32_t most_now(void)
+{
+    size_t taken = VK_FILES_OTHERS + atomic_load_explicit(&vk_db.wal_files, memory_order_relaxed) +
+                   (vk_db.rt && vk_db.rt->clients ? vk_db.rt->clients() : 0);
+    uint64_t left = vk_db.files > taken ? vk_db.files - taken : 0;
+    left = left > VK_DB_HANDLES_LEAST ? left : VK_DB_HANDLES_LEAST;
+    return left < vk_db.handles_max ? (uint32_t)left : vk_db.handles_max;
 }
 
 static uint32_t spare(void)
@@ -187,8 +198,6 @@ vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, con
 {
     vk_dbh *h, *other = NULL;
     pthread_mutex_lock(&vk_db.mu);
-    /* Builds that have many connections leave some to those that have none. */
-    uint32_t most = vk_db.handles_max - (t->handles < VK_DB_RUNNING ? 0 : spare());
     h = vk_db_take_warm(t); /* so that what it learns is of use to loops */
     if (!h && !vk_list_empty(&t->idle)) {
         h = VK_CONTAINER(t->idle.prev, vk_dbh, node); /* the one used last */
@@ -197,6 +206,9 @@ vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, con
         else
             vk_db_take_idle(h);
     }
+    /* Builds that have many connections leave some to those that have none. */
+    uint32_t most = h ? 0 : most_now();
+    most -= t->handles < VK_DB_RUNNING ? 0 : most / VK_DB_HANDLES_SPARE;
     if (!h) {
         if (vk_db.handles >= most)
             other = vk_db_take_unused(INT64_MAX);

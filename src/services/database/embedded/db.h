@@ -363,6 +363,7 @@ struct vk_db {
                                   have ended */
     uint32_t active, slots, idle, threads, lowered;
     uint32_t handles, handles_max;
+    uint64_t files;             /* descriptors of the process */
     _Atomic uint32_t wal_files; /* open now */
     uint32_t wal_files_max;     /* more than that are given back between requests */
     /* Connections that may be closed for others, the one used longest ago first: [0] those that have written
