@@ -32,6 +32,36 @@ static void add(vk_secrets *s, const char *path)
     memcpy(s->path[s->n++], real, sizeof real);
 }
 
+/* Its folder has the user's name where nobody says otherwise; $TMUX is "SOCKET,PID,N". */
+static void add_tmux(vk_secrets *s)
+{
+    char path[PATH_MAX];
+    const char *dir = getenv("TMUX_TMPDIR"), *mine = getenv("TMUX");
+    snprintf(path, sizeof path, "/tmp/tmux-%u", (unsigned)geteuid());
+    add(s, path);
+    if (dir && dir[0] == '/') {
+        snprintf(path, sizeof path, "%.4000s/tmux-%u", dir, (unsigned)geteuid());
+        add(s, path);
+    }
+    if (mine && mine[0] == '/') {
+        snprintf(path, sizeof path, "%.*s", (int)strcspn(mine, ","), mine);
+        add(s, path);
+    }
+}
+
+/* A socket that a variable names, where it may be anywhere. */
+static void add_address(vk_secrets *s, const char *text, const char *before, const char *until)
+{
+    char path[PATH_MAX];
+    size_t n = strlen(before);
+    if (!text || strncmp(text, before, n) != 0)
+        return;
+    snprintf(path, sizeof path, "%.*s", (int)(until[0] ? strcspn(text + n, until) : strlen(text + n)),
+             text + n);
+    if (path[0] == '/')
+        add(s, path);
+}
+
 vk_err vk_secrets_list(const char *data, const char *key_source, vk_secrets *out_r)
 {
     char path[PATH_MAX + 32], run[PATH_MAX];
@@ -44,6 +74,7 @@ vk_err vk_secrets_list(const char *data, const char *key_source, vk_secrets *out
     add(out_r, path);
     if (key)
         add(out_r, key);
+    out_r->doors = out_r->n;
     if (runtime && runtime[0] == '/')
         snprintf(run, sizeof run, "%s", runtime);
     else
@@ -55,11 +86,25 @@ vk_err vk_secrets_list(const char *data, const char *key_source, vk_secrets *out
             snprintf(path, sizeof path, "%s", doors[i]);
         add(out_r, path);
     }
-    snprintf(path, sizeof path, "/tmp/tmux-%u", (unsigned)geteuid());
-    add(out_r, path);
+    add_tmux(out_r);
+    add_address(out_r, getenv("DBUS_SESSION_BUS_ADDRESS"), "unix:path=", ",;");
+    add_address(out_r, getenv("DOCKER_HOST"), "unix://", "");
     for (size_t i = 0; geteuid() == 0 && i < VK_COUNT(doors_of_root); i++)
         add(out_r, doors_of_root[i]);
     return VK_OK;
+}
+
+void vk_secrets_open_doors(const vk_secrets *s, char out[VK_FENCE_WHY])
+{
+    out[0] = '\0';
+    for (size_t i = s->doors; i < s->n; i++)
+        if (access(s->path[i], W_OK) == 0) {
+            snprintf(
+                out, VK_FENCE_WHY,
+                "without a namespace it can reach %.300s%s, and have a program started outside of its fence",
+                s->path[i], i + 1 < s->n ? " and others" : "");
+            return;
+        }
 }
 
 /* Whether `inner` is `outer` or lies below it. */
@@ -208,6 +253,17 @@ static vk_err fence_signals(char missing[VK_FENCE_WHY])
     return e;
 }
 
+/* Last: what is missing then is a weakness of the fence, said beside another one. */
+static vk_err close_calls(vk_err e, char missing[VK_FENCE_WHY])
+{
+    char why[VK_FENCE_WHY];
+    if (e != VK_OK || vk_app_calls(why) == VK_OK)
+        return e;
+    size_t n = strlen(missing);
+    snprintf(missing + n, VK_FENCE_WHY - n, "%s%s", n ? "; " : "", why);
+    return VK_OK;
+}
+
 vk_err vk_app_fence(const vk_secrets *s, char missing[VK_FENCE_WHY])
 {
     missing[0] = '\0';
@@ -215,8 +271,13 @@ vk_err vk_app_fence(const vk_secrets *s, char missing[VK_FENCE_WHY])
         snprintf(missing, VK_FENCE_WHY, "no_new_privs: %s", vk_errno_text(errno));
         return VK_E_UNSUPPORTED;
     }
-    if (!works(vk_app_hide, s, missing))
-        return fence_files(s, missing);
+    if (!works(vk_app_hide, s, missing)) {
+        vk_err e = fence_files(s, missing);
+        if (e == VK_OK)
+            vk_secrets_open_doors(s, missing);
+        return close_calls(e, missing);
+    }
     vk_err e = vk_app_hide(s, missing);
-    return e == VK_OK ? fence_signals(missing) : VK_E_INTERNAL;
+    e = e == VK_OK ? fence_signals(missing) : VK_E_INTERNAL;
+    return close_calls(e, missing);
 }

@@ -147,6 +147,77 @@ def new_one_dies(which, d, key):
     keep.sql('SELECT 1')
 
 
+def settings_break_meanwhile(end=False):
+    """What the new processes have read is gone when the program that watches over them reads it: they serve on."""
+    dir = tempfile.mkdtemp(prefix='valetkey-test-')
+    folders.append(dir)
+
+    def write(text_):
+        with open(f'{dir}/new', 'w') as f:
+            f.write(text_)
+        os.rename(f'{dir}/new', f'{dir}/valetkey.conf')
+
+    def go(d, key):
+        commit, wait, new = held(d, key)
+        write('nonsense = 1\n')
+        commit()
+        until('it is said', lambda: 'cannot watch over its processes yet' in d.log())
+        want(d.p.poll() is None, 'the daemon has ended')
+        want(one_value(d, key, 'SELECT count(*) FROM t') == 1, 'lost')
+        if end:
+            pids = children(d.p.pid)
+            d.p.send_signal(signal.SIGTERM)
+            d.p.wait(10)
+            until('no process is left', lambda: not any(alive(p) for p in pids))
+            return
+        write('')
+        code, said = wait()
+        want(code == 0, said)
+        must_restart(d)
+        want(one_value(d, key, 'SELECT count(*) FROM t') == 1, 'lost')
+    write('')
+    return with_daemon(go, '--config', f'{dir}/valetkey.conf')
+
+
+def certificate_gone_meanwhile():
+    flags, context = certificate()
+    at = flags[3]
+
+    def go(d, key):
+        before = set(children(d.p.pid))
+        c = Client(key, tls=context)
+        baton = c.pipeline(execute('BEGIN'), execute('INSERT INTO t VALUES (1)'))['baton']
+        wait = in_background(restart, d)
+        until('the new processes are there', lambda: sum(role(p).startswith('vk-') for p in children(d.p.pid) if p not in before) == 3)
+        time.sleep(0.3)
+        os.rename(at, f'{at}.gone')
+        c.pipeline(execute('COMMIT'), CLOSE, baton=baton)
+        until('it is said', lambda: 'cannot watch over its processes yet' in d.log())
+        want(one_value(d, key, 'SELECT count(*) FROM t') == 1, 'it does not serve')
+        os.rename(f'{at}.gone', at)
+        code, said = wait()
+        want(code == 0, said)
+        os.kill(d.front(), signal.SIGKILL)  # the certificate is there for the next front, too
+        until('it serves', lambda: attempt(d, key))
+    return with_daemon(go, *flags, tls=context)
+
+
+def replaced_again_meanwhile():
+    """A second upgrade while the first one waits: the restart after it takes that one."""
+    program = program_folder()
+
+    def go(d, key):
+        commit, wait, new = held(d, key)
+        put(program, lambda to: shutil.copy(BIN, to))
+        ino = os.stat(program).st_ino
+        commit()
+        code, said = wait()
+        want(code == 0, said)
+        must_restart(d)
+        want(os.stat(f'/proc/{d.p.pid}/exe').st_ino == ino, 'it is not the newest program')
+    return with_daemon(go, program=program)
+
+
 def old_front_dies(d, key):
     old = d.front()
     commit, wait, new = held(d, key)
@@ -237,6 +308,10 @@ def run():
     check('a restart during a restart is refused', with_daemon, twice)
     for which in ('vk-front', 'vk-keeper'):
         check(f'the new {which} is killed: the old program goes on, with its connections', with_daemon, lambda d, k, w=which: new_one_dies(w, d, k))
+    check('settings that break during a restart do not end the daemon', settings_break_meanwhile)
+    check('SIGTERM ends it then, too', settings_break_meanwhile, True)
+    check('nor does a certificate that is away for a moment', certificate_gone_meanwhile)
+    check('a program that is replaced once more during a restart', replaced_again_meanwhile)
     check('the old front is killed while it yields: the new one serves', with_daemon, old_front_dies)
     check('the supervisor is killed in the middle: no process is left, and it starts again', with_daemon, supervisor_dies)
     check('SIGTERM in the middle of a restart ends all of it', with_daemon, told_to_stop)
