@@ -21,7 +21,7 @@ static const char *const doors[] = {
 };
 static const char *const doors_of_root[] = {"/run/systemd/private", "/run/dbus/system_bus_socket"};
 
-static void add(vk_secrets *s, const char *path)
+void vk_secrets_add(vk_secrets *s, const char *path)
 {
     char real[PATH_MAX];
     if (s->n == VK_SECRETS_MAX || !realpath(path, real))
@@ -38,14 +38,14 @@ static void add_tmux(vk_secrets *s)
     char path[PATH_MAX];
     const char *dir = getenv("TMUX_TMPDIR"), *mine = getenv("TMUX");
     snprintf(path, sizeof path, "/tmp/tmux-%u", (unsigned)geteuid());
-    add(s, path);
+    vk_secrets_add(s, path);
     if (dir && dir[0] == '/') {
         snprintf(path, sizeof path, "%.4000s/tmux-%u", dir, (unsigned)geteuid());
-        add(s, path);
+        vk_secrets_add(s, path);
     }
     if (mine && mine[0] == '/') {
         snprintf(path, sizeof path, "%.*s", (int)strcspn(mine, ","), mine);
-        add(s, path);
+        vk_secrets_add(s, path);
     }
 }
 
@@ -59,7 +59,7 @@ static void add_address(vk_secrets *s, const char *text, const char *before, con
     snprintf(path, sizeof path, "%.*s", (int)(until[0] ? strcspn(text + n, until) : strlen(text + n)),
              text + n);
     if (path[0] == '/')
-        add(s, path);
+        vk_secrets_add(s, path);
 }
 
 vk_err vk_secrets_list(const char *data, const char *key_source, vk_secrets *out_r)
@@ -67,13 +67,19 @@ vk_err vk_secrets_list(const char *data, const char *key_source, vk_secrets *out
     char path[PATH_MAX + 32], run[PATH_MAX];
     const char *runtime = getenv("XDG_RUNTIME_DIR"), *key = strchr(key_source, '/');
     out_r->n = 0;
-    add(out_r, data);
+    vk_secrets_add(out_r, data);
     if (out_r->n == 0)
         return VK_E_NOT_FOUND;
     snprintf(path, sizeof path, "%s.key", out_r->path[0]);
-    add(out_r, path);
-    if (key)
-        add(out_r, key);
+    vk_secrets_add(out_r, path);
+    size_t n = out_r->n;
+    if (key) {
+        vk_secrets_add(out_r, key);
+        /* One that we may not reach the app does not reach either; one that is not there is not the one. */
+        if (out_r->n == n && !realpath(key, path) && errno != EACCES)
+            return VK_E_INVALID;
+    }
+    vk_secrets_add_mounted(out_r, out_r->n);
     out_r->doors = out_r->n;
     if (runtime && runtime[0] == '/')
         snprintf(run, sizeof run, "%s", runtime);
@@ -84,13 +90,13 @@ vk_err vk_secrets_list(const char *data, const char *key_source, vk_secrets *out
             snprintf(path, sizeof path, "%.4000s%s", run, doors[i] + 2);
         else
             snprintf(path, sizeof path, "%s", doors[i]);
-        add(out_r, path);
+        vk_secrets_add(out_r, path);
     }
     add_tmux(out_r);
     add_address(out_r, getenv("DBUS_SESSION_BUS_ADDRESS"), "unix:path=", ",;");
     add_address(out_r, getenv("DOCKER_HOST"), "unix://", "");
     for (size_t i = 0; geteuid() == 0 && i < VK_COUNT(doors_of_root); i++)
-        add(out_r, doors_of_root[i]);
+        vk_secrets_add(out_r, doors_of_root[i]);
     return VK_OK;
 }
 

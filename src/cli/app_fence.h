@@ -19,7 +19,7 @@
 
 #include "core/base.h"
 
-enum { VK_SECRETS_MAX = 24, VK_FENCE_WHY = 512, VK_SHOWN_MAX = 64 * 1024 };
+enum { VK_SECRETS_MAX = 64, VK_FENCE_WHY = 512, VK_SHOWN_MAX = 64 * 1024 };
 
 /* What the app must not see: absolute, without links. The first is the data folder. */
 typedef struct vk_secrets {
@@ -28,8 +28,12 @@ typedef struct vk_secrets {
 } vk_secrets;
 
 /* `key_source` as the daemon names it ("key file /a/b"); "" when it is not known. VK_E_NOT_FOUND: there is no
- * data folder. */
+ * data folder. VK_E_INVALID: what it names is not there. */
 VK_MUSTCHECK vk_err vk_secrets_list(const char *data, const char *key_source, vk_secrets *out_r);
+/* One more, if it is there. */
+void vk_secrets_add(vk_secrets *s, const char *path);
+/* app_mounts.c: the other names of the first n. */
+void vk_secrets_add_mounted(vk_secrets *s, size_t n);
 /* Whether `path` lies in one of them. */
 bool vk_secrets_cover(const vk_secrets *s, const char *path);
 
