@@ -20,13 +20,14 @@
 #endif
 
 enum { LINUX_CONSOLE = 0x541C }; /* TIOCLINUX, which pastes what it has selected itself */
+#define NO_CALL 0x3fffffffU
 
 /* Typing into the terminal: the shell that started us would run it once the app has ended. Linux closes that
  * from 6.2 on where it is told to (legacy_tiocsti). A 32-bit program would make the call under another
  * number: there are none. */
-vk_err vk_app_calls(char missing[VK_FENCE_WHY])
+vk_err vk_app_calls(bool no_truncate, char missing[VK_FENCE_WHY])
 {
-    static struct sock_filter f[] = {
+    const struct sock_filter f[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, arch)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
@@ -35,6 +36,7 @@ vk_err vk_app_calls(char missing[VK_FENCE_WHY])
         BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000U, 0, 1), /* x32 */
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 #endif
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, no_truncate ? SYS_truncate : NO_CALL, 4, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 4),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, args) + 8),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TIOCSTI, 1, 0),
@@ -42,7 +44,7 @@ vk_err vk_app_calls(char missing[VK_FENCE_WHY])
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    const struct sock_fprog prog = {.len = VK_COUNT(f), .filter = f};
+    const struct sock_fprog prog = {.len = VK_COUNT(f), .filter = (struct sock_filter *)(uintptr_t)f};
     if (ARCH != 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) == 0)
         return VK_OK;
     snprintf(missing, VK_FENCE_WHY,

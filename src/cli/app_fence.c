@@ -130,10 +130,16 @@ bool vk_secrets_cover(const vk_secrets *s, const char *path)
 
 /* ---- Landlock for the files, where there are no namespaces */
 
+/* Root may read a disk as a whole, with everything that is on it. */
+static bool is_disk(const struct stat *st)
+{
+    return S_ISBLK(st->st_mode) && geteuid() == 0;
+}
+
 /* Below `path` everything, but for the secrets. */
 static vk_err allow_around(int ruleset, const vk_secrets *s, const char *path)
 {
-    bool above = false;
+    bool above = strcmp(path, "/dev") == 0 && geteuid() == 0;
     if (vk_secrets_cover(s, path))
         return VK_OK;
     for (size_t i = 0; i < s->n && !above; i++)
@@ -150,7 +156,7 @@ static vk_err allow_around(int ruleset, const vk_secrets *s, const char *path)
             continue;
         int n = snprintf(one, sizeof one, "%s/%s", strcmp(path, "/") == 0 ? "" : path, x->d_name);
         struct stat st;
-        if (n < 0 || (size_t)n >= sizeof one || lstat(one, &st) != 0 || S_ISLNK(st.st_mode))
+        if (n < 0 || (size_t)n >= sizeof one || lstat(one, &st) != 0 || S_ISLNK(st.st_mode) || is_disk(&st))
             continue; /* what a link leads to has its own name */
         e = allow_around(ruleset, s, one);
     }
@@ -260,10 +266,10 @@ static vk_err fence_signals(char missing[VK_FENCE_WHY])
 }
 
 /* Last: what is missing then is a weakness of the fence, said beside another one. */
-static vk_err close_calls(vk_err e, char missing[VK_FENCE_WHY])
+static vk_err close_calls(vk_err e, bool no_truncate, char missing[VK_FENCE_WHY])
 {
     char why[VK_FENCE_WHY];
-    if (e != VK_OK || vk_app_calls(why) == VK_OK)
+    if (e != VK_OK || vk_app_calls(no_truncate, why) == VK_OK)
         return e;
     size_t n = strlen(missing);
     snprintf(missing + n, VK_FENCE_WHY - n, "%s%s", n ? "; " : "", why);
@@ -281,9 +287,9 @@ vk_err vk_app_fence(const vk_secrets *s, char missing[VK_FENCE_WHY])
         vk_err e = fence_files(s, missing);
         if (e == VK_OK)
             vk_secrets_open_doors(s, missing);
-        return close_calls(e, missing);
+        return close_calls(e, vk_landlock_abi() < VK_LL_ABI_TRUNCATE, missing);
     }
     vk_err e = vk_app_hide(s, missing);
     e = e == VK_OK ? fence_signals(missing) : VK_E_INTERNAL;
-    return close_calls(e, missing);
+    return close_calls(e, false, missing);
 }

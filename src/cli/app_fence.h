@@ -46,8 +46,9 @@ VK_MUSTCHECK vk_err vk_app_fence(const vk_secrets *s, char missing[VK_FENCE_WHY]
 typedef enum vk_app_fenced { VK_APP_OPEN, VK_APP_LANDLOCK, VK_APP_NAMESPACES } vk_app_fenced;
 vk_app_fenced vk_app_fence_kind(const vk_secrets *s, char missing[VK_FENCE_WHY]);
 
-/* app_calls.c: the system calls. VK_E_UNSUPPORTED: there are no filters. Wants no_new_privs. */
-VK_MUSTCHECK vk_err vk_app_calls(char missing[VK_FENCE_WHY]);
+/* app_calls.c: the system calls; `no_truncate`: truncate(2) too. VK_E_UNSUPPORTED: there are no filters.
+ * Wants no_new_privs. */
+VK_MUSTCHECK vk_err vk_app_calls(bool no_truncate, char missing[VK_FENCE_WHY]);
 /* What Landlock alone does not hold back here, as a sentence's end; "": nothing. */
 void vk_secrets_open_doors(const vk_secrets *s, char out[VK_FENCE_WHY]);
 
