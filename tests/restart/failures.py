@@ -1,5 +1,7 @@
 """Restarts that cannot be, and processes that die in the middle of one: the daemon goes on, or starts again."""
+import ctypes
 import shutil
+import struct
 import tempfile
 
 from rig import *  # noqa: F403
@@ -218,6 +220,70 @@ def replaced_again_meanwhile():
     return with_daemon(go, program=program)
 
 
+def control_of(pid):
+    """The socket on which that role speaks to the supervisor."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    process = libc.syscall(434, pid, 0)  # pidfd_open
+    for name in os.listdir(f'/proc/{pid}/fd'):
+        fd = libc.syscall(438, process, int(name), 0)  # pidfd_getfd
+        if fd < 0:
+            continue
+        try:
+            s = socket.socket(fileno=fd)
+        except OSError:
+            os.close(fd)
+            continue
+        if s.family == socket.AF_UNIX and s.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_SEQPACKET:
+            os.close(process)
+            return s
+        s.close()
+    raise Failure('no such socket')
+
+
+def front_that_was_taken_over(d, key):
+    """It sends the supervisor what it likes: that has no more descriptors than before, hears signals, and ends."""
+    s = control_of(d.front())
+    s.setblocking(True)
+    count = lambda: len(os.listdir(f'/proc/{d.p.pid}/fd'))
+    before = count()
+    for note in (b'X\0', b'R\0', b'R', b'L\0', b'C\xff'):
+        for _ in range(60):
+            s.sendmsg([note], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack('2i', 2, 2))])
+    until('they are read', lambda: attempt(d, key))
+    time.sleep(0.2)
+    want(count() == before, f'{count() - before} descriptors more')
+    over = time.monotonic() + 8
+
+    def flood():
+        while time.monotonic() < over:
+            try:
+                s.send(b'R\0')
+            except OSError:
+                return
+    threads = [threading.Thread(target=flood, daemon=True) for _ in range(3)]
+    for t in threads:
+        t.start()
+    time.sleep(0.3)
+    begun = time.monotonic()
+    want(d.stop() == 0, 'it did not end well')
+    took = time.monotonic() - begun
+    want(took < 6, f'the end took {took:.1f} s')
+    s.close()
+    return f'ended in {took * 1000:.0f} ms'
+
+
+def first_descriptors_closed():
+    def go(d, key):
+        d.sql(key, 'INSERT INTO t VALUES (1)')
+        must_restart(d)
+        want(one_value(d, key, 'SELECT count(*) FROM t') == 1, 'lost')
+        for fd in (0, 2):
+            want(os.readlink(f'/proc/{d.p.pid}/fd/{fd}') == '/dev/null', f'{fd} is something else')
+        with open(f'{d.data}/lock') as f:
+            want(int(f.read()) == d.p.pid, 'something was written into the lock')
+    return with_daemon(go, wrap=('sh', '-c', 'exec "$@" <&- 2>&-', 'sh'))
+
+
 def old_front_dies(d, key):
     old = d.front()
     commit, wait, new = held(d, key)
@@ -312,6 +378,8 @@ def run():
     check('SIGTERM ends it then, too', settings_break_meanwhile, True)
     check('nor does a certificate that is away for a moment', certificate_gone_meanwhile)
     check('a program that is replaced once more during a restart', replaced_again_meanwhile)
+    check('a front that was taken over neither fills the supervisor nor keeps it busy', with_daemon, front_that_was_taken_over)
+    check('started with standard input and error closed', first_descriptors_closed)
     check('the old front is killed while it yields: the new one serves', with_daemon, old_front_dies)
     check('the supervisor is killed in the middle: no process is left, and it starts again', with_daemon, supervisor_dies)
     check('SIGTERM in the middle of a restart ends all of it', with_daemon, told_to_stop)
