@@ -251,7 +251,7 @@ static void reads_others(const world *w)
 static void test_no_ring(void **state)
 {
     enum { IO_URING_SETUP = 425 };
-    int status;
+    int status = -1;
     world *w = *state;
     if (!w->sandbox.seccomp) { /* as below */
         assert_true(vk_calls_sanitizer());
