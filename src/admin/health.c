@@ -3,7 +3,7 @@
 #include "core/json_read.h"
 #include "http/client.h"
 
-enum { ANSWER_MAX = 4096 };
+enum { ANSWER_MAX = 32 * 1024 }; /* a path, in which any byte may be escaped */
 
 /* Everything here is used on loops[0] only. */
 static struct {

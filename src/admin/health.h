@@ -4,7 +4,7 @@
 
 #include "valetkey/service.h"
 
-enum { VK_HEALTH_FRESH_MS = 1000, VK_HEALTH_TIMEOUT_MS = 5000, VK_KEY_SOURCE_MAX = 200 };
+enum { VK_HEALTH_FRESH_MS = 1000, VK_HEALTH_TIMEOUT_MS = 5000, VK_KEY_SOURCE_MAX = PATH_MAX + 64 };
 
 typedef struct vk_health {
     bool keeper, courier;               /* answered well */

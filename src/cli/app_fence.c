@@ -21,7 +21,7 @@ static const char *const doors[] = {
 };
 static const char *const doors_of_root[] = {"/run/systemd/private", "/run/dbus/system_bus_socket"};
 
-static void add(vk_secrets *s, const char *path)
+void vk_secrets_add(vk_secrets *s, const char *path)
 {
     char real[PATH_MAX];
     if (s->n == VK_SECRETS_MAX || !realpath(path, real))
@@ -32,18 +32,55 @@ static void add(vk_secrets *s, const char *path)
     memcpy(s->path[s->n++], real, sizeof real);
 }
 
+/* Its folder has the user's name where nobody says otherwise; $TMUX is "SOCKET,PID,N". */
+static void add_tmux(vk_secrets *s)
+{
+    char path[PATH_MAX];
+    const char *dir = getenv("TMUX_TMPDIR"), *mine = getenv("TMUX");
+    snprintf(path, sizeof path, "/tmp/tmux-%u", (unsigned)geteuid());
+    vk_secrets_add(s, path);
+    if (dir && dir[0] == '/') {
+        snprintf(path, sizeof path, "%.4000s/tmux-%u", dir, (unsigned)geteuid());
+        vk_secrets_add(s, path);
+    }
+    if (mine && mine[0] == '/') {
+        snprintf(path, sizeof path, "%.*s", (int)strcspn(mine, ","), mine);
+        vk_secrets_add(s, path);
+    }
+}
+
+/* A socket that a variable names, where it may be anywhere. */
+static void add_address(vk_secrets *s, const char *text, const char *before, const char *until)
+{
+    char path[PATH_MAX];
+    size_t n = strlen(before);
+    if (!text || strncmp(text, before, n) != 0)
+        return;
+    snprintf(path, sizeof path, "%.*s", (int)(until[0] ? strcspn(text + n, until) : strlen(text + n)),
+             text + n);
+    if (path[0] == '/')
+        vk_secrets_add(s, path);
+}
+
 vk_err vk_secrets_list(const char *data, const char *key_source, vk_secrets *out_r)
 {
     char path[PATH_MAX + 32], run[PATH_MAX];
     const char *runtime = getenv("XDG_RUNTIME_DIR"), *key = strchr(key_source, '/');
     out_r->n = 0;
-    add(out_r, data);
+    vk_secrets_add(out_r, data);
     if (out_r->n == 0)
         return VK_E_NOT_FOUND;
     snprintf(path, sizeof path, "%s.key", out_r->path[0]);
-    add(out_r, path);
-    if (key)
-        add(out_r, key);
+    vk_secrets_add(out_r, path);
+    size_t n = out_r->n;
+    if (key) {
+        vk_secrets_add(out_r, key);
+        /* One that we may not reach the app does not reach either; one that is not there is not the one. */
+        if (out_r->n == n && !realpath(key, path) && errno != EACCES)
+            return VK_E_INVALID;
+    }
+    vk_secrets_add_mounted(out_r, out_r->n);
+    out_r->doors = out_r->n;
     if (runtime && runtime[0] == '/')
         snprintf(run, sizeof run, "%s", runtime);
     else
@@ -53,13 +90,27 @@ vk_err vk_secrets_list(const char *data, const char *key_source, vk_secrets *out
             snprintf(path, sizeof path, "%.4000s%s", run, doors[i] + 2);
         else
             snprintf(path, sizeof path, "%s", doors[i]);
-        add(out_r, path);
+        vk_secrets_add(out_r, path);
     }
-    snprintf(path, sizeof path, "/tmp/tmux-%u", (unsigned)geteuid());
-    add(out_r, path);
+    add_tmux(out_r);
+    add_address(out_r, getenv("DBUS_SESSION_BUS_ADDRESS"), "unix:path=", ",;");
+    add_address(out_r, getenv("DOCKER_HOST"), "unix://", "");
     for (size_t i = 0; geteuid() == 0 && i < VK_COUNT(doors_of_root); i++)
-        add(out_r, doors_of_root[i]);
+        vk_secrets_add(out_r, doors_of_root[i]);
     return VK_OK;
+}
+
+void vk_secrets_open_doors(const vk_secrets *s, char out[VK_FENCE_WHY])
+{
+    out[0] = '\0';
+    for (size_t i = s->doors; i < s->n; i++)
+        if (access(s->path[i], W_OK) == 0) {
+            snprintf(
+                out, VK_FENCE_WHY,
+                "without a namespace it can reach %.300s%s, and have a program started outside of its fence",
+                s->path[i], i + 1 < s->n ? " and others" : "");
+            return;
+        }
 }
 
 /* Whether `inner` is `outer` or lies below it. */
@@ -79,10 +130,16 @@ bool vk_secrets_cover(const vk_secrets *s, const char *path)
 
 /* ---- Landlock for the files, where there are no namespaces */
 
+/* Root may read a disk as a whole, with everything that is on it. */
+static bool is_disk(const struct stat *st)
+{
+    return S_ISBLK(st->st_mode) && geteuid() == 0;
+}
+
 /* Below `path` everything, but for the secrets. */
 static vk_err allow_around(int ruleset, const vk_secrets *s, const char *path)
 {
-    bool above = false;
+    bool above = strcmp(path, "/dev") == 0 && geteuid() == 0;
     if (vk_secrets_cover(s, path))
         return VK_OK;
     for (size_t i = 0; i < s->n && !above; i++)
@@ -99,7 +156,7 @@ static vk_err allow_around(int ruleset, const vk_secrets *s, const char *path)
             continue;
         int n = snprintf(one, sizeof one, "%s/%s", strcmp(path, "/") == 0 ? "" : path, x->d_name);
         struct stat st;
-        if (n < 0 || (size_t)n >= sizeof one || lstat(one, &st) != 0 || S_ISLNK(st.st_mode))
+        if (n < 0 || (size_t)n >= sizeof one || lstat(one, &st) != 0 || S_ISLNK(st.st_mode) || is_disk(&st))
             continue; /* what a link leads to has its own name */
         e = allow_around(ruleset, s, one);
     }
@@ -208,6 +265,17 @@ static vk_err fence_signals(char missing[VK_FENCE_WHY])
     return e;
 }
 
+/* Last: what is missing then is a weakness of the fence, said beside another one. */
+static vk_err close_calls(vk_err e, bool no_truncate, char missing[VK_FENCE_WHY])
+{
+    char why[VK_FENCE_WHY];
+    if (e != VK_OK || vk_app_calls(no_truncate, why) == VK_OK)
+        return e;
+    size_t n = strlen(missing);
+    snprintf(missing + n, VK_FENCE_WHY - n, "%s%s", n ? "; " : "", why);
+    return VK_OK;
+}
+
 vk_err vk_app_fence(const vk_secrets *s, char missing[VK_FENCE_WHY])
 {
     missing[0] = '\0';
@@ -215,8 +283,13 @@ vk_err vk_app_fence(const vk_secrets *s, char missing[VK_FENCE_WHY])
         snprintf(missing, VK_FENCE_WHY, "no_new_privs: %s", vk_errno_text(errno));
         return VK_E_UNSUPPORTED;
     }
-    if (!works(vk_app_hide, s, missing))
-        return fence_files(s, missing);
+    if (!works(vk_app_hide, s, missing)) {
+        vk_err e = fence_files(s, missing);
+        if (e == VK_OK)
+            vk_secrets_open_doors(s, missing);
+        return close_calls(e, vk_landlock_abi() < VK_LL_ABI_TRUNCATE, missing);
+    }
     vk_err e = vk_app_hide(s, missing);
-    return e == VK_OK ? fence_signals(missing) : VK_E_INTERNAL;
+    e = e == VK_OK ? fence_signals(missing) : VK_E_INTERNAL;
+    return close_calls(e, false, missing);
 }

@@ -141,7 +141,7 @@ static void check_fences(vk_doctor *d, const vk_reply *r)
 static void check_app_fence(vk_doctor *d, const vk_reply *r)
 {
     static vk_secrets secrets;
-    char missing[VK_FENCE_WHY];
+    char missing[VK_FENCE_WHY], doors[VK_FENCE_WHY];
     if (vk_secrets_list(d->dir, vk_reply_text(r, r->json, "key_source"), &secrets) != VK_OK)
         return;
     switch (vk_app_fence_kind(&secrets, missing)) {
@@ -149,11 +149,12 @@ static void check_app_fence(vk_doctor *d, const vk_reply *r)
         vk_doctor_say(d, VK_FINE, "apps", "`valetkey run` fences them off from our data (namespaces)");
         break;
     case VK_APP_LANDLOCK:
+        vk_secrets_open_doors(&secrets, doors);
         vk_doctor_say(
             d, VK_KNOW, "apps",
             "`valetkey run` fences them off from our data by Landlock only (%s): folders above the data "
-            "cannot be listed, and nothing new is made directly in them",
-            missing);
+            "cannot be listed, and nothing new is made directly in them%s%s",
+            missing, doors[0] ? "; " : "", doors);
         break;
     default:
         vk_doctor_say(

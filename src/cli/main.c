@@ -6,7 +6,9 @@
 #include "core/random.h"
 #include "core/map.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 static const vk_command *commands;
 static size_t n_commands;
@@ -101,8 +103,21 @@ static int unknown(int argc, char **argv)
     return vk_usage("", "There is no command \"%s\".", typed);
 }
 
+/* Who starts us may have closed some of the first three descriptors. A file of ours must not get one of these
+ * numbers, and messages be written into it. */
+static void fill_first_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR); /* the lowest that is free */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    fill_first_descriptors();
     commands = vk_commands(&n_commands);
     signal(SIGPIPE, SIG_IGN);
     uint8_t seed[16];

@@ -45,11 +45,14 @@ typedef struct status {
     char version[64], why[1024];
 } status;
 
+/* The folder may be front's user's: what stands there is shown, and must not steer the terminal. */
 static void copy(char *out, size_t room, vk_str s)
 {
     size_t n = s.n < room ? s.n : room - 1;
-    if (n)
-        memcpy(out, s.p, n);
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        out[i] = c < ' ' || c == 0x7f || c == '\\' ? '?' : c == '"' ? '\'' : s.p[i];
+    }
     out[n] = '\0';
 }
 

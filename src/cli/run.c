@@ -7,9 +7,12 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
+
+enum { ASK_TIMES = 12, ASK_PAUSE_MS = 250, KEY_SOURCE_MAX = PATH_MAX + 64 };
 
 const char vk_help_run[] =
     "Usage: valetkey run ID [--app DIR] [--framework NAME] [--data DIR] [--require-sandbox|--no-sandbox]\n"
@@ -67,20 +70,33 @@ static bool set_all(const vk_reply *r)
     return true;
 }
 
-/* "key file /a/b", or "" when the daemon does not say. */
-static void ask_key_source(const char *data, char out[PATH_MAX])
+/* "key file /a/b". False: the daemon does not say, so that it is not known what to keep from the app. */
+static bool ask_key_source_once(const char *data, char out[KEY_SOURCE_MAX])
 {
     vk_api api;
     vk_reply r;
     out[0] = '\0';
     if (vk_api_open_quiet(&api, data) != VK_OK)
-        return;
+        return false;
     if (vk_api_call(&api, "GET", "/api/v1/status", VK_STR_NONE, VK_STR_NONE, &r) == VK_OK) {
         if (r.status == 200 && r.json)
-            snprintf(out, PATH_MAX, "%s", vk_reply_text(&r, r.json, "key_source"));
+            snprintf(out, KEY_SOURCE_MAX, "%s", vk_reply_text(&r, r.json, "key_source"));
         vk_reply_free(&r);
     }
     vk_api_close(&api);
+    return out[0] != '\0';
+}
+
+/* keeper knows it, which may just be starting again. */
+static bool ask_key_source(const char *data, char out[KEY_SOURCE_MAX])
+{
+    const struct timespec pause = {.tv_nsec = ASK_PAUSE_MS * 1000000L};
+    for (int i = 0; i < ASK_TIMES; i++) {
+        if (ask_key_source_once(data, out))
+            return true;
+        nanosleep(&pause, NULL);
+    }
+    return false;
 }
 
 /* VK_EXIT_OK: go on. */
@@ -94,14 +110,21 @@ static int fence_off(const vk_secrets *secrets, bool required)
             "the app, or the data (--data).",
             here);
     vk_err e = vk_app_fence(secrets, missing);
-    if (e == VK_OK)
+    if (e == VK_OK && !missing[0])
         return VK_EXIT_OK;
     if (required || e == VK_E_INTERNAL)
-        return vk_failed(
-            "forbidden",
-            "The app cannot be fenced off from valetkey's data here (%s), so it was not started. Run it "
-            "as another user or in a container, or give --no-sandbox if you trust it.",
-            missing);
+        return vk_failed("forbidden",
+                         "The app cannot be fenced off completely from valetkey's data here (%s), so it was "
+                         "not started. Run it "
+                         "as another user or in a container, or give --no-sandbox if you trust it.",
+                         missing);
+    if (e == VK_OK) {
+        fprintf(stderr,
+                "valetkey: warning: the app's fence has a gap: %s. If you do not trust it, run it as another "
+                "user or in a container; --require-sandbox makes this an error.\n",
+                missing);
+        return VK_EXIT_OK;
+    }
     fprintf(stderr,
             "valetkey: warning: the app is not fenced off from valetkey's data (%s). If you do not trust it, "
             "run it "
@@ -117,7 +140,7 @@ int vk_cmd_run(int argc, char **argv)
     char **command;
     bool json = false, required = false, open = false, ok;
     static vk_secrets secrets;
-    static char key_source[PATH_MAX];
+    static char key_source[KEY_SOURCE_MAX];
     const vk_opt opts[] = {VK_OPT_T("framework", q.framework),
                            VK_OPT_T("app", q.app),
                            VK_OPT_T("data", q.data),
@@ -134,16 +157,30 @@ int vk_cmd_run(int argc, char **argv)
     if (required && open)
         return vk_usage(argv[0], "--require-sandbox and --no-sandbox contradict each other.");
     vk_reply r;
+    vk_err found = VK_OK;
     int code = vk_env_fetch(argv[0], &q, &r, &ok);
     if (!ok)
         return code;
+    if (!open && !ask_key_source(q.data, key_source)) {
+        vk_reply_free(&r);
+        return vk_failed(
+            "unavailable",
+            "The daemon does not say where the key of its vault lies, so that it could be kept from "
+            "the app. Try again; `valetkey doctor` may say more.");
+    }
     if (!open) {
-        ask_key_source(q.data, key_source);
-        ok = vk_secrets_list(vk_data_dir(q.data), key_source, &secrets) == VK_OK;
+        found = vk_secrets_list(vk_data_dir(q.data), key_source, &secrets);
+        ok = found == VK_OK;
     }
     if (!ok) {
         vk_reply_free(&r);
-        return vk_failed("not_found", "The data folder %.400s has gone.", vk_data_dir(q.data));
+        return found == VK_E_INVALID
+                   ? vk_failed(
+                         "not_found",
+                         "The daemon says that the key of its vault is the %.400s, and it is not there, so "
+                         "that it cannot be kept from the app.",
+                         key_source)
+                   : vk_failed("not_found", "The data folder %.400s has gone.", vk_data_dir(q.data));
     }
     drop_own();
     ok = set_all(&r);

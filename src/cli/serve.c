@@ -1,6 +1,6 @@
 #include "core/clock.h"
 #include "core/log.h"
-#include "daemon/resume.h"
+#include "daemon/supervisor.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -101,6 +101,15 @@ static void make_absolute(char path[PATH_MAX])
         memcpy(path, whole, (size_t)n + 1);
 }
 
+/* After a restart the roles serve already: settings that cannot be read just now do not end them. */
+static vk_err load(int argc, char **argv, const vk_resume *r, vk_config *config, char why[VK_WHY_MAX])
+{
+    vk_err e = vk_config_load(argc, argv, config, why);
+    while (e != VK_OK && r && r->role == VK_ROLES && vk_supervise_patience(why))
+        e = vk_config_load(argc, argv, config, why);
+    return e;
+}
+
 /* Of a restart: the program that still serves is told, too. */
 static int refuse(const vk_resume *r, const char *why)
 {
@@ -131,7 +140,7 @@ int vk_cmd_serve(int argc, char **argv)
     vk_err e = vk_resume_read(&resume, why);
     bool resumed = e == VK_OK;
     if (e == VK_OK || e == VK_E_NOT_FOUND)
-        e = vk_config_load(argc, argv, &config, why);
+        e = load(argc, argv, resumed ? &resume : NULL, &config, why);
     if (e != VK_OK)
         return refuse(resumed ? &resume : NULL, why);
     if (config.key_file[0] && config.key_file[0] != '/')

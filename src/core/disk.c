@@ -127,7 +127,8 @@ vk_err vk_disk_end(int fd)
 
 vk_err vk_disk_read(int dirfd, const char *path, size_t max, vk_buf *out)
 {
-    int fd = openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    /* Without O_NONBLOCK a pipe that somebody put there would hold us up for ever. */
+    int fd = openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return vk_disk_err(errno);
     vk_err e = VK_OK;

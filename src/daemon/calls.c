@@ -68,6 +68,7 @@ static const struct allowed {
     {SYS_epoll_pwait, ALL},
     {SYS_epoll_create1, ALL},
     {SYS_ppoll, ALL},
+    {SYS_pselect6, COURIER}, /* what select() is on aarch64, and on x86_64 in newer glibc */
     {SYS_futex, ALL},
     {SYS_nanosleep, ALL},
     {SYS_clock_nanosleep, ALL},
@@ -203,7 +204,8 @@ static const struct conditional {
     {SYS_ioctl, FRONT, 1, IS, TIOCOUTQ}, /* how much of an answer was not taken yet */
     {SYS_socket, COURIER, 0, IS, AF_INET},
     {SYS_socket, COURIER, 0, IS, AF_INET6},
-    {SYS_socket, COURIER, 0, IS, AF_UNIX},           /* a resolver's service */
+    /* Not AF_UNIX: the user's service manager and Docker listen there, and Landlock does not hold back who
+     * connects. A resolver that is a service of its own (nscd, nss-resolve) is passed over. */
     {SYS_socket, COURIER, 0, IS, AF_NETLINK},        /* which addresses this machine has */
     {SYS_socketpair, COURIER, 0, IS, AF_UNIX},       /* libcurl wakes itself */
     {SYS_socket, FRONT | KEEPER, 0, IS, UINT32_MAX}, /* refused, but known */
@@ -345,12 +347,29 @@ const char *vk_calls_missing(void)
 #endif
 }
 
+static vk_err close_filter(program *p)
+{
+    struct sock_fprog prog = {.len = (unsigned short)p->n, .filter = p->f};
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) == 0 ? VK_OK
+                                                                                                : VK_E_IO;
+}
+
 vk_err vk_calls_enter(vk_role role)
 {
     static program p;
     p.n = 0;
     make(&p, role);
-    struct sock_fprog prog = {.len = (unsigned short)p.n, .filter = p.f};
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) == 0 ? VK_OK
-                                                                                                : VK_E_IO;
+    return close_filter(&p);
+}
+
+vk_err vk_calls_no_ring(void)
+{
+    enum { IO_URING_SETUP = 425 }; /* the same everywhere */
+    static program p;
+    p.n = 0;
+    add(&p, LOAD(DATA(nr)));
+    add(&p, JUMP(BPF_JEQ, IO_URING_SETUP, 0, 1));
+    add(&p, ANSWER(SECCOMP_RET_ERRNO | ENOSYS));
+    add(&p, ANSWER(SECCOMP_RET_ALLOW));
+    return close_filter(&p);
 }

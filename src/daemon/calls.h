@@ -14,6 +14,10 @@
 bool vk_calls_sanitizer(void);
 /* NULL: filters can be had. Otherwise why not. */
 const char *vk_calls_missing(void);
+/* A process that makes event loops before its fence: no io_uring from here on. A ring that is made before
+ * would be past the filter, and libuv (from 1.45 on) ends the process when one that it has is refused later.
+ * Wants no_new_privs. VK_E_IO with errno. */
+VK_MUSTCHECK vk_err vk_calls_no_ring(void);
 /* For all threads of the process. Wants no_new_privs. VK_E_IO with errno. */
 VK_MUSTCHECK vk_err vk_calls_enter(vk_role role);
 

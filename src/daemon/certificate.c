@@ -34,11 +34,15 @@ static int keep_copy(int fd, int64_t size)
     return copy;
 }
 
-static vk_err open_file(const char *path, const char *what, const char *name, bool secret, int *fd_r,
+/* `dir` AT_FDCWD: a path of the operator's, who may use links. Otherwise a name in our own folder, where none
+ * is followed. `path` is how it is spoken of. */
+static vk_err open_file(int dir, const char *path, const char *what, const char *name, bool secret, int *fd_r,
                         char why[VK_WHY_MAX])
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    bool own = dir != AT_FDCWD;
+    int fd = openat(dir, own ? strrchr(path, '/') + 1 : path,
+                    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (own ? O_NOFOLLOW : 0));
     vk_err e = VK_OK;
     if (fd < 0)
         return vk_say(why, VK_E_IO, "%s, the file of %s, cannot be read: %s (%.300s).", name, what,
@@ -90,8 +94,33 @@ static vk_err collect_names(const vk_config *c, vk_selfsign_names *names)
     return e == VK_OK ? vk_selfsign_name(names, VK_STR("::1")) : e;
 }
 
+/* <data>/tls, made where it is missing. The data folder may be front's user's, while the supervisor is root:
+ * so a front that was taken over could put a link or a folder of its own there, and have us read, for it,
+ * what only root may. Only a folder of our own is used, and only by its descriptor. -1: `why`. */
+static int open_own(const vk_daemon *d, char why[VK_WHY_MAX])
+{
+    struct stat st;
+    vk_err e = vk_disk_mkdir(d->data_fd, "tls", 0700);
+    int fd = e == VK_OK || e == VK_E_CONFLICT
+                 ? openat(d->data_fd, "tls", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                 : -1;
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 022))
+        return fd;
+    if (fd < 0 && e != VK_OK && e != VK_E_CONFLICT)
+        vk_say(why, e, "The folder %.400s/tls cannot be made (%s).", d->data_dir, vk_err_name(e));
+    else
+        vk_say(
+            why, VK_E_FORBIDDEN,
+            "%.400s/tls is not a folder that belongs to the user with id %u alone. Remove it: the next start "
+            "makes a new certificate.",
+            d->data_dir, (unsigned)geteuid());
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 /* In a process of its own. */
-static vk_err make(const vk_daemon *d)
+static vk_err make(const vk_daemon *d, int dir)
 {
     vk_selfsign_names names;
     vk_buf cert, key;
@@ -99,21 +128,19 @@ static vk_err make(const vk_daemon *d)
     vk_buf_init(&key, VK_TLS_PEM_MAX);
     key.secret = true;
     vk_err e = collect_names(d->config, &names);
-    if (e == VK_OK)
-        e = vk_disk_mkdir(d->data_fd, "tls", 0700);
-    bool there = e == VK_OK && vk_disk_read(d->data_fd, "tls/cert.pem", VK_TLS_PEM_MAX, &cert) == VK_OK &&
-                 faccessat(d->data_fd, "tls/key.pem", R_OK, 0) == 0 &&
+    bool there = e == VK_OK && vk_disk_read(dir, "cert.pem", VK_TLS_PEM_MAX, &cert) == VK_OK &&
+                 faccessat(dir, "key.pem", R_OK, 0) == 0 &&
                  vk_selfsign_still_good(vk_buf_view(&cert), &names);
     if (e == VK_OK && !there) {
         vk_buf_clear(&cert);
         e = vk_selfsign(&names, &cert, &key);
         /* A certificate without its key after a power cut is made anew: the key goes first. */
         if (e == VK_OK)
-            e = vk_disk_remove(d->data_fd, "tls/cert.pem");
+            e = vk_disk_remove(dir, "cert.pem");
         if (e == VK_OK)
-            e = vk_disk_replace(d->data_fd, "tls/key.pem", vk_buf_view(&key), 0600);
+            e = vk_disk_replace(dir, "key.pem", vk_buf_view(&key), 0600);
         if (e == VK_OK)
-            e = vk_disk_replace(d->data_fd, "tls/cert.pem", vk_buf_view(&cert), 0644);
+            e = vk_disk_replace(dir, "cert.pem", vk_buf_view(&cert), 0644);
     }
     vk_buf_free(&cert);
     vk_buf_free_secret(&key);
@@ -121,12 +148,12 @@ static vk_err make(const vk_daemon *d)
 }
 
 /* The supervisor never touches OpenSSL: a child of its own does, and ends. */
-static vk_err make_apart(const vk_daemon *d, char why[VK_WHY_MAX])
+static vk_err make_apart(const vk_daemon *d, int dir, char why[VK_WHY_MAX])
 {
     int status = 0;
     pid_t pid = fork();
     if (pid == 0)
-        _exit((int)make(d));
+        _exit((int)make(d, dir));
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     vk_err e = pid < 0 ? VK_E_NOMEM : WIFEXITED(status) ? (vk_err)WEXITSTATUS(status) : VK_E_INTERNAL;
@@ -142,19 +169,24 @@ vk_err vk_certificate_open(const vk_daemon *d, int fds[2], char why[VK_WHY_MAX])
     char cert[PATH_MAX + 16], key[PATH_MAX + 16];
     snprintf(cert, sizeof cert, "%s", c->tls_cert);
     snprintf(key, sizeof key, "%s", c->tls_key);
+    int dir = AT_FDCWD;
+    vk_err e = VK_OK;
     fds[0] = fds[1] = -1;
     if (!c->tls)
         return VK_OK;
     if (c->tls_self_signed) {
-        vk_err e = make_apart(d, why);
-        if (e != VK_OK)
-            return e;
+        if ((dir = open_own(d, why)) < 0)
+            return VK_E_FORBIDDEN;
+        e = make_apart(d, dir, why);
         snprintf(cert, sizeof cert, "%s/tls/cert.pem", d->data_dir);
         snprintf(key, sizeof key, "%s/tls/key.pem", d->data_dir);
     }
-    vk_err e = open_file(cert, "the certificate", "tls_cert", false, &fds[0], why);
     if (e == VK_OK)
-        e = open_file(key, "its key", "tls_key", true, &fds[1], why);
+        e = open_file(dir, cert, "the certificate", "tls_cert", false, &fds[0], why);
+    if (e == VK_OK)
+        e = open_file(dir, key, "its key", "tls_key", true, &fds[1], why);
+    if (dir >= 0)
+        close(dir);
     if (e != VK_OK && fds[0] >= 0) {
         close(fds[0]);
         fds[0] = -1;

@@ -84,10 +84,7 @@ static void on_ready(vk_io *io, int events)
             vk_io_close(io, on_closed);
             return;
         }
-        struct cmsghdr *h = CMSG_FIRSTHDR(&m);
-        if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
-            h->cmsg_len == CMSG_LEN(sizeof(int)))
-            memcpy(&fd, CMSG_DATA(h), sizeof fd);
+        fd = vk_note_fd(&m);
         if (fd >= 0 && n >= (ssize_t)sizeof p && (size_t)n == sizeof p + p.n && p.n <= sizeof in)
             take(from_before.front, fd, &p, in);
         else if (fd >= 0)

@@ -26,7 +26,7 @@ enum {
 /* Of version 4: TCP. Of version 6: abstract sockets and signals between this and what is outside. */
 enum { VK_LL_BIND = 1 << 0, VK_LL_CONNECT = 1 << 1 };
 enum { VK_LL_ABSTRACT = 1 << 0, VK_LL_SIGNAL = 1 << 1 };
-enum { VK_LL_ABI_REFER = 2, VK_LL_ABI_TCP = 4, VK_LL_ABI_SCOPE = 6 };
+enum { VK_LL_ABI_REFER = 2, VK_LL_ABI_TRUNCATE = 3, VK_LL_ABI_TCP = 4, VK_LL_ABI_SCOPE = 6 };
 
 typedef struct vk_landlock {
     uint64_t files, tcp, scope; /* what is taken away; what the kernel does not know is left out */

@@ -16,6 +16,24 @@ union control {
     char room[CMSG_SPACE(sizeof(int))];
 };
 
+int vk_note_fd(struct msghdr *m)
+{
+    int one = -1;
+    size_t n = 0;
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
+        if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t at = 0; at + CMSG_LEN(sizeof(int)) <= h->cmsg_len; at += sizeof(int)) {
+            if (n++)
+                close(one);
+            memcpy(&one, CMSG_DATA(h) + at, sizeof one);
+        }
+    }
+    if (n > 1)
+        close(one);
+    return n == 1 ? one : -1;
+}
+
 vk_err vk_note_send(int fd, vk_note_kind kind, vk_role role, const char *text, int pass_fd)
 {
     char head[2] = {(char)kind, (char)role};
@@ -55,12 +73,14 @@ vk_err vk_note_receive(int fd, vk_note *out_r, int *fd_r)
     while (n < 0 && (errno == EINTR || errno == ECONNRESET));
     if (n < 0 && errno == EAGAIN)
         return VK_AGAIN;
-    if (n < (ssize_t)sizeof head)
+    if (n >= 0)
+        *fd_r = vk_note_fd(&m);
+    if (n < (ssize_t)sizeof head) {
+        if (*fd_r >= 0)
+            close(*fd_r);
+        *fd_r = -1;
         return VK_E_UNAVAILABLE;
-    struct cmsghdr *h = CMSG_FIRSTHDR(&m);
-    if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
-        h->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(fd_r, CMSG_DATA(h), sizeof(int));
+    }
     out_r->kind = (vk_note_kind)head[0];
     out_r->role = (unsigned char)head[1] < VK_ROLES ? (vk_role)head[1] : VK_FRONT;
     out_r->text[(size_t)n - sizeof head] = '\0';

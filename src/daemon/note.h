@@ -33,6 +33,10 @@ const char *vk_role_name(vk_role role);
 
 /* `pass_fd` -1: none; stays the caller's. VK_E_UNAVAILABLE when the other side has gone. Never waits. */
 VK_MUSTCHECK vk_err vk_note_send(int fd, vk_note_kind kind, vk_role role, const char *text, int pass_fd);
+/* The descriptor that came with a message, -1: none. There is room for two where one is expected (alignment):
+ * of more than one all are closed, so that nobody fills our table with them. */
+struct msghdr;
+int vk_note_fd(struct msghdr *m);
 /* VK_AGAIN: none waits. VK_E_UNAVAILABLE: the other side has gone. *fd_r is -1, or the receiver's. */
 VK_MUSTCHECK vk_err vk_note_receive(int fd, vk_note *out_r, int *fd_r);
 

@@ -119,7 +119,8 @@ static bool reaches(const vk_owner *o, const char *data_dir)
     return fd >= 0;
 }
 
-vk_err vk_owners_give(const vk_owners *o, int data_fd, const char *data_dir, char why[VK_WHY_MAX])
+vk_err vk_owners_give(const vk_owners *o, int data_fd, const char *data_dir, bool restarted,
+                      char why[VK_WHY_MAX])
 {
     const vk_owner *front = &o->of[VK_FRONT];
     struct stat st;
@@ -128,6 +129,11 @@ vk_err vk_owners_give(const vk_owners *o, int data_fd, const char *data_dir, cha
     if (fstat(data_fd, &st) != 0)
         return vk_say(why, VK_E_IO, "The data folder %.400s cannot be read: %s.", data_dir,
                       vk_errno_text(errno));
+    if (st.st_uid != front->uid && restarted)
+        return vk_say(why, VK_E_CONFLICT,
+                      "A restart cannot change whom the processes become: the data folder %.400s belongs to "
+                      "the user with id %u and not to %s. Stop the daemon and start it again.",
+                      data_dir, (unsigned)st.st_uid, front->name);
     if (st.st_uid != front->uid) { /* the folder itself last: a walk that was cut short begins again */
         int fd = openat(data_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         vk_err e = fd < 0 ? VK_E_IO : give_all(fd, front->uid, front->gid, 0);

@@ -29,8 +29,10 @@ typedef struct vk_owners {
 /* `user` empty: none was named. VK_E_INVALID with a sentence: there is no such user, or we may not become it.
  */
 VK_MUSTCHECK vk_err vk_owners_find(const char *user, vk_owners *out_r, char why[VK_WHY_MAX]);
-/* Gives front's user what is its in the data folder, if it is not yet, and looks whether it can get there. */
-VK_MUSTCHECK vk_err vk_owners_give(const vk_owners *o, int data_fd, const char *data_dir,
+/* Gives front's user what is its in the data folder, if it is not yet, and looks whether it can get there.
+ * `restarted`: another program still serves on it, as another user than that if it were given now:
+ * VK_E_CONFLICT. */
+VK_MUSTCHECK vk_err vk_owners_give(const vk_owners *o, int data_fd, const char *data_dir, bool restarted,
                                    char why[VK_WHY_MAX]);
 /* Becomes the role's user, without capabilities. VK_E_FORBIDDEN: the process must end. Clears PDEATHSIG and
  * makes dumpable what is (both are the kernel's doing). */

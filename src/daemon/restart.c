@@ -182,10 +182,15 @@ static int run_program(const vk_child *c)
 
 void vk_restart_init(vk_supervisor *s)
 {
+    static const char gone[] = " (deleted)"; /* proc(5) */
     vk_restart *x = &s->restart;
     /* Now: after an upgrade it would be the name of a file that is gone. */
     ssize_t n = readlink("/proc/self/exe", x->program, sizeof x->program - 1);
     x->program[n > 0 ? n : 0] = '\0';
+    /* Another file was renamed over it since it was opened: the name is good. */
+    size_t at = strlen(x->program), mark = strlen(gone);
+    if (at > mark && strcmp(x->program + at - mark, gone) == 0)
+        x->program[at - mark] = '\0';
     x->program_fd = -1;
     the_supervisor = s;
     if (!s->d->resume && unlinkat(s->d->data_fd, "restart.json", 0) != 0 && errno != ENOENT)
@@ -444,7 +449,9 @@ static void read_notes(vk_supervisor *s, vk_role from)
 {
     vk_note note;
     int fd;
-    while (s->restart.next[from].pid && vk_note_receive(s->restart.next[from].control, &note, &fd) == VK_OK) {
+    for (int i = 0; i < VK_NOTES_TURN && s->restart.next[from].pid &&
+                    vk_note_receive(s->restart.next[from].control, &note, &fd) == VK_OK;
+         i++) {
         if (fd >= 0)
             close(fd);
         on_note(s, from, &note);

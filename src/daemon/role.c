@@ -2,6 +2,7 @@
 
 #include "core/random.h"
 #include "courier/courier.h"
+#include "daemon/calls.h"
 #include "http/conn.h"
 #include "keeper/keeper.h"
 
@@ -123,6 +124,9 @@ static void enter(const vk_child *c)
     standard_fds();
     close_others(c);
     vk_log_init(vk_role_name(c->role), c->daemon->config->log_level, c->daemon->config->log_format);
+    if (c->daemon->sandbox.seccomp && vk_calls_no_ring() != VK_OK)
+        vk_role_fail(c, "No filter of system calls can be closed around %s: %s. --no-sandbox starts without.",
+                     vk_role_name(c->role), vk_errno_text(errno));
     if (c->role != VK_KEEPER)
         become(c);
 }
@@ -302,7 +306,7 @@ int vk_resume_role(vk_daemon *d)
         .daemon = d, .role = r->role, .parent = r->parent, .control = r->control, .standby = r->standby};
     char why[VK_WHY_MAX];
     memcpy(c.peer, r->peer, sizeof c.peer);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    bind_to_parent(&c); /* exec has made it dumpable again */
     vk_err e = vk_daemon_open(d, why);
     if (e != VK_OK)
         vk_role_fail(&c, "%s", why);

@@ -21,6 +21,8 @@ enum {
     BACKOFF_MS = 10,        /* doubles with each fast death in the window */
     STOP_FRONT_MS = 11000,  /* front bounds itself to 10 s */
     STOP_OTHERS_MS = VK_STOP_OTHERS_MS,
+    PATIENCE_MS = 250,  /* between two tries of a program that has taken over */
+    PATIENCE_SAID = 40, /* how many of them are spoken of once */
 };
 
 /* ---- sentences */
@@ -146,6 +148,8 @@ static void on_note(vk_supervisor *s, vk_role from, const vk_note *n)
     vk_process *c = &s->children[from], *other = &s->children[n->role];
     switch (n->kind) {
     case VK_NOTE_READY:
+        if (c->ready)
+            break;
         c->ready = true;
         if (c->was_ready)
             vk_log(VK_INFO, "a role is ready again", VK_F(which, vk_role_name(from)),
@@ -169,6 +173,8 @@ static void on_note(vk_supervisor *s, vk_role from, const vk_note *n)
         kill(other->pid, SIGKILL);
         break;
     case VK_NOTE_CERT:
+        if (from != VK_FRONT)
+            break;
         for (int i = 0; i < 2 && s->next_tls[0] >= 0; i++) {
             close(s->d->tls_fds[i]);
             s->d->tls_fds[i] = s->next_tls[i];
@@ -184,7 +190,9 @@ static void read_notes(vk_supervisor *s, vk_role from)
 {
     vk_note note;
     int fd;
-    while (s->children[from].pid && vk_note_receive(s->children[from].control, &note, &fd) == VK_OK) {
+    for (int i = 0; i < VK_NOTES_TURN && s->children[from].pid &&
+                    vk_note_receive(s->children[from].control, &note, &fd) == VK_OK;
+         i++) {
         if (fd >= 0)
             close(fd);
         on_note(s, from, &note);
@@ -428,12 +436,41 @@ vk_err vk_daemon_open(vk_daemon *d, char why[VK_WHY_MAX])
     if (e == VK_OK)
         e = vk_datadir_open(d, why);
     if (e == VK_OK)
-        e = vk_owners_give(&d->owners, d->data_fd, d->data_dir, why);
+        e = vk_owners_give(&d->owners, d->data_fd, d->data_dir, d->resume != NULL, why);
     if (e == VK_OK && listens)
         e = vk_certificate_open(d, d->tls_fds, why);
     if (e == VK_OK && listens)
         e = vk_listen_all(d, why);
     return e;
+}
+
+/* What another try begins with, after a restart. */
+static void forget_opened(vk_daemon *d)
+{
+    int *const opened[] = {&d->data_fd, &d->tls_fds[0], &d->tls_fds[1]};
+    for (size_t i = 0; i < VK_COUNT(opened); i++) {
+        if (*opened[i] >= 0)
+            close(*opened[i]);
+        *opened[i] = -1;
+    }
+    d->n_listeners = 0;
+    memcpy(d->given, d->resume->given, sizeof d->resume->given);
+}
+
+bool vk_supervise_patience(const char *why)
+{
+    static int times;
+    const struct timespec wait = {.tv_nsec = PATIENCE_MS * 1000000L};
+    sigset_t ending;
+    if (times++ % PATIENCE_SAID == 0)
+        fprintf(stderr,
+                "valetkey: the new program serves, but cannot watch over its processes yet: %s They are not "
+                "started again until this is put right; trying every %d ms.\n",
+                why, PATIENCE_MS);
+    sigemptyset(&ending); /* blocked over the exec */
+    sigaddset(&ending, SIGTERM);
+    sigaddset(&ending, SIGINT);
+    return sigtimedwait(&ending, NULL, &wait) < 0;
 }
 
 static int open_signals(void)
@@ -471,6 +508,10 @@ int vk_supervise(vk_daemon *d)
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     vk_err e = vk_daemon_open(d, why);
+    while (e != VK_OK && d->resume && vk_supervise_patience(why)) {
+        forget_opened(d);
+        e = vk_daemon_open(d, why);
+    }
     if (e == VK_OK && (s.signals = open_signals()) < 0)
         e = vk_say(why, VK_E_IO, "The kernel gives no signal descriptor: %s.", vk_errno_text(errno));
     if (e == VK_OK)

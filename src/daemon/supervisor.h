@@ -10,6 +10,9 @@
 enum {
     VK_FAST_DEATHS = 5,
     VK_STOP_OTHERS_MS = 2000, /* for keeper and courier to end */
+    /* Notes of one child that are read in one turn: more than a socket holds, so that the last word of one
+     * that has died is among them, and bounded, so that one that never stops keeps nobody else waiting. */
+    VK_NOTES_TURN = 1024,
 };
 
 typedef struct vk_process {
@@ -65,6 +68,11 @@ typedef struct vk_supervisor {
  */
 VK_MUSTCHECK vk_err vk_supervise_spawn(vk_supervisor *s, vk_process *set, vk_role role,
                                        int (*run)(const vk_child *c));
+
+/* Of a program that has just taken another one's place, and cannot go on because of `why` (a file that is
+ * being written, say): the roles serve by themselves meanwhile, so it says so, waits a moment and is to try
+ * again. False: it was told to end. */
+bool vk_supervise_patience(const char *why);
 
 /* ---- restart.c */
 void vk_restart_init(vk_supervisor *s);

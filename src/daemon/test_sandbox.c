@@ -10,10 +10,12 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -205,6 +207,11 @@ static void outgoing(const world *w)
         MUST(bind(fd, (struct sockaddr *)&at, sizeof at) != 0 && errno == EACCES);
     MUST(syscall(SYS_listen, fd, 1) != 0 && errno == ENOSYS);
     MUST(socket(AF_PACKET, SOCK_RAW, 0) < 0 && errno == EPERM);
+    MUST(socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EPERM);
+    struct addrinfo *found = NULL; /* without a service for it */
+    MUST(getaddrinfo("localhost", "443", NULL, &found) == 0 && found);
+    freeaddrinfo(found);
+    MUST(select(0, NULL, NULL, NULL, &(struct timeval){.tv_usec = 1}) == 0);
     MUST(dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL) != NULL);
 }
 
@@ -237,6 +244,29 @@ static void reads_others(const world *w)
 {
     VK_UNUSED(w);
     syscall(SYS_process_vm_readv, getppid(), NULL, 0UL, NULL, 0UL, 0UL);
+}
+
+/* What a library makes before the fence: with a ring made here and refused behind the fence it would end the
+ * process. */
+static void test_no_ring(void **state)
+{
+    enum { IO_URING_SETUP = 425 };
+    int status = -1;
+    world *w = *state;
+    if (!w->sandbox.seccomp) { /* as below */
+        assert_true(vk_calls_sanitizer());
+        return;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        uint64_t params[15] = {0};
+        MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && vk_calls_no_ring() == VK_OK);
+        MUST(syscall(IO_URING_SETUP, 4, params) < 0 && errno == ENOSYS);
+        MUST(socket(AF_INET, SOCK_STREAM, 0) >= 0 && getpid() > 0); /* all others are as before */
+        _exit(0);
+    }
+    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+    assert_int_equal(status, 0);
 }
 
 static void test_calls(void **state)
@@ -328,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_calls, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_ring, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_signals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_late, set_up, tear_down),
         cmocka_unit_test(test_probe),

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { TOKEN_FILE_MAX = 128 };
 
@@ -42,6 +43,16 @@ static vk_err make_token(const vk_daemon *d, const token_file *f, char token[VK_
     return VK_OK;
 }
 
+/* By a descriptor: the folder may be front's user's, and a name in it could be a link by now. */
+static bool close_to_others(const vk_daemon *d, const token_file *f)
+{
+    int fd = openat(d->data_fd, f->file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool ok = fd >= 0 && fchmod(fd, 0600) == 0;
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
 static vk_err read_token(const vk_daemon *d, const token_file *f, char token[VK_VALET_MAX],
                          char why[VK_WHY_MAX])
 {
@@ -59,7 +70,7 @@ static vk_err read_token(const vk_daemon *d, const token_file *f, char token[VK_
     if (e == VK_OK) {
         memcpy(token, s.p, s.n);
         token[s.n] = '\0';
-        if ((st.st_mode & 077) && fchmodat(d->data_fd, f->file, 0600, 0) == 0)
+        if ((st.st_mode & 077) && close_to_others(d, f))
             vk_log(VK_WARN, "a token was open to others; it is now open to its owner only",
                    VK_F(file, f->file));
     } else {

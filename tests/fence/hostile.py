@@ -74,9 +74,11 @@ for who, pid in pids.items():
     attempt(f'signal {who}', lambda: os.kill(pid, 0) is None)
 
 # The disk below it, as root.
-for name in os.listdir('/dev'):
-    if os.geteuid() == 0 and stat.S_ISBLK(os.stat(f'/dev/{name}').st_mode) and told['hidden']:
-        attempt(f'disk {name}', lambda: read(f'/dev/{name}'))
+for name in os.listdir('/sys/class/block'):
+    if not os.path.exists(f'/dev/{name}'):
+        continue
+    if os.geteuid() == 0 and stat.S_ISBLK(os.stat(f'/dev/{name}').st_mode):
+        harm(f'disk {name}', lambda: read(f'/dev/{name}'))
 if told['fenced']:
     attempt('a disk of one\'s own making', lambda: os.mknod(told['scratch'] + '/disk', 0o600 | stat.S_IFBLK, os.stat(told['scratch']).st_dev) is None and read(told['scratch'] + '/disk'))
 

@@ -1,5 +1,7 @@
 """Restarts that cannot be, and processes that die in the middle of one: the daemon goes on, or starts again."""
+import ctypes
 import shutil
+import struct
 import tempfile
 
 from rig import *  # noqa: F403
@@ -147,6 +149,141 @@ def new_one_dies(which, d, key):
     keep.sql('SELECT 1')
 
 
+def settings_break_meanwhile(end=False):
+    """What the new processes have read is gone when the program that watches over them reads it: they serve on."""
+    dir = tempfile.mkdtemp(prefix='valetkey-test-')
+    folders.append(dir)
+
+    def write(text_):
+        with open(f'{dir}/new', 'w') as f:
+            f.write(text_)
+        os.rename(f'{dir}/new', f'{dir}/valetkey.conf')
+
+    def go(d, key):
+        commit, wait, new = held(d, key)
+        write('nonsense = 1\n')
+        commit()
+        until('it is said', lambda: 'cannot watch over its processes yet' in d.log())
+        want(d.p.poll() is None, 'the daemon has ended')
+        want(one_value(d, key, 'SELECT count(*) FROM t') == 1, 'lost')
+        if end:
+            pids = children(d.p.pid)
+            d.p.send_signal(signal.SIGTERM)
+            d.p.wait(10)
+            until('no process is left', lambda: not any(alive(p) for p in pids))
+            return
+        write('')
+        code, said = wait()
+        want(code == 0, said)
+        must_restart(d)
+        want(one_value(d, key, 'SELECT count(*) FROM t') == 1, 'lost')
+    write('')
+    return with_daemon(go, '--config', f'{dir}/valetkey.conf')
+
+
+def certificate_gone_meanwhile():
+    flags, context = certificate()
+    at = flags[3]
+
+    def go(d, key):
+        before = set(children(d.p.pid))
+        c = Client(key, tls=context)
+        baton = c.pipeline(execute('BEGIN'), execute('INSERT INTO t VALUES (1)'))['baton']
+        wait = in_background(restart, d)
+        until('the new processes are there', lambda: sum(role(p).startswith('vk-') for p in children(d.p.pid) if p not in before) == 3)
+        time.sleep(0.3)
+        os.rename(at, f'{at}.gone')
+        c.pipeline(execute('COMMIT'), CLOSE, baton=baton)
+        until('it is said', lambda: 'cannot watch over its processes yet' in d.log())
+        want(one_value(d, key, 'SELECT count(*) FROM t') == 1, 'it does not serve')
+        os.rename(f'{at}.gone', at)
+        code, said = wait()
+        want(code == 0, said)
+        os.kill(d.front(), signal.SIGKILL)  # the certificate is there for the next front, too
+        until('it serves', lambda: attempt(d, key))
+    return with_daemon(go, *flags, tls=context)
+
+
+def replaced_again_meanwhile():
+    """A second upgrade while the first one waits: the restart after it takes that one."""
+    program = program_folder()
+
+    def go(d, key):
+        commit, wait, new = held(d, key)
+        put(program, lambda to: shutil.copy(BIN, to))
+        ino = os.stat(program).st_ino
+        commit()
+        code, said = wait()
+        want(code == 0, said)
+        must_restart(d)
+        want(os.stat(f'/proc/{d.p.pid}/exe').st_ino == ino, 'it is not the newest program')
+    return with_daemon(go, program=program)
+
+
+def control_of(pid):
+    """The socket on which that role speaks to the supervisor."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    process = libc.syscall(434, pid, 0)  # pidfd_open
+    for name in os.listdir(f'/proc/{pid}/fd'):
+        fd = libc.syscall(438, process, int(name), 0)  # pidfd_getfd
+        if fd < 0:
+            continue
+        try:
+            s = socket.socket(fileno=fd)
+        except OSError:
+            os.close(fd)
+            continue
+        if s.family == socket.AF_UNIX and s.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_SEQPACKET:
+            os.close(process)
+            return s
+        s.close()
+    raise Failure('no such socket')
+
+
+def front_that_was_taken_over(d, key):
+    """It sends the supervisor what it likes: that has no more descriptors than before, hears signals, and ends."""
+    s = control_of(d.front())
+    s.setblocking(True)
+    count = lambda: len(os.listdir(f'/proc/{d.p.pid}/fd'))
+    before = count()
+    for note in (b'X\0', b'R\0', b'R', b'L\0', b'C\xff'):
+        for _ in range(60):
+            s.sendmsg([note], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack('2i', 2, 2))])
+    until('they are read', lambda: attempt(d, key))
+    time.sleep(0.2)
+    want(count() == before, f'{count() - before} descriptors more')
+    over = time.monotonic() + 8
+
+    def flood():
+        while time.monotonic() < over:
+            try:
+                s.send(b'R\0')
+            except OSError:
+                return
+    threads = [threading.Thread(target=flood, daemon=True) for _ in range(3)]
+    for t in threads:
+        t.start()
+    time.sleep(0.3)
+    begun = time.monotonic()
+    want(d.stop() == 0, 'it did not end well')
+    took = time.monotonic() - begun
+    want(took < 6, f'the end took {took:.1f} s')
+    s.close()
+    return f'ended in {took * 1000:.0f} ms'
+
+
+def first_descriptors_closed():
+    def go(d, key):
+        d.sql(key, 'INSERT INTO t VALUES (1)')
+        must_restart(d)
+        want(one_value(d, key, 'SELECT count(*) FROM t') == 1, 'lost')
+        for fd in (0, 2):
+            want(os.readlink(f'/proc/{d.p.pid}/fd/{fd}') == '/dev/null', f'{fd} is something else')
+        with open(f'{d.data}/lock') as f:
+            want(int(f.read()) == d.p.pid, 'something was written into the lock')
+    return with_daemon(go, wrap=('sh', '-c', 'exec "$@" <&- 2>&-', 'sh'))
+
+
 def old_front_dies(d, key):
     old = d.front()
     commit, wait, new = held(d, key)
@@ -237,6 +374,12 @@ def run():
     check('a restart during a restart is refused', with_daemon, twice)
     for which in ('vk-front', 'vk-keeper'):
         check(f'the new {which} is killed: the old program goes on, with its connections', with_daemon, lambda d, k, w=which: new_one_dies(w, d, k))
+    check('settings that break during a restart do not end the daemon', settings_break_meanwhile)
+    check('SIGTERM ends it then, too', settings_break_meanwhile, True)
+    check('nor does a certificate that is away for a moment', certificate_gone_meanwhile)
+    check('a program that is replaced once more during a restart', replaced_again_meanwhile)
+    check('a front that was taken over neither fills the supervisor nor keeps it busy', with_daemon, front_that_was_taken_over)
+    check('started with standard input and error closed', first_descriptors_closed)
     check('the old front is killed while it yields: the new one serves', with_daemon, old_front_dies)
     check('the supervisor is killed in the middle: no process is left, and it starts again', with_daemon, supervisor_dies)
     check('SIGTERM in the middle of a restart ends all of it', with_daemon, told_to_stop)
