@@ -1,6 +1,6 @@
 /* Any bytes as each of the four bodies; the first byte chooses the arena. What is accepted keeps its limits.
  */
-#include "services/storage/s3xml_read.h"
+#include "services/storage/s3xml_write.h"
 
 #define CHECK(x)                                                                                             \
     do {                                                                                                     \
@@ -16,6 +16,24 @@ static void header_safe(vk_s3x_list l)
     for (size_t i = 0; i < l.n; i++)
         for (size_t k = 0; k < l.at[i].n; k++)
             CHECK(l.at[i].p[k] > ' ' && l.at[i].p[k] < 0x7f);
+}
+
+static void there_and_back(vk_arena *a, const vk_s3x_cors *r)
+{
+    vk_buf first, second;
+    vk_s3x_cors back;
+    vk_buf_init(&first, 1 << 20);
+    vk_buf_init(&second, 1 << 20);
+    vk_s3w_cors(&first, r);
+    CHECK(first.err == VK_OK);
+    vk_s3_fail f = vk_s3x_read_cors(a, vk_buf_view(&first), &back);
+    CHECK(f == VK_S3_OK || f == VK_S3_NO_MEMORY);
+    if (f == VK_S3_OK) {
+        vk_s3w_cors(&second, &back);
+        CHECK(vk_str_eq(vk_buf_view(&first), vk_buf_view(&second)));
+    }
+    vk_buf_free(&first);
+    vk_buf_free(&second);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -51,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             header_safe(r.rules[i].headers);
             header_safe(r.rules[i].expose);
         }
+        there_and_back(a, &r);
     }
     if (vk_s3x_read_create_bucket(a, body, &region) == VK_S3_OK)
         CHECK(region.n <= VK_S3X_TEXT_MAX);
