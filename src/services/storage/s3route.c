@@ -453,7 +453,10 @@ vk_s3_fail vk_s3_route_of(vk_arena *a, const vk_s3_ask *ask, vk_s3_route *out_r)
     }
     if (out_r->op == VK_S3_OPS) {
         bool one = (q.subs & (q.subs - 1)) == 0;
-        return place_known || one ? (q.subs == S_PART ? VK_S3_BAD_ARGUMENT : VK_S3_METHOD) : VK_S3_CONFLICT;
+        if (level == OBJECT &&
+            (q.subs == S_PART || (q.subs == S_UPLOAD_ID && vk_str_eqz(ask->method, "PUT"))))
+            return VK_S3_BAD_ARGUMENT; /* a part needs both */
+        return place_known || one ? VK_S3_METHOD : VK_S3_CONFLICT;
     }
     if (out_r->op == VK_S3_COPY_OBJECT || out_r->op == VK_S3_COPY_PART)
         f = vk_s3_copy_source(a, source, &out_r->source_bucket, &out_r->source_key);

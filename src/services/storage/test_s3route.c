@@ -176,7 +176,7 @@ static void a_table(void **state)
         {"DELETE", "/b/k?delete", VK_S3_METHOD, 0, "b", "k"},
         {"DELETE", "/b?uploads", VK_S3_METHOD, 0, "b", ""},
         {"PUT", "/b/k?partNumber=1", VK_S3_BAD_ARGUMENT, 0, "b", "k"},
-        {"PUT", "/b/k?uploadId=u", VK_S3_METHOD, 0, "b", "k"},
+        {"PUT", "/b/k?uploadId=u", VK_S3_BAD_ARGUMENT, 0, "b", "k"},
         {"PUT", "/b/k?versionId=null", VK_S3_BAD_ARGUMENT, 0, "b", "k"},
         {"GET", "/b?cors&location", VK_S3_CONFLICT, 0, "b", ""},
         {"GET", "/b?cors&cors", VK_S3_CONFLICT, 0, "b", ""},
