@@ -9,14 +9,10 @@
 #ifndef VK_STORAGE_S3ROUTE_H
 #define VK_STORAGE_S3ROUTE_H
 
-#include "core/arena.h"
-#include "services/storage/fail.h"
+#include "services/storage/s3name.h"
 
 enum {
     VK_S3_PARAMS_MAX = 64,
-    VK_S3_BUCKET_MIN = 3,
-    VK_S3_BUCKET_MAX = 63,
-    VK_S3_KEY_MAX = 1024,
 };
 
 typedef enum vk_s3_op {
@@ -101,15 +97,5 @@ bool vk_s3_param_of(const vk_s3_route *r, const char *name, vk_str *value_r);
 /* The same as a number in min..max, `absent` when it is not there. VK_S3_BAD_ARGUMENT. */
 VK_MUSTCHECK vk_s3_fail vk_s3_param_int(const vk_s3_route *r, const char *name, int64_t min, int64_t max,
                                         int64_t absent, int64_t *out_r);
-
-/* 3 to 63 of a-z 0-9 . - with a letter or digit at both ends, no "..", ".-", "-.", not an IPv4 address
- * ("Bucket naming rules"). The test realm's clients use shorter ones ("b"): with `lax` one byte is enough. */
-bool vk_s3_bucket_ok(vk_str name, bool lax);
-/* One percent-decode, every byte kept, "+" too. VK_S3_BAD_URI, VK_S3_NO_MEMORY. */
-VK_MUSTCHECK vk_s3_fail vk_s3_decode(vk_arena *a, vk_str raw, vk_str *out_r);
-/* The key rules that need no build: length, UTF-8, NUL, dot segments. */
-VK_MUSTCHECK vk_s3_fail vk_s3_key_check(vk_str key);
-/* [/]bucket/key[?versionId=null]: the version is cut off, then both are decoded once and checked. */
-VK_MUSTCHECK vk_s3_fail vk_s3_copy_source(vk_arena *a, vk_str value, vk_str *bucket_r, vk_str *key_r);
 
 #endif
