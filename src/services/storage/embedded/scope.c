@@ -13,6 +13,8 @@ static vk_str scope_of(const char *build, char room[VK_OB_SCOPE_MAX])
 static bool is_text(vk_str s)
 {
     size_t bad;
+    if (s.n == 0) /* perhaps no pointer at all */
+        return true;
     for (const char *p = s.p, *end = s.p + s.n; p < end;) {
         size_t n = *p ? vk_utf8_seq(p, end, &bad) : 0;
         if (n == 0)
