@@ -234,13 +234,9 @@ static vk_s3_fail read_query(vk_arena *a, vk_str raw, query *q)
             f = vk_s3_decode_query(a, value, &p->value);
         if (f != VK_S3_OK)
             return f;
-        for (size_t i = 0; i < VK_COUNT(subs); i++) {
-            if (!vk_str_eqz(p->name, subs[i].name))
-                continue;
-            if (subs[i].bit != S_ABSENT && q->subs & subs[i].bit)
-                return VK_S3_CONFLICT;
-            q->subs |= subs[i].bit;
-        }
+        for (size_t i = 0; i < VK_COUNT(subs); i++)
+            if (vk_str_eqz(p->name, subs[i].name))
+                q->subs |= subs[i].bit;
         /* Presigning SDKs move headers into the query; there they mean the same. */
         if (vk_str_ieq(p->name, VK_STR("x-amz-copy-source"))) {
             if (q->copy_source.n || p->value.n == 0)
