@@ -13,6 +13,8 @@ static vk_str scope_of(const char *build, char room[VK_OB_SCOPE_MAX])
 static bool is_text(vk_str s)
 {
     size_t bad;
+    if (s.n == 0) /* perhaps no pointer at all */
+        return true;
     for (const char *p = s.p, *end = s.p + s.n; p < end;) {
         size_t n = *p ? vk_utf8_seq(p, end, &bad) : 0;
         if (n == 0)
@@ -44,14 +46,20 @@ static vk_str behind(vk_str s, size_t n)
     return (vk_str){s.p + n, s.n - n};
 }
 
+vk_ob_err vk_ob_key_check(vk_str key)
+{
+    if (key.n > VK_OB_KEY_MAX)
+        return VK_OB_KEY_TOO_LONG;
+    return key.n == 0 || !is_text(key) || has_dots(key, true) ? VK_OB_BAD_KEY : VK_OB_OK;
+}
+
 vk_ob_err vk_ob_scope(const char *build, vk_str key, vk_ob_scoped *out_r)
 {
     char room[VK_OB_SCOPE_MAX];
     vk_str scope = scope_of(build, room);
-    if (key.n > VK_OB_KEY_MAX)
-        return VK_OB_KEY_TOO_LONG;
-    if (key.n == 0 || !is_text(key) || has_dots(key, true))
-        return VK_OB_BAD_KEY;
+    vk_ob_err e = vk_ob_key_check(key);
+    if (e != VK_OB_OK)
+        return e;
     bool prefixed = vk_str_starts(key, scope);
     if (!prefixed && vk_str_starts(key, RESERVED))
         return VK_OB_OUTSIDE;

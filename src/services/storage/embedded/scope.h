@@ -25,8 +25,11 @@ typedef struct vk_ob_scoped {
 
 enum { VK_OB_SCOPE_MAX = 64 };
 
-/* 1 to 1,024 bytes of UTF-8 without NUL, no segment "." or ".." between slashes. VK_OB_KEY_TOO_LONG,
- * VK_OB_BAD_KEY, VK_OB_OUTSIDE. `build` is a valid build id. */
+/* 1 to 1,024 bytes of UTF-8 without NUL, no segment "." or ".." between slashes: VK_OB_KEY_TOO_LONG,
+ * VK_OB_BAD_KEY. What a request can be refused for before its build is known; vk_ob_scope includes it. */
+VK_MUSTCHECK vk_ob_err vk_ob_key_check(vk_str key);
+
+/* The same, and VK_OB_OUTSIDE. `build` is a valid build id. */
 VK_MUSTCHECK vk_ob_err vk_ob_scope(const char *build, vk_str key, vk_ob_scoped *out_r);
 
 /* What a listing asks for, and how its answer is written. */
