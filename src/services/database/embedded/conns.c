@@ -86,12 +86,39 @@ static uint32_t spare(void)
     return vk_db.handles_max / VK_DB_HANDLES_SPARE;
 }
 
+/* Nobody uses it for now. With thousands of connections their page caches would be more memory than the
+ * machine has, though each is small. */
+static void rest(vk_dbh *h)
+{
+    vk_walfile_rest(h->db, !h->has_turn && vk_sync_durable(h->t));
+    if (VK_LIKELY(atomic_load_explicit(&vk_db.heap, memory_order_relaxed) <= VK_DB_HEAP_IDLE) ||
+        h->heap <= VK_DB_HEAP_IDLE_ONE)
+        return;
+    int64_t before = vk_sqlite_memory_taken();
+    sqlite3_db_release_memory(h->db);
+    vk_db_heap_taken(h, vk_sqlite_memory_taken() - before);
+    h->dirty |= !h->kept && h->heap > VK_DB_HEAP_IDLE_ONE;
+}
+
+void vk_db_rest_idle(vk_dbt *t)
+{
+    if (VK_LIKELY(atomic_load_explicit(&vk_db.wal_files, memory_order_relaxed) <= vk_db.wal_files_max))
+        return;
+    vk_dbh *h = atomic_exchange(&t->warm, NULL);
+    if (h)
+        vk_db_put_warm(h);
+    pthread_mutex_lock(&vk_db.mu);
+    for (vk_list *n = t->idle.next; n != &t->idle; n = n->next)
+        vk_walfile_rest(VK_CONTAINER(n, vk_dbh, node)->db, vk_sync_durable(t));
+    pthread_mutex_unlock(&vk_db.mu);
+}
+
 void vk_db_keep_handle(vk_dbh *h)
 {
     if (!h->kept)
         atomic_fetch_add_explicit(&vk_db.kept, 1, memory_order_relaxed);
     h->kept = true;
-    vk_walfile_rest(h->db);
+    rest(h);
 }
 
 static void let_go(vk_dbh *h)
@@ -227,6 +254,7 @@ vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, con
             return e;
     }
     bring(h, 0, 0, 0);
+    h->heap_was = h->heap;
     *out_r = h;
     return VK_OK;
 }
@@ -265,11 +293,14 @@ void vk_db_put_handle(vk_dbh *h)
     vk_dbt *t = h->t;
     h->worker = NULL;
     vk_keys_remember(h);
+    int64_t before = vk_sqlite_memory_taken();
     bool again = vk_dbh_reset(h);
+    vk_db_heap_taken(h, vk_sqlite_memory_taken() - before);
     if (h->has_turn)
         vk_db_settle_turn(h);
     let_go(h);
-    vk_walfile_rest(h->db);
+    rest(h);
+    again = again && !h->dirty && h->heap <= VK_DB_HEAP_CONNECTION / 2;
     pthread_mutex_lock(&vk_db.mu);
     bool kept = again && of_use(t) && (warm(h) || idle(h));
     pthread_mutex_unlock(&vk_db.mu);
@@ -281,6 +312,7 @@ void vk_db_put_warm(vk_dbh *h)
 {
     vk_dbt *t = h->t;
     vk_dbh *is = NULL;
+    rest(h);
     bool put = !h->dirty && atomic_compare_exchange_strong(&t->warm, &is, h);
     if (put && VK_LIKELY(of_use(t)))
         return;

@@ -54,7 +54,10 @@ enum {
         64 << 20, /* bytes of SQLite's memory: temporary tables, sorting, values, page cache */
     VK_DB_HEAP_BUILD = 192 << 20,
     VK_DB_HEAP_ALL = 1 << 30,
-    VK_DB_HEAP_LEAST = 4 << 20, /* what any request gets, so that short ones go on beside greedy ones */
+    VK_DB_HEAP_LEAST =
+        4 << 20, /* what any stream gets in all, so that short ones go on beside greedy ones */
+    VK_DB_HEAP_IDLE = 512 << 20, /* when all have so much, connections that nobody uses keep none of it… */
+    VK_DB_HEAP_IDLE_ONE = 2 * VK_DB_HANDLE_BYTES, /* …or are closed, when they cannot give it back */
     VK_DB_ANSWERS_MAX =
         32 << 20, /* bytes of a build's large answers that clients have not taken yet; then 429 */
     VK_DB_ANSWERS_ALL = 512 << 20, /* of all builds; then 429 for those that have any */
@@ -157,6 +160,7 @@ typedef struct vk_dbh {
     bool crowded; /* too many long statements run: this one had to end */
     const char *denied;
     int64_t heap;     /* what its requests have taken and not given back */
+    int64_t heap_was; /* when its stream got it */
     vk_hot *hot;      /* what any statement needs */
     vk_hot *hot_last; /* what the statement needs that a loop ran last */
     uint32_t clock;   /* of the cache */
@@ -242,10 +246,10 @@ typedef struct vk_dbt {
     uint32_t sockets;            /* WebSockets that are open */
     _Atomic size_t socket_bytes; /* of answers that their peers have not taken; VK_DB_ANSWERS_MAX */
     bool syncing;
-    /* Changed under mu. Commits that are visible, and that are on stable storage; and one that may be
-     * visible or not. */
+    /* Changed under mu. Commits that are visible, and that are on stable storage; and those that may be
+     * visible or not: one, and that of a PRAGMA optimize, which has no turn. */
     _Atomic uint64_t commit_seq, synced_seq;
-    _Atomic bool committing;
+    _Atomic uint32_t committing;
     _Atomic uint64_t schema_seq; /* goes up before a change of the schema becomes visible */
     /* A connection that loops may take without mu, and give back; NULL: one has it, or there is none. Workers
      * and the housekeeper take it under mu. */
@@ -451,6 +455,8 @@ void vk_db_bring_counts(vk_stream *s);
 int vk_db_count_functions(vk_dbh *h);
 /* The request has ended and its stream keeps the connection. */
 void vk_db_keep_handle(vk_dbh *h);
+/* Not under mu: everything was synced, and descriptors that idle connections kept until then are free. */
+void vk_db_rest_idle(vk_dbt *t);
 /* Decides how many connections and how many files of -wal there may be, for a process with so many
  * descriptors and bytes of memory. */
 void vk_db_room(uint64_t files, uint64_t memory, uint32_t most);
@@ -626,8 +632,9 @@ static inline void vk_hot_piece(const void *p, size_t n)
 /* ---- walfile.c: the VFS that opens builds' files */
 VK_MUSTCHECK vk_err vk_walfile_start(void);
 /* The connection's request has ended: it gives the descriptor of its -wal back when there are too
- * many, and gets another one when it needs it. */
-void vk_walfile_rest(sqlite3 *db);
+ * many, and gets another one when it needs it. Not while it alone can tell that what it has written was not
+ * stored; `stored`: all of that has been synced, by whomever. */
+void vk_walfile_rest(sqlite3 *db, bool stored);
 
 /* ---- policy.c */
 int vk_db_authorize(void *h, int action, const char *a1, const char *a2, const char *db, const char *trigger);
