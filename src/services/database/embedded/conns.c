@@ -5,7 +5,7 @@
 #include "core/clock.h"
 #include "core/limits.h"
 
-enum { MOVED_MAX = 256, ORDER_MAX = 64 };
+enum { MOVED_MAX = 256, ORDER_MAX = 64, FILES_SPARED = 4 };
 
 int64_t vk_db_last_used(const vk_dbh *h)
 {
@@ -133,6 +133,39 @@ bool vk_db_keeps_enough(void)
     return atomic_load_explicit(&vk_db.kept, memory_order_relaxed) >= vk_db.handles_max - spare();
 }
 
+/* ---- files
+ *
+ * Closing a file ends the locks that the process has on it, so what a connection had open stays open until the
+ * build's last one is closed; the next connection takes it over. (SQLite, os_unix.c, "setPendingFd") */
+
+/* Under mu. */
+static void count_open(vk_dbt *t)
+{
+    t->handles++;
+    vk_db.handles++;
+    if (t->handles > t->files) {
+        t->files++;
+        vk_db.files++;
+    }
+}
+
+/* Under mu. */
+static void count_closed(vk_dbt *t)
+{
+    t->handles--;
+    vk_db.handles--;
+    if (t->handles == 0) {
+        vk_db.files -= t->files;
+        t->files = 0;
+    }
+}
+
+bool vk_db_hoards(const vk_dbt *t)
+{
+    uint32_t spared = vk_db.files > vk_db.handles_max ? 0 : FILES_SPARED;
+    return t->files > t->handles + spared && t->handles == t->n_idle + (atomic_load(&t->warm) != NULL);
+}
+
 void vk_db_close_handle(vk_dbh *h)
 {
     vk_dbt *t = h->t;
@@ -145,8 +178,7 @@ void vk_db_close_handle(vk_dbh *h)
     pthread_mutex_lock(&vk_db.mu);
     if (turn)
         vk_db_pass_turn(t);
-    t->handles--;
-    vk_db.handles--;
+    count_closed(t);
     pthread_mutex_unlock(&vk_db.mu);
 }
 
@@ -227,8 +259,7 @@ vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, con
     if (!h) {
         if (vk_db.handles >= most)
             other = vk_db_take_unused(INT64_MAX);
-        t->handles++;
-        vk_db.handles++;
+        count_open(t);
     }
     bool room = h || ((other || vk_db.handles <= most) && t->handles <= VK_DB_BUILD_HANDLES);
     pthread_mutex_unlock(&vk_db.mu);
@@ -246,8 +277,7 @@ vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, con
         if (e == VK_OK) {
             vk_list_push(&t->open, &h->open_node);
         } else {
-            t->handles--;
-            vk_db.handles--;
+            count_closed(t);
         }
         pthread_mutex_unlock(&vk_db.mu);
         if (e != VK_OK)

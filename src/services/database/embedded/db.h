@@ -234,6 +234,8 @@ typedef struct vk_dbt {
     bool in_ready;
     int64_t slow_until_ms; /* a statement of it ran long lately */
     uint32_t running, handles;
+    uint32_t files;          /* of database.db, open: as many as there were connections at once (conns.c) */
+    bool hoards;             /* the housekeeper closes what is idle */
     uint32_t opening;        /* downloads that open the build's files now, by name */
     vk_list ready;           /* in vk_db.ready */
     vk_list queue, urgent;   /* jobs; urgent ones hold or were granted the turn, and may run beside
@@ -361,7 +363,7 @@ struct vk_db {
     vk_list ready, ready_slow; /* builds with something to run; those of the second wait until long statements
                                   have ended */
     uint32_t active, slots, idle, threads, lowered;
-    uint32_t handles, handles_max;
+    uint32_t handles, handles_max, files;
     _Atomic uint32_t wal_files; /* open now */
     uint32_t wal_files_max;     /* more than that are given back between requests */
     /* Connections that may be closed for others, the one used longest ago first: [0] those that have written
@@ -463,6 +465,9 @@ void vk_db_room(uint64_t files, uint64_t memory, uint32_t most);
 /* Under mu. A connection that nobody has used since then (vk_clock_mono_ms), out of every list; NULL: none.
  */
 vk_dbh *vk_db_take_unused(int64_t since_ms);
+/* Under mu. SQLite has many more files of the build open than it has connections, and nobody uses those: they
+ * are to be closed, all of them. */
+bool vk_db_hoards(const vk_dbt *t);
 /* As many connections are kept as may be: no further transaction is begun, so that requests which are done
  * when they are answered find a connection. */
 bool vk_db_keeps_enough(void);

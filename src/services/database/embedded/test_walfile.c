@@ -338,6 +338,56 @@ static void loops_give_it_back(void **state)
     assert_int_equal(open_files("database.db-wal"), 0);
 }
 
+/* A connection that nobody uses keeps its page cache only while there is memory for all of them. */
+static void idle_ones_give_memory_back(void **state)
+{
+    VK_UNUSED(state);
+    vk_sqlite_memory_begin(INT64_MAX, NULL);
+    assert_int_equal(run(h->db, "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 400)"
+                                " INSERT INTO t SELECT randomblob(4000) FROM c"),
+                     SQLITE_OK);
+    vk_db_heap_taken(h, vk_sqlite_memory_end());
+    assert_true(vk_sync_wal(h->db));
+    assert_true(h->heap > 1 << 20);
+    vk_db_keep_handle(h);
+    assert_true(h->heap > 1 << 20);
+    int64_t all = atomic_exchange(&vk_db.heap, VK_DB_HEAP_IDLE + 1);
+    vk_db_keep_handle(h);
+    assert_true(h->heap <= VK_DB_HEAP_IDLE_ONE);
+    assert_false(h->dirty);
+    /* What it cannot give back is not kept idle: a loop leaves it to be closed. */
+    atomic_store(&vk_db.heap, VK_DB_HEAP_IDLE + 1);
+    h->heap += 1 << 20;
+    h->kept = false;
+    h->warm = true;
+    vk_list_init(&tenant->idle);
+    vk_db_put_warm(h);
+    assert_null(atomic_load(&tenant->warm));
+    assert_true(h->dirty);
+    vk_db_take_idle(h);
+    h->dirty = false;
+    h->heap -= 1 << 20;
+    atomic_store(&vk_db.heap, all);
+    atomic_store(&vk_db.kept, 0);
+}
+
+/* What a request of a stream may take, when all others have taken everything: in all, not each time. */
+static void a_stream_has_its_least(void **state)
+{
+    VK_UNUSED(state);
+    int64_t all = atomic_exchange(&vk_db.heap, VK_DB_HEAP_ALL), was = h->heap;
+    h->heap_was = h->heap;
+    assert_int_equal(vk_db_heap_left(h), VK_DB_HEAP_LEAST);
+    h->heap += 3 << 20;
+    assert_int_equal(vk_db_heap_left(h), 1 << 20);
+    h->heap += 3 << 20;
+    assert_int_equal(vk_db_heap_left(h), 0);
+    atomic_store(&vk_db.heap, 0);
+    h->heap = was;
+    assert_true(vk_db_heap_left(h) > VK_DB_HEAP_CONNECTION / 2);
+    atomic_store(&vk_db.heap, all);
+}
+
 /* VACUUM has no commit hook, and is a commit. */
 static void a_vacuum_is_waited_for(void **state)
 {
@@ -442,6 +492,8 @@ int main(void)
         cmocka_unit_test(a_sync_that_failed_is_not_made_good),
         cmocka_unit_test(a_sync_waits_for_a_descriptor),
         cmocka_unit_test(loops_give_it_back),
+        cmocka_unit_test(idle_ones_give_memory_back),
+        cmocka_unit_test(a_stream_has_its_least),
         cmocka_unit_test(a_vacuum_is_waited_for),
         cmocka_unit_test(room),
         cmocka_unit_test(what_is_fetched),
