@@ -50,6 +50,8 @@ enum {
     VK_DB_PAGES_MAX = 262144,     /* × 4096 bytes = 1 GiB a build */
     VK_DB_JOURNAL_KEEP = 4 << 20, /* bytes of -wal kept after a checkpoint */
     VK_DB_WAL_STEP = 64 << 10,    /* by which it grows, up to there */
+    VK_DB_WAL_PAGES = 65536, /* in a -wal (256 MiB): then transactions that only read are ended, since none of
+                              * it can be used again before */
     VK_DB_HEAP_CONNECTION =
         64 << 20, /* bytes of SQLite's memory: temporary tables, sorting, values, page cache */
     VK_DB_HEAP_BUILD = 192 << 20,
@@ -74,6 +76,9 @@ enum {
 };
 
 #define VK_DB_VFS "valetkey" /* walfile.c */
+/* Bytes of a -wal, for a transaction that writes all pages there may be while another one reads; more is
+ * SQLITE_FULL. */
+#define VK_DB_WAL_MAX ((sqlite3_int64)2 << 30)
 
 struct vk_dbt;
 struct vk_alter;
@@ -252,6 +257,7 @@ typedef struct vk_dbt {
      * visible or not: one, and that of a PRAGMA optimize, which has no turn. */
     _Atomic uint64_t commit_seq, synced_seq;
     _Atomic uint32_t committing;
+    _Atomic uint32_t wal_pages; /* after the last commit; 0 once the housekeeper has looked at too many */
     _Atomic uint64_t schema_seq; /* goes up before a change of the schema becomes visible */
     /* A connection that loops may take without mu, and give back; NULL: one has it, or there is none. Workers
      * and the housekeeper take it under mu. */

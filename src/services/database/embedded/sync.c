@@ -43,6 +43,7 @@ int vk_sync_wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
     if (!h->committing) /* VACUUM has no commit hook */
         vk_sync_commit_hook(h);
     vk_sync_settle(h);
+    atomic_store_explicit(&h->t->wal_pages, (uint32_t)pages, memory_order_relaxed);
     if (pages >= CHECKPOINT_PAGES)
         sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     return SQLITE_OK;

@@ -322,6 +322,20 @@ static void expire(vk_dbt *t, vk_stream *s)
     }
 }
 
+/* Under mu: a stream with a transaction that reads what was there before, marked as ours. While there is one,
+ * the -wal begins anew for nobody, and grows with each write. */
+static vk_stream *reader_in_the_way(vk_dbt *t)
+{
+    for (vk_list *n = t->streams.next; n != &t->streams; n = n->next) {
+        vk_stream *s = VK_CONTAINER(n, vk_stream, node);
+        if (!s->busy && s->h && !s->h->has_turn && !sqlite3_get_autocommit(s->h->db)) {
+            s->busy = true;
+            return s;
+        }
+    }
+    return NULL;
+}
+
 /* Under mu: a connection that nobody has used for long, or that must not be used again, out of its list. */
 static vk_dbh *idle_handle(vk_dbt *t, int64_t now)
 {
@@ -365,6 +379,14 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
         pthread_mutex_unlock(&vk_db.mu);
         vk_db_take_over(t, s, false);
         pthread_mutex_lock(&vk_db.mu);
+    }
+    if (atomic_load_explicit(&t->wal_pages, memory_order_relaxed) > VK_DB_WAL_PAGES) {
+        while ((s = reader_in_the_way(t))) {
+            pthread_mutex_unlock(&vk_db.mu);
+            vk_db_take_over(t, s, false);
+            pthread_mutex_lock(&vk_db.mu);
+        }
+        atomic_store(&t->wal_pages, 0); /* the next commit says whether it is so still */
     }
     vk_stream_forget_light(t, now);
     while ((s = idle_stream(t, now))) {

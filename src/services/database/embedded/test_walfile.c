@@ -338,6 +338,18 @@ static void loops_give_it_back(void **state)
     assert_int_equal(open_files("database.db-wal"), 0);
 }
 
+/* However long somebody reads, a build does not fill the disk with what is written meanwhile. */
+static void has_a_largest_size(void **state)
+{
+    sqlite3_file *f = NULL;
+    VK_UNUSED(state);
+    assert_int_equal(sqlite3_file_control(h->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &f), SQLITE_OK);
+    assert_int_equal(f->pMethods->xWrite(f, "0123456789", 10, VK_DB_WAL_MAX - 9), SQLITE_FULL);
+    assert_true(size_of("builds/b/database.db-wal") < VK_DB_WAL_MAX / 2);
+    assert_int_equal(run(h->db, "INSERT INTO t VALUES (1)"), SQLITE_OK);
+    assert_true(vk_sync_wal(h->db));
+}
+
 /* A connection that nobody uses keeps its page cache only while there is memory for all of them. */
 static void idle_ones_give_memory_back(void **state)
 {
@@ -492,6 +504,7 @@ int main(void)
         cmocka_unit_test(a_sync_that_failed_is_not_made_good),
         cmocka_unit_test(a_sync_waits_for_a_descriptor),
         cmocka_unit_test(loops_give_it_back),
+        cmocka_unit_test(has_a_largest_size),
         cmocka_unit_test(idle_ones_give_memory_back),
         cmocka_unit_test(a_stream_has_its_least),
         cmocka_unit_test(a_vacuum_is_waited_for),

@@ -219,6 +219,8 @@ static void grow(wal *w, sqlite3_int64 to)
 static int wal_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
     wal *w = of(f);
+    if (at + n > VK_DB_WAL_MAX)
+        return SQLITE_FULL;
     if (ready(w) != SQLITE_OK)
         return SQLITE_IOERR_WRITE;
     w->written = true;
