@@ -32,8 +32,8 @@ static void print_error(const char *code, const char *text)
     if (!json_errors) {
         vk_buf_init(&b, (size_t)4 * MESSAGE_MAX);
         put_visible(&b, vk_str_z(text));
-        fprintf(stderr, "%svaletkey:%s " VK_STR_FMT "\n", vk_tone_begin(stderr, VK_BAD),
-                vk_tone_end(stderr), VK_STR_ARG(vk_buf_view(&b)));
+        fprintf(stderr, "%svaletkey:%s " VK_STR_FMT "\n", vk_tone_begin(stderr, VK_BAD), vk_tone_end(stderr),
+                VK_STR_ARG(vk_buf_view(&b)));
         vk_buf_free(&b);
         return;
     }

@@ -179,7 +179,7 @@ struct restore {
     char temp[PATH_MAX];     /* the folder while it is made; empty: none */
     int temp_fd;
     int turn; /* the folder above, locked: of several restores to one place, one at a time ends */
-    int fd; /* the file that is written; -1: none, or the key */
+    int fd;   /* the file that is written; -1: none, or the key */
     char file[VK_TAR_NAME_MAX + 1], folder[VK_TAR_NAME_MAX + 1]; /* in the folder; the file's */
     vk_buf key;
     bool made_key;

@@ -86,7 +86,7 @@ static uint32_t spare(void)
     return vk_db.handles_max / VK_DB_HANDLES_SPARE;
 }
 
-/* Nobody uses it for now. With thousands of connections their page caches would be more memory than the
+/* Nobody uses it. With thousands of connections their page caches would be more memory than the
  * machine has, though each is small. */
 static void rest(vk_dbh *h)
 {
@@ -135,8 +135,8 @@ bool vk_db_keeps_enough(void)
 
 /* ---- files
  *
- * Closing a file ends the locks that the process has on it, so what a connection had open stays open until the
- * build's last one is closed; the next connection takes it over. (SQLite, os_unix.c, "setPendingFd") */
+ * Closing a file ends the locks that the process has on it, so what a connection had open stays open until
+ * the build's last one is closed; the next connection takes it over. (SQLite, os_unix.c, "setPendingFd") */
 
 /* Under mu. */
 static void count_open(vk_dbt *t)

@@ -56,8 +56,7 @@ enum {
         64 << 20, /* bytes of SQLite's memory: temporary tables, sorting, values, page cache */
     VK_DB_HEAP_BUILD = 192 << 20,
     VK_DB_HEAP_ALL = 1 << 30,
-    VK_DB_HEAP_LEAST =
-        4 << 20, /* what any stream gets in all, so that short ones go on beside greedy ones */
+    VK_DB_HEAP_LEAST = 4 << 20, /* what any stream gets in all, so that short ones go on beside greedy ones */
     VK_DB_HEAP_IDLE = 512 << 20, /* when all have so much, connections that nobody uses keep none of it… */
     VK_DB_HEAP_IDLE_ONE = 2 * VK_DB_HANDLE_BYTES, /* …or are closed, when they cannot give it back */
     VK_DB_ANSWERS_MAX =
@@ -257,7 +256,7 @@ typedef struct vk_dbt {
      * visible or not: one, and that of a PRAGMA optimize, which has no turn. */
     _Atomic uint64_t commit_seq, synced_seq;
     _Atomic uint32_t committing;
-    _Atomic uint32_t wal_pages; /* after the last commit; 0 once the housekeeper has looked at too many */
+    _Atomic uint32_t wal_pages;  /* after the last commit; 0 once the housekeeper has looked at too many */
     _Atomic uint64_t schema_seq; /* goes up before a change of the schema becomes visible */
     /* A connection that loops may take without mu, and give back; NULL: one has it, or there is none. Workers
      * and the housekeeper take it under mu. */

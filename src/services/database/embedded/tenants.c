@@ -409,8 +409,8 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
 
 static bool has_work(const vk_dbt *t)
 {
-    return t->closed || t->paused || vk_db_hoards(t) || !vk_list_empty(&t->streams) || !vk_list_empty(&t->light) ||
-           !vk_list_empty(&t->idle) || !vk_list_empty(&t->waiting_turn) ||
+    return t->closed || t->paused || vk_db_hoards(t) || !vk_list_empty(&t->streams) ||
+           !vk_list_empty(&t->light) || !vk_list_empty(&t->idle) || !vk_list_empty(&t->waiting_turn) ||
            !vk_list_empty(&t->waiting_stream) || !vk_list_empty(&t->waiting_sync);
 }
 
