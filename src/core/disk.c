@@ -151,11 +151,9 @@ vk_err vk_disk_read(int dirfd, const char *path, size_t max, vk_buf *out)
     return e;
 }
 
-vk_err vk_disk_empty_dir(int dirfd, const char *path)
+/* `fd` is given away. Links are removed, not followed. */
+static vk_err empty_dir(int fd, int deep)
 {
-    int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? VK_OK : vk_disk_err(errno);
     DIR *d = fdopendir(fd);
     if (!d) {
         close(fd);
@@ -163,20 +161,36 @@ vk_err vk_disk_empty_dir(int dirfd, const char *path)
     }
     vk_err e = VK_OK;
     for (struct dirent *x; e == VK_OK && (x = readdir(d));) {
-        if (strcmp(x->d_name, ".") == 0 || strcmp(x->d_name, "..") == 0)
+        if (strcmp(x->d_name, ".") == 0 || strcmp(x->d_name, "..") == 0 || unlinkat(fd, x->d_name, 0) == 0 ||
+            errno == ENOENT)
             continue;
-        if (unlinkat(fd, x->d_name, 0) != 0 && errno != ENOENT)
+        e = vk_disk_err(errno);
+        int sub = errno == EISDIR && deep > 1
+                      ? openat(fd, x->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                      : -1;
+        if (sub >= 0)
+            e = empty_dir(sub, deep - 1);
+        if (sub >= 0 && e == VK_OK && unlinkat(fd, x->d_name, AT_REMOVEDIR) != 0 && errno != ENOENT)
             e = vk_disk_err(errno);
     }
     closedir(d);
     return e;
 }
 
+vk_err vk_disk_empty_dir(int dirfd, const char *path)
+{
+    int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? VK_OK : vk_disk_err(errno);
+    return empty_dir(fd, 1);
+}
+
 vk_err vk_disk_remove_dir(int dirfd, const char *path)
 {
-    if (faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
-        return VK_OK;
-    vk_err e = vk_disk_empty_dir(dirfd, path);
+    int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? VK_OK : vk_disk_err(errno);
+    vk_err e = empty_dir(fd, VK_DISK_DEEP);
     if (e == VK_OK && unlinkat(dirfd, path, AT_REMOVEDIR) != 0 && errno != ENOENT)
         e = vk_disk_err(errno);
     return e == VK_OK ? sync_parent(dirfd, path) : e;
@@ -246,6 +260,54 @@ vk_err vk_disk_link(int dirfd, const char *from, const char *to)
         return sync_parent(dirfd, to);
     return errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK || errno == ENOSYS ? VK_E_UNSUPPORTED
                                                                                        : vk_disk_err(errno);
+}
+
+vk_err vk_disk_sync(int fd)
+{
+    return fdatasync(fd) == 0 ? VK_OK : vk_disk_err(errno);
+}
+
+/* Where the kernel cannot copy between these two files. */
+static vk_err append_by_reading(int out, int in, int64_t at, int64_t n)
+{
+    enum { PIECE = 64 * 1024 };
+    char *piece = malloc(PIECE);
+    vk_err e = piece ? VK_OK : VK_E_NOMEM;
+    while (e == VK_OK && n > 0) {
+        ssize_t got = pread(in, piece, n < PIECE ? (size_t)n : PIECE, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        e = got < 0 ? vk_disk_err(errno) : got == 0 ? VK_E_CORRUPT : VK_OK;
+        if (e == VK_OK)
+            e = write_all(out, (vk_str){piece, (size_t)got});
+        at += got;
+        n -= got;
+    }
+    free(piece);
+    return e;
+}
+
+vk_err vk_disk_append_from(int out, int in, int64_t at, int64_t n)
+{
+    enum { STEP = 1 << 30 };
+    while (n > 0) {
+        off64_t from = at;
+        ssize_t got = copy_file_range(in, &from, out, NULL, n < STEP ? (size_t)n : STEP, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && (errno == ENOSYS || errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP))
+            return append_by_reading(out, in, at, n);
+        if (got <= 0)
+            return got < 0 ? vk_disk_err(errno) : VK_E_CORRUPT;
+        at += got;
+        n -= got;
+    }
+    return VK_OK;
+}
+
+vk_err vk_disk_unlink(int dirfd, const char *path)
+{
+    return unlinkat(dirfd, path, 0) == 0 || errno == ENOENT ? VK_OK : vk_disk_err(errno);
 }
 
 vk_err vk_disk_remove(int dirfd, const char *path)

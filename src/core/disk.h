@@ -28,7 +28,9 @@ VK_MUSTCHECK vk_err vk_disk_read(int dirfd, const char *path, size_t max, struct
 VK_MUSTCHECK vk_err vk_disk_sync_dir(int dirfd, const char *path);
 /* Removes the plain files in a folder (no deeper) and keeps it. Absent is VK_OK. */
 VK_MUSTCHECK vk_err vk_disk_empty_dir(int dirfd, const char *path);
-/* Removes a folder with the plain files in it (no deeper), then syncs the parent. Absent is VK_OK. */
+enum { VK_DISK_DEEP = 3 };
+/* Removes a folder with all that is in it, folders at most VK_DISK_DEEP deep (itself, blobs/, blobs/a/ of a
+ * build), then syncs the parent. Absent is VK_OK. What is deeper stays, and is an error. */
 VK_MUSTCHECK vk_err vk_disk_remove_dir(int dirfd, const char *path);
 /* A copy of the plain file `from`, new and synced; its name is not (vk_disk_move does that). VK_E_CONFLICT:
  * `to` exists. */
@@ -40,6 +42,14 @@ VK_MUSTCHECK vk_err vk_disk_move(int dirfd, const char *from, const char *to, bo
 /* A second name for a plain file, on stable storage. VK_E_CONFLICT: `to` exists. VK_E_UNSUPPORTED: this file
  * system has no second names. */
 VK_MUSTCHECK vk_err vk_disk_link(int dirfd, const char *from, const char *to);
+/* Syncs the bytes of a file that vk_disk_begin made, and leaves it open: in place of vk_disk_end, with
+ * close(2). A failed sync is never tried again: the kernel may have dropped what it could not write. */
+VK_MUSTCHECK vk_err vk_disk_sync(int fd);
+/* `n` bytes of `in` from `at` on, to the end of `out`; inside the kernel where the file system can (shared
+ * blocks on those that have them). VK_E_CORRUPT: `in` ends before. */
+VK_MUSTCHECK vk_err vk_disk_append_from(int out, int in, int64_t at, int64_t n);
+/* Removes a name only: after a power cut it may be there again. Absent is VK_OK. */
+VK_MUSTCHECK vk_err vk_disk_unlink(int dirfd, const char *path);
 /* Removes a file's name and syncs its folder. Absent is VK_OK. */
 VK_MUSTCHECK vk_err vk_disk_remove(int dirfd, const char *path);
 /* errno of a failed call as a kind: ENOSPC and EDQUOT are VK_E_FULL, ENOENT is VK_E_NOT_FOUND. */

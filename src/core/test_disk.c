@@ -137,11 +137,24 @@ static void folders(void **state)
     assert_int_equal(vk_disk_remove_dir(f->fd, "sub"), VK_OK);
     assert_int_equal(faccessat(f->fd, "sub", F_OK, 0), -1);
     assert_int_equal(vk_disk_remove_dir(f->fd, "sub"), VK_OK);
+    /* With what is below it, so far and no deeper; and links are not followed. */
     assert_int_equal(vk_disk_mkdir(f->fd, "deep", 0700), VK_OK);
     assert_int_equal(vk_disk_mkdir(f->fd, "deep/er", 0700), VK_OK);
-    assert_int_not_equal(vk_disk_remove_dir(f->fd, "deep"), VK_OK);
-    assert_int_equal(vk_disk_remove_dir(f->fd, "deep/er"), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "deep/er/most", 0700), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "kept", 0700), VK_OK);
+    assert_int_equal(vk_disk_replace(f->fd, "kept/x", VK_STR("1"), 0600), VK_OK);
+    assert_int_equal(vk_disk_replace(f->fd, "deep/er/most/x", VK_STR("1"), 0600), VK_OK);
+    assert_int_equal(symlinkat("../../kept", f->fd, "deep/er/link"), 0);
     assert_int_equal(vk_disk_remove_dir(f->fd, "deep"), VK_OK);
+    assert_int_equal(faccessat(f->fd, "deep", F_OK, 0), -1);
+    assert_true(holds(f->fd, "kept/x", VK_STR("1")));
+    assert_int_equal(vk_disk_mkdir(f->fd, "kept/2", 0700), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "kept/2/3", 0700), VK_OK);
+    assert_int_equal(vk_disk_mkdir(f->fd, "kept/2/3/4", 0700), VK_OK);
+    assert_int_not_equal(vk_disk_remove_dir(f->fd, "kept"), VK_OK);
+    assert_int_equal(faccessat(f->fd, "kept/2/3/4", F_OK, 0), 0);
+    assert_int_equal(vk_disk_remove_dir(f->fd, "kept/2/3"), VK_OK);
+    assert_int_equal(vk_disk_remove_dir(f->fd, "kept"), VK_OK);
 }
 
 static void names_and_copies(void **state)
@@ -174,6 +187,39 @@ static void names_and_copies(void **state)
     assert_int_equal(vk_disk_remove(f->fd, "two"), VK_OK);
     assert_int_equal(vk_disk_remove(f->fd, "two"), VK_OK);
     assert_int_equal(faccessat(f->fd, "two", F_OK, 0), -1);
+}
+
+static void bytes_of_another(void **state)
+{
+    struct folder *f = *state;
+    int one = -1, two = -1;
+    assert_int_equal(vk_disk_begin(f->fd, "one", 0600, &one), VK_OK);
+    assert_int_equal(vk_disk_add(one, VK_STR("0123456789")), VK_OK);
+    assert_int_equal(vk_disk_sync(one), VK_OK);
+    assert_int_not_equal(vk_disk_sync(-1), VK_OK);
+    close(one);
+    one = openat(f->fd, "one", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(vk_disk_begin(f->fd, "two", 0600, &two), VK_OK);
+    assert_int_equal(vk_disk_add(two, VK_STR("<")), VK_OK);
+    assert_int_equal(vk_disk_append_from(two, one, 3, 4), VK_OK);
+    assert_int_equal(vk_disk_append_from(two, one, 0, 0), VK_OK);
+    assert_int_equal(vk_disk_add(two, VK_STR(">")), VK_OK);
+    assert_true(holds(f->fd, "two", VK_STR("<3456>")));
+    assert_int_equal(vk_disk_append_from(two, one, 8, 3), VK_E_CORRUPT); /* it ends before */
+    close(two);
+    /* What the kernel cannot copy between goes through memory: /proc has no blocks. */
+    int proc = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    char name[8] = {0};
+    assert_true(read(proc, name, sizeof name) == (ssize_t)sizeof name);
+    assert_int_equal(vk_disk_begin(f->fd, "three", 0600, &two), VK_OK);
+    assert_int_equal(vk_disk_append_from(two, proc, 0, sizeof name), VK_OK);
+    assert_true(holds(f->fd, "three", (vk_str){name, sizeof name}));
+    close(proc);
+    close(two);
+    close(one);
+    assert_int_equal(vk_disk_unlink(f->fd, "one"), VK_OK);
+    assert_int_equal(vk_disk_unlink(f->fd, "one"), VK_OK);
+    assert_int_not_equal(vk_disk_unlink(f->fd, "."), VK_OK);
 }
 
 static void in_pieces(void **state)
@@ -227,6 +273,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reading, set_up, tear_down),
         cmocka_unit_test_setup_teardown(folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_and_copies, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bytes_of_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(in_pieces, set_up, tear_down),
         cmocka_unit_test(kinds),
     };

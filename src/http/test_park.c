@@ -16,6 +16,28 @@ static void on_loop(void (*run)(vk_task *t))
     wait_for(&steps, before + 1);
 }
 
+/* What belongs to the loop, as it was just now. */
+static struct {
+    size_t n_ex, n_conns, heirs;
+    bool received;
+} seen;
+
+static void see(vk_task *t)
+{
+    VK_UNUSED(t);
+    seen.n_ex = server.n_ex;
+    seen.n_conns = server.n_conns;
+    seen.heirs = heir.n_conns;
+    seen.received = server.traffic.received != 0;
+    steps++;
+}
+
+static size_t under_way(void)
+{
+    on_loop(see);
+    return seen.n_ex;
+}
+
 static void park(vk_task *t)
 {
     VK_UNUSED(t);
@@ -98,7 +120,7 @@ static void rests_and_goes_on(void **state)
     say(half, "st: a\r\n\r\n");
     say(fresh, GET("/len"));
     assert_true(silent(kept) && silent(half) && silent(fresh));
-    assert_int_equal(server.n_ex, 0);
+    assert_int_equal(under_way(), 0);
     on_loop(unpark);
     expect(kept, 200, "0");
     expect(half, 200, "0");
@@ -115,15 +137,15 @@ static void ends_what_is_under_way(void **state)
     struct client *c = dial(), *slow = dial();
     say(c, "POST /len HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab");
     say(slow, "POST /len HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\na");
-    while (server.n_ex != 2)
+    while (under_way() != 2)
         usleep(1000);
     on_loop(park);
     say(c, "cd" GET("/len"));
     expect(c, 200, "4");
     assert_true(silent(c));
-    assert_int_equal(server.n_ex, 1);
+    assert_int_equal(under_way(), 1);
     on_loop(hasten); /* whose body does not come */
-    assert_int_equal(server.n_ex, 0);
+    assert_int_equal(under_way(), 0);
     on_loop(unpark);
     expect(c, 200, "0");
     hang_up(c);
@@ -166,7 +188,7 @@ static void gives_all(void **state)
     say(idle, GET("/len"));
     expect(idle, 200, "0");
     say(half, "POST /len HTTP/1.1\r\nHost: a\r\nContent-Le");
-    while (server.traffic.received == 0 || server.n_conns < 3)
+    for (on_loop(see); !seen.received || seen.n_conns < 3; on_loop(see))
         usleep(1000);
     usleep(20000);
     on_loop(park);
@@ -202,7 +224,7 @@ static void gives_all(void **state)
     hang_up(whole);
     close(pair[0]);
     close(pair[1]);
-    while (heir.n_conns)
+    for (on_loop(see); seen.heirs; on_loop(see))
         usleep(1000);
 }
 

@@ -66,6 +66,7 @@ def skipped(path):
 def role(path):
     path = re.sub(r"(^|/)builds/[^/]+", r"\1builds/<id>", path)
     path = re.sub(r"(/tmp/\w+)-[0-9a-f]{16}", r"\1", path)
+    path = re.sub(r"/blobs/[0-9a-f](/[0-9a-f]{32})?$", lambda m: "/blobs/<folder>" + ("/<file>" if m.group(1) else ""), path)
     path = re.sub(r"/snapshot\.[0-9-]+\.[am]\.", "/snapshot.", path)
     return path or "(above the data folder)"
 

@@ -393,6 +393,27 @@ ssize_t pwritev64(int fd, const struct iovec *v, int n, off64_t at)
     return do_write(fd, v, n, at);
 }
 
+/* A write of what lies at the source. */
+ssize_t copy_file_range(int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    const char *p = fd_path(out, path, &st);
+    off_t from = in_at ? *in_at : (off_t)syscall(SYS_lseek, in, 0, SEEK_CUR);
+    off_t where = out_at ? *out_at : (off_t)syscall(SYS_lseek, out, 0, SEEK_CUR);
+    uint64_t start_ns = now_ns();
+    ssize_t done = syscall(SYS_copy_file_range, in, in_at, out, out_at, n, flags);
+    if (!p || done <= 0)
+        return done;
+    void *copied = malloc((size_t)done);
+    struct iovec v = {copied, (size_t)done};
+    if (!copied || syscall(SYS_pread64, in, copied, (size_t)done, from) != done)
+        abort(); /* a record that is lost would prove nothing */
+    wrote(out, p, &st, start_ns, where, &v, 1, done);
+    free(copied);
+    return done;
+}
+
 static int do_truncate(int fd, off_t length)
 {
     char path[PATH_MAX];
@@ -605,12 +626,6 @@ static void unmodelled(int fd, const char *what)
         return;
     struct record r = {.op = OP_UNMODELLED, .start_ns = now_ns(), .end_ns = now_ns(), .ino = st.st_ino};
     put(&r, p, what, NULL, 0);
-}
-
-ssize_t copy_file_range(int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags)
-{
-    unmodelled(out, "copy_file_range");
-    return syscall(SYS_copy_file_range, in, in_at, out, out_at, n, flags);
 }
 
 ssize_t sendfile(int out, int in, off_t *at, size_t n)

@@ -156,7 +156,7 @@ static int post_with(const char *token, const char *json)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in at = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
-    struct timeval limit = {.tv_sec = 20};
+    struct timeval limit = {.tv_sec = 40};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
     int n = snprintf(head, sizeof head,

@@ -1,0 +1,269 @@
+/* Reading. A reader holds what it reads as it was when it was opened: an open file, a copy of the bytes that
+ * lie in the index, or, of an object of several files, their names, which then stay until it is closed. */
+#include "services/storage/embedded/inside.h"
+
+#include <unistd.h>
+
+typedef struct extent {
+    int64_t start, size;
+    uint8_t blob[VK_OB_BLOB];
+    int number;
+} extent;
+
+struct vk_ob_reader {
+    vk_ob *s;
+    int64_t size;
+    int fd; /* -1: none is open */
+    vk_ob_pin *pin;
+    extent *extents;        /* of objects of several files */
+    size_t n_extents, open; /* which one `fd` is */
+    size_t n_bytes;
+    char bytes[]; /* of small objects */
+};
+
+static vk_ob_err look_up(vk_ob_conn *c, vk_ob_q q, vk_arena *a, vk_str key, vk_ob_row *row_r,
+                         sqlite3_stmt **st_r)
+{
+    sqlite3_stmt *st = vk_ob_st(c, q);
+    vk_ob_bind(st, 1, key);
+    int rc = vk_ob_step(st);
+    *st_r = st;
+    if (rc != SQLITE_ROW)
+        return rc == SQLITE_DONE ? VK_OB_NO_SUCH_KEY : vk_ob_sql_err(rc);
+    vk_ob_err e = vk_ob_read_row(st, row_r);
+    if (e != VK_OB_OK)
+        return e;
+    row_r->o.headers = vk_arena_dup(a, row_r->o.headers);
+    return row_r->o.headers.p ? VK_OB_OK : VK_OB_NOMEM;
+}
+
+vk_ob_err vk_ob_head(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r)
+{
+    vk_ob_conn *c;
+    vk_ob_row row;
+    sqlite3_stmt *st;
+    vk_ob_err e = vk_ob_conn_get(s, &c);
+    if (e != VK_OB_OK)
+        return e;
+    e = look_up(c, Q_OBJECT, a, key, &row, &st);
+    sqlite3_reset(st);
+    vk_ob_conn_put(s, c);
+    if (e == VK_OB_OK)
+        *out_r = row.o;
+    return e;
+}
+
+/* ---- get */
+
+static vk_ob_err read_extents(vk_ob_conn *c, int64_t content, vk_ob_reader *r, size_t n)
+{
+    r->extents = calloc(n, sizeof *r->extents);
+    if (!r->extents)
+        return VK_OB_NOMEM;
+    sqlite3_stmt *st = vk_ob_st(c, Q_EXTENTS);
+    vk_ob_bind_i(st, 1, content);
+    int rc;
+    while ((rc = vk_ob_step(st)) == SQLITE_ROW && r->n_extents < n) {
+        extent *x = &r->extents[r->n_extents++];
+        vk_str blob = vk_ob_col(st, 3);
+        *x = (extent){.number = sqlite3_column_int(st, 0),
+                      .start = sqlite3_column_int64(st, 1),
+                      .size = sqlite3_column_int64(st, 2)};
+        if (blob.n == VK_OB_BLOB)
+            memcpy(x->blob, blob.p, VK_OB_BLOB);
+    }
+    sqlite3_reset(st);
+    return rc == SQLITE_DONE  ? r->n_extents == n ? VK_OB_OK : VK_OB_CORRUPT
+           : rc == SQLITE_ROW ? VK_OB_CORRUPT
+                              : vk_ob_sql_err(rc);
+}
+
+/* One read transaction, under a reading lock of `names`. */
+static vk_ob_err open_object(vk_ob *s, vk_ob_conn *c, vk_arena *a, vk_str key, vk_ob_object *out_r,
+                             vk_ob_reader **r)
+{
+    vk_ob_row row;
+    sqlite3_stmt *st;
+    vk_ob_err e = look_up(c, Q_GET, a, key, &row, &st);
+    vk_str bytes = e == VK_OB_OK ? vk_ob_col(st, 10) : VK_STR_NONE;
+    bool small = e == VK_OB_OK && !row.has_blob && !row.o.parts;
+    if (small && (int64_t)bytes.n != row.o.size)
+        e = VK_OB_CORRUPT;
+    vk_ob_reader *x = e == VK_OB_OK ? calloc(1, sizeof *x + (small ? bytes.n : 0)) : NULL;
+    if (x && small && bytes.n) {
+        x->n_bytes = bytes.n;
+        memcpy(x->bytes, bytes.p, bytes.n);
+    }
+    sqlite3_reset(st);
+    if (e != VK_OB_OK || !x)
+        return e != VK_OB_OK ? e : VK_OB_NOMEM;
+    x->s = s;
+    x->fd = -1;
+    x->size = row.o.size;
+    if (row.has_blob)
+        e = vk_ob_blob_open(s, row.blob, &x->fd);
+    if (row.o.parts) {
+        e = read_extents(c, row.content, x, row.o.parts);
+        x->open = x->n_extents;
+        if (e == VK_OB_OK && !(x->pin = vk_ob_pin_content(s, row.content)))
+            e = VK_OB_NOMEM;
+    }
+    if (e != VK_OB_OK) {
+        free(x->extents);
+        free(x);
+        return e;
+    }
+    *out_r = row.o;
+    *r = x;
+    return VK_OB_OK;
+}
+
+vk_ob_err vk_ob_get(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r, vk_ob_reader **r)
+{
+    vk_ob_conn *c;
+    vk_ob_err e = vk_ob_conn_get(s, &c);
+    if (e != VK_OB_OK)
+        return e;
+    pthread_rwlock_rdlock(&s->names);
+    e = vk_ob_run(c, vk_ob_st(c, Q_BEGIN_READ));
+    if (e == VK_OB_OK) {
+        e = open_object(s, c, a, key, out_r, r);
+        vk_ob_err over = vk_ob_run(c, vk_ob_st(c, Q_COMMIT));
+        if (e == VK_OB_OK && over != VK_OB_OK) {
+            pthread_mutex_lock(&s->mu);
+            s->users++; /* which closing takes off */
+            pthread_mutex_unlock(&s->mu);
+            pthread_rwlock_unlock(&s->names);
+            vk_ob_reader_close(*r);
+            vk_ob_conn_put(s, c);
+            return over;
+        }
+    }
+    pthread_rwlock_unlock(&s->names);
+    vk_ob_conn_put(s, c);
+    if (e == VK_OB_OK) {
+        pthread_mutex_lock(&s->mu);
+        s->users++;
+        pthread_mutex_unlock(&s->mu);
+    }
+    return e;
+}
+
+/* ---- pieces */
+
+static size_t extent_at(const vk_ob_reader *r, int64_t at)
+{
+    size_t lo = 0, hi = r->n_extents;
+    while (hi - lo > 1) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (r->extents[mid].start <= at)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+vk_ob_err vk_ob_read(vk_ob_reader *r, int64_t at, vk_ob_piece *out_r)
+{
+    if (at < 0 || at >= r->size)
+        return VK_OB_INVALID_RANGE;
+    if (r->n_bytes) {
+        *out_r = (vk_ob_piece){.fd = -1, .n = r->size - at, .bytes = r->bytes + at};
+        return VK_OB_OK;
+    }
+    if (!r->extents) {
+        *out_r = (vk_ob_piece){.fd = r->fd, .at = at, .n = r->size - at};
+        return VK_OB_OK;
+    }
+    size_t i = extent_at(r, at);
+    const extent *x = &r->extents[i];
+    if (i != r->open) {
+        if (r->fd >= 0)
+            close(r->fd);
+        r->fd = -1;
+        r->open = r->n_extents;
+        vk_ob_err e = vk_ob_blob_open(r->s, x->blob, &r->fd);
+        if (e != VK_OB_OK)
+            return e;
+        r->open = i;
+    }
+    *out_r = (vk_ob_piece){.fd = r->fd, .at = at - x->start, .n = x->size - (at - x->start)};
+    return out_r->n > 0 ? VK_OB_OK : VK_OB_CORRUPT;
+}
+
+void vk_ob_reader_close(vk_ob_reader *r)
+{
+    if (!r)
+        return;
+    if (r->fd >= 0)
+        close(r->fd);
+    if (r->pin)
+        vk_ob_unpin(r->s, r->pin);
+    pthread_mutex_lock(&r->s->mu);
+    r->s->users--;
+    pthread_mutex_unlock(&r->s->mu);
+    free(r->extents);
+    free(r);
+}
+
+/* ---- parts of a completed object */
+
+bool vk_ob_reader_part(const vk_ob_reader *r, int number, int64_t *start_r, int64_t *size_r)
+{
+    for (size_t i = 0; i < r->n_extents; i++) {
+        if (r->extents[i].number != number)
+            continue;
+        *start_r = r->extents[i].start;
+        *size_r = r->extents[i].size;
+        return true;
+    }
+    return false;
+}
+
+static vk_ob_err list_parts(vk_ob_conn *c, int64_t content, int after, size_t max, vk_ob_part *out,
+                            size_t *n_r, bool *more_r)
+{
+    sqlite3_stmt *st = vk_ob_st(c, Q_EXTENTS);
+    vk_ob_bind_i(st, 1, content);
+    int rc;
+    size_t n = 0;
+    while ((rc = vk_ob_step(st)) == SQLITE_ROW) {
+        int number = sqlite3_column_int(st, 0);
+        if (number <= after)
+            continue;
+        if (n == max)
+            break;
+        out[n] = (vk_ob_part){
+            .number = number, .start = sqlite3_column_int64(st, 1), .size = sqlite3_column_int64(st, 2)};
+        vk_ob_read_sum(st, 4, &out[n++].sum);
+    }
+    *more_r = rc == SQLITE_ROW;
+    *n_r = n;
+    sqlite3_reset(st);
+    return vk_ob_sql_err(rc);
+}
+
+vk_ob_err vk_ob_object_parts(vk_ob *s, vk_arena *a, vk_str key, int after, size_t max, vk_ob_object *object_r,
+                             vk_ob_part *out, size_t *n_r, bool *more_r)
+{
+    vk_ob_conn *c;
+    vk_ob_row row;
+    sqlite3_stmt *st;
+    vk_ob_err e = vk_ob_conn_get(s, &c);
+    if (e != VK_OB_OK)
+        return e;
+    e = vk_ob_run(c, vk_ob_st(c, Q_BEGIN_READ));
+    if (e == VK_OB_OK) {
+        e = look_up(c, Q_OBJECT, a, key, &row, &st);
+        sqlite3_reset(st);
+        if (e == VK_OB_OK) {
+            *object_r = row.o;
+            e = list_parts(c, row.o.parts ? row.content : 0, after, max, out, n_r, more_r);
+        }
+        vk_ob_err over = vk_ob_run(c, vk_ob_st(c, Q_COMMIT));
+        e = e == VK_OB_OK ? over : e;
+    }
+    vk_ob_conn_put(s, c);
+    return e;
+}

@@ -1,0 +1,217 @@
+/* Inside the storage library only: what its files share. `mu` guards everything in vk_ob that does not say
+ * otherwise, and is never held during SQL or file work. */
+#ifndef VK_STORAGE_INSIDE_H
+#define VK_STORAGE_INSIDE_H
+
+#include "core/list.h"
+#include "crypto/checksum.h"
+#include "services/storage/embedded/objects.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+enum {
+    VK_OB_SCHEMA = 1,
+    VK_OB_BLOB = 16,        /* bytes of a file's random name */
+    VK_OB_BLOB_PATH = 40,   /* "a/" and 32 hex digits */
+    VK_OB_FOLDERS = 16,     /* of blobs/, by the first digit: few, so that syncs of folders are shared */
+    VK_OB_BATCH = 64,       /* turns in one transaction */
+    VK_OB_READERS = 16,     /* connections that read at once; then reads wait for each other */
+    VK_OB_READERS_IDLE = 4, /* kept open */
+};
+
+/* ---- index.c: SQLite */
+
+typedef enum vk_ob_q {
+    Q_OBJECT,
+    Q_GET,
+    Q_PUT_OBJECT,
+    Q_DROP_OBJECT,
+    Q_LIST,
+    Q_PUT_INLINE,
+    Q_DROP_INLINE,
+    Q_EXTENTS,
+    Q_PUT_EXTENT,
+    Q_DROP_EXTENTS,
+    Q_UPLOAD,
+    Q_PUT_UPLOAD,
+    Q_DROP_UPLOAD,
+    Q_LIST_UPLOADS,
+    Q_OLD_UPLOADS,
+    Q_PART,
+    Q_PARTS,
+    Q_PUT_PART,
+    Q_DROP_PARTS,
+    Q_FINISHED,
+    Q_PUT_FINISHED,
+    Q_PRUNE_FINISHED,
+    Q_SETTING,
+    Q_SET,
+    Q_UNSET,
+    Q_USAGE,
+    Q_SET_USAGE,
+    Q_RECOUNT,
+    Q_BLOBS,
+    Q_LAST_CONTENT,
+    Q_BEGIN,
+    Q_BEGIN_READ,
+    Q_COMMIT,
+    Q_ROLLBACK,
+    Q_SAVE,
+    Q_RELEASE,
+    Q_UNDO,
+    Q_STMTS,
+} vk_ob_q;
+
+/* A connection; used by one thread at a time. */
+typedef struct vk_ob_conn {
+    vk_list node; /* in idle */
+    sqlite3 *db;
+    sqlite3_stmt *st[Q_STMTS];
+} vk_ob_conn;
+
+struct vk_ob;
+/* Opens a connection; the first one of a handle makes the file what it has to be. */
+VK_MUSTCHECK vk_ob_err vk_ob_conn_open(struct vk_ob *s, bool first, vk_ob_conn **out_r);
+void vk_ob_conn_close(vk_ob_conn *c);
+/* A reading connection, and back. */
+VK_MUSTCHECK vk_ob_err vk_ob_conn_get(struct vk_ob *s, vk_ob_conn **out_r);
+void vk_ob_conn_put(struct vk_ob *s, vk_ob_conn *c);
+/* The statement, reset and without bindings; NULL: it cannot be prepared. The bind functions below and
+ * vk_ob_step take NULL and then fail. */
+sqlite3_stmt *vk_ob_st(vk_ob_conn *c, vk_ob_q q);
+void vk_ob_bind(sqlite3_stmt *st, int i, vk_str blob);
+void vk_ob_bind_i(sqlite3_stmt *st, int i, int64_t v);
+/* SQLITE_ROW, SQLITE_DONE or an error. */
+int vk_ob_step(sqlite3_stmt *st);
+/* Steps to the end and resets. */
+VK_MUSTCHECK vk_ob_err vk_ob_run(vk_ob_conn *c, sqlite3_stmt *st);
+vk_str vk_ob_col(sqlite3_stmt *st, int i);
+vk_ob_err vk_ob_sql_err(int rc);
+vk_ob_err vk_ob_of(vk_err e);
+/* A setting as one more text; VK_OB_NO_SUCH_KEY. In `a`. */
+VK_MUSTCHECK vk_ob_err vk_ob_setting(vk_ob_conn *c, const char *name, vk_arena *a, vk_str *out_r);
+
+/* An object's row. `headers` points into the statement. */
+typedef struct vk_ob_row {
+    vk_ob_object o;
+    bool has_blob;
+    uint8_t blob[VK_OB_BLOB];
+    int64_t content; /* of rows in inline or extents; 0: none */
+} vk_ob_row;
+/* Columns of Q_OBJECT and Q_GET. VK_OB_CORRUPT. */
+VK_MUSTCHECK vk_ob_err vk_ob_read_row(sqlite3_stmt *st, vk_ob_row *out_r);
+void vk_ob_bind_sum(sqlite3_stmt *st, int i, const vk_ob_sum *sum); /* three columns from i on */
+void vk_ob_read_sum(sqlite3_stmt *st, int i, vk_ob_sum *out_r);
+
+/* ---- turn.c: writing the index */
+
+/* A change of the index. What `run` does is in one transaction with the changes of others that wait, but is
+ * undone alone when it fails. */
+typedef struct vk_ob_turn {
+    vk_list node;
+    vk_list replacing; /* in s->replacing, while its garbage may still be a reader's */
+    vk_ob_err (*run)(struct vk_ob *s, struct vk_ob_turn *t, vk_ob_conn *c);
+    void *arg;
+    unsigned folders;       /* of blobs/ to be synced before; a bit each */
+    const uint8_t *blob;    /* the new file; NULL: none */
+    int64_t bytes, objects; /* reserved; given back by the turn */
+    vk_ob_usage delta;      /* by run */
+    vk_buf garbage;         /* by run: vk_ob_trash of what nothing names any more */
+    bool uncertain;         /* out: it failed in such a way that a killed process may find it done */
+    bool done;
+    vk_ob_err result;
+    pthread_cond_t cond;
+} vk_ob_turn;
+
+typedef struct vk_ob_trash {
+    int64_t content; /* 0, or that of an object of several files */
+    uint8_t blob[VK_OB_BLOB];
+} vk_ob_trash;
+
+/* Set up by the caller: run, arg, folders, blob, bytes, objects. VK_OB_OK: on stable storage, and the garbage
+ * is removed. */
+vk_ob_err vk_ob_take_turn(struct vk_ob *s, vk_ob_turn *t);
+/* In run, when delta is complete: whether the quota allows it. */
+VK_MUSTCHECK vk_ob_err vk_ob_afford(struct vk_ob *s, vk_ob_turn *t);
+/* In run: takes the content of an object that is replaced or deleted away, and its usage off. */
+VK_MUSTCHECK vk_ob_err vk_ob_discard(vk_ob_turn *t, vk_ob_conn *c, const vk_ob_row *old);
+void vk_ob_add_trash(vk_ob_turn *t, int64_t content, const uint8_t blob[VK_OB_BLOB]);
+/* In run: the row of a key. VK_OB_NO_SUCH_KEY. `headers` is not valid. */
+VK_MUSTCHECK vk_ob_err vk_ob_find(vk_ob_conn *c, vk_str key, vk_ob_row *out_r);
+/* In run: conditions of a write against what is there (row NULL: nothing is). */
+VK_MUSTCHECK vk_ob_err vk_ob_conditions(const vk_ob_commit *cm, const vk_ob_row *row);
+/* In run: writes the row of an object. */
+VK_MUSTCHECK vk_ob_err vk_ob_write_row(vk_ob_conn *c, vk_str key, const vk_ob_row *row);
+
+/* ---- store.c: quota */
+
+/* Takes room for so much more; VK_OB_QUOTA. */
+VK_MUSTCHECK vk_ob_err vk_ob_reserve(struct vk_ob *s, int64_t bytes, int64_t objects);
+void vk_ob_release(struct vk_ob *s, int64_t bytes, int64_t objects);
+
+/* ---- blobs.c: files */
+
+typedef struct vk_ob_live { /* a file that is not to be swept, though no row names it */
+    vk_list node;
+    uint8_t blob[VK_OB_BLOB];
+} vk_ob_live;
+
+typedef struct vk_ob_pin { /* an object of several files that somebody reads */
+    vk_list node;
+    int64_t content;
+    uint32_t readers;
+    vk_buf doomed; /* vk_ob_trash: to be removed after the last of them */
+} vk_ob_pin;
+
+void vk_ob_blob_path(const uint8_t blob[VK_OB_BLOB], char out[VK_OB_BLOB_PATH]);
+static inline unsigned vk_ob_folder(const uint8_t blob[VK_OB_BLOB])
+{
+    return 1U << (blob[0] >> 4);
+}
+/* A new file; `live` is linked in until vk_ob_blob_settled. */
+VK_MUSTCHECK vk_ob_err vk_ob_blob_create(struct vk_ob *s, vk_ob_live *live, int *fd_r);
+void vk_ob_blob_settled(struct vk_ob *s, vk_ob_live *live);
+VK_MUSTCHECK vk_ob_err vk_ob_blob_open(struct vk_ob *s, const uint8_t blob[VK_OB_BLOB], int *fd_r);
+void vk_ob_blob_remove(struct vk_ob *s, const uint8_t blob[VK_OB_BLOB]);
+/* Removes, or leaves to the last reader, what no row names any more (vk_ob_trash). */
+void vk_ob_collect(struct vk_ob *s, const vk_buf *garbage);
+/* Under a reading lock of `names`. NULL: no memory. */
+vk_ob_pin *vk_ob_pin_content(struct vk_ob *s, int64_t content);
+void vk_ob_unpin(struct vk_ob *s, vk_ob_pin *p);
+
+struct vk_ob {
+    int data_fd, blobs_fd; /* constant */
+    char build[VK_BUILD_ID_MAX + 1];
+    char path[PATH_MAX + 64 + VK_BUILD_ID_MAX];
+    pthread_mutex_t mu;
+    /* Held for reading between looking up a row and holding its files; for writing where it is decided which
+     * files go. Before mu. */
+    pthread_rwlock_t names;
+
+    vk_list queue;        /* of turns */
+    bool leading;         /* somebody makes a transaction */
+    vk_ob_conn *writer;   /* whoever leads */
+    int64_t last_content; /* whoever leads */
+
+    vk_ob_quota quota;
+    vk_ob_usage used;
+    int64_t opening; /* uploads that are being made */
+    int64_t reserved_bytes, reserved_objects;
+
+    vk_list idle;
+    size_t n_readers;
+    pthread_cond_t reader_free;
+
+    vk_list live, pins;
+    vk_list replacing; /* turns, from before their transaction until their garbage is removed */
+    vk_buf uncertain;  /* names of files whose transaction failed in its last step; they go after the next
+                        * one that does not, which has taken its place in the log */
+    bool forgets;      /* there was no memory to note one: the next start sweeps */
+    bool marked;       /* the index says that a start sweeps */
+    unsigned folders, touched; /* of blobs/: made; with removals that are not synced. A bit each */
+    uint32_t users;            /* puts and readers; none are left at close */
+};
+
+#endif
