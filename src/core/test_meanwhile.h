@@ -74,12 +74,4 @@ static inline bool meanwhile_allows(const meanwhile *m, int64_t took, int64_t li
     return (double)took <= (double)limit * slack;
 }
 
-/* The same where threads of the idle class do the work: they get what others leave, which may be nothing for
- * a long time. Then it counts what this process got to use. */
-static inline bool meanwhile_allows_idle(const meanwhile *m, int64_t took, int64_t limit)
-{
-    return meanwhile_allows(m, took, limit) ||
-           (took < 60000 && meanwhile_left(m) < 0.5 && (meanwhile_own() - m->own) * 1000 <= (double)limit);
-}
-
 #endif

@@ -3,6 +3,8 @@
 #include "core/test_meanwhile.h"
 #include "services/database/test_rig.h"
 
+#include <dirent.h>
+
 /* One statement on the stream of `baton`, which is another one then; "" opens a stream. */
 static int on_stream(char baton[64], const char *sql)
 {
@@ -228,7 +230,7 @@ static bool becomes(uint32_t (*what)(void), uint32_t n, int64_t ms)
     meanwhile m = meanwhile_from_now();
     /* Looked at once each time: what a lowered thread ran is handed to another one, and may count again. */
     while (what() != n) {
-        if (!meanwhile_allows_idle(&m, meanwhile_took(&m), ms))
+        if (!meanwhile_allows(&m, meanwhile_took(&m), ms))
             return false;
         usleep(2000);
     }
@@ -315,7 +317,7 @@ static void half_a_connection_is_answered(void **state)
     hear(fd);
     int64_t took = meanwhile_took(&m);
     assert_true(took >= VK_HANGUP_MS - 50);
-    assert_true(meanwhile_allows_idle(&m, took, SOON_MS + VK_HANGUP_MS));
+    assert_true(meanwhile_allows(&m, took, SOON_MS + VK_HANGUP_MS));
     assert_has("SQLITE_INTERRUPT");
     assert_has("the client ended its connection");
 }
@@ -346,7 +348,7 @@ static void a_transaction_ends_with_its_client(void **state)
     close(fd);
     meanwhile m = meanwhile_from_now();
     assert_int_equal(execute(token_a, "INSERT INTO stays VALUES (4)"), 200);
-    assert_true(meanwhile_allows_idle(&m, meanwhile_took(&m), SOON_MS));
+    assert_true(meanwhile_allows(&m, meanwhile_took(&m), SOON_MS));
     assert_int_equal(execute(token_a, "SELECT group_concat(a) FROM stays"), 200);
     assert_has("\"value\":\"1,4\"");
     /* A writer that waits for its turn. */
@@ -398,6 +400,109 @@ static void long_statements_are_finished(void **state)
     assert_null(atomic_load(&vk_db.handed));
 }
 
+/* Threads of the pool: how many want to run now, and which have used the processor since the last look. */
+struct pool {
+    int tids[64], n, wanting, moved;
+    unsigned long used[64];
+};
+
+static void look(struct pool *p)
+{
+    p->wanting = p->moved = 0;
+    for (int i = 0; i < p->n; i++) {
+        char name[64], text[512] = "", state = 0;
+        unsigned long user = 0, kernel = 0;
+        snprintf(name, sizeof name, "/proc/self/task/%d/stat", p->tids[i]);
+        FILE *f = fopen(name, "r");
+        if (!f)
+            continue;
+        size_t n = fread(text, 1, sizeof text - 1, f);
+        fclose(f);
+        text[n] = '\0';
+        assert_int_equal(sscanf(strrchr(text, ')') + 1, " %c %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %lu %lu",
+                                &state, &user, &kernel),
+                         3);
+        p->wanting += state == 'R';
+        p->moved += user + kernel > p->used[i];
+        p->used[i] = user + kernel;
+    }
+}
+
+static void tid_of(const char *name, int *out)
+{
+    int64_t n = 0;
+    assert_int_equal(vk_str_to_i64(vk_str_z(name), &n), VK_OK);
+    *out = (int)n;
+}
+
+static void find_pool(struct pool *p)
+{
+    DIR *d = opendir("/proc/self/task");
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d)) && p->n < (int)VK_COUNT(p->tids);) {
+        char name[300], text[32] = "";
+        snprintf(name, sizeof name, "/proc/self/task/%s/comm", e->d_name);
+        FILE *f = e->d_name[0] == '.' ? NULL : fopen(name, "r");
+        if (f && fgets(text, sizeof text, f) && strcmp(text, "vk-sql\n") == 0)
+            tid_of(e->d_name, &p->tids[p->n++]);
+        if (f)
+            fclose(f);
+    }
+    closedir(d);
+}
+
+static uint32_t lowered(void)
+{
+    return now().lowered;
+}
+
+static void set_slots(uint32_t n)
+{
+    pthread_mutex_lock(&vk_db.mu);
+    vk_db.slots = n;
+    pthread_mutex_unlock(&vk_db.mu);
+}
+
+/* Of many long statements only a few compute at a time, and each of them does. */
+static void long_statements_take_turns(void **state)
+{
+    static const char json[] = "{\"requests\":[" EXECUTE(ENDLESS) ",{\"type\":\"close\"}]}";
+    enum { LOOKS = 200 };
+    char own[VK_VALET_MAX];
+    struct pool p = {0};
+    uint32_t slots = vk_db.slots;
+    int fds[4], wanting = 0, moved = 0;
+    VK_UNUSED(state);
+    set_slots(1);
+    snprintf(own, sizeof own, "%s", token_a);
+    for (int i = 0; i < 4; i++) {
+        snprintf(token_a, sizeof token_a, "%s", i % 2 ? token_b : own);
+        fds[i] = ask("/v2/pipeline", json);
+    }
+    snprintf(token_a, sizeof token_a, "%s", own);
+    assert_true(becomes(lowered, 4, 5000));
+    find_pool(&p);
+    look(&p);
+    for (int i = 0; i < LOOKS; i++) {
+        usleep(5000);
+        struct pool now_ = p;
+        look(&now_);
+        wanting += now_.wanting;
+    }
+    meanwhile m = meanwhile_from_now();
+    for (moved = 0; moved < 4 && meanwhile_allows(&m, meanwhile_took(&m), 3000); usleep(50000)) {
+        struct pool now_ = p;
+        look(&now_);
+        moved = now_.moved;
+    }
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+    assert_true(becomes(lowered, 0, 5000));
+    set_slots(slots);
+    assert_in_range(wanting, 0, LOOKS * 3 / 2);
+    assert_int_equal(moved, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +512,7 @@ int main(void)
         cmocka_unit_test(a_query_ends_with_its_client),       cmocka_unit_test(pipelined_input_hides_no_end),
         cmocka_unit_test(half_a_connection_is_answered),      cmocka_unit_test(what_is_committed_stays),
         cmocka_unit_test(a_transaction_ends_with_its_client), cmocka_unit_test(long_statements_are_finished),
+        cmocka_unit_test(long_statements_take_turns),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

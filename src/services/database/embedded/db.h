@@ -357,6 +357,11 @@ struct vk_worker_slot {
     struct vk_worker_slot *next; /* in vk_db.handed */
     _Atomic int64_t deadline_ns; /* of that request's SQL */
     _Atomic bool give_up; /* the deadline is well past, or the build is closed: no memory for its SQL */
+    /* share.c's */
+    bool place;          /* computes, or could */
+    int64_t place_ms;    /* since when, or when it last asked */
+    vk_list in_share;    /* of those that have one, or wait for one */
+    pthread_cond_t turn; /* got one */
 };
 
 struct vk_db {
@@ -437,6 +442,13 @@ void vk_db_take_over(vk_dbt *t, vk_stream *s, bool idle);
 /* SQLite's recursion: what allocates as it goes down is ended when VK_DB_STACK_SPARE is left; what does not
  * (LIKE, expressions) is bounded by the limits of handle.c to far less than that. */
 enum { VK_DB_WORKER_STACK = 2 << 20, VK_DB_STACK_SPARE = 768 << 10 };
+
+/* ---- share.c; lowered threads only */
+/* Called again and again by whoever computes: returns when it may go on, or when ends(arg) says that it is to
+ * end. */
+void vk_db_share(struct vk_worker_slot *w, bool (*ends)(void *arg), void *arg);
+/* It has ended. */
+void vk_db_share_end(struct vk_worker_slot *w);
 
 /* ---- conns.c; not under mu */
 VK_MUSTCHECK vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, const char **why_r);

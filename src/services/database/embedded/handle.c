@@ -16,6 +16,17 @@
 
 /* ---- callbacks */
 
+static bool must_end(void *arg)
+{
+    vk_dbh *h = arg;
+    if (vk_clock_mono_ns() > h->deadline_ns)
+        h->timed_out = true;
+    return h->timed_out || h->crowded || atomic_load_explicit(&vk_db.stopping, memory_order_relaxed) ||
+           atomic_load_explicit(h->aborted, memory_order_relaxed) ||
+           atomic_load_explicit(&h->t->closed, memory_order_relaxed) ||
+           atomic_load_explicit(&h->t->hurry, memory_order_relaxed);
+}
+
 /* Called every VK_DB_PROGRESS_OPS steps of the virtual machine: a statement that takes long gives its place
  * to others, and ends at the deadline or when the build is revoked. */
 static int on_progress(void *arg)
@@ -26,15 +37,14 @@ static int on_progress(void *arg)
     if (!h->worker)
         return 0;
     vk_db_give_slot(h->worker);
-    int64_t left = h->deadline_ns - vk_clock_mono_ns();
-    if (left < (int64_t)(VK_DB_STATEMENT_MS - VK_DB_QUICK_MS) * 1000000)
+    if (h->deadline_ns - vk_clock_mono_ns() < (int64_t)(VK_DB_STATEMENT_MS - VK_DB_QUICK_MS) * 1000000)
         h->crowded = !vk_db_lower(h->t, h->worker);
-    if (left < 0)
-        h->timed_out = true;
-    return h->timed_out || h->crowded || atomic_load_explicit(&vk_db.stopping, memory_order_relaxed) ||
-           atomic_load_explicit(h->aborted, memory_order_relaxed) ||
-           atomic_load_explicit(&h->t->closed, memory_order_relaxed) ||
-           atomic_load_explicit(&h->t->hurry, memory_order_relaxed);
+    if (must_end(h))
+        return 1;
+    if (!h->worker->lowered)
+        return 0;
+    vk_db_share(h->worker, must_end, h);
+    return must_end(h);
 }
 
 void vk_dbh_watch(vk_dbh *h, int ops)

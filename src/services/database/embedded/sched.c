@@ -37,7 +37,7 @@ static void start_thread(void)
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, VK_DB_WORKER_STACK);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    *w = (struct vk_worker_slot){.alive = true};
+    *w = (struct vk_worker_slot){.alive = true, .turn = PTHREAD_COND_INITIALIZER};
     if (pthread_create(&thread, &attr, worker_main, w) == 0)
         vk_db.threads++;
     else
@@ -323,6 +323,8 @@ static void *worker_main(void *arg)
         } else {
             answered = vk_db_run_job(j, w);
         }
+        if (w->lowered)
+            vk_db_share_end(w);
         if (w->handed) {
             hand_over(w);
             return NULL;
