@@ -293,10 +293,9 @@ static int put_all(struct backup *b)
 static int make_beside(const struct backup *b, char path[PATH_MAX])
 {
     int n = snprintf(path, PATH_MAX, "%s.part-XXXXXX", b->part.out);
-    int fd = n > 0 && n < PATH_MAX ? mkostemp(path, O_CLOEXEC) : -1;
+    int fd = n > 0 && n < PATH_MAX ? vk_scratch_make(path) : -1;
     if (fd >= 0) {
         close(fd);
-        vk_scratch_note(path);
         return VK_EXIT_OK;
     }
     path[0] = '\0';

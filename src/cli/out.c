@@ -18,13 +18,25 @@ void vk_out_json(bool on)
     json_errors = on;
 }
 
+/* Line by line: what is in it of a file or an answer moves no cursor and sets no colour. */
+static void put_visible(vk_buf *out, vk_str text)
+{
+    for (vk_str line; vk_str_cut(&text, '\n', &line); vk_buf_ch(out, '\n'))
+        vk_text_visible(out, line);
+    vk_text_visible(out, text);
+}
+
 static void print_error(const char *code, const char *text)
 {
+    vk_buf b;
     if (!json_errors) {
-        fprintf(stderr, "%svaletkey:%s %s\n", vk_tone_begin(stderr, VK_BAD), vk_tone_end(stderr), text);
+        vk_buf_init(&b, (size_t)4 * MESSAGE_MAX);
+        put_visible(&b, vk_str_z(text));
+        fprintf(stderr, "%svaletkey:%s " VK_STR_FMT "\n", vk_tone_begin(stderr, VK_BAD), vk_tone_end(stderr),
+                VK_STR_ARG(vk_buf_view(&b)));
+        vk_buf_free(&b);
         return;
     }
-    vk_buf b;
     vk_buf_init(&b, 16 * 1024);
     vk_jw w = vk_jw_on(&b);
     vk_jw_obj(&w);

@@ -12,18 +12,36 @@
 
 static const char *volatile scratch[VK_SCRATCH_MAX];
 
+/* What SQLite may have beside a file that it has open. */
+static void remove_beside(const char *path)
+{
+    static const char *const kinds[] = {"-wal", "-journal", "-shm"};
+    char beside[PATH_MAX + 16];
+    size_t n = strlen(path);
+    if (n >= PATH_MAX)
+        return;
+    memcpy(beside, path, n);
+    for (size_t i = 0; i < VK_COUNT(kinds); i++) {
+        memcpy(beside + n, kinds[i], strlen(kinds[i]) + 1);
+        unlink(beside);
+    }
+}
+
 /* Only calls that a handler may make. */
 static void on_end(int sig)
 {
     for (size_t i = 0; i < VK_SCRATCH_MAX; i++)
-        if (scratch[i])
+        if (scratch[i]) {
             unlink(scratch[i]);
+            remove_beside(scratch[i]);
+        }
     raise(sig); /* its own action is in force again (SA_RESETHAND) */
 }
 
-void vk_scratch_note(const char *path)
+static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+
+static void note(const char *path)
 {
-    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction a = {.sa_handler = on_end, .sa_flags = (int)SA_RESETHAND};
     size_t i = 0;
     while (i < VK_SCRATCH_MAX && scratch[i])
@@ -36,6 +54,21 @@ void vk_scratch_note(const char *path)
         if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
             sigaction(ends[i], &a, NULL);
     }
+}
+
+int vk_scratch_make(char *path)
+{
+    sigset_t held, was;
+    sigemptyset(&held);
+    for (size_t i = 0; i < VK_COUNT(ends); i++)
+        sigaddset(&held, ends[i]);
+    sigprocmask(SIG_BLOCK, &held, &was);
+    int fd = mkostemp(path, O_CLOEXEC), err = errno; /* 0600 */
+    if (fd >= 0)
+        note(path);
+    sigprocmask(SIG_SETMASK, &was, NULL);
+    errno = err;
+    return fd;
 }
 
 void vk_scratch_forget(const char *path)
@@ -63,11 +96,9 @@ int vk_part_open(vk_part *p, const char *out, bool force)
         p->path[0] = '\0';
         return vk_failed("usage", "--out: the path is too long.");
     }
-    p->fd = mkostemp(p->path, O_CLOEXEC); /* 0600 */
-    if (p->fd >= 0) {
-        vk_scratch_note(p->path);
+    p->fd = vk_scratch_make(p->path);
+    if (p->fd >= 0)
         return VK_EXIT_OK;
-    }
     p->path[0] = '\0';
     return vk_failed("io", "No file can be made beside %s (%s).", out,
                      errno == ENOENT   ? "there is no such folder"

@@ -18,10 +18,11 @@ typedef struct vk_part {
 VK_MUSTCHECK int vk_part_open(vk_part *p, const char *out, bool force);
 /* On stable storage, under its name. */
 VK_MUSTCHECK int vk_part_finish(vk_part *p);
-/* Further files that an interrupted command (SIGINT, SIGTERM, SIGHUP) removes before it ends, as it removes
- * what vk_part_open made; at most VK_SCRATCH_MAX in all. The path stays the caller's until vk_scratch_forget.
- */
-void vk_scratch_note(const char *path);
+/* Further files, mode 0600, that an interrupted command (SIGINT, SIGTERM, SIGHUP) removes before it ends,
+ * with what SQLite has beside them, as it removes what vk_part_open made; at most VK_SCRATCH_MAX in all.
+ * `path` ends in XXXXXX, which becomes something else, and stays the caller's until vk_scratch_forget. As
+ * mkstemp(3). */
+VK_MUSTCHECK int vk_scratch_make(char *path);
 void vk_scratch_forget(const char *path);
 /* Closes it, and removes it unless it was finished. Also of one that was not opened (fd -1). */
 void vk_part_drop(vk_part *p);

@@ -178,7 +178,8 @@ struct restore {
     char key_path[PATH_MAX]; /* <target>.key */
     char temp[PATH_MAX];     /* the folder while it is made; empty: none */
     int temp_fd;
-    int fd; /* the file that is written; -1: none, or the key */
+    int turn; /* the folder above, locked: of several restores to one place, one at a time ends */
+    int fd;   /* the file that is written; -1: none, or the key */
     char file[VK_TAR_NAME_MAX + 1], folder[VK_TAR_NAME_MAX + 1]; /* in the folder; the file's */
     vk_buf key;
     bool made_key;
@@ -396,10 +397,24 @@ static int put_key(struct restore *r)
     return code;
 }
 
+/* Another restore to the same place may be about to end, with the same key: what one of them has made there,
+ * and takes away because it was not first, must not be what the other one relies on. Where folders cannot be
+ * locked, on some network file systems, it is as if they could. */
+static void take_turn(struct restore *r)
+{
+    char above[PATH_MAX];
+    const char *slash = strrchr(r->target, '/');
+    snprintf(above, sizeof above, "%.*s", slash == r->target ? 1 : (int)(slash - r->target), r->target);
+    r->turn = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (r->turn >= 0 && flock(r->turn, LOCK_EX) != 0 && errno == EINTR && !interrupted)
+        continue;
+}
+
 /* All in it is whole: on stable storage, and then under its name. */
 static int publish(struct restore *r)
 {
     bool moved = false;
+    take_turn(r);
     vk_err e = r->folder[0] ? vk_disk_sync_dir(r->temp_fd, r->folder) : VK_OK;
     if (e == VK_OK && faccessat(r->temp_fd, "builds", F_OK, 0) == 0)
         e = vk_disk_sync_dir(r->temp_fd, "builds");
@@ -450,7 +465,7 @@ int vk_cmd_restore(int argc, char **argv)
     const char *data = NULL, *pos[1];
     char why[VK_UNPACK_WHY];
     struct archive a = {.fd = -1};
-    struct restore r = {.temp_fd = -1, .fd = -1};
+    struct restore r = {.temp_fd = -1, .turn = -1, .fd = -1};
     vk_unpacked u;
     const vk_opt opts[] = {VK_OPT_T("data", data), VK_OPT_F("json", json), {0}};
     if (vk_args(argc, argv, opts, pos, 1, 1, "The backup's FILE", NULL) != VK_OK)
@@ -480,6 +495,8 @@ int vk_cmd_restore(int argc, char **argv)
         close(r.temp_fd);
     if (code != VK_EXIT_OK && r.made_key)
         unlink(r.key_path);
+    if (r.turn >= 0)
+        close(r.turn);
     if (r.temp[0])
         remove_tree(AT_FDCWD, r.temp, 0);
     if (a.fd >= 0)

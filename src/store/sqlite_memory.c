@@ -129,6 +129,11 @@ int64_t vk_sqlite_memory_end(void)
     return taken;
 }
 
+int64_t vk_sqlite_memory_taken(void)
+{
+    return taken;
+}
+
 bool vk_sqlite_memory_was_short(void)
 {
     return had_enough;

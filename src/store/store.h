@@ -113,6 +113,8 @@ const vk_sqlite_notes *vk_sqlite_notes_end(void);
 void vk_sqlite_memory_piece(int64_t most);
 /* Ends that; how many bytes were taken, less those given back. */
 int64_t vk_sqlite_memory_end(void);
+/* The same so far, from whatever this thread counts since. */
+int64_t vk_sqlite_memory_taken(void);
 /* The limit of this thread's last vk_sqlite_memory_begin was met. */
 bool vk_sqlite_memory_was_short(void);
 /* "3.40.1", of the library in use. */

@@ -56,8 +56,10 @@ static const char *const sql[N_STMTS] = {
     [Q_INSERT_VALET] = "INSERT INTO valets VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
     [Q_GENERATION] =
         /* The time, so that a store that was put back to an earlier state does not give out again what it
-         * gave out before: the same generation of a build of the same id would have the same keys. */
-    "UPDATE meta SET value = max(value + 1, ?1) WHERE name = 'generation' RETURNING value",
+         * gave out before: the same generation of a build of the same id would have the same keys. Where the
+         * clock was ahead once, by a minute or by years, chance does what the time cannot. */
+    "UPDATE meta SET value = iif(value > ?1 + 60000, value + 1 + (random() & 0xffffff), max(value + 1, ?1)) "
+    "WHERE name = 'generation' RETURNING value",
     [Q_IDEM] = "SELECT digest, build FROM idempotency WHERE name = ?1",
     [Q_INSERT_IDEM] = "INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4)",
     [Q_PRUNE_IDEM] = "DELETE FROM idempotency WHERE created_ms < ?1",

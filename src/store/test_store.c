@@ -554,6 +554,31 @@ static int init(void **state)
     return vk_sqlite_init() == VK_OK ? 0 : -1;
 }
 
+/* The clock was years ahead once, and is not any more: then the time is no help, and a store that is put back
+ * to an earlier state must still not give out what it gave out before. */
+static void a_clock_that_was_ahead(void **state)
+{
+    VK_UNUSED(state);
+    sqlite3 *db;
+    char path[128];
+    vk_build ahead = new_build("ahead");
+    ahead.created_ms = T0 + ((int64_t)10 * 365 * 86400 * 1000);
+    assert_int_equal(create(f.w, &ahead, NULL, digest_1), VK_OK);
+    uint64_t before = ahead.generation, first = created("demo");
+    assert_true(first > before);
+    assert_int_equal(f.w->ops->build_deleting(f.w, VK_STR("demo"), T0), VK_OK);
+    assert_int_equal(f.w->ops->build_gone(f.w, VK_STR("demo")), VK_OK);
+    snprintf(path, sizeof path, "%s/valetkey.db", f.dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    snprintf(path, sizeof path, "UPDATE meta SET value = %llu WHERE name = 'generation'",
+             (unsigned long long)before);
+    assert_int_equal(sqlite3_exec(db, path, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    uint64_t again = created("demo");
+    assert_true(again > before);
+    assert_true(again != first); /* but for once in 16 million */
+}
+
 #define WITH_STORE(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 #define WITH_FOLDER(t) cmocka_unit_test_setup_teardown(t, make_folder, tear_down)
 
@@ -575,6 +600,7 @@ int main(void)
         WITH_FOLDER(a_reader_makes_nothing),
         WITH_FOLDER(killed_in_the_middle),
         WITH_FOLDER(full_disk),
+        WITH_STORE(a_clock_that_was_ahead),
         cmocka_unit_test(ids),
     };
     return cmocka_run_group_tests(tests, init, NULL);

@@ -319,7 +319,7 @@ static void *end_commit(void *arg)
     usleep(300000);
     pthread_mutex_lock(&vk_db.mu);
     atomic_fetch_add(&t->commit_seq, 1);
-    atomic_store(&t->committing, false);
+    atomic_store(&t->committing, 0);
     pthread_mutex_unlock(&vk_db.mu);
     return NULL;
 }
@@ -334,7 +334,7 @@ static void answers_wait_for_what_they_saw(void **state)
     VK_UNUSED(state);
     assert_true(reaches_the_loop("build-a", token_a, one, ""));
     settled("build-a");
-    atomic_store(&t->committing, true); /* its commit hook has been called */
+    atomic_store(&t->committing, 1); /* its commit hook has been called */
     uint64_t tripped = tripped_count();
     int64_t begun = vk_clock_mono_ms();
     assert_int_equal(pthread_create(&thread, NULL, end_commit, t), 0);

@@ -5,7 +5,7 @@
 #include "core/clock.h"
 #include "core/limits.h"
 
-enum { MOVED_MAX = 256, ORDER_MAX = 64 };
+enum { MOVED_MAX = 256, ORDER_MAX = 64, FILES_SPARED = 4 };
 
 int64_t vk_db_last_used(const vk_dbh *h)
 {
@@ -77,7 +77,7 @@ void vk_db_room(uint64_t files, uint64_t memory, uint32_t most)
     n = n < most ? n : most;
     n = n < fit ? n : fit;
     n = n > VK_DB_HANDLES_LEAST ? n : VK_DB_HANDLES_LEAST;
-    vk_db.files = files;
+    vk_db.files_max = files;
     vk_db.handles_max = (uint32_t)n;
     vk_db.wal_files_max = (uint32_t)(ours > 2 * n ? n : ours > n + wals ? ours - n : wals);
 }
@@ -87,7 +87,7 @@ static uint32_t most_now(void)
 {
     size_t taken = VK_FILES_OTHERS + atomic_load_explicit(&vk_db.wal_files, memory_order_relaxed) +
                    (vk_db.rt && vk_db.rt->clients ? vk_db.rt->clients() : 0);
-    uint64_t left = vk_db.files > taken ? vk_db.files - taken : 0;
+    uint64_t left = vk_db.files_max > taken ? vk_db.files_max - taken : 0;
     left = left > VK_DB_HANDLES_LEAST ? left : VK_DB_HANDLES_LEAST;
     return left < vk_db.handles_max ? (uint32_t)left : vk_db.handles_max;
 }
@@ -97,12 +97,39 @@ static uint32_t spare(void)
     return vk_db.handles_max / VK_DB_HANDLES_SPARE;
 }
 
+/* Nobody uses it. With thousands of connections their page caches would be more memory than the
+ * machine has, though each is small. */
+static void rest(vk_dbh *h)
+{
+    vk_walfile_rest(h->db, !h->has_turn && vk_sync_durable(h->t));
+    if (VK_LIKELY(atomic_load_explicit(&vk_db.heap, memory_order_relaxed) <= VK_DB_HEAP_IDLE) ||
+        h->heap <= VK_DB_HEAP_IDLE_ONE)
+        return;
+    int64_t before = vk_sqlite_memory_taken();
+    sqlite3_db_release_memory(h->db);
+    vk_db_heap_taken(h, vk_sqlite_memory_taken() - before);
+    h->dirty |= !h->kept && h->heap > VK_DB_HEAP_IDLE_ONE;
+}
+
+void vk_db_rest_idle(vk_dbt *t)
+{
+    if (VK_LIKELY(atomic_load_explicit(&vk_db.wal_files, memory_order_relaxed) <= vk_db.wal_files_max))
+        return;
+    vk_dbh *h = atomic_exchange(&t->warm, NULL);
+    if (h)
+        vk_db_put_warm(h);
+    pthread_mutex_lock(&vk_db.mu);
+    for (vk_list *n = t->idle.next; n != &t->idle; n = n->next)
+        vk_walfile_rest(VK_CONTAINER(n, vk_dbh, node)->db, vk_sync_durable(t));
+    pthread_mutex_unlock(&vk_db.mu);
+}
+
 void vk_db_keep_handle(vk_dbh *h)
 {
     if (!h->kept)
         atomic_fetch_add_explicit(&vk_db.kept, 1, memory_order_relaxed);
     h->kept = true;
-    vk_walfile_rest(h->db);
+    rest(h);
 }
 
 static void let_go(vk_dbh *h)
@@ -117,6 +144,39 @@ bool vk_db_keeps_enough(void)
     return atomic_load_explicit(&vk_db.kept, memory_order_relaxed) >= vk_db.handles_max - spare();
 }
 
+/* ---- files
+ *
+ * Closing a file ends the locks that the process has on it, so what a connection had open stays open until
+ * the build's last one is closed; the next connection takes it over. (SQLite, os_unix.c, "setPendingFd") */
+
+/* Under mu. */
+static void count_open(vk_dbt *t)
+{
+    t->handles++;
+    vk_db.handles++;
+    if (t->handles > t->files) {
+        t->files++;
+        vk_db.files++;
+    }
+}
+
+/* Under mu. */
+static void count_closed(vk_dbt *t)
+{
+    t->handles--;
+    vk_db.handles--;
+    if (t->handles == 0) {
+        vk_db.files -= t->files;
+        t->files = 0;
+    }
+}
+
+bool vk_db_hoards(const vk_dbt *t)
+{
+    uint32_t spared = vk_db.files > vk_db.handles_max ? 0 : FILES_SPARED;
+    return t->files > t->handles + spared && t->handles == t->n_idle + (atomic_load(&t->warm) != NULL);
+}
+
 void vk_db_close_handle(vk_dbh *h)
 {
     vk_dbt *t = h->t;
@@ -129,8 +189,7 @@ void vk_db_close_handle(vk_dbh *h)
     pthread_mutex_lock(&vk_db.mu);
     if (turn)
         vk_db_pass_turn(t);
-    t->handles--;
-    vk_db.handles--;
+    count_closed(t);
     pthread_mutex_unlock(&vk_db.mu);
 }
 
@@ -212,8 +271,7 @@ vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, con
     if (!h) {
         if (vk_db.handles >= most)
             other = vk_db_take_unused(INT64_MAX);
-        t->handles++;
-        vk_db.handles++;
+        count_open(t);
     }
     bool room = h || ((other || vk_db.handles <= most) && t->handles <= VK_DB_BUILD_HANDLES);
     pthread_mutex_unlock(&vk_db.mu);
@@ -231,14 +289,14 @@ vk_err vk_db_get_handle(vk_dbt *t, struct vk_worker_slot *w, vk_dbh **out_r, con
         if (e == VK_OK) {
             vk_list_push(&t->open, &h->open_node);
         } else {
-            t->handles--;
-            vk_db.handles--;
+            count_closed(t);
         }
         pthread_mutex_unlock(&vk_db.mu);
         if (e != VK_OK)
             return e;
     }
     bring(h, 0, 0, 0);
+    h->heap_was = h->heap;
     *out_r = h;
     return VK_OK;
 }
@@ -277,11 +335,14 @@ void vk_db_put_handle(vk_dbh *h)
     vk_dbt *t = h->t;
     h->worker = NULL;
     vk_keys_remember(h);
+    int64_t before = vk_sqlite_memory_taken();
     bool again = vk_dbh_reset(h);
+    vk_db_heap_taken(h, vk_sqlite_memory_taken() - before);
     if (h->has_turn)
         vk_db_settle_turn(h);
     let_go(h);
-    vk_walfile_rest(h->db);
+    rest(h);
+    again = again && !h->dirty && h->heap <= VK_DB_HEAP_CONNECTION / 2;
     pthread_mutex_lock(&vk_db.mu);
     bool kept = again && of_use(t) && (warm(h) || idle(h));
     pthread_mutex_unlock(&vk_db.mu);
@@ -293,6 +354,7 @@ void vk_db_put_warm(vk_dbh *h)
 {
     vk_dbt *t = h->t;
     vk_dbh *is = NULL;
+    rest(h);
     bool put = !h->dirty && atomic_compare_exchange_strong(&t->warm, &is, h);
     if (put && VK_LIKELY(of_use(t)))
         return;

@@ -50,11 +50,15 @@ enum {
     VK_DB_PAGES_MAX = 262144,     /* × 4096 bytes = 1 GiB a build */
     VK_DB_JOURNAL_KEEP = 4 << 20, /* bytes of -wal kept after a checkpoint */
     VK_DB_WAL_STEP = 64 << 10,    /* by which it grows, up to there */
+    VK_DB_WAL_PAGES = 65536, /* in a -wal (256 MiB): then transactions that only read are ended, since none of
+                              * it can be used again before */
     VK_DB_HEAP_CONNECTION =
         64 << 20, /* bytes of SQLite's memory: temporary tables, sorting, values, page cache */
     VK_DB_HEAP_BUILD = 192 << 20,
     VK_DB_HEAP_ALL = 1 << 30,
-    VK_DB_HEAP_LEAST = 4 << 20, /* what any request gets, so that short ones go on beside greedy ones */
+    VK_DB_HEAP_LEAST = 4 << 20, /* what any stream gets in all, so that short ones go on beside greedy ones */
+    VK_DB_HEAP_IDLE = 512 << 20, /* when all have so much, connections that nobody uses keep none of it… */
+    VK_DB_HEAP_IDLE_ONE = 2 * VK_DB_HANDLE_BYTES, /* …or are closed, when they cannot give it back */
     VK_DB_ANSWERS_MAX =
         32 << 20, /* bytes of a build's large answers that clients have not taken yet; then 429 */
     VK_DB_ANSWERS_ALL = 512 << 20, /* of all builds; then 429 for those that have any */
@@ -71,6 +75,9 @@ enum {
 };
 
 #define VK_DB_VFS "valetkey" /* walfile.c */
+/* Bytes of a -wal, for a transaction that writes all pages there may be while another one reads; more is
+ * SQLITE_FULL. */
+#define VK_DB_WAL_MAX ((sqlite3_int64)2 << 30)
 
 struct vk_dbt;
 struct vk_alter;
@@ -157,6 +164,7 @@ typedef struct vk_dbh {
     bool crowded; /* too many long statements run: this one had to end */
     const char *denied;
     int64_t heap;     /* what its requests have taken and not given back */
+    int64_t heap_was; /* when its stream got it */
     vk_hot *hot;      /* what any statement needs */
     vk_hot *hot_last; /* what the statement needs that a loop ran last */
     uint32_t clock;   /* of the cache */
@@ -230,6 +238,8 @@ typedef struct vk_dbt {
     bool in_ready;
     int64_t slow_until_ms; /* a statement of it ran long lately */
     uint32_t running, handles;
+    uint32_t files;          /* of database.db, open: as many as there were connections at once (conns.c) */
+    bool hoards;             /* the housekeeper closes what is idle */
     uint32_t opening;        /* downloads that open the build's files now, by name */
     vk_list ready;           /* in vk_db.ready */
     vk_list queue, urgent;   /* jobs; urgent ones hold or were granted the turn, and may run beside
@@ -242,10 +252,11 @@ typedef struct vk_dbt {
     uint32_t sockets;            /* WebSockets that are open */
     _Atomic size_t socket_bytes; /* of answers that their peers have not taken; VK_DB_ANSWERS_MAX */
     bool syncing;
-    /* Changed under mu. Commits that are visible, and that are on stable storage; and one that may be
-     * visible or not. */
+    /* Changed under mu. Commits that are visible, and that are on stable storage; and those that may be
+     * visible or not: one, and that of a PRAGMA optimize, which has no turn. */
     _Atomic uint64_t commit_seq, synced_seq;
-    _Atomic bool committing;
+    _Atomic uint32_t committing;
+    _Atomic uint32_t wal_pages;  /* after the last commit; 0 once the housekeeper has looked at too many */
     _Atomic uint64_t schema_seq; /* goes up before a change of the schema becomes visible */
     /* A connection that loops may take without mu, and give back; NULL: one has it, or there is none. Workers
      * and the housekeeper take it under mu. */
@@ -362,8 +373,8 @@ struct vk_db {
     vk_list ready, ready_slow; /* builds with something to run; those of the second wait until long statements
                                   have ended */
     uint32_t active, slots, idle, threads, lowered;
-    uint32_t handles, handles_max;
-    uint64_t files;             /* descriptors of the process */
+    uint32_t handles, handles_max, files;
+    uint64_t files_max;         /* descriptors of the process */
     _Atomic uint32_t wal_files; /* open now */
     uint32_t wal_files_max;     /* more than that are given back between requests */
     /* Connections that may be closed for others, the one used longest ago first: [0] those that have written
@@ -464,12 +475,17 @@ void vk_db_bring_counts(vk_stream *s);
 int vk_db_count_functions(vk_dbh *h);
 /* The request has ended and its stream keeps the connection. */
 void vk_db_keep_handle(vk_dbh *h);
+/* Not under mu: everything was synced, and descriptors that idle connections kept until then are free. */
+void vk_db_rest_idle(vk_dbt *t);
 /* Decides how many connections and how many files of -wal there may be, for a process with so many
  * descriptors and bytes of memory. */
 void vk_db_room(uint64_t files, uint64_t memory, uint32_t most);
 /* Under mu. A connection that nobody has used since then (vk_clock_mono_ms), out of every list; NULL: none.
  */
 vk_dbh *vk_db_take_unused(int64_t since_ms);
+/* Under mu. SQLite has many more files of the build open than it has connections, and nobody uses those: they
+ * are to be closed, all of them. */
+bool vk_db_hoards(const vk_dbt *t);
 /* As many connections are kept as may be: no further transaction is begun, so that requests which are done
  * when they are answered find a connection. */
 bool vk_db_keeps_enough(void);
@@ -639,8 +655,9 @@ static inline void vk_hot_piece(const void *p, size_t n)
 /* ---- walfile.c: the VFS that opens builds' files */
 VK_MUSTCHECK vk_err vk_walfile_start(void);
 /* The connection's request has ended: it gives the descriptor of its -wal back when there are too
- * many, and gets another one when it needs it. */
-void vk_walfile_rest(sqlite3 *db);
+ * many, and gets another one when it needs it. Not while it alone can tell that what it has written was not
+ * stored; `stored`: all of that has been synced, by whomever. */
+void vk_walfile_rest(sqlite3 *db, bool stored);
 
 /* ---- policy.c */
 int vk_db_authorize(void *h, int action, const char *a1, const char *a2, const char *db, const char *trigger);

@@ -380,14 +380,17 @@ static bool settle(vk_dbjob *j, vk_run *r, vk_outcome o, bool *again_r)
     return true;
 }
 
-/* What the request may take: its connection's share, its build's, everybody's, whichever is least. */
+/* What the request may take: its connection's share, its build's, everybody's, whichever is least; but its
+ * stream has VK_DB_HEAP_LEAST in all. */
 int64_t vk_db_heap_left(const vk_dbh *h)
 {
     int64_t left = VK_DB_HEAP_CONNECTION - h->heap, build = VK_DB_HEAP_BUILD - atomic_load(&h->t->heap),
             all = VK_DB_HEAP_ALL - atomic_load(&vk_db.heap);
     left = build < left ? build : left;
     left = all < left ? all : left;
-    return left > VK_DB_HEAP_LEAST ? left : VK_DB_HEAP_LEAST;
+    int64_t least = VK_DB_HEAP_LEAST - (h->heap - h->heap_was);
+    left = least > left ? least : left;
+    return left > 0 ? left : 0;
 }
 
 void vk_db_heap_taken(vk_dbh *h, int64_t taken)

@@ -28,8 +28,9 @@ int vk_sync_commit_hook(void *arg)
 {
     vk_dbh *h = arg;
     pthread_mutex_lock(&vk_db.mu);
+    if (!h->committing)
+        h->t->committing++;
     h->committing = true;
-    h->t->committing = true;
     pthread_mutex_unlock(&vk_db.mu);
     h->written = true;
     schema_changes(h);
@@ -38,8 +39,11 @@ int vk_sync_commit_hook(void *arg)
 
 int vk_sync_wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
 {
-    vk_sync_settle(arg);
-    schema_changes(arg); /* VACUUM has no commit hook */
+    vk_dbh *h = arg;
+    if (!h->committing) /* VACUUM has no commit hook */
+        vk_sync_commit_hook(h);
+    vk_sync_settle(h);
+    atomic_store_explicit(&h->t->wal_pages, (uint32_t)pages, memory_order_relaxed);
     if (pages >= CHECKPOINT_PAGES)
         sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     return SQLITE_OK;
@@ -53,7 +57,7 @@ void vk_sync_settle(vk_dbh *h)
     atomic_fetch_add_explicit(&vk_db.commits, 1, memory_order_relaxed);
     h->t->commit_seq++; /* also when it failed: those who wait for it must not wait for ever */
     h->committing = false;
-    h->t->committing = false; /* second: vk_sync_durable */
+    h->t->committing--; /* second: vk_sync_durable */
     pthread_mutex_unlock(&vk_db.mu);
 }
 
@@ -160,6 +164,8 @@ static void sync_all(vk_dbt *t, vk_dbh *h)
             vk_log(VK_ERROR, "the -wal of a database cannot be synced; it takes no request until a restart",
                    VK_F(build, t->id));
         release(t, &done);
+        if (ok)
+            vk_db_rest_idle(t);
         pthread_mutex_lock(&vk_db.mu);
         if (!more)
             return;

@@ -322,10 +322,24 @@ static void expire(vk_dbt *t, vk_stream *s)
     }
 }
 
+/* Under mu: a stream with a transaction that reads what was there before, marked as ours. While there is one,
+ * the -wal begins anew for nobody, and grows with each write. */
+static vk_stream *reader_in_the_way(vk_dbt *t)
+{
+    for (vk_list *n = t->streams.next; n != &t->streams; n = n->next) {
+        vk_stream *s = VK_CONTAINER(n, vk_stream, node);
+        if (!s->busy && s->h && !s->h->has_turn && !sqlite3_get_autocommit(s->h->db)) {
+            s->busy = true;
+            return s;
+        }
+    }
+    return NULL;
+}
+
 /* Under mu: a connection that nobody has used for long, or that must not be used again, out of its list. */
 static vk_dbh *idle_handle(vk_dbt *t, int64_t now)
 {
-    bool all = t->closed || t->paused || vk_db.stopping;
+    bool all = t->closed || t->paused || vk_db.stopping || t->hoards;
     vk_dbh *h = atomic_load(&t->warm); /* a loop may take it meanwhile, but closes nothing */
     if (h && (all || now - vk_db_last_used(h) >= VK_DB_IDLE_MS) && (h = vk_db_take_warm(t)))
         return h;
@@ -366,17 +380,28 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
         vk_db_take_over(t, s, false);
         pthread_mutex_lock(&vk_db.mu);
     }
+    if (atomic_load_explicit(&t->wal_pages, memory_order_relaxed) > VK_DB_WAL_PAGES) {
+        while ((s = reader_in_the_way(t))) {
+            pthread_mutex_unlock(&vk_db.mu);
+            vk_db_take_over(t, s, false);
+            pthread_mutex_lock(&vk_db.mu);
+        }
+        atomic_store(&t->wal_pages, 0); /* the next commit says whether it is so still */
+    }
     vk_stream_forget_light(t, now);
     while ((s = idle_stream(t, now))) {
         pthread_mutex_unlock(&vk_db.mu);
         expire(t, s);
         pthread_mutex_lock(&vk_db.mu);
     }
-    while ((h = idle_handle(t, now))) {
+    t->hoards = vk_db_hoards(t);
+    uint32_t n = t->handles; /* those that come meanwhile are no part of the hoard */
+    for (; (h = idle_handle(t, now)); t->hoards = t->hoards && --n) {
         pthread_mutex_unlock(&vk_db.mu);
         vk_db_close_handle(h);
         pthread_mutex_lock(&vk_db.mu);
     }
+    t->hoards = false;
     t->running--;
     vk_db_schedule(t);
     vk_db_closed_if_done(t);
@@ -384,8 +409,8 @@ void vk_db_tidy(vk_dbt *t, int64_t now)
 
 static bool has_work(const vk_dbt *t)
 {
-    return t->closed || t->paused || !vk_list_empty(&t->streams) || !vk_list_empty(&t->light) ||
-           !vk_list_empty(&t->idle) || !vk_list_empty(&t->waiting_turn) ||
+    return t->closed || t->paused || vk_db_hoards(t) || !vk_list_empty(&t->streams) ||
+           !vk_list_empty(&t->light) || !vk_list_empty(&t->idle) || !vk_list_empty(&t->waiting_turn) ||
            !vk_list_empty(&t->waiting_stream) || !vk_list_empty(&t->waiting_sync);
 }
 

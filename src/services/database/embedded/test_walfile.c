@@ -4,10 +4,13 @@
 #include "core/disk.h"
 #include "store/store.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +20,27 @@ static vk_runtime rt;
 static vk_dbt *tenant;
 static char root[64];
 static vk_dbh *h;
+
+/* ---- syncs: those of libc are these */
+
+static int folder_syncs;
+static _Atomic int syncs_to_fail; /* of plain files */
+
+int fdatasync(int fd)
+{
+    if (atomic_load(&syncs_to_fail) && atomic_fetch_sub(&syncs_to_fail, 1) > 0) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    struct stat st;
+    folder_syncs += fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+    return (int)syscall(SYS_fsync, fd);
+}
 
 static int set_up(void **state)
 {
@@ -136,15 +160,15 @@ static void gives_its_descriptor_back(void **state)
 {
     VK_UNUSED(state);
     vk_db.wal_files_max = 1;
-    vk_walfile_rest(h->db);
+    vk_walfile_rest(h->db, false);
     assert_int_equal(open_files("database.db-wal"), 1); /* there is room */
     assert_int_equal(vk_db.wal_files, 1);
     vk_db.wal_files_max = 0;
     assert_int_equal(run(h->db, "DELETE FROM t; INSERT INTO t VALUES (1)"), SQLITE_OK);
-    vk_walfile_rest(h->db);
+    vk_walfile_rest(h->db, false);
     assert_int_equal(open_files("database.db-wal"), 1); /* not before it is stored */
     assert_true(vk_sync_wal(h->db));
-    vk_walfile_rest(h->db);
+    vk_walfile_rest(h->db, false);
     assert_int_equal(open_files("database.db-wal"), 0);
     assert_int_equal(open_files("database.db-shm"), 0);
     assert_int_equal(open_files("database.db"), 1);
@@ -162,7 +186,7 @@ static void two_connections_share_it(void **state)
     const char *why;
     VK_UNUSED(state);
     assert_int_equal(vk_dbh_open(tenant, &other, &why), VK_OK);
-    vk_walfile_rest(h->db);
+    vk_walfile_rest(h->db, false);
     assert_int_equal(run(other->db, "INSERT INTO t VALUES (4)"), SQLITE_OK);
     assert_int_equal(number(h->db, "SELECT sum(a) FROM t"), 7);
     vk_dbh_close(other);
@@ -176,7 +200,7 @@ static void another_file_is_refused(void **state)
 {
     static const char name[] = "builds/b/database.db-wal", away[] = "builds/b/away";
     VK_UNUSED(state);
-    vk_walfile_rest(h->db);
+    vk_walfile_rest(h->db, false);
     assert_int_equal(open_files("database.db-wal"), 0);
     assert_int_equal(renameat(rt.data_fd, name, rt.data_fd, away), 0);
     assert_int_equal(run(h->db, "INSERT INTO t VALUES (16)") & 0xff, SQLITE_IOERR); /* none */
@@ -185,6 +209,207 @@ static void another_file_is_refused(void **state)
     assert_int_equal(renameat(rt.data_fd, away, rt.data_fd, name), 0);
     assert_int_equal(run(h->db, "INSERT INTO t VALUES (16)"), SQLITE_OK);
     assert_int_equal(number(h->db, "SELECT sum(a) FROM t"), 31);
+}
+
+/* ---- what a sync answers for */
+
+/* Another build, whose first connection has come and gone. */
+static vk_dbt *next_tenant(const char *id)
+{
+    const char *why;
+    vk_dbh *first;
+    vk_dbt *t = calloc(1, sizeof *t);
+    assert_non_null(t);
+    pthread_mutex_init(&t->first, NULL);
+    vk_list_init(&t->waiting_sync);
+    snprintf(t->id, sizeof t->id, "%s", id);
+    assert_int_equal(vk_dbh_open(t, &first, &why), VK_OK);
+    assert_int_equal(run(first->db, "CREATE TABLE t (a)"), SQLITE_OK);
+    vk_dbh_close(first);
+    return t;
+}
+
+static void drop_tenant(vk_dbt *t)
+{
+    char path[16 + VK_BUILD_ID_MAX];
+    snprintf(path, sizeof path, "builds/%s", t->id);
+    assert_int_equal(vk_disk_remove_dir(rt.data_fd, path), VK_OK);
+    free(t);
+}
+
+/* One connection makes the file, another one is the first to write and to sync: its name must be on stable
+ * storage then. */
+static void whoever_syncs_first_stores_the_name(void **state)
+{
+    const char *why;
+    vk_dbh *makes, *writes;
+    VK_UNUSED(state);
+    vk_dbt *t = next_tenant("c");
+    assert_int_equal(size_of("builds/c/database.db-wal"), -1);
+    folder_syncs = 0;
+    assert_int_equal(vk_dbh_open(t, &makes, &why), VK_OK);
+    assert_int_equal(size_of("builds/c/database.db-wal"), 0);
+    assert_int_equal(vk_dbh_open(t, &writes, &why), VK_OK);
+    assert_int_equal(run(writes->db, "INSERT INTO t VALUES (1)"), SQLITE_OK);
+    assert_true(vk_sync_wal(writes->db));
+    assert_true(folder_syncs >= 1);
+    vk_dbh_close(makes);
+    vk_dbh_close(writes);
+    drop_tenant(t);
+}
+
+/* The kernel tells a descriptor of an error once, and others, if they are opened later, not at all: a sync of
+ * SQLite's own that failed must not be followed by one of ours that succeeds over the loss. */
+static void a_sync_that_failed_is_not_made_good(void **state)
+{
+    const char *why;
+    vk_dbh *a, *b;
+    VK_UNUSED(state);
+    vk_dbt *t = next_tenant("f");
+    assert_int_equal(vk_dbh_open(t, &a, &why), VK_OK);
+    assert_int_equal(run(a->db, "INSERT INTO t VALUES (1)"), SQLITE_OK);
+    atomic_store(&syncs_to_fail, 1);
+    assert_int_equal(run(a->db, "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 1100)"
+                                " INSERT INTO t SELECT randomblob(4000) FROM c"),
+                     SQLITE_OK); /* with a checkpoint, whose sync fails */
+    assert_int_equal(atomic_load(&syncs_to_fail), 0);
+    assert_false(vk_sync_wal(a->db));
+    assert_int_equal(vk_dbh_open(t, &b, &why), VK_OK);
+    assert_int_equal(number(b->db, "SELECT count(*) FROM t"), 1101);
+    assert_false(vk_sync_wal(b->db));
+    assert_false(vk_sync_wal(a->db));
+    atomic_store(&t->broken, true); /* as the driver would */
+    vk_dbh_close(a);
+    vk_dbh_close(b);
+    assert_true(size_of("builds/f/database.db-wal") > 0);
+    drop_tenant(t);
+    /* A new file that happens to be the same inode is another one. */
+    for (int i = 0; i < 8; i++) {
+        t = next_tenant("f");
+        assert_int_equal(vk_dbh_open(t, &a, &why), VK_OK);
+        assert_int_equal(run(a->db, "INSERT INTO t VALUES (1)"), SQLITE_OK);
+        assert_true(vk_sync_wal(a->db));
+        vk_dbh_close(a);
+        drop_tenant(t);
+    }
+}
+
+static void *sync_it(void *arg)
+{
+    return vk_sync_wal(arg) ? arg : NULL;
+}
+
+/* No descriptor is free for a moment: that is no failed sync, with which the build would end. */
+static void a_sync_waits_for_a_descriptor(void **state)
+{
+    struct rlimit was, none;
+    pthread_t thread;
+    void *got;
+    VK_UNUSED(state);
+    assert_true(vk_sync_wal(h->db));
+    vk_walfile_rest(h->db, false);
+    assert_int_equal(open_files("database.db-wal"), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    none = was;
+    none.rlim_cur = 3;
+    assert_int_equal(pthread_create(&thread, NULL, sync_it, h->db), 0);
+    assert_int_equal(pthread_join(thread, &got), 0); /* its stack and libraries are there now */
+    assert_ptr_equal(got, h->db);
+    vk_walfile_rest(h->db, false);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(pthread_create(&thread, NULL, sync_it, h->db), 0);
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    assert_int_equal(pthread_join(thread, &got), 0);
+    assert_ptr_equal(got, h->db);
+}
+
+/* What a loop has read with is not another descriptor for as long as it is idle. */
+static void loops_give_it_back(void **state)
+{
+    VK_UNUSED(state);
+    vk_list_init(&tenant->idle);
+    assert_true(vk_sync_wal(h->db));
+    assert_int_equal(open_files("database.db-wal"), 1);
+    h->warm = true;
+    vk_db_put_warm(h);
+    assert_ptr_equal(atomic_exchange(&tenant->warm, NULL), h);
+    h->warm = false;
+    assert_int_equal(open_files("database.db-wal"), 0);
+}
+
+/* However long somebody reads, a build does not fill the disk with what is written meanwhile. */
+static void has_a_largest_size(void **state)
+{
+    sqlite3_file *f = NULL;
+    VK_UNUSED(state);
+    assert_int_equal(sqlite3_file_control(h->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &f), SQLITE_OK);
+    assert_int_equal(f->pMethods->xWrite(f, "0123456789", 10, VK_DB_WAL_MAX - 9), SQLITE_FULL);
+    assert_true(size_of("builds/b/database.db-wal") < VK_DB_WAL_MAX / 2);
+    assert_int_equal(run(h->db, "INSERT INTO t VALUES (1)"), SQLITE_OK);
+    assert_true(vk_sync_wal(h->db));
+}
+
+/* A connection that nobody uses keeps its page cache only while there is memory for all of them. */
+static void idle_ones_give_memory_back(void **state)
+{
+    VK_UNUSED(state);
+    vk_sqlite_memory_begin(INT64_MAX, NULL);
+    assert_int_equal(run(h->db, "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 400)"
+                                " INSERT INTO t SELECT randomblob(4000) FROM c"),
+                     SQLITE_OK);
+    vk_db_heap_taken(h, vk_sqlite_memory_end());
+    assert_true(vk_sync_wal(h->db));
+    assert_true(h->heap > 1 << 20);
+    vk_db_keep_handle(h);
+    assert_true(h->heap > 1 << 20);
+    int64_t all = atomic_exchange(&vk_db.heap, VK_DB_HEAP_IDLE + 1);
+    vk_db_keep_handle(h);
+    assert_true(h->heap <= VK_DB_HEAP_IDLE_ONE);
+    assert_false(h->dirty);
+    /* What it cannot give back is not kept idle: a loop leaves it to be closed. */
+    atomic_store(&vk_db.heap, VK_DB_HEAP_IDLE + 1);
+    h->heap += 1 << 20;
+    h->kept = false;
+    h->warm = true;
+    vk_list_init(&tenant->idle);
+    vk_db_put_warm(h);
+    assert_null(atomic_load(&tenant->warm));
+    assert_true(h->dirty);
+    vk_db_take_idle(h);
+    h->dirty = false;
+    h->heap -= 1 << 20;
+    atomic_store(&vk_db.heap, all);
+    atomic_store(&vk_db.kept, 0);
+}
+
+/* What a request of a stream may take, when all others have taken everything: in all, not each time. */
+static void a_stream_has_its_least(void **state)
+{
+    VK_UNUSED(state);
+    int64_t all = atomic_exchange(&vk_db.heap, VK_DB_HEAP_ALL), was = h->heap;
+    h->heap_was = h->heap;
+    assert_int_equal(vk_db_heap_left(h), VK_DB_HEAP_LEAST);
+    h->heap += 3 << 20;
+    assert_int_equal(vk_db_heap_left(h), 1 << 20);
+    h->heap += 3 << 20;
+    assert_int_equal(vk_db_heap_left(h), 0);
+    atomic_store(&vk_db.heap, 0);
+    h->heap = was;
+    assert_true(vk_db_heap_left(h) > VK_DB_HEAP_CONNECTION / 2);
+    atomic_store(&vk_db.heap, all);
+}
+
+/* VACUUM has no commit hook, and is a commit. */
+static void a_vacuum_is_waited_for(void **state)
+{
+    VK_UNUSED(state);
+    uint64_t before = vk_sync_seen(tenant);
+    assert_int_equal(run(h->db, "VACUUM"), SQLITE_OK);
+    vk_sync_settle(h);
+    assert_int_equal(vk_sync_seen(tenant), before + 1);
+    assert_false(vk_sync_durable(tenant));
+    assert_true(vk_sync_wal(h->db));
 }
 
 static void room(void **state)
@@ -270,9 +495,20 @@ static void what_is_fetched(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keeps_other_processes_out), cmocka_unit_test(grows_by_steps),
-        cmocka_unit_test(gives_its_descriptor_back), cmocka_unit_test(two_connections_share_it),
-        cmocka_unit_test(another_file_is_refused),   cmocka_unit_test(room),
+        cmocka_unit_test(keeps_other_processes_out),
+        cmocka_unit_test(grows_by_steps),
+        cmocka_unit_test(gives_its_descriptor_back),
+        cmocka_unit_test(two_connections_share_it),
+        cmocka_unit_test(another_file_is_refused),
+        cmocka_unit_test(whoever_syncs_first_stores_the_name),
+        cmocka_unit_test(a_sync_that_failed_is_not_made_good),
+        cmocka_unit_test(a_sync_waits_for_a_descriptor),
+        cmocka_unit_test(loops_give_it_back),
+        cmocka_unit_test(has_a_largest_size),
+        cmocka_unit_test(idle_ones_give_memory_back),
+        cmocka_unit_test(a_stream_has_its_least),
+        cmocka_unit_test(a_vacuum_is_waited_for),
+        cmocka_unit_test(room),
         cmocka_unit_test(what_is_fetched),
     };
     return cmocka_run_group_tests_name("walfile", tests, set_up, tear_down);

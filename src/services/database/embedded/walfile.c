@@ -10,14 +10,13 @@
  * the sync. */
 #include "services/database/embedded/db.h"
 
-#include "core/disk.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static const char NAME[] = "valetkey";
+enum { SCARCE_TRIES = 500 }; /* 10 ms each */
 static sqlite3_vfs ours, *base;
 
 typedef struct wal {
@@ -25,7 +24,7 @@ typedef struct wal {
     const char *path;  /* SQLite's, which outlives it */
     int fd;            /* -1: given back */
     bool written;      /* since its last sync */
-    bool made;         /* by us: its name is not stored yet */
+    bool named;        /* its name is on stable storage: this connection has seen to it */
     dev_t dev;
     ino_t ino;
     sqlite3_int64 size; /* as far as is known: it may be longer */
@@ -35,6 +34,68 @@ static wal *of(sqlite3_file *f)
 {
     return VK_CONTAINER(f, wal, file);
 }
+
+/* ---- files whose sync has failed
+
+ * The kernel tells of a write that failed once through each descriptor that was open then, and through a
+ * later one only if nobody had been told; the page counts as written from there on. SQLite syncs too (before
+ * a checkpoint, at the head of a new log), through descriptors that are also ours, and goes on when it was
+ * told. So what has failed once fails for every connection, until the process ends or the file is another
+ * one. */
+enum { FAILED_MAX = 256 };
+static struct {
+    dev_t dev;
+    ino_t ino;
+} failed[FAILED_MAX];
+static _Atomic size_t n_failed; /* changed under failed_mu */
+static pthread_mutex_t failed_mu = PTHREAD_MUTEX_INITIALIZER;
+
+/* Under failed_mu. */
+static size_t find_failed(const wal *w)
+{
+    size_t i = 0;
+    while (i < n_failed && (failed[i].ino != w->ino || failed[i].dev != w->dev))
+        i++;
+    return i;
+}
+
+/* With more of them than can be known nothing is believed any more. */
+static bool has_failed(const wal *w)
+{
+    if (VK_LIKELY(atomic_load(&n_failed) == 0))
+        return false;
+    pthread_mutex_lock(&failed_mu);
+    bool yes = n_failed == FAILED_MAX || find_failed(w) < n_failed;
+    pthread_mutex_unlock(&failed_mu);
+    return yes;
+}
+
+static void note_failed(const wal *w)
+{
+    pthread_mutex_lock(&failed_mu);
+    if (n_failed < FAILED_MAX && find_failed(w) == n_failed) {
+        failed[n_failed].dev = w->dev;
+        failed[n_failed].ino = w->ino;
+        atomic_fetch_add(&n_failed, 1);
+    }
+    pthread_mutex_unlock(&failed_mu);
+}
+
+/* A new file is no old one, though it be the same inode. */
+static void forgive(const wal *w)
+{
+    if (atomic_load(&n_failed) == 0)
+        return;
+    pthread_mutex_lock(&failed_mu);
+    size_t i = find_failed(w);
+    if (i < n_failed && n_failed < FAILED_MAX) {
+        failed[i] = failed[n_failed - 1];
+        atomic_fetch_sub(&n_failed, 1);
+    }
+    pthread_mutex_unlock(&failed_mu);
+}
+
+/* ---- the descriptor */
 
 static int open_file(wal *w, int flags)
 {
@@ -63,6 +124,27 @@ static int ready(wal *w)
     if (VK_LIKELY(w->fd >= 0))
         return SQLITE_OK;
     return open_file(w, 0) == SQLITE_OK ? SQLITE_OK : SQLITE_IOERR;
+}
+
+/* Somebody will close a file. */
+static bool worth_waiting(int err, int *tries)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    if ((err != EMFILE && err != ENFILE && err != ENOMEM) || ++*tries > SCARCE_TRIES)
+        return false;
+    nanosleep(&pause, NULL);
+    return true;
+}
+
+/* For a sync, which answers for what others have written: that there is no descriptor for it at this moment
+ * must not count as a failed one. */
+static int ready_to_sync(wal *w)
+{
+    int rc, tries = 0;
+    do
+        errno = 0;
+    while ((rc = ready(w)) != SQLITE_OK && worth_waiting(errno, &tries));
+    return rc;
 }
 
 static void give_back(wal *w)
@@ -137,6 +219,8 @@ static void grow(wal *w, sqlite3_int64 to)
 static int wal_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
     wal *w = of(f);
+    if (at + n > VK_DB_WAL_MAX)
+        return SQLITE_FULL;
     if (ready(w) != SQLITE_OK)
         return SQLITE_IOERR_WRITE;
     w->written = true;
@@ -170,22 +254,33 @@ static bool sync_folder(const wal *w)
         return false;
     memcpy(folder, w->path, (size_t)(end - w->path));
     folder[end - w->path] = '\0';
-    return vk_disk_sync_dir(AT_FDCWD, folder) == VK_OK;
+    int fd, tries = 0;
+    do
+        fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (fd < 0 && worth_waiting(errno, &tries));
+    bool ok = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return ok;
 }
 
 /* Once only: after a sync that failed the kernel may have dropped what it could not write. Through a
  * descriptor that was opened before the file was written, or else one that nobody has been told an error by.
- */
+ * The first of each connection stores the file's name too: whoever made it may not have come to that. */
 static int wal_sync(sqlite3_file *f, int flags)
 {
     VK_UNUSED(flags);
     wal *w = of(f);
-    if (ready(w) != SQLITE_OK || fdatasync(w->fd) != 0)
+    if (ready_to_sync(w) != SQLITE_OK)
+        return SQLITE_IOERR_FSYNC;
+    if (has_failed(w) || fdatasync(w->fd) != 0 || (!w->named && !sync_folder(w))) {
+        note_failed(w);
+        return SQLITE_IOERR_FSYNC;
+    }
+    if (has_failed(w)) /* another connection was told meanwhile, and so we were not */
         return SQLITE_IOERR_FSYNC;
     w->written = false;
-    if (w->made && !sync_folder(w))
-        return SQLITE_IOERR_DIR_FSYNC;
-    w->made = false;
+    w->named = true;
     return SQLITE_OK;
 }
 
@@ -261,8 +356,8 @@ static int open_any(sqlite3_vfs *vfs, const char *path, sqlite3_file *f, int fla
         rc = open_file(w, O_CREAT | O_EXCL);
         if (rc == SQLITE_CANTOPEN && errno == EEXIST) /* another connection was first */
             rc = open_file(w, 0);
-        else
-            w->made = rc == SQLITE_OK;
+        else if (rc == SQLITE_OK)
+            forgive(w);
     }
     if (rc != SQLITE_OK)
         return rc;
@@ -288,13 +383,13 @@ vk_err vk_walfile_start(void)
     return sqlite3_vfs_register(&ours, 0) == SQLITE_OK ? VK_OK : VK_E_INTERNAL;
 }
 
-void vk_walfile_rest(sqlite3 *db)
+void vk_walfile_rest(sqlite3 *db, bool stored)
 {
     sqlite3_file *f = NULL;
     if (atomic_load_explicit(&vk_db.wal_files, memory_order_relaxed) <= vk_db.wal_files_max ||
         sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &f) != SQLITE_OK || !f ||
         f->pMethods != &methods)
         return;
-    if (!of(f)->written)
+    if (stored || !of(f)->written)
         give_back(of(f));
 }
