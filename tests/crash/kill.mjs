@@ -30,7 +30,7 @@ async function back(daemon, role, old, token) {
 }
 
 export async function run(base) {
-  const daemon = new Daemon({ portBase: base, args: ['--loops', '2', '--limit', 'key_rate=0', '--limit', 'build_rate=0'] })
+  const daemon = new Daemon({ portBase: base, args: ['--loops', '2'] })
   await daemon.start()
   const builds = [await prepare(daemon, 'one'), await prepare(daemon, 'two')]
   const writers = builds.map(() => [])
