@@ -55,6 +55,15 @@ bool vk_str_ieq(vk_str a, vk_str b)
     return true;
 }
 
+vk_str vk_str_trim(vk_str s)
+{
+    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
+        s = (vk_str){s.p + 1, s.n - 1};
+    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
+}
+
 bool vk_str_cut(vk_str *s, char sep, vk_str *head_r)
 {
     const char *at = s->n ? memchr(s->p, sep, s->n) : NULL;

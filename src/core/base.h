@@ -82,6 +82,8 @@ static inline bool vk_str_starts(vk_str a, vk_str prefix)
 }
 /* ASCII case-insensitive equality (header names, schemes). Not for secrets. */
 bool vk_str_ieq(vk_str a, vk_str b);
+/* Without the blanks and tabs at both ends: OWS of RFC 9110 §5.6.3. */
+vk_str vk_str_trim(vk_str s);
 /* Cuts `s` at the first `sep`: the part before goes to *head_r, `s` keeps the rest. False when `sep` is
  * absent. */
 bool vk_str_cut(vk_str *s, char sep, vk_str *head_r);

@@ -44,22 +44,13 @@ static int find(const vk_awschunked *d, vk_str name)
     return -1;
 }
 
-static vk_str trimmed(vk_str v)
-{
-    while (v.n && (v.p[0] == ' ' || v.p[0] == '\t'))
-        v.p++, v.n--;
-    while (v.n && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
-        v.n--;
-    return v;
-}
-
 static bool announce(vk_awschunked *d, vk_str text)
 {
     size_t used = 0;
-    for (bool more = trimmed(text).n > 0; more;) {
+    for (bool more = vk_str_trim(text).n > 0; more;) {
         vk_str name;
         more = vk_str_cut(&text, ',', &name);
-        name = trimmed(more ? name : text);
+        name = vk_str_trim(more ? name : text);
         if (d->n_names == VK_AWSCHUNK_TRAILERS_MAX || used + name.n > sizeof d->names ||
             !trailer_name(name) || find(d, name) >= 0)
             return false;
@@ -234,7 +225,7 @@ static vk_sigv4_fail trailer_line(vk_awschunked *d, vk_str line)
     vk_str name;
     if (!vk_str_cut(&line, ':', &name))
         return VK_SIGV4_TRAILER;
-    vk_str value = trimmed(line);
+    vk_str value = vk_str_trim(line);
     if (d->is_signed && vk_str_ieq(name, TRAILER_SIGNATURE)) {
         uint8_t given[VK_SHA256];
         if (!crlf || !lower_hex(value, given))

@@ -163,15 +163,6 @@ static void note(vk_str value, vk_str *slot, uint8_t *n)
     *n = (uint8_t)(*n + (*n < 2));
 }
 
-static vk_str trimmed(vk_str v)
-{
-    while (v.n && (v.p[0] == ' ' || v.p[0] == '\t'))
-        v.p++, v.n--;
-    while (v.n && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
-        v.n--;
-    return v;
-}
-
 static found headers(const vk_sigv4_request *r)
 {
     found f = {0};
@@ -182,21 +173,21 @@ static found headers(const vk_sigv4_request *r)
         switch (name.n) {
         case 4:
             if (vk_sigv4_name_is(name, VK_STR("date")))
-                note(trimmed(value), &f.date, &f.n_date);
+                note(vk_str_trim(value), &f.date, &f.n_date);
             break;
         case 10:
             if (vk_sigv4_name_is(name, VK_STR("x-amz-date")))
-                note(trimmed(value), &f.x_date, &f.n_x_date);
+                note(vk_str_trim(value), &f.x_date, &f.n_x_date);
             break;
         case 13:
             if (vk_sigv4_name_is(name, VK_STR("authorization")))
-                note(trimmed(value), &f.authorization, &f.n_authorization);
+                note(vk_str_trim(value), &f.authorization, &f.n_authorization);
             break;
         case 20:
             if (vk_sigv4_name_is(name, VK_STR("x-amz-content-sha256")))
-                note(trimmed(value), &f.payload, &f.n_payload);
+                note(vk_str_trim(value), &f.payload, &f.n_payload);
             else if (vk_sigv4_name_is(name, VK_STR("x-amz-security-token")))
-                note(trimmed(value), &f.token, &f.n_token);
+                note(vk_str_trim(value), &f.token, &f.n_token);
             break;
         default:
             break;

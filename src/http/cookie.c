@@ -1,14 +1,5 @@
 #include "http/cookie.h"
 
-static vk_str trim(vk_str s)
-{
-    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = (vk_str){s.p + 1, s.n - 1};
-    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 bool vk_cookie_next(vk_str *header, vk_str *name_r, vk_secret *value_r)
 {
     while (header->n) {
@@ -19,8 +10,8 @@ bool vk_cookie_next(vk_str *header, vk_str *name_r, vk_secret *value_r)
         }
         if (!vk_str_cut(&piece, '=', &name))
             continue;
-        *name_r = trim(name);
-        *value_r = vk_secret_of(trim(piece));
+        *name_r = vk_str_trim(name);
+        *value_r = vk_secret_of(vk_str_trim(piece));
         if (name_r->n)
             return true;
     }

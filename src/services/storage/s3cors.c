@@ -36,15 +36,6 @@ static vk_str find(vk_s3x_list l, vk_str text, bool ignore_case)
     return VK_STR_NONE;
 }
 
-static vk_str trim(vk_str s)
-{
-    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = (vk_str){s.p + 1, s.n - 1};
-    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 /* Names of headers are tokens; what is none is allowed by no "*", for it comes back in the answer. */
 static bool is_token(vk_str s)
 {
@@ -60,7 +51,7 @@ static bool headers_allowed(const vk_s3x_rule *r, vk_str headers)
     size_t n = 0;
     for (bool more = headers.n > 0; more;) {
         more = vk_str_cut(&headers, ',', &one);
-        one = trim(more ? one : headers);
+        one = vk_str_trim(more ? one : headers);
         if (one.n == 0)
             continue;
         if (++n > VK_S3_CORS_HEADERS_MAX || !is_token(one) || !find(r->headers, one, true).p)

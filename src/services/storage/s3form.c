@@ -6,39 +6,30 @@ static vk_s3_fail bad(vk_s3form *f, vk_s3_fail why)
     return f->fail = why;
 }
 
-static vk_str trim(vk_str s)
-{
-    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = (vk_str){s.p + 1, s.n - 1};
-    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 /* The next "; name=value" off *rest; a value in quotes is unquoted into the arena. Browsers write a quote as
  * %22 and leave backslashes alone, curl escapes both: so a backslash escapes these two, and is itself before
  * all others. VK_S3_OK with an empty name: that was all. */
 static vk_s3_fail parameter(vk_arena *a, vk_str *rest, vk_str *name_r, vk_str *value_r)
 {
     *name_r = VK_STR_NONE;
-    *rest = trim(*rest);
+    *rest = vk_str_trim(*rest);
     if (rest->n == 0)
         return VK_S3_OK;
     if (rest->p[0] != ';')
         return VK_S3_MALFORMED_POST;
-    *rest = trim((vk_str){rest->p + 1, rest->n - 1});
+    *rest = vk_str_trim((vk_str){rest->p + 1, rest->n - 1});
     if (rest->n == 0)
         return VK_S3_OK;
     vk_str name;
-    if (!vk_str_cut(rest, '=', &name) || trim(name).n == 0)
+    if (!vk_str_cut(rest, '=', &name) || vk_str_trim(name).n == 0)
         return VK_S3_MALFORMED_POST;
-    *name_r = trim(name);
-    *rest = trim(*rest);
+    *name_r = vk_str_trim(name);
+    *rest = vk_str_trim(*rest);
     if (rest->n == 0 || rest->p[0] != '"') {
         size_t n = 0;
         while (n < rest->n && rest->p[n] != ';')
             n++;
-        *value_r = trim((vk_str){rest->p, n});
+        *value_r = vk_str_trim((vk_str){rest->p, n});
         *rest = (vk_str){rest->p + n, rest->n - n};
         return VK_S3_OK;
     }
@@ -64,7 +55,7 @@ static vk_str kind_of(vk_str *value)
     size_t n = 0;
     while (n < value->n && value->p[n] != ';')
         n++;
-    vk_str kind = trim((vk_str){value->p, n});
+    vk_str kind = vk_str_trim((vk_str){value->p, n});
     *value = (vk_str){value->p + n, value->n - n};
     return kind;
 }
@@ -144,9 +135,9 @@ static vk_s3_fail head(vk_s3form *f)
         line.n--;
         vk_str value = line;
         if (memchr(line.p, '\r', line.n) || !vk_str_cut(&value, ':', &name) || name.n == 0 ||
-            trim(name).n != name.n)
+            vk_str_trim(name).n != name.n)
             return VK_S3_MALFORMED_POST;
-        value = trim(value);
+        value = vk_str_trim(value);
         vk_s3_fail e = VK_S3_OK;
         if (vk_str_ieq(name, VK_STR("content-disposition")))
             e = part.p ? VK_S3_MALFORMED_POST : disposition(f, value, &part, &file_name);

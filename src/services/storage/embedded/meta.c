@@ -82,21 +82,12 @@ bool vk_ob_header_next(vk_str *packed, vk_str *name_r, vk_str *value_r)
     return take_field(packed, name_r) && take_field(packed, value_r);
 }
 
-static vk_str trim(vk_str s)
-{
-    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = (vk_str){s.p + 1, s.n - 1};
-    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 bool vk_ob_etag_matches(vk_str list, vk_str etag)
 {
     vk_str one;
     for (bool more = true; more;) {
         more = vk_str_cut(&list, ',', &one);
-        one = trim(more ? one : list);
+        one = vk_str_trim(more ? one : list);
         if (vk_str_starts(one, VK_STR("W/")))
             one = (vk_str){one.p + 2, one.n - 2};
         if (one.n >= 2 && one.p[0] == '"' && one.p[one.n - 1] == '"')
