@@ -171,7 +171,7 @@ static void on_request(vk_exchange *ex)
         vk_buf_printf(&ex->out, "%s %d", text, ex->peer_uid == getuid());
         vk_respond(ex, 200, "text/plain");
     } else if (path_is(ex, "/headers")) {
-        char large[1100];
+        static char large[VK_EX_HEADERS_MAX];
         memset(large, 'x', sizeof large);
         CHECK(vk_header_add(ex, "X-A", VK_STR("a\r\nX-Evil: 1")) == VK_E_INVALID);
         CHECK(vk_header_add(ex, "X-A", (vk_str){large, sizeof large}) == VK_E_TOO_LARGE);
