@@ -53,7 +53,7 @@ typedef struct vk_handler {
      * Whatever is returned, an answered exchange gets no request(); an error without an answer is refused
      * with its plain status. */
     vk_err (*head)(vk_exchange *ex);
-    /* The body is there. */
+    /* The body is there, or its sink has taken all of it. */
     void (*request)(vk_exchange *ex);
     /* Renders a refusal of the engine itself (framing, limits, Host), at once. When the head could not be
      * read, method, target and headers are empty. May be NULL: plain text. */
