@@ -158,6 +158,14 @@ static vk_err extra_room(vk_exchange *ex, size_t more)
     return VK_OK;
 }
 
+vk_str vk_exchange_id(vk_exchange *ex)
+{
+    char *p = ex->id.n ? NULL : vk_arena_alloc(ex->arena, VK_NOTE_ID);
+    if (p)
+        ex->id = (vk_str){p, vk_note_id(p)};
+    return ex->id;
+}
+
 vk_err vk_header_add(vk_exchange *ex, const char *name, vk_str value)
 {
     size_t n = strlen(name);

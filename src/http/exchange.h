@@ -136,6 +136,9 @@ typedef struct vk_source {
 /* First header of that name; VK_STR_NONE when absent. */
 vk_str vk_request_header(const vk_exchange *ex, vk_str name);
 
+/* What this request is called, in X-Request-Id and the log: the client's id or one made here. */
+vk_str vk_exchange_id(vk_exchange *ex);
+
 /* Adds "name: value" to the response, at most VK_EX_HEADERS_MAX in all (VK_E_TOO_LARGE). Both are ours or
  * checked: CR, LF and NUL make it VK_E_INVALID; other bytes go out as they are, also those above 0x7f. */
 VK_MUSTCHECK vk_err vk_header_add(vk_exchange *ex, const char *name, vk_str value);

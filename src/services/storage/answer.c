@@ -1,7 +1,7 @@
 /* Status, headers and error documents of the S3 front. */
 #include "services/storage/front.h"
 
-#include "core/encode.h"
+#include "services/storage/s3cors.h"
 
 /* ---- errors */
 

@@ -425,9 +425,8 @@ static vk_ob_err take_over(vk_ob_put *p, const vk_ob_object *o, vk_ob_reader *r,
     bool read = must_read(o, algo, n == o->size);
     if (!read) {
         e = vk_ob_put_copy(p, r, at, n, NULL, NULL);
-        VK_UNUSED(vk_hex_decode(vk_str_z(o->etag), c->md5, 16));
         c->sum = algo ? o->sum : (vk_ob_sum){0};
-        return e;
+        return vk_hex_decode(vk_str_z(o->etag), c->md5, 16) == VK_OK ? e : VK_OB_CORRUPT;
     }
     if (!algo) {
         e = vk_ob_put_copy(p, r, at, n, md5, NULL);

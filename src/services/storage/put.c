@@ -15,7 +15,7 @@ enum {
 };
 
 struct vk_s3_put {
-    vk_list node; /* in puts */
+    vk_list node; /* in all_puts */
     vk_s3_job job;
     vk_task landed; /* the thread is done with what it had */
     vk_loop *loop;
@@ -245,7 +245,7 @@ static void run(vk_s3_job *j)
 
 /* All there are, so that none is left open when the stores are closed. */
 static pthread_mutex_t puts_mu = PTHREAD_MUTEX_INITIALIZER;
-static vk_list puts = {&puts, &puts};
+static vk_list all_puts = {&all_puts, &all_puts};
 
 static void forget(vk_s3_put *p)
 {
@@ -282,7 +282,7 @@ static void discard(vk_s3_put *p)
 
 void vk_s3_puts_stop(void)
 {
-    for (vk_list *n = puts.next; n != &puts; n = puts.next) {
+    for (vk_list *n = all_puts.next; n != &all_puts; n = all_puts.next) {
         vk_s3_put *p = VK_CONTAINER(n, vk_s3_put, node);
         if (p->put)
             vk_ob_put_abort(p->put);
@@ -437,7 +437,7 @@ vk_s3_put *vk_s3_put_begin(vk_s3_req *q, const vk_s3_plan *plan,
     q->put = p;
     q->ex->done = exchange_over;
     pthread_mutex_lock(&puts_mu);
-    vk_list_push(&puts, &p->node);
+    vk_list_push(&all_puts, &p->node);
     pthread_mutex_unlock(&puts_mu);
     return p;
 }
