@@ -163,6 +163,7 @@ typedef struct vk_service {
     int port_offset;    /* from --port-base */
     const char
         *schemes; /* of its addresses besides "http" and "https", with a blank after each; NULL: none */
+    bool host_labels; /* clients may put one label in front of its host name ("bucket.localhost") */
     const vk_valet_kind *kinds;
 
     /* Once in front, before the listeners open. */

@@ -289,6 +289,15 @@ void vk_conn_refuse(vk_conn *c, int status, vk_err e, const char *fmt, ...)
     vk_respond(c->ex, status, "text/plain");
 }
 
+/* "label.name", where the name is no address. */
+static bool with_label(vk_str host, vk_str name)
+{
+    vk_str label;
+    char last = name.p[name.n - 1];
+    return !(last >= '0' && last <= '9') && last != ']' && vk_str_cut(&host, '.', &label) && label.n &&
+           vk_str_ieq(host, name);
+}
+
 /* "name", "name:port", "[v6]:port" against the server's list; the port is not looked at. */
 static bool host_known(const vk_server *s, vk_str host)
 {
@@ -306,7 +315,7 @@ static bool host_known(const vk_server *s, vk_str host)
     if (host.n && host.p[host.n - 1] == '.')
         host.n--;
     for (const vk_str *n = s->names; n->n; n++)
-        if (vk_str_ieq(*n, host))
+        if (vk_str_ieq(*n, host) || (s->labels && with_label(host, *n)))
             return true;
     return false;
 }

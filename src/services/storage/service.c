@@ -83,6 +83,7 @@ static const vk_service storage = {
     .vendor = "R2",
     .driver = "embedded",
     .port_offset = 3,
+    .host_labels = true,
     .kinds = kinds,
     .start = start,
     .stop = stop,
