@@ -78,6 +78,13 @@ typedef struct vk_memo {
 } vk_memo;
 enum { VK_MEMOS = 256 };
 
+/* The same of a key that is signed with: its id and the secret. */
+typedef struct vk_signer_memo {
+    uint64_t slot, generation;
+    char id[VK_VALET_MAX], secret[VK_VALET_MAX]; /* end with NUL; id "": none */
+    uint8_t hash[VK_HASH];                       /* of the id */
+} vk_signer_memo;
+
 /* One loop's view: what a handler reaches through ex->server->ctx. */
 typedef struct vk_worker {
     vk_runtime *rt;
@@ -88,6 +95,7 @@ typedef struct vk_worker {
     vk_hmac_key *lookup;                                     /* this thread's lookup key */
     _Atomic uint64_t keys_taken, keys_refused, keys_limited; /* written by this loop, read by anybody */
     vk_memo *memos; /* VK_MEMOS of them from the first use on; wiped and freed with the worker */
+    vk_signer_memo *signers; /* likewise */
 } vk_worker;
 
 /* Name and value of one environment variable. `secret` ones are never written under a public prefix. */
@@ -96,12 +104,6 @@ typedef struct vk_env_var {
     vk_str value;
     bool secret;
 } vk_env_var;
-
-/* A kind of valet key that the service issues. */
-typedef struct vk_valet_kind {
-    char kind;          /* 'b' secret, 'p' publishable; 0 ends */
-    const char *prefix; /* "vk_b_" */
-} vk_valet_kind;
 
 /* A finished export in a file of its own, already unlinked. */
 typedef struct vk_export {
@@ -249,6 +251,27 @@ VK_MUSTCHECK vk_err vk_service_hold(vk_worker *w, vk_secret token, char kind, vk
  * expiry and for the rates; VK_E_BUSY: it is good, but used too often. */
 VK_MUSTCHECK vk_err vk_service_recheck(vk_worker *w, const vk_held_key *k, bool used, const char **why_r);
 void vk_service_let_go(vk_worker *w, vk_held_key *k);
+
+/* A key that is never sent: the client shows its id, and signs with its secret. */
+typedef struct vk_signing_key {
+    vk_err state;        /* VK_OK, or why there is none, as vk_registry_verify */
+    const char *why;     /* a static sentence then */
+    vk_tenant *tenant;   /* with VK_OK; held until the exchange ends */
+    uint64_t generation; /* changes with the secret */
+    uint8_t hash[VK_HASH]; /* the id's lookup hash */
+    char kind;
+    size_t n; /* of the secret; wiped by whoever asked */
+    char secret[VK_VALET_MAX];
+} vk_signing_key;
+/* The secret that belongs to the id, of this worker's service. Counts nothing: nothing is proven yet. */
+void vk_service_signer(vk_exchange *ex, vk_str id, char id_kind, char secret_kind, vk_signing_key *out_r);
+/* The signature was right: counts the use, as vk_service_verify, and sets ex->principal. */
+VK_MUSTCHECK vk_err vk_service_signed(vk_exchange *ex, const vk_signing_key *k);
+/* It was wrong, or the id is nobody's: counts as a refused key. `e`, or VK_E_BUSY as vk_service_verify. */
+VK_MUSTCHECK vk_err vk_service_missigned(vk_exchange *ex, vk_err e, const char *why);
+/* No key at all: the build of that id, for what it shows to everybody. An active one only; counts against the
+ * build's rate, and does not move its expiry. Sets ex->principal. VK_E_NOT_FOUND; VK_E_BUSY: retry_s is set. */
+VK_MUSTCHECK vk_err vk_service_open(vk_exchange *ex, vk_str build);
 
 /* Wipes what vk_service_verify remembers in this worker. */
 void vk_service_forget(vk_worker *w);

@@ -86,19 +86,19 @@ static void let_go(void *arg)
 }
 
 /* The lookup hash of a token of that shape; false when it has another shape. */
-static bool hash_of(vk_worker *w, vk_str prefix, vk_secret secret, uint8_t hash[VK_HASH])
+static bool hash_of(vk_worker *w, const vk_valet_kind *kind, vk_secret secret, uint8_t hash[VK_HASH])
 {
     vk_str token = vk_secret_bytes(secret);
     if (!w->memos)
         w->memos = calloc(VK_MEMOS, sizeof *w->memos);
     uint64_t slot = vk_hash_str(token);
     vk_memo *m = w->memos ? &w->memos[slot % VK_MEMOS] : NULL;
-    if (m && m->n && m->slot == slot && vk_str_starts(token, prefix) &&
+    if (m && m->n && m->slot == slot && vk_str_starts(token, vk_str_z(kind->prefix)) &&
         vk_str_eq_secret((vk_str){m->token, m->n}, token)) {
         memcpy(hash, m->hash, VK_HASH);
         return true;
     }
-    if (!vk_valet_shape_ok(secret, prefix))
+    if (!vk_valet_shape_ok(secret, kind))
         return false;
     vk_valet_hash(w->lookup, secret, hash);
     if (m) {
@@ -115,6 +115,10 @@ void vk_service_forget(vk_worker *w)
         vk_wipe(w->memos, VK_MEMOS * sizeof *w->memos);
     free(w->memos);
     w->memos = NULL;
+    if (w->signers)
+        vk_wipe(w->signers, VK_MEMOS * sizeof *w->signers);
+    free(w->signers);
+    w->signers = NULL;
 }
 
 /* The tenant of a lookup hash, counted. With `wait_ms_r` the key is used, not only looked at. */
@@ -129,13 +133,19 @@ static vk_err tenant_of(vk_worker *w, const uint8_t hash[VK_HASH], char kind, in
     return e;
 }
 
+static const vk_valet_kind *kind_of(const vk_worker *w, char kind)
+{
+    for (const vk_valet_kind *k = w->service->kinds; k->kind; k++)
+        if (k->kind == kind)
+            return k;
+    return NULL;
+}
+
 vk_err vk_service_hold(vk_worker *w, vk_secret token, char kind, vk_held_key *out_r, int64_t *wait_ms_r,
                        const char **why_r)
 {
-    const vk_valet_kind *k = w->service->kinds;
-    while (k->kind && k->kind != kind)
-        k++;
-    if (!k->kind || !hash_of(w, vk_str_z(k->prefix), token, out_r->hash)) {
+    const vk_valet_kind *k = kind_of(w, kind);
+    if (!k || !hash_of(w, k, token, out_r->hash)) {
         *why_r = "This is not a valet key of this service, or a part of it is missing";
         return VK_E_UNAUTHORIZED;
     }
@@ -173,28 +183,149 @@ static vk_err refuse_key(vk_exchange *ex, vk_worker *w, vk_err e, int64_t wait_m
     return vk_fail(ex, e, "%s", why);
 }
 
+/* The reference is let go when the exchange ends. */
+static vk_err keep(vk_exchange *ex, vk_worker *w, vk_tenant *t)
+{
+    struct hold *h = VK_NEW(ex->arena, struct hold);
+    if (h) {
+        *h = (struct hold){&w->rt->registry, t};
+        if (vk_arena_cleanup(ex->arena, let_go, h) == VK_OK)
+            return VK_OK;
+    }
+    vk_tenant_unref(&w->rt->registry, t);
+    return vk_fail(ex, VK_E_NOMEM, "Out of memory");
+}
+
+/* It is this build's request, from here on. */
+static void admit(vk_exchange *ex, vk_worker *w, vk_tenant *t)
+{
+    vk_count(&w->keys_taken, 1);
+    atomic_fetch_add_explicit(&t->requests, 1, memory_order_relaxed);
+    ex->principal = t;
+    ex->about = t->id;
+}
+
 vk_err vk_service_verify(vk_exchange *ex, vk_secret token, char kind)
 {
     vk_worker *w = ex->server->ctx;
     const char *why;
     vk_held_key key;
-    struct hold *h = VK_NEW(ex->arena, struct hold);
-    if (!h)
-        return vk_fail(ex, VK_E_NOMEM, "Out of memory");
     int64_t wait = 0;
     vk_err e = vk_service_hold(w, token, kind, &key, &wait, &why);
     if (e != VK_OK)
         return refuse_key(ex, w, e, wait, why);
-    vk_count(&w->keys_taken, 1);
-    atomic_fetch_add_explicit(&key.tenant->requests, 1, memory_order_relaxed);
-    h->registry = &w->rt->registry;
-    h->tenant = key.tenant;
-    e = vk_arena_cleanup(ex->arena, let_go, h);
-    if (e != VK_OK) {
-        let_go(h);
-        return vk_fail(ex, e, "Out of memory");
+    e = keep(ex, w, key.tenant);
+    if (e == VK_OK)
+        admit(ex, w, key.tenant);
+    return e;
+}
+
+/* ------------------------------------------------------------------------------------------------ signed
+ * with */
+
+/* Where the id and its secret are remembered; NULL: nowhere. */
+static vk_signer_memo *memo_of(vk_worker *w, vk_str id, uint64_t slot)
+{
+    if (!w->signers)
+        w->signers = calloc(VK_MEMOS, sizeof *w->signers);
+    vk_signer_memo *m = w->signers ? &w->signers[slot % VK_MEMOS] : NULL;
+    if (m && (m->slot != slot || !vk_str_eqz(id, m->id))) {
+        vk_wipe(m, sizeof *m);
+        m->slot = slot;
     }
-    ex->principal = h->tenant;
-    ex->about = h->tenant->id;
+    return m;
+}
+
+static void derive(vk_worker *w, const vk_valet_kind *kind, const vk_tenant *t, char out[VK_VALET_MAX])
+{
+    vk_valet_derive(w->rt->master, kind, vk_str_z(t->id), vk_str_z(w->service->name), t->generation, out);
+}
+
+void vk_service_signer(vk_exchange *ex, vk_str id, char id_kind, char secret_kind, vk_signing_key *out_r)
+{
+    vk_worker *w = ex->server->ctx;
+    const vk_valet_kind *k = kind_of(w, id_kind), *secret = kind_of(w, secret_kind);
+    *out_r = (vk_signing_key){
+        .state = VK_E_UNAUTHORIZED, .why = "This is no key of this service", .kind = id_kind};
+    if (!k || !secret || !vk_valet_shape_ok(vk_secret_of(id), k))
+        return;
+    vk_signer_memo *m = memo_of(w, id, vk_hash_str(id));
+    if (m && m->id[0])
+        memcpy(out_r->hash, m->hash, VK_HASH);
+    else
+        vk_valet_hash(w->lookup, vk_secret_of(id), out_r->hash);
+    vk_err e = tenant_of(w, out_r->hash, id_kind, NULL, &out_r->tenant, &out_r->why);
+    if (e == VK_OK)
+        e = keep(ex, w, out_r->tenant);
+    if (e != VK_OK) {
+        out_r->tenant = NULL;
+        out_r->state = e;
+        return;
+    }
+    out_r->generation = out_r->tenant->generation;
+    if (m && m->id[0] && m->generation == out_r->generation) {
+        memcpy(out_r->secret, m->secret, sizeof out_r->secret);
+    } else {
+        derive(w, secret, out_r->tenant, out_r->secret);
+        if (m) {
+            m->generation = out_r->generation;
+            memcpy(m->id, id.p, id.n);
+            m->id[id.n] = '\0';
+            memcpy(m->secret, out_r->secret, sizeof m->secret);
+            memcpy(m->hash, out_r->hash, VK_HASH);
+        }
+    }
+    out_r->n = strlen(out_r->secret);
+    out_r->state = VK_OK;
+}
+
+vk_err vk_service_signed(vk_exchange *ex, const vk_signing_key *k)
+{
+    vk_worker *w = ex->server->ctx;
+    const char *why;
+    vk_tenant *t;
+    int64_t wait = 0;
+    vk_err e = tenant_of(w, k->hash, k->kind, &wait, &t, &why);
+    if (e != VK_OK)
+        return refuse_key(ex, w, e, wait, why);
+    bool same = t == k->tenant;
+    vk_tenant_unref(&w->rt->registry, t);
+    if (!same)
+        return refuse_key(ex, w, VK_E_UNAUTHORIZED, 0, "This valet key was revoked");
+    admit(ex, w, k->tenant);
     return VK_OK;
+}
+
+vk_err vk_service_missigned(vk_exchange *ex, vk_err e, const char *why)
+{
+    return refuse_key(ex, ex->server->ctx, e, 0, why);
+}
+
+vk_err vk_service_open(vk_exchange *ex, vk_str build)
+{
+    vk_worker *w = ex->server->ctx;
+    vk_build b;
+    char key[VK_VALET_MAX];
+    uint8_t hash[VK_HASH];
+    vk_tenant *t;
+    const char *why;
+    int64_t wait = 0, now = vk_clock_wall_ms();
+    const vk_valet_kind *k = w->service->kinds;
+    vk_err e = w->reader->ops->build_get(w->reader, ex->arena, build, &b);
+    if (e != VK_OK)
+        return e == VK_E_NOT_FOUND ? e : vk_fail(ex, VK_E_UNAVAILABLE, "The metadata cannot be read now");
+    /* By its first key, so that the registry decides as it does for those who show one. */
+    vk_valet_derive(w->rt->master, k, build, vk_str_z(w->service->name), b.generation, key);
+    vk_valet_hash(w->lookup, vk_secret_of(vk_str_z(key)), hash);
+    vk_wipe(key, sizeof key);
+    e = vk_registry_verify(&w->rt->registry, w->reader, hash, vk_str_z(w->service->name), k->kind, now, &wait,
+                           &t, &why);
+    if (e == VK_E_BUSY)
+        return refuse_key(ex, w, e, wait, why);
+    if (e != VK_OK)
+        return e == VK_E_UNAVAILABLE || e == VK_E_NOMEM ? vk_fail(ex, e, "%s", why) : VK_E_NOT_FOUND;
+    e = keep(ex, w, t);
+    if (e == VK_OK)
+        admit(ex, w, t);
+    return e;
 }

@@ -46,26 +46,15 @@ static void lp(vk_buf *b, vk_str s)
     vk_buf_str(b, s);
 }
 
-void vk_valet_derive(const vk_master *m, vk_str prefix, vk_str build, vk_str service, char kind,
-                     uint64_t generation, char out[VK_VALET_MAX])
+/* Tokens: 30 characters of base62 behind the prefix, and a checksum. */
+static void token_of(const vk_master *m, vk_buf *msg, vk_str prefix, char out[VK_VALET_MAX])
 {
-    char room[256];
-    vk_buf msg = {.p = room, .cap = sizeof room, .max = sizeof room}; /* ids and names are far shorter */
-    if (prefix.n + VK_VALET_BODY + 6 >= VK_VALET_MAX || build.n > 64 || service.n > 64)
-        abort();
-    vk_buf_add(&msg, "valetkey/valet/v1", sizeof "valetkey/valet/v1");
-    lp(&msg, build);
-    lp(&msg, service);
-    vk_buf_ch(&msg, kind);
-    for (int shift = 56; shift >= 0; shift -= 8)
-        vk_buf_ch(&msg, (char)(generation >> shift));
-    vk_buf_ch(&msg, 0);
     memcpy(out, prefix.p, prefix.n);
     size_t have = 0;
     for (unsigned char block = 0; have < VK_VALET_BODY; block++) {
         uint8_t bytes[VK_SHA256];
-        msg.p[msg.n - 1] = (char)block;
-        vk_hmac((vk_str){(const char *)m->key, VK_MASTER}, vk_buf_view(&msg), bytes);
+        msg->p[msg->n - 1] = (char)block;
+        vk_hmac((vk_str){(const char *)m->key, VK_MASTER}, vk_buf_view(msg), bytes);
         have += vk_base62_fill(out + prefix.n + have, VK_VALET_BODY - have, bytes, sizeof bytes);
         vk_wipe(bytes, sizeof bytes);
     }
@@ -74,10 +63,50 @@ void vk_valet_derive(const vk_master *m, vk_str prefix, vk_str build, vk_str ser
     out[n + 6] = '\0';
 }
 
-bool vk_valet_shape_ok(vk_secret secret, vk_str prefix)
+void vk_valet_derive(const vk_master *m, const vk_valet_kind *kind, vk_str build, vk_str service,
+                     uint64_t generation, char out[VK_VALET_MAX])
 {
-    vk_str token = vk_secret_bytes(secret);
+    char room[256];
+    vk_str prefix = vk_str_z(kind->prefix);
+    vk_buf msg = {.p = room, .cap = sizeof room, .max = sizeof room}; /* ids and names are far shorter */
+    if (prefix.n + VK_VALET_BODY + 6 >= VK_VALET_MAX || kind->hex > VK_VALET_HEX_MAX || build.n > 64 ||
+        service.n > 64)
+        abort();
+    vk_buf_add(&msg, "valetkey/valet/v1", sizeof "valetkey/valet/v1");
+    lp(&msg, build);
+    lp(&msg, service);
+    vk_buf_ch(&msg, kind->kind);
+    for (int shift = 56; shift >= 0; shift -= 8)
+        vk_buf_ch(&msg, (char)(generation >> shift));
+    vk_buf_ch(&msg, 0);
+    if (!kind->hex) {
+        token_of(m, &msg, prefix, out);
+        return;
+    }
+    uint8_t bytes[VK_SHA256];
+    char digits[2 * VK_SHA256 + 1];
+    vk_hmac((vk_str){(const char *)m->key, VK_MASTER}, vk_buf_view(&msg), bytes);
+    vk_hex(digits, bytes, sizeof bytes);
+    memcpy(out, digits, kind->hex);
+    out[kind->hex] = '\0';
+    vk_wipe(bytes, sizeof bytes);
+    vk_wipe(digits, sizeof digits);
+}
+
+static bool all_hex(vk_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
+            return false;
+    return true;
+}
+
+bool vk_valet_shape_ok(vk_secret secret, const vk_valet_kind *kind)
+{
+    vk_str token = vk_secret_bytes(secret), prefix = vk_str_z(kind->prefix);
     char crc[6];
+    if (kind->hex)
+        return token.n == kind->hex && all_hex(token);
     if (token.n != prefix.n + VK_VALET_BODY + 6 || !vk_str_starts(token, prefix))
         return false;
     for (size_t i = prefix.n; i < token.n; i++) {
