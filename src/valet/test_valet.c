@@ -43,8 +43,7 @@ static void vectors(void **state)
     derive(*state, VK_STR("vk_b_"), VK_STR("demo"), VK_STR("database"), 'b', 1, key);
     assert_string_equal(key, "vk_b_"
                              "wIdjX744rsg8SQg5yBBS3ZY3x0umlH37nZFq");
-    derive(*state, VK_STR("sk_test_vk0"), VK_STR("a"), VK_STR("payments"), 'p', 0x0102030405060708,
-                    key);
+    derive(*state, VK_STR("sk_test_vk0"), VK_STR("a"), VK_STR("payments"), 'p', 0x0102030405060708, key);
     assert_string_equal(key, "sk_test_"
                              "vk0I6RkQh2ZzGFcUcuoMi2P2HBt7wdk4m1wJ9YN");
     uint8_t sub[32], hash[VK_SHA256];
@@ -120,8 +119,8 @@ static void shape(void **state)
     memcpy(key, "vk_p_", 5); /* a body under another prefix fails its checksum */
     assert_false(shape_ok(vk_secret_of(good), VK_STR("vk_p_")));
     assert_true(shape_ok(vk_secret_of(VK_STR("vk_b_"
-                                                      "EXAMPLE0000000000000000000000049cxMx")),
-                                  prefix));
+                                             "EXAMPLE0000000000000000000000049cxMx")),
+                         prefix));
 }
 
 static void random_strings(void **state)

@@ -19,7 +19,13 @@
 #include "core/secret.h"
 #include "crypto/digest.h"
 
-enum { VK_MASTER = 32, VK_VALET_BODY = 30, VK_VALET_MAX = 72, VK_VALET_CANONICAL = 41, VK_VALET_HEX_MAX = 64 };
+enum {
+    VK_MASTER = 32,
+    VK_VALET_BODY = 30,
+    VK_VALET_MAX = 72,
+    VK_VALET_CANONICAL = 41,
+    VK_VALET_HEX_MAX = 64
+};
 
 typedef struct vk_master vk_master;
 
@@ -32,7 +38,7 @@ void vk_master_subkey(const vk_master *m, vk_str label, uint8_t out[32]);
 
 /* A kind of valet key that a service issues. */
 typedef struct vk_valet_kind {
-    char kind;          /* 'b' secret, 'p' publishable, 'i' an id that is shown, 's' what is signed with; 0 ends */
+    char kind; /* 'b' secret, 'p' publishable, 'i' an id that is shown, 's' what is signed with; 0 ends */
     const char *prefix; /* "vk_b_" */
     uint8_t hex;        /* instead: so many hexadecimal digits, at most VK_VALET_HEX_MAX, in lower case */
     bool unsent;        /* nobody ever shows it, so the metadata has no row of it */
