@@ -585,6 +585,12 @@ static void answered_while_it_comes(void **state)
     wait_for(&ended, made);
 }
 
+#ifdef VK_TEST_TLS /* the tunnel ends TLS only, which is input as long as nobody reads it */
+enum { ENDS_ARE_SEEN = false };
+#else
+enum { ENDS_ARE_SEEN = true };
+#endif
+
 static void clients_that_go(void **state)
 {
     VK_UNUSED(state);
@@ -611,7 +617,7 @@ static void clients_that_go(void **state)
         if (rest)
             wait_for(&rests, rested + 1);
         (resets ? reset : hang_up)(c);
-        if (asks)
+        if (asks && (resets || ENDS_ARE_SEEN))
             wait_for(&gones, gone_before + 1);
         else
             usleep(20000);
@@ -637,7 +643,8 @@ static void clients_that_go(void **state)
     put(c, "/held", 50000);
     shutdown(c->fd, SHUT_WR);
     wait_for(&waits, seen + 1);
-    wait_for(&gones, gone_before + 1);
+    if (ENDS_ARE_SEEN)
+        wait_for(&gones, gone_before + 1);
     on_loop(make_ready);
     expect(c, 200, told(50000));
     expect_end(c);
@@ -835,8 +842,9 @@ static void many_headers(void **state)
     VK_UNUSED(state);
     struct client *c = dial();
     say(c, GET("/headers"));
-    while (!memmem(c->in.p, c->in.n, "\r\n\r\n", 4)) /* larger than what is read of a client here */
+    do /* larger than what is read of a client elsewhere */
         assert_true(hear_some(c) > 0);
+    while (!memmem(c->in.p, c->in.n, "\r\n\r\n", 4));
     size_t n = 0;
     static const char line[] = "\r\nx-amz-meta-a: vvv";
     for (char *p = c->in.p; (p = memmem(p, c->in.n - (size_t)(p - c->in.p), line, sizeof line - 1)); p++)
