@@ -98,7 +98,10 @@ static void set_sink(vk_exchange *ex)
     ex->sink = &t->sink;
     ex->done = taker_done;
     ex->held = kind(ex) == 'h';
-    if (ex->held)
+    int64_t declared = 0;
+    vk_str length = vk_request_header(ex, VK_STR("content-length"));
+    bool fits = !length.p || (vk_str_to_i64(length, &declared) == VK_OK && declared <= BODY_MAX);
+    if (ex->held && fits) /* else it is refused, and ends before that could run */
         vk_exchange_post(ex, taker_ready);
 }
 
