@@ -403,7 +403,11 @@ static void memory_stays_flat(void **state)
     struct answer a = hear(c);
     assert_true(a.status == 200 && vk_str_starts(vk_buf_view(&a.body), vk_str_z(want)));
     forget(&a);
+#ifndef __SANITIZE_ADDRESS__ /* it keeps for a while what was freed, and TLS frees a lot */
     assert_true(memory_in_use() < before + GROWS_MAX);
+#else
+    VK_UNUSED(before);
+#endif
     hang_up(c);
 }
 
