@@ -36,6 +36,8 @@ static vk_str account_id(const vk_runtime *rt, vk_arena *a, const vk_build *b)
     return vk_arena_dup(a, (vk_str){text, 32});
 }
 
+/* R2_ENDPOINT is the app's own way to us. An address that it signs for a browser must name the host which the
+ * browser asks, since the host is signed: R2_BROWSER_ENDPOINT, there only when it is another one. */
 static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_secret *keys,
                   vk_env_var *out, size_t room, size_t *n_r)
 {
@@ -43,6 +45,7 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
     vk_str id = vk_arena_dup(a, vk_secret_bytes(keys[0])), secret = vk_arena_dup(a, vk_secret_bytes(keys[1]));
     vk_str bucket = vk_arena_printf(a, VK_S3_BUCKET_PREFIX "%s", b->id);
     vk_str prefix = vk_arena_printf(a, "builds/%s/", b->id), account = account_id(rt, a, b);
+    bool apart = strcmp(rt->url_sandbox[index], rt->url_browser[index]) != 0;
     const vk_env_var all[] = {
         {"R2_ACCESS_KEY_ID", id, true},
         {"R2_SECRET_ACCESS_KEY", secret, true},
@@ -58,15 +61,18 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
         {"AWS_REGION", VK_STR(VK_S3_REGION), false},
         {"AWS_REQUEST_CHECKSUM_CALCULATION", VK_STR("WHEN_REQUIRED"), false},
         {"AWS_RESPONSE_CHECKSUM_VALIDATION", VK_STR("WHEN_REQUIRED"), false},
+        /* the last: left out when it says what R2_ENDPOINT says */
+        {"R2_BROWSER_ENDPOINT", vk_arena_dup(a, vk_str_z(rt->url_browser[index])), false},
     };
-    if (room < VK_COUNT(all))
+    size_t n = VK_COUNT(all) - (apart ? 0 : 1);
+    if (room < n)
         return VK_E_NOMEM;
-    for (size_t i = 0; i < VK_COUNT(all); i++) {
+    for (size_t i = 0; i < n; i++) {
         if (!all[i].value.p)
             return VK_E_NOMEM;
         out[i] = all[i];
     }
-    *n_r = VK_COUNT(all);
+    *n_r = n;
     return VK_OK;
 }
 

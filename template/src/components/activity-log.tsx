@@ -1,4 +1,4 @@
-import type { LogLine } from "./use-notes";
+import type { LogLine } from "./use-log";
 
 export function ActivityLog({ lines }: { lines: LogLine[] }) {
   return (
@@ -10,7 +10,7 @@ export function ActivityLog({ lines }: { lines: LogLine[] }) {
             {line.text}
           </li>
         ))}
-        {lines.length === 0 && <li className="text-soft">What this page asks of the database shows up here.</li>}
+        {lines.length === 0 && <li className="text-soft">What this page asks for shows up here.</li>}
       </ol>
     </section>
   );

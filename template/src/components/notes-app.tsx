@@ -1,5 +1,6 @@
 "use client";
 
+import Link from "next/link";
 import { useRouter } from "next/navigation";
 import { useRef } from "react";
 import type { KeyState } from "@/lib/services";
@@ -36,6 +37,9 @@ export function NotesApp({ keys, first, shop }: Props) {
           both with your app; the database stays.
         </p>
         <DatabaseTag keys={keys} health={health} />
+        <Link href="/files" className="mt-4 inline-block font-medium text-accent underline underline-offset-4 hover:no-underline">
+          Files
+        </Link>
       </header>
 
       <main className="min-w-0 lg:col-start-2 lg:row-span-3 lg:row-start-1">

@@ -22,7 +22,9 @@ const TITLES: Record<string, string> = {
   app_unreachable: "The app does not answer",
 };
 
-export function ProblemState({ problem, retry }: { problem: ApiError; retry: () => Promise<void> }) {
+type Problem = { title?: string; problem: ApiError; retry: () => Promise<void> };
+
+export function ProblemState({ title = "Notes could not be read", problem, retry }: Problem) {
   const [busy, setBusy] = useState(false);
   const tryAgain = async () => {
     if (busy) return;
@@ -32,7 +34,7 @@ export function ProblemState({ problem, retry }: { problem: ApiError; retry: () 
   };
   return (
     <div role="alert" data-testid="problem" className="rounded-lg bg-alarm-tint px-6 py-8">
-      <p className="text-lg font-semibold text-alarm">{TITLES[problem.code] ?? "Notes could not be read"}</p>
+      <p className="text-lg font-semibold text-alarm">{TITLES[problem.code] ?? title}</p>
       <p className="mt-1 max-w-[52ch]">{problem.message}</p>
       <button
         type="button"

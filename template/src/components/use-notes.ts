@@ -1,37 +1,20 @@
 "use client";
 
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import type { ApiError, DatabaseHealth, NotePage, NoteView } from "@/lib/note-types";
 import { fetchHealth, fetchNotes, patchNote, postNote, removeNote, RequestFailed } from "@/lib/notes-client";
+import { useLog } from "./use-log";
 
-const LOG_LINES = 8;
 const HEALTH_EVERY_MS = 10_000;
 
-export type LogLine = { key: number; text: string; failed: boolean };
 export type FirstPage = NotePage | { error: ApiError };
 
 /** A call's answer, or null when it failed: then `problem` or the log says why. */
 export function useNotes(first: FirstPage) {
   const [page, setPage] = useState<NotePage>("error" in first ? { notes: [], next: null, total: 0 } : first);
   const [problem, setProblem] = useState<ApiError | null>("error" in first ? first.error : null);
-  const [log, setLog] = useState<LogLine[]>([]);
   const [newest, setNewest] = useState<number | null>(null);
-  const lineKey = useRef(0);
-
-  const say = useCallback((text: string, failed = false) => {
-    lineKey.current += 1;
-    const line = { key: lineKey.current, text, failed };
-    setLog((lines) => [line, ...lines].slice(0, LOG_LINES));
-  }, []);
-
-  const failed = useCallback(
-    (what: string, error: unknown): ApiError => {
-      const failure = error instanceof RequestFailed ? error : new RequestFailed(0, { code: "unknown", message: "Something went wrong." });
-      say(`${what} (${failure.status === 0 ? "no answer" : failure.status})`, true);
-      return failure.error;
-    },
-    [say],
-  );
+  const { log, say, failed } = useLog();
 
   const reload = useCallback(async () => {
     try {

@@ -1,7 +1,8 @@
-// What the API routes share: a bounded JSON body, the same-origin rule, and errors as `{error: {code, message}}`.
+// What the API routes share: a bounded body, the same-origin rule, and errors as `{error: {code, message}}`.
 import "server-only";
 import type { z } from "zod";
 import { DatabaseError } from "./db-error";
+import { StorageError } from "./storage-error";
 
 const BODY_MAX = 16 * 1024;
 
@@ -22,7 +23,7 @@ export async function answer(request: Request, handle: () => Promise<Response>):
     return await handle();
   } catch (error) {
     if (error instanceof HttpError) return failure(error.status, error.code, error.message);
-    if (error instanceof DatabaseError) return failure(503, error.code, error.message);
+    if (error instanceof DatabaseError || error instanceof StorageError) return failure(503, error.code, error.message);
     console.error("api:", error instanceof Error ? error.message : "unknown error");
     return failure(500, "internal", "Something went wrong. The app's log has the details.");
   }
@@ -37,7 +38,7 @@ export function check<S extends z.ZodType>(schema: S, value: unknown): z.infer<S
 export async function readJson(request: Request): Promise<unknown> {
   if (!/^application\/json\b/i.test(request.headers.get("content-type") ?? ""))
     throw new HttpError(415, "not_json", "Send JSON with content-type application/json.");
-  const text = await readBounded(request);
+  const text = new TextDecoder().decode(await readBytes(request, BODY_MAX));
   try {
     return JSON.parse(text);
   } catch {
@@ -45,16 +46,16 @@ export async function readJson(request: Request): Promise<unknown> {
   }
 }
 
-async function readBounded(request: Request): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
+/** The whole body; 413 as soon as it is longer than `most` bytes. */
+export async function readBytes(request: Request, most: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body ?? []) {
     size += chunk.byteLength;
-    if (size > BODY_MAX) throw new HttpError(413, "too_large", `The body is larger than ${BODY_MAX} bytes.`);
-    text += decoder.decode(chunk, { stream: true });
+    if (size > most) throw new HttpError(413, "too_large", `The body is larger than ${most} bytes.`);
+    chunks.push(chunk);
   }
-  return text + decoder.decode();
+  return Buffer.concat(chunks);
 }
 
 /** Browsers say where a request comes from; another site must not write with a visitor's browser. */

@@ -38,7 +38,7 @@ export const newPurchase = z.strictObject({
 });
 
 /** One purchase, at the price that the buyer saw. It is pending until whoever takes the money says that it was paid. */
-export async function buy(wanted: z.infer<typeof newPurchase>): Promise<PurchaseView> {
+export async function buy(buyerId: string, wanted: z.infer<typeof newPurchase>): Promise<PurchaseView> {
   const bought = await withDatabase(async (db) => {
     const product = await db.product.findUnique({ where: { slug: wanted.product } });
     if (!product?.active) return new HttpError(404, "no_product", "This is not for sale any more.");
@@ -47,7 +47,7 @@ export async function buy(wanted: z.infer<typeof newPurchase>): Promise<Purchase
     if ((await db.purchase.count({ where: { status: "pending" } })) >= PENDING_MAX)
       return new HttpError(409, "too_many_pending", "Too many purchases wait for their payment.");
     const purchase = await db.purchase.create({
-      data: { productId: product.id, amountCents: product.priceCents, currency: product.currency },
+      data: { productId: product.id, buyerId, amountCents: product.priceCents, currency: product.currency },
       include: { product: true },
     });
     return purchaseView(purchase);

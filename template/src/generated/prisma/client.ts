@@ -56,3 +56,8 @@ export type Product = Prisma.ProductModel
  * 
  */
 export type Purchase = Prisma.PurchaseModel
+/**
+ * Model StoredFile
+ * 
+ */
+export type StoredFile = Prisma.StoredFileModel

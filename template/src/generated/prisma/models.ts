@@ -11,4 +11,5 @@
 export type * from './models/Note'
 export type * from './models/Product'
 export type * from './models/Purchase'
+export type * from './models/StoredFile'
 export type * from './commonInputTypes'

@@ -1,6 +1,7 @@
 import { connection, type NextRequest } from "next/server";
 import { answer, check, readJson } from "@/lib/http";
 import { buy, listPurchases, newPurchase } from "@/lib/shop";
+import { meetVisitor } from "@/lib/visitor";
 
 export async function GET(request: NextRequest): Promise<Response> {
   await connection();
@@ -9,7 +10,8 @@ export async function GET(request: NextRequest): Promise<Response> {
 
 export async function POST(request: NextRequest): Promise<Response> {
   return answer(request, async () => {
-    const purchase = await buy(check(newPurchase, await readJson(request)));
+    const wanted = check(newPurchase, await readJson(request));
+    const purchase = await buy(await meetVisitor(request), wanted);
     return Response.json(purchase, { status: 201 });
   });
 }

@@ -257,6 +257,7 @@ export type ProductWhereInput = {
   position?: Prisma.IntFilter<"Product"> | number
   createdAt?: Prisma.DateTimeFilter<"Product"> | Date | string
   purchases?: Prisma.PurchaseListRelationFilter
+  files?: Prisma.StoredFileListRelationFilter
 }
 
 export type ProductOrderByWithRelationInput = {
@@ -270,6 +271,7 @@ export type ProductOrderByWithRelationInput = {
   position?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   purchases?: Prisma.PurchaseOrderByRelationAggregateInput
+  files?: Prisma.StoredFileOrderByRelationAggregateInput
 }
 
 export type ProductWhereUniqueInput = Prisma.AtLeast<{
@@ -286,6 +288,7 @@ export type ProductWhereUniqueInput = Prisma.AtLeast<{
   position?: Prisma.IntFilter<"Product"> | number
   createdAt?: Prisma.DateTimeFilter<"Product"> | Date | string
   purchases?: Prisma.PurchaseListRelationFilter
+  files?: Prisma.StoredFileListRelationFilter
 }, "id" | "slug">
 
 export type ProductOrderByWithAggregationInput = {
@@ -330,6 +333,7 @@ export type ProductCreateInput = {
   position?: number
   createdAt?: Date | string
   purchases?: Prisma.PurchaseCreateNestedManyWithoutProductInput
+  files?: Prisma.StoredFileCreateNestedManyWithoutProductInput
 }
 
 export type ProductUncheckedCreateInput = {
@@ -343,6 +347,7 @@ export type ProductUncheckedCreateInput = {
   position?: number
   createdAt?: Date | string
   purchases?: Prisma.PurchaseUncheckedCreateNestedManyWithoutProductInput
+  files?: Prisma.StoredFileUncheckedCreateNestedManyWithoutProductInput
 }
 
 export type ProductUpdateInput = {
@@ -355,6 +360,7 @@ export type ProductUpdateInput = {
   position?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   purchases?: Prisma.PurchaseUpdateManyWithoutProductNestedInput
+  files?: Prisma.StoredFileUpdateManyWithoutProductNestedInput
 }
 
 export type ProductUncheckedUpdateInput = {
@@ -368,6 +374,7 @@ export type ProductUncheckedUpdateInput = {
   position?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   purchases?: Prisma.PurchaseUncheckedUpdateManyWithoutProductNestedInput
+  files?: Prisma.StoredFileUncheckedUpdateManyWithoutProductNestedInput
 }
 
 export type ProductCreateManyInput = {
@@ -458,6 +465,11 @@ export type ProductScalarRelationFilter = {
   isNot?: Prisma.ProductWhereInput
 }
 
+export type ProductNullableScalarRelationFilter = {
+  is?: Prisma.ProductWhereInput | null
+  isNot?: Prisma.ProductWhereInput | null
+}
+
 export type ProductCreateNestedOneWithoutPurchasesInput = {
   create?: Prisma.XOR<Prisma.ProductCreateWithoutPurchasesInput, Prisma.ProductUncheckedCreateWithoutPurchasesInput>
   connectOrCreate?: Prisma.ProductCreateOrConnectWithoutPurchasesInput
@@ -472,6 +484,22 @@ export type ProductUpdateOneRequiredWithoutPurchasesNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.ProductUpdateToOneWithWhereWithoutPurchasesInput, Prisma.ProductUpdateWithoutPurchasesInput>, Prisma.ProductUncheckedUpdateWithoutPurchasesInput>
 }
 
+export type ProductCreateNestedOneWithoutFilesInput = {
+  create?: Prisma.XOR<Prisma.ProductCreateWithoutFilesInput, Prisma.ProductUncheckedCreateWithoutFilesInput>
+  connectOrCreate?: Prisma.ProductCreateOrConnectWithoutFilesInput
+  connect?: Prisma.ProductWhereUniqueInput
+}
+
+export type ProductUpdateOneWithoutFilesNestedInput = {
+  create?: Prisma.XOR<Prisma.ProductCreateWithoutFilesInput, Prisma.ProductUncheckedCreateWithoutFilesInput>
+  connectOrCreate?: Prisma.ProductCreateOrConnectWithoutFilesInput
+  upsert?: Prisma.ProductUpsertWithoutFilesInput
+  disconnect?: Prisma.ProductWhereInput | boolean
+  delete?: Prisma.ProductWhereInput | boolean
+  connect?: Prisma.ProductWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.ProductUpdateToOneWithWhereWithoutFilesInput, Prisma.ProductUpdateWithoutFilesInput>, Prisma.ProductUncheckedUpdateWithoutFilesInput>
+}
+
 export type ProductCreateWithoutPurchasesInput = {
   slug: string
   name: string
@@ -481,6 +509,7 @@ export type ProductCreateWithoutPurchasesInput = {
   active?: boolean
   position?: number
   createdAt?: Date | string
+  files?: Prisma.StoredFileCreateNestedManyWithoutProductInput
 }
 
 export type ProductUncheckedCreateWithoutPurchasesInput = {
@@ -493,6 +522,7 @@ export type ProductUncheckedCreateWithoutPurchasesInput = {
   active?: boolean
   position?: number
   createdAt?: Date | string
+  files?: Prisma.StoredFileUncheckedCreateNestedManyWithoutProductInput
 }
 
 export type ProductCreateOrConnectWithoutPurchasesInput = {
@@ -520,6 +550,7 @@ export type ProductUpdateWithoutPurchasesInput = {
   active?: Prisma.BoolFieldUpdateOperationsInput | boolean
   position?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  files?: Prisma.StoredFileUpdateManyWithoutProductNestedInput
 }
 
 export type ProductUncheckedUpdateWithoutPurchasesInput = {
@@ -532,6 +563,73 @@ export type ProductUncheckedUpdateWithoutPurchasesInput = {
   active?: Prisma.BoolFieldUpdateOperationsInput | boolean
   position?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  files?: Prisma.StoredFileUncheckedUpdateManyWithoutProductNestedInput
+}
+
+export type ProductCreateWithoutFilesInput = {
+  slug: string
+  name: string
+  description: string
+  priceCents: number
+  currency?: string
+  active?: boolean
+  position?: number
+  createdAt?: Date | string
+  purchases?: Prisma.PurchaseCreateNestedManyWithoutProductInput
+}
+
+export type ProductUncheckedCreateWithoutFilesInput = {
+  id?: number
+  slug: string
+  name: string
+  description: string
+  priceCents: number
+  currency?: string
+  active?: boolean
+  position?: number
+  createdAt?: Date | string
+  purchases?: Prisma.PurchaseUncheckedCreateNestedManyWithoutProductInput
+}
+
+export type ProductCreateOrConnectWithoutFilesInput = {
+  where: Prisma.ProductWhereUniqueInput
+  create: Prisma.XOR<Prisma.ProductCreateWithoutFilesInput, Prisma.ProductUncheckedCreateWithoutFilesInput>
+}
+
+export type ProductUpsertWithoutFilesInput = {
+  update: Prisma.XOR<Prisma.ProductUpdateWithoutFilesInput, Prisma.ProductUncheckedUpdateWithoutFilesInput>
+  create: Prisma.XOR<Prisma.ProductCreateWithoutFilesInput, Prisma.ProductUncheckedCreateWithoutFilesInput>
+  where?: Prisma.ProductWhereInput
+}
+
+export type ProductUpdateToOneWithWhereWithoutFilesInput = {
+  where?: Prisma.ProductWhereInput
+  data: Prisma.XOR<Prisma.ProductUpdateWithoutFilesInput, Prisma.ProductUncheckedUpdateWithoutFilesInput>
+}
+
+export type ProductUpdateWithoutFilesInput = {
+  slug?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.StringFieldUpdateOperationsInput | string
+  priceCents?: Prisma.IntFieldUpdateOperationsInput | number
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  active?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  position?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  purchases?: Prisma.PurchaseUpdateManyWithoutProductNestedInput
+}
+
+export type ProductUncheckedUpdateWithoutFilesInput = {
+  id?: Prisma.IntFieldUpdateOperationsInput | number
+  slug?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.StringFieldUpdateOperationsInput | string
+  priceCents?: Prisma.IntFieldUpdateOperationsInput | number
+  currency?: Prisma.StringFieldUpdateOperationsInput | string
+  active?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  position?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  purchases?: Prisma.PurchaseUncheckedUpdateManyWithoutProductNestedInput
 }
 
 
@@ -541,10 +639,12 @@ export type ProductUncheckedUpdateWithoutPurchasesInput = {
 
 export type ProductCountOutputType = {
   purchases: number
+  files: number
 }
 
 export type ProductCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   purchases?: boolean | ProductCountOutputTypeCountPurchasesArgs
+  files?: boolean | ProductCountOutputTypeCountFilesArgs
 }
 
 /**
@@ -564,6 +664,13 @@ export type ProductCountOutputTypeCountPurchasesArgs<ExtArgs extends runtime.Typ
   where?: Prisma.PurchaseWhereInput
 }
 
+/**
+ * ProductCountOutputType without action
+ */
+export type ProductCountOutputTypeCountFilesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.StoredFileWhereInput
+}
+
 
 export type ProductSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
@@ -576,6 +683,7 @@ export type ProductSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   position?: boolean
   createdAt?: boolean
   purchases?: boolean | Prisma.Product$purchasesArgs<ExtArgs>
+  files?: boolean | Prisma.Product$filesArgs<ExtArgs>
   _count?: boolean | Prisma.ProductCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["product"]>
 
@@ -618,6 +726,7 @@ export type ProductSelectScalar = {
 export type ProductOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "slug" | "name" | "description" | "priceCents" | "currency" | "active" | "position" | "createdAt", ExtArgs["result"]["product"]>
 export type ProductInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   purchases?: boolean | Prisma.Product$purchasesArgs<ExtArgs>
+  files?: boolean | Prisma.Product$filesArgs<ExtArgs>
   _count?: boolean | Prisma.ProductCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type ProductIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -627,6 +736,7 @@ export type $ProductPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
   name: "Product"
   objects: {
     purchases: Prisma.$PurchasePayload<ExtArgs>[]
+    files: Prisma.$StoredFilePayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: number
@@ -1033,6 +1143,7 @@ readonly fields: ProductFieldRefs;
 export interface Prisma__ProductClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
   purchases<T extends Prisma.Product$purchasesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Product$purchasesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$PurchasePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  files<T extends Prisma.Product$filesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Product$filesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$StoredFilePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1483,6 +1594,30 @@ export type Product$purchasesArgs<ExtArgs extends runtime.Types.Extensions.Inter
   take?: number
   skip?: number
   distinct?: Prisma.PurchaseScalarFieldEnum | Prisma.PurchaseScalarFieldEnum[]
+}
+
+/**
+ * Product.files
+ */
+export type Product$filesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the StoredFile
+   */
+  select?: Prisma.StoredFileSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the StoredFile
+   */
+  omit?: Prisma.StoredFileOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StoredFileInclude<ExtArgs> | null
+  where?: Prisma.StoredFileWhereInput
+  orderBy?: Prisma.StoredFileOrderByWithRelationInput | Prisma.StoredFileOrderByWithRelationInput[]
+  cursor?: Prisma.StoredFileWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.StoredFileScalarFieldEnum | Prisma.StoredFileScalarFieldEnum[]
 }
 
 /**

@@ -1,0 +1,37 @@
+import type { Metadata } from "next";
+import { connection } from "next/server";
+import { FilesApp } from "@/components/files-app";
+import { toDatabaseError } from "@/lib/db-error";
+import type { FilePage } from "@/lib/file-types";
+import { listFiles } from "@/lib/files";
+import type { ApiError } from "@/lib/note-types";
+import { storageKeys } from "@/lib/services";
+import { listProducts } from "@/lib/shop";
+import type { ProductView } from "@/lib/shop-types";
+import { visitor } from "@/lib/visitor";
+
+export const metadata: Metadata = { title: "Files" };
+
+export default async function Files() {
+  await connection();
+  const [first, products] = await Promise.all([firstPage(), forSale()]);
+  return <FilesApp keys={storageKeys()} first={first} products={products} />;
+}
+
+async function firstPage(): Promise<FilePage | { error: ApiError }> {
+  const who = await visitor();
+  try {
+    return await listFiles(who);
+  } catch (error) {
+    const { code, message } = toDatabaseError(error);
+    return { error: { code, message } };
+  }
+}
+
+async function forSale(): Promise<ProductView[]> {
+  try {
+    return await listProducts();
+  } catch {
+    return []; // the list of files says why
+  }
+}
