@@ -11,7 +11,7 @@ export const shots = path.join(root, "tests", ".work");
 export const chromium = process.env.CHROMIUM ?? onPath("chromium", "chromium-browser", "google-chrome");
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const LOCAL = /^(data|blob|about):|^https?:\/\/(localhost|127\.0\.0\.1)(:|\/)/;
-const NOT_FOR_AN_APP = /^(TURSO_|LIBSQL_|DATABASE_URL|VALETKEY_|NODE_OPTIONS|PORT$)/;
+const NOT_FOR_AN_APP = /^(R2_|AWS_|TURSO_|LIBSQL_|DATABASE_URL|VALETKEY_|NODE_OPTIONS|PORT$)/;
 const running = new Set();
 
 export function prepare(say) {

@@ -1,13 +1,13 @@
-// The template's parts that need no browser: the statement splitter, the key file, the migration runner.
+// The template's parts that need no browser: the statement splitter, the key file, the migration runner, names of files.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { root, tempFolder } from "../lib/daemon.mjs";
 import { assert, assertSame, check } from "../lib/tap.mjs";
 
 const template = path.join(root, "template");
-const PARTS = ["sql-split", "env-file", "config-core", "migrate", "db-error"];
+const PARTS = ["sql-split", "env-file", "config-core", "migrate", "db-error", "file-names", "file-types", "storage-error"];
 
 /** The sources as CommonJS modules in a folder of their own. */
 function compileParts() {
@@ -47,6 +47,57 @@ if (await check("the template's parts compile", () => void (load = compileParts(
   await keyFile(load("./env-file.js"), load("./config-core.js"));
   await errors(load("./db-error.js"));
   await migrations(load("./migrate.js"));
+  await fileNames(load("./file-names.js"), load("./file-types.js"));
+  await storageErrors(load("./storage-error.js"));
+}
+
+// What every browser gets may be named so; a new one is added here by whoever made sure that it is no secret.
+const PUBLIC_NAMES = new Set([]);
+
+await check("keys: only config-core reads the process environment, and no NEXT_PUBLIC_ name is one that nobody allowed", () => {
+  const files = readdirSync(path.join(template, "src"), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath ?? entry.path, entry.name)).filter((file) => !file.includes("generated"));
+  assert(files.length > 30, "sources were read");
+  for (const file of [...files, path.join(template, ".env.example"), path.join(template, "next.config.ts")]) {
+    const text = readFileSync(file, "utf8").replace(/^\s*(\/\/|#).*$/gm, "");
+    for (const [name] of text.matchAll(/NEXT_PUBLIC_\w*/g)) assert(PUBLIC_NAMES.has(name), `${name} in ${file}`);
+    if (!file.endsWith("config-core.ts")) assert(!/process\s*\.\s*env\b/.test(text), `process.env in ${file}`);
+    if (/^"use client"/.test(text)) assert(!/@\/lib\/(config|storage|files|db|visitor)"|aws-sdk/.test(text), `the server's part in the browser's: ${file}`);
+  }
+});
+
+async function fileNames({ kindOf, safeName, contentDisposition }, { bytes, tooLarge, SMALL_MAX, UPLOAD_MAX }) {
+  await check("files: the kind is that of the name's end, and what runs in a browser is none", () =>
+    assertSame(["a.pdf", "A.JPEG", "a.html", "a.svg", "a.pdf.exe", "pdf", ".pdf", "a."].map((name) => kindOf(name)?.type),
+      ["application/pdf", "image/jpeg", undefined, undefined, undefined, undefined, undefined, undefined], "types"));
+  await check("files: a key's last part is plain, whatever the name", () =>
+    assertSame(["Über sicht.pdf", "../../etc/passwd", "a..b.txt", "日本.pdf", "日本", `${"x".repeat(100)}.png`, "a?b=c&d%2e.txt"].map(safeName),
+      ["Uber-sicht.pdf", "etc-passwd", "a.b.txt", "pdf", "file", `${"x".repeat(76)}.png`, "a-b-c-d-2e.txt"], "names"));
+  await check("files: a download's name is quoted twice, and ends no header", () =>
+    assertSame(contentDisposition('a "b" \\ (é).pdf\r\nX: y'), "attachment; filename=\"a _b_ _ (_).pdf__X: y\"; filename*=UTF-8''a%20%22b%22%20%5C%20%28%C3%A9%29.pdf%0D%0AX%3A%20y", "header"));
+  await check("files: sizes as people read them", () => {
+    assertSame([1, 999, 1000, 1500, 999_949, 999_950, 25_000_000].map(bytes), ["1 B", "999 B", "1 kB", "1.5 kB", "999.9 kB", "1 MB", "25 MB"], "sizes");
+    assertSame([tooLarge(2e6, SMALL_MAX), tooLarge(3e7, UPLOAD_MAX)],
+      ["This file is too large: 2 MB. At most 1 MB can be uploaded through the app.", "This file is too large: 30 MB. At most 25 MB can be uploaded."], "sentences");
+  });
+}
+
+async function storageErrors({ toStorageError, isMissingObject, describeStorageError }) {
+  const answered = (httpStatusCode, name = "X") => Object.assign(new Error("k-mark"), { name, $metadata: { httpStatusCode } });
+  for (const [name, error, want] of [
+    ["refused connection", Object.assign(new Error("x"), { code: "ECONNREFUSED" }), "storage_unreachable"],
+    ["deadline", Object.assign(new Error("x"), { name: "TimeoutError" }), "storage_timeout"],
+    ["a wrong signature", answered(403, "SignatureDoesNotMatch"), "storage_refused"],
+    ["a key that is over", answered(400, "ExpiredToken"), "storage_refused"],
+    ["a full quota", answered(403, "QuotaExceeded"), "storage_full"],
+    ["no space", answered(507), "storage_full"],
+    ["slow down", answered(503, "SlowDown"), "storage_busy"],
+    ["no bucket", answered(404, "NoSuchBucket"), "storage_failed"],
+    ["no error at all", undefined, "storage_failed"],
+  ]) await check(`storage errors: ${name} is "${want}"`, () => assertSame(toStorageError(error).code, want, "code"));
+  await check("storage errors: no object is no error; the log gets names and numbers only", () =>
+    assertSame([isMissingObject(answered(404, "NotFound")), isMissingObject(answered(404, "NoSuchBucket")), isMissingObject(answered(403)), describeStorageError(answered(403, "AccessDenied"))],
+      [true, false, false, "AccessDenied 403"], "answers"));
 }
 
 async function keyFile({ parseEnvFile }, { cfg, cfgSource }) {
