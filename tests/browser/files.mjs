@@ -28,7 +28,7 @@ const show = async ({ page }, url = `${app.url}/files`) => {
 const logged = ({ page }, text) => page.getByRole("log").getByText(text, { exact: true }).first().waitFor();
 const button = ({ page }, name) => page.getByRole("button", { name, exact: true });
 const choose = ({ page }, file) => page.getByTestId("file").setInputFiles(file);
-const names = ({ page }) => page.locator("[data-file] p:first-child > span:first-child").allTextContents();
+const names = ({ page }) => page.locator("[data-file] .price-line > span:first-child").allTextContents();
 const row = ({ page }, name) => page.locator("[data-file]").filter({ hasText: name });
 const download = async (who, { name }) => {
   const [got] = await Promise.all([who.page.waitForEvent("download"), button(who, `Download ${name}`).click()]);

@@ -96,8 +96,8 @@ await check("Get writes a pending purchase at the price that was shown, says tha
   await catalogue.locator(`[data-purchase='${id}']`).waitFor();
   const listed = await catalogue.locator("[data-purchase]").allTextContents();
   assert(listed.length === 1 && listed[0].startsWith("Season pass€89.00") && listed[0].endsWith("pending"), JSON.stringify(listed));
-  assertSame(await stored('SELECT p.slug, amountCents, b.currency, status, reference, buyerId LIKE 'visitor_%', paidAt FROM "Purchase" b JOIN "Product" p ON p.id = productId'),
-    [["season-pass", 8900n, "eur", "pending", null, 1n, null]], "rows");
+  assertSame(await stored('SELECT p.slug, amountCents, b.currency, status, reference, substr(buyerId, 1, 8), paidAt FROM "Purchase" b JOIN "Product" p ON p.id = productId'),
+    [["season-pass", 8900n, "eur", "pending", null, "visitor_", null]], "rows");
   await browser.shot("purchase");
   await show();
   assertSame(await catalogue.locator("[data-purchase]").count(), 1, "after a reload");
