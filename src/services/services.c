@@ -20,6 +20,12 @@ size_t vk_services(const vk_service *out[VK_SERVICES_MAX])
     return n;
 }
 
+vk_err vk_services_registered(char *why, size_t room)
+{
+    return vk_services_check(__start_vk_services, (size_t)(__stop_vk_services - __start_vk_services), why,
+                             room);
+}
+
 int vk_service_index(vk_str name)
 {
     const vk_service *all[VK_SERVICES_MAX];
