@@ -225,10 +225,11 @@ typedef struct vk_service {
     vk_err (*schema_log)(const char *build, vk_buf *out);
 } vk_service;
 
-/* Puts a pointer to the struct into a linker section; vk_services walks it. */
+/* Puts a pointer to the struct into a linker section; vk_services walks it. (No function may have that
+ * section's name: a file that registers could not call it.) */
 #define VK_SERVICE_REGISTER(s)                                                                               \
     static const vk_service *const vk_reg_##s                                                                \
-        __attribute__((used, section("vk_services"), aligned(sizeof(void *)))) = &(s)
+        __attribute__((used, section("vk_registered"), aligned(sizeof(void *)))) = &(s)
 
 /* Registered services ordered by port_offset; index = position. */
 size_t vk_services(const vk_service *out[VK_SERVICES_MAX]);
