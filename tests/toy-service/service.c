@@ -36,6 +36,7 @@ static struct notes {
     /* Held while a file is written or looked at: whoever has had it once knows that nothing from before runs.
      */
     pthread_mutex_t files;
+    bool broken; /* a sync failed: what is on the disk is not known. Under `files` */
     _Atomic uint64_t lines;
 } notes = {.files = PTHREAD_MUTEX_INITIALIZER};
 
@@ -76,7 +77,7 @@ static vk_err read_lines(const char *build, vk_buf *out)
     return e == VK_E_NOT_FOUND ? VK_OK : e;
 }
 
-/* The folder and the file come with the first line. */
+/* The folder and the file come with the first line, and their names are synced with it. */
 static vk_err open_file(const char *build, int *fd_r)
 {
     char path[PATH_ROOM], folder[PATH_ROOM];
@@ -87,14 +88,15 @@ static vk_err open_file(const char *build, int *fd_r)
         return *fd_r >= 0 ? VK_OK : vk_disk_err(errno);
     snprintf(folder, sizeof folder, "builds/%s", build);
     vk_err e = vk_disk_mkdir(data, folder, 0700);
-    if (e == VK_OK)
-        e = vk_disk_begin(data, path, 0600, fd_r);
-    if (e != VK_OK)
-        return e;
-    e = vk_disk_sync_dir(data, folder);
-    if (e != VK_OK)
-        close(*fd_r);
-    return e;
+    return e == VK_OK ? vk_disk_begin(data, path, 0600, fd_r) : e;
+}
+
+/* Of whoever made it, perhaps a process that was killed before it could sync it. */
+static vk_err sync_name(const char *build)
+{
+    char folder[PATH_ROOM];
+    snprintf(folder, sizeof folder, "builds/%s", build);
+    return vk_disk_sync_dir(notes.rt->data_fd, folder);
 }
 
 /* VK_OK: the line is on stable storage. *lines_r is how many there are. */
@@ -103,7 +105,7 @@ static vk_err append(const char *build, vk_str line, int64_t *lines_r)
     vk_buf before;
     int fd;
     vk_buf_init(&before, FILE_MAX_BYTES);
-    vk_err e = read_lines(build, &before);
+    vk_err e = notes.broken ? VK_E_IO : read_lines(build, &before);
     if (e == VK_OK && before.n + line.n + 1 > FILE_MAX_BYTES)
         e = VK_E_FULL;
     if (e == VK_OK)
@@ -121,6 +123,9 @@ static vk_err append(const char *build, vk_str line, int64_t *lines_r)
     if (e == VK_OK)
         e = vk_disk_add(fd, VK_STR("\n"));
     vk_err ended = vk_disk_end(fd); /* syncs, and closes in any case */
+    if (ended == VK_OK && before.n == 0)
+        ended = sync_name(build);
+    notes.broken = ended != VK_OK; /* until the next start: a failed sync is not tried again */
     if (e == VK_OK)
         e = ended;
     if (e == VK_OK) {
