@@ -5,7 +5,7 @@ import path from 'node:path'
 import { assert, assertSame, check, finish, note } from '../lib/tap.mjs'
 import { binary, cleanUp, Daemon, portBase, request, root, run, sleep, tempFolder } from '../lib/daemon.mjs'
 import { adapters } from './adapters.mjs'
-import { all, build, everybody, fingerprint, folder, manyBadKeys, put, raw, refused, tree, withKeys } from './world.mjs'
+import { all, begun, build, everybody, fingerprint, folder, manyBadKeys, put, raw, refused, tree, withKeys, write } from './world.mjs'
 
 const PUBLIC = /^(NEXT_PUBLIC_|VITE_|PUBLIC_|NUXT_PUBLIC_|EXPO_PUBLIC_|REACT_APP_|GATSBY_|VUE_APP_|NG_APP_)/
 const base = await portBase()
@@ -25,7 +25,13 @@ await check('two services of one port are refused at the start, by their names, 
   assert(!fs.existsSync(data), 'a data folder was made')
 })
 
-const { daemon, services, ctx } = await everybody(base)
+let world
+if (!await check('the daemon starts, and builds use all its services', async () => { world = await everybody(base) })) {
+  await cleanUp()
+  finish()
+  process.exit()
+}
+const { daemon, services, ctx } = world
 const { own, other, revoked, expired, foreign, idle } = ctx
 await check('every registered service has an adapter here; the toy service is one of them', () => {
   assert(services.some((s) => s.name === 'notes') && services.length >= 2, `services: ${services.map((s) => s.name)}`)
@@ -97,7 +103,7 @@ await each('keys that open nothing are refused in its own format, and nothing ch
   ]
   const before = [fingerprint(daemon), (await daemon.admin('GET', '/api/v1/builds')).text]
   for (const [what, env] of cases) {
-    refused(s, await s.write(env, 'not-mine'), `a write with ${what}`, own.env)
+    refused(s, await write(s, env, 'not-mine'), `a write with ${what}`, own.env)
     refused(s, await s.read(env), `a read with ${what}`, own.env)
   }
   assertSame([fingerprint(daemon), (await daemon.admin('GET', '/api/v1/builds')).text], before, 'files and builds')
@@ -124,11 +130,22 @@ await each('a revocation counts from the next request, also on a connection that
     assertSame(await all(s, b.env, { agent }), [`first-of-${b.id}`])
     await daemon.mustCli(['build', 'revoke', b.id])
     const before = fingerprint(daemon)
-    refused(s, await s.write(b.env, 'late', { agent }), 'a write')
+    refused(s, await write(s, b.env, 'late', { agent }), 'a write')
     refused(s, await s.read(b.env, { agent }), 'a read')
     assertSame(fingerprint(daemon), before, 'files')
   } finally {
     agent.destroy()
+  }
+})
+await each('a write that was begun before a revocation or deletion, and comes to its end after it, does nothing', async (s) => {
+  for (const what of ['revoke', 'delete']) {
+    const b = await daemon.createBuild(`late-${s.name}`)
+    const finishIt = await begun(s, b.env, 'late')
+    await daemon.mustCli(['build', what, b.id])
+    const r = await finishIt()
+    if (r.status !== 0) refused(s, r, `after ${what}`)
+    assert(!fs.existsSync(folder(daemon, b.id)), `a folder came after ${what}`)
+    if (what === 'revoke') await daemon.mustCli(['build', 'delete', b.id])
   }
 })
 await each('it says that it is there', async (s) => {
@@ -214,10 +231,10 @@ await check('a build can be deleted while all its services are used, and another
   const lost = []
   let stop = false
   let after = false
-  const loads = tried.flatMap((s) => [b, other].map(async (x) => {
+  const loads = tried.flatMap((s) => [...Array(16).fill(b), other].map(async (x) => {
     for (let n = 0; !stop; n++) {
       const late = after
-      const r = await s.write(x.env, `load-${n}`)
+      const r = await write(s, x.env, `load-${n}`)
       if (x === other && r.status !== 200) lost.push(`${s.name} of other: ${r.status} ${r.text}`)
       if (x === b && late && r.status === 200) lost.push(`${s.name}: a write after the deletion`)
       if (x === b && r.status !== 200) refused(s, r, 'a write of a build that is being deleted')

@@ -1,11 +1,12 @@
 // A daemon with every service, builds in all states, and what tells whether anything of them changed.
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
+import http from 'node:http'
 import net from 'node:net'
 import path from 'node:path'
 import { assert, assertSame } from '../lib/tap.mjs'
-import { Daemon, tempFolder } from '../lib/daemon.mjs'
-import { adapters } from './adapters.mjs'
+import { Daemon, sleep, tempFolder } from '../lib/daemon.mjs'
+import { adapters, send } from './adapters.mjs'
 
 // What is tried here with keys that open nothing comes from one address; tests/slow is about that limit.
 export const manyBadKeys = ['--limit', 'bad_key_rate=0']
@@ -16,8 +17,10 @@ export async function registered(daemon) {
   return status.services.map((s) => ({ ...s, ...adapters[s.name], name: s.name, url: `http://127.0.0.1:${s.port}`, hasAdapter: s.name in adapters }))
 }
 
+export const write = (service, env, text, how) => send(service.store(env, text), how)
+
 export async function put(service, env, text, how) {
-  const r = await service.write(env, text, how)
+  const r = await write(service, env, text, how)
   assertSame(r.status, 200, `${service.name}: a write (${r.text.slice(0, 300)})`)
 }
 
@@ -25,6 +28,28 @@ export async function all(service, env, how) {
   const r = await service.read(env, how)
   assertSame(r.status, 200, `${service.name}: a read (${r.text.slice(0, 300)})`)
   return service.lines(r).sort()
+}
+
+// A write whose head has been sent and looked at, and whose body comes when the function that is returned is called; it gives the answer, or
+// { status: 0 } when the connection was ended instead.
+export async function begun(service, env, text) {
+  const q = service.store(env, text)
+  const r = http.request(q.url, { method: q.method, agent: false, headers: { ...q.headers, 'Content-Length': Buffer.byteLength(q.body) }, timeout: 15000 })
+  const answer = new Promise((resolve) => {
+    r.on('error', () => resolve({ status: 0 }))
+    r.on('timeout', () => r.destroy())
+    r.on('response', (res) => {
+      let body = ''
+      res.setEncoding('utf8').on('data', (d) => (body += d)).on('error', () => resolve({ status: 0 }))
+      res.on('end', () => resolve({ status: res.statusCode, type: res.headers['content-type'], text: body, json: () => JSON.parse(body) }))
+    })
+  })
+  r.write(q.body.slice(0, 1))
+  await sleep(60)
+  return () => {
+    r.end(q.body.slice(1))
+    return answer
+  }
 }
 
 // The same environment with other keys.
