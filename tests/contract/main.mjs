@@ -258,6 +258,24 @@ await check('a build can be deleted while all its services are used, and another
     assertSame(await all(s, again.env), ['anew'], s.name)
   }
 })
+await each('first writes in the moment of a deletion make no folder after it', async (s) => {
+  let served = 0
+  for (let round = 0; round < 24; round++) {
+    const id = `brief-${s.name}`
+    const b = (await daemon.admin('POST', '/api/v1/builds', { body: { id } })).json()
+    const writes = Array.from({ length: 3 }, (_, n) => write(s, b.env, `brief-${n}`))
+    await sleep(round % 6)
+    const r = await daemon.admin('DELETE', `/api/v1/builds/${id}`)
+    assertSame(r.status, 204, r.text)
+    assert(!fs.existsSync(folder(daemon, id)), `round ${round}: it is there after the deletion`)
+    for (const w of await Promise.all(writes)) {
+      if (w.status === 200) served++
+      else refused(s, w, `round ${round}`)
+    }
+    assert(!fs.existsSync(folder(daemon, id)), `round ${round}: it came back`)
+  }
+  assert(served > 0, 'no write was in time')
+})
 
 // ---- restart and restore
 
