@@ -192,11 +192,12 @@ static void test_how_many(void **state)
     assert_non_null(strstr(why, "VK_SERVICES_MAX"));
 }
 
-/* Registered beside those of the library, and first: the linker's order is not the services'. */
+/* Registered beside those of the program, at ports that none of these can have: the linker's order is not the
+ * services'. */
 static const vk_service first = {.name = "first",
                                  .vendor = "F",
                                  .driver = "embedded",
-                                 .port_offset = 1,
+                                 .port_offset = 0,
                                  .kinds = kinds_a,
                                  .handler = &handler,
                                  .env = env,
@@ -204,7 +205,7 @@ static const vk_service first = {.name = "first",
 static const vk_service last = {.name = "last",
                                 .vendor = "L",
                                 .driver = "embedded",
-                                .port_offset = 9,
+                                .port_offset = VK_PORT_OFFSET_MAX + 1,
                                 .kinds = kinds_a,
                                 .handler = &handler,
                                 .env = env,
@@ -226,9 +227,8 @@ static void test_the_registered_ones(void **state)
     }
     assert_int_equal(vk_service_index(VK_STR("databas")), -1);
     assert_int_equal(vk_service_index(VK_STR("console")), -1);
-    assert_int_equal(vk_services_registered(why, sizeof why), VK_E_CONFLICT); /* these two, by their keys */
-    assert_non_null(strstr(why, "\"first\""));
-    assert_non_null(strstr(why, "\"last\""));
+    assert_int_equal(vk_services_registered(why, sizeof why), VK_E_CONFLICT);
+    assert_non_null(strstr(why, "port offset"));
     assert_int_equal(vk_services_check(all + 1, n - 2, why, sizeof why), VK_OK); /* the program's own */
 }
 
