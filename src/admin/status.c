@@ -67,19 +67,30 @@ void vk_admin_health(vk_call *c)
 
 /* ---- status */
 
+static const char *how_kept(vk_data_how how)
+{
+    switch (how) {
+    case VK_DATA_EXPORT:
+        return "export";
+    case VK_DATA_FIXED:
+        return "fixed";
+    case VK_DATA_APPENDED:
+        return "appended";
+    case VK_DATA_BESIDE:
+        return "beside";
+    }
+    return "";
+}
+
 /* What a service has in a build's folder, and how a backup takes it. */
 static void put_files(vk_jw *w, const vk_service *s)
 {
-    static const char *const how[] = {[VK_DATA_EXPORT] = "export",
-                                      [VK_DATA_FIXED] = "fixed",
-                                      [VK_DATA_APPENDED] = "appended",
-                                      [VK_DATA_BESIDE] = "beside"};
     vk_jw_key(w, VK_STR("files"));
     vk_jw_arr(w);
     for (const vk_data_file *f = s->files; f && f->name; f++) {
         vk_jw_obj(w);
         vk_jw_kstr(w, "name", vk_str_z(f->name));
-        vk_jw_kstr(w, "how", vk_str_z(how[f->how]));
+        vk_jw_kstr(w, "how", vk_str_z(how_kept(f->how)));
         vk_jw_obj_end(w);
     }
     vk_jw_arr_end(w);

@@ -177,11 +177,12 @@ await each('it keeps snapshots, or that is said', async (s) => {
   else assert(r.status === 404 && /snapshot/.test(r.json().error.message), `${r.status} ${r.text}`)
 })
 await check('every file in the folders of builds is named by its service, so that backups have it', () => {
-  const patterns = services.flatMap((s) => s.files.map((f) => f.name))
-  const fits = (name) => patterns.some((p) => (p.endsWith('*') ? name.startsWith(p.slice(0, -1)) && name.length >= p.length : name === p))
-  const builds = tree(path.join(daemon.data, 'builds')).filter((f) => !/^[^/]+\/$/.test(f))
-  assert(builds.length >= services.length, `files: ${builds}`)
-  const strange = builds.map((f) => f.slice(f.indexOf('/') + 1)).filter((f) => !(f.endsWith('/') ? patterns.some((p) => p.startsWith(f)) : fits(f)))
+  const patterns = services.flatMap((s) => s.files.map((f) => f.name.split('/')))
+  const like = (pattern, part) => (pattern.endsWith('*') ? part.startsWith(pattern.slice(0, -1)) && part.length >= pattern.length : part === pattern)
+  const named = (parts, folderOnly) => patterns.some((p) => (folderOnly ? p.length > parts.length : p.length === parts.length) && parts.every((x, i) => like(p[i], x)))
+  const found = tree(path.join(daemon.data, 'builds')).map((f) => ({ f, parts: f.split('/').filter(Boolean).slice(1) })).filter((x) => x.parts.length)
+  assert(found.length >= services.length, `files: ${found.map((x) => x.f)}`)
+  const strange = found.filter((x) => !named(x.parts, x.f.endsWith('/'))).map((x) => x.parts.join('/'))
   assertSame([...new Set(strange)], [], 'files that no service names')
 })
 await check('folders of builds are their owner’s alone, and so is what is in them', () => {
