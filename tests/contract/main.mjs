@@ -24,6 +24,15 @@ await check('two services of one port are refused at the start, by their names, 
   assert(/"notes" and "database" both have the port offset 2/.test(r.stderr), r.stderr)
   assert(!fs.existsSync(data), 'a data folder was made')
 })
+await check('docs/ADDING-A-SERVICE.md speaks of every member of the contract', () => {
+  const header = fs.readFileSync(path.join(root, 'include/valetkey/service.h'), 'utf8')
+  const page = fs.readFileSync(path.join(root, 'docs/ADDING-A-SERVICE.md'), 'utf8')
+  const struct = /typedef struct vk_service \{([^]*?)\n\} vk_service;/.exec(header)[1].replace(/\/\*[^]*?\*\//g, '')
+  const members = struct.split(';').flatMap((d) => /\(\*(\w+)\)\(/.exec(d)?.[1] ?? /(\w+)\s*$/.exec(d)?.[1] ?? [])
+  const kinds = [...header.matchAll(/^ {4}(VK_DATA_\w+),/gm)].map((m) => m[1])
+  assert(members.length > 15 && members.includes('close_build') && members.includes('port_offset') && kinds.length >= 4, `members: ${members}, ${kinds}`)
+  assertSame([...members, ...kinds].filter((m) => !page.includes(`\`${m}`)), [], 'members without a word there')
+})
 
 let world
 if (!await check('the daemon starts, and builds use all its services', async () => { world = await everybody(base) })) {
