@@ -270,11 +270,15 @@ await check('a build can be deleted while all its services are used, and another
 })
 await each('first writes in the moment of a deletion make no folder after it', async (s) => {
   let served = 0
+  const id = `brief-${s.name}`
+  const begin = performance.now()
+  await build(daemon, [s], id)
+  const took = performance.now() - begin // to make a build and write to it; no less than the write takes
+  await daemon.mustCli(['build', 'delete', id])
   for (let round = 0; round < 24; round++) {
-    const id = `brief-${s.name}`
     const b = (await daemon.admin('POST', '/api/v1/builds', { body: { id } })).json()
     const writes = Array.from({ length: 3 }, (_, n) => write(s, b.env, `brief-${n}`))
-    await sleep(round % 6)
+    await sleep((took * (round % 6)) / 5)
     const r = await daemon.admin('DELETE', `/api/v1/builds/${id}`)
     assertSame(r.status, 204, r.text)
     assert(!fs.existsSync(folder(daemon, id)), `round ${round}: it is there after the deletion`)
