@@ -275,7 +275,7 @@ await each('first writes in the moment of a deletion make no folder after it', a
   await build(daemon, [s], id)
   const took = performance.now() - begin // to make a build and write to it; no less than the write takes
   await daemon.mustCli(['build', 'delete', id])
-  for (let round = 0; round < 24; round++) {
+  for (let round = 0; round < 12; round++) {
     const b = (await daemon.admin('POST', '/api/v1/builds', { body: { id } })).json()
     const writes = Array.from({ length: 3 }, (_, n) => write(s, b.env, `brief-${n}`))
     await sleep((took * (round % 6)) / 5)
