@@ -18,6 +18,7 @@ enum {
     VK_NAMES_MAX = 32,
     VK_LOOPS_MAX = 64,
     VK_URL_MAX = 300,
+    VK_PORT_OFFSET_MAX = 9,       /* ports of services follow the console's */
     VK_CONSOLE = VK_SERVICES_MAX, /* the console's place where listeners are counted by service index */
 };
 
@@ -159,8 +160,6 @@ typedef struct vk_data_file {
     vk_data_how how;
     int64_t most; /* bytes */
 } vk_data_file;
-
-enum { VK_PORT_OFFSET_MAX = 9 };
 
 typedef struct vk_service {
     const char *name;   /* "database"; folder, admin path and metadata use it. [a-z][a-z0-9_]*,
