@@ -175,6 +175,7 @@ struct archive {
     vk_arena *a;
     vk_str keys[PAGE];
     size_t n;
+    bool full; /* of memory */
     const char *why;
 };
 
@@ -263,7 +264,8 @@ static bool note_key(void *arg, const vk_ob_entry *e)
 {
     struct archive *x = arg;
     x->keys[x->n] = vk_arena_dup(x->a, e->key);
-    return x->keys[x->n].p && ++x->n < PAGE;
+    x->full = !x->keys[x->n].p;
+    return !x->full && ++x->n < PAGE;
 }
 
 /* A page of keys, then their objects. `after` is the last key before it, and becomes that of this one. */
@@ -275,7 +277,8 @@ static vk_err put_page(struct archive *x, vk_buf *after, bool *more_r)
         return of(x, VK_OB_NOMEM);
     vk_ob_list l = {.after = vk_buf_view(after), .max = PAGE, .arg = x, .entry = note_key, .skip_empty = after->n > 0};
     vk_err e = of(x, vk_ob_list_keys(x->s, &l, more_r));
-    *more_r = *more_r && x->n > 0;
+    if (e == VK_OK && x->full)
+        e = of(x, VK_OB_NOMEM);
     for (size_t i = 0; e == VK_OK && i < x->n; i++) {
         vk_arena *page = x->a;
         x->a = vk_arena_new(2 * VK_OB_HEADERS_MAX); /* of one object's headers */
