@@ -76,7 +76,7 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
 
 static const vk_data_file files[] = {
     {"storage.db", VK_DATA_EXPORT, (int64_t)64 << 30},
-    {"blobs/*/*", VK_DATA_NAMED, (int64_t)8 << 40},
+    {"blobs/*/*", VK_DATA_NAMED, ((int64_t)1 << 33) - 1}, /* what fits into a backup */
     {"storage.db-wal", VK_DATA_BESIDE, 0},
     {"storage.db-shm", VK_DATA_BESIDE, 0},
     {"storage.db-journal", VK_DATA_BESIDE, 0},
