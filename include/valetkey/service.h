@@ -39,6 +39,7 @@ typedef struct vk_runtime {
     vk_registry registry; /* thread-safe */
     vk_lane *meta;        /* the lane that owns `store` */
     vk_store *store;      /* only on the lane */
+    vk_lane *files;       /* for work on files that may take long and needs no metadata: removing folders */
     vk_loop *loops[VK_LOOPS_MAX];
     size_t n_loops;
     int64_t default_ttl_ms;
@@ -94,7 +95,7 @@ typedef struct vk_worker {
     vk_store *reader;                                        /* this thread's read-only metadata */
     vk_hmac_key *lookup;                                     /* this thread's lookup key */
     _Atomic uint64_t keys_taken, keys_refused, keys_limited; /* written by this loop, read by anybody */
-    vk_memo *memos; /* VK_MEMOS of them from the first use on; wiped and freed with the worker */
+    vk_memo *memos;          /* VK_MEMOS of them from the first use on; wiped and freed with the worker */
     vk_signer_memo *signers; /* likewise */
 } vk_worker;
 
@@ -176,7 +177,7 @@ typedef struct vk_service {
     const char *driver; /* of new bindings: "embedded" */
     int port_offset;    /* from --port-base */
     const char
-        *schemes; /* of its addresses besides "http" and "https", with a blank after each; NULL: none */
+        *schemes;     /* of its addresses besides "http" and "https", with a blank after each; NULL: none */
     bool host_labels; /* clients may put one label in front of its host name ("bucket.localhost") */
     const vk_valet_kind *kinds;
 
@@ -222,7 +223,8 @@ typedef struct vk_service {
      * process that makes the backup. Its operator's calls then have GET copy, the file's copy, and leases,
      * which keep what is named in its place meanwhile: POST leases gives {"lease":…}, which POST leases/<it>
      * renews (to be done every few minutes) and DELETE leases/<it> ends. NULL: it has no such files. */
-    vk_err (*named_files)(const char *copy, bool (*one)(void *arg, const char *name, int64_t size), void *arg);
+    vk_err (*named_files)(const char *copy, bool (*one)(void *arg, const char *name, int64_t size),
+                          void *arg);
 
     /* NULL: nothing beyond what the admin API has for all services. */
     const vk_operator *operator_calls;
@@ -276,10 +278,10 @@ void vk_service_let_go(vk_worker *w, vk_held_key *k);
 
 /* A key that is never sent: the client shows its id, and signs with its secret. */
 typedef struct vk_signing_key {
-    vk_err state;        /* VK_OK, or why there is none, as vk_registry_verify */
-    const char *why;     /* a static sentence then */
-    vk_tenant *tenant;   /* with VK_OK; held until the exchange ends */
-    uint64_t generation; /* changes with the secret */
+    vk_err state;          /* VK_OK, or why there is none, as vk_registry_verify */
+    const char *why;       /* a static sentence then */
+    vk_tenant *tenant;     /* with VK_OK; held until the exchange ends */
+    uint64_t generation;   /* changes with the secret */
     uint8_t hash[VK_HASH]; /* the id's lookup hash */
     char kind;
     size_t n; /* of the secret; wiped by whoever asked */
@@ -292,12 +294,13 @@ VK_MUSTCHECK vk_err vk_service_signed(vk_exchange *ex, const vk_signing_key *k);
 /* It was wrong, or the id is nobody's: counts as a refused key. `e`, or VK_E_BUSY as vk_service_verify. */
 VK_MUSTCHECK vk_err vk_service_missigned(vk_exchange *ex, vk_err e, const char *why);
 /* No key at all: the build of that id, for what it shows to everybody. An active one only; counts against the
- * build's rate, and does not move its expiry. Sets ex->principal. VK_E_NOT_FOUND; VK_E_BUSY: retry_s is set. */
+ * build's rate, and does not move its expiry. Sets ex->principal. VK_E_NOT_FOUND; VK_E_BUSY: retry_s is set.
+ */
 VK_MUSTCHECK vk_err vk_service_open(vk_exchange *ex, vk_str build);
 
-/* For operator's calls, on the loop: the build as the metadata has it now. What the service holds of the build
- * it must hold before it asks: then a deletion that begins later waits for that, and one that has begun is
- * seen here. VK_E_NOT_FOUND, VK_E_CONFLICT (it is being deleted), VK_E_UNAVAILABLE; answered. */
+/* For operator's calls, on the loop: the build as the metadata has it now. What the service holds of the
+ * build it must hold before it asks: then a deletion that begins later waits for that, and one that has begun
+ * is seen here. VK_E_NOT_FOUND, VK_E_CONFLICT (it is being deleted), VK_E_UNAVAILABLE; answered. */
 VK_MUSTCHECK vk_err vk_service_build(vk_exchange *ex, const char *build, vk_build *out_r);
 /* Answers in the shape of the exchange's listener; for people, whole sentences. Returns `e`. */
 vk_err vk_service_refuse(vk_exchange *ex, vk_err e, const char *fmt, ...) VK_PRINTF(3, 4);

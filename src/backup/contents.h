@@ -35,7 +35,8 @@ typedef struct vk_backup_file {
 /* In the archive's order. */
 extern const vk_backup_file vk_backup_files[];
 
-/* The row of a service for a file in builds/<id>/, by its path there, and the service. NULL: no service has such a file. */
+/* The row of a service for a file in builds/<id>/, by its path there, and the service. NULL: no service has
+ * such a file. */
 const vk_data_file *vk_backup_build_file(vk_str name, const vk_service **service_r);
 
 /* The row of files in this folder of builds/<id>/ that are taken by name (VK_DATA_NAMED), and the service. */

@@ -139,7 +139,8 @@ static bool add_folders(struct file all[FILES_MAX], size_t *n)
 {
     for (size_t i = 0, had = *n; i < had; i++) {
         const vk_service *s = all[i].service;
-        for (const vk_data_file *f = s->files; all[i].row->how == VK_DATA_EXPORT && s->named_files && f->name; f++) {
+        for (const vk_data_file *f = s->files; all[i].row->how == VK_DATA_EXPORT && s->named_files && f->name;
+             f++) {
             vk_str rest = vk_str_z(f->name), first;
             bool there = f->how != VK_DATA_NAMED || !vk_str_cut(&rest, '/', &first);
             for (size_t k = 0; k < *n && !there; k++)
@@ -188,8 +189,8 @@ static int list_files(struct backup *b, const char *id, struct file all[FILES_MA
 }
 
 /* The files that the copy of a service's index names: they are in their place as long as the lease on them
- * runs, and what is open is there anyway. One that is missing: the lease was lost, and all of the build begins
- * anew. */
+ * runs, and what is open is there anyway. One that is missing: the lease was lost, and all of the build
+ * begins anew. */
 struct named {
     struct backup *b;
     const vk_copied_build *x;
@@ -215,10 +216,11 @@ static bool put_named(void *arg, const char *name, int64_t size)
     }
     snprintf(member, sizeof member, "data/builds/%s/%.127s", n->x->id, name);
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size != size)
-        n->code = vk_failed("corrupt",
-                            "builds/%s/%s is damaged: its index says %lld bytes. Remove the object (`valetkey storage "
-                            "rm`), or restore it from an older backup.",
-                            n->x->id, name, (long long)size);
+        n->code = vk_failed(
+            "corrupt",
+            "builds/%s/%s is damaged: its index says %lld bytes. Remove the object (`valetkey storage "
+            "rm`), or restore it from an older backup.",
+            n->x->id, name, (long long)size);
     else
         n->code = packed(n->b, vk_pack_from(&n->b->pack, member, fd, size));
     close(fd);
@@ -240,8 +242,8 @@ static int put_folder(struct named *n, const vk_service *s)
     vk_err e = s->named_files(n->b->source.temp, put_named, n);
     close(n->dir);
     if (e != VK_OK && n->code == VK_EXIT_OK && !n->torn)
-        n->code = vk_failed(vk_err_name(e), "The copy of the %s of the build \"%s\" cannot be read (%s).", s->name,
-                            n->x->id, vk_err_name(e));
+        n->code = vk_failed(vk_err_name(e), "The copy of the %s of the build \"%s\" cannot be read (%s).",
+                            s->name, n->x->id, vk_err_name(e));
     return n->code;
 }
 
@@ -255,8 +257,8 @@ static const struct file *index_of(const struct file *all, size_t n)
 }
 
 /* *gone_r: the build is not this one any more. *torn_r: a file went before it was read. */
-static int put_files(struct backup *b, const vk_copied_build *x, struct file *all, size_t n, struct named *names,
-                     bool *gone_r)
+static int put_files(struct backup *b, const vk_copied_build *x, struct file *all, size_t n,
+                     struct named *names, bool *gone_r)
 {
     int code = VK_EXIT_OK;
     const struct file *index = index_of(all, n);
@@ -301,10 +303,11 @@ static int put_build(struct backup *b, const vk_copied_build *x)
             return code;
         }
         if (!b->source.running || i + 1 == TORN_TRIES)
-            return vk_failed("corrupt",
-                             "builds/%s/%s is missing, which the index of the build's objects names. Remove the "
-                             "object (`valetkey storage get --all` says which), or restore it from an older backup.",
-                             x->id, names.missing);
+            return vk_failed(
+                "corrupt",
+                "builds/%s/%s is missing, which the index of the build's objects names. Remove the "
+                "object (`valetkey storage get --all` says which), or restore it from an older backup.",
+                x->id, names.missing);
     }
     return VK_EXIT_OK;
 }

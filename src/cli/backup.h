@@ -36,14 +36,14 @@ typedef struct vk_lease {
     int64_t renewed_ms;
 } vk_lease;
 
-/* The same of a file that names others: takes a lease on them, which *lease is then, and copies it into s->temp.
- * `name`: of the file in builds/<id>/. */
+/* The same of a file that names others: takes a lease on them, which *lease is then, and copies it into
+ * s->temp. `name`: of the file in builds/<id>/. */
 VK_MUSTCHECK int vk_from_copy(vk_from *s, const vk_copied_build *b, const char *service, const char *name,
                               vk_lease *lease, bool *gone_r);
 /* What is in s->temp as a member. */
 VK_MUSTCHECK int vk_from_temp(vk_from *s, vk_pack *p, const char *member);
-/* Now and then; costs nothing when it was done lately. A lease that is over is no error: a file may be missing
- * then. */
+/* Now and then; costs nothing when it was done lately. A lease that is over is no error: a file may be
+ * missing then. */
 VK_MUSTCHECK int vk_from_renew(vk_from *s, vk_lease *lease);
 void vk_from_end_lease(vk_from *s, vk_lease *lease);
 /* Whether this very build is still there, so that what was read of it is of no other of its name. */

@@ -155,8 +155,8 @@ static void tell_broken(vk_err e)
                         vk_err_name(e));
 }
 
-/* The body of a 2xx answer into the file; *status_r: what was answered. A 404 and what may be another answer in
- * a moment (429, 503, 409) are told by nobody here. */
+/* The body of a 2xx answer into the file; *status_r: what was answered. A 404 and what may be another answer
+ * in a moment (429, 503, 409) are told by nobody here. */
 static int download_to(vk_from *s, const char *target, const char *to, int *status_r)
 {
     struct to_file f = {.fd = open(to, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC), .total = -1};
@@ -169,9 +169,9 @@ static int download_to(vk_from *s, const char *target, const char *to, int *stat
         f.err = errno;
     *status_r = e == VK_OK ? r.status : 0;
     if (f.err == ENOSPC || f.err == EDQUOT)
-        code = vk_failed("full",
-                         "The disk with the backup is full: the metadata or an index cannot be copied. Make room, "
-                         "or choose another --out.");
+        code = vk_failed(
+            "full", "The disk with the backup is full: the metadata or an index cannot be copied. Make room, "
+                    "or choose another --out.");
     else if (f.err)
         code = vk_failed("io", "A copy beside the backup cannot be written (%s).", vk_errno_text(f.err));
     else if (e == VK_OK && (r.status == 404 || r.status == 409 || r.status == 429 || r.status == 503))
@@ -389,8 +389,8 @@ int vk_from_export(vk_from *s, const vk_copied_build *b, const char *service, vk
 /* ---- files that an index names */
 
 /* One call that may be tried again; `r` is the caller's when *ok_r. */
-static int call_build(vk_from *s, const vk_copied_build *b, const char *method, const char *target, vk_reply *r,
-                      bool *ok_r, bool *gone_r)
+static int call_build(vk_from *s, const vk_copied_build *b, const char *method, const char *target,
+                      vk_reply *r, bool *ok_r, bool *gone_r)
 {
     for (int i = 0; i < TRIES; i++) {
         int code = VK_EXIT_OK;
@@ -440,7 +440,8 @@ int vk_from_copy(vk_from *s, const vk_copied_build *b, const char *service, cons
             return code;
         nap();
     }
-    return vk_failed("busy", "The daemon gives no copy of the %s of the build \"%s\". Try again.", service, b->id);
+    return vk_failed("busy", "The daemon gives no copy of the %s of the build \"%s\". Try again.", service,
+                     b->id);
 }
 
 int vk_from_renew(vk_from *s, vk_lease *lease)

@@ -12,11 +12,14 @@ const char vk_help_storage_get[] =
     "Usage: valetkey storage get ID KEY [--out FILE] [--force] [--data DIR] [--json]\n"
     "       valetkey storage get ID --all --out FILE [--force] [--data DIR] [--json]\n"
     "\n"
-    "Saves an object of a build as a file (mode 0600), which appears under its name only when it is complete.\n"
-    "Also of a revoked build. With --all every object, as one tar file; names that could lead out of a folder,\n"
+    "Saves an object of a build as a file (mode 0600), which appears under its name only when it is "
+    "complete.\n"
+    "Also of a revoked build. With --all every object, as one tar file; names that could lead out of a "
+    "folder,\n"
     "or that no file can have, have these bytes written as %XX.\n"
     "\n"
-    "  --out FILE               where to; \"-\" is standard output. Without it: the part of the key behind its\n"
+    "  --out FILE               where to; \"-\" is standard output. Without it: the part of the key behind "
+    "its\n"
     "                           last slash, in this folder\n"
     "  --all                    all objects\n"
     "  --force                  replace an existing file\n"
@@ -73,15 +76,16 @@ static int fetch(const char *data, const char *target, struct download *d)
         (void)vk_reply_ok(&r, &code);
         vk_reply_free(&r);
     } else if (d->write_errno == ENOSPC || d->write_errno == EDQUOT) {
-        code = vk_failed("full", "The disk with %s is full after %lld bytes. Make room, or choose another --out.",
+        code = vk_failed("full",
+                         "The disk with %s is full after %lld bytes. Make room, or choose another --out.",
                          d->out, (long long)d->got);
     } else if (d->write_errno) {
         code = vk_failed("io", "%s cannot be written (%s).", d->out,
                          d->write_errno == EPIPE ? "nobody reads it" : "input/output error");
     }
     if (code == VK_EXIT_OK && d->total >= 0 && d->got != d->total)
-        code = vk_failed("io", "The download broke off: %lld of %lld bytes came. Try again.", (long long)d->got,
-                         (long long)d->total);
+        code = vk_failed("io", "The download broke off: %lld of %lld bytes came. Try again.",
+                         (long long)d->got, (long long)d->total);
     return code;
 }
 
@@ -129,7 +133,8 @@ int vk_cmd_storage_get(int argc, char **argv)
         return VK_EXIT_USAGE;
     vk_out_json(json);
     if (all == (pos[1] != NULL))
-        return vk_usage(argv[0], all ? "--all takes no KEY." : "The KEY is missing; --all takes every object.");
+        return vk_usage(argv[0],
+                        all ? "--all takes no KEY." : "The KEY is missing; --all takes every object.");
     if (!out && !all && !(out = file_of(pos[1])))
         return vk_usage(argv[0], "No file can be named as this key is: say where to with --out FILE.");
     if (!out || !out[0])
@@ -139,7 +144,8 @@ int vk_cmd_storage_get(int argc, char **argv)
         return vk_usage(argv[0], "--json and --out - both write to standard output; use one.");
     const char *const query[] = {"key", pos[1], NULL};
     int code = vk_storage_target(argv[0], pos[0], all ? "export" : "object", query, target);
-    struct download d = {.part.fd = -1, .fd = STDOUT_FILENO, .out = to_stdout ? "standard output" : out, .total = -1};
+    struct download d = {
+        .part.fd = -1, .fd = STDOUT_FILENO, .out = to_stdout ? "standard output" : out, .total = -1};
     if (code == VK_EXIT_OK && !to_stdout) {
         code = vk_part_open(&d.part, out, force);
         d.fd = d.part.fd;

@@ -7,7 +7,8 @@
 const char vk_help_storage_ls[] =
     "Usage: valetkey storage ls ID [PREFIX] [--recursive] [--delimiter TEXT] [--data DIR] [--json]\n"
     "\n"
-    "Lists the objects of a build, with their sizes and times: those whose key begins with PREFIX, and what goes\n"
+    "Lists the objects of a build, with their sizes and times: those whose key begins with PREFIX, and what "
+    "goes\n"
     "on behind a slash as one line, like a folder. Also of a revoked build.\n"
     "\n"
     "  --recursive              every object, also behind slashes\n"
@@ -92,11 +93,12 @@ static int list_all(const char *command, const char *data, const char *id, const
     bool ok, more = true;
     vk_reply r;
     while (more) {
-        const char *const query[] = {"prefix", prefix, "delimiter", delimiter, "after", after[0] ? after : NULL, NULL};
+        const char *const query[] = {
+            "prefix", prefix, "delimiter", delimiter, "after", after[0] ? after : NULL, NULL};
         int code = vk_storage_target(command, id, "objects", query, target);
         if (code == VK_EXIT_OK)
-            code = vk_build_call(&(vk_build_ask){.data = data, .method = "GET", .target = target, .slow = true}, &r,
-                                 &ok);
+            code = vk_build_call(
+                &(vk_build_ask){.data = data, .method = "GET", .target = target, .slow = true}, &r, &ok);
         if (code != VK_EXIT_OK || !ok)
             return code == VK_EXIT_OK ? VK_EXIT_FAILED : code;
         if (l->json && !l->objects && !after[0])

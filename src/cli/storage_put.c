@@ -13,8 +13,10 @@
 const char vk_help_storage_put[] =
     "Usage: valetkey storage put ID FILE [KEY] [--content-type TYPE] [--data DIR] [--json]\n"
     "\n"
-    "Stores a file as an object of a build, over the one that has its key. The app's quota counts. FILE \"-\" is\n"
-    "standard input. Without KEY it is called as the file is; a KEY that ends in \"/\" gets the file's name behind\n"
+    "Stores a file as an object of a build, over the one that has its key. The app's quota counts. FILE "
+    "\"-\" is\n"
+    "standard input. Without KEY it is called as the file is; a KEY that ends in \"/\" gets the file's name "
+    "behind\n"
     "it.\n"
     "\n"
     "  --content-type TYPE      what it is served as; usually told from the end of the key\n"
@@ -60,8 +62,8 @@ static int open_file(struct upload *u, const char *file)
     return VK_EXIT_OK;
 }
 
-static int send_file(const char *data, const char *target, const char *type, const char *file, struct upload *u,
-                     vk_reply *r, bool *ok_r)
+static int send_file(const char *data, const char *target, const char *type, const char *file,
+                     struct upload *u, vk_reply *r, bool *ok_r)
 {
     vk_api api;
     int code = VK_EXIT_FAILED;
@@ -100,7 +102,9 @@ int vk_cmd_storage_put(int argc, char **argv)
         return vk_usage(argv[0], "What comes from standard input needs a KEY.");
     const char *slash = strrchr(pos[1], '/');
     int n = snprintf(key, sizeof key, "%s%s", pos[2] ? pos[2] : "",
-                     !to_folder ? "" : slash ? slash + 1 : pos[1]);
+                     !to_folder ? ""
+                     : slash    ? slash + 1
+                                : pos[1]);
     if (n < 0 || n >= (int)sizeof key)
         return vk_usage(argv[0], "A key has at most 1,024 bytes.");
     for (const char *p = type ? type : ""; *p; p++)
@@ -123,8 +127,8 @@ int vk_cmd_storage_put(int argc, char **argv)
     if (json)
         vk_reply_print(&r);
     else
-        printf("%s✓%s %s of %s is %s (%s).\n", vk_tone_begin(stdout, VK_GOOD), vk_tone_end(stdout), key, pos[0],
-               strcmp(pos[1], "-") == 0 ? "stored" : pos[1], size);
+        printf("%s✓%s %s of %s is %s (%s).\n", vk_tone_begin(stdout, VK_GOOD), vk_tone_end(stdout), key,
+               pos[0], strcmp(pos[1], "-") == 0 ? "stored" : pos[1], size);
     vk_reply_free(&r);
     return VK_EXIT_OK;
 }

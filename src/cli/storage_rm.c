@@ -10,7 +10,8 @@ const char vk_help_storage_rm[] =
     "Usage: valetkey storage rm ID KEY... [--data DIR] [--json]\n"
     "       valetkey storage rm ID --prefix PREFIX [--yes] [--data DIR] [--json]\n"
     "\n"
-    "Removes objects of a build. There is no way back; `valetkey storage get --all` saves them before. A key that\n"
+    "Removes objects of a build. There is no way back; `valetkey storage get --all` saves them before. A key "
+    "that\n"
     "has no object is said, and is no error.\n"
     "\n"
     "  --prefix PREFIX          everything whose key begins so; on a terminal it asks first\n"
@@ -38,7 +39,8 @@ static int send_keys(struct removal *x, vk_str keys)
     if (code != VK_EXIT_OK)
         return code;
     code = vk_build_call(
-        &(vk_build_ask){.data = x->data, .method = "POST", .target = target, .body = keys, .slow = true}, &r, &ok);
+        &(vk_build_ask){.data = x->data, .method = "POST", .target = target, .body = keys, .slow = true}, &r,
+        &ok);
     if (!ok)
         return code;
     const vk_json *absent = vk_json_get(r.json, VK_STR("absent"));
@@ -46,7 +48,8 @@ static int send_keys(struct removal *x, vk_str keys)
         x->removed += n;
     if (absent && absent->type == VK_JSON_ARRAY && absent->count) {
         if (!x->absent)
-            snprintf(x->first_absent, sizeof x->first_absent, VK_STR_FMT, VK_STR_ARG(vk_json_str(absent->u.child)));
+            snprintf(x->first_absent, sizeof x->first_absent, VK_STR_FMT,
+                     VK_STR_ARG(vk_json_str(absent->u.child)));
         x->absent += absent->count;
     }
     vk_reply_free(&r);
@@ -65,7 +68,8 @@ static int remove_keys(struct removal *x, const char *const *keys, size_t n)
         vk_jw_str(&w, vk_str_z(keys[i]));
     vk_jw_arr_end(&w);
     vk_jw_obj_end(&w);
-    int code = body.err ? vk_failed("nomem", "There is not enough memory.") : send_keys(x, vk_buf_view(&body));
+    int code =
+        body.err ? vk_failed("nomem", "There is not enough memory.") : send_keys(x, vk_buf_view(&body));
     vk_buf_free(&body);
     return code;
 }
@@ -81,7 +85,8 @@ static int remove_page(struct removal *x, const char *prefix, bool *more_r)
     int code = vk_storage_target(x->command, x->id, "objects", query, target);
     if (code != VK_EXIT_OK)
         return code;
-    code = vk_build_call(&(vk_build_ask){.data = x->data, .method = "GET", .target = target, .slow = true}, &r, &ok);
+    code = vk_build_call(&(vk_build_ask){.data = x->data, .method = "GET", .target = target, .slow = true},
+                         &r, &ok);
     if (!ok)
         return code;
     const vk_json *objects = vk_json_get(r.json, VK_STR("objects"));
@@ -91,7 +96,8 @@ static int remove_page(struct removal *x, const char *prefix, bool *more_r)
     vk_jw_obj(&w);
     vk_jw_key(&w, VK_STR("keys"));
     vk_jw_arr(&w);
-    for (const vk_json *o = objects && objects->type == VK_JSON_ARRAY ? objects->u.child : NULL; o; o = o->next) {
+    for (const vk_json *o = objects && objects->type == VK_JSON_ARRAY ? objects->u.child : NULL; o;
+         o = o->next) {
         vk_jw_str(&w, vk_json_str(vk_json_get(o, VK_STR("key"))));
         *more_r = true;
     }
@@ -112,8 +118,8 @@ static bool confirmed(const char *id, const char *prefix)
     char line[16];
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
         return true;
-    fprintf(stderr, "Remove every object of %s whose key begins with \"%s\"? There is no way back. [y/N] ", id,
-            prefix);
+    fprintf(stderr, "Remove every object of %s whose key begins with \"%s\"? There is no way back. [y/N] ",
+            id, prefix);
     return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
 }
 
@@ -141,8 +147,11 @@ int vk_cmd_storage_rm(int argc, char **argv)
 {
     bool json = false, yes = false;
     const char *data = NULL, *prefix = NULL, *pos[1 + KEYS_MAX] = {NULL};
-    const vk_opt opts[] = {VK_OPT_T("prefix", prefix), VK_OPT_F("yes", yes), VK_OPT_T("data", data),
-                           VK_OPT_F("json", json), {0}};
+    const vk_opt opts[] = {VK_OPT_T("prefix", prefix),
+                           VK_OPT_F("yes", yes),
+                           VK_OPT_T("data", data),
+                           VK_OPT_F("json", json),
+                           {0}};
     if (vk_args(argc, argv, opts, pos, 1, VK_COUNT(pos), "The build's ID and a KEY", NULL) != VK_OK)
         return VK_EXIT_USAGE;
     vk_out_json(json);
@@ -150,10 +159,12 @@ int vk_cmd_storage_rm(int argc, char **argv)
     while (n < KEYS_MAX && pos[1 + n])
         n++;
     if (prefix ? n > 0 : n == 0)
-        return vk_usage(argv[0], prefix ? "--prefix takes no KEY." : "The KEY is missing, or --prefix PREFIX.");
+        return vk_usage(argv[0],
+                        prefix ? "--prefix takes no KEY." : "The KEY is missing, or --prefix PREFIX.");
     if (prefix && !prefix[0])
-        return vk_usage(argv[0], "--prefix is empty, which would be every object; `valetkey build delete` removes "
-                                 "a build with all it has.");
+        return vk_usage(argv[0],
+                        "--prefix is empty, which would be every object; `valetkey build delete` removes "
+                        "a build with all it has.");
     struct removal x = {.command = argv[0], .data = data, .id = pos[0]};
     if (prefix && !yes && !confirmed(pos[0], prefix)) {
         fprintf(stderr, "Nothing was removed.\n");

@@ -9,7 +9,8 @@ const char vk_help_storage_usage[] =
     "\n"
     "Shows how much a build has stored, what its unfinished uploads hold, and what its quota allows.\n"
     "\n"
-    "  --recount                count every row as well, and compare; exit code 1 when the two differ, which\n"
+    "  --recount                count every row as well, and compare; exit code 1 when the two differ, "
+    "which\n"
     "                           they do for a moment while the app writes\n"
     "\n"
     "Examples:\n"
@@ -72,7 +73,8 @@ int vk_cmd_storage_usage(int argc, char **argv)
     int code = vk_storage_target(argv[0], pos[0], "usage", query, target);
     if (code != VK_EXIT_OK)
         return code;
-    code = vk_build_call(&(vk_build_ask){.data = data, .method = "GET", .target = target, .slow = recount}, &r, &ok);
+    code = vk_build_call(&(vk_build_ask){.data = data, .method = "GET", .target = target, .slow = recount},
+                         &r, &ok);
     if (!ok)
         return code;
     const vk_json *equal = vk_json_get(vk_json_get(r.json, VK_STR("recount")), VK_STR("equal"));
@@ -83,8 +85,9 @@ int vk_cmd_storage_usage(int argc, char **argv)
         print(&r);
     vk_reply_free(&r);
     if (differ && !json)
-        return vk_failed("conflict", "What is counted is not what is kept: if nothing wrote meanwhile, the index of "
-                                     "%s is damaged.",
+        return vk_failed("conflict",
+                         "What is counted is not what is kept: if nothing wrote meanwhile, the index of "
+                         "%s is damaged.",
                          pos[0]);
     return differ ? VK_EXIT_FAILED : VK_EXIT_OK;
 }

@@ -1,5 +1,5 @@
-/* All objects of a build as a tar file (POSIX pax), made in a file without a name. Each object is one member as
- * it is when its turn comes; its content type goes along as the extended attribute user.mime_type. */
+/* All objects of a build as a tar file (POSIX pax), made in a file without a name. Each object is one member
+ * as it is when its turn comes; its content type goes along as the extended attribute user.mime_type. */
 #include "core/disk.h"
 #include "core/encode.h"
 #include "core/log.h"
@@ -14,7 +14,7 @@ enum {
     BLOCK = 512,
     PAGE = 500,
     PAGE_ARENA = 4 << 20,
-    AT_ONCE = 4,      /* archives of all builds: each needs as much of the disk as its build */
+    AT_ONCE = 4, /* archives of all builds: each needs as much of the disk as its build */
     NAME_MAX_OF_ALL = 3 * VK_OB_KEY_MAX + 8,
 };
 #define OCTAL_MAX ((int64_t)1 << 33) /* what eleven octal digits hold */
@@ -275,7 +275,8 @@ static vk_err put_page(struct archive *x, vk_buf *after, bool *more_r)
     x->a = vk_arena_new(PAGE_ARENA);
     if (!x->a)
         return of(x, VK_OB_NOMEM);
-    vk_ob_list l = {.after = vk_buf_view(after), .max = PAGE, .arg = x, .entry = note_key, .skip_empty = after->n > 0};
+    vk_ob_list l = {
+        .after = vk_buf_view(after), .max = PAGE, .arg = x, .entry = note_key, .skip_empty = after->n > 0};
     vk_err e = of(x, vk_ob_list_keys(x->s, &l, more_r));
     if (e == VK_OK && x->full)
         e = of(x, VK_OB_NOMEM);

@@ -2,8 +2,8 @@
 
 #include "core/clock.h"
 #include "core/json_write.h"
-#include "http/uri.h"
 #include "services/storage/embedded/leases.h"
+#include "services/storage/s3name.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -131,10 +131,21 @@ static bool refuse_ob(struct op *o, vk_ob_err e)
 /* A parameter of the query; empty when it is not there. */
 static bool param(struct op *o, const char *name, vk_str *out_r)
 {
-    vk_err e = vk_query_get(o->ex->arena, o->ex->query, vk_str_z(name), out_r);
-    if (e == VK_E_NOT_FOUND)
-        *out_r = VK_STR("");
-    return e == VK_OK || e == VK_E_NOT_FOUND || refuse(o, VK_E_INVALID, "The query cannot be decoded");
+    vk_str query = o->ex->query, pair, key;
+    bool found = false;
+    *out_r = VK_STR("");
+    for (bool more = query.n > 0; more;) {
+        more = vk_str_cut(&query, '&', &pair);
+        vk_str value = more ? pair : query;
+        if (!vk_str_cut(&value, '=', &key) || !vk_str_eqz(key, name))
+            continue;
+        if (found)
+            return refuse(o, VK_E_INVALID, "A parameter of the query stands twice");
+        found = true;
+        if (vk_s3_decode_query(o->ex->arena, value, out_r) != VK_S3_OK)
+            return refuse(o, VK_E_INVALID, "The query cannot be decoded");
+    }
+    return true;
 }
 
 static bool read_key(struct op *o)
@@ -510,7 +521,8 @@ static void pieces_over(vk_pieces *p)
 static void answer(vk_exchange *ex)
 {
     struct op *o = ex->principal;
-    if (o->err == VK_OK && o->reader && vk_header_add(ex, "Content-Disposition", VK_STR("attachment")) != VK_OK)
+    if (o->err == VK_OK && o->reader &&
+        vk_header_add(ex, "Content-Disposition", VK_STR("attachment")) != VK_OK)
         fail_ob(o, VK_OB_NOMEM);
     if (o->err != VK_OK) {
         (void)vk_service_refuse(ex, o->err, "%s", o->why);
@@ -591,16 +603,16 @@ static vk_err head(vk_exchange *ex, const char *build, vk_str rest)
     if (!o->b || vk_arena_cleanup(ex->arena, let_go, o) != VK_OK) {
         if (o->b)
             vk_s3b_let_go(o->b);
-        return vk_service_refuse(ex, VK_E_CONFLICT,
-                                 "The build \"%s\" is being revoked or deleted; try again in a second.", build);
+        return vk_service_refuse(
+            ex, VK_E_CONFLICT, "The build \"%s\" is being revoked or deleted; try again in a second.", build);
     }
     vk_err e = vk_service_build(ex, build, &b);
     if (e != VK_OK)
         return e;
     if (o->call->changes && b.state == VK_BUILD_REVOKED)
-        return vk_service_refuse(ex, VK_E_CONFLICT,
-                                 "The build \"%s\" was revoked: its data stays as it is; it can be downloaded.",
-                                 build);
+        return vk_service_refuse(
+            ex, VK_E_CONFLICT, "The build \"%s\" was revoked: its data stays as it is; it can be downloaded.",
+            build);
     ex->body_max = o->call->body_max;
     return !o->call->prepare || o->call->prepare(o) ? VK_OK : VK_E_INVALID;
 }

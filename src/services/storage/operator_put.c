@@ -1,5 +1,5 @@
-/* The body of the operator's upload: what the loop has taken is written by a thread, and nothing more is taken
- * meanwhile. What is under way outlives the exchange by as long as its thread needs. */
+/* The body of the operator's upload: what the loop has taken is written by a thread, and nothing more is
+ * taken meanwhile. What is under way outlives the exchange by as long as its thread needs. */
 #include "core/json_write.h"
 #include "services/storage/operator.h"
 

@@ -29,8 +29,9 @@ static vk_err kind_of(int rc)
 }
 
 /* In the order of their paths, which is that of their names. */
-static const char all_blobs[] = "SELECT blob, size FROM objects WHERE blob IS NOT NULL UNION ALL SELECT blob, size FROM "
-                                "extents UNION ALL SELECT blob, size FROM parts ORDER BY 1";
+static const char all_blobs[] =
+    "SELECT blob, size FROM objects WHERE blob IS NOT NULL UNION ALL SELECT blob, size FROM "
+    "extents UNION ALL SELECT blob, size FROM parts ORDER BY 1";
 
 vk_err vk_ob_copied_names(const char *copy, bool (*one)(void *arg, const char *name, int64_t size), void *arg)
 {

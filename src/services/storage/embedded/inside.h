@@ -212,8 +212,8 @@ struct vk_ob {
                         * one that does not, which has taken its place in the log */
     vk_buf held;       /* names of files that would be gone by now, were it not for vk_ob_hold_files */
     uint32_t holds;
-    bool forgets;      /* there was no memory to note one: the next start sweeps */
-    bool marked;       /* the index says that a start sweeps */
+    bool forgets;              /* there was no memory to note one: the next start sweeps */
+    bool marked;               /* the index says that a start sweeps */
     unsigned folders, touched; /* of blobs/: made; with removals that are not synced. A bit each */
     uint32_t users;            /* puts and readers; none are left at close */
 };

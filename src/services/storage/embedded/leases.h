@@ -14,8 +14,8 @@ enum {
     VK_S3_LEASE_ID = 33,
 };
 
-/* A lease on the files of a build that is held, and whose store is open. VK_OB_BUSY: too many, or the build is
- * being closed. */
+/* A lease on the files of a build that is held, and whose store is open. VK_OB_BUSY: too many, or the build
+ * is being closed. */
 VK_MUSTCHECK vk_ob_err vk_s3_lease_take(vk_s3_build *b, vk_ob *s, char id_r[VK_S3_LEASE_ID]);
 /* False: there is none of that id, any more. */
 bool vk_s3_lease_renew(const char *build, vk_str id);

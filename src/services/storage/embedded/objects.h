@@ -137,8 +137,8 @@ void vk_ob_release_files(vk_ob *s);
 /* The index as it is at one moment, into the empty file `to`. Not synced. */
 VK_MUSTCHECK vk_ob_err vk_ob_copy_index(vk_ob *s, const char *to);
 /* vk_service.named_files: what such a copy names. */
-VK_MUSTCHECK vk_err vk_ob_copied_names(const char *copy, bool (*one)(void *arg, const char *name, int64_t size),
-                                       void *arg);
+VK_MUSTCHECK vk_err vk_ob_copied_names(const char *copy,
+                                       bool (*one)(void *arg, const char *name, int64_t size), void *arg);
 
 /* ---- put.c: writing an object, or a part of an upload */
 
