@@ -106,8 +106,8 @@ bool vk_s3_proven(vk_s3_req *q, vk_s3_finder *f, vk_sigv4_fail fail, const vk_si
 {
     vk_exchange *ex = q->ex;
     vk_err lost = f->key.state;
-    bool unsure = fail == VK_SIGV4_UNKNOWN_KEY &&
-                  (lost == VK_E_NOMEM || lost == VK_E_UNAVAILABLE || lost == VK_E_IO);
+    bool unsure =
+        fail == VK_SIGV4_UNKNOWN_KEY && (lost == VK_E_NOMEM || lost == VK_E_UNAVAILABLE || lost == VK_E_IO);
     if (fail == VK_SIGV4_OK) {
         vk_err e = vk_service_signed(ex, &f->key);
         if (e == VK_E_BUSY)
@@ -423,7 +423,8 @@ static void request(vk_exchange *ex)
         run->quick(q);
         return;
     }
-    bool about_body = body == VK_S3_XML_BODY && q->route.op != VK_S3_COMPLETE_UPLOAD; /* there it is the whole's */
+    bool about_body =
+        body == VK_S3_XML_BODY && q->route.op != VK_S3_COMPLETE_UPLOAD; /* there it is the whole's */
     if (body_as_signed(q) && (!about_body || body_as_claimed(q))) {
         if (!run->quick) {
             bool reads = q->route.op == VK_S3_GET_OBJECT || q->route.op == VK_S3_HEAD_OBJECT;

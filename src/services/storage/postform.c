@@ -135,7 +135,8 @@ static bool read_fields(vk_s3_req *q, vk_s3_plan *plan)
     for (size_t i = 0; i < f->in.n_fields; i++) {
         vk_sigv4_pair x = f->in.fields[i];
         if (!plain(x.value)) {
-            vk_s3_say(q, 400, VK_STR("InvalidArgument"), "A field that is stored as a header has a line break in it");
+            vk_s3_say(q, 400, VK_STR("InvalidArgument"),
+                      "A field that is stored as a header has a line break in it");
             vk_s3_also(q, "ArgumentName", x.name);
             return false;
         }
