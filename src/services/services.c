@@ -3,6 +3,8 @@
 
 #include "core/clock.h"
 
+#include <stdarg.h>
+
 enum { TOUCH_EVERY_MS = 24 * 3600 * 1000 };
 
 extern const vk_service *const __start_vk_registered[], *const __stop_vk_registered[];
@@ -319,5 +321,33 @@ vk_err vk_service_open(vk_exchange *ex, vk_str build)
         return vk_fail(ex, e, "%s", why);
     }
     let_in(ex, t);
+    return VK_OK;
+}
+
+/* ---- the operator */
+
+vk_err vk_service_refuse(vk_exchange *ex, vk_err e, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if ((e == VK_E_BUSY || e == VK_E_UNAVAILABLE) && !ex->retry_s)
+        ex->retry_s = 1;
+    ex->server->handler->refuse(ex, vk_err_status(e), e, text);
+    return e;
+}
+
+vk_err vk_service_build(vk_exchange *ex, const char *build, vk_build *out_r)
+{
+    const vk_worker *w = ex->server->ctx;
+    vk_err e = w->reader->ops->build_get(w->reader, ex->arena, vk_str_z(build), out_r);
+    if (e == VK_E_NOT_FOUND)
+        return vk_service_refuse(ex, e, "There is no build \"%s\".", build);
+    if (e != VK_OK)
+        return vk_service_refuse(ex, VK_E_UNAVAILABLE, "The metadata cannot be read now; try again.");
+    if (out_r->state == VK_BUILD_DELETING)
+        return vk_service_refuse(ex, VK_E_CONFLICT, "The build \"%s\" is being deleted.", build);
     return VK_OK;
 }

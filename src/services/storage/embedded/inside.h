@@ -78,6 +78,8 @@ void vk_ob_conn_close(vk_ob_conn *c);
 /* A reading connection, and back. */
 VK_MUSTCHECK vk_ob_err vk_ob_conn_get(struct vk_ob *s, vk_ob_conn **out_r);
 void vk_ob_conn_put(struct vk_ob *s, vk_ob_conn *c);
+/* One that is open and that nobody uses, or NULL; never waits. */
+vk_ob_conn *vk_ob_conn_idle(struct vk_ob *s);
 /* The statement, reset and without bindings; NULL: it cannot be prepared. The bind functions below and
  * vk_ob_step take NULL and then fail. */
 sqlite3_stmt *vk_ob_st(vk_ob_conn *c, vk_ob_q q);
@@ -208,8 +210,10 @@ struct vk_ob {
     vk_list replacing; /* turns, from before their transaction until their garbage is removed */
     vk_buf uncertain;  /* names of files whose transaction failed in its last step; they go after the next
                         * one that does not, which has taken its place in the log */
-    bool forgets;      /* there was no memory to note one: the next start sweeps */
-    bool marked;       /* the index says that a start sweeps */
+    vk_buf held;       /* names of files that would be gone by now, were it not for vk_ob_hold_files */
+    uint32_t holds;
+    bool forgets;              /* there was no memory to note one: the next start sweeps */
+    bool marked;               /* the index says that a start sweeps */
     unsigned folders, touched; /* of blobs/: made; with removals that are not synced. A bit each */
     uint32_t users;            /* puts and readers; none are left at close */
 };
