@@ -48,7 +48,7 @@ function tap(command, args, env, title) {
 const boto = path.join(here, 'boto.py')
 const pythons = await versions('python3', [boto, 'VERSION'])
 const awses = await versions('aws', ['--version'], (t) => t.split(' ')[0])
-await check('the distribution has boto3 and aws-cli', () => (pythons.length && awses.length ? undefined : 'neither is here: tools/install test'))
+await check('there are boto3 and aws-cli', () => (pythons.length && awses.length ? undefined : `${pythons.length ? 'aws-cli' : 'boto3'} is not here: tools/install test`))
 if (pythons.length < 2) skip('a newer boto3', `${pythons[0]?.[0]} is the only one here`)
 if (awses.length < 2) skip('a newer aws-cli', `${awses[0]?.[0]} is the only one here`)
 
