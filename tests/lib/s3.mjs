@@ -49,7 +49,7 @@ export const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
 export function raw(env, { key, path, method = 'GET', query, headers, body, payload, date, ...rest } = {}) {
   const to = path ?? `/${env.R2_BUCKET}${key === undefined ? '' : `/${encodedPath(key)}`}`
   const r = signed(env, { method, path: to, query, headers, body, payload, date })
-  return request(r.url, { method, headers: r.headers, body, agent: r.url.startsWith('http:') ? agent : undefined, ...rest })
+  return request(r.url, { path: r.url.slice(r.url.indexOf('/', 8)), method, headers: r.headers, body, agent: r.url.startsWith('http:') ? agent : undefined, ...rest })
 }
 
 // Runs `fn` for every item, so many at a time.

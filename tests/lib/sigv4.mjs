@@ -28,7 +28,8 @@ export function signed(env, { method = 'GET', path, query = [], headers = {}, bo
   for (const [k, v] of Object.entries(headers)) all[k.toLowerCase()] = v
   const names = Object.keys(all).sort()
   const search = query.map(([k, v]) => [encoded(k), encoded(v)]).sort(([a, b], [c, d]) => (a === c ? (b < d ? -1 : 1) : a < c ? -1 : 1)).map((p) => p.join('=')).join('&')
-  const canonical = [method, path, search, ...names.map((n) => `${n}:${String(all[n]).trim().replace(/ +/g, ' ')}`), '', names.join(';'), all['x-amz-content-sha256']].join('\n')
+  // S3 decodes each segment once and encodes it again; nothing else of a path is changed.
+  const canonical = [method, path.split('/').map((s) => encoded(decodeURIComponent(s))).join('/'), search, ...names.map((n) => `${n}:${String(all[n]).trim().replace(/ +/g, ' ')}`), '', names.join(';'), all['x-amz-content-sha256']].join('\n')
   const signature = createHmac('sha256', signingKey(env.R2_SECRET_ACCESS_KEY, time.slice(0, 8), region)).update(`AWS4-HMAC-SHA256\n${time}\n${scope}\n${sha256(canonical)}`).digest('hex')
   const out = Object.fromEntries(names.map((n) => [n, wire(all[n])]))
   out.authorization = `AWS4-HMAC-SHA256 Credential=${env.R2_ACCESS_KEY_ID}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`

@@ -141,6 +141,10 @@ def lists():
     same([c["Prefix"] for c in r["CommonPrefixes"]], [PREFIX + "odd/a/", PREFIX + "odd/dir/", PREFIX + "odd/ü/"])
     bucket = boto3.resource("s3", endpoint_url=ENV["R2_ENDPOINT"]).Bucket(BUCKET)
     same([o.key for o in bucket.objects.filter(Prefix=PREFIX + "odd/")], want)
+    # botocore writes control characters into its XML as they are, which no XML parser takes.
+    for k in [k for k in want if k.endswith("\x01")]:
+        s3.delete_object(Bucket=BUCKET, Key=k)
+        want.remove(k)
     r = s3.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": k} for k in want]})
     same([sorted(d["Key"] for d in r["Deleted"]), r.get("Errors")], [sorted(want), None])
     same(s3.list_objects_v2(Bucket=BUCKET, Prefix=PREFIX + "odd/")["KeyCount"], 0)

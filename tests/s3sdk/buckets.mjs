@@ -46,7 +46,7 @@ export async function buckets({ s3, env, title, own }) {
   })
   await test('what valetkey does not have says so, and is not taken for something else', async () => {
     await s3.send(new PutObjectCommand({ Bucket, Key: 'kept', Body: 'kept' }))
-    const no = (c) => fails(s3.send(c), 501, 'NotImplemented')
+    const no = (c) => fails(s3.send(c), 501, 'NotImplemented').catch((e) => { throw new Error(`${c.constructor.name}: ${e.message}`) })
     await no(new PutObjectTaggingCommand({ Bucket, Key: 'kept', Tagging: { TagSet: [{ Key: 'a', Value: 'b' }] } }))
     await no(new PutBucketPolicyCommand({ Bucket, Policy: '{}' }))
     await no(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }))

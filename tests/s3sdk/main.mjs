@@ -40,8 +40,10 @@ const PARTS = {
   async multipart(storage) { await twice(storage, 'multipart', (await import('./multipart.mjs')).multipart) },
   async checksums(storage) {
     const { checksums } = await import('./checksums.mjs')
-    const { env } = await storage.build('checksums')
-    for (const mode of Object.keys(MODES)) await checksums({ env, title: `checksums, ${mode}`, s3: client(env, MODES[mode]) })
+    for (const [mode, settings] of Object.entries(MODES)) {
+      const { env } = await storage.build(`checksums-${mode.slice(0, 3).toLowerCase()}`)
+      await checksums({ env, title: `checksums, ${mode}`, s3: client(env, settings) })
+    }
   },
   async presigned(storage) {
     const { presigned, forms } = await import('./presign.mjs')
