@@ -105,6 +105,22 @@ async function main() {
     const r = await page.evaluate((urls) => Promise.all(urls.map(async (u) => { const r = await fetch(u); return [r.status, /<Code>([^<]*)/.exec(await r.text())?.[1]] })), [await get('absent'), wrong])
     assertSame(r, [[404, 'NoSuchKey'], [403, 'SignatureDoesNotMatch']])
   })
+  await check('what is refused while a large body is on its way is readable too: a signature, a size', async () => {
+    const wrong = (await put('refused')).replace(/X-Amz-Signature=./, (m) => `${m.slice(0, -1)}${m.at(-1) === '0' ? '1' : '0'}`)
+    const form = await createPresignedPost(s3, { Bucket, Key: 'refused', Expires: 60, Conditions: [['content-length-range', 0, 1 << 20]] })
+    const r = await page.evaluate(async ([wrong, form]) => {
+      const out = []
+      for (const n of [100_000, 5 << 20, 20 << 20]) {
+        const body = new FormData()
+        for (const [k, v] of Object.entries(form.fields)) body.append(k, v)
+        body.append('file', new Blob([new Uint8Array(n)]))
+        const told = (p) => p.then(async (r) => `${r.status} ${/<Code>([^<]*)/.exec(await r.text())?.[1]}`, (e) => e.message)
+        out.push([n, await told(fetch(wrong, { method: 'PUT', body: new Uint8Array(n) })), await told(fetch(form.url, { method: 'POST', body }))])
+      }
+      return out
+    }, [wrong, form])
+    assertSame(r, [[100_000, '403 SignatureDoesNotMatch', '204 undefined'], [5 << 20, '403 SignatureDoesNotMatch', '400 EntityTooLarge'], [20 << 20, '403 SignatureDoesNotMatch', '400 EntityTooLarge']])
+  })
   await check('an image is shown, and a script of another origin reads none of its pixels without leave', async () => {
     await raw(env, { method: 'PUT', key: 'a.png', body: PNG, headers: { 'content-type': 'image/png' } })
     const r = await page.evaluate((url) => Promise.all([undefined, 'anonymous'].map((crossOrigin) => new Promise((resolve) => {

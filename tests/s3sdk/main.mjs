@@ -31,10 +31,12 @@ async function overTls() {
   }
 }
 
-const OURS = ['app', 'tls', 'environment', 'prefixes', 'neighbours', 'refusals', 'ends']
+const OURS = ['app', 'tls', 'quotas', 'hosts', 'environment', 'prefixes', 'neighbours', 'refusals', 'ends']
 const PARTS = {
   async app(storage) { await script(path.join(here, 'app.mjs'), [], here, (await storage.build('app')).env, 'app') },
   tls: overTls,
+  async quotas() { await (await import('./quota.mjs')).quotas() },
+  async hosts(storage) { await (await import('./quota.mjs')).hosts(storage) },
   async objects(storage) { await twice(storage, 'objects', (await import('./objects.mjs')).objects) },
   async copies(storage) { await twice(storage, 'copies', (await import('./copy.mjs')).copies) },
   async multipart(storage) { await twice(storage, 'multipart', (await import('./multipart.mjs')).multipart) },
@@ -58,7 +60,7 @@ const PARTS = {
     await (await import('./list.mjs')).listings({ env, title: 'listings', s3: client(env), own: storage.own, name: (k) => k })
   },
 }
-for (const name of OURS.slice(2)) PARTS[name] = async (storage) => (await import('./life.mjs'))[name](storage)
+for (const name of OURS.slice(4)) PARTS[name] = async (storage) => (await import('./life.mjs'))[name](storage)
 
 const storage = await Storage.start()
 try {
