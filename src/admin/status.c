@@ -76,6 +76,8 @@ static const char *how_kept(vk_data_how how)
         return "fixed";
     case VK_DATA_APPENDED:
         return "appended";
+    case VK_DATA_NAMED:
+        return "named";
     case VK_DATA_BESIDE:
         return "beside";
     }
