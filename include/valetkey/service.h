@@ -168,7 +168,8 @@ typedef struct vk_service {
     const char *driver; /* of new bindings: "embedded" */
     int port_offset;    /* from --port-base: 1 … VK_PORT_OFFSET_MAX, its own */
     const char
-        *schemes; /* of its addresses besides "http" and "https", with a blank after each; NULL: none */
+        *schemes;     /* of its addresses besides "http" and "https", with a blank after each; NULL: none */
+    bool host_labels; /* clients may put one label in front of its host name ("bucket.localhost") */
     const vk_valet_kind *kinds;
 
     /* Once in front, before the listeners open. */
