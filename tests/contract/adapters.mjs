@@ -12,6 +12,7 @@
 // `how` is given to request(): an agent, a timeout.
 import { assert, assertSame } from '../lib/tap.mjs'
 import { request } from '../lib/daemon.mjs'
+import { signed } from './sign.mjs'
 
 const bearer = (key) => (key === undefined ? {} : { Authorization: `Bearer ${key}` })
 
@@ -26,9 +27,6 @@ export const send = ({ url, ...q }, how) => request(url, { ...q, ...how })
 function xmlText(text, name) {
   return [...text.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, 'g'))].map((m) => m[1])
 }
-
-// The storage service's own tests bring the signer.
-const { signed } = await import('../lib/sigv4.mjs').catch((e) => ({ signed: () => { throw e } }))
 
 function s3(env, method, key, { query, body } = {}) {
   const path = `/${env.R2_BUCKET}${key === undefined ? '' : `/${key}`}`
