@@ -108,7 +108,8 @@ static void open_metadata(vk_front *f)
 static void start_lane(vk_front *f)
 {
     if (vk_registry_init(&f->rt.registry, tenant_free) != VK_OK ||
-        vk_lane_new("vk-meta", VK_META_QUEUE, &f->rt.meta) != VK_OK)
+        vk_lane_new("vk-meta", VK_META_QUEUE, &f->rt.meta) != VK_OK ||
+        vk_lane_new("vk-files", VK_META_QUEUE, &f->rt.files) != VK_OK)
         vk_role_fail(f->child, "There is not enough memory to start.");
     vk_registry_limit(&f->rt.registry, &f->rt.limits);
 }
@@ -196,6 +197,7 @@ void vk_front_let_go(vk_front *f)
         if (f->services[i]->stop)
             f->services[i]->stop();
     vk_lane_free(f->rt.meta);
+    vk_lane_free(f->rt.files); /* after what gives it work */
     for (size_t i = 0; i < f->rt.n_loops; i++)
         f->loops[i]->reader->ops->close(f->loops[i]->reader);
     f->rt.store->ops->close(f->rt.store);
