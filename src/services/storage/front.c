@@ -267,16 +267,29 @@ bool vk_s3_enter(vk_s3_req *q)
     return true;
 }
 
+/* response-*: headers that the answer is to have. */
+static bool asked_headers_ok(vk_s3_req *q)
+{
+    for (size_t i = 0; i < q->route.n_params; i++) {
+        const vk_s3_param *p = &q->route.params[i];
+        if (!vk_str_starts(p->name, VK_STR("response-")))
+            continue;
+        if (q->anonymous)
+            vk_s3_say(q, 400, VK_STR("InvalidRequest"),
+                      "Request specific response headers cannot be used for anonymous GET requests.");
+        else if (!vk_s3_is_text(p->value)) {
+            vk_s3_say(q, 400, VK_STR("InvalidArgument"), "A header that was asked for has a value that no header can have.");
+            vk_s3_also(q, "ArgumentName", p->name);
+        }
+    }
+    return !q->code.n;
+}
+
 static bool options_ok(vk_s3_req *q)
 {
     const vk_s3_op_info *op = &vk_s3_ops[q->route.op];
-    if (q->anonymous && q->route.op != VK_S3_PREFLIGHT)
-        for (size_t i = 0; i < q->route.n_params; i++)
-            if (vk_str_starts(q->route.params[i].name, VK_STR("response-"))) {
-                vk_s3_say(q, 400, VK_STR("InvalidRequest"),
-                          "Request specific response headers cannot be used for anonymous GET requests.");
-                return false;
-            }
+    if (!asked_headers_ok(q))
+        return false;
     return !op->writes || vk_s3_options_ok(q);
 }
 
@@ -302,6 +315,10 @@ static bool body_as_claimed(vk_s3_req *q)
     vk_checksum sum;
     if (!vk_s3_claims_of(q, &c))
         return false;
+    if (c.trailing) {
+        vk_s3_no_sigv4(q, VK_SIGV4_TRAILER); /* a document comes without one */
+        return false;
+    }
     for (int i = 0; i < 2; i++) {
         if (i == 0 ? !c.has_md5 : !c.stated)
             continue;

@@ -24,10 +24,10 @@
 
 enum {
     VK_S3_META_MAX = 8192,      /* bytes of names and values of x-amz-meta-*, as R2 has it */
+    VK_S3_META_NAME_MAX = 256,  /* bytes of one such name, with its prefix */
     VK_S3_EXTRA_MAX = 8,        /* elements of an error */
     VK_S3_COLLECT_MAX = 16384,  /* bodies of objects that are taken as a whole */
     VK_S3_PAGE_MAX = 1000,      /* entries of a listing */
-    VK_S3_FRAMED_MORE = 64 << 20, /* what aws-chunked may add to a body */
 };
 
 typedef struct vk_s3_req {
@@ -131,8 +131,11 @@ VK_MUSTCHECK bool vk_s3_read_in_query(vk_s3_req *q);
 VK_MUSTCHECK bool vk_s3_options_ok(vk_s3_req *q);
 /* The headers that are stored with an object, packed, in the arena. */
 VK_MUSTCHECK bool vk_s3_headers_to_store(vk_s3_req *q, vk_str *packed_r);
-/* One of them by its name, into `packed`; false: the answer is an error (too much metadata). */
+/* One of them by its name, into `packed`; false: the answer is an error (too much metadata, no header). */
 VK_MUSTCHECK bool vk_s3_pack(vk_s3_req *q, vk_buf *packed, size_t *meta, vk_str name, vk_str value);
+
+/* No control characters but the tab: what an answer's header can carry. */
+bool vk_s3_is_text(vk_str s);
 
 /* What a write says about its bytes. */
 typedef struct vk_s3_claims {

@@ -323,6 +323,11 @@ static void tell(vk_s3_put *p)
 static bool send_on(vk_s3_put *p)
 {
     vk_buf *b = &p->in[p->filling];
+    if (b->err != VK_OK) { /* not all of what came is in it */
+        fail_ob(p, VK_OB_NOMEM);
+        tell(p);
+        return false;
+    }
     p->working = true;
     p->bytes = vk_buf_view(b);
     p->last = p->ended;
@@ -348,7 +353,7 @@ static void landed(vk_task *t)
     } else if (p->failed || p->committed) {
         tell(p);
     } else {
-        bool more = p->in[p->filling].n || p->ended;
+        bool more = p->in[p->filling].n || p->in[p->filling].err || p->ended;
         if ((!more || send_on(p)) && !p->ended)
             vk_sink_ready(p->q->ex);
     }
@@ -361,18 +366,11 @@ bool vk_s3_put_full(const vk_s3_put *p)
 
 void vk_s3_put_bytes(vk_s3_put *p, vk_str bytes)
 {
-    if (p->failed && !p->working)
+    if (!p->working && p->failed) /* while a thread works, what failed is the thread's */
         return;
-    vk_buf *b = &p->in[p->filling];
-    vk_buf_str(b, bytes);
-    if (p->working)
-        return;
-    if (b->err != VK_OK) {
-        fail_ob(p, VK_OB_NOMEM);
-        tell(p);
-    } else {
+    vk_buf_str(&p->in[p->filling], bytes);
+    if (!p->working)
         (void)send_on(p);
-    }
 }
 
 void vk_s3_put_end(vk_s3_put *p)
