@@ -4,7 +4,7 @@ import { cleanUp, portBase } from '../lib/daemon.mjs'
 import { World } from './world.mjs'
 
 const only = process.argv.slice(2)
-const parts = ['scope', 'auth'].filter((p) => !only.length || only.includes(p))
+const parts = ['scope', 'auth', 'framing', 'stored'].filter((p) => !only.length || only.includes(p))
 const w = await World.start(await portBase())
 for (const name of parts) {
   const t0 = Date.now()
@@ -23,3 +23,4 @@ await check('the front that answers is the one that was started, and it ends whe
 w.pool.close()
 await cleanUp()
 finish()
+process.exit() // sockets of clients that are gone

@@ -23,7 +23,7 @@ export function keyOf(secret, day, region = 'auto', service = 's3', end = 'aws4_
 }
 
 function canonical(r, query, names, payload) {
-  const lines = names.map((n) => `${n}:${r.headers.filter(([k]) => k.toLowerCase() === n).map(([, v]) => String(v).trim().replace(/ +/g, ' ')).join(',')}`)
+  const lines = names.map((n) => `${n}:${r.headers.filter(([k]) => k.toLowerCase() === n).map(([, v]) => String(v).trim().replace(/[ \t]+/g, ' ')).join(',')}`)
   return [r.method, canonicalPath(r.path), canonicalQuery(query), ...lines, '', names.join(';'), payload].join('\n')
 }
 

@@ -73,7 +73,7 @@ export class World {
     for (const id of await this.uploads(build)) hash.update((await this.ask(build.key, { method: 'GET', path: this.at(build, 'unfinished'), query: `uploadId=${id}` })).text)
     hash.update((await this.ask(build.key, { method: 'GET', path: `/${build.bucket}`, query: 'cors=' })).text.replace(/<RequestId>.*?<\/RequestId>/, ''))
     const dir = path.join(this.data, 'builds', build.id, 'blobs')
-    hash.update(fs.existsSync(dir) ? fs.readdirSync(dir, { recursive: true }).sort().join() : '')
+    hash.update(fs.existsSync(dir) ? fs.readdirSync(dir, { recursive: true }).filter((f) => f.length > 8).sort().join() : '')
     return hash.digest('hex')
   }
 
