@@ -227,12 +227,56 @@ static bool is_own_bucket(const vk_s3_req *q, vk_str bucket)
     return id.n && vk_str_eqz(id, t->id);
 }
 
-static void let_go(void *arg)
+/* Of each loop, the requests that hold a build. */
+static vk_list holders[VK_LOOPS_MAX];
+
+void vk_s3_leave(vk_s3_req *q)
 {
-    vk_s3_req *q = arg;
     vk_ob_reader_close(q->reader);
-    if (q->build)
-        vk_s3b_let_go(q->build);
+    q->reader = NULL;
+    vk_s3_put_leave(q);
+    if (!q->build)
+        return;
+    vk_list_remove(&q->holding);
+    vk_s3b_let_go(q->build);
+    q->build = NULL;
+}
+
+static void leave(void *arg)
+{
+    vk_s3_leave(arg);
+}
+
+static void end_transfers(vk_task *t)
+{
+    vk_list *all = &holders[*(int *)(t + 1)], *next;
+    for (vk_list *n = all->next; all->next && n != all; n = next) {
+        vk_s3_req *q = VK_CONTAINER(n, vk_s3_req, holding);
+        next = n->next;
+        if (!vk_s3b_closing(q->build))
+            continue;
+        if (q->put)
+            vk_s3_put_end_early(q->put);
+        else if (q->ex->answered)
+            vk_exchange_cut(q->ex);
+        else if (!q->begun) { /* a job that is under way ends by itself */
+            vk_s3_no_sigv4(q, VK_SIGV4_KEY_REVOKED);
+            vk_s3_finish(q);
+        }
+    }
+    free(t);
+}
+
+void vk_s3_end_transfers(const vk_runtime *rt)
+{
+    for (size_t i = 0; i < rt->n_loops; i++) {
+        vk_task *t = malloc(sizeof *t + sizeof(int)); /* without memory they end when their clients are too slow */
+        if (!t)
+            continue;
+        t->run = end_transfers;
+        *(int *)(t + 1) = rt->loops[i]->index;
+        vk_loop_post(rt->loops[i], t);
+    }
 }
 
 bool vk_s3_enter(vk_s3_req *q)
@@ -258,9 +302,12 @@ bool vk_s3_enter(vk_s3_req *q)
         vk_s3_no_sigv4(q, VK_SIGV4_KEY_REVOKED);
         return false;
     }
-    if (vk_arena_cleanup(q->ex->arena, let_go, q) != VK_OK) {
-        let_go(q);
-        q->build = NULL;
+    vk_list *all = &holders[q->ex->loop->index];
+    if (!all->next)
+        vk_list_init(all);
+    vk_list_push(all, &q->holding);
+    if (vk_arena_cleanup(q->ex->arena, leave, q) != VK_OK) {
+        vk_s3_leave(q);
         vk_s3_no_memory(q);
         return false;
     }
@@ -436,6 +483,7 @@ static void request(vk_exchange *ex)
     vk_s3_req *q = vk_s3_req_of(ex);
     const vk_s3_run *run = &runs[q->route.op];
     vk_s3_body body = vk_s3_ops[q->route.op].body;
+    q->begun = true;
     if (body == VK_S3_OBJECT_BODY || body == VK_S3_FORM_BODY) {
         run->quick(q);
         return;

@@ -37,8 +37,10 @@ typedef struct vk_s3_req {
     bool anonymous;                             /* nobody signed it: a public object, or a preflight */
     const vk_sigv4_pair *in_query;              /* x-amz-* that a presigning SDK moved there; decoded */
     size_t n_in_query;
-    vk_s3_build *build; /* held until the exchange ends */
+    vk_s3_build *build; /* held until it is answered, or what its reader reads is sent */
+    vk_list holding;    /* the loop's list of those that hold one */
     vk_str key, source; /* as they are stored */
+    bool begun; /* its body is there, and it is at work */
     vk_s3_job job;
     vk_ob *store; /* in a job */
 
@@ -87,6 +89,10 @@ void vk_s3_sigv4_setup(vk_s3_finder *f, vk_exchange *ex, vk_sigv4_setup *out_r);
 VK_MUSTCHECK bool vk_s3_proven(vk_s3_req *q, vk_s3_finder *f, vk_sigv4_fail fail, const vk_sigv4_trace *trace);
 /* The bucket is the build's own and the build is held; an error is the answer. */
 VK_MUSTCHECK bool vk_s3_enter(vk_s3_req *q);
+/* Lets go of the build, of what is read of it and of what is written. On the loop; again and again. */
+void vk_s3_leave(vk_s3_req *q);
+/* A build is closing: transfers of it that would go on as slowly as their clients like end now. Any thread. */
+void vk_s3_end_transfers(const vk_runtime *rt);
 /* Runs `run` as a job; when too much waits, answers. */
 void vk_s3_submit(vk_s3_req *q, void (*run)(vk_s3_job *j));
 
@@ -230,6 +236,11 @@ bool vk_s3_put_full(const vk_s3_put *p);
 void vk_s3_put_bytes(vk_s3_put *p, vk_str bytes);
 /* All bytes are there. */
 void vk_s3_put_end(vk_s3_put *p);
+
+/* Nobody waits for it any more: it is gone, or goes when its thread is done with it. On the loop. */
+void vk_s3_put_leave(vk_s3_req *q);
+/* Its build is closing: answers, at once or when its thread has looked. On the loop. */
+void vk_s3_put_end_early(vk_s3_put *p);
 
 /* The threads have ended, no exchange is left: throws away what was being written. */
 void vk_s3_puts_stop(void);

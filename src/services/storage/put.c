@@ -290,18 +290,24 @@ void vk_s3_puts_stop(void)
     }
 }
 
-static void exchange_over(vk_exchange *ex)
+void vk_s3_put_leave(vk_s3_req *q)
 {
-    vk_s3_req *q = vk_s3_req_of(ex);
     vk_s3_put *p = q->put;
     if (!p)
         return;
+    q->put = NULL;
     p->q = NULL;
     p->over = true;
     if (!p->working)
         discard(p);
 }
 
+static void exchange_over(vk_exchange *ex)
+{
+    vk_s3_put_leave(vk_s3_req_of(ex));
+}
+
+/* `p` is gone afterwards. */
 static void tell(vk_s3_put *p)
 {
     vk_s3_req *q = p->q;
@@ -348,6 +354,8 @@ static void landed(vk_task *t)
     size_t max = b->max;
     vk_buf_free(b); /* a client that sends little does not keep what one that sends much needs */
     vk_buf_init(b, max);
+    if (!p->over && !p->committed && vk_s3b_closing(p->build))
+        fail_sigv4(p, VK_SIGV4_KEY_REVOKED);
     if (p->over) {
         discard(p);
     } else if (p->failed || p->committed) {
@@ -371,6 +379,14 @@ void vk_s3_put_bytes(vk_s3_put *p, vk_str bytes)
     vk_buf_str(&p->in[p->filling], bytes);
     if (!p->working)
         (void)send_on(p);
+}
+
+void vk_s3_put_end_early(vk_s3_put *p)
+{
+    if (p->working || p->failed || p->committed)
+        return; /* `landed` sees it, or it is told */
+    fail_sigv4(p, VK_SIGV4_KEY_REVOKED);
+    tell(p);
 }
 
 void vk_s3_put_end(vk_s3_put *p)
