@@ -10,7 +10,7 @@ import { ADVISORIES } from './advisories.mjs'
 
 const copy = path.join(tempFolder('valetkey-mutants'), 'tree')
 fs.mkdirSync(copy)
-execFileSync('sh', ['-c', `git -C '${root}' ls-files -z | (cd '${root}' && xargs -0 cp --parents -t '${copy}')`])
+execFileSync('sh', ['-c', `git -C '${root}' ls-files -z | (cd '${root}' && xargs -0 cp -r --parents -t '${copy}')`])
 const run = (cmd, args) => {
   const r = spawnSync(cmd, args, { cwd: copy, encoding: 'utf8', env: { ...process.env, VALETKEY_BIN: path.join(copy, 'build/valetkey') }, timeout: 600000 })
   return r

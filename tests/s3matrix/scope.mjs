@@ -201,6 +201,7 @@ export async function run(w) {
       const r = await w.pool.ask(request({ ...w, base: w.base.bind(w), sized: w.sized.bind(w), other: w.mine }, way, at, w.mine.key))
       const want = way.name === 'PUT, If-None-Match' ? 412 : way.name === 'GET of a range' ? 206 : way.data?.[0] === 404 || !way.data ? 200 : way.data[0]
       assert(r.status === (way.name === 'CopyObject to' ? 400 : want), shows(r, way.name)) // onto itself
+      if (way.opens) assertSame((await w.ask(w.mine.key, { method: 'DELETE', path: path(at), query: `uploadId=${/<UploadId>(.*?)</.exec(r.text)[1]}` })).status, 204)
       if (way.stores || /DELETE|DeleteObjects/.test(way.name)) await w.put(w.mine, 'k', `${SECRET}: mine k`)
     }
     await w.ok(w.mine, { method: 'DELETE', path: w.at(w.mine, 'copied') })
