@@ -13,8 +13,8 @@ struct rows_arg {
     vk_hmac_key *lookup;
 };
 
-/* The rows of all valet keys that registered services issue. Called by the store once the generation is
- * known. */
+/* The rows of all valet keys that registered services issue and clients show. Called by the store once the
+ * generation is known. */
 static vk_err make_rows(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r)
 {
     const struct rows_arg *x = arg;

@@ -596,6 +596,10 @@ static void look_at_client(vk_conn *c, int events)
         vk_io_want(&c->io, VK_HANGUP);
         return;
     }
+    int broke = 0;
+    socklen_t size = sizeof broke;
+    if (n > 0 && getsockopt(c->io.fd, SOL_SOCKET, SO_ERROR, &broke, &size) == 0 && broke)
+        n = -1; /* a reset behind input that is not read yet */
     c->ended = true;
     vk_io_want(&c->io, 0);
     if (n >= 0)

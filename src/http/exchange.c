@@ -148,6 +148,8 @@ static vk_err extra_room(vk_exchange *ex, size_t more)
     size_t room = ex->extra_room ? ex->extra_room * 2 : EXTRA_FIRST;
     while (room < ex->n_extra + more)
         room *= 2;
+    if (room > VK_EX_HEADERS_MAX)
+        room = VK_EX_HEADERS_MAX;
     char *p = vk_arena_alloc(ex->arena, room);
     if (!p)
         return VK_E_NOMEM;

@@ -84,8 +84,9 @@ typedef struct vk_exchange {
     vk_buf body;
     vk_sink *sink; /* set in handler->head: takes the body instead. Not touched after ex->done */
     /* Set with `sink` in handler->head: nothing of the body is read, and no 100 Continue sent, before
-     * vk_sink_ready. A declared length above body_max is refused first. Later on: vk_sink_ready is waited
-     * for. */
+     * vk_sink_ready. A declared length above body_max is refused first, right after head(): who begins
+     * something there that ends in vk_exchange_post must have looked at Content-Length. Later on:
+     * vk_sink_ready is waited for. */
     bool held;
     int passed_fd;  /* a descriptor that came with it over a unix socket, or -1. Taken by setting it to -1 */
     uid_t peer_uid; /* of a unix socket's peer; (uid_t)-1 on TCP */
@@ -136,9 +137,9 @@ typedef struct vk_source {
 /* First header of that name; VK_STR_NONE when absent. */
 vk_str vk_request_header(const vk_exchange *ex, vk_str name);
 
-/* An answer that is being sent ends here and its connection with it, so that the client notices: for what must
- * not go on. On the loop, not from within a call of the exchange's. Nothing happens when it is not answered
- * yet; the exchange is gone afterwards otherwise. */
+/* An answer that is being sent ends here and its connection with it, so that the client notices: for what
+ * must not go on. On the loop, not from within a call of the exchange's. Nothing happens when it is not
+ * answered yet; the exchange is gone afterwards otherwise. */
 void vk_exchange_cut(vk_exchange *ex);
 
 /* What this request is called, in X-Request-Id and the log: the client's id or one made here. */

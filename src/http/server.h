@@ -65,8 +65,8 @@ typedef struct vk_server {
     const vk_handler *handler;
     void *ctx; /* the handler's */
     const vk_str
-        *names; /* allowed Host names without port, lower case, n == 0 ends; NULL: no check (unix sockets) */
-    bool labels;      /* one label in front of a name is allowed too (buckets in virtual-host style) */
+        *names;  /* allowed Host names without port, lower case, n == 0 ends; NULL: no check (unix sockets) */
+    bool labels; /* one label in front of a name is allowed too (buckets in virtual-host style) */
     vk_tls_host *tls; /* the listener speaks TLS; NULL: plain */
     bool takes_fds;   /* unix socket on which descriptors may come */
     vk_io accept;     /* listening socket, if any */

@@ -1,6 +1,8 @@
 /* Bodies that a sink takes as they come, and answers that lie in pieces. */
 #include "http/test_rig.h"
 
+#include <signal.h>
+
 enum { LARGE = 100 << 20, GROWS_MAX = 4 << 20, SMALL_TAKE = 5000 };
 
 /* ---- the handler: what a sink does stands in the path, a number in the query */
@@ -207,6 +209,7 @@ static const vk_handler sinks = {.head = head_of_sink, .request = request_of_sin
 static int start_sinks(void **state)
 {
     served_by = &sinks;
+    signal(SIGPIPE, SIG_IGN); /* sendfile cannot be told to raise none */
     for (size_t i = 0; i < sizeof memory; i++)
         memory[i] = (char)('A' + i % 57);
     return start(state);
@@ -400,7 +403,11 @@ static void memory_stays_flat(void **state)
     struct answer a = hear(c);
     assert_true(a.status == 200 && vk_str_starts(vk_buf_view(&a.body), vk_str_z(want)));
     forget(&a);
+#ifndef __SANITIZE_ADDRESS__ /* it keeps for a while what was freed, and TLS frees a lot */
     assert_true(memory_in_use() < before + GROWS_MAX);
+#else
+    VK_UNUSED(before);
+#endif
     hang_up(c);
 }
 
@@ -582,6 +589,12 @@ static void answered_while_it_comes(void **state)
     wait_for(&ended, made);
 }
 
+#ifdef VK_TEST_TLS /* the tunnel ends TLS only, which is input as long as nobody reads it */
+enum { ENDS_ARE_SEEN = false };
+#else
+enum { ENDS_ARE_SEEN = true };
+#endif
+
 static void clients_that_go(void **state)
 {
     VK_UNUSED(state);
@@ -608,7 +621,7 @@ static void clients_that_go(void **state)
         if (rest)
             wait_for(&rests, rested + 1);
         (resets ? reset : hang_up)(c);
-        if (asks)
+        if (asks && (resets || ENDS_ARE_SEEN))
             wait_for(&gones, gone_before + 1);
         else
             usleep(20000);
@@ -634,7 +647,8 @@ static void clients_that_go(void **state)
     put(c, "/held", 50000);
     shutdown(c->fd, SHUT_WR);
     wait_for(&waits, seen + 1);
-    wait_for(&gones, gone_before + 1);
+    if (ENDS_ARE_SEEN)
+        wait_for(&gones, gone_before + 1);
     on_loop(make_ready);
     expect(c, 200, told(50000));
     expect_end(c);
@@ -832,8 +846,9 @@ static void many_headers(void **state)
     VK_UNUSED(state);
     struct client *c = dial();
     say(c, GET("/headers"));
-    while (!memmem(c->in.p, c->in.n, "\r\n\r\n", 4)) /* larger than what is read of a client here */
+    do /* larger than what is read of a client elsewhere */
         assert_true(hear_some(c) > 0);
+    while (!memmem(c->in.p, c->in.n, "\r\n\r\n", 4));
     size_t n = 0;
     static const char line[] = "\r\nx-amz-meta-a: vvv";
     for (char *p = c->in.p; (p = memmem(p, c->in.n - (size_t)(p - c->in.p), line, sizeof line - 1)); p++)

@@ -85,24 +85,41 @@ static void let_go(void *arg)
     vk_tenant_unref(h->registry, h->tenant);
 }
 
-/* The lookup hash of a token of that shape; false when it has another shape. */
-static bool hash_of(vk_worker *w, const vk_valet_kind *kind, vk_secret secret, uint8_t hash[VK_HASH])
+static const vk_valet_kind *kind_of(const vk_service *s, char kind)
 {
-    vk_str token = vk_secret_bytes(secret);
+    const vk_valet_kind *k = s->kinds;
+    while (k->kind && k->kind != kind)
+        k++;
+    return k->kind ? k : NULL;
+}
+
+/* Where this worker remembers such a token; NULL when out of memory. It may hold another one now. */
+static vk_memo *memo_at(vk_worker *w, uint64_t slot)
+{
     if (!w->memos)
         w->memos = calloc(VK_MEMOS, sizeof *w->memos);
+    return w->memos ? &w->memos[slot % VK_MEMOS] : NULL;
+}
+
+/* The lookup hash of a token of that kind; false when it has another shape. *memo_r: where the token is
+ * remembered now; NULL when out of memory. */
+static bool hash_of(vk_worker *w, const vk_valet_kind *k, vk_secret secret, uint8_t hash[VK_HASH],
+                    vk_memo **memo_r)
+{
+    vk_str token = vk_secret_bytes(secret);
     uint64_t slot = vk_hash_str(token);
-    vk_memo *m = w->memos ? &w->memos[slot % VK_MEMOS] : NULL;
-    if (m && m->n && m->slot == slot && vk_str_starts(token, vk_str_z(kind->prefix)) &&
+    vk_memo *m = memo_at(w, slot);
+    *memo_r = m;
+    if (m && m->n && m->slot == slot && m->kind == k->kind &&
         vk_str_eq_secret((vk_str){m->token, m->n}, token)) {
         memcpy(hash, m->hash, VK_HASH);
         return true;
     }
-    if (!vk_valet_shape_ok(secret, kind))
+    if (!vk_valet_shape_ok(secret, k))
         return false;
     vk_valet_hash(w->lookup, secret, hash);
     if (m) {
-        *m = (vk_memo){.slot = slot, .n = (uint32_t)token.n};
+        *m = (vk_memo){.slot = slot, .n = (uint32_t)token.n, .kind = k->kind};
         memcpy(m->token, token.p, token.n);
         memcpy(m->hash, hash, VK_HASH);
     }
@@ -115,10 +132,6 @@ void vk_service_forget(vk_worker *w)
         vk_wipe(w->memos, VK_MEMOS * sizeof *w->memos);
     free(w->memos);
     w->memos = NULL;
-    if (w->signers)
-        vk_wipe(w->signers, VK_MEMOS * sizeof *w->signers);
-    free(w->signers);
-    w->signers = NULL;
 }
 
 /* The tenant of a lookup hash, counted. With `wait_ms_r` the key is used, not only looked at. */
@@ -133,19 +146,12 @@ static vk_err tenant_of(vk_worker *w, const uint8_t hash[VK_HASH], char kind, in
     return e;
 }
 
-static const vk_valet_kind *kind_of(const vk_worker *w, char kind)
-{
-    for (const vk_valet_kind *k = w->service->kinds; k->kind; k++)
-        if (k->kind == kind)
-            return k;
-    return NULL;
-}
-
 vk_err vk_service_hold(vk_worker *w, vk_secret token, char kind, vk_held_key *out_r, int64_t *wait_ms_r,
                        const char **why_r)
 {
-    const vk_valet_kind *k = kind_of(w, kind);
-    if (!k || !hash_of(w, k, token, out_r->hash)) {
+    const vk_valet_kind *k = kind_of(w->service, kind);
+    vk_memo *memo;
+    if (!k || !hash_of(w, k, token, out_r->hash, &memo)) {
         *why_r = "This is not a valet key of this service, or a part of it is missing";
         return VK_E_UNAUTHORIZED;
     }
@@ -183,23 +189,22 @@ static vk_err refuse_key(vk_exchange *ex, vk_worker *w, vk_err e, int64_t wait_m
     return vk_fail(ex, e, "%s", why);
 }
 
-/* The reference is let go when the exchange ends. */
-static vk_err keep(vk_exchange *ex, vk_worker *w, vk_tenant *t)
+/* The exchange lets go of the reference at its end; at once when that cannot be. */
+static vk_err hold_for(vk_exchange *ex, vk_worker *w, vk_tenant *t)
 {
     struct hold *h = VK_NEW(ex->arena, struct hold);
+    vk_err e = VK_E_NOMEM;
     if (h) {
-        *h = (struct hold){&w->rt->registry, t};
-        if (vk_arena_cleanup(ex->arena, let_go, h) == VK_OK)
-            return VK_OK;
+        *h = (struct hold){.registry = &w->rt->registry, .tenant = t};
+        e = vk_arena_cleanup(ex->arena, let_go, h);
     }
-    vk_tenant_unref(&w->rt->registry, t);
-    return vk_fail(ex, VK_E_NOMEM, "Out of memory");
+    if (e != VK_OK)
+        vk_tenant_unref(&w->rt->registry, t);
+    return e;
 }
 
-/* It is this build's request, from here on. */
-static void admit(vk_exchange *ex, vk_worker *w, vk_tenant *t)
+static void let_in(vk_exchange *ex, vk_tenant *t)
 {
-    vk_count(&w->keys_taken, 1);
     atomic_fetch_add_explicit(&t->requests, 1, memory_order_relaxed);
     ex->principal = t;
     ex->about = t->id;
@@ -214,69 +219,56 @@ vk_err vk_service_verify(vk_exchange *ex, vk_secret token, char kind)
     vk_err e = vk_service_hold(w, token, kind, &key, &wait, &why);
     if (e != VK_OK)
         return refuse_key(ex, w, e, wait, why);
-    e = keep(ex, w, key.tenant);
-    if (e == VK_OK)
-        admit(ex, w, key.tenant);
-    return e;
+    vk_count(&w->keys_taken, 1);
+    e = hold_for(ex, w, key.tenant);
+    if (e != VK_OK)
+        return vk_fail(ex, e, "Out of memory");
+    let_in(ex, key.tenant);
+    return VK_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------ signed
- * with */
+/* ----------------------------------------------------------------------------------------------- keys that
+ * are signed with */
 
-/* Where the id and its secret are remembered; NULL: nowhere. */
-static vk_signer_memo *memo_of(vk_worker *w, vk_str id, uint64_t slot)
+static void secret_of(vk_worker *w, const vk_valet_kind *k, vk_memo *m, vk_signing_key *out)
 {
-    if (!w->signers)
-        w->signers = calloc(VK_MEMOS, sizeof *w->signers);
-    vk_signer_memo *m = w->signers ? &w->signers[slot % VK_MEMOS] : NULL;
-    if (m && (m->slot != slot || !vk_str_eqz(id, m->id))) {
-        vk_wipe(m, sizeof *m);
-        m->slot = slot;
+    if (m && m->secret_kind == k->kind && m->generation == out->generation) {
+        memcpy(out->secret, m->secret, sizeof out->secret);
+    } else {
+        vk_valet_derive(w->rt->master, k, vk_str_z(out->tenant->id), vk_str_z(w->service->name),
+                        out->generation, out->secret);
+        if (m) {
+            memcpy(m->secret, out->secret, sizeof m->secret);
+            m->generation = out->generation;
+            m->secret_kind = k->kind;
+        }
     }
-    return m;
-}
-
-static void derive(vk_worker *w, const vk_valet_kind *kind, const vk_tenant *t, char out[VK_VALET_MAX])
-{
-    vk_valet_derive(w->rt->master, kind, vk_str_z(t->id), vk_str_z(w->service->name), t->generation, out);
+    out->n = strlen(out->secret);
 }
 
 void vk_service_signer(vk_exchange *ex, vk_str id, char id_kind, char secret_kind, vk_signing_key *out_r)
 {
     vk_worker *w = ex->server->ctx;
-    const vk_valet_kind *k = kind_of(w, id_kind), *secret = kind_of(w, secret_kind);
-    *out_r = (vk_signing_key){
-        .state = VK_E_UNAUTHORIZED, .why = "This is no key of this service", .kind = id_kind};
-    if (!k || !secret || !vk_valet_shape_ok(vk_secret_of(id), k))
-        return;
-    vk_signer_memo *m = memo_of(w, id, vk_hash_str(id));
-    if (m && m->id[0])
-        memcpy(out_r->hash, m->hash, VK_HASH);
-    else
-        vk_valet_hash(w->lookup, vk_secret_of(id), out_r->hash);
-    vk_err e = tenant_of(w, out_r->hash, id_kind, NULL, &out_r->tenant, &out_r->why);
-    if (e == VK_OK)
-        e = keep(ex, w, out_r->tenant);
-    if (e != VK_OK) {
-        out_r->tenant = NULL;
-        out_r->state = e;
+    const vk_valet_kind *k = kind_of(w->service, id_kind), *s = kind_of(w->service, secret_kind);
+    vk_memo *memo = NULL;
+    vk_tenant *t = NULL;
+    *out_r = (vk_signing_key){.state = VK_E_UNAUTHORIZED, .id_kind = id_kind};
+    if (!k || !s || !hash_of(w, k, vk_secret_of(id), out_r->hash, &memo)) {
+        out_r->why = "This is not the id of a valet key of this service, or a part of it is missing";
         return;
     }
-    out_r->generation = out_r->tenant->generation;
-    if (m && m->id[0] && m->generation == out_r->generation) {
-        memcpy(out_r->secret, m->secret, sizeof out_r->secret);
-    } else {
-        derive(w, secret, out_r->tenant, out_r->secret);
-        if (m) {
-            m->generation = out_r->generation;
-            memcpy(m->id, id.p, id.n);
-            m->id[id.n] = '\0';
-            memcpy(m->secret, out_r->secret, sizeof m->secret);
-            memcpy(m->hash, out_r->hash, VK_HASH);
-        }
+    vk_err e = tenant_of(w, out_r->hash, id_kind, NULL, &t, &out_r->why);
+    if (e == VK_OK) {
+        e = hold_for(ex, w, t);
+        out_r->why = "Out of memory";
     }
-    out_r->n = strlen(out_r->secret);
-    out_r->state = VK_OK;
+    out_r->state = e;
+    if (e != VK_OK)
+        return;
+    out_r->why = NULL;
+    out_r->tenant = t;
+    out_r->generation = t->generation;
+    secret_of(w, s, memo, out_r);
 }
 
 vk_err vk_service_signed(vk_exchange *ex, const vk_signing_key *k)
@@ -285,47 +277,41 @@ vk_err vk_service_signed(vk_exchange *ex, const vk_signing_key *k)
     const char *why;
     vk_tenant *t;
     int64_t wait = 0;
-    vk_err e = tenant_of(w, k->hash, k->kind, &wait, &t, &why);
+    if (k->state != VK_OK)
+        return vk_service_missigned(ex, k->state, k->why);
+    vk_err e = tenant_of(w, k->hash, k->id_kind, &wait, &t, &why);
     if (e != VK_OK)
         return refuse_key(ex, w, e, wait, why);
-    bool same = t == k->tenant;
+    bool same = t->generation == k->generation && t == k->tenant;
     vk_tenant_unref(&w->rt->registry, t);
     if (!same)
         return refuse_key(ex, w, VK_E_UNAUTHORIZED, 0, "This valet key was revoked");
-    admit(ex, w, k->tenant);
+    vk_count(&w->keys_taken, 1);
+    let_in(ex, k->tenant);
     return VK_OK;
 }
 
 vk_err vk_service_missigned(vk_exchange *ex, vk_err e, const char *why)
 {
-    return refuse_key(ex, ex->server->ctx, e, 0, why);
+    return refuse_key(ex, ex->server->ctx, e == VK_OK ? VK_E_INTERNAL : e, 0, why);
 }
 
 vk_err vk_service_open(vk_exchange *ex, vk_str build)
 {
     vk_worker *w = ex->server->ctx;
-    vk_build b;
-    char key[VK_VALET_MAX];
-    uint8_t hash[VK_HASH];
-    vk_tenant *t;
     const char *why;
-    int64_t wait = 0, now = vk_clock_wall_ms();
-    const vk_valet_kind *k = w->service->kinds;
-    vk_err e = w->reader->ops->build_get(w->reader, ex->arena, build, &b);
-    if (e != VK_OK)
-        return e == VK_E_NOT_FOUND ? e : vk_fail(ex, VK_E_UNAVAILABLE, "The metadata cannot be read now");
-    /* By its first key, so that the registry decides as it does for those who show one. */
-    vk_valet_derive(w->rt->master, k, build, vk_str_z(w->service->name), b.generation, key);
-    vk_valet_hash(w->lookup, vk_secret_of(vk_str_z(key)), hash);
-    vk_wipe(key, sizeof key);
-    e = vk_registry_verify(&w->rt->registry, w->reader, hash, vk_str_z(w->service->name), k->kind, now, &wait,
-                           &t, &why);
-    if (e == VK_E_BUSY)
-        return refuse_key(ex, w, e, wait, why);
-    if (e != VK_OK)
-        return e == VK_E_UNAVAILABLE || e == VK_E_NOMEM ? vk_fail(ex, e, "%s", why) : VK_E_NOT_FOUND;
-    e = keep(ex, w, t);
-    if (e == VK_OK)
-        admit(ex, w, t);
-    return e;
+    vk_tenant *t;
+    int64_t wait = 0;
+    vk_err e = vk_registry_open(&w->rt->registry, w->reader, build, vk_clock_wall_ms(), &wait, &t, &why);
+    if (e == VK_OK) {
+        e = hold_for(ex, w, t);
+        why = "Out of memory";
+    }
+    if (e != VK_OK) {
+        if (e == VK_E_BUSY)
+            ex->retry_s = vk_rate_seconds(wait);
+        return vk_fail(ex, e, "%s", why);
+    }
+    let_in(ex, t);
+    return VK_OK;
 }

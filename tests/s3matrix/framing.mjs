@@ -162,7 +162,9 @@ export async function run(w) {
     const r = await put([['Transfer-Encoding', 'chunked']], Array.from({ length: 70 }, () => Buffer.concat([Buffer.from('100000\r\n'), Buffer.alloc(1 << 20, 'q'), Buffer.from('\r\n')])))
     is(r, [403, 'QuotaExceeded'], 'not announced')
     // Several at once, each of which fits alone: together they must not.
-    const some = await Promise.all(Array.from({ length: 6 }, () => { const c = new Conn(w.port); c.write(bytesOf(inHeader(key, w.base({ method: 'PUT', path: '/vk-mine/quota', headers: [['Content-Length', 15 << 20], ['Expect', '100-continue']] }), { payload: 'UNSIGNED-PAYLOAD' }))); return c.answer('PUT', { interim: true }).then((a) => { c.close(); return a.status }) }))
+    const held = []
+    const some = await Promise.all(Array.from({ length: 6 }, () => { const c = new Conn(w.port); held.push(c); c.write(bytesOf(inHeader(key, w.base({ method: 'PUT', path: '/vk-mine/quota', headers: [['Content-Length', 15 << 20], ['Expect', '100-continue']] }), { payload: 'UNSIGNED-PAYLOAD' }))); return c.answer('PUT', { interim: true }).then((a) => a.status) }))
+    for (const c of held) c.close()
     assert(some.filter((s) => s === 100).length <= 4 && some.filter((s) => s === 403).length >= 2, `${some}`)
     for (let i = 0; i < 50; i++) if ((await w.pool.ask(inHeader(key, w.sized(w.base({ method: 'PUT', path: '/vk-mine/quota', body: Buffer.alloc(40 << 20, 'q') })), { payload: 'UNSIGNED-PAYLOAD' }))).status === 200) break
     assert((await w.get(w.mine, 'quota')).status === 200, 'room that was taken by nobody is not given back')

@@ -54,8 +54,8 @@ struct maker {
 static vk_err make_rows(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r)
 {
     struct maker *m = arg;
-    vk_valet_derive(rt.master, &(vk_valet_kind){.kind = 'b', .prefix = "vk_b_"}, vk_str_z(b->id), VK_STR("database"), b->generation,
-                    m->token);
+    static const vk_valet_form form = {.kind = 'b', .prefix = "vk_b_"};
+    vk_valet_derive(rt.master, &form, vk_str_z(b->id), VK_STR("database"), b->generation, m->token);
     rows[0] = (vk_valet_row){.kind = 'b', .kid = 1, .generation = b->generation};
     memcpy(rows[0].build, b->id, sizeof rows[0].build);
     memcpy(rows[0].service, "database", sizeof "database");

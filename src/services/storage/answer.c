@@ -46,8 +46,8 @@ static void quota(vk_s3_req *q)
         "The build %s has stored %lld bytes in %lld objects (and %lld bytes in uploads that are not "
         "completed); it may have %s and %s objects. Delete something, or raise storage_bytes or "
         "storage_objects in valetkey's configuration.",
-        q->build ? vk_s3b_id(q->build) : "", (long long)u.bytes, (long long)u.objects, (long long)u.part_bytes,
-        bytes, objects);
+        q->build ? vk_s3b_id(q->build) : "", (long long)u.bytes, (long long)u.objects,
+        (long long)u.part_bytes, bytes, objects);
 }
 
 void vk_s3_no_ob(vk_s3_req *q, vk_ob_err e)
@@ -198,11 +198,9 @@ static const struct {
     int status;
     const char *code;
 } refusals[] = {
-    {400, "InvalidRequest"},   {408, "RequestTimeout"},
-    {413, "EntityTooLarge"},   {421, "InvalidRequest"},
-    {429, "SlowDown"},         {431, "RequestHeaderSectionTooLarge"},
-    {501, "NotImplemented"},   {503, "SlowDown"},
-    {505, "NotImplemented"},
+    {400, "InvalidRequest"}, {408, "RequestTimeout"}, {413, "EntityTooLarge"},
+    {421, "InvalidRequest"}, {429, "SlowDown"},       {431, "RequestHeaderSectionTooLarge"},
+    {501, "NotImplemented"}, {503, "SlowDown"},       {505, "NotImplemented"},
 };
 
 void vk_s3_refuse(vk_exchange *ex, int status, vk_err e, const char *text)

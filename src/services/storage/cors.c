@@ -57,8 +57,7 @@ static void answer(vk_s3_req *q, const vk_s3_cors_answer *a)
     add(q, "Access-Control-Allow-Headers", a->allow_headers);
     add(q, "Access-Control-Expose-Headers", a->expose_headers);
     if (a->max_age_s >= 0)
-        add(q, "Access-Control-Max-Age",
-            vk_arena_printf(q->ex->arena, "%lld", (long long)a->max_age_s));
+        add(q, "Access-Control-Max-Age", vk_arena_printf(q->ex->arena, "%lld", (long long)a->max_age_s));
 }
 
 void vk_s3_cors_headers(vk_s3_req *q)
@@ -96,10 +95,9 @@ void vk_s3_preflight_answer(vk_s3_req *q)
         vk_s3_no_memory(q);
         return;
     }
-    vk_s3_fail f =
-        vk_s3_cors_preflight(ex->arena, &rules, vk_request_header(ex, VK_STR("Origin")),
-                             vk_request_header(ex, VK_STR("Access-Control-Request-Method")),
-                             vk_request_header(ex, VK_STR("Access-Control-Request-Headers")), &a);
+    vk_s3_fail f = vk_s3_cors_preflight(ex->arena, &rules, vk_request_header(ex, VK_STR("Origin")),
+                                        vk_request_header(ex, VK_STR("Access-Control-Request-Method")),
+                                        vk_request_header(ex, VK_STR("Access-Control-Request-Headers")), &a);
     if (f != VK_S3_OK)
         vk_s3_no(q, f);
     else

@@ -106,8 +106,8 @@ bool vk_s3_proven(vk_s3_req *q, vk_s3_finder *f, vk_sigv4_fail fail, const vk_si
 {
     vk_exchange *ex = q->ex;
     vk_err lost = f->key.state;
-    bool unsure = fail == VK_SIGV4_UNKNOWN_KEY &&
-                  (lost == VK_E_NOMEM || lost == VK_E_UNAVAILABLE || lost == VK_E_IO);
+    bool unsure =
+        fail == VK_SIGV4_UNKNOWN_KEY && (lost == VK_E_NOMEM || lost == VK_E_UNAVAILABLE || lost == VK_E_IO);
     if (fail == VK_SIGV4_OK) {
         vk_err e = vk_service_signed(ex, &f->key);
         if (e == VK_E_BUSY)
@@ -270,7 +270,8 @@ static void end_transfers(vk_task *t)
 void vk_s3_end_transfers(const vk_runtime *rt)
 {
     for (size_t i = 0; i < rt->n_loops; i++) {
-        vk_task *t = malloc(sizeof *t + sizeof(int)); /* without memory they end when their clients are too slow */
+        vk_task *t =
+            malloc(sizeof *t + sizeof(int)); /* without memory they end when their clients are too slow */
         if (!t)
             continue;
         t->run = end_transfers;
@@ -325,7 +326,8 @@ static bool asked_headers_ok(vk_s3_req *q)
             vk_s3_say(q, 400, VK_STR("InvalidRequest"),
                       "Request specific response headers cannot be used for anonymous GET requests.");
         else if (!vk_s3_is_text(p->value)) {
-            vk_s3_say(q, 400, VK_STR("InvalidArgument"), "A header that was asked for has a value that no header can have.");
+            vk_s3_say(q, 400, VK_STR("InvalidArgument"),
+                      "A header that was asked for has a value that no header can have.");
             vk_s3_also(q, "ArgumentName", p->name);
         }
     }
@@ -488,7 +490,8 @@ static void request(vk_exchange *ex)
         run->quick(q);
         return;
     }
-    bool about_body = body == VK_S3_XML_BODY && q->route.op != VK_S3_COMPLETE_UPLOAD; /* there it is the whole's */
+    bool about_body =
+        body == VK_S3_XML_BODY && q->route.op != VK_S3_COMPLETE_UPLOAD; /* there it is the whole's */
     if (body_as_signed(q) && (!about_body || body_as_claimed(q))) {
         if (!run->quick) {
             bool reads = q->route.op == VK_S3_GET_OBJECT || q->route.op == VK_S3_HEAD_OBJECT;

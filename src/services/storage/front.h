@@ -18,36 +18,36 @@
 #include "services/storage/s3route.h"
 #include "services/storage/s3xml_write.h"
 
-#define VK_S3_BUCKET_PREFIX "vk-"    /* a build's bucket is this and its id, so that a name tells the build */
-#define VK_S3_PUBLIC        "public/" /* keys that anybody may read */
-#define VK_S3_REGION        "auto"
+#define VK_S3_BUCKET_PREFIX "vk-" /* a build's bucket is this and its id, so that a name tells the build */
+#define VK_S3_PUBLIC "public/"    /* keys that anybody may read */
+#define VK_S3_REGION "auto"
 
 enum {
-    VK_S3_META_MAX = 8192,      /* bytes of names and values of x-amz-meta-*, as R2 has it */
-    VK_S3_META_NAME_MAX = 256,  /* bytes of one such name, with its prefix */
-    VK_S3_EXTRA_MAX = 8,        /* elements of an error */
-    VK_S3_COLLECT_MAX = 16384,  /* bodies of objects that are taken as a whole */
-    VK_S3_PAGE_MAX = 1000,      /* entries of a listing */
+    VK_S3_META_MAX = 8192,     /* bytes of names and values of x-amz-meta-*, as R2 has it */
+    VK_S3_META_NAME_MAX = 256, /* bytes of one such name, with its prefix */
+    VK_S3_EXTRA_MAX = 8,       /* elements of an error */
+    VK_S3_COLLECT_MAX = 16384, /* bodies of objects that are taken as a whole */
+    VK_S3_PAGE_MAX = 1000,     /* entries of a listing */
 };
 
 typedef struct vk_s3_req {
     vk_exchange *ex;
     vk_s3_route route;
     vk_sigv4_grant grant;
-    bool anonymous;                             /* nobody signed it: a public object, or a preflight */
-    const vk_sigv4_pair *in_query;              /* x-amz-* that a presigning SDK moved there; decoded */
+    bool anonymous;                /* nobody signed it: a public object, or a preflight */
+    const vk_sigv4_pair *in_query; /* x-amz-* that a presigning SDK moved there; decoded */
     size_t n_in_query;
     vk_s3_build *build; /* held until it is answered, or what its reader reads is sent */
     vk_list holding;    /* the loop's list of those that hold one */
     vk_str key, source; /* as they are stored */
-    bool begun; /* its body is there, and it is at work */
+    bool begun;         /* its body is there, and it is at work */
     vk_s3_job job;
     vk_ob *store; /* in a job */
 
     /* The answer; set by the operation. */
     int status;
-    bool xml;          /* ex->out is a document */
-    const char *type;  /* else its content type */
+    bool xml;             /* ex->out is a document */
+    const char *type;     /* else its content type */
     vk_str code, message; /* an error: code.n */
     vk_s3w_extra extra[VK_S3_EXTRA_MAX];
     size_t n_extra;
@@ -86,12 +86,14 @@ typedef struct vk_s3_finder {
 } vk_s3_finder;
 void vk_s3_sigv4_setup(vk_s3_finder *f, vk_exchange *ex, vk_sigv4_setup *out_r);
 /* What the verifier said, and who it is: sets ex->principal, or the error. Wipes the finder. */
-VK_MUSTCHECK bool vk_s3_proven(vk_s3_req *q, vk_s3_finder *f, vk_sigv4_fail fail, const vk_sigv4_trace *trace);
+VK_MUSTCHECK bool vk_s3_proven(vk_s3_req *q, vk_s3_finder *f, vk_sigv4_fail fail,
+                               const vk_sigv4_trace *trace);
 /* The bucket is the build's own and the build is held; an error is the answer. */
 VK_MUSTCHECK bool vk_s3_enter(vk_s3_req *q);
 /* Lets go of the build, of what is read of it and of what is written. On the loop; again and again. */
 void vk_s3_leave(vk_s3_req *q);
-/* A build is closing: transfers of it that would go on as slowly as their clients like end now. Any thread. */
+/* A build is closing: transfers of it that would go on as slowly as their clients like end now. Any thread.
+ */
 void vk_s3_end_transfers(const vk_runtime *rt);
 /* Runs `run` as a job; when too much waits, answers. */
 void vk_s3_submit(vk_s3_req *q, void (*run)(vk_s3_job *j));
@@ -211,18 +213,18 @@ VK_MUSTCHECK bool vk_s3_upload_id(vk_s3_req *q, uint8_t id_r[16]);
 
 /* What is to be written. Views are copied. */
 typedef struct vk_s3_plan {
-    vk_str key;       /* as stored */
+    vk_str key; /* as stored */
     bool part;
     uint8_t upload[16];
     int number;
-    int64_t size;     /* decoded; -1: unknown */
+    int64_t size;        /* decoded; -1: unknown */
     int64_t least, most; /* what a form's policy allows; 0 and INT64_MAX otherwise */
-    vk_str headers;   /* packed */
+    vk_str headers;      /* packed */
     vk_str if_match;
     bool if_none_match_any;
     vk_s3_claims claims;
-    bool framed;      /* aws-chunked; q->grant says which */
-    vk_str trailer;   /* x-amz-trailer */
+    bool framed;    /* aws-chunked; q->grant says which */
+    vk_str trailer; /* x-amz-trailer */
 } vk_s3_plan;
 
 typedef struct vk_s3_put vk_s3_put;

@@ -40,7 +40,8 @@ bool vk_s3_read_in_query(vk_s3_req *q)
             (memchr(x.value.p, '\r', x.value.n) || memchr(x.value.p, '\n', x.value.n) ||
              memchr(x.value.p, '\0', x.value.n)))
             f = VK_S3_BAD_ARGUMENT; /* a header cannot have it */
-        if (f == VK_S3_OK && in_query(q, "x-amz-copy-source").p && vk_str_ieq(x.name, VK_STR("x-amz-copy-source")))
+        if (f == VK_S3_OK && in_query(q, "x-amz-copy-source").p &&
+            vk_str_ieq(x.name, VK_STR("x-amz-copy-source")))
             f = VK_S3_CONFLICT;
         if (f != VK_S3_OK) {
             vk_s3_no(q, f);
@@ -60,7 +61,8 @@ static const struct {
     const char *code, *message;
     int status;
 } options[] = {
-#define ABSENT(what) "NotImplemented", "valetkey does not have " what ". Its documentation lists what it has.", 501
+#define ABSENT(what)                                                                                         \
+    "NotImplemented", "valetkey does not have " what ". Its documentation lists what it has.", 501
     {"x-amz-acl", " private bucket-owner-full-control bucket-owner-read ", "AccessControlListNotSupported",
      "The bucket does not allow ACLs; objects under public/ can be read by anybody.", 501},
     {"x-amz-grant-", NULL, "AccessControlListNotSupported", "The bucket does not allow ACLs", 501},
@@ -165,8 +167,9 @@ static bool can_be_header(vk_s3_req *q, vk_str name, vk_str value)
     if (name.n <= VK_S3_META_NAME_MAX && is_token(name) && vk_s3_is_text(value))
         return true;
     vk_s3_say(q, 400, VK_STR("InvalidArgument"),
-              name.n > VK_S3_META_NAME_MAX ? "The name of a stored header may have 256 bytes."
-                                           : "A header that is to be stored has a name or a value that no header can have.");
+              name.n > VK_S3_META_NAME_MAX
+                  ? "The name of a stored header may have 256 bytes."
+                  : "A header that is to be stored has a name or a value that no header can have.");
     vk_s3_also(q, "ArgumentName", name);
     return false;
 }
@@ -250,7 +253,8 @@ static bool claim(vk_s3_req *q, vk_s3_claims *c, vk_checksum_kind kind, vk_str v
 {
     static const uint8_t nothing[4];
     if (c->algo)
-        return bad_request(q, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+        return bad_request(
+            q, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
     if (vk_checksum_read(kind, value, c->sum) != VK_OK)
         return bad_request(q, "Value for the x-amz-checksum- header is invalid.");
     c->algo = (uint8_t)(1 + kind);
@@ -268,8 +272,9 @@ static bool algorithm_named(vk_s3_req *q, const char *header, uint8_t *algo_r)
     if (!v.p)
         return true;
     if (!vk_checksum_kind_of(v, &kind) || kind == VK_CHECKSUM_MD5)
-        return bad_request(q, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
-                              "[CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+        return bad_request(
+            q, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
+               "[CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
     *algo_r = (uint8_t)(1 + kind);
     return true;
 }
@@ -301,7 +306,8 @@ bool vk_s3_claims_of(vk_s3_req *q, vk_s3_claims *out_r)
         if (!checksum_header(trailer, &kind))
             return bad_request(q, "The value specified in the x-amz-trailer header is not supported");
         if (c.algo)
-            return bad_request(q, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+            return bad_request(
+                q, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
         c.algo = (uint8_t)(1 + kind);
         c.trailing = true;
     }
@@ -312,8 +318,9 @@ bool vk_s3_claims_of(vk_s3_req *q, vk_s3_claims *out_r)
         if (c.algo)
             return bad_request(q, "Value for x-amz-sdk-checksum-algorithm header is invalid.");
         if (q->grant.form == VK_SIGV4_HEADER)
-            return bad_request(q, "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or "
-                                  "x-amz-trailer headers were found.");
+            return bad_request(
+                q, "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or "
+                   "x-amz-trailer headers were found.");
     }
     *out_r = c;
     return true;

@@ -31,9 +31,8 @@ struct page {
 static vk_str shown(struct page *p, vk_str key)
 {
     const vk_tenant *t = p->q->ex->principal;
-    vk_str s = p->scope.prefixed
-                   ? vk_arena_printf(p->a, "builds/%s/" VK_STR_FMT, t->id, VK_STR_ARG(key))
-                   : vk_arena_dup(p->a, key);
+    vk_str s = p->scope.prefixed ? vk_arena_printf(p->a, "builds/%s/" VK_STR_FMT, t->id, VK_STR_ARG(key))
+                                 : vk_arena_dup(p->a, key);
     p->full_memory = p->full_memory || !s.p;
     return s;
 }
@@ -81,7 +80,8 @@ static vk_ob_err folder(struct page *p, vk_ob *s)
     none.objects = first;
     none.prefixes = unused;
     bool more;
-    vk_ob_list l = {.prefix = p->scope.prefix, .max = 1, .skip_empty = p->scope.skip_empty, .arg = &none, .entry = entry};
+    vk_ob_list l = {
+        .prefix = p->scope.prefix, .max = 1, .skip_empty = p->scope.skip_empty, .arg = &none, .entry = entry};
     vk_ob_err e = vk_ob_list_keys(s, &l, &more);
     if (e == VK_OB_OK && none.n_objects) {
         p->prefixes[p->n_prefixes++] = (vk_s3w_prefix){vk_arena_dup(p->a, p->scope.folder)};

@@ -14,7 +14,8 @@ static const char *const inert[] = {"image/png",  "image/jpeg", "image/gif",  "i
 static bool is_inert(vk_str type)
 {
     vk_str essence = type;
-    if (type.n && memchr(type.p, ',', type.n)) /* of a list browsers take the last one (Fetch, "extract a MIME type") */
+    if (type.n &&
+        memchr(type.p, ',', type.n)) /* of a list browsers take the last one (Fetch, "extract a MIME type") */
         return false;
     (void)vk_str_cut(&type, ';', &essence);
     essence = vk_str_trim(essence);
@@ -58,7 +59,7 @@ static void stored_headers(vk_s3_req *q, vk_str packed)
                 system = i;
         if (system < VK_COUNT(overrides)) {
             seen |= 1U << system;
-            (void)override(q, overrides[system].header, &value);
+            (void) override(q, overrides[system].header, &value);
         }
         if (system == 0) {
             type = value;
@@ -118,7 +119,8 @@ static bool part_range(vk_s3_req *q, const vk_ob_object *o, vk_s3_range *r)
     if (vk_s3_param_int(&q->route, "partNumber", 1, VK_OB_PARTS_MAX, 0, &number) != VK_S3_OK || number == 0)
         return true;
     if (vk_request_header(q->ex, VK_STR("Range")).p) {
-        vk_s3_say(q, 400, VK_STR("InvalidRequest"), "Cannot specify both Range header and partNumber query parameter");
+        vk_s3_say(q, 400, VK_STR("InvalidRequest"),
+                  "Cannot specify both Range header and partNumber query parameter");
         return false;
     }
     r->part = true;
@@ -162,7 +164,8 @@ static void show(vk_s3_req *q, const vk_ob_object *o)
     }
     if (!part_range(q, o, &r))
         return;
-    vk_str range = vk_request_header(ex, VK_STR("Range")), if_range = vk_request_header(ex, VK_STR("If-Range"));
+    vk_str range = vk_request_header(ex, VK_STR("Range")),
+           if_range = vk_request_header(ex, VK_STR("If-Range"));
     if (range.p && (!if_range.p || vk_s3_range_holds(if_range, vk_str_z(o->etag), o->mtime_ms)))
         f = vk_s3_range_of(range, o->size, &r);
     if (f != VK_S3_OK) {
@@ -201,7 +204,8 @@ static void got(vk_s3_req *q, vk_ob_err e, const vk_ob_object *o)
         vk_s3_no_ob(q, e);
     else
         show(q, o);
-    bool whole = q->reader && (q->code.n || q->status == 304 || q->n == 0 || q->route.op == VK_S3_HEAD_OBJECT);
+    bool whole =
+        q->reader && (q->code.n || q->status == 304 || q->n == 0 || q->route.op == VK_S3_HEAD_OBJECT);
     if (whole)
         drop_reader(q);
 }

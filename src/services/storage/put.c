@@ -1,6 +1,6 @@
 /* Bodies of objects and parts. Bytes are gathered on the loop and worked on by a thread: taken out of their
- * framing, hashed, written. While a thread has some, the next ones gather; what the disk and the hashes do not
- * keep up with stays in the client's socket. A small body is gathered whole and is one job. Nothing is an
+ * framing, hashed, written. While a thread has some, the next ones gather; what the disk and the hashes do
+ * not keep up with stays in the client's socket. A small body is gathered whole and is one job. Nothing is an
  * object before all of it is there and is what its signature and its checksums say. */
 #include "services/storage/front.h"
 
@@ -90,8 +90,9 @@ static vk_ob_err part_algorithm(vk_s3_put *p, vk_ob *s)
     if (e != VK_OB_OK)
         return e;
     if (p->algo && u.sum_algo && p->algo != u.sum_algo)
-        fail_with(p, 400, "InvalidRequest",
-                  "Checksum Type mismatch occurred: the part's checksum is of another algorithm than the upload's");
+        fail_with(
+            p, 400, "InvalidRequest",
+            "Checksum Type mismatch occurred: the part's checksum is of another algorithm than the upload's");
     else if (!p->algo)
         p->algo = u.sum_algo;
     return VK_OB_OK;
@@ -104,8 +105,9 @@ static void begin(vk_s3_put *p)
     if (e == VK_OB_OK && p->plan.part)
         e = part_algorithm(p, s);
     if (e == VK_OB_OK && !p->failed)
-        e = p->plan.part ? vk_ob_part_begin(s, p->plan.key, p->plan.upload, p->plan.number, p->plan.size, &p->put)
-                         : vk_ob_put_begin(s, p->plan.key, p->plan.size, &p->put);
+        e = p->plan.part
+                ? vk_ob_part_begin(s, p->plan.key, p->plan.upload, p->plan.number, p->plan.size, &p->put)
+                : vk_ob_put_begin(s, p->plan.key, p->plan.size, &p->put);
     fail_ob(p, e);
     if (p->failed)
         return;
@@ -499,7 +501,8 @@ bool vk_s3_put_head(vk_s3_req *q)
 {
     static vk_sink sink = {take};
     vk_exchange *ex = q->ex;
-    vk_s3_plan plan = {.key = q->key, .least = 0, .most = INT64_MAX, .headers = VK_STR(""), .if_match = VK_STR("")};
+    vk_s3_plan plan = {
+        .key = q->key, .least = 0, .most = INT64_MAX, .headers = VK_STR(""), .if_match = VK_STR("")};
     int64_t sent, number;
     plan.part = q->route.op == VK_S3_UPLOAD_PART;
     plan.trailer = vk_request_header(ex, VK_STR("x-amz-trailer"));

@@ -18,16 +18,16 @@ struct waiter {
 struct vk_s3_build {
     vk_map_node node; /* in all.builds, until it is detached */
     char id[VK_BUILD_ID_MAX + 1];
-    uint32_t refs;     /* who holds it; jobs that wait or run do */
-    uint32_t tenants;  /* whose service[] names it */
-    bool detached;     /* a build of that name made later is another one */
-    bool busy;         /* a thread opens or closes the store */
+    uint32_t refs;    /* who holds it; jobs that wait or run do */
+    uint32_t tenants; /* whose service[] names it */
+    bool detached;    /* a build of that name made later is another one */
+    bool busy;        /* a thread opens or closes the store */
     bool in_ready, in_chores;
     _Atomic bool closing;
     vk_ob *_Atomic store;
-    vk_list ready;   /* in all.ready: has jobs and may run one more */
-    vk_list chore;   /* in all.chores: the store is to be closed */
-    vk_list recent;  /* in all.recent while the store is open, the latest at the end */
+    vk_list ready;  /* in all.ready: has jobs and may run one more */
+    vk_list chore;  /* in all.chores: the store is to be closed */
+    vk_list recent; /* in all.recent while the store is open, the latest at the end */
     vk_list jobs;
     size_t n_jobs, running;
     int64_t used_ms, expired_ms;
@@ -49,9 +49,8 @@ static struct {
     size_t n_threads;
     vk_timer tick;
     _Atomic uint64_t opened, jobs, refused;
-} all = {.mu = PTHREAD_MUTEX_INITIALIZER,
-         .work = PTHREAD_COND_INITIALIZER,
-         .settled = PTHREAD_COND_INITIALIZER};
+} all = {
+    .mu = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .settled = PTHREAD_COND_INITIALIZER};
 
 /* ---- builds; what follows is under all.mu unless it says otherwise */
 
