@@ -16,7 +16,7 @@ for (const name of parts) {
   note(`${name}: ${((Date.now() - t0) / 1000).toFixed(1)} s`)
 }
 await check('the front that answers is the one that was started, and it ends when it is asked to', async () => {
-  if (/a role (ended|cannot be started|does not answer)/.test(w.daemon.log)) throw new Error(w.daemon.log.slice(-4000))
+  if (/a role (ended|cannot be started|does not answer)|Sanitizer|runtime error/.test(w.daemon.log)) throw new Error(w.daemon.log.slice(-4000))
   const end = await w.daemon.stop()
   if (end?.code !== 0) throw new Error(`it ended with ${JSON.stringify(end)}\n${w.daemon.log.slice(-3000)}`)
 })
