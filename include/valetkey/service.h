@@ -164,7 +164,7 @@ typedef struct vk_service {
     const char *driver; /* of new bindings: "embedded" */
     int port_offset;    /* from --port-base */
     const char
-        *schemes; /* of its addresses besides "http" and "https", with a blank after each; NULL: none */
+        *schemes;     /* of its addresses besides "http" and "https", with a blank after each; NULL: none */
     bool host_labels; /* clients may put one label in front of its host name ("bucket.localhost") */
     const vk_valet_kind *kinds;
 

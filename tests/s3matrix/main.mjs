@@ -4,7 +4,7 @@ import { cleanUp, portBase } from '../lib/daemon.mjs'
 import { World } from './world.mjs'
 
 const only = process.argv.slice(2)
-const parts = ['scope', 'auth', 'framing', 'stored', 'advisories', 'timing', 'races'].filter((p) => !only.length || only.includes(p))
+const parts = ['scope', 'auth', 'framing', 'stored', 'advisories', 'timing', 'races', 'monkey'].filter((p) => !only.length || only.includes(p))
 const w = await World.start(await portBase())
 for (const name of parts) {
   const t0 = Date.now()
