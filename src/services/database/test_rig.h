@@ -43,7 +43,8 @@ static void tenant_free(vk_tenant *t)
     const vk_service *all[VK_SERVICES_MAX];
     size_t n = vk_services(all);
     for (size_t i = 0; i < n; i++)
-        all[i]->free_tenant(t);
+        if (atomic_load(&t->service[i]))
+            all[i]->free_tenant(t);
 }
 
 struct maker {
