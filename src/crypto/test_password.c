@@ -90,7 +90,7 @@ static void each_character_of_a_digest_counts(void **state)
                 fail_msg("with character %zu changed, %s is taken", i, theirs[which[w]].digest);
         }
         if (theirs[which[w]].digest[n - 1] == '=')
-            n--; /* padding may be left out */
+            n--;                       /* padding may be left out */
         for (size_t i = 0; i < n; i++) /* cut off */
             assert_int_not_equal(vk_password_verify(theirs[which[w]].kind,
                                                     vk_secret_of((vk_str){theirs[which[w]].digest, i}),
