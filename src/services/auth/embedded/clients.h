@@ -77,7 +77,8 @@ VK_MUSTCHECK vk_err vk_auth_sessions(vk_auth_db *db, vk_arena *a, const vk_auth_
 VK_MUSTCHECK vk_err vk_auth_sessions_end(vk_auth_db *db, vk_str client, vk_str user, vk_str but,
                                          vk_auth_status status, int64_t now_ms, int64_t *ended_r);
 
-/* Takes out what is past its time: browsers and clients that nobody used, sessions, nonces. */
+/* Takes out what is past its time: browsers and clients that nobody used, sessions,
+ * attempts, nonces. */
 VK_MUSTCHECK vk_err vk_auth_tidy(vk_auth_db *db, int64_t now_ms);
 
 #endif

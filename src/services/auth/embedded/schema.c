@@ -34,6 +34,16 @@ const char *const vk_auth_schema[VK_AUTH_SCHEMA] = {
     "CREATE INDEX sessions_user ON sessions (user, status);"
     "CREATE INDEX sessions_abandon ON sessions (abandon_at);"
 
+    "CREATE TABLE attempts (id TEXT PRIMARY KEY, client TEXT NOT NULL, kind INTEGER NOT NULL, status INTEGER "
+    "NOT NULL, "
+    "address TEXT, first_name TEXT, last_name TEXT, unsafe_metadata TEXT, digest TEXT, strategy TEXT, "
+    "v_state INTEGER "
+    "NOT NULL, v_tries INTEGER NOT NULL, v_prepares INTEGER NOT NULL, v_expire INTEGER NOT NULL, v_code BLOB "
+    "NOT NULL, "
+    "user TEXT, session TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, abandon_at INTEGER "
+    "NOT NULL);"
+    "CREATE INDEX attempts_abandon ON attempts (abandon_at);"
+
     "CREATE TABLE nonces (hash BLOB PRIMARY KEY, payload TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT "
     "ROWID;"
     "CREATE INDEX nonces_until ON nonces (until);"

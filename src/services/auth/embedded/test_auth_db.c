@@ -1,5 +1,6 @@
 /* auth.db: what is written comes back, also by another process's eyes (after closing and opening); what is
  * there once is there once; lists. */
+#include "services/auth/embedded/attempts.h"
 #include "services/auth/embedded/clients.h"
 #include "services/auth/embedded/kept.h"
 #include "services/auth/embedded/schema.h"
@@ -347,6 +348,76 @@ static void sessions(void **state)
     assert_false(vk_auth_status_of(VK_STR("pending"), &status));
 }
 
+static void attempts(void **state)
+{
+    VK_UNUSED(state);
+    vk_auth_attempt up = {.kind = VK_AUTH_A_SIGN_UP,
+                          .created_ms = 1,
+                          .updated_ms = 2,
+                          .abandon_ms = 1 + VK_AUTH_ATTEMPT_MS},
+                    got;
+    char code[VK_AUTH_CODE + 1];
+    vk_secret key = vk_secret_of(VK_STR("k"));
+    vk_auth_id_new(VK_AUTH_SIGN_UP, up.id);
+    vk_auth_id_new(VK_AUTH_CLIENT, up.client);
+    assert_int_equal(vk_auth_attempt_add(db, &up), VK_OK);
+    again();
+    assert_int_equal(vk_auth_attempt_get(db, a, vk_str_z(up.id), vk_str_z(up.client), &got), VK_OK);
+    assert_true(!got.first_name.p && !got.unsafe_metadata.p && !got.digest.n && got.strategy[0] == 0);
+    vk_auth_missing m = vk_auth_sign_up_missing(&got);
+    assert_true(m.address && m.password && !m.verification);
+    assert_int_equal(vk_auth_attempt_get(db, a, vk_str_z(up.id), VK_STR("client_other"), &got),
+                     VK_E_NOT_FOUND);
+
+    snprintf(up.address, sizeof up.address, "a@b.c");
+    snprintf(up.strategy, sizeof up.strategy, "email_code");
+    up.first_name = VK_STR("");
+    up.unsafe_metadata = VK_STR("{\"x\":1}");
+    up.digest = vk_secret_of(VK_STR("$argon2id$x"));
+    assert_int_equal(vk_auth_verification_prepare(&up.verification, key, vk_str_z(up.id), 5, code), VK_OK);
+    assert_int_equal(vk_auth_attempt_put(db, &up), VK_OK);
+    again();
+    assert_int_equal(vk_auth_attempt_get(db, a, vk_str_z(up.id), vk_str_z(up.client), &got), VK_OK);
+    assert_string_equal(got.address, "a@b.c");
+    assert_string_equal(got.strategy, "email_code");
+    assert_true(got.first_name.p && got.first_name.n == 0 && !got.last_name.p);
+    assert_true(vk_str_eq(got.unsafe_metadata, up.unsafe_metadata) && vk_secret_eq(got.digest, up.digest));
+    m = vk_auth_sign_up_missing(&got);
+    assert_true(!m.address && !m.password && m.verification);
+    /* The code is right for what came back, too. */
+    assert_int_equal(vk_auth_verification_attempt(&got.verification, key, vk_str_z(got.id),
+                                                  vk_secret_of(VK_STR("x")), false, 6),
+                     VK_AUTH_TRY_WRONG);
+    assert_int_equal(vk_auth_attempt_put(db, &got), VK_OK);
+    assert_int_equal(vk_auth_attempt_get(db, a, vk_str_z(up.id), vk_str_z(up.client), &got), VK_OK);
+    assert_int_equal(got.verification.tries, 1);
+    assert_int_equal(got.verification.expire_ms, 5 + VK_AUTH_CODE_MS);
+    assert_int_equal(vk_auth_verification_attempt(&got.verification, key, vk_str_z(got.id),
+                                                  vk_secret_of(vk_str_z(code)), false, 6),
+                     VK_AUTH_TRY_RIGHT);
+    got.status = VK_AUTH_A_COMPLETE;
+    vk_auth_id_new(VK_AUTH_USER, got.user);
+    vk_auth_id_new(VK_AUTH_SESSION, got.session);
+    assert_true(vk_auth_attempt_is_open(&up, VK_AUTH_ATTEMPT_MS));
+    assert_false(vk_auth_attempt_is_open(&up, VK_AUTH_ATTEMPT_MS + 1));
+    assert_false(vk_auth_attempt_is_open(&got, 5));
+    assert_int_equal(vk_auth_attempt_put(db, &got), VK_OK);
+    vk_auth_attempt back;
+    assert_int_equal(vk_auth_attempt_get(db, a, vk_str_z(up.id), vk_str_z(up.client), &back), VK_OK);
+    assert_string_equal(back.user, got.user);
+    assert_string_equal(back.session, got.session);
+    assert_int_equal(back.status, VK_AUTH_A_COMPLETE);
+    assert_int_equal(back.verification.state, VK_AUTH_V_VERIFIED);
+    m = vk_auth_sign_up_missing(&back);
+    assert_true(!m.address && !m.password && !m.verification);
+    snprintf(got.client, sizeof got.client, "client_other"); /* it does not change hands */
+    assert_int_equal(vk_auth_attempt_put(db, &got), VK_E_NOT_FOUND);
+    assert_int_equal(vk_auth_tidy(db, 1 + VK_AUTH_ATTEMPT_MS), VK_OK);
+    assert_int_equal(vk_auth_attempt_get(db, a, vk_str_z(up.id), vk_str_z(up.client), &back), VK_OK);
+    assert_int_equal(vk_auth_tidy(db, 2 + VK_AUTH_ATTEMPT_MS), VK_OK);
+    assert_int_equal(vk_auth_attempt_get(db, a, vk_str_z(up.id), vk_str_z(up.client), &back), VK_E_NOT_FOUND);
+}
+
 static void nonces(void **state)
 {
     VK_UNUSED(state);
@@ -498,6 +569,7 @@ int main(void)
         T(lists_of_users),
         T(browsers_and_clients),
         T(sessions),
+        T(attempts),
         T(nonces),
         T(outbox),
         T(keys),
