@@ -2,6 +2,7 @@
  * there once is there once; lists. */
 #include "services/auth/embedded/attempts.h"
 #include "services/auth/embedded/clients.h"
+#include "services/auth/embedded/inside.h"
 #include "services/auth/embedded/kept.h"
 #include "services/auth/embedded/schema.h"
 #include "services/auth/embedded/users.h"
@@ -10,7 +11,6 @@
 
 #include <ftw.h>
 #include <setjmp.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -502,6 +502,64 @@ static void tidies(void **state)
     assert_int_equal(vk_auth_nonce_take(db, a, old, now - VK_AUTH_NONCE_MS, &payload), VK_E_NOT_FOUND);
 }
 
+static void pages(int n)
+{
+    char text[64];
+    snprintf(text, sizeof text, "PRAGMA max_page_count = %d", n);
+    assert_int_equal(sqlite3_exec(db->db, text, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void a_full_disk(void **state)
+{
+    VK_UNUSED(state);
+    char large[20000];
+    vk_auth_user u = user(NULL), small = user(NULL), got;
+    memset(large, ' ', sizeof large);
+    large[0] = '{';
+    large[sizeof large - 1] = '}';
+    assert_int_equal(vk_auth_user_add(db, &small), VK_OK);
+    pages(1); /* no more than there are */
+    u.public_metadata = (vk_str){large, sizeof large};
+    assert_int_equal(vk_auth_db_begin(db), VK_OK);
+    assert_int_equal(vk_auth_user_add(db, &u), VK_E_FULL);
+    vk_auth_db_undo(db);
+    assert_int_equal(vk_auth_user_get(db, a, vk_str_z(small.id), &got), VK_OK); /* reading goes on */
+    assert_int_equal(vk_auth_user_get(db, a, vk_str_z(u.id), &got), VK_E_NOT_FOUND);
+    pages(100000);
+    assert_int_equal(vk_auth_db_begin(db), VK_OK);
+    assert_int_equal(vk_auth_user_add(db, &u), VK_OK);
+    assert_int_equal(vk_auth_db_end(db), VK_OK);
+    again();
+    assert_int_equal(vk_auth_user_get(db, a, vk_str_z(u.id), &got), VK_OK);
+    same_user(&u, &got);
+}
+
+static void little_memory(void **state)
+{
+    VK_UNUSED(state);
+    vk_auth_user u = user("e1"), got;
+    vk_auth_email_row e = email(&u, "a@b.c", true);
+    const vk_auth_email_row *rows;
+    const vk_auth_user *list;
+    size_t n;
+    char large[9000];
+    memset(large, ' ', sizeof large);
+    large[0] = '{';
+    large[sizeof large - 1] = '}';
+    u.private_metadata = (vk_str){large, sizeof large};
+    assert_int_equal(vk_auth_user_add(db, &u), VK_OK);
+    assert_int_equal(vk_auth_email_add(db, &e), VK_OK);
+    vk_arena *tight = vk_arena_new(4096);
+    assert_non_null(tight);
+    assert_int_equal(vk_auth_user_get(db, tight, vk_str_z(u.id), &got), VK_E_NOMEM);
+    vk_arena_reset(tight);
+    assert_int_equal(vk_auth_emails_of(db, tight, vk_str_z(u.id), &rows, &n), VK_E_NOMEM);
+    vk_auth_user_filter f = {.limit = VK_AUTH_USERS_PAGE_MAX};
+    assert_int_equal(vk_auth_users(db, tight, &f, &list, &n), VK_E_NOMEM);
+    vk_arena_free(tight);
+    assert_int_equal(vk_auth_user_get(db, a, vk_str_z(u.id), &got), VK_OK); /* the statement is free again */
+}
+
 static void versions(void **state)
 {
     VK_UNUSED(state);
@@ -574,6 +632,8 @@ int main(void)
         T(outbox),
         T(keys),
         T(tidies),
+        T(a_full_disk),
+        T(little_memory),
         T(versions),
     };
     return cmocka_run_group_tests(tests, init, NULL);
