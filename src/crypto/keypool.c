@@ -11,6 +11,7 @@ struct vk_keypool {
     pthread_t thread;
     sem_t wanted; /* a key was taken */
     size_t target;
+    bool idle;
     _Atomic bool ending;
     _Atomic(vk_rsa *) keys[VK_KEYPOOL_MAX];
 };
@@ -33,10 +34,11 @@ static void fill(vk_keypool *p)
 static void *keypool_main(void *arg)
 {
     vk_keypool *p = arg;
-    struct sched_param idle = {0};
+    struct sched_param none = {0};
     pthread_setname_np(pthread_self(), "vk-keypool");
     /* Where that is not allowed it works at the usual priority, and is done sooner. */
-    (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &idle);
+    if (p->idle)
+        (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
     while (!atomic_load(&p->ending)) {
         fill(p);
         while (sem_wait(&p->wanted) != 0 && errno == EINTR)
@@ -45,12 +47,13 @@ static void *keypool_main(void *arg)
     return NULL;
 }
 
-vk_err vk_keypool_new(size_t target, vk_keypool **out_r)
+vk_err vk_keypool_new(size_t target, bool idle, vk_keypool **out_r)
 {
     vk_keypool *p = calloc(1, sizeof *p);
     if (!p)
         return VK_E_NOMEM;
     p->target = target < 1 ? 1 : target > VK_KEYPOOL_MAX ? VK_KEYPOOL_MAX : target;
+    p->idle = idle;
     sem_init(&p->wanted, 0, 0);
     if (pthread_create(&p->thread, NULL, keypool_main, p) != 0) {
         sem_destroy(&p->wanted);

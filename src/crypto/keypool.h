@@ -11,9 +11,12 @@ enum { VK_KEYPOOL_MAX = 32 };
 
 typedef struct vk_keypool vk_keypool;
 
-/* Keeps `target` keys, 1 to VK_KEYPOOL_MAX. After the role's fence is closed. VK_E_NOMEM. */
-VK_MUSTCHECK vk_err vk_keypool_new(size_t target, vk_keypool **out_r);
-/* Gives up the key that is being made, and wipes all. No other thread uses it any more. NULL is allowed. */
+/* Keeps `target` keys, 1 to VK_KEYPOOL_MAX. `idle`: the thread is of the kernel's idle class; tests, which
+ * wait for it on machines that have no time to spare, do without. After the role's fence is closed.
+ * VK_E_NOMEM. */
+VK_MUSTCHECK vk_err vk_keypool_new(size_t target, bool idle, vk_keypool **out_r);
+/* Gives up the key that is being made, which may take a second where the machine is busy, and wipes all. No
+ * other thread uses it any more. NULL is allowed. */
 void vk_keypool_free(vk_keypool *p);
 /* A key of the pool, at once, or VK_AGAIN: it is empty. From any thread; the key is the caller's. */
 VK_MUSTCHECK vk_err vk_keypool_try(vk_keypool *p, vk_rsa **out_r);

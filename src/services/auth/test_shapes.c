@@ -1,4 +1,5 @@
 /* Objects and errors, member by member against what Clerk's SDKs accepted (tests/data/auth). */
+#include "services/auth/environment.h"
 #include "services/auth/errors.h"
 #include "services/auth/shapes.h"
 
@@ -327,10 +328,47 @@ static void errors(void **state)
     }
 }
 
+static void environment(void **state)
+{
+    VK_UNUSED(state);
+    vk_auth_environment e = {.instance = VK_STR("ins_b1"),
+                             .application_name = VK_STR("Demo app"),
+                             .clerk_js_version = VK_STR("6"),
+                             .partitioned = true};
+    vk_auth_environment_write(&out, &e);
+    is(sample("fapi-environment.json"));
+    /* Texts of people are no part of the JSON. */
+    e.application_name = VK_STR("\"},\1A</script>");
+    e.sign_in_url = VK_STR("https://a.example/sign-in");
+    e.partitioned = false;
+    vk_auth_environment_write(&out, &e);
+    json_t *got = json_loadb(out.p, out.n, JSON_REJECT_DUPLICATES, NULL);
+    json_t *display = json_object_get(got, "display_config"),
+           *settings = json_object_get(got, "user_settings");
+    assert_string_equal(json_string_value(json_object_get(display, "application_name")), "\"},\1A</script>");
+    assert_string_equal(json_string_value(json_object_get(display, "sign_in_url")),
+                        "https://a.example/sign-in");
+    assert_true(json_is_false(json_object_get(got, "partitioned_cookies")));
+    /* What it says is what is done. */
+    json_t *password = json_object_get(settings, "password_settings");
+    assert_int_equal(json_integer_value(json_object_get(password, "min_length")), VK_PASSWORD_MIN);
+    assert_int_equal(json_integer_value(json_object_get(password, "max_length")), VK_PASSWORD_MAX);
+    json_t *lockout = json_object_get(json_object_get(settings, "attack_protection"), "user_lockout");
+    assert_int_equal(json_integer_value(json_object_get(lockout, "max_attempts")), VK_AUTH_LOCKOUT_MAX);
+    assert_int_equal(json_integer_value(json_object_get(lockout, "duration_in_minutes")),
+                     VK_AUTH_LOCKOUT_MS / 60000);
+    json_decref(got);
+    vk_buf_free(&out);
+    vk_buf_init(&out, 1000);
+    vk_auth_environment_write(&out, &e);
+    assert_int_equal(out.err, VK_E_TOO_LARGE);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(users), T(signed_in), T(signing_up), T(signing_in), T(errors)};
+    const struct CMUnitTest tests[] = {T(users),      T(signed_in), T(signing_up),
+                                       T(signing_in), T(errors),    T(environment)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
