@@ -92,6 +92,9 @@ static bool eat(vk_str *s, const char *what)
 
 static bool base64(vk_str text, bool padded, uint8_t *out, size_t room, size_t *n_r)
 {
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.p[i] > '~') /* libsodium 1.0.18 reads some of these as digits */
+            return false;
     return text.n && sodium_base642bin(out, room, text.p, text.n, NULL, n_r, NULL,
                                        padded ? sodium_base64_VARIANT_ORIGINAL
                                               : sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0;

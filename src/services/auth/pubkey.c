@@ -60,6 +60,15 @@ vk_err vk_auth_pk_make(vk_str host, char out[VK_AUTH_PK_MAX + 1])
     return b.err;
 }
 
+/* libsodium 1.0.18 reads some bytes beyond ASCII as digits. */
+static bool is_ascii(vk_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] > '~')
+            return false;
+    return true;
+}
+
 vk_err vk_auth_pk_read(vk_str key, char host_r[VK_AUTH_HOST_MAX + 1], bool *live_r)
 {
     bool live = vk_str_starts(key, VK_STR("pk_live_"));
@@ -70,7 +79,7 @@ vk_err vk_auth_pk_read(vk_str key, char host_r[VK_AUTH_HOST_MAX + 1], bool *live
     vk_str body = {key.p + 8, key.n - 8};
     int variant =
         ends(body, VK_STR("=")) ? sodium_base64_VARIANT_ORIGINAL : sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
-    if (body.n == 0 ||
+    if (body.n == 0 || !is_ascii(body) ||
         sodium_base642bin((uint8_t *)text, sizeof text, body.p, body.n, NULL, &n, NULL, variant) != 0 ||
         n < 2 || text[n - 1] != '$' || !host_is((vk_str){text, n - 1}))
         return VK_E_INVALID;
