@@ -69,12 +69,17 @@ typedef struct vk_runtime {
 } vk_runtime;
 
 /* A token that was looked up lately and its lookup hash, so that a client's next request costs no HMAC. The
- * registry is asked all the same, so a revocation counts at once. */
+ * registry is asked all the same, so a revocation counts at once. With an id that is signed for, the secret
+ * too. */
 typedef struct vk_memo {
     uint64_t slot;
     uint32_t n;
+    char kind; /* of the token */
     char token[VK_VALET_MAX];
     uint8_t hash[VK_HASH];
+    char secret_kind; /* 0: no secret is remembered */
+    uint64_t generation;
+    char secret[VK_VALET_MAX];
 } vk_memo;
 enum { VK_MEMOS = 256 };
 
@@ -97,11 +102,8 @@ typedef struct vk_env_var {
     bool secret;
 } vk_env_var;
 
-/* A kind of valet key that the service issues. */
-typedef struct vk_valet_kind {
-    char kind;          /* 'b' secret, 'p' publishable; 0 ends */
-    const char *prefix; /* "vk_b_" */
-} vk_valet_kind;
+/* A kind of valet key that the service issues (valet/valet.h); .kind = 0 ends. */
+typedef vk_valet_form vk_valet_kind;
 
 /* A finished export in a file of its own, already unlinked. */
 typedef struct vk_export {
@@ -162,7 +164,8 @@ typedef struct vk_service {
     const char *driver; /* of new bindings: "embedded" */
     int port_offset;    /* from --port-base */
     const char
-        *schemes; /* of its addresses besides "http" and "https", with a blank after each; NULL: none */
+        *schemes;     /* of its addresses besides "http" and "https", with a blank after each; NULL: none */
+    bool host_labels; /* clients may put one label in front of its host name ("bucket.localhost") */
     const vk_valet_kind *kinds;
 
     /* Once in front, before the listeners open. */
@@ -179,11 +182,12 @@ typedef struct vk_service {
     /* Stops threads; no exchange is under way any more. */
     void (*stop)(void);
 
-    /* Traffic: head() must verify the credential (vk_service_verify) or answer. */
+    /* Traffic: head() must verify the credential (vk_service_verify; vk_service_signer and vk_service_signed;
+     * vk_service_open for what everybody may see) or answer. */
     const vk_handler *handler;
 
     /* Appends this build's variables to out[], at most `room`; *n_r of them. `keys` are the derived valet
-     * keys in the order of `kinds`. Strings live in `a`. */
+     * keys in the order of `kinds`, those that are never sent too. Strings live in `a`. */
     vk_err (*env)(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_secret *keys,
                   vk_env_var *out, size_t room, size_t *n_r);
 
@@ -249,7 +253,40 @@ VK_MUSTCHECK vk_err vk_service_hold(vk_worker *w, vk_secret token, char kind, vk
 VK_MUSTCHECK vk_err vk_service_recheck(vk_worker *w, const vk_held_key *k, bool used, const char **why_r);
 void vk_service_let_go(vk_worker *w, vk_held_key *k);
 
-/* Wipes what vk_service_verify remembers in this worker. */
+/* A key that is never sent: the client shows its id, and signs with its secret. */
+typedef struct vk_signing_key {
+    vk_err state;          /* VK_OK; VK_E_UNAUTHORIZED: no such id, or it was revoked; VK_E_EXPIRED;
+                            * VK_E_FORBIDDEN: another service's or kind's; VK_E_UNAVAILABLE; VK_E_NOMEM */
+    const char *why;       /* when it is not VK_OK: a sentence for people, static */
+    vk_tenant *tenant;     /* with VK_OK, otherwise NULL; held until the exchange ends */
+    uint64_t generation;   /* changes with the secret */
+    uint8_t hash[VK_HASH]; /* the id's lookup hash, and its kind: for vk_service_signed */
+    char id_kind;
+    size_t n;
+    char secret[VK_VALET_MAX]; /* with VK_OK, n bytes and a NUL, in the vendor's form; whoever looked wipes it
+                                */
+} vk_signing_key;
+
+/* Looks up what a request with that id must be signed with. On the worker's loop, as all of these. Counts no
+ * use and no refusal: one of the next two must follow, or an answer that lets nobody in. The id may be any
+ * bytes. Costs no HMAC when this worker has lately seen the id, two otherwise. */
+void vk_service_signer(vk_exchange *ex, vk_str id, char id_kind, char secret_kind, vk_signing_key *out_r);
+/* The signature was right. Asks the registry again, since a body may have been read meanwhile; counts the
+ * use, and sets ex->principal and ex->about, as vk_service_verify does. `k` must be VK_OK; its secret may be
+ * wiped by now. Errors as vk_service_verify. */
+VK_MUSTCHECK vk_err vk_service_signed(vk_exchange *ex, const vk_signing_key *k);
+/* The signature was wrong, or nobody may sign with that id: vk_fail is told `e` and `why`, and it counts as a
+ * refused key. Returns `e`, or VK_E_BUSY when the client's address has shown too many such (retry_s is set
+ * then); so `e` must not be VK_OK. VK_E_UNAUTHORIZED, VK_E_EXPIRED and VK_E_FORBIDDEN count against the
+ * address. */
+VK_MUSTCHECK vk_err vk_service_missigned(vk_exchange *ex, vk_err e, const char *why);
+/* Without a key: the build of that id, for what it shows to everybody. Sets ex->principal and ex->about;
+ * counts against build_rate, but is no use that moves the expiry. VK_E_NOT_FOUND: there is none, or it is
+ * revoked or expired; VK_E_BUSY (retry_s is set), VK_E_UNAVAILABLE, VK_E_NOMEM; told to vk_fail. A build that
+ * is in memory costs no look at the metadata; the service's own access rules are the caller's. */
+VK_MUSTCHECK vk_err vk_service_open(vk_exchange *ex, vk_str build);
+
+/* Wipes what vk_service_verify and vk_service_signer remember in this worker. */
 void vk_service_forget(vk_worker *w);
 
 #endif

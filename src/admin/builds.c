@@ -13,8 +13,8 @@ struct rows_arg {
     vk_hmac_key *lookup;
 };
 
-/* The rows of all valet keys that registered services issue. Called by the store once the generation is
- * known. */
+/* The rows of all valet keys that registered services issue and clients show. Called by the store once the
+ * generation is known. */
 static vk_err make_rows(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r)
 {
     const struct rows_arg *x = arg;
@@ -23,6 +23,8 @@ static vk_err make_rows(void *arg, const vk_build *b, vk_valet_row *rows, size_t
     for (size_t i = 0; i < n_services; i++)
         for (const vk_valet_kind *k = services[i]->kinds; k && k->kind; k++) {
             char key[VK_VALET_MAX];
+            if (k->unsent)
+                continue;
             if (n == 16)
                 return VK_E_INTERNAL;
             vk_valet_row *r = &rows[n++];
@@ -30,8 +32,8 @@ static vk_err make_rows(void *arg, const vk_build *b, vk_valet_row *rows, size_t
                 .kind = k->kind, .kid = vk_master_kid(x->rt->master), .generation = b->generation};
             memcpy(r->build, b->id, sizeof r->build);
             snprintf(r->service, sizeof r->service, "%s", services[i]->name);
-            vk_valet_derive(x->rt->master, vk_str_z(k->prefix), vk_str_z(b->id), vk_str_z(services[i]->name),
-                            k->kind, b->generation, key);
+            vk_valet_derive(x->rt->master, k, vk_str_z(b->id), vk_str_z(services[i]->name), b->generation,
+                            key);
             vk_valet_hash(x->lookup, vk_secret_of(vk_str_z(key)), r->hash);
             vk_wipe(key, sizeof key);
         }

@@ -71,7 +71,7 @@ static void check_token(vk_doctor *d, const char *what, const char *file, const 
         vk_doctor_say(d, VK_WRONG, what, "%s cannot be read: `valetkey serve` makes one at its start", file);
     else if (!private_to_us(d, what, file, &st))
         VK_UNUSED(n);
-    else if (!vk_valet_shape_ok(vk_secret_of((vk_str){text, (size_t)n}), vk_str_z(prefix)))
+    else if (!vk_valet_shape_ok(vk_secret_of((vk_str){text, (size_t)n}), &(vk_valet_form){.prefix = prefix}))
         vk_doctor_say(d, VK_WRONG, what,
                       "%s is damaged: move it away and restart `valetkey serve`, which makes a new one",
                       file);

@@ -11,6 +11,7 @@ typedef enum vk_unit {
     VK_UNIT_COUNT,      /* things at once */
     VK_UNIT_PER_SECOND, /* events; 0: no limit */
     VK_UNIT_BYTES_PER_SECOND,
+    VK_UNIT_BYTES, /* written as 512K, 100M, 5G or a plain number */
 } vk_unit;
 
 /* id, setting, unit, default, the same as it is written, least, most, what it is */
@@ -39,7 +40,15 @@ typedef enum vk_unit {
     X(BUILD_BURST, "build_burst", VK_UNIT_COUNT, 40000, "40000", 1, 100000000, "The same, at once")          \
     X(BAD_KEY_RATE, "bad_key_rate", VK_UNIT_PER_SECOND, 50, "50", 0, 1000000,                                \
       "Refused keys from one address, in the long run; then they get 429 after a second, good ones go on")   \
-    X(BAD_KEY_BURST, "bad_key_burst", VK_UNIT_COUNT, 1000, "1000", 1, 100000000, "The same, at once")
+    X(BAD_KEY_BURST, "bad_key_burst", VK_UNIT_COUNT, 1000, "1000", 1, 100000000, "The same, at once")        \
+    X(STORAGE_BYTES, "storage_bytes", VK_UNIT_BYTES, (int64_t)5 << 30, "5G", 1 << 20, (int64_t)1 << 50,      \
+      "What the objects and unfinished uploads of a build may take; then 403 QuotaExceeded")                 \
+    X(STORAGE_OBJECT, "storage_object", VK_UNIT_BYTES, (int64_t)5 << 30, "5G", 1 << 20, (int64_t)5 << 40,    \
+      "The same of one object, and of one part of an upload")                                                \
+    X(STORAGE_OBJECTS, "storage_objects", VK_UNIT_COUNT, 1000000, "1000000", 1, 1000000000,                  \
+      "Objects of a build; then 403 QuotaExceeded")                                                          \
+    X(STORAGE_UPLOADS, "storage_uploads", VK_UNIT_COUNT, 1000, "1000", 1, 1000000,                           \
+      "Multipart uploads of a build that are not completed; then 503 SlowDown")
 
 typedef enum vk_limit_id {
 #define VK_LIMIT_ID(id, setting, unit, usual, shown, least, most, what) VK_LIMIT_##id,

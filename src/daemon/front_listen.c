@@ -164,6 +164,7 @@ static void make_servers(vk_front *f, vk_front_loop *l)
         vk_server_init(&l->servers[i], l->loop, service ? service->handler : &vk_admin_handler,
                        &l->workers[i]);
         l->servers[i].names = f->names[i];
+        l->servers[i].labels = service && service->host_labels;
         if (f->rt.listen[service ? i : VK_CONSOLE].tls)
             l->servers[i].tls = f->rt.tls;
         l->servers[i].limits = &f->rt.limits;

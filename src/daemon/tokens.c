@@ -65,7 +65,7 @@ static vk_err read_token(const vk_daemon *d, const token_file *f, char token[VK_
     vk_str s = vk_buf_view(&text);
     while (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
         s.n--;
-    if (e == VK_OK && !vk_valet_shape_ok(vk_secret_of(s), vk_str_z(f->prefix)))
+    if (e == VK_OK && !vk_valet_shape_ok(vk_secret_of(s), &(vk_valet_form){.prefix = f->prefix}))
         e = VK_E_CORRUPT;
     if (e == VK_OK) {
         memcpy(token, s.p, s.n);

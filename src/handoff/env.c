@@ -63,8 +63,7 @@ static vk_err derive(const vk_runtime *rt, vk_arena *a, const vk_service *s, con
         char key[VK_VALET_MAX];
         if (n == KINDS_MAX)
             return VK_E_INTERNAL;
-        vk_valet_derive(rt->master, vk_str_z(k->prefix), vk_str_z(b->id), vk_str_z(s->name), k->kind,
-                        b->generation, key);
+        vk_valet_derive(rt->master, k, vk_str_z(b->id), vk_str_z(s->name), b->generation, key);
         keys[n] = vk_secret_of(vk_arena_dup(a, vk_str_z(key)));
         vk_wipe(key, sizeof key);
         if (!keys[n++].hidden)

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 enum {
-    DISCARD_MAX = 64 * 1024,
     LINGER_MAX = 1024 * 1024,
     FDS_MAX = 4, /* descriptors taken off one message; all but one are closed */
 };
@@ -70,12 +69,13 @@ static void end_exchange(vk_conn *c)
     vk_fewer(&c->server->n_ex);
 }
 
-/* Closes now. While a handler still has the exchange, the memory stays until it answers. */
+/* Closes now. While a handler still has the exchange, the memory stays until it answers, or says that its
+ * sink is ready. */
 void vk_conn_shut(vk_conn *c)
 {
     if (c->state == S_GONE)
         return;
-    bool handler_has_it = c->state == S_WAIT && c->ex && !c->ex->answered;
+    bool handler_has_it = (c->state == S_WAIT || c->state == S_HELD) && c->ex && !c->ex->answered;
     vk_conn_drop_in(c);
     if (c->peer)
         vk_gate_leave(c->server->gate, c->peer);
@@ -188,6 +188,20 @@ void vk_conn_keep_small(vk_conn *c)
     c->in_own = true;
 }
 
+void vk_conn_set_aside(vk_conn *c)
+{
+    if (c->in_at == c->in_n) {
+        vk_conn_drop_in(c);
+        return;
+    }
+    if (c->in_own)
+        return;
+    memmove(c->in, c->in + c->in_at, c->in_n - c->in_at);
+    c->in_n -= c->in_at;
+    c->in_at = 0;
+    vk_conn_keep_small(c);
+}
+
 static bool take_buffer(vk_conn *c)
 {
     char *own = c->in_own ? c->in : NULL;
@@ -207,8 +221,7 @@ static bool take_buffer(vk_conn *c)
     return true;
 }
 
-/* Reads what is there, once. False: nothing came or the connection is over. */
-static bool fill(vk_conn *c)
+bool vk_conn_fill(vk_conn *c)
 {
     if (!take_buffer(c)) {
         vk_conn_shut(c);
@@ -276,6 +289,15 @@ void vk_conn_refuse(vk_conn *c, int status, vk_err e, const char *fmt, ...)
     vk_respond(c->ex, status, "text/plain");
 }
 
+/* "label.name", where the name is no address. */
+static bool with_label(vk_str host, vk_str name)
+{
+    vk_str label;
+    char last = name.p[name.n - 1];
+    return !(last >= '0' && last <= '9') && last != ']' && vk_str_cut(&host, '.', &label) && label.n &&
+           vk_str_ieq(host, name);
+}
+
 /* "name", "name:port", "[v6]:port" against the server's list; the port is not looked at. */
 static bool host_known(const vk_server *s, vk_str host)
 {
@@ -293,13 +315,10 @@ static bool host_known(const vk_server *s, vk_str host)
     if (host.n && host.p[host.n - 1] == '.')
         host.n--;
     for (const vk_str *n = s->names; n->n; n++)
-        if (vk_str_ieq(*n, host))
+        if (vk_str_ieq(*n, host) || (s->labels && with_label(host, *n)))
             return true;
     return false;
 }
-
-static const char too_large[] =
-    "The request body is larger than the %zu bytes that this endpoint takes; send it in parts.";
 
 static const char *framing_text(int status)
 {
@@ -384,10 +403,8 @@ static bool take_head(vk_conn *c)
     c->framing = h.framing;
     c->body_left = h.content_length;
     c->chunked = (vk_chunked){0};
-    bool small = h.framing == VK_FRAME_NONE ||
-                 (h.framing == VK_FRAME_LENGTH && h.content_length <= DISCARD_MAX && !h.expect_continue);
-    c->unread_body = !small;
-    c->discard = false;
+    c->payload = 0;
+    c->unread_body = c->discard = c->invited = false;
     c->ex->passed_fd = c->passed_fd;
     c->passed_fd = -1;
     c->ex->peer_uid = c->peer_uid;
@@ -409,94 +426,14 @@ static bool take_head(vk_conn *c)
     }
     vk_err e = c->server->handler->head(c->ex);
     c->ex->body.secret = c->ex->out.secret = c->ex->secret;
-    if (c->ex->answered) {
-        c->discard = small && c->body_left > 0;
+    if (c->ex->answered)
         return true;
-    }
     if (e != VK_OK) { /* refused, but not said how: the request must not be served for that */
         vk_conn_refuse(c, vk_err_status(e), e, "The request was refused.");
         return true;
     }
-    if (c->framing == VK_FRAME_LENGTH && c->body_left > c->ex->body_max) {
-        vk_conn_refuse(c, 413, VK_E_TOO_LARGE, too_large, c->ex->body_max);
-        return true;
-    }
-    c->ex->body.max = c->ex->body_max;
-    bool has_body = c->framing == VK_FRAME_CHUNKED || c->body_left > 0;
-    if (c->ex->expect_continue && has_body && c->in_at == c->in_n) {
-        static char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-        struct iovec iov = {go_on, sizeof go_on - 1};
-        if (vk_wire_send(&c->io, &(struct msghdr){.msg_iov = &iov, .msg_iovlen = 1}, 0) !=
-            (ssize_t)iov.iov_len) {
-            vk_conn_shut(c);
-            return false;
-        }
-    }
+    vk_conn_begin_body(c);
     return true;
-}
-
-static bool take_body(vk_conn *c)
-{
-    if (!c->in) /* called for something else than input */
-        return false;
-    vk_str in = {c->in + c->in_at, c->in_n - c->in_at};
-    vk_chunk got = VK_CHUNK_MORE;
-    if (c->framing == VK_FRAME_CHUNKED) {
-        vk_str data;
-        /* The first thing that is wrong is the one to tell, however the bytes came. */
-        while (!c->ex->body.err && (got = vk_chunked_next(&c->chunked, &in, &data)) == VK_CHUNK_DATA)
-            vk_buf_str(&c->ex->body, data);
-    } else {
-        size_t n = in.n < c->body_left ? in.n : (size_t)c->body_left;
-        if (n && !c->discard)
-            vk_buf_add(&c->ex->body, in.p, n);
-        in.p += n;
-        in.n -= n;
-        c->body_left -= n;
-        if (c->framing == VK_FRAME_NONE || c->body_left == 0)
-            got = VK_CHUNK_END;
-    }
-    c->in_at = c->in_n - (uint32_t)in.n;
-    if (got == VK_CHUNK_BAD) {
-        vk_conn_refuse(c, 400, VK_E_INVALID, "The chunked body is not well-formed.");
-        return true;
-    }
-    if (c->ex->body.err) {
-        if (c->ex->body.err == VK_E_TOO_LARGE)
-            vk_conn_refuse(c, 413, VK_E_TOO_LARGE, too_large, c->ex->body_max);
-        else
-            vk_conn_refuse(c, 503, c->ex->body.err, "Out of memory.");
-        return true;
-    }
-    if (got == VK_CHUNK_END) {
-        c->unread_body = false;
-        if (c->discard) {
-            c->discard = false;
-            return true;
-        }
-        c->state = S_WAIT;
-        c->ended = false;
-        if (c->in_at == c->in_n)
-            vk_conn_drop_in(c);
-        c->server->handler->request(c->ex);
-        if (c->state == S_WAIT && c->ex && !c->ex->answered && c->ex->gone)
-            vk_io_want(&c->io, c->io.mask & VK_HANGUP ? VK_HANGUP : VK_READ);
-        return c->ex && c->ex->answered;
-    }
-    if (c->eof) { /* cut off in the middle of its body */
-        vk_conn_shut(c);
-        return false;
-    }
-    c->in_at = c->in_n = 0;
-    if (!c->drained && fill(c))
-        return true;
-    if (c->state == S_BODY && !c->eof) {
-        vk_conn_drop_in(c);
-        vk_io_want(&c->io, VK_READ);
-        vk_conn_watch(c, c->discard ? W_DISCARD : W_BODY);
-        return false;
-    }
-    return c->state == S_BODY;
 }
 
 /* ---- output ---- */
@@ -557,7 +494,7 @@ static bool linger(vk_conn *c)
     do {
         c->lingered += c->in_n - c->in_at;
         c->in_at = c->in_n = 0;
-    } while (c->lingered < LINGER_MAX && !c->drained && fill(c));
+    } while (c->lingered < LINGER_MAX && !c->drained && vk_conn_fill(c));
     if (c->state == S_GONE)
         return false;
     if (c->eof || c->lingered >= LINGER_MAX) {
@@ -588,7 +525,7 @@ void vk_conn_advance(vk_conn *c)
             again = take_head(c);
             break;
         case S_BODY:
-            again = take_body(c);
+            again = vk_conn_take_body(c);
             break;
         case S_SEND:
             again = send_answer(c);
@@ -643,9 +580,9 @@ void vk_conn_leave(vk_conn *c)
         conn_free(c);
 }
 
-/* Something came while the answer is being made: more input, which waits until the answer is out, or the
- * client's end. Under TLS what is looked at is encrypted, and a client that ends its half says that first: it
- * counts as input until the connection's own end comes. */
+/* Something came while a handler has the exchange: more input, which waits until the answer is out or the
+ * sink has room, or the client's end. Under TLS what is looked at is encrypted, and a client that ends its
+ * half says that first: it counts as input until the connection's own end comes. */
 static void look_at_client(vk_conn *c, int events)
 {
     char byte;
@@ -659,11 +596,15 @@ static void look_at_client(vk_conn *c, int events)
         vk_io_want(&c->io, VK_HANGUP);
         return;
     }
+    int broke = 0;
+    socklen_t size = sizeof broke;
+    if (n > 0 && getsockopt(c->io.fd, SOL_SOCKET, SO_ERROR, &broke, &size) == 0 && broke)
+        n = -1; /* a reset behind input that is not read yet */
     c->ended = true;
     vk_io_want(&c->io, 0);
     if (n >= 0)
         vk_conn_arm(c, VK_HANGUP_MS);
-    else if (c->state == S_WAIT)
+    else if (c->state == S_WAIT || c->state == S_HELD)
         vk_conn_tell_gone(c);
     else
         vk_conn_shut(c);
@@ -677,7 +618,8 @@ static void on_ready(vk_io *io, int events)
         return;
     }
     if (events & (VK_READ | VK_HANGUP) &&
-        (c->state == S_WAIT ? c->ex && !c->ex->answered && c->ex->gone : c->state == S_SEND && c->starved)) {
+        (c->state == S_WAIT ? c->ex && !c->ex->answered && c->ex->gone
+                            : c->state == S_HELD || (c->state == S_SEND && c->starved))) {
         look_at_client(c, events);
         return;
     }
@@ -686,7 +628,7 @@ static void on_ready(vk_io *io, int events)
         case S_HEAD:
         case S_BODY:
         case S_LINGER:
-            if (!fill(c) && !c->eof) {
+            if (!vk_conn_fill(c) && !c->eof) {
                 if (c->in_at == c->in_n) /* TLS took what came */
                     vk_conn_drop_in(c);
                 else if (c->state == S_HEAD && c->in_at == 0)

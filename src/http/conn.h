@@ -6,7 +6,8 @@
 
 enum state {
     S_HEAD,   /* waits for a head, or has a part of one */
-    S_BODY,   /* collects the body */
+    S_BODY,   /* the body comes: is collected, given to its sink, or read past */
+    S_HELD,   /* the body waits for its sink: the handler has the exchange */
     S_WAIT,   /* the handler has the exchange */
     S_DELAY,  /* the answer is ready, but is kept back for a while (ex->delay_ms) */
     S_SEND,   /* the answer is going out */
@@ -54,13 +55,16 @@ typedef struct vk_conn {
     bool greeting;    /* the TLS handshake is under way */
     bool ended;       /* the peer has ended its half while it waits: VK_HANGUP_MS run */
     bool starved;     /* the answer's source has nothing now */
-    bool discard;     /* refused in head(), but the body is small: read past it and keep the connection */
+    bool discard;     /* answered before the body's end, of which little is left: read past it, go on */
+    bool invited;     /* the body may come, and a client that waits for 100 Continue was told so */
     bool once;        /* the end of a relay: serves one request */
     bool other_once;  /* counted in server->n_other */
     vk_framing framing;
-    uint64_t body_left;
+    uint64_t body_left; /* VK_FRAME_LENGTH: still to come */
+    uint64_t body_room; /* VK_FRAME_CHUNKED: as much may still come */
     vk_chunked chunked;
-    size_t sent; /* of head_out + out */
+    uint32_t payload; /* bytes at in_at that are the body's, and whose sink has not taken them */
+    size_t sent;      /* of head_out + out */
     size_t lingered;
     int passed_fd;
     uid_t peer_uid;
@@ -83,15 +87,28 @@ size_t vk_note_id(char out[VK_NOTE_ID]);
 
 /* The connection cannot go on after this answer (client's wish, unread body, server closing). */
 bool vk_conn_must_close(const struct vk_conn *c);
-/* The answer is ready, or its source has more. */
+/* The answer is ready, its source has more, or the body's sink has room. */
 void vk_conn_answered(struct vk_conn *c);
 
 /* Takes over `fd`, except on an error. No timer runs yet. */
 VK_MUSTCHECK vk_err vk_conn_open(vk_server *s, int fd, vk_conn **out_r);
 /* Does all that can be done without waiting. */
 void vk_conn_advance(vk_conn *c);
+/* Reads what is there, once. False: nothing came or the connection is over. */
+bool vk_conn_fill(vk_conn *c);
 /* Answers with an error of the engine and ends the connection. */
 void vk_conn_refuse(vk_conn *c, int status, vk_err e, const char *fmt, ...) VK_PRINTF(4, 5);
+
+/* conn_body.c: from a head's end to the end of its body. */
+
+/* The handler wants the request: what is declared fits, or it is refused. */
+void vk_conn_begin_body(vk_conn *c);
+/* In S_BODY. True: something was done, go round again. */
+bool vk_conn_take_body(vk_conn *c);
+/* An answer begins: decides what becomes of a body that has not come to its end. */
+void vk_conn_settle_body(vk_conn *c);
+/* The body that waits for its sink comes again; when the connection has gone meanwhile, the exchange ends. */
+void vk_conn_release_body(vk_conn *c);
 
 /* conn_time.c: what takes too long, and what is too much. */
 
@@ -121,6 +138,8 @@ void vk_conn_upgrade(vk_conn *c, vk_upgrade *u);
 void vk_conn_drop_in(vk_conn *c);
 /* What there is of a head goes into memory of its own size. */
 void vk_conn_keep_small(vk_conn *c);
+/* The same for whatever there is; nothing needs none. */
+void vk_conn_set_aside(vk_conn *c);
 /* The connection waits for a request, and the server is parked: nothing of it is looked at until it is not.
  */
 void vk_conn_park(vk_conn *c);

@@ -1,4 +1,4 @@
-/* What a connection sends: a head with a collected body, a file, or what a source makes. */
+/* What a connection sends: a head with a collected body, a file, pieces, or what a source makes. */
 #include "http/conn.h"
 
 #include "net/wire.h"
@@ -8,6 +8,7 @@
 enum {
     SENDFILE_MAX = 1024 * 1024,
     SEND_TURN_MAX = 4 * 1024 * 1024, /* for one connection, before the others have their turn */
+    PIECES_TURN_MAX = 256,           /* so many pieces too */
     SOURCE_EMPTY_MAX = 64,           /* times a source may give nothing without saying that it waits */
     SIZE_LINE = 20,                  /* of a chunk: "<hex>\r\n" */
 };
@@ -64,20 +65,38 @@ static bool put_source(vk_exchange *ex, vk_conn *c)
     return n > 0 || ex->source_done;
 }
 
-/* Head and collected body. VK_OK: all is in the socket. */
+/* Asks for the next piece. False: it cannot be had, and the answer ends here. */
+static bool put_piece(vk_exchange *ex, vk_conn *c)
+{
+    int64_t left = ex->pieces_end - ex->pieces_at;
+    vk_piece p = {.fd = -1};
+    if (ex->pieces->next(ex->pieces, ex->pieces_at, &p) != VK_OK || p.n <= 0 || (p.fd < 0 && !p.bytes))
+        return false;
+    p.n = p.n < left ? p.n : left;
+    ex->piece = p;
+    ex->pieces_at += p.n;
+    if (c->sent > ex->head_out.n)
+        c->sent = ex->head_out.n;
+    return true;
+}
+
+/* Head, and what of the body is in memory. VK_OK: all is in the socket. */
 static vk_err send_bytes(vk_conn *c)
 {
     vk_exchange *ex = c->ex;
-    size_t head = ex->head_out.n, all = head + ex->out.n;
+    bool file = ex->piece.n > 0 && ex->piece.fd >= 0, piece = ex->piece.n > 0 && !file;
+    vk_str body = piece ? (vk_str){ex->piece.bytes, (size_t)ex->piece.n} : vk_buf_view(&ex->out);
+    int flags = file || ex->pieces_at < ex->pieces_end ? MSG_MORE : 0;
+    size_t head = ex->head_out.n, all = head + body.n;
     while (c->sent < all) {
         struct iovec iov[2];
         struct msghdr m = {.msg_iov = iov};
         if (c->sent < head)
             iov[m.msg_iovlen++] = (struct iovec){(char *)(uintptr_t)ex->head_out.p + c->sent, head - c->sent};
         size_t skip = c->sent > head ? c->sent - head : 0;
-        if (ex->out.n > skip)
-            iov[m.msg_iovlen++] = (struct iovec){ex->out.p + skip, ex->out.n - skip};
-        ssize_t n = vk_wire_send(&c->io, &m, ex->file_left > 0 ? MSG_MORE : 0);
+        if (body.n > skip)
+            iov[m.msg_iovlen++] = (struct iovec){(char *)(uintptr_t)body.p + skip, body.n - skip};
+        ssize_t n = vk_wire_send(&c->io, &m, flags);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -88,26 +107,28 @@ static vk_err send_bytes(vk_conn *c)
         if (c->sent < all)
             return VK_AGAIN;
     }
+    if (piece)
+        ex->piece.n = 0;
     return VK_OK;
 }
 
 static vk_err send_file(vk_conn *c)
 {
-    vk_exchange *ex = c->ex;
-    int64_t stop = ex->file_left > SEND_TURN_MAX ? ex->file_left - SEND_TURN_MAX : 0;
-    while (ex->file_left > stop) {
-        size_t want = ex->file_left > SENDFILE_MAX ? SENDFILE_MAX : (size_t)ex->file_left;
-        ssize_t n = vk_wire_send_file(&c->io, ex->file_fd, ex->file_at, want);
+    vk_piece *p = &c->ex->piece;
+    int64_t stop = p->n > SEND_TURN_MAX ? p->n - SEND_TURN_MAX : 0;
+    while (p->n > stop) {
+        size_t want = p->n > SENDFILE_MAX ? SENDFILE_MAX : (size_t)p->n;
+        ssize_t n = vk_wire_send_file(&c->io, p->fd, p->at, want);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) /* 0: the file became shorter than we promised */
             return n < 0 && errno == EAGAIN ? VK_AGAIN : VK_E_IO;
-        ex->file_at += n;
+        p->at += n;
         c->moved += (uint64_t)n;
         vk_count(&c->server->traffic.sent, (uint64_t)n);
-        ex->file_left -= n;
+        p->n -= n;
     }
-    return ex->file_left ? VK_AGAIN : VK_OK;
+    return p->n ? VK_AGAIN : VK_OK;
 }
 
 /* VK_OK: all is sent. VK_AGAIN: the peer's window is full, or it is the others' turn. VK_E_BUSY: the source
@@ -115,10 +136,22 @@ static vk_err send_file(vk_conn *c)
 vk_err vk_conn_send(vk_conn *c)
 {
     vk_exchange *ex = c->ex;
-    for (size_t turn = 0;;) {
+    size_t turn = 0;
+    for (int pieces = 0;;) {
+        if (ex->pieces_at < ex->pieces_end && ex->piece.n == 0) {
+            if (!put_piece(ex, c))
+                return VK_E_IO;
+            turn += (size_t)ex->piece.n;
+            pieces++;
+        }
         vk_err e = send_bytes(c);
-        if (e == VK_OK && ex->file_left > 0)
+        if (e == VK_OK && ex->piece.n > 0)
             e = send_file(c);
+        if (e == VK_OK && ex->pieces_at < ex->pieces_end) {
+            if (turn > SEND_TURN_MAX || pieces == PIECES_TURN_MAX)
+                return VK_AGAIN;
+            continue;
+        }
         if (e != VK_OK || !ex->source || ex->source_done)
             return e;
         turn += ex->out.n;

@@ -66,6 +66,7 @@ static void on_time(vk_timer *t)
     vk_conn *c = VK_CONTAINER(t, vk_conn, timer);
     switch (c->state) {
     case S_WAIT: /* a handler takes the time that it takes */
+    case S_HELD:
         c->watch = W_TIME;
         if (c->ended && c->ex && !c->ex->answered)
             vk_conn_tell_gone(c);

@@ -7,7 +7,7 @@
 
 enum {
     SPARE_ARENAS = 64,
-    EXTRA_MAX = 1024,
+    EXTRA_FIRST = 1024,                  /* room for header lines; doubles */
     HEAD_ROOM = 256 + VK_REQUEST_ID_MAX, /* of a response head without content type and extra headers: status
                                             line, date, length, request id, connection */
 };
@@ -109,6 +109,8 @@ void vk_exchange_end(vk_exchange *ex)
         ex->done(ex);
     if (ex->source)
         ex->source->stop(ex->source);
+    if (ex->pieces)
+        ex->pieces->stop(ex->pieces);
     if (ex->file_fd >= 0)
         close(ex->file_fd);
     if (ex->passed_fd >= 0)
@@ -136,16 +138,47 @@ vk_str vk_request_header(const vk_exchange *ex, vk_str name)
     return VK_STR_NONE;
 }
 
+/* Room for `more` bytes of header lines. */
+static vk_err extra_room(vk_exchange *ex, size_t more)
+{
+    if (VK_LIKELY(more <= ex->extra_room - ex->n_extra))
+        return VK_OK;
+    if (more > VK_EX_HEADERS_MAX - ex->n_extra)
+        return VK_E_TOO_LARGE;
+    size_t room = ex->extra_room ? ex->extra_room * 2 : EXTRA_FIRST;
+    while (room < ex->n_extra + more)
+        room *= 2;
+    if (room > VK_EX_HEADERS_MAX)
+        room = VK_EX_HEADERS_MAX;
+    char *p = vk_arena_alloc(ex->arena, room);
+    if (!p)
+        return VK_E_NOMEM;
+    if (ex->n_extra)
+        memcpy(p, ex->extra, ex->n_extra);
+    ex->extra = p;
+    ex->extra_room = room;
+    return VK_OK;
+}
+
+vk_str vk_exchange_id(vk_exchange *ex)
+{
+    char *p = ex->id.n ? NULL : vk_arena_alloc(ex->arena, VK_NOTE_ID);
+    if (p)
+        ex->id = (vk_str){p, vk_note_id(p)};
+    return ex->id;
+}
+
 vk_err vk_header_add(vk_exchange *ex, const char *name, vk_str value)
 {
     size_t n = strlen(name);
     for (size_t i = 0; i < value.n; i++)
         if (value.p[i] == '\r' || value.p[i] == '\n' || value.p[i] == '\0')
             return VK_E_INVALID;
-    if (!ex->extra && !(ex->extra = vk_arena_alloc(ex->arena, EXTRA_MAX)))
-        return VK_E_NOMEM;
-    if (n + value.n + 4 > EXTRA_MAX - ex->n_extra)
+    if (value.n > VK_EX_HEADERS_MAX)
         return VK_E_TOO_LARGE;
+    vk_err e = extra_room(ex, n + value.n + 4);
+    if (e != VK_OK)
+        return e;
     char *at = ex->extra + ex->n_extra;
     memcpy(at, name, n);
     memcpy(at + n, ": ", 2);
@@ -165,6 +198,10 @@ static const char *reason(int status)
         return "Created";
     case 204:
         return "No Content";
+    case 206:
+        return "Partial Content";
+    case 301:
+        return "Moved Permanently";
     case 303:
         return "See Other";
     case 307:
@@ -185,8 +222,16 @@ static const char *reason(int status)
         return "Request Timeout";
     case 409:
         return "Conflict";
+    case 411:
+        return "Length Required";
+    case 412:
+        return "Precondition Failed";
     case 413:
         return "Content Too Large";
+    case 415:
+        return "Unsupported Media Type";
+    case 416:
+        return "Range Not Satisfiable";
     case 421:
         return "Misdirected Request";
     case 422:
@@ -247,7 +292,7 @@ static void make_head(vk_exchange *ex, int status, const char *content_type, int
         ex->head_out =
             VK_STR("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         ex->close = ex->source_done = true;
-        ex->file_left = 0;
+        ex->piece.n = ex->pieces_end = 0;
         vk_buf_clear(&ex->out);
         return;
     }
@@ -296,6 +341,7 @@ static bool begin(vk_exchange *ex, int status)
         abort(); /* a handler that answers twice is a broken invariant */
     ex->answered = true;
     ex->status = status;
+    vk_conn_settle_body(ex->conn);
     if (vk_conn_must_close(ex->conn))
         ex->close = true;
     return bodyless(status) || vk_str_eqz(ex->method, "HEAD");
@@ -327,8 +373,7 @@ void vk_respond_file(vk_exchange *ex, int status, const char *content_type, int 
     bool head_only = begin(ex, status);
     vk_buf_clear(&ex->out);
     ex->file_fd = fd;
-    ex->file_at = at;
-    ex->file_left = head_only ? 0 : n;
+    ex->piece = (vk_piece){.fd = fd, .at = at, .n = head_only ? 0 : n};
     make_head(ex, status, content_type, n);
     vk_conn_answered(ex->conn);
 }
@@ -349,6 +394,24 @@ void vk_respond_source(vk_exchange *ex, int status, const char *content_type, vk
 void vk_source_ready(vk_exchange *ex)
 {
     vk_conn_answered(ex->conn);
+}
+
+void vk_respond_pieces(vk_exchange *ex, int status, const char *content_type, int64_t n, vk_pieces *p)
+{
+    bool head_only = begin(ex, status);
+    vk_buf_clear(&ex->out);
+    ex->pieces = p;
+    ex->pieces_end = head_only ? 0 : n;
+    make_head(ex, status, content_type, n);
+    vk_conn_answered(ex->conn);
+}
+
+void vk_sink_ready(vk_exchange *ex)
+{
+    if (!ex->held || ex->answered)
+        return;
+    ex->held = false;
+    vk_conn_release_body(ex->conn);
 }
 
 vk_err vk_fail(vk_exchange *ex, vk_err e, const char *fmt, ...)

@@ -11,7 +11,7 @@
             abort();                                                                                         \
     } while (0)
 
-enum { BODY_MAX = 1000, TURNS_MAX = 200, OUT_MAX = 4 << 20 };
+enum { BODY_MAX = 1000, SIZE_FULL = 60000, TURNS_MAX = 200, OUT_MAX = 4 << 20 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -51,6 +51,78 @@ static char kind(const vk_exchange *ex)
     return ex->path.n > 1 ? ex->path.p[1] : ' ';
 }
 
+/* Takes as many bytes as it likes, and is ready again in a later turn. */
+struct taker {
+    vk_sink sink;
+    vk_exchange *ex;
+    vk_buf got;
+    uint32_t seed;
+};
+
+static void taker_ready(vk_exchange *ex)
+{
+    vk_sink_ready(ex);
+}
+
+static size_t take(vk_sink *s, vk_exchange *ex, vk_str bytes)
+{
+    struct taker *t = VK_CONTAINER(s, struct taker, sink);
+    CHECK(ex == t->ex && bytes.n > 0 && !ex->held);
+    t->seed = t->seed * 1664525 + 1013904223;
+    size_t n = kind(ex) == 't' ? bytes.n : (t->seed >> 16) % (bytes.n + 1);
+    vk_buf_add(&t->got, bytes.p, n);
+    CHECK(t->got.n <= ex->body_max);
+    if (kind(ex) == 'f' && t->got.n >= 10) { /* whatever it was cut into */
+        vk_respond_text(ex, 507, "text/plain", VK_STR("full"));
+        return 0;
+    }
+    if (n < bytes.n)
+        vk_exchange_post(ex, taker_ready);
+    return n;
+}
+
+static void taker_done(vk_exchange *ex)
+{
+    vk_buf_free(&VK_CONTAINER(ex->sink, struct taker, sink)->got);
+    on_done(ex);
+}
+
+static void set_sink(vk_exchange *ex)
+{
+    struct taker *t = VK_NEW(ex->arena, struct taker);
+    CHECK(t);
+    *t = (struct taker){.sink = {take}, .ex = ex, .seed = (uint32_t)ex->target.n};
+    if (kind(ex) == 'f') /* so large that no cut decides what is said first, 413 or 507 */
+        ex->body_max = SIZE_FULL;
+    vk_buf_init(&t->got, ex->body_max);
+    ex->sink = &t->sink;
+    ex->done = taker_done;
+    ex->held = kind(ex) == 'h';
+    int64_t declared = 0;
+    vk_str length = vk_request_header(ex, VK_STR("content-length"));
+    bool fits = !length.p || (vk_str_to_i64(length, &declared) == VK_OK && declared <= BODY_MAX);
+    if (ex->held && fits) /* else it is refused, and ends before that could run */
+        vk_exchange_post(ex, taker_ready);
+}
+
+/* The body once more, in pieces of three bytes. */
+struct parts {
+    vk_pieces pieces;
+    vk_str all;
+};
+
+static vk_err next(vk_pieces *p, int64_t at, vk_piece *out_r)
+{
+    *out_r = (vk_piece){.fd = -1, .n = 3, .bytes = VK_CONTAINER(p, struct parts, pieces)->all.p + at};
+    return VK_OK;
+}
+
+static void stop_parts(vk_pieces *p)
+{
+    VK_UNUSED(p);
+    stops++;
+}
+
 static vk_err on_head(vk_exchange *ex)
 {
     made++;
@@ -63,6 +135,8 @@ static vk_err on_head(vk_exchange *ex)
     }
     if (kind(ex) == 'e')
         vk_respond_text(ex, 200, "text/plain", VK_STR("early"));
+    if (kind(ex) == 't' || kind(ex) == 'p' || kind(ex) == 'h' || kind(ex) == 'f')
+        set_sink(ex);
     return kind(ex) == 'i' ? VK_E_FORBIDDEN : VK_OK;
 }
 
@@ -75,6 +149,15 @@ static void on_request(vk_exchange *ex)
         *s = (struct letters){.source = {pull, stop}, .left = 5};
         starts++;
         vk_respond_source(ex, 200, NULL, &s->source);
+        return;
+    }
+    if (ex->sink) {
+        const vk_buf *got = &VK_CONTAINER(ex->sink, struct taker, sink)->got;
+        struct parts *p = VK_NEW(ex->arena, struct parts);
+        CHECK(p && !ex->held && ex->body.n == 0);
+        *p = (struct parts){{next, stop_parts}, vk_arena_dup(ex->arena, vk_buf_view(got))};
+        starts++;
+        vk_respond_pieces(ex, 200, NULL, (int64_t)got->n, &p->pieces);
         return;
     }
     vk_buf_str(&ex->out, ex->target);

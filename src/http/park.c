@@ -19,16 +19,7 @@ void vk_conn_park(vk_conn *c)
     /* While requests are sifted more of it may tell what it is. */
     vk_io_want(&c->io, c->server->goes_on && !c->eof && c->in_n < VK_IN_SIZE ? VK_READ : 0);
     c->head_begun = false; /* its time begins anew */
-    if (c->in_at == c->in_n) {
-        vk_conn_drop_in(c);
-        return;
-    }
-    if (c->in_own)
-        return;
-    memmove(c->in, c->in + c->in_at, c->in_n - c->in_at);
-    c->in_n -= c->in_at;
-    c->in_at = 0;
-    vk_conn_keep_small(c);
+    vk_conn_set_aside(c);
 }
 
 static void park_all(vk_list *all)
@@ -100,8 +91,11 @@ static void hasten(vk_list *all)
     for (vk_list *n = all->next, *next; n != all; n = next) {
         next = n->next;
         vk_conn *c = VK_CONTAINER(n, vk_conn, node);
-        if (c->state == S_BODY || c->state == S_SEND)
+        bool held = c->state == S_HELD;
+        if (held || c->state == S_BODY || c->state == S_SEND)
             vk_conn_shut(c);
+        if (held) /* its handler gives it back the sooner */
+            vk_conn_tell_gone(c);
     }
 }
 

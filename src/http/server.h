@@ -53,7 +53,7 @@ typedef struct vk_handler {
      * Whatever is returned, an answered exchange gets no request(); an error without an answer is refused
      * with its plain status. */
     vk_err (*head)(vk_exchange *ex);
-    /* The body is there. */
+    /* The body is there, or its sink has taken all of it. */
     void (*request)(vk_exchange *ex);
     /* Renders a refusal of the engine itself (framing, limits, Host), at once. When the head could not be
      * read, method, target and headers are empty. May be NULL: plain text. */
@@ -65,7 +65,8 @@ typedef struct vk_server {
     const vk_handler *handler;
     void *ctx; /* the handler's */
     const vk_str
-        *names; /* allowed Host names without port, lower case, n == 0 ends; NULL: no check (unix sockets) */
+        *names;  /* allowed Host names without port, lower case, n == 0 ends; NULL: no check (unix sockets) */
+    bool labels; /* one label in front of a name is allowed too (buckets in virtual-host style) */
     vk_tls_host *tls; /* the listener speaks TLS; NULL: plain */
     bool takes_fds;   /* unix socket on which descriptors may come */
     vk_io accept;     /* listening socket, if any */

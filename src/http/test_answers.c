@@ -250,35 +250,6 @@ static void descriptors(void **state)
 
 /* ---- time ---- */
 
-static _Atomic int leaps;
-static int64_t leap_ms;
-
-static void run_leap(vk_task *t)
-{
-    VK_UNUSED(t);
-    loop->skew_ms += leap_ms;
-    leaps++;
-}
-
-/* Time goes on by `ms` for the server, and its timers have fired. */
-static void leap(int64_t ms)
-{
-    static vk_task task = {.run = run_leap};
-    int before = leaps;
-    leap_ms = ms;
-    vk_loop_post(loop, &task);
-    wait_for(&leaps, before + 1);
-    usleep(3 * VK_TICK_MS * 1000);
-}
-
-static bool is_open(struct client *c)
-{
-    struct pollfd p = {.fd = c->fd, .events = POLLIN};
-    return poll(&p, 1, 0) == 0;
-}
-
-#define USUAL(id) vk_limits_usual.of[VK_LIMIT_##id]
-
 static void waiting_has_limits(void **state)
 {
     VK_UNUSED(state);
@@ -331,15 +302,6 @@ static void heads_have_a_deadline(void **state)
 
 /* The least that must come between two looks. */
 enum { PACE = 256 * 30 };
-
-/* The server has read so many bytes more than `before`. */
-static void wait_received(uint64_t before, uint64_t n)
-{
-    int64_t until = vk_clock_mono_ms() + WAIT_MS;
-    while (server.traffic.received < before + n && vk_clock_mono_ms() < until)
-        usleep(1000);
-    assert_int_equal(server.traffic.received, before + n);
-}
 
 static void bodies_must_move(void **state)
 {

@@ -1,4 +1,4 @@
-/* For test_server.c and test_answers.c: a real server on a loop of its own thread; the tests are its clients,
+/* For the tests of servers: a real server on a loop of its own thread; the tests are its clients,
  * over plain blocking sockets. Only the test's thread asserts; a broken promise on the loop's side aborts. */
 #ifndef VK_HTTP_TEST_RIG_H
 #define VK_HTTP_TEST_RIG_H
@@ -22,7 +22,7 @@
 #include "http/test_tunnel.h"
 #endif
 
-#pragma GCC diagnostic ignored "-Wunused-function" /* neither of the two uses all of it */
+#pragma GCC diagnostic ignored "-Wunused-function" /* none of them uses all of it */
 
 enum { BODY_MAX = 1 << 20, FILE_SIZE = 3 << 20, PIECES = 300, PIECE = 20000, WAIT_MS = 10000 };
 
@@ -171,7 +171,7 @@ static void on_request(vk_exchange *ex)
         vk_buf_printf(&ex->out, "%s %d", text, ex->peer_uid == getuid());
         vk_respond(ex, 200, "text/plain");
     } else if (path_is(ex, "/headers")) {
-        char large[1100];
+        static char large[VK_EX_HEADERS_MAX];
         memset(large, 'x', sizeof large);
         CHECK(vk_header_add(ex, "X-A", VK_STR("a\r\nX-Evil: 1")) == VK_E_INVALID);
         CHECK(vk_header_add(ex, "X-A", (vk_str){large, sizeof large}) == VK_E_TOO_LARGE);
@@ -185,6 +185,7 @@ static void on_request(vk_exchange *ex)
 }
 
 static const vk_handler handler = {.head = on_head, .request = on_request};
+static const vk_handler *served_by = &handler; /* a test may have another one */
 
 static void *loop_main(void *arg)
 {
@@ -211,8 +212,8 @@ static int start(void **state)
     if (bind(fd, (struct sockaddr *)&address, n) != 0 || listen(fd, 64) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &n) != 0)
         return -1;
-    vk_server_init(&server, loop, &handler, NULL);
-    vk_server_init(&pairs, loop, &handler, NULL);
+    vk_server_init(&server, loop, served_by, NULL);
+    vk_server_init(&pairs, loop, served_by, NULL);
     server.names = names;
 #ifdef VK_TEST_TLS
     server.tls = tunnel_begin(&address);
@@ -431,6 +432,46 @@ static void wait_for(_Atomic int *counter, int value)
     while (*counter != value && vk_clock_mono_ms() < until)
         usleep(1000);
     assert_int_equal(*counter, value);
+}
+
+/* ---- time ---- */
+
+static _Atomic int leaps;
+static int64_t leap_ms;
+
+static void run_leap(vk_task *t)
+{
+    VK_UNUSED(t);
+    loop->skew_ms += leap_ms;
+    leaps++;
+}
+
+/* Time goes on by `ms` for the server, and its timers have fired. */
+static void leap(int64_t ms)
+{
+    static vk_task task = {.run = run_leap};
+    int before = leaps;
+    leap_ms = ms;
+    vk_loop_post(loop, &task);
+    wait_for(&leaps, before + 1);
+    usleep(3 * VK_TICK_MS * 1000);
+}
+
+static bool is_open(struct client *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    return poll(&p, 1, 0) == 0;
+}
+
+#define USUAL(id) vk_limits_usual.of[VK_LIMIT_##id]
+
+/* The server has read so many bytes more than `before`. */
+static void wait_received(uint64_t before, uint64_t n)
+{
+    int64_t until = vk_clock_mono_ms() + WAIT_MS;
+    while (server.traffic.received < before + n && vk_clock_mono_ms() < until)
+        usleep(1000);
+    assert_int_equal(server.traffic.received, before + n);
 }
 
 #endif

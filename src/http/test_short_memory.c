@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { REQUESTS = 4, BODY = 100000, TURNS = 400 };
+enum { REQUESTS = 5, BODY = 100000, TAKE = 7000, TURNS = 400 };
 
 static int told, good, gone;
 
@@ -30,9 +30,54 @@ static void stop(vk_source *s)
     VK_UNUSED(s);
 }
 
+/* Keeps a sum of the body, and takes less than it could now and then. */
+struct taker {
+    vk_sink sink;
+    size_t n;
+};
+
+static void taker_ready(vk_exchange *ex)
+{
+    vk_sink_ready(ex);
+}
+
+static size_t take(vk_sink *s, vk_exchange *ex, vk_str bytes)
+{
+    struct taker *t = VK_CONTAINER(s, struct taker, sink);
+    size_t n = bytes.n > TAKE ? TAKE : bytes.n;
+    t->n += n;
+    if (n < bytes.n)
+        vk_exchange_post(ex, taker_ready);
+    return n;
+}
+
+/* As many bytes as were taken, in pieces. */
+static vk_err next(vk_pieces *p, int64_t at, vk_piece *out_r)
+{
+    static const char part[TAKE];
+    VK_UNUSED(p);
+    VK_UNUSED(at);
+    *out_r = (vk_piece){.fd = -1, .n = TAKE, .bytes = part};
+    return VK_OK;
+}
+
+static void stop_pieces(vk_pieces *p)
+{
+    VK_UNUSED(p);
+}
+
 static vk_err on_head(vk_exchange *ex)
 {
     ex->body_max = BODY;
+    if (vk_str_eqz(ex->path, "/sink")) {
+        struct taker *t = VK_NEW(ex->arena, struct taker);
+        if (!t)
+            return VK_E_NOMEM;
+        t->sink.take = take;
+        ex->sink = &t->sink;
+        ex->held = true;
+        vk_exchange_post(ex, taker_ready);
+    }
     ex->secret = ex->query.n != 0;
     return VK_OK;
 }
@@ -40,9 +85,16 @@ static vk_err on_head(vk_exchange *ex)
 static void on_request(vk_exchange *ex)
 {
     static vk_source source = {pull, stop};
+    static vk_pieces pieces = {next, stop_pieces};
+    static char long_value[2000];
+    memset(long_value, 'v', sizeof long_value);
     vk_err e = vk_header_add(ex, "X-A", VK_STR("b"));
+    if (e == VK_OK && ex->sink)
+        e = vk_header_add(ex, "X-B", (vk_str){long_value, sizeof long_value});
     if (e != VK_OK) {
         vk_respond(ex, vk_err_status(e), NULL);
+    } else if (ex->sink) {
+        vk_respond_pieces(ex, 200, NULL, (int64_t)VK_CONTAINER(ex->sink, struct taker, sink)->n, &pieces);
     } else if (vk_str_eqz(ex->path, "/source")) {
         vk_respond_source(ex, 200, "text/plain", &source);
     } else {
@@ -75,7 +127,7 @@ static void turns(int n)
 static int send_all(vk_client *c)
 {
     static char body[BODY];
-    static const char *const targets[REQUESTS] = {"/a", "/source", "/b?secret", "/c"};
+    static const char *const targets[REQUESTS] = {"/a", "/source", "/b?secret", "/c", "/sink"};
     int sent = 0;
     for (int i = 0; i < REQUESTS; i++) {
         vk_request r = {.method = VK_STR("POST"),

@@ -573,7 +573,7 @@ static void queue_answer(vk_ws *ws, const vk_exchange *ex, vk_str protocol)
     snprintf(joined, sizeof joined, "%.*s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", VK_WS_KEY, key.p);
     vk_sha1(vk_str_z(joined), sha);
     vk_buf b;
-    vk_buf_init(&b, 4096);
+    vk_buf_init(&b, 4096 + VK_EX_HEADERS_MAX);
     vk_buf_lit(&b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                    "Sec-WebSocket-Accept: ");
     vk_base64(&b, sha, sizeof sha, true);

@@ -136,7 +136,7 @@ static void on_poll(uv_poll_t *p, int status, int events)
         int mask = io->mask;
         io->mask = 0;
         vk_io_want(io, mask);
-        events = VK_READ | VK_WRITE;
+        events = VK_READ | VK_WRITE | VK_HANGUP;
     }
     if (VK_UNLIKELY(io->tls != NULL) && (events = vk_tls_events(io, events)) == 0)
         return;

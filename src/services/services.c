@@ -85,24 +85,41 @@ static void let_go(void *arg)
     vk_tenant_unref(h->registry, h->tenant);
 }
 
-/* The lookup hash of a token of that shape; false when it has another shape. */
-static bool hash_of(vk_worker *w, vk_str prefix, vk_secret secret, uint8_t hash[VK_HASH])
+static const vk_valet_kind *kind_of(const vk_service *s, char kind)
 {
-    vk_str token = vk_secret_bytes(secret);
+    const vk_valet_kind *k = s->kinds;
+    while (k->kind && k->kind != kind)
+        k++;
+    return k->kind ? k : NULL;
+}
+
+/* Where this worker remembers such a token; NULL when out of memory. It may hold another one now. */
+static vk_memo *memo_at(vk_worker *w, uint64_t slot)
+{
     if (!w->memos)
         w->memos = calloc(VK_MEMOS, sizeof *w->memos);
+    return w->memos ? &w->memos[slot % VK_MEMOS] : NULL;
+}
+
+/* The lookup hash of a token of that kind; false when it has another shape. *memo_r: where the token is
+ * remembered now; NULL when out of memory. */
+static bool hash_of(vk_worker *w, const vk_valet_kind *k, vk_secret secret, uint8_t hash[VK_HASH],
+                    vk_memo **memo_r)
+{
+    vk_str token = vk_secret_bytes(secret);
     uint64_t slot = vk_hash_str(token);
-    vk_memo *m = w->memos ? &w->memos[slot % VK_MEMOS] : NULL;
-    if (m && m->n && m->slot == slot && vk_str_starts(token, prefix) &&
+    vk_memo *m = memo_at(w, slot);
+    *memo_r = m;
+    if (m && m->n && m->slot == slot && m->kind == k->kind &&
         vk_str_eq_secret((vk_str){m->token, m->n}, token)) {
         memcpy(hash, m->hash, VK_HASH);
         return true;
     }
-    if (!vk_valet_shape_ok(secret, prefix))
+    if (!vk_valet_shape_ok(secret, k))
         return false;
     vk_valet_hash(w->lookup, secret, hash);
     if (m) {
-        *m = (vk_memo){.slot = slot, .n = (uint32_t)token.n};
+        *m = (vk_memo){.slot = slot, .n = (uint32_t)token.n, .kind = k->kind};
         memcpy(m->token, token.p, token.n);
         memcpy(m->hash, hash, VK_HASH);
     }
@@ -132,10 +149,9 @@ static vk_err tenant_of(vk_worker *w, const uint8_t hash[VK_HASH], char kind, in
 vk_err vk_service_hold(vk_worker *w, vk_secret token, char kind, vk_held_key *out_r, int64_t *wait_ms_r,
                        const char **why_r)
 {
-    const vk_valet_kind *k = w->service->kinds;
-    while (k->kind && k->kind != kind)
-        k++;
-    if (!k->kind || !hash_of(w, vk_str_z(k->prefix), token, out_r->hash)) {
+    const vk_valet_kind *k = kind_of(w->service, kind);
+    vk_memo *memo;
+    if (!k || !hash_of(w, k, token, out_r->hash, &memo)) {
         *why_r = "This is not a valet key of this service, or a part of it is missing";
         return VK_E_UNAUTHORIZED;
     }
@@ -173,28 +189,129 @@ static vk_err refuse_key(vk_exchange *ex, vk_worker *w, vk_err e, int64_t wait_m
     return vk_fail(ex, e, "%s", why);
 }
 
+/* The exchange lets go of the reference at its end; at once when that cannot be. */
+static vk_err hold_for(vk_exchange *ex, vk_worker *w, vk_tenant *t)
+{
+    struct hold *h = VK_NEW(ex->arena, struct hold);
+    vk_err e = VK_E_NOMEM;
+    if (h) {
+        *h = (struct hold){.registry = &w->rt->registry, .tenant = t};
+        e = vk_arena_cleanup(ex->arena, let_go, h);
+    }
+    if (e != VK_OK)
+        vk_tenant_unref(&w->rt->registry, t);
+    return e;
+}
+
+static void let_in(vk_exchange *ex, vk_tenant *t)
+{
+    atomic_fetch_add_explicit(&t->requests, 1, memory_order_relaxed);
+    ex->principal = t;
+    ex->about = t->id;
+}
+
 vk_err vk_service_verify(vk_exchange *ex, vk_secret token, char kind)
 {
     vk_worker *w = ex->server->ctx;
     const char *why;
     vk_held_key key;
-    struct hold *h = VK_NEW(ex->arena, struct hold);
-    if (!h)
-        return vk_fail(ex, VK_E_NOMEM, "Out of memory");
     int64_t wait = 0;
     vk_err e = vk_service_hold(w, token, kind, &key, &wait, &why);
     if (e != VK_OK)
         return refuse_key(ex, w, e, wait, why);
     vk_count(&w->keys_taken, 1);
-    atomic_fetch_add_explicit(&key.tenant->requests, 1, memory_order_relaxed);
-    h->registry = &w->rt->registry;
-    h->tenant = key.tenant;
-    e = vk_arena_cleanup(ex->arena, let_go, h);
-    if (e != VK_OK) {
-        let_go(h);
+    e = hold_for(ex, w, key.tenant);
+    if (e != VK_OK)
         return vk_fail(ex, e, "Out of memory");
+    let_in(ex, key.tenant);
+    return VK_OK;
+}
+
+/* ----------------------------------------------------------------------------------------------- keys that
+ * are signed with */
+
+static void secret_of(vk_worker *w, const vk_valet_kind *k, vk_memo *m, vk_signing_key *out)
+{
+    if (m && m->secret_kind == k->kind && m->generation == out->generation) {
+        memcpy(out->secret, m->secret, sizeof out->secret);
+    } else {
+        vk_valet_derive(w->rt->master, k, vk_str_z(out->tenant->id), vk_str_z(w->service->name),
+                        out->generation, out->secret);
+        if (m) {
+            memcpy(m->secret, out->secret, sizeof m->secret);
+            m->generation = out->generation;
+            m->secret_kind = k->kind;
+        }
     }
-    ex->principal = h->tenant;
-    ex->about = h->tenant->id;
+    out->n = strlen(out->secret);
+}
+
+void vk_service_signer(vk_exchange *ex, vk_str id, char id_kind, char secret_kind, vk_signing_key *out_r)
+{
+    vk_worker *w = ex->server->ctx;
+    const vk_valet_kind *k = kind_of(w->service, id_kind), *s = kind_of(w->service, secret_kind);
+    vk_memo *memo = NULL;
+    vk_tenant *t = NULL;
+    *out_r = (vk_signing_key){.state = VK_E_UNAUTHORIZED, .id_kind = id_kind};
+    if (!k || !s || !hash_of(w, k, vk_secret_of(id), out_r->hash, &memo)) {
+        out_r->why = "This is not the id of a valet key of this service, or a part of it is missing";
+        return;
+    }
+    vk_err e = tenant_of(w, out_r->hash, id_kind, NULL, &t, &out_r->why);
+    if (e == VK_OK) {
+        e = hold_for(ex, w, t);
+        out_r->why = "Out of memory";
+    }
+    out_r->state = e;
+    if (e != VK_OK)
+        return;
+    out_r->why = NULL;
+    out_r->tenant = t;
+    out_r->generation = t->generation;
+    secret_of(w, s, memo, out_r);
+}
+
+vk_err vk_service_signed(vk_exchange *ex, const vk_signing_key *k)
+{
+    vk_worker *w = ex->server->ctx;
+    const char *why;
+    vk_tenant *t;
+    int64_t wait = 0;
+    if (k->state != VK_OK)
+        return vk_service_missigned(ex, k->state, k->why);
+    vk_err e = tenant_of(w, k->hash, k->id_kind, &wait, &t, &why);
+    if (e != VK_OK)
+        return refuse_key(ex, w, e, wait, why);
+    bool same = t->generation == k->generation && t == k->tenant;
+    vk_tenant_unref(&w->rt->registry, t);
+    if (!same)
+        return refuse_key(ex, w, VK_E_UNAUTHORIZED, 0, "This valet key was revoked");
+    vk_count(&w->keys_taken, 1);
+    let_in(ex, k->tenant);
+    return VK_OK;
+}
+
+vk_err vk_service_missigned(vk_exchange *ex, vk_err e, const char *why)
+{
+    return refuse_key(ex, ex->server->ctx, e == VK_OK ? VK_E_INTERNAL : e, 0, why);
+}
+
+vk_err vk_service_open(vk_exchange *ex, vk_str build)
+{
+    vk_worker *w = ex->server->ctx;
+    const char *why;
+    vk_tenant *t;
+    int64_t wait = 0;
+    vk_err e = vk_registry_open(&w->rt->registry, w->reader, build, vk_clock_wall_ms(), &wait, &t, &why);
+    if (e == VK_OK) {
+        e = hold_for(ex, w, t);
+        why = "Out of memory";
+    }
+    if (e != VK_OK) {
+        if (e == VK_E_BUSY)
+            ex->retry_s = vk_rate_seconds(wait);
+        return vk_fail(ex, e, "%s", why);
+    }
+    let_in(ex, t);
     return VK_OK;
 }

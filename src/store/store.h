@@ -49,7 +49,7 @@ typedef struct vk_store_ops {
     /* INLINE. The row and its build's state and expiry. VK_E_NOT_FOUND. `out` strings live as long as `a`. */
     vk_err (*valet_find)(vk_store *s, vk_arena *a, const uint8_t hash[VK_HASH], vk_valet_row *row_r,
                          vk_build *build_r);
-    /* INLINE. */
+    /* INLINE. Without an arena (NULL) the origins are left out: n_origins is 0. */
     vk_err (*build_get)(vk_store *s, vk_arena *a, vk_str id, vk_build *out_r);
 
     /* Inserts the build, its bindings and its valet rows in one transaction and gives it the next generation:

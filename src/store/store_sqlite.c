@@ -216,7 +216,7 @@ static vk_err build_get(vk_store *base, vk_arena *a, vk_str id, vk_build *out_r)
     vk_err e = sql_err(s, sqlite3_reset(st));
     if (e == VK_OK && rc != SQLITE_ROW)
         return VK_E_NOT_FOUND;
-    return e == VK_OK ? read_origins(s, a, out_r) : e;
+    return e == VK_OK && a ? read_origins(s, a, out_r) : e;
 }
 
 static vk_err idem_find(vk_store *base, vk_arena *a, vk_str idem, const uint8_t digest[VK_HASH], vk_str *id_r)

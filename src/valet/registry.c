@@ -243,6 +243,65 @@ vk_err vk_registry_verify(vk_registry *r, vk_store *store, const uint8_t hash[VK
     return VK_E_UNAVAILABLE;
 }
 
+static vk_err check_open(const vk_registry *r, vk_tenant *t, int64_t now, int64_t *wait_ms_r,
+                         vk_tenant **out_r, const char **why_r)
+{
+    if (atomic_load_explicit(&t->closed, memory_order_relaxed) ||
+        atomic_load_explicit(&t->expires_ms, memory_order_relaxed) <= now)
+        return VK_E_NOT_FOUND;
+    *wait_ms_r = vk_rate_take(&t->taken, &r->build_rate, now);
+    if (*wait_ms_r) {
+        *why_r = r->build_text;
+        return VK_E_BUSY;
+    }
+    vk_tenant_ref(t);
+    *out_r = t;
+    return VK_OK;
+}
+
+vk_err vk_registry_open(vk_registry *r, vk_store *store, vk_str build, int64_t now, int64_t *wait_ms_r,
+                        vk_tenant **out_r, const char **why_r)
+{
+    *why_r = "There is no such build";
+    if (!vk_build_id_ok(build))
+        return VK_E_NOT_FOUND;
+    pthread_rwlock_rdlock(&r->mu);
+    vk_tenant *t = find_tenant(r, build);
+    vk_err e = t ? check_open(r, t, now, wait_ms_r, out_r, why_r) : VK_AGAIN;
+    pthread_rwlock_unlock(&r->mu);
+    if (e != VK_AGAIN)
+        return e;
+    for (int tries = 0; tries < 8; tries++) { /* as vk_registry_verify */
+        vk_build b;
+        uint64_t epoch = atomic_load(&r->epoch);
+        e = store->ops->build_get(store, NULL, build, &b);
+        if (e == VK_E_NOT_FOUND)
+            return e;
+        if (e != VK_OK) {
+            *why_r = "The metadata cannot be read now";
+            return VK_E_UNAVAILABLE;
+        }
+        if (b.state != VK_BUILD_ACTIVE || b.expires_ms <= now) /* not worth a place in memory */
+            return VK_E_NOT_FOUND;
+        pthread_rwlock_wrlock(&r->mu);
+        bool stale = epoch != atomic_load(&r->epoch);
+        if (!stale) {
+            if (r->tenants.n >= VK_REGISTRY_MAX)
+                shrink(r);
+            t = tenant_for(r, &b);
+            e = t ? check_open(r, t, now, wait_ms_r, out_r, why_r) : VK_E_NOMEM;
+        }
+        pthread_rwlock_unlock(&r->mu);
+        if (!stale) {
+            if (e == VK_E_NOMEM)
+                *why_r = "Out of memory";
+            return e;
+        }
+    }
+    *why_r = "The build is being changed; try again";
+    return VK_E_UNAVAILABLE;
+}
+
 /* Keeps `out` sorted; `t` may have been seen before, when the table grew in between. */
 static size_t insert_busy(vk_busy_build *out, size_t n, size_t room, const char *id, uint64_t requests)
 {

@@ -27,7 +27,7 @@ typedef struct vk_tenant {
     int64_t ttl_ms;
     uint64_t generation;
     vk_bucket taken;                        /* of build_rate */
-    _Atomic uint64_t requests;              /* with a key of it, since it came into memory */
+    _Atomic uint64_t requests;              /* let in, since it came into memory */
     vk_list rows;                           /* the cached rows of this build; under the registry's lock */
     void *_Atomic service[VK_SERVICES_MAX]; /* each service's own state of this build, by its index */
 } vk_tenant;
@@ -55,6 +55,11 @@ void vk_registry_limit(vk_registry *r, const vk_limits *l);
 VK_MUSTCHECK vk_err vk_registry_verify(vk_registry *r, vk_store *store, const uint8_t hash[VK_HASH],
                                        vk_str service, char kind, int64_t now, int64_t *wait_ms_r,
                                        vk_tenant **out_r, const char **why_r);
+/* The build of that id without any key of it, counted against build_rate only. VK_OK: *out_r holds a
+ * reference. VK_E_NOT_FOUND: there is none, or it is not active, or has expired. Otherwise as
+ * vk_registry_verify. */
+VK_MUSTCHECK vk_err vk_registry_open(vk_registry *r, vk_store *store, vk_str build, int64_t now,
+                                     int64_t *wait_ms_r, vk_tenant **out_r, const char **why_r);
 void vk_tenant_ref(vk_tenant *t);
 void vk_tenant_unref(vk_registry *r, vk_tenant *t);
 

@@ -46,26 +46,33 @@ static void lp(vk_buf *b, vk_str s)
     vk_buf_str(b, s);
 }
 
-void vk_valet_derive(const vk_master *m, vk_str prefix, vk_str build, vk_str service, char kind,
-                     uint64_t generation, char out[VK_VALET_MAX])
+/* One block of the bytes that a key is made of. */
+static void block_of(const vk_master *m, vk_buf *msg, unsigned char number, uint8_t out[VK_SHA256])
 {
-    char room[256];
-    vk_buf msg = {.p = room, .cap = sizeof room, .max = sizeof room}; /* ids and names are far shorter */
-    if (prefix.n + VK_VALET_BODY + 6 >= VK_VALET_MAX || build.n > 64 || service.n > 64)
+    msg->p[msg->n - 1] = (char)number;
+    vk_hmac((vk_str){(const char *)m->key, VK_MASTER}, vk_buf_view(msg), out);
+}
+
+static void derive_hex(const vk_master *m, size_t digits, vk_buf *msg, char out[VK_VALET_MAX])
+{
+    uint8_t bytes[VK_SHA256];
+    if (digits % 2 || digits > VK_VALET_HEX_MAX)
         abort();
-    vk_buf_add(&msg, "valetkey/valet/v1", sizeof "valetkey/valet/v1");
-    lp(&msg, build);
-    lp(&msg, service);
-    vk_buf_ch(&msg, kind);
-    for (int shift = 56; shift >= 0; shift -= 8)
-        vk_buf_ch(&msg, (char)(generation >> shift));
-    vk_buf_ch(&msg, 0);
+    block_of(m, msg, 0, bytes);
+    vk_hex(out, bytes, digits / 2);
+    out[digits] = '\0';
+    vk_wipe(bytes, sizeof bytes);
+}
+
+static void derive_token(const vk_master *m, vk_str prefix, vk_buf *msg, char out[VK_VALET_MAX])
+{
+    if (prefix.n + VK_VALET_BODY + 6 >= VK_VALET_MAX)
+        abort();
     memcpy(out, prefix.p, prefix.n);
     size_t have = 0;
     for (unsigned char block = 0; have < VK_VALET_BODY; block++) {
         uint8_t bytes[VK_SHA256];
-        msg.p[msg.n - 1] = (char)block;
-        vk_hmac((vk_str){(const char *)m->key, VK_MASTER}, vk_buf_view(&msg), bytes);
+        block_of(m, msg, block, bytes);
         have += vk_base62_fill(out + prefix.n + have, VK_VALET_BODY - have, bytes, sizeof bytes);
         vk_wipe(bytes, sizeof bytes);
     }
@@ -74,9 +81,45 @@ void vk_valet_derive(const vk_master *m, vk_str prefix, vk_str build, vk_str ser
     out[n + 6] = '\0';
 }
 
-bool vk_valet_shape_ok(vk_secret secret, vk_str prefix)
+void vk_valet_derive(const vk_master *m, const vk_valet_form *f, vk_str build, vk_str service,
+                     uint64_t generation, char out[VK_VALET_MAX])
+{
+    char room[256];
+    vk_buf msg = {.p = room, .cap = sizeof room, .max = sizeof room}; /* ids and names are far shorter */
+    if (build.n > 64 || service.n > 64)
+        abort();
+    if (f->hex)
+        vk_buf_add(&msg, "valetkey/valet/hex/v1", sizeof "valetkey/valet/hex/v1");
+    else
+        vk_buf_add(&msg, "valetkey/valet/v1", sizeof "valetkey/valet/v1");
+    lp(&msg, build);
+    lp(&msg, service);
+    vk_buf_ch(&msg, f->kind);
+    for (int shift = 56; shift >= 0; shift -= 8)
+        vk_buf_ch(&msg, (char)(generation >> shift));
+    vk_buf_ch(&msg, 0);
+    if (f->hex)
+        derive_hex(m, f->hex, &msg, out);
+    else
+        derive_token(m, vk_str_z(f->prefix), &msg, out);
+}
+
+static bool hex_ok(vk_str token)
+{
+    for (size_t i = 0; i < token.n; i++) {
+        char c = token.p[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+    }
+    return true;
+}
+
+bool vk_valet_shape_ok(vk_secret secret, const vk_valet_form *f)
 {
     vk_str token = vk_secret_bytes(secret);
+    if (f->hex)
+        return token.n == f->hex && hex_ok(token);
+    vk_str prefix = vk_str_z(f->prefix);
     char crc[6];
     if (token.n != prefix.n + VK_VALET_BODY + 6 || !vk_str_starts(token, prefix))
         return false;

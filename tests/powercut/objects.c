@@ -129,7 +129,7 @@ static void copy(const char *from, const char *to)
     int64_t began = vk_clock_mono_ns();
     need(vk_ob_get(s, a, vk_str_z(from), &o, &r), "get");
     need(vk_ob_put_begin(s, vk_str_z(to), o.size, &p), "copy");
-    need(vk_ob_put_copy(p, r, 0, o.size, NULL), "copy");
+    need(vk_ob_put_copy(p, r, 0, o.size, NULL, NULL), "copy");
     if (vk_hex_decode(vk_str_z(o.etag), c.md5, 16) != VK_OK)
         die("the source has no MD5");
     need(vk_ob_put_commit(p, &c, NULL), "commit");

@@ -6,7 +6,7 @@
 #include "services/database/embedded/embedded.h"
 #include "services/database/hrana.h"
 
-static const vk_valet_kind kinds[] = {{'b', "vk_b_"}, {0, NULL}};
+static const vk_valet_kind kinds[] = {{.kind = 'b', .prefix = "vk_b_"}, {.kind = 0}};
 
 /* libsql-client shows a body only under exactly this content type, and only its `message`. */
 static const char json_type[] = "application/json";

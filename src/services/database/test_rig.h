@@ -43,7 +43,8 @@ static void tenant_free(vk_tenant *t)
     const vk_service *all[VK_SERVICES_MAX];
     size_t n = vk_services(all);
     for (size_t i = 0; i < n; i++)
-        all[i]->free_tenant(t);
+        if (atomic_load(&t->service[i]))
+            all[i]->free_tenant(t);
 }
 
 struct maker {
@@ -54,8 +55,8 @@ struct maker {
 static vk_err make_rows(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r)
 {
     struct maker *m = arg;
-    vk_valet_derive(rt.master, VK_STR("vk_b_"), vk_str_z(b->id), VK_STR("database"), 'b', b->generation,
-                    m->token);
+    static const vk_valet_form form = {.kind = 'b', .prefix = "vk_b_"};
+    vk_valet_derive(rt.master, &form, vk_str_z(b->id), VK_STR("database"), b->generation, m->token);
     rows[0] = (vk_valet_row){.kind = 'b', .kid = 1, .generation = b->generation};
     memcpy(rows[0].build, b->id, sizeof rows[0].build);
     memcpy(rows[0].service, "database", sizeof "database");

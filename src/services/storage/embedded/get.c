@@ -118,6 +118,31 @@ static vk_ob_err open_object(vk_ob *s, vk_ob_conn *c, vk_arena *a, vk_str key, v
     return VK_OB_OK;
 }
 
+/* With the connection and under a reading lock of `names`; gives both back. */
+static vk_ob_err get_with(vk_ob *s, vk_ob_conn *c, vk_arena *a, vk_str key, vk_ob_object *out_r,
+                          vk_ob_reader **r)
+{
+    *r = NULL;
+    vk_ob_err e = vk_ob_run(c, vk_ob_st(c, Q_BEGIN_READ));
+    if (e == VK_OB_OK) {
+        e = open_object(s, c, a, key, out_r, r);
+        vk_ob_err over = vk_ob_run(c, vk_ob_st(c, Q_COMMIT));
+        e = e == VK_OB_OK ? over : e;
+    }
+    pthread_rwlock_unlock(&s->names);
+    vk_ob_conn_put(s, c);
+    if (*r) {
+        pthread_mutex_lock(&s->mu);
+        s->users++;
+        pthread_mutex_unlock(&s->mu);
+    }
+    if (e != VK_OB_OK) {
+        vk_ob_reader_close(*r);
+        *r = NULL;
+    }
+    return e;
+}
+
 vk_ob_err vk_ob_get(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r, vk_ob_reader **r)
 {
     vk_ob_conn *c;
@@ -125,28 +150,19 @@ vk_ob_err vk_ob_get(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r, vk_o
     if (e != VK_OB_OK)
         return e;
     pthread_rwlock_rdlock(&s->names);
-    e = vk_ob_run(c, vk_ob_st(c, Q_BEGIN_READ));
-    if (e == VK_OB_OK) {
-        e = open_object(s, c, a, key, out_r, r);
-        vk_ob_err over = vk_ob_run(c, vk_ob_st(c, Q_COMMIT));
-        if (e == VK_OB_OK && over != VK_OB_OK) {
-            pthread_mutex_lock(&s->mu);
-            s->users++; /* which closing takes off */
-            pthread_mutex_unlock(&s->mu);
-            pthread_rwlock_unlock(&s->names);
-            vk_ob_reader_close(*r);
-            vk_ob_conn_put(s, c);
-            return over;
-        }
+    return get_with(s, c, a, key, out_r, r);
+}
+
+vk_ob_err vk_ob_get_now(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r, vk_ob_reader **r)
+{
+    vk_ob_conn *c = vk_ob_conn_idle(s);
+    if (!c)
+        return VK_OB_BUSY;
+    if (pthread_rwlock_tryrdlock(&s->names) != 0) {
+        vk_ob_conn_put(s, c);
+        return VK_OB_BUSY;
     }
-    pthread_rwlock_unlock(&s->names);
-    vk_ob_conn_put(s, c);
-    if (e == VK_OB_OK) {
-        pthread_mutex_lock(&s->mu);
-        s->users++;
-        pthread_mutex_unlock(&s->mu);
-    }
-    return e;
+    return get_with(s, c, a, key, out_r, r);
 }
 
 /* ---- pieces */

@@ -349,6 +349,17 @@ vk_ob_err vk_ob_conn_get(vk_ob *s, vk_ob_conn **out_r)
     return e;
 }
 
+vk_ob_conn *vk_ob_conn_idle(vk_ob *s)
+{
+    pthread_mutex_lock(&s->mu);
+    vk_list *n = s->idle.prev;
+    bool found = n != &s->idle;
+    if (found)
+        vk_list_remove(n);
+    pthread_mutex_unlock(&s->mu);
+    return found ? VK_CONTAINER(n, vk_ob_conn, node) : NULL;
+}
+
 void vk_ob_conn_put(vk_ob *s, vk_ob_conn *c)
 {
     size_t n = 0;

@@ -78,6 +78,8 @@ void vk_ob_conn_close(vk_ob_conn *c);
 /* A reading connection, and back. */
 VK_MUSTCHECK vk_ob_err vk_ob_conn_get(struct vk_ob *s, vk_ob_conn **out_r);
 void vk_ob_conn_put(struct vk_ob *s, vk_ob_conn *c);
+/* One that is open and that nobody uses, or NULL; never waits. */
+vk_ob_conn *vk_ob_conn_idle(struct vk_ob *s);
 /* The statement, reset and without bindings; NULL: it cannot be prepared. The bind functions below and
  * vk_ob_step take NULL and then fail. */
 sqlite3_stmt *vk_ob_st(vk_ob_conn *c, vk_ob_q q);

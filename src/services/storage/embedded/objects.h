@@ -20,6 +20,7 @@
 
 #include "core/arena.h"
 #include "core/buf.h"
+#include "crypto/checksum.h"
 
 enum {
     VK_OB_KEY_MAX = 1024,
@@ -149,10 +150,11 @@ VK_MUSTCHECK vk_ob_err vk_ob_part_begin(vk_ob *s, vk_str key, const uint8_t uplo
 VK_MUSTCHECK vk_ob_err vk_ob_put_write(vk_ob_put *p, vk_str bytes);
 struct vk_ob_reader;
 /* `n` bytes of an object from `at` on (CopyObject, UploadPartCopy). With md5_r they pass through memory and
- * are hashed; without it the kernel copies them, and the source's MD5 is the copy's when all of a one-piece
- * object is copied. Only as the one source of a put when md5_r is given. */
+ * are hashed, also into `sum` (begun; NULL: none is wanted); without it the kernel copies them, and the
+ * source's MD5 is the copy's when all of a one-piece object is copied. Only as the one source of a put when
+ * md5_r is given. */
 VK_MUSTCHECK vk_ob_err vk_ob_put_copy(vk_ob_put *p, struct vk_ob_reader *from, int64_t at, int64_t n,
-                                      uint8_t md5_r[16]);
+                                      uint8_t md5_r[16], vk_checksum *sum);
 /* Makes it the object, or the part. Ends the put, whatever it returns. *out_r (may be NULL): etag, size,
  * mtime_ms. */
 VK_MUSTCHECK vk_ob_err vk_ob_put_commit(vk_ob_put *p, const vk_ob_commit *c, vk_ob_object *out_r);
@@ -172,6 +174,9 @@ typedef struct vk_ob_piece {
 VK_MUSTCHECK vk_ob_err vk_ob_head(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r);
 /* Object and bytes as they were at one moment, however the key changes meanwhile. */
 VK_MUSTCHECK vk_ob_err vk_ob_get(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r, vk_ob_reader **r);
+/* The same without ever waiting for another thread: VK_OB_BUSY when it would have to. For event loops. */
+VK_MUSTCHECK vk_ob_err vk_ob_get_now(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r,
+                                     vk_ob_reader **r);
 /* What lies from object byte `at` on, as far as one piece reaches. Opens a file at the border of two parts of
  * a multipart object only; for all others it never blocks. VK_OB_INVALID_RANGE: at or behind the end. */
 VK_MUSTCHECK vk_ob_err vk_ob_read(vk_ob_reader *r, int64_t at, vk_ob_piece *out_r);

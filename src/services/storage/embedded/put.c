@@ -191,7 +191,7 @@ vk_ob_err vk_ob_put_write(vk_ob_put *p, vk_str bytes)
 
 /* ---- from another object */
 
-static vk_ob_err through_memory(vk_ob_put *p, const vk_ob_piece *x, vk_checksum *m)
+static vk_ob_err through_memory(vk_ob_put *p, const vk_ob_piece *x, vk_checksum *m, vk_checksum *sum)
 {
     char *piece = x->fd >= 0 ? malloc(COPY_PIECE) : NULL;
     vk_ob_err e = x->fd >= 0 && !piece ? VK_OB_NOMEM : VK_OB_OK;
@@ -207,6 +207,8 @@ static vk_ob_err through_memory(vk_ob_put *p, const vk_ob_piece *x, vk_checksum 
             got = (vk_str){piece, (size_t)n};
         }
         vk_checksum_add(m, got);
+        if (sum)
+            vk_checksum_add(sum, got);
         e = add(p, got);
         at += (int64_t)got.n;
     }
@@ -227,7 +229,8 @@ static vk_ob_err in_kernel(vk_ob_put *p, const vk_ob_piece *x)
     return e;
 }
 
-vk_ob_err vk_ob_put_copy(vk_ob_put *p, vk_ob_reader *from, int64_t at, int64_t n, uint8_t md5_r[16])
+vk_ob_err vk_ob_put_copy(vk_ob_put *p, vk_ob_reader *from, int64_t at, int64_t n, uint8_t md5_r[16],
+                         vk_checksum *sum)
 {
     vk_checksum m;
     uint8_t md5[VK_CHECKSUM_MAX];
@@ -238,7 +241,7 @@ vk_ob_err vk_ob_put_copy(vk_ob_put *p, vk_ob_reader *from, int64_t at, int64_t n
         if (p->failed != VK_OB_OK)
             break;
         x.n = x.n < n ? x.n : n;
-        p->failed = md5_r ? through_memory(p, &x, &m) : in_kernel(p, &x);
+        p->failed = md5_r ? through_memory(p, &x, &m, sum) : in_kernel(p, &x);
         at += x.n;
         n -= x.n;
     }

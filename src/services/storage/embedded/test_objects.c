@@ -375,7 +375,7 @@ static vk_ob_err copy(vk_ob *s, const char *from, int64_t at, int64_t n, const c
         if (!hash && vk_hex_decode(vk_str_z(o.etag), c.md5, 16) != VK_OK)
             e = VK_OB_INVALID;
         if (e == VK_OB_OK)
-            e = vk_ob_put_copy(p, r, at, n, hash ? c.md5 : NULL);
+            e = vk_ob_put_copy(p, r, at, n, hash ? c.md5 : NULL, NULL);
         if (e == VK_OB_OK)
             e = vk_ob_put_commit(p, &c, NULL);
         else

@@ -231,7 +231,7 @@ static vk_ob_err copy_other(vk_ob *s)
         return e;
     e = vk_ob_put_begin(s, VK_STR("k"), o.size, &p);
     if (e == VK_OB_OK && vk_hex_decode(vk_str_z(o.etag), c.md5, 16) == VK_OK)
-        e = vk_ob_put_copy(p, r, 0, o.size, NULL);
+        e = vk_ob_put_copy(p, r, 0, o.size, NULL, NULL);
     if (e == VK_OB_OK)
         e = vk_ob_put_commit(p, &c, NULL);
     else if (p)

@@ -1,0 +1,544 @@
+/* Bodies of objects and parts. Bytes are gathered on the loop and worked on by a thread: taken out of their
+ * framing, hashed, written. While a thread has some, the next ones gather; what the disk and the hashes do
+ * not keep up with stays in the client's socket. A small body is gathered whole and is one job. Nothing is an
+ * object before all of it is there and is what its signature and its checksums say. */
+#include "services/storage/front.h"
+
+#include "core/encode.h"
+#include "crypto/awschunked.h"
+#include "services/storage/s3cond.h"
+
+enum {
+    GATHER_MAX = 64 << 10,
+    ARENA = 64 << 10, /* headers, condition, key */
+    BUFFERS = 2,
+};
+
+struct vk_s3_put {
+    vk_list node; /* in all_puts */
+    vk_s3_job job;
+    vk_task landed; /* the thread is done with what it had */
+    vk_loop *loop;
+    vk_s3_req *q; /* NULL: the exchange is over; the loop's */
+    vk_s3_build *build;
+    vk_arena *arena;
+    vk_s3_plan plan;
+    void (*answer)(vk_s3_req *q, const vk_ob_object *made);
+
+    /* The loop's. */
+    vk_buf in[BUFFERS];
+    int filling;  /* the thread has the other one */
+    bool working; /* a job is under way */
+    bool ended;   /* all bytes are there */
+    bool over;    /* nobody wants it any more */
+
+    /* The thread's while `working`. */
+    vk_str bytes;
+    bool last;
+    vk_sigv4_grant grant;
+    vk_awschunked *framing;
+    bool framing_ended;
+    vk_ob_put *put;
+    int64_t n; /* decoded */
+    uint8_t algo;
+    vk_sha256_run sha256;
+    vk_checksum md5, sum;
+    vk_ob_object made;
+    bool committed;
+
+    /* What went wrong. */
+    bool failed;
+    vk_ob_err ob;
+    vk_sigv4_fail sigv4;
+    const char *code, *message; /* static; neither of the above */
+    int status;
+};
+
+/* ---- on a thread */
+
+static void fail_with(vk_s3_put *p, int status, const char *code, const char *message)
+{
+    if (p->failed)
+        return;
+    p->failed = true;
+    p->status = status;
+    p->code = code;
+    p->message = message;
+}
+
+static void fail_ob(vk_s3_put *p, vk_ob_err e)
+{
+    if (e == VK_OB_OK || p->failed)
+        return;
+    p->failed = true;
+    p->ob = e;
+}
+
+static void fail_sigv4(vk_s3_put *p, vk_sigv4_fail f)
+{
+    if (f == VK_SIGV4_OK || p->failed)
+        return;
+    p->failed = true;
+    p->sigv4 = f;
+}
+
+/* A part of an upload with checksums gets one too, also when its client states none. */
+static vk_ob_err part_algorithm(vk_s3_put *p, vk_ob *s)
+{
+    vk_ob_upload u;
+    vk_ob_err e = vk_ob_upload_get(s, p->arena, p->plan.key, p->plan.upload, &u);
+    if (e != VK_OB_OK)
+        return e;
+    if (p->algo && u.sum_algo && p->algo != u.sum_algo)
+        fail_with(
+            p, 400, "InvalidRequest",
+            "Checksum Type mismatch occurred: the part's checksum is of another algorithm than the upload's");
+    else if (!p->algo)
+        p->algo = u.sum_algo;
+    return VK_OB_OK;
+}
+
+static void begin(vk_s3_put *p)
+{
+    vk_ob *s;
+    vk_ob_err e = vk_s3b_store(p->build, true, &s);
+    if (e == VK_OB_OK && p->plan.part)
+        e = part_algorithm(p, s);
+    if (e == VK_OB_OK && !p->failed)
+        e = p->plan.part
+                ? vk_ob_part_begin(s, p->plan.key, p->plan.upload, p->plan.number, p->plan.size, &p->put)
+                : vk_ob_put_begin(s, p->plan.key, p->plan.size, &p->put);
+    fail_ob(p, e);
+    if (p->failed)
+        return;
+    vk_sha256_begin(&p->sha256);
+    vk_checksum_begin(&p->md5, VK_CHECKSUM_MD5);
+    if (p->algo)
+        vk_checksum_begin(&p->sum, (vk_checksum_kind)(p->algo - 1));
+}
+
+/* Bytes of the object. */
+static void payload(vk_s3_put *p, vk_str data)
+{
+    enum { STRIDE = 16 << 10 }; /* what all of them read lies in the cache then */
+    p->n += (int64_t)data.n;
+    if (p->n > p->plan.most)
+        fail_sigv4(p, VK_SIGV4_TOO_LARGE);
+    while (data.n && !p->failed) {
+        vk_str piece = {data.p, data.n > STRIDE ? STRIDE : data.n};
+        if (p->grant.payload == VK_SIGV4_HASHED)
+            vk_sha256_add(&p->sha256, piece);
+        vk_checksum_add(&p->md5, piece);
+        if (p->algo)
+            vk_checksum_add(&p->sum, piece);
+        fail_ob(p, vk_ob_put_write(p->put, piece));
+        data = (vk_str){data.p + piece.n, data.n - piece.n};
+    }
+}
+
+static void body(vk_s3_put *p, vk_str bytes)
+{
+    vk_str data;
+    if (!p->framing) {
+        payload(p, bytes);
+        return;
+    }
+    while (bytes.n && !p->failed) {
+        switch (vk_awschunked_next(p->framing, &bytes, &data)) {
+        case VK_AWSCHUNK_DATA:
+            payload(p, data);
+            break;
+        case VK_AWSCHUNK_END:
+            p->framing_ended = true;
+            break;
+        case VK_AWSCHUNK_BAD:
+            fail_sigv4(p, vk_awschunked_why(p->framing));
+            break;
+        case VK_AWSCHUNK_MORE:
+            return;
+        }
+    }
+}
+
+/* The checksum in the trailer of aws-chunked. */
+static void read_trailer(vk_s3_put *p)
+{
+    vk_s3_claims *c = &p->plan.claims;
+    char name[40];
+    snprintf(name, sizeof name, "x-amz-checksum-%s", vk_checksum_name((vk_checksum_kind)(c->algo - 1)));
+    vk_str v = vk_awschunked_trailer(p->framing, vk_str_z(name));
+    if (vk_checksum_read((vk_checksum_kind)(c->algo - 1), v, c->sum) == VK_OK)
+        c->stated = true;
+    else
+        fail_sigv4(p, VK_SIGV4_TRAILER);
+}
+
+static void verify(vk_s3_put *p, vk_ob_commit *c)
+{
+    uint8_t raw[VK_CHECKSUM_MAX], hash[VK_SHA256];
+    const vk_s3_claims *said = &p->plan.claims;
+    if (p->framing && !p->framing_ended)
+        fail_sigv4(p, vk_awschunked_why(p->framing));
+    if (p->plan.size >= 0 && p->n != p->plan.size)
+        fail_ob(p, VK_OB_INCOMPLETE);
+    if (p->n < p->plan.least)
+        fail_sigv4(p, VK_SIGV4_TOO_SMALL);
+    if (!p->failed && said->trailing)
+        read_trailer(p);
+    if (p->failed)
+        return;
+    if (p->grant.payload == VK_SIGV4_HASHED) {
+        vk_sha256_end(&p->sha256, hash);
+        if (!vk_sigv4_payload_matches(&p->grant, hash))
+            fail_sigv4(p, VK_SIGV4_PAYLOAD_HASH);
+    }
+    vk_checksum_end(&p->md5, raw);
+    memcpy(c->md5, raw, 16);
+    if (said->has_md5 && memcmp(said->md5, raw, 16) != 0)
+        fail_with(p, 400, "BadDigest", "The Content-MD5 you specified did not match what we received.");
+    if (!p->algo)
+        return;
+    c->sum = (vk_ob_sum){.algo = p->algo, .type = VK_S3_FULL_OBJECT};
+    c->sum.n = (uint8_t)vk_checksum_end(&p->sum, raw);
+    memcpy(c->sum.value, raw, c->sum.n);
+    if (!said->stated || memcmp(said->sum, raw, c->sum.n) == 0)
+        return;
+    if (said->unless_empty && p->n > 0) {
+        atomic_fetch_add_explicit(&vk_s3_numbers_now.empty_sums, 1, memory_order_relaxed);
+        return;
+    }
+    fail_with(p, 400, "BadDigest", "The checksum you specified did not match what we received.");
+}
+
+static void commit(vk_s3_put *p)
+{
+    vk_ob_commit c = {.headers = p->plan.headers,
+                      .if_match = p->plan.if_match,
+                      .if_none_match_any = p->plan.if_none_match_any};
+    verify(p, &c);
+    if (p->failed)
+        return;
+    vk_ob_err e = vk_ob_put_commit(p->put, &c, &p->made);
+    p->put = NULL;
+    p->made.sum = c.sum;
+    p->committed = e == VK_OB_OK;
+    fail_ob(p, e);
+}
+
+static void run(vk_s3_job *j)
+{
+    vk_s3_put *p = VK_CONTAINER(j, vk_s3_put, job);
+    if (vk_s3b_closing(p->build))
+        fail_sigv4(p, VK_SIGV4_KEY_REVOKED);
+    if (!p->failed && !p->put)
+        begin(p);
+    if (!p->failed)
+        body(p, p->bytes);
+    if (p->last && !p->failed)
+        commit(p);
+    if (p->failed && p->put) {
+        vk_ob_put_abort(p->put);
+        p->put = NULL;
+    }
+    vk_loop_post(p->loop, &p->landed);
+}
+
+/* ---- on the loop */
+
+/* All there are, so that none is left open when the stores are closed. */
+static pthread_mutex_t puts_mu = PTHREAD_MUTEX_INITIALIZER;
+static vk_list all_puts = {&all_puts, &all_puts};
+
+static void forget(vk_s3_put *p)
+{
+    pthread_mutex_lock(&puts_mu);
+    vk_list_remove(&p->node);
+    pthread_mutex_unlock(&puts_mu);
+    for (int i = 0; i < BUFFERS; i++)
+        vk_buf_free(&p->in[i]);
+    if (p->framing)
+        vk_awschunked_wipe(p->framing);
+    vk_sigv4_grant_wipe(&p->grant);
+    vk_s3b_let_go(p->build);
+    vk_arena_free(p->arena);
+}
+
+static void drop(vk_s3_job *j)
+{
+    vk_s3_put *p = VK_CONTAINER(j, vk_s3_put, job);
+    vk_ob_put_abort(p->put);
+    forget(p);
+}
+
+/* Nobody waits for it any more, and no thread has it. */
+static void discard(vk_s3_put *p)
+{
+    if (!p->put) {
+        forget(p);
+        return;
+    }
+    p->job.run = drop;
+    if (vk_s3b_submit(p->build, &p->job) != VK_OK)
+        drop(&p->job); /* removes a file: rather here than not at all */
+}
+
+void vk_s3_puts_stop(void)
+{
+    for (vk_list *n = all_puts.next; n != &all_puts; n = all_puts.next) {
+        vk_s3_put *p = VK_CONTAINER(n, vk_s3_put, node);
+        if (p->put)
+            vk_ob_put_abort(p->put);
+        forget(p);
+    }
+}
+
+static void exchange_over(vk_exchange *ex)
+{
+    vk_s3_req *q = vk_s3_req_of(ex);
+    vk_s3_put *p = q->put;
+    if (!p)
+        return;
+    p->q = NULL;
+    p->over = true;
+    if (!p->working)
+        discard(p);
+}
+
+static void tell(vk_s3_put *p)
+{
+    vk_s3_req *q = p->q;
+    if (q->ex->answered)
+        return;
+    if (!p->failed) {
+        p->answer(q, &p->made);
+    } else if (p->ob != VK_OB_OK) {
+        vk_s3_no_ob(q, p->ob);
+    } else if (p->sigv4 != VK_SIGV4_OK) {
+        vk_s3_no_sigv4(q, p->sigv4);
+    } else {
+        vk_s3_say(q, p->status, vk_str_z(p->code), p->message);
+    }
+    vk_s3_finish(q);
+}
+
+/* Gives the thread what there is. False: answered, and perhaps gone. */
+static bool send_on(vk_s3_put *p)
+{
+    vk_buf *b = &p->in[p->filling];
+    p->working = true;
+    p->bytes = vk_buf_view(b);
+    p->last = p->ended;
+    p->filling ^= 1;
+    if (vk_s3b_submit(p->build, &p->job) == VK_OK)
+        return true;
+    p->working = false;
+    fail_with(p, 503, "SlowDown", "Too many requests of this build are waiting; try again.");
+    tell(p);
+    return false;
+}
+
+static void landed(vk_task *t)
+{
+    vk_s3_put *p = VK_CONTAINER(t, vk_s3_put, landed);
+    p->working = false;
+    vk_buf *b = &p->in[p->filling ^ 1];
+    size_t max = b->max;
+    vk_buf_free(b); /* a client that sends little does not keep what one that sends much needs */
+    vk_buf_init(b, max);
+    if (p->over) {
+        discard(p);
+    } else if (p->failed || p->committed) {
+        tell(p);
+    } else {
+        bool more = p->in[p->filling].n || p->ended;
+        if ((!more || send_on(p)) && !p->ended)
+            vk_sink_ready(p->q->ex);
+    }
+}
+
+bool vk_s3_put_full(const vk_s3_put *p)
+{
+    return p->in[p->filling].n >= GATHER_MAX;
+}
+
+void vk_s3_put_bytes(vk_s3_put *p, vk_str bytes)
+{
+    if (p->failed && !p->working)
+        return;
+    vk_buf *b = &p->in[p->filling];
+    vk_buf_str(b, bytes);
+    if (p->working)
+        return;
+    if (b->err != VK_OK) {
+        fail_ob(p, VK_OB_NOMEM);
+        tell(p);
+    } else {
+        (void)send_on(p);
+    }
+}
+
+void vk_s3_put_end(vk_s3_put *p)
+{
+    p->ended = true;
+    if (!p->working && !p->failed)
+        (void)send_on(p);
+}
+
+static vk_s3_put *make(vk_s3_req *q, const vk_s3_plan *plan)
+{
+    vk_arena *a = vk_arena_new(ARENA);
+    vk_s3_put *p = a ? VK_NEW(a, vk_s3_put) : NULL;
+    if (!p) {
+        vk_arena_free(a);
+        return NULL;
+    }
+    p->arena = a;
+    p->loop = q->ex->loop;
+    p->q = q;
+    p->job.run = run;
+    p->landed.run = landed;
+    p->plan = *plan;
+    p->plan.key = vk_arena_dup(a, plan->key);
+    p->plan.headers = vk_arena_dup(a, plan->headers);
+    p->plan.if_match = vk_arena_dup(a, plan->if_match);
+    p->algo = plan->claims.algo;
+    for (int i = 0; i < BUFFERS; i++)
+        vk_buf_init(&p->in[i], 2 * GATHER_MAX);
+    bool ok = p->plan.key.p && p->plan.headers.p && p->plan.if_match.p;
+    if (ok && plan->framed) {
+        p->framing = VK_NEW(a, vk_awschunked);
+        ok = p->framing != NULL;
+    }
+    if (!ok) {
+        vk_arena_free(a);
+        return NULL;
+    }
+    return p;
+}
+
+vk_s3_put *vk_s3_put_begin(vk_s3_req *q, const vk_s3_plan *plan,
+                           void (*answer)(vk_s3_req *q, const vk_ob_object *made))
+{
+    vk_s3_put *p = make(q, plan);
+    if (!p) {
+        vk_s3_no_memory(q);
+        return NULL;
+    }
+    vk_sigv4_fail f =
+        p->framing ? vk_awschunked_begin(p->framing, &q->grant, plan->size, plan->trailer) : VK_SIGV4_OK;
+    p->build = f == VK_SIGV4_OK ? vk_s3b_hold(q->ex->principal) : NULL;
+    if (!p->build) {
+        vk_s3_no_sigv4(q, f == VK_SIGV4_OK ? VK_SIGV4_KEY_REVOKED : f);
+        if (p->framing)
+            vk_awschunked_wipe(p->framing);
+        vk_arena_free(p->arena);
+        return NULL;
+    }
+    p->grant = q->grant;
+    p->answer = answer;
+    q->put = p;
+    q->ex->done = exchange_over;
+    pthread_mutex_lock(&puts_mu);
+    vk_list_push(&all_puts, &p->node);
+    pthread_mutex_unlock(&puts_mu);
+    return p;
+}
+
+/* ---- PutObject, UploadPart */
+
+static void answer(vk_s3_req *q, const vk_ob_object *made)
+{
+    vk_s3_etag(q, made->etag);
+    vk_s3_sum_headers(q, &made->sum, 0);
+    vk_s3_ok(q, 200);
+}
+
+static size_t take(vk_sink *s, vk_exchange *ex, vk_str bytes)
+{
+    VK_UNUSED(s);
+    vk_s3_put *p = vk_s3_req_of(ex)->put;
+    if (vk_s3_put_full(p))
+        return 0;
+    vk_s3_put_bytes(p, bytes);
+    return bytes.n;
+}
+
+static bool announced(vk_s3_req *q, vk_s3_plan *plan, int64_t *sent_r)
+{
+    vk_str length = vk_request_header(q->ex, VK_STR("Content-Length"));
+    bool chunked = vk_request_header(q->ex, VK_STR("Transfer-Encoding")).p != NULL;
+    *sent_r = chunked ? -1 : 0;
+    if (length.p && vk_str_to_i64(length, sent_r) != VK_OK) {
+        vk_s3_no(q, VK_S3_BAD_ARGUMENT); /* more digits than a length can have */
+        return false;
+    }
+    plan->size = *sent_r;
+    plan->framed = q->grant.payload >= VK_SIGV4_STREAM_UNSIGNED_TRAILER;
+    if (!plan->framed)
+        return true;
+    vk_str decoded = vk_request_header(q->ex, VK_STR("x-amz-decoded-content-length"));
+    if (decoded.p && vk_str_to_i64(decoded, &plan->size) == VK_OK && plan->size >= 0)
+        return true;
+    vk_s3_no_sigv4(q, VK_SIGV4_NO_DECODED_LENGTH);
+    return false;
+}
+
+bool vk_s3_put_head(vk_s3_req *q)
+{
+    static vk_sink sink = {take};
+    vk_exchange *ex = q->ex;
+    vk_s3_plan plan = {
+        .key = q->key, .least = 0, .most = INT64_MAX, .headers = VK_STR(""), .if_match = VK_STR("")};
+    int64_t sent, number;
+    plan.part = q->route.op == VK_S3_UPLOAD_PART;
+    plan.trailer = vk_request_header(ex, VK_STR("x-amz-trailer"));
+    if (!announced(q, &plan, &sent) || !vk_s3_claims_of(q, &plan.claims))
+        return false;
+    if (plan.claims.trailing && !plan.framed) { /* a trailer of HTTP's own, which nobody signs */
+        vk_s3_no_sigv4(q, VK_SIGV4_TRAILER);
+        return false;
+    }
+    if (plan.part) {
+        if (!vk_s3_upload_id(q, plan.upload) ||
+            vk_s3_param_int(&q->route, "partNumber", 1, VK_OB_PARTS_MAX, 1, &number) != VK_S3_OK)
+            return false;
+        plan.number = (int)number;
+    } else {
+        vk_s3_conditions c = {.if_match = vk_request_header(ex, VK_STR("If-Match")),
+                              .if_none_match = vk_request_header(ex, VK_STR("If-None-Match"))};
+        vk_s3_fail f = vk_s3_write_conditions(&c, &plan.if_none_match_any);
+        if (f != VK_S3_OK) {
+            vk_s3_no(q, f);
+            return false;
+        }
+        if (c.if_match.n)
+            plan.if_match = c.if_match;
+        if (!vk_s3_headers_to_store(q, &plan.headers))
+            return false;
+    }
+    vk_s3_put *p = vk_s3_put_begin(q, &plan, answer);
+    if (!p)
+        return false;
+    ex->body_max = (size_t)INT64_MAX; /* the store knows what an object may have */
+    if (sent >= 0 && sent <= VK_S3_COLLECT_MAX)
+        return true;
+    ex->sink = &sink;
+    ex->held = true;
+    return send_on(p); /* opens the store and takes room */
+}
+
+void vk_s3_put_request(vk_s3_req *q)
+{
+    vk_s3_put *p = q->put;
+    if (q->ex->sink == NULL) {
+        p->ended = p->working = p->last = true;
+        p->bytes = vk_buf_view(&q->ex->body); /* which lasts until it is answered */
+        if (vk_s3b_submit(p->build, &p->job) == VK_OK)
+            return;
+        p->working = false;
+        fail_with(p, 503, "SlowDown", "Too many requests of this build are waiting; try again.");
+        tell(p);
+        return;
+    }
+    vk_s3_put_end(p);
+}
