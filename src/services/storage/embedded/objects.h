@@ -127,6 +127,19 @@ VK_MUSTCHECK vk_ob_err vk_ob_recount(vk_ob *s, vk_ob_usage *out_r);
 /* Removes files that no row names; safe while everything else goes on. *removed_r: how many. */
 VK_MUSTCHECK vk_ob_err vk_ob_sweep(vk_ob *s, int64_t *removed_r);
 
+/* ---- blobs.c, copy.c: for backups */
+
+/* Until vk_ob_release_files, as often as it was called, no file goes away: whatever a copy of the index names
+ * that is made meanwhile can be opened meanwhile. What is replaced or deleted keeps its bytes on the disk. */
+void vk_ob_hold_files(vk_ob *s);
+/* Removes what has become of no use. */
+void vk_ob_release_files(vk_ob *s);
+/* The index as it is at one moment, into the empty file `to`. Not synced. */
+VK_MUSTCHECK vk_ob_err vk_ob_copy_index(vk_ob *s, const char *to);
+/* vk_service.named_files: what such a copy names. */
+VK_MUSTCHECK vk_err vk_ob_copied_names(const char *copy,
+                                       bool (*one)(void *arg, const char *name, int64_t size), void *arg);
+
 /* ---- put.c: writing an object, or a part of an upload */
 
 typedef struct vk_ob_put vk_ob_put;
