@@ -18,6 +18,7 @@ enum {
     VK_NAMES_MAX = 32,
     VK_LOOPS_MAX = 64,
     VK_URL_MAX = 300,
+    VK_PORT_OFFSET_MAX = 9,       /* ports of services follow the console's */
     VK_CONSOLE = VK_SERVICES_MAX, /* the console's place where listeners are counted by service index */
 };
 
@@ -147,7 +148,9 @@ typedef struct vk_lasting {
 
 /* How a backup takes a file that a service has in builds/<id>/. */
 typedef enum vk_data_how {
-    VK_DATA_EXPORT,   /* written at any time: what export_data gives is its copy */
+    /* written at any time: what export_data gives is its copy. A SQLite database: when no daemon runs, the
+     * backup copies it as one */
+    VK_DATA_EXPORT,
     VK_DATA_FIXED,    /* complete when it gets its name, and never changed; it may go */
     VK_DATA_APPENDED, /* grows at its end, or gives its name to a new one */
     VK_DATA_BESIDE,   /* part of another file that is open: not taken */
@@ -172,10 +175,11 @@ typedef struct vk_operator {
 } vk_operator;
 
 typedef struct vk_service {
-    const char *name;   /* "database"; folder, admin path and metadata use it */
+    const char *name;   /* "database"; folder, admin path and metadata use it. [a-z][a-z0-9_]*,
+                         * at most VK_SERVICE_MAX */
     const char *vendor; /* "Turso", for people */
     const char *driver; /* of new bindings: "embedded" */
-    int port_offset;    /* from --port-base */
+    int port_offset;    /* from --port-base: 1 … VK_PORT_OFFSET_MAX, its own */
     const char
         *schemes;     /* of its addresses besides "http" and "https", with a blank after each; NULL: none */
     bool host_labels; /* clients may put one label in front of its host name ("bucket.localhost") */
@@ -246,13 +250,21 @@ typedef struct vk_service {
     vk_err (*schema_log)(const char *build, vk_buf *out);
 } vk_service;
 
-/* Puts a pointer to the struct into a linker section; vk_services walks it. */
+/* Puts a pointer to the struct into a linker section; vk_services walks it. (No function may have that
+ * section's name: a file that registers could not call it.) */
 #define VK_SERVICE_REGISTER(s)                                                                               \
     static const vk_service *const vk_reg_##s                                                                \
-        __attribute__((used, section("vk_services"), aligned(sizeof(void *)))) = &(s)
+        __attribute__((used, section("vk_registered"), aligned(sizeof(void *)))) = &(s)
 
 /* Registered services ordered by port_offset; index = position. */
 size_t vk_services(const vk_service *out[VK_SERVICES_MAX]);
+/* Whether these services can be in one program. VK_E_CONFLICT, with a sentence in `why` (of `room` bytes):
+ * there are more than VK_SERVICES_MAX; a name that is none or is another's (or the console's); a port offset
+ * that is out of range or another's; a member that must not be NULL is; two kinds of keys look the same, so
+ * that a key could be taken for another service's. Pure; `serve` asks it before anything is opened. */
+VK_MUSTCHECK vk_err vk_services_check(const vk_service *const *s, size_t n, char *why, size_t room);
+/* The same, of those that are registered. */
+VK_MUSTCHECK vk_err vk_services_registered(char *why, size_t room);
 /* -1 when there is none of that name. */
 int vk_service_index(vk_str name);
 

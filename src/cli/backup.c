@@ -269,7 +269,8 @@ static int put_files(struct backup *b, const vk_copied_build *x, struct file *al
         snprintf(member, sizeof member, "data/builds/%s/%.127s", x->id, all[i].name);
         if (all[i].row->how == VK_DATA_NAMED)
             code = index && index->service == all[i].service ? put_folder(names, index->service) : VK_EXIT_OK;
-        else if (&all[i] == index)
+        else if (&all[i] == index &&
+                 b->source.running) /* otherwise another file's copy may be there by now */
             code = vk_from_temp(&b->source, &b->pack, member);
         else if (all[i].fd < 0)
             code = vk_from_export(&b->source, x, all[i].service->name, &b->pack, member, gone_r);

@@ -2,6 +2,7 @@
 
 #include "admin/admin.h"
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/random.h"
 #include "http/conn.h"
 
@@ -88,8 +89,13 @@ static void open_metadata(vk_front *f)
 {
     const char *why = "";
     vk_err e = vk_store_sqlite_open(f->rt.data_fd, f->rt.data_dir, true, &f->rt.store, &why);
+    size_t joined = 0;
+    if (e == VK_OK)
+        e = vk_admin_join_services(&f->rt, &joined);
     if (e != VK_OK)
         store_failed(f, e, why);
+    if (joined)
+        vk_log(VK_INFO, "builds got keys for services that are new", VK_F(keys, joined));
     for (size_t i = 0; i < f->rt.n_loops; i++) {
         e = vk_store_sqlite_open(f->rt.data_fd, f->rt.data_dir, false, &f->loops[i]->reader, &why);
         if (e != VK_OK)

@@ -7,12 +7,12 @@
 
 enum { TOUCH_EVERY_MS = 24 * 3600 * 1000 };
 
-extern const vk_service *const __start_vk_services[], *const __stop_vk_services[];
+extern const vk_service *const __start_vk_registered[], *const __stop_vk_registered[];
 
 size_t vk_services(const vk_service *out[VK_SERVICES_MAX])
 {
     size_t n = 0;
-    for (const vk_service *const *s = __start_vk_services; s != __stop_vk_services && n < VK_SERVICES_MAX;
+    for (const vk_service *const *s = __start_vk_registered; s != __stop_vk_registered && n < VK_SERVICES_MAX;
          s++) {
         size_t at = n++;
         for (; at && out[at - 1]->port_offset > (*s)->port_offset; at--)
@@ -20,6 +20,12 @@ size_t vk_services(const vk_service *out[VK_SERVICES_MAX])
         out[at] = *s;
     }
     return n;
+}
+
+vk_err vk_services_registered(char *why, size_t room)
+{
+    return vk_services_check(__start_vk_registered, (size_t)(__stop_vk_registered - __start_vk_registered),
+                             why, room);
 }
 
 int vk_service_index(vk_str name)

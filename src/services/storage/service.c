@@ -10,8 +10,17 @@ static const vk_valet_kind kinds[] = {
     {0},
 };
 
+static vk_runtime *runtime;
+
+static void close_build(const char *build, void (*done)(void *arg), void *arg)
+{
+    vk_s3b_close_build(build, done, arg);
+    vk_s3_end_transfers(runtime);
+}
+
 static vk_err start(vk_runtime *rt, int index)
 {
+    runtime = rt;
     vk_s3_list_start(rt);
     return vk_s3b_start(rt, index);
 }
@@ -94,7 +103,7 @@ static const vk_service storage = {
     .stop = stop,
     .handler = &vk_s3_handler,
     .env = env,
-    .close_build = vk_s3b_close_build,
+    .close_build = close_build,
     .free_tenant = vk_s3b_free_tenant,
     .export_data = vk_s3_export,
     .files = files,
