@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "services/storage/embedded/leases.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -189,6 +190,7 @@ void vk_s3b_close_build(const char *build, void (*done)(void *arg), void *arg)
     atomic_store(&b->closing, true);
     settle(b);
     pthread_mutex_unlock(&all.mu);
+    vk_s3_leases_end(build);
 }
 
 void vk_s3b_free_tenant(vk_tenant *t)
@@ -205,6 +207,11 @@ void vk_s3b_free_tenant(vk_tenant *t)
 vk_ob *vk_s3b_store_now(const vk_s3_build *b)
 {
     return atomic_load_explicit(&b->store, memory_order_acquire);
+}
+
+const vk_runtime *vk_s3b_runtime(void)
+{
+    return all.rt;
 }
 
 vk_ob_quota vk_s3b_quota(void)
@@ -464,6 +471,7 @@ static void tick(vk_timer *t)
         make_ready(b);
     }
     pthread_mutex_unlock(&all.mu);
+    vk_s3_leases_end(NULL);
     vk_timer_set(all.rt->loops[0], t, TICK_MS, tick);
 }
 

@@ -119,6 +119,7 @@ static void free_handle(vk_ob *s)
     if (s->blobs_fd >= 0)
         close(s->blobs_fd);
     vk_buf_free(&s->uncertain);
+    vk_buf_free(&s->held);
     pthread_cond_destroy(&s->reader_free);
     pthread_rwlock_destroy(&s->names);
     pthread_mutex_destroy(&s->mu);
@@ -145,6 +146,7 @@ vk_ob_err vk_ob_open(int data_fd, const char *data_dir, const char *build, const
     vk_list_init(&s->pins);
     vk_list_init(&s->replacing);
     vk_buf_init(&s->uncertain, SIZE_MAX / 2);
+    vk_buf_init(&s->held, SIZE_MAX / 2);
     bool sweep = false;
     int64_t removed = 0;
     vk_ob_err e = make_folder(s);
