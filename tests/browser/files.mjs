@@ -1,7 +1,8 @@
 // The files page: what goes to the storage from the browser and from the server, who gets it back, and what is refused. The
 // storage has one address for the app and another for browsers, so what is signed for them must name the second.
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { Daemon, plain, portBase, request } from "../lib/daemon.mjs";
 import { assert, assertSame, check, same } from "../lib/tap.mjs";
 import { contrastProblems } from "./contrast.mjs";
@@ -196,6 +197,31 @@ await check("another build's app sees none of it, and cannot reach it", async ()
   const { url } = (await request(`${other.url}/api/files/1/link`, { method: "POST" })).json();
   const got = await request(url);
   assert([403, 404].includes(got.status) && !got.text.includes("Only for who paid"), `${got.status} ${got.text.slice(0, 200)}`);
+});
+
+await check("the storage's keys move in .env.keys: a browser's address goes with the app's, and one that is away is a sentence", async () => {
+  const file = path.join(other.folder, ".env.keys");
+  const set = (text) => (writeFileSync(`${file}.new`, text), renameSync(`${file}.new`, file));
+  const body = { name: "a.txt", size: 5, product: null };
+  const signedFor = async () => new URL((await request(`${other.url}/api/files`, { method: "POST", headers: { "Content-Type": "application/json" }, body })).json().upload.url).origin;
+  assertSame(await signedFor(), forBrowsers, "before");
+  const away = `http://127.0.0.1:${PORT_BASE + 97}`;
+  set(`R2_ENDPOINT=${away}\n`);
+  assertSame(await signedFor(), away, "the build's address for browsers stays out of it");
+  await show(owner, `${other.url}/files`);
+  await owner.page.getByRole("radio", { name: /Through the app/ }).check();
+  await choose(owner, SMALL);
+  await button(owner, "Upload").click();
+  await owner.page.getByRole("alert").getByText("Not uploaded. The storage does not answer. Check that it runs, then try again.").waitFor();
+  await owner.page.getByRole("radio", { name: /Straight/ }).check();
+  await button(owner, "Upload").click();
+  await owner.page.getByRole("alert").getByText("Not uploaded. The storage does not answer this browser.").waitFor();
+  set("R2_BUCKET=\n");
+  await show(owner, `${other.url}/files`);
+  assertSame(await owner.page.getByTestId("storage-badge").textContent(), "not set", "badge");
+  rmSync(file);
+  assertSame(await signedFor(), forBrowsers, "after");
+  owner.problems.splice(0);
 });
 
 await check("no secret of the storage or the database is in anything that a browser got, nor in the apps' logs", async () => {

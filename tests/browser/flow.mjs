@@ -38,6 +38,7 @@ await check("health counts the rows of a database that did not exist a moment ag
   const health = await app.health();
   assert(typeof health.database.ms === "number" && health.database.ms >= 0, "ms");
   assertSame(health, { ok: true, database: { ok: true, notes: 0, ms: health.database.ms } }, "health");
+  assertSame(builds.one.env.R2_BROWSER_ENDPOINT, undefined, "one address for app and browser needs no second variable");
   assertSame(await stored("SELECT name FROM _app_migrations"), readdirSync(path.join(template, "prisma", "migrations")).filter((n) => /^\d/.test(n)).map((n) => [n]), "ledger");
 });
 
