@@ -133,6 +133,14 @@ await check("a file is its owner's to delete, and not when somebody paid for it"
   assertSame(await stored('SELECT id FROM "StoredFile" ORDER BY id'), [[1n], [2n]], "rows");
   await owner.shot("files");
   assertSame(await contrastProblems(owner.page), [], "contrast");
+  await owner.page.setViewportSize({ width: 360, height: 800 });
+  await owner.shot("files-phone");
+  const right = (all) => Math.max(...all.map((e) => e.getBoundingClientRect().right));
+  assert((await owner.page.locator("main *").evaluateAll(right)) <= 340, "something is wider than a phone's page");
+  await owner.page.setViewportSize({ width: 1280, height: 900 });
+  await owner.page.emulateMedia({ colorScheme: "dark" });
+  assertSame(await contrastProblems(owner.page), [], "contrast in the dark");
+  await owner.page.emulateMedia({ colorScheme: "light" });
   buyer.problems.splice(0);
   owner.problems.splice(0);
 });

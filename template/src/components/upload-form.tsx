@@ -67,9 +67,9 @@ export function UploadForm({ products, upload }: { products: ProductView[]; uplo
         ))}
       </fieldset>
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-3">
-        <label className="flex flex-wrap items-center gap-2">
+        <label className="flex max-w-full flex-wrap items-center gap-2">
           For
-          <select name="product" defaultValue="" className={field}>
+          <select name="product" defaultValue="" className={`${field} max-w-full`}>
             <option value="">everybody, free</option>
             {products.map(({ slug, name, priceCents, currency }) => (
               <option key={slug} value={slug}>
