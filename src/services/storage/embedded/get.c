@@ -55,8 +55,11 @@ vk_ob_err vk_ob_head(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r)
 
 /* ---- get */
 
+/* They follow each other and are the whole object; a restored index may say anything. */
 static vk_ob_err read_extents(vk_ob_conn *c, int64_t content, vk_ob_reader *r, size_t n)
 {
+    int64_t at = 0;
+    bool whole = true;
     r->extents = calloc(n, sizeof *r->extents);
     if (!r->extents)
         return VK_OB_NOMEM;
@@ -69,13 +72,16 @@ static vk_ob_err read_extents(vk_ob_conn *c, int64_t content, vk_ob_reader *r, s
         *x = (extent){.number = sqlite3_column_int(st, 0),
                       .start = sqlite3_column_int64(st, 1),
                       .size = sqlite3_column_int64(st, 2)};
-        if (blob.n == VK_OB_BLOB)
-            memcpy(x->blob, blob.p, VK_OB_BLOB);
+        whole = whole && blob.n == VK_OB_BLOB && x->start == at && x->size >= 0 && x->size <= r->size - at;
+        if (!whole)
+            break;
+        memcpy(x->blob, blob.p, VK_OB_BLOB);
+        at += x->size;
     }
     sqlite3_reset(st);
-    return rc == SQLITE_DONE  ? r->n_extents == n ? VK_OB_OK : VK_OB_CORRUPT
-           : rc == SQLITE_ROW ? VK_OB_CORRUPT
-                              : vk_ob_sql_err(rc);
+    return rc != SQLITE_DONE && rc != SQLITE_ROW                     ? vk_ob_sql_err(rc)
+           : rc == SQLITE_DONE && r->n_extents == n && at == r->size ? VK_OB_OK
+                                                                     : VK_OB_CORRUPT;
 }
 
 /* One read transaction, under a reading lock of `names`. */
@@ -102,7 +108,7 @@ static vk_ob_err open_object(vk_ob *s, vk_ob_conn *c, vk_arena *a, vk_str key, v
     x->size = row.o.size;
     if (row.has_blob)
         e = vk_ob_blob_open(s, row.blob, &x->fd);
-    if (row.o.parts) {
+    else if (row.o.parts) {
         e = read_extents(c, row.content, x, row.o.parts);
         x->open = x->n_extents;
         if (e == VK_OB_OK && !(x->pin = vk_ob_pin_content(s, row.content)))

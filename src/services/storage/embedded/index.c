@@ -214,7 +214,10 @@ vk_ob_err vk_ob_read_row(sqlite3_stmt *st, vk_ob_row *out_r)
     if (blob.n)
         memcpy(out_r->blob, blob.p, blob.n);
     out_r->content = sqlite3_column_int64(st, 4);
-    out_r->o.parts = (uint32_t)sqlite3_column_int64(st, 5);
+    int64_t parts = sqlite3_column_int64(st, 5);
+    out_r->o.parts = (uint32_t)parts;
+    if (out_r->o.size < 0 || parts < 0 || parts > VK_OB_PARTS_MAX || (parts && out_r->has_blob))
+        return VK_OB_CORRUPT;
     vk_ob_read_sum(st, 6, &out_r->o.sum);
     out_r->o.headers = vk_ob_col(st, 9);
     return VK_OB_OK;

@@ -458,11 +458,48 @@ static void syncs_are_shared(void **state)
     vk_ob_close(store);
 }
 
+/* Whoever waits to remove what was replaced comes before readers that come later, who would keep it waiting
+ * for as long as there is always one of them. */
+static void *replace(void *arg)
+{
+    VK_UNUSED(arg);
+    if (rig_put(store, "k", 30000, 2) != VK_OB_OK)
+        wrong++;
+    return NULL;
+}
+
+static void readers_let_writers_pass(void **state)
+{
+    VK_UNUSED(state);
+    const struct timespec pause = {.tv_nsec = 1000000};
+    pthread_t t;
+    bool passes = false;
+    wrong = 0;
+    store = rig_open();
+    assert_int_equal(rig_put(store, "k", 20000, 1), VK_OB_OK);
+    assert_int_equal(pthread_rwlock_rdlock(&store->names), 0); /* a reader that is at work */
+    assert_int_equal(pthread_create(&t, NULL, replace, NULL), 0);
+    for (int i = 0; i < 10000 && !passes; i++) {
+        passes = pthread_rwlock_tryrdlock(&store->names) != 0; /* the next one */
+        if (!passes)
+            pthread_rwlock_unlock(&store->names);
+        nanosleep(&pause, NULL);
+    }
+    pthread_rwlock_unlock(&store->names);
+    pthread_join(t, NULL);
+    assert_true(passes);
+    assert_int_equal(wrong, 0);
+    assert_int_equal(rig_is(store, "k", 30000, 2), VK_OB_OK);
+    assert_true(rig_consistent(store));
+    vk_ob_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(at_random), RIG_TEST(threads), RIG_TEST(opened_while_replaced), RIG_TEST(races),
-        RIG_TEST(syncs_are_shared),
+        cmocka_unit_test(at_random),     RIG_TEST(threads),
+        RIG_TEST(opened_while_replaced), RIG_TEST(races),
+        RIG_TEST(syncs_are_shared),      RIG_TEST(readers_let_writers_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
