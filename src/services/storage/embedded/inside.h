@@ -118,6 +118,7 @@ typedef struct vk_ob_turn {
     void *arg;
     unsigned folders;       /* of blobs/ to be synced before; a bit each */
     const uint8_t *blob;    /* the new file; NULL: none */
+    uint32_t unsynced;      /* s->unsynced of its folder when the file got its name */
     int64_t bytes, objects; /* reserved; given back by the turn */
     vk_ob_usage delta;      /* by run */
     vk_buf garbage;         /* by run: vk_ob_trash of what nothing names any more */
@@ -158,6 +159,7 @@ void vk_ob_release(struct vk_ob *s, int64_t bytes, int64_t objects);
 typedef struct vk_ob_live { /* a file that is not to be swept, though no row names it */
     vk_list node;
     uint8_t blob[VK_OB_BLOB];
+    uint32_t unsynced; /* as in vk_ob_turn */
 } vk_ob_live;
 
 typedef struct vk_ob_pin { /* an object of several files that somebody reads */
@@ -212,8 +214,11 @@ struct vk_ob {
                         * one that does not, which has taken its place in the log */
     vk_buf held;       /* names of files that would be gone by now, were it not for vk_ob_hold_files */
     uint32_t holds;
-    bool forgets;              /* there was no memory to note one: the next start sweeps */
-    bool marked;               /* the index says that a start sweeps */
+    bool forgets; /* there was no memory to note one: the next start sweeps */
+    bool marked;  /* the index says that a start sweeps */
+    /* How often the sync of each folder failed. What got its name before that may be lost, although the next
+     * sync says nothing of it: the kernel tells an error once. */
+    uint32_t unsynced[VK_OB_FOLDERS];
     unsigned folders, touched; /* of blobs/: made; with removals that are not synced. A bit each */
     uint32_t users;            /* puts and readers; none are left at close */
 };
