@@ -712,6 +712,19 @@ static void rows_of_others(void **state)
         assert_int_equal(rig_part(s, "k", id, 1, VK_OB_PART_LEAST, 1, &claims[0]), VK_OB_OK);
         assert_int_equal(rig_part(s, "k", id, 2, 100, 2, &claims[1]), VK_OB_OK);
         assert_int_equal(vk_ob_upload_complete(s, VK_STR("k"), id, claims, 2, &c, NULL), VK_OB_OK);
+        vk_arena *a = vk_arena_new(1 << 16);
+        vk_ob_object o;
+        vk_ob_reader *r;
+        assert_int_equal(vk_ob_head(s, a, VK_STR("k"), &o), VK_OB_OK); /* leaves a connection open */
+        assert_int_equal(vk_ob_get_now(s, a, VK_STR("k"), &o, &r), VK_OB_OK);
+        vk_ob_reader_close(r);
+        assert_int_equal(sqlite3_exec(s->writer->db, "UPDATE objects SET parts = 65", NULL, NULL, NULL),
+                         SQLITE_OK);
+        assert_int_equal(vk_ob_get_now(s, a, VK_STR("k"), &o, &r), VK_OB_BUSY); /* much to read for a loop */
+        assert_int_equal(vk_ob_get(s, a, VK_STR("k"), &o, &r), VK_OB_CORRUPT);
+        assert_int_equal(sqlite3_exec(s->writer->db, "UPDATE objects SET parts = 2", NULL, NULL, NULL),
+                         SQLITE_OK);
+        vk_arena_free(a);
         vk_ob_close(s);
         vk_ob_err e = after(change, total);
         if (e != VK_OB_CORRUPT)
