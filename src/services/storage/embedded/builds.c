@@ -33,6 +33,7 @@ struct vk_s3_build {
     size_t n_jobs, running;
     int64_t used_ms, expired_ms;
     vk_s3_rules *rules;
+    uint64_t rules_order; /* of the change that they are of; 0: as the store was opened */
     struct waiter *waiters;
 };
 
@@ -300,6 +301,7 @@ vk_ob_err vk_s3b_store(vk_s3_build *b, bool make, vk_ob **out_r)
             if (e == VK_OB_OK) {
                 vk_count(&all.opened, 1);
                 b->rules = rules;
+                b->rules_order = 0;
                 vk_list_push(&all.recent, &b->recent);
                 atomic_store_explicit(&b->store, *out_r, memory_order_release);
             } else {
@@ -344,11 +346,15 @@ vk_s3_rules *vk_s3b_rules(vk_s3_build *b)
     return r;
 }
 
-void vk_s3b_set_rules(vk_s3_build *b, vk_s3_rules *r)
+void vk_s3b_set_rules(vk_s3_build *b, vk_s3_rules *r, uint64_t order)
 {
+    vk_s3_rules *old = r;
     pthread_mutex_lock(&all.mu);
-    vk_s3_rules *old = b->rules;
-    b->rules = r;
+    if (order > b->rules_order) {
+        old = b->rules;
+        b->rules = r;
+        b->rules_order = order;
+    }
     pthread_mutex_unlock(&all.mu);
     vk_s3_rules_unref(old);
 }

@@ -66,8 +66,9 @@ vk_s3_rules *vk_s3_rules_read(vk_str xml);
 void vk_s3_rules_unref(vk_s3_rules *r);
 /* A reference to those of an open store; NULL: it has none. */
 vk_s3_rules *vk_s3b_rules(vk_s3_build *b);
-/* After they were changed; takes over the reference. */
-void vk_s3b_set_rules(vk_s3_build *b, vk_s3_rules *r);
+/* After they were changed, by a change of that order (vk_ob_cors_set): nothing when a later one was here
+ * before. Takes over the reference. */
+void vk_s3b_set_rules(vk_s3_build *b, vk_s3_rules *r, uint64_t order);
 
 /* As given to vk_s3b_start. */
 const vk_runtime *vk_s3b_runtime(void);

@@ -194,10 +194,11 @@ struct vk_ob {
      * files go. Before mu. */
     pthread_rwlock_t names;
 
-    vk_list queue;        /* of turns */
-    bool leading;         /* somebody makes a transaction */
-    vk_ob_conn *writer;   /* whoever leads */
-    int64_t last_content; /* whoever leads */
+    vk_list queue;         /* of turns */
+    bool leading;          /* somebody makes a transaction */
+    vk_ob_conn *writer;    /* whoever leads */
+    int64_t last_content;  /* whoever leads */
+    uint64_t cors_changes; /* whoever leads */
 
     vk_ob_quota quota;
     vk_ob_usage used;

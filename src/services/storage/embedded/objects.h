@@ -292,8 +292,10 @@ VK_MUSTCHECK vk_ob_err vk_ob_upload_list_open(vk_ob *s, const vk_ob_upload_list 
 
 /* ---- cors.c: the bucket's CORS rules, in the front's own form */
 
-VK_MUSTCHECK vk_ob_err vk_ob_cors_set(vk_ob *s, vk_str rules); /* at most VK_OB_CORS_MAX */
+/* *order_r: of several changes of this handle, the one with the highest is the last. At most VK_OB_CORS_MAX.
+ */
+VK_MUSTCHECK vk_ob_err vk_ob_cors_set(vk_ob *s, vk_str rules, uint64_t *order_r);
 VK_MUSTCHECK vk_ob_err vk_ob_cors_get(vk_ob *s, vk_arena *a, vk_str *rules_r);
-VK_MUSTCHECK vk_ob_err vk_ob_cors_delete(vk_ob *s);
+VK_MUSTCHECK vk_ob_err vk_ob_cors_delete(vk_ob *s, uint64_t *order_r);
 
 #endif

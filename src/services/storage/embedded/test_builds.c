@@ -178,12 +178,39 @@ static void ends_and_comes_again(void **state)
     vk_s3b_free_tenant(&new);
 }
 
+/* Changes of the rules may be told in another order than they were made in: the last that was made counts. */
+static void last_rules_count(void **state)
+{
+    VK_UNUSED(state);
+    static const char xml[] = "<CORSConfiguration><CORSRule><AllowedOrigin>https://a.example</AllowedOrigin>"
+                              "<AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>";
+    vk_ob *s;
+    uint64_t put = 0, removed = 0, later = 0;
+    vk_s3_build *b = vk_s3b_hold_id("demo");
+    assert_int_equal(vk_s3b_store(b, true, &s), VK_OB_OK);
+    assert_int_equal(vk_ob_cors_set(s, VK_STR(xml), &put), VK_OB_OK);
+    assert_int_equal(vk_ob_cors_delete(s, &removed), VK_OB_OK);
+    assert_true(put > 0 && removed > put);
+    vk_s3_rules *r = vk_s3_rules_read(VK_STR(xml));
+    assert_non_null(r);
+    vk_s3b_set_rules(b, NULL, removed);
+    vk_s3b_set_rules(b, r, put);
+    assert_null(vk_s3b_rules(b));
+    assert_int_equal(vk_ob_cors_set(s, VK_STR(xml), &later), VK_OB_OK);
+    vk_s3b_set_rules(b, vk_s3_rules_read(VK_STR(xml)), later);
+    r = vk_s3b_rules(b);
+    assert_non_null(r);
+    vk_s3_rules_unref(r);
+    vk_s3b_let_go(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(shares, begin, end),
         cmocka_unit_test_setup_teardown(readers_end_elsewhere, begin, end),
         cmocka_unit_test_setup_teardown(ends_and_comes_again, begin, end),
+        cmocka_unit_test_setup_teardown(last_rules_count, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

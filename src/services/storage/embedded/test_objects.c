@@ -493,19 +493,20 @@ static void quota(void **state)
 static void settings_and_versions(void **state)
 {
     VK_UNUSED(state);
+    uint64_t order;
     vk_ob *s = rig_open();
     vk_arena *a = vk_arena_new(1 << 20);
     vk_str rules;
     static char large[VK_OB_CORS_MAX + 1];
     assert_int_equal(vk_ob_cors_get(s, a, &rules), VK_OB_NO_SUCH_CORS);
-    assert_int_equal(vk_ob_cors_set(s, (vk_str){large, sizeof large}), VK_OB_INVALID);
-    assert_int_equal(vk_ob_cors_set(s, VK_STR("one")), VK_OB_OK);
-    assert_int_equal(vk_ob_cors_set(s, VK_STR("two")), VK_OB_OK);
+    assert_int_equal(vk_ob_cors_set(s, (vk_str){large, sizeof large}, &order), VK_OB_INVALID);
+    assert_int_equal(vk_ob_cors_set(s, VK_STR("one"), &order), VK_OB_OK);
+    assert_int_equal(vk_ob_cors_set(s, VK_STR("two"), &order), VK_OB_OK);
     vk_ob_close(s);
     s = rig_open();
     assert_int_equal(vk_ob_cors_get(s, a, &rules), VK_OB_OK);
     assert_true(vk_str_eqz(rules, "two"));
-    assert_int_equal(vk_ob_cors_delete(s), VK_OB_OK);
+    assert_int_equal(vk_ob_cors_delete(s, &order), VK_OB_OK);
     assert_int_equal(vk_ob_cors_get(s, a, &rules), VK_OB_NO_SUCH_CORS);
     char path[sizeof s->path];
     snprintf(path, sizeof path, "%s", s->path);
