@@ -586,8 +586,14 @@ void vk_s3b_stop(void)
 {
     vk_timer_clear(all.rt->loops[0], &all.tick);
     pthread_mutex_lock(&all.mu);
-    for (vk_list *n = all.recent.next; n != &all.recent; n = all.recent.next)
-        close_store(VK_CONTAINER(n, vk_s3_build, recent));
+    for (vk_list *n = all.recent.next; n != &all.recent; n = all.recent.next) {
+        vk_s3_build *b = VK_CONTAINER(n, vk_s3_build, recent);
+        close_store(b);
+        if (!b->waiters) /* who waits for its end is told nothing any more */
+            settle(b);
+    }
+    if (all.builds.n == 0) /* tenants that are freed later take the rest */
+        vk_map_free(&all.builds);
     pthread_mutex_unlock(&all.mu);
 }
 

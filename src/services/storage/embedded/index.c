@@ -293,6 +293,9 @@ vk_ob_err vk_ob_conn_open(vk_ob *s, bool first, vk_ob_conn **out_r)
     vk_ob_err e;
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout(c->db, 5000);
+        /* The schema has neither; of an index that was restored they could go on for ever. */
+        sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+        sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
         /* What undoes a large turn is kept in memory: the fence around front has no folder for SQLite's own
          * temporary files, without which a deletion of many keys would fail. */
         rc = sqlite3_exec(c->db,

@@ -734,6 +734,33 @@ static void rows_of_others(void **state)
     }
 }
 
+/* What could keep a thread for ever is not run. */
+static void views_and_triggers(void **state)
+{
+    VK_UNUSED(state);
+    static const char trap[] =
+        "CREATE TRIGGER t BEFORE INSERT ON objects BEGIN INSERT INTO finished SELECT randomblob(16), '', 0, "
+        "0, '', 0, 0, 0, '' FROM objects; SELECT raise(ABORT, 'trap'); END;"
+        "DROP TABLE parts; CREATE VIEW parts AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM "
+        "n) SELECT zeroblob(16) AS upload, i AS number, 1 AS size, 0 AS md5, 0 AS mtime, zeroblob(16) AS "
+        "blob, "
+        "0 AS sum_algo, 0 AS sum_type, 0 AS sum FROM n";
+    uint8_t id[16] = {0};
+    vk_ob_part parts[1];
+    size_t n;
+    bool more;
+    int64_t removed;
+    vk_ob *s = rig_open();
+    assert_int_equal(vk_ob_upload_create(s, VK_STR("k"), VK_STR(""), 0, 0, id), VK_OB_OK);
+    assert_int_equal(sqlite3_exec(s->writer->db, trap, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(rig_put(s, "small", 10, 1), VK_OB_OK);
+    assert_int_equal(rig_is(s, "small", 10, 1), VK_OB_OK);
+    assert_int_equal(vk_ob_upload_parts(s, VK_STR("k"), id, 0, 1, parts, &n, &more), VK_OB_NOMEM);
+    assert_int_equal(vk_ob_sweep(s, &removed),
+                     VK_OB_OK); /* there is no file that it would have to look for */
+    vk_ob_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -750,6 +777,7 @@ int main(void)
         RIG_TEST(sweep),
         RIG_TEST(held_for_a_copy),
         cmocka_unit_test(rows_of_others),
+        RIG_TEST(views_and_triggers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
