@@ -215,8 +215,9 @@ typedef struct vk_service {
     /* Frees t->service[index]; nothing of it runs. */
     void (*free_tenant)(vk_tenant *t);
 
-    /* The build's data in the service's open format, consistent while written to. `done` from any thread; on
-     * VK_OK the fd is the receiver's. *why is a static text. May be NULL: nothing to export. */
+    /* The build's data in the service's open format, while it is written to: of one moment, or, where it is
+     * many things (objects), each of them of one. `done` from any thread; on VK_OK the fd is the receiver's.
+     * *why is a static text. May be NULL: nothing to export. */
     void (*export_data)(const char *build,
                         void (*done)(void *arg, vk_err e, const vk_export *x, const char *why), void *arg);
 

@@ -448,10 +448,11 @@ static void held_back(void **state)
     forget(&a);
     if (invited) /* what lay in the socket was not known */
         expect(c, 200, told(5000));
-    say_head(c, "/held", 0, "Expect: 100-continue\r\n"); /* nothing to invite */
+    say_head(c, "/held", 0, "Expect: 100-continue\r\n"); /* a file of nothing */
     wait_for(&waits, ++before);
     assert_true(silent(c));
     on_loop(make_ready);
+    expect(c, 100, "");
     expect(c, 200, told(0));
     say(c, "PUT /held HTTP/1.1\r\nHost: a\r\n\r\n" GET("/plain")); /* with a next request behind it */
     wait_for(&waits, ++before);

@@ -49,13 +49,6 @@ export function bytes(daemon, id) {
     hash.update(`${f}:`)
     try { hash.update(fs.readFileSync(path.join(dir, f))) } catch (e) { hash.update(e.code) }
   }
-  for (const f of ['storage.db', 'storage.db-wal']) {
-    hash.update(`${f}:`)
-    try { hash.update(fs.readFileSync(path.join(dir, f))) } catch (e) { hash.update(e.code) }
-  }
-  // Files of objects have random names, and are never changed.
-  const blobs = path.join(dir, 'blobs')
-  hash.update(fs.existsSync(blobs) ? fs.readdirSync(blobs, { recursive: true }).sort().join('\n') : 'none')
   return hash.digest('hex')
 }
 

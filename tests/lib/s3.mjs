@@ -3,7 +3,7 @@
 import http from 'node:http'
 import { Daemon, portBase, request } from './daemon.mjs'
 import { encodedPath, signed } from './sigv4.mjs'
-import { skip } from './tap.mjs'
+import { ok, skip } from './tap.mjs'
 
 const endpoint = process.env.VALETKEY_TEST_S3_ENDPOINT
 
@@ -40,6 +40,9 @@ export class Storage {
 
   async stop() {
     await this.daemon?.stop()
+    // A process that a sanitizer ended was started again; what it said is the thing to know.
+    const at = this.daemon?.log.search(/(WARNING: Thread|ERROR: Address|ERROR: Leak)Sanitizer|runtime error:/) ?? -1
+    if (at >= 0) ok(false, 'no sanitizer found anything', this.daemon.log.slice(at, at + 6000))
   }
 }
 

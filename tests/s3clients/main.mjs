@@ -49,8 +49,8 @@ const boto = path.join(here, 'boto.py')
 const pythons = await versions('python3', [boto, 'VERSION'])
 const awses = await versions('aws', ['--version'], (t) => t.split(' ')[0])
 await check('there are boto3 and aws-cli', () => (pythons.length && awses.length ? undefined : `${pythons.length ? 'aws-cli' : 'boto3'} is not here: tools/install test`))
-if (pythons.length < 2) skip('a newer boto3', `${pythons[0]?.[0]} is the only one here`)
-if (awses.length < 2) skip('a newer aws-cli', `${awses[0]?.[0]} is the only one here`)
+if (pythons.length < 2) skip('another boto3', `${pythons[0]?.[0]} is the only one here`)
+if (awses.length < 2) skip('another aws-cli', `${awses[0]?.[0]} is the only one here`)
 
 const plain = await Storage.start()
 const PARTS = {
@@ -77,7 +77,8 @@ const PARTS = {
   async node() { await script(path.join(here, 'node.mjs'), [], here, (await plain.build('node')).env, 'node') },
   async aws() {
     const { env } = await plain.build('aws')
-    await Promise.all(awses.map(([version, command]) => aws(command, env, version)))
+    // Its every start costs a second.
+    await Promise.all(awses.slice(0, process.env.VALETKEY_TEST_FULL ? 2 : 1).map(([version, command]) => aws(command, env, version)))
   },
   async rclone() { await rclone((await plain.build('rclone')).env) },
   async s3cmd() { await s3cmd((await plain.build('s3cmd')).env) },

@@ -3,7 +3,7 @@ import {
   CompleteMultipartUploadCommand, CopyObjectCommand, CreateMultipartUploadCommand, DeleteObjectsCommand, GetObjectCommand, HeadObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, ListPartsCommand, PutObjectCommand, UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
-import { seeded } from '../lib/daemon.mjs'
+import { request, seeded } from '../lib/daemon.mjs'
 import { raw } from '../lib/s3.mjs'
 import { assert, assertSame, check } from '../lib/tap.mjs'
 import { bodyOf, client, fails, md5, quoted, refused, read } from './rig.mjs'
@@ -18,7 +18,7 @@ export async function environment(storage) {
   await check('the environment of a build has every name of R2 and of the SDKs', async () => {
     for (const [names, shape] of [
       ['R2_ACCESS_KEY_ID AWS_ACCESS_KEY_ID R2_ACCOUNT_ID', /^[0-9a-f]{32}$/], ['R2_SECRET_ACCESS_KEY AWS_SECRET_ACCESS_KEY', /^[0-9a-f]{64}$/], ['R2_BUCKET R2_BUCKET_NAME', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/],
-      ['R2_ENDPOINT AWS_ENDPOINT_URL_S3', new RegExp(`^http://127\\.0\\.0\\.1:${storage.base + 3}$`)], ['AWS_REGION', /^auto$/], ['AWS_REQUEST_CHECKSUM_CALCULATION AWS_RESPONSE_CHECKSUM_VALIDATION', /^WHEN_REQUIRED$/],
+      ['R2_ENDPOINT AWS_ENDPOINT_URL_S3', new RegExp(`^http://127\\.0\\.0\\.1:${storage.base + 3}$`)], ['AWS_REGION AWS_DEFAULT_REGION', /^auto$/], ['AWS_REQUEST_CHECKSUM_CALCULATION AWS_RESPONSE_CHECKSUM_VALIDATION', /^WHEN_REQUIRED$/],
     ]) for (const n of names.split(' ')) assert(shape.test(env[n]), `${n}=${n.includes('SECRET') ? '(a secret)' : env[n]}`)
     assertSame([env.R2_PREFIX, env.AWS_ACCESS_KEY_ID, env.R2_BUCKET_NAME], [`builds/${id}/`, env.R2_ACCESS_KEY_ID, env.R2_BUCKET])
     assert(env.R2_ACCESS_KEY_ID !== other.env.R2_ACCESS_KEY_ID && env.R2_SECRET_ACCESS_KEY !== other.env.R2_SECRET_ACCESS_KEY, 'two builds have the same key')
@@ -146,6 +146,35 @@ export async function refusals(storage) {
     const t0 = performance.now()
     await fails(put(with_({ R2_SECRET_ACCESS_KEY: '0'.repeat(64) }), env, 'k', Buffer.alloc(8 << 20)), 403, 'SignatureDoesNotMatch')
     assert(performance.now() - t0 < 5000, `${performance.now() - t0} ms`)
+  })
+}
+
+export async function open(storage) {
+  const { id, env } = await storage.build('open')
+  const s3 = client(env)
+  const at = (key) => `${env.R2_ENDPOINT}/${env.R2_BUCKET}/${key}`
+  await check('open: what lies under public/ is read without a signature, and nothing else is', async () => {
+    for (const k of ['public/page.html', 'publicity', 'private']) await put(s3, env, k, k, { ContentType: 'text/html' })
+    for (const k of ['public/page.html', `${env.R2_PREFIX}public/page.html`]) {
+      const r = await fetch(at(k))
+      assertSame([r.status, await r.text(), r.headers.get('content-type'), /sandbox/.test(r.headers.get('content-security-policy'))], [200, 'public/page.html', 'text/html', true])
+      assertSame((await fetch(at(k), { method: 'HEAD' })).status, 200)
+    }
+    for (const k of ['publicity', 'private', 'public', 'public/', 'public/absent', '', 'absent', '?list-type=2&prefix=public/', '?uploads']) await refused(fetch(at(k)), 403, 'AccessDenied').catch((e) => { throw new Error(`${k}: ${e.message}`) })
+    for (const k of ['public/../private', 'public/%2e%2e/private', 'public%2f..%2fprivate']) {
+      const r = await request(at('x'), { path: new URL(at('')).pathname + k })
+      assert(r.status >= 400 && !r.text.includes('>private<') && r.text !== 'private', `${k}: ${r.status}`)
+    }
+  })
+  await check('open: without a signature nothing is written, removed, or answered under other headers', async () => {
+    for (const [method, query] of [['PUT', ''], ['DELETE', ''], ['POST', '?uploads'], ['PUT', '?partNumber=1&uploadId=x'], ['POST', '?delete']]) await refused(fetch(at('public/page.html') + query, { method, body: method === 'PUT' ? 'x' : undefined }), 403, 'AccessDenied').catch((e) => { throw new Error(`${method} ${query}: ${e.message}`) })
+    await refused(fetch(`${at('public/page.html')}?response-content-type=text/plain`), 400, 'InvalidRequest')
+    assertSame(await text(get(s3, env, 'public/page.html')), 'public/page.html')
+  })
+  await check('open: nor anything after the build is revoked', async () => {
+    await storage.daemon.mustCli(['build', 'revoke', id])
+    const r = await fetch(at('public/page.html'))
+    assert([403, 404].includes(r.status), `${r.status}: ${await r.text()}`)
   })
 }
 

@@ -31,7 +31,7 @@ async function overTls() {
   }
 }
 
-const OURS = ['app', 'tls', 'quotas', 'hosts', 'environment', 'prefixes', 'neighbours', 'refusals', 'ends']
+const OURS = ['app', 'tls', 'quotas', 'hosts', 'environment', 'prefixes', 'neighbours', 'refusals', 'open', 'ends']
 const PARTS = {
   async app(storage) { await script(path.join(here, 'app.mjs'), [], here, (await storage.build('app')).env, 'app') },
   tls: overTls,

@@ -44,6 +44,11 @@ export async function presigned({ s3, env, title, name = (k) => k }) {
     await fine(fetch(await url(PutObjectCommand, 'empty'), { method: 'PUT', body: '' }), 200)
     assertSame((await head('empty')).ContentLength, 0)
   })
+  await test('PUT of a stream without a length', async () => {
+    const want = bytes(300_000, 14)
+    await fine(fetch(await url(PutObjectCommand, 'streamed'), { method: 'PUT', body: new ReadableStream({ start(c) { for (let i = 0; i < want.length; i += 50_000) c.enqueue(want.subarray(i, i + 50_000)); c.close() } }), duplex: 'half' }), 200)
+    sameBytes(await get('streamed'), want)
+  })
   await test('a signed content type must be sent as it was signed', async () => {
     const u = await url(PutObjectCommand, 'typed', { ContentType: 'image/png' }, { signableHeaders: new Set(['content-type']) })
     await refused(fetch(u, { method: 'PUT', body: 'x', headers: { 'content-type': 'text/html' } }), 403, 'SignatureDoesNotMatch')
@@ -75,6 +80,8 @@ export async function presigned({ s3, env, title, name = (k) => k }) {
     const u = await url(GetObjectCommand, 'c')
     assertSame(String(await content(await fine(fetch(u, { headers: { range: 'bytes=1-2' } }), 206))), 'lo')
     await fine(fetch(u, { headers: { 'if-none-match': quoted(md5('blob')) } }), 304)
+    assertSame(String(await content(await fine(fetch(u, { headers: { range: 'bytes=1-2', 'if-range': quoted(md5('blob')) } }), 206))), 'lo')
+    assertSame(String(await content(await fine(fetch(u, { headers: { range: 'bytes=1-2', 'if-range': '"other"' } }), 200))), 'blob')
   })
   await test('presigned lists and parts of an upload', async () => {
     const l = await fine(fetch(await getSignedUrl(s3, new ListObjectsV2Command({ Bucket, Prefix: name('c') }))), 200)

@@ -2,6 +2,7 @@
 #include "services/storage/front.h"
 
 #include "core/clock.h"
+#include "services/storage/operator.h"
 
 vk_s3_numbers vk_s3_numbers_now;
 
@@ -265,6 +266,7 @@ static void end_transfers(vk_task *t)
             vk_s3_finish(q);
         }
     }
+    vk_s3_op_end_transfers(*(int *)(t + 1));
     free(t);
 }
 

@@ -28,6 +28,8 @@ typedef struct call {
 /* One call; in the exchange's arena. */
 struct op {
     vk_s3_job job; /* first */
+    vk_list node;  /* in holders */
+    bool begun;    /* its body is there, and it is at work */
     vk_exchange *ex;
     const call *call;
     const char *id;
@@ -551,9 +553,13 @@ static void run(vk_s3_job *j)
     vk_exchange_post(o->ex, answer);
 }
 
+/* Of each loop, the calls that hold a build. */
+static vk_list holders[VK_LOOPS_MAX];
+
 static void let_go(void *arg)
 {
     struct op *o = arg;
+    vk_list_remove(&o->node);
     if (o->b)
         vk_s3b_close_reader(o->b, o->reader);
     if (o->fd >= 0)
@@ -600,6 +606,10 @@ static vk_err head(vk_exchange *ex, const char *build, vk_str rest)
     ex->principal = o;
     if (!find_call(o, rest))
         return VK_E_NOT_FOUND;
+    vk_list *all = &holders[ex->loop->index];
+    if (!all->next)
+        vk_list_init(all);
+    vk_list_init(&o->node);
     o->b = vk_s3b_hold_id(build);
     if (!o->b || vk_arena_cleanup(ex->arena, let_go, o) != VK_OK) {
         if (o->b)
@@ -607,6 +617,7 @@ static vk_err head(vk_exchange *ex, const char *build, vk_str rest)
         return vk_service_refuse(
             ex, VK_E_CONFLICT, "The build \"%s\" is being revoked or deleted; try again in a second.", build);
     }
+    vk_list_push(all, &o->node);
     vk_err e = vk_service_build(ex, build, &b);
     if (e != VK_OK)
         return e;
@@ -621,6 +632,7 @@ static vk_err head(vk_exchange *ex, const char *build, vk_str rest)
 static void request(vk_exchange *ex)
 {
     struct op *o = ex->principal;
+    o->begun = true;
     if (!o->call->run) {
         vk_s3_op_put_end(ex);
         return;
@@ -628,6 +640,24 @@ static void request(vk_exchange *ex)
     o->job.run = run;
     if (vk_s3b_submit(o->b, &o->job) != VK_OK)
         (void)refuse_ob(o, VK_OB_BUSY);
+}
+
+void vk_s3_op_end_transfers(int loop)
+{
+    vk_list *all = &holders[loop], *next;
+    for (vk_list *n = all->next; all->next && n != all; n = next) {
+        struct op *o = VK_CONTAINER(n, struct op, node);
+        next = n->next;
+        if (!vk_s3b_closing(o->b))
+            continue;
+        if (o->ex->answered)
+            vk_exchange_cut(o->ex);
+        else if (!o->call->run)
+            vk_s3_op_put_end_early(o->ex);
+        else if (!o->begun) /* a job that is under way ends by itself */
+            (void)vk_service_refuse(o->ex, VK_E_CONFLICT, "The build \"%s\" is being revoked or deleted.",
+                                    o->id);
+    }
 }
 
 const vk_operator vk_s3_operator = {.head = head, .request = request};

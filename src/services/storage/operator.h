@@ -24,6 +24,10 @@ void vk_s3_export(const char *build, void (*done)(void *arg, vk_err e, const vk_
  * and folder at once. `folder_r`: the name ends in '/' and stands for an empty folder. */
 void vk_s3_archive_name(vk_buf *out, vk_str key, bool empty, bool has_children, bool *folder_r);
 
+/* A build is closing: the operator's transfers of it on the loop of that index end now, however slow their
+ * clients are. */
+void vk_s3_op_end_transfers(int loop);
+
 /* ---- between the files of the map */
 
 /* A new empty file in <data>/tmp, which every start empties; its name in the data folder. */
@@ -36,6 +40,8 @@ typedef struct vk_s3_op_put vk_s3_op_put;
  * answers by itself, after vk_s3_op_put_end; `ex->done` is its own. */
 VK_MUSTCHECK bool vk_s3_op_put_begin(vk_exchange *ex, vk_s3_build *b, vk_str key, int64_t size, vk_str type);
 void vk_s3_op_put_end(vk_exchange *ex);
+/* Its build is closing: answers, at once or when its thread has looked. */
+void vk_s3_op_put_end_early(vk_exchange *ex);
 /* As vk_s3_puts_stop. */
 void vk_s3_op_puts_stop(void);
 

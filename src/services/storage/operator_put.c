@@ -19,6 +19,7 @@ struct vk_s3_op_put {
     /* The loop's. */
     vk_exchange *ex; /* NULL: it is over */
     bool working, ended;
+    bool closing; /* its build is, and nothing more is taken */
 
     /* The thread's while `working`. */
     vk_buf in;
@@ -130,6 +131,11 @@ static void tell(vk_s3_op_put *p)
     vk_exchange *ex = p->ex;
     if (ex->answered)
         return;
+    if (p->closing) {
+        (void)vk_service_refuse(ex, VK_E_CONFLICT, "The build \"%s\" is being revoked or deleted.",
+                                vk_s3b_id(p->build));
+        return;
+    }
     if (p->failed) {
         vk_err e = vk_s3_op_err(p->err, &why);
         (void)vk_service_refuse(ex, e, "%s.", why);
@@ -161,9 +167,11 @@ static void landed(vk_task *t)
     vk_s3_op_put *p = VK_CONTAINER(t, vk_s3_op_put, landed);
     p->working = false;
     vk_buf_clear(&p->in);
+    if (p->ex && !p->committed && vk_s3b_closing(p->build))
+        p->closing = true;
     if (!p->ex)
         discard(p);
-    else if (p->failed || p->committed)
+    else if (p->failed || p->committed || p->closing)
         tell(p);
     else if (p->ended)
         send_on(p);
@@ -175,7 +183,7 @@ static size_t take(vk_sink *s, vk_exchange *ex, vk_str bytes)
 {
     vk_s3_op_put *p = VK_CONTAINER(s, vk_s3_op_put, sink);
     VK_UNUSED(ex);
-    if (p->working || p->failed)
+    if (p->working || p->failed || p->closing)
         return 0;
     if (bytes.n > GATHER_MAX)
         bytes.n = GATHER_MAX;
@@ -228,6 +236,15 @@ void vk_s3_op_put_end(vk_exchange *ex)
 {
     vk_s3_op_put *p = VK_CONTAINER(ex->sink, vk_s3_op_put, sink);
     p->ended = true;
-    if (!p->working && !p->failed)
+    if (!p->working && !p->failed && !p->closing)
         send_on(p);
+}
+
+void vk_s3_op_put_end_early(vk_exchange *ex)
+{
+    vk_s3_op_put *p = VK_CONTAINER(ex->sink, vk_s3_op_put, sink);
+    if (p->working || p->failed || p->committed || p->closing)
+        return; /* `landed` sees it, or it is told */
+    p->closing = true;
+    tell(p);
 }

@@ -34,7 +34,7 @@ static const char schema[] =
 #define OBJECT "size, mtime, etag, blob, content, parts, sum_algo, sum_type, sum, headers"
 #define RECOUNT                                                                                              \
     "(SELECT coalesce(sum(size), 0) FROM objects), (SELECT count(*) FROM objects), (SELECT "                 \
-    "coalesce(sum(size), 0) FROM parts), (SELECT count(*) FROM uploads)"
+    "coalesce(sum(max(size, 4096)), 0) FROM parts), (SELECT count(*) FROM uploads)" /* VK_OB_PART_CHARGE */
 
 static const char *const sql[Q_STMTS] = {
     [Q_OBJECT] = "SELECT " OBJECT " FROM objects WHERE key = ?1",

@@ -21,6 +21,14 @@ enum {
     VK_OB_READERS_IDLE = 4, /* kept open */
 };
 
+/* What a part of an unfinished upload counts against the quota: as much as its file takes at least, so that
+ * no number of empty ones is free. */
+enum { VK_OB_PART_CHARGE = 4096 };
+static inline int64_t vk_ob_part_charge(int64_t size)
+{
+    return size > VK_OB_PART_CHARGE ? size : VK_OB_PART_CHARGE;
+}
+
 /* ---- index.c: SQLite */
 
 typedef enum vk_ob_q {

@@ -102,7 +102,7 @@ typedef struct vk_ob_object {
 typedef struct vk_ob vk_ob;
 
 typedef struct vk_ob_quota {
-    int64_t bytes;        /* of objects and parts together */
+    int64_t bytes;        /* of objects and parts together; of a part 4 KiB at least */
     int64_t objects;      /* keys */
     int64_t object_bytes; /* of one object, and of one part */
     int64_t uploads;      /* open at once */
@@ -110,7 +110,7 @@ typedef struct vk_ob_quota {
 
 typedef struct vk_ob_usage {
     int64_t bytes, objects;      /* of objects */
-    int64_t part_bytes, uploads; /* of uploads that are not complete */
+    int64_t part_bytes, uploads; /* of uploads that are not complete; each part as 4 KiB at least */
 } vk_ob_usage;
 
 /* Makes what is missing of the build's folder, recovers what a killed process left, and sweeps after one. One

@@ -93,15 +93,23 @@ static vk_ob_err make_blobs(vk_ob *s)
     return s->blobs_fd < 0 ? vk_ob_of(vk_disk_err(errno)) : VK_OB_OK;
 }
 
-/* Numbers that can be counted with: a restored index may say anything. */
-static bool sane(const vk_ob *s)
+/* Numbers that can be counted with. */
+static bool sane(const vk_ob_usage *u)
 {
-    const vk_ob_usage *u = &s->used;
-    const int64_t all[] = {u->bytes, u->objects, u->part_bytes, u->uploads, s->last_content};
+    const int64_t all[] = {u->bytes, u->objects, u->part_bytes, u->uploads};
     for (size_t i = 0; i < VK_COUNT(all); i++)
         if (all[i] < 0 || all[i] > INT64_MAX / 8)
             return false;
     return true;
+}
+
+/* What is stored, or what a count gives when that cannot be: a restored index may say anything. */
+static vk_ob_err read_usage(vk_ob *s)
+{
+    vk_ob_err e = four_numbers(s->writer, Q_USAGE, &s->used);
+    if (e == VK_OB_OK && !sane(&s->used))
+        e = four_numbers(s->writer, Q_RECOUNT, &s->used);
+    return e == VK_OB_OK && !sane(&s->used) ? VK_OB_CORRUPT : e;
 }
 
 static vk_ob_err read_state(vk_ob *s, bool *sweep_r)
@@ -111,9 +119,9 @@ static vk_ob_err read_state(vk_ob *s, bool *sweep_r)
     if (rc == SQLITE_ROW)
         s->last_content = sqlite3_column_int64(st, 0);
     sqlite3_reset(st);
-    vk_ob_err e = rc == SQLITE_ROW ? four_numbers(s->writer, Q_USAGE, &s->used) : VK_OB_IO;
-    if (e == VK_OB_OK && !sane(s))
-        e = VK_OB_CORRUPT;
+    vk_ob_err e = rc != SQLITE_ROW                                         ? VK_OB_IO
+                  : s->last_content < 0 || s->last_content > INT64_MAX / 8 ? VK_OB_CORRUPT
+                                                                           : read_usage(s);
     if (e != VK_OB_OK)
         return e;
     st = vk_ob_st(s->writer, Q_SETTING);
