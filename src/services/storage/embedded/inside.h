@@ -83,6 +83,8 @@ struct vk_ob;
 /* Opens a connection; the first one of a handle makes the file what it has to be. */
 VK_MUSTCHECK vk_ob_err vk_ob_conn_open(struct vk_ob *s, bool first, vk_ob_conn **out_r);
 void vk_ob_conn_close(vk_ob_conn *c);
+/* After VK_OB_DISK_FULL, outside of a transaction: it is the index that may not grow, not the disk. */
+bool vk_ob_index_full(vk_ob_conn *c);
 /* A reading connection, and back. */
 VK_MUSTCHECK vk_ob_err vk_ob_conn_get(struct vk_ob *s, vk_ob_conn **out_r);
 void vk_ob_conn_put(struct vk_ob *s, vk_ob_conn *c);

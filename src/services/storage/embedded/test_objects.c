@@ -737,6 +737,30 @@ static void rows_of_others(void **state)
     }
 }
 
+/* The index has a largest size too: what is stored beside bytes is not free. */
+static void index_is_bounded(void **state)
+{
+    VK_UNUSED(state);
+    static char headers[VK_OB_HEADERS_MAX];
+    char key[16];
+    vk_ob_err e = VK_OB_OK;
+    int n = 0;
+    vk_ob *s = rig_open();
+    assert_int_equal(sqlite3_exec(s->writer->db, "PRAGMA max_page_count = 200", NULL, NULL, NULL), SQLITE_OK);
+    for (; n < 200 && e == VK_OB_OK; n++) {
+        snprintf(key, sizeof key, "k%d", n);
+        e = rig_put_with(s, key, 0, 1, (vk_ob_commit){.headers = {headers, sizeof headers}});
+    }
+    assert_int_equal(e, VK_OB_QUOTA);
+    assert_true(n > 20);
+    assert_true(rig_consistent(s));
+    assert_int_equal(rig_delete(s, "k1"), VK_OB_OK); /* makes room */
+    e = rig_put_with(s, "again", 0, 1, (vk_ob_commit){.headers = {headers, sizeof headers}});
+    assert_int_equal(e, VK_OB_OK);
+    assert_true(rig_consistent(s));
+    vk_ob_close(s);
+}
+
 /* What could keep a thread for ever is not run. */
 static void views_and_triggers(void **state)
 {
@@ -780,6 +804,7 @@ int main(void)
         RIG_TEST(sweep),
         RIG_TEST(held_for_a_copy),
         cmocka_unit_test(rows_of_others),
+        RIG_TEST(index_is_bounded),
         RIG_TEST(views_and_triggers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,6 +233,13 @@ static bool any_good(vk_list *batch)
     return false;
 }
 
+static bool any_full(vk_list *batch, vk_ob_err e)
+{
+    for (vk_list *n = batch->next; n != batch && e != VK_OB_DISK_FULL; n = n->next)
+        e = VK_CONTAINER(n, vk_ob_turn, node)->result;
+    return e == VK_OB_DISK_FULL;
+}
+
 /* Under mu. A file whose transaction failed in its last step may be named by it after all, when the process
  * is killed and the log read again, until another transaction has taken its place. */
 static void note_uncertain(vk_ob *s, vk_ob_turn *t)
@@ -262,7 +269,14 @@ static void lead(vk_ob *s)
     sync_folders(s, &batch);
     if (any_good(&batch))
         e = transaction(s, s->writer, &batch, &total, &late);
-    if (e != VK_OB_OK && e != VK_OB_DISK_FULL)
+    if (any_full(&batch, e) && vk_ob_index_full(s->writer)) {
+        e = e == VK_OB_DISK_FULL ? VK_OB_QUOTA : e;
+        for (vk_list *n = batch.next; n != &batch; n = n->next) {
+            vk_ob_turn *t = VK_CONTAINER(n, vk_ob_turn, node);
+            t->result = t->result == VK_OB_DISK_FULL ? VK_OB_QUOTA : t->result;
+        }
+    }
+    if (e != VK_OB_OK && e != VK_OB_DISK_FULL && e != VK_OB_QUOTA)
         vk_log(VK_ERROR, "the index of a build's objects cannot be written", VK_F(build, s->build),
                VK_F(error, sqlite3_errmsg(s->writer->db)));
 
