@@ -89,7 +89,7 @@ import json, sqlite3, sys
 c = sqlite3.connect(sys.argv[1])
 said = c.execute("SELECT bytes, objects, part_bytes, uploads FROM usage").fetchone()
 one = lambda q: c.execute(q).fetchone()[0] or 0
-print(json.dumps([list(said), [one("SELECT sum(size) FROM objects"), one("SELECT count(*) FROM objects"), one("SELECT sum(size) FROM parts"), one("SELECT count(*) FROM uploads")]]))`, path.join(copy, 'storage.db')], { encoding: 'utf8' })
+print(json.dumps([list(said), [one("SELECT sum(size) FROM objects"), one("SELECT count(*) FROM objects"), one("SELECT sum(max(size, 4096)) FROM parts"), one("SELECT count(*) FROM uploads")]]))`, path.join(copy, 'storage.db')], { encoding: 'utf8' })
     fs.rmSync(copy, { recursive: true, force: true })
     assert(r.status === 0, r.stderr)
     return JSON.parse(r.stdout)

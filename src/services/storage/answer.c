@@ -149,7 +149,8 @@ static vk_err next_piece(vk_pieces *p, int64_t at, vk_piece *out_r)
 static void pieces_over(vk_pieces *p)
 {
     vk_s3_req *q = VK_CONTAINER(p, vk_s3_req, pieces);
-    vk_ob_reader_close(q->reader);
+    if (q->build)
+        vk_s3b_close_reader(q->build, q->reader);
     q->reader = NULL;
 }
 

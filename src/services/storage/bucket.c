@@ -94,9 +94,10 @@ void vk_s3_put_cors(vk_s3_req *q)
     else if (b.err != VK_OK || !(r = vk_s3_rules_read(vk_buf_view(&b))))
         vk_s3_no_memory(q);
     else {
-        vk_ob_err e = vk_ob_cors_set(q->store, vk_buf_view(&b));
+        uint64_t order;
+        vk_ob_err e = vk_ob_cors_set(q->store, vk_buf_view(&b), &order);
         if (e == VK_OB_OK) {
-            vk_s3b_set_rules(q->build, r);
+            vk_s3b_set_rules(q->build, r, order);
             vk_s3_ok(q, 200);
         } else {
             vk_s3_rules_unref(r);
@@ -108,11 +109,12 @@ void vk_s3_put_cors(vk_s3_req *q)
 
 void vk_s3_delete_cors(vk_s3_req *q)
 {
-    vk_ob_err e = vk_ob_cors_delete(q->store);
-    if (e != VK_OB_OK && e != VK_OB_NO_SUCH_CORS) {
+    uint64_t order;
+    vk_ob_err e = vk_ob_cors_delete(q->store, &order);
+    if (e != VK_OB_OK) {
         vk_s3_no_ob(q, e);
         return;
     }
-    vk_s3b_set_rules(q->build, NULL);
+    vk_s3b_set_rules(q->build, NULL, order);
     vk_s3_ok(q, 204);
 }

@@ -233,7 +233,8 @@ static vk_list holders[VK_LOOPS_MAX];
 
 void vk_s3_leave(vk_s3_req *q)
 {
-    vk_ob_reader_close(q->reader);
+    if (q->build)
+        vk_s3b_close_reader(q->build, q->reader);
     q->reader = NULL;
     vk_s3_put_leave(q);
     if (!q->build)

@@ -65,8 +65,9 @@ static void stored_headers(vk_s3_req *q, vk_str packed)
             type = value;
             continue;
         }
-        if (name.n >= sizeof z)
-            continue; /* none is stored */
+        bool ours = system < VK_COUNT(overrides) || vk_str_starts(name, VK_STR("x-amz-meta-"));
+        if (!ours || name.n >= sizeof z)
+            continue; /* this front stores none; a restored index may, with names that frame an answer */
         memcpy(z, name.p, name.n);
         z[name.n] = '\0';
         vk_s3_header(q, z, value);

@@ -516,7 +516,7 @@ static vk_err next_piece(vk_pieces *p, int64_t at, vk_piece *out_r)
 static void pieces_over(vk_pieces *p)
 {
     struct op *o = VK_CONTAINER(p, struct op, pieces);
-    vk_ob_reader_close(o->reader);
+    vk_s3b_close_reader(o->b, o->reader);
     o->reader = NULL;
 }
 
@@ -560,7 +560,8 @@ static void let_go(void *arg)
 {
     struct op *o = arg;
     vk_list_remove(&o->node);
-    vk_ob_reader_close(o->reader);
+    if (o->b)
+        vk_s3b_close_reader(o->b, o->reader);
     if (o->fd >= 0)
         close(o->fd);
     if (o->b)

@@ -66,6 +66,7 @@ vk_ob_err vk_ob_blob_create(vk_ob *s, vk_ob_live *live, int *fd_r)
         return e;
     pthread_mutex_lock(&s->mu);
     vk_list_push(&s->live, &live->node);
+    live->unsynced = s->unsynced[live->blob[0] >> 4];
     pthread_mutex_unlock(&s->mu);
     e = vk_ob_of(vk_disk_begin(s->blobs_fd, path, 0600, fd_r));
     if (e != VK_OB_OK)

@@ -26,13 +26,14 @@ struct vk_s3_build {
     bool in_ready, in_chores;
     _Atomic bool closing;
     vk_ob *_Atomic store;
-    vk_list ready;  /* in all.ready: has jobs and may run one more */
+    vk_list ready;  /* in all.ready: has jobs that wait */
     vk_list chore;  /* in all.chores: the store is to be closed */
     vk_list recent; /* in all.recent while the store is open, the latest at the end */
     vk_list jobs;
     size_t n_jobs, running;
     int64_t used_ms, expired_ms;
     vk_s3_rules *rules;
+    uint64_t rules_order; /* of the change that they are of; 0: as the store was opened */
     struct waiter *waiters;
 };
 
@@ -44,6 +45,7 @@ static struct {
     pthread_cond_t work, settled;
     vk_map builds;
     vk_list ready, chores, recent;
+    size_t running; /* jobs */
     size_t n_open, open_max;
     bool stopping;
     pthread_t threads[VK_S3B_THREADS];
@@ -299,6 +301,7 @@ vk_ob_err vk_s3b_store(vk_s3_build *b, bool make, vk_ob **out_r)
             if (e == VK_OB_OK) {
                 vk_count(&all.opened, 1);
                 b->rules = rules;
+                b->rules_order = 0;
                 vk_list_push(&all.recent, &b->recent);
                 atomic_store_explicit(&b->store, *out_r, memory_order_release);
             } else {
@@ -343,20 +346,39 @@ vk_s3_rules *vk_s3b_rules(vk_s3_build *b)
     return r;
 }
 
-void vk_s3b_set_rules(vk_s3_build *b, vk_s3_rules *r)
+void vk_s3b_set_rules(vk_s3_build *b, vk_s3_rules *r, uint64_t order)
 {
+    vk_s3_rules *old = r;
     pthread_mutex_lock(&all.mu);
-    vk_s3_rules *old = b->rules;
-    b->rules = r;
+    if (order > b->rules_order) {
+        old = b->rules;
+        b->rules = r;
+        b->rules_order = order;
+    }
     pthread_mutex_unlock(&all.mu);
     vk_s3_rules_unref(old);
 }
 
 /* ---- threads */
 
+/* Whether one more job of it may run beside those of the others. */
+static bool may_run(const vk_s3_build *b)
+{
+    return all.stopping || b->running < VK_S3B_SHARE * (VK_S3B_THREADS - all.running);
+}
+
+/* The build whose turn it is, or NULL: those that there are have their share. */
+static vk_s3_build *next_ready(void)
+{
+    for (vk_list *n = all.ready.next; n != &all.ready; n = n->next)
+        if (may_run(VK_CONTAINER(n, vk_s3_build, ready)))
+            return VK_CONTAINER(n, vk_s3_build, ready);
+    return NULL;
+}
+
 static void make_ready(vk_s3_build *b)
 {
-    if (b->in_ready || vk_list_empty(&b->jobs) || b->running >= VK_S3B_RUNNING)
+    if (b->in_ready || vk_list_empty(&b->jobs))
         return;
     b->in_ready = true;
     vk_list_push(&all.ready, &b->ready);
@@ -379,20 +401,23 @@ vk_err vk_s3b_submit(vk_s3_build *b, vk_s3_job *j)
     return room ? VK_OK : VK_E_BUSY;
 }
 
-static void run_one(void)
+static void run_one(vk_s3_build *b)
 {
-    vk_s3_build *b = VK_CONTAINER(vk_list_shift(&all.ready), vk_s3_build, ready);
     vk_s3_job *j = VK_CONTAINER(vk_list_shift(&b->jobs), vk_s3_job, node);
+    vk_list_remove(&b->ready);
     b->in_ready = false;
     b->n_jobs--;
     b->running++;
+    all.running++;
     make_ready(b);
+    if (next_ready()) /* what ended before this may have made room for more than one */
+        pthread_cond_signal(&all.work);
     pthread_mutex_unlock(&all.mu);
     j->run(j);
     pthread_mutex_lock(&all.mu);
     vk_count(&all.jobs, 1);
     b->running--;
-    make_ready(b);
+    all.running--;
     if (--b->refs == 0)
         settle(b);
 }
@@ -412,17 +437,46 @@ static void *thread_main(void *arg)
     pthread_setname_np(pthread_self(), "vk-objects");
     pthread_mutex_lock(&all.mu);
     for (;;) {
-        while (vk_list_empty(&all.ready) && vk_list_empty(&all.chores) && !all.stopping)
+        vk_s3_build *b = NULL;
+        while (vk_list_empty(&all.chores) && !(b = next_ready()) && !all.stopping)
             pthread_cond_wait(&all.work, &all.mu);
-        if (!vk_list_empty(&all.chores))
+        if (!vk_list_empty(&all.chores)) {
+            if (next_ready())
+                pthread_cond_signal(&all.work);
             chore();
-        else if (!vk_list_empty(&all.ready))
-            run_one();
+        } else if (b)
+            run_one(b);
         else
             break;
     }
     pthread_mutex_unlock(&all.mu);
     return NULL;
+}
+
+/* ---- readers */
+
+struct closing {
+    vk_s3_job job;
+    vk_ob_reader *r;
+};
+
+static void close_reader(vk_s3_job *j)
+{
+    struct closing *x = VK_CONTAINER(j, struct closing, job);
+    vk_ob_reader_close(x->r);
+    free(x);
+}
+
+void vk_s3b_close_reader(vk_s3_build *b, vk_ob_reader *r)
+{
+    struct closing *x = r && vk_ob_reader_removes(r) ? malloc(sizeof *x) : NULL;
+    if (x) {
+        *x = (struct closing){.job.run = close_reader, .r = r};
+        if (vk_s3b_submit(b, &x->job) == VK_OK)
+            return;
+        free(x);
+    }
+    vk_ob_reader_close(r); /* rather here than not at all */
 }
 
 /* ---- housekeeping */
@@ -532,8 +586,14 @@ void vk_s3b_stop(void)
 {
     vk_timer_clear(all.rt->loops[0], &all.tick);
     pthread_mutex_lock(&all.mu);
-    for (vk_list *n = all.recent.next; n != &all.recent; n = all.recent.next)
-        close_store(VK_CONTAINER(n, vk_s3_build, recent));
+    for (vk_list *n = all.recent.next; n != &all.recent; n = all.recent.next) {
+        vk_s3_build *b = VK_CONTAINER(n, vk_s3_build, recent);
+        close_store(b);
+        if (!b->waiters) /* who waits for its end is told nothing any more */
+            settle(b);
+    }
+    if (all.builds.n == 0) /* tenants that are freed later take the rest */
+        vk_map_free(&all.builds);
     pthread_mutex_unlock(&all.mu);
 }
 

@@ -10,7 +10,8 @@
 
 enum {
     VK_S3B_THREADS = 64,   /* most of them wait for the disk, together (turn.c) */
-    VK_S3B_RUNNING = 48,   /* jobs of one build at once */
+    VK_S3B_SHARE = 3,      /* a build runs less than so many times the threads that are free: 48 of 64 when it
+                            * is alone; of several, each less, and some are free for who comes next */
     VK_S3B_JOBS_MAX = 512, /* that wait, of one build */
     VK_S3B_OPEN_MAX = 512, /* stores; fewer where descriptors are short */
     VK_S3B_FILES = 16,     /* descriptors of a store, about */
@@ -45,6 +46,9 @@ bool vk_s3b_closing(const vk_s3_build *b);
 /* Runs the job on a thread; the build is held until it has. VK_E_BUSY: too many wait. */
 VK_MUSTCHECK vk_err vk_s3b_submit(vk_s3_build *b, vk_s3_job *j);
 
+/* Closes a reader of the build's store, on a thread when files go with it: for event loops. NULL is fine. */
+void vk_s3b_close_reader(vk_s3_build *b, vk_ob_reader *r);
+
 /* The store, when it is open: good as long as the build is held. NULL otherwise. */
 vk_ob *vk_s3b_store_now(const vk_s3_build *b);
 /* The same, opening it: may block, so on a thread. With `make` false a build that has stored nothing yet
@@ -62,8 +66,9 @@ vk_s3_rules *vk_s3_rules_read(vk_str xml);
 void vk_s3_rules_unref(vk_s3_rules *r);
 /* A reference to those of an open store; NULL: it has none. */
 vk_s3_rules *vk_s3b_rules(vk_s3_build *b);
-/* After they were changed; takes over the reference. */
-void vk_s3b_set_rules(vk_s3_build *b, vk_s3_rules *r);
+/* After they were changed, by a change of that order (vk_ob_cors_set): nothing when a later one was here
+ * before. Takes over the reference. */
+void vk_s3b_set_rules(vk_s3_build *b, vk_s3_rules *r, uint64_t order);
 
 /* As given to vk_s3b_start. */
 const vk_runtime *vk_s3b_runtime(void);

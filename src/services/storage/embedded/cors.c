@@ -1,27 +1,40 @@
 /* The bucket's CORS rules: one setting. */
 #include "services/storage/embedded/inside.h"
 
+struct change {
+    const vk_str *rules; /* NULL: none any more */
+    uint64_t order;
+};
+
 static vk_ob_err set(vk_ob *s, vk_ob_turn *t, vk_ob_conn *c)
 {
-    VK_UNUSED(s);
-    const vk_str *rules = t->arg;
-    sqlite3_stmt *st = vk_ob_st(c, rules ? Q_SET : Q_UNSET);
+    struct change *k = t->arg;
+    sqlite3_stmt *st = vk_ob_st(c, k->rules ? Q_SET : Q_UNSET);
+    k->order = ++s->cors_changes;
     vk_ob_bind(st, 1, VK_STR("cors"));
-    if (rules)
-        vk_ob_bind(st, 2, *rules);
+    if (k->rules)
+        vk_ob_bind(st, 2, *k->rules);
     return vk_ob_run(c, st);
 }
 
-vk_ob_err vk_ob_cors_set(vk_ob *s, vk_str rules)
+static vk_ob_err change(vk_ob *s, const vk_str *rules, uint64_t *order_r)
 {
-    vk_ob_turn t = {.run = set, .arg = &rules};
-    return rules.n > VK_OB_CORS_MAX ? VK_OB_INVALID : vk_ob_take_turn(s, &t);
+    struct change k = {.rules = rules};
+    vk_ob_turn t = {.run = set, .arg = &k};
+    vk_ob_err e = vk_ob_take_turn(s, &t);
+    if (e == VK_OB_OK)
+        *order_r = k.order;
+    return e;
 }
 
-vk_ob_err vk_ob_cors_delete(vk_ob *s)
+vk_ob_err vk_ob_cors_set(vk_ob *s, vk_str rules, uint64_t *order_r)
 {
-    vk_ob_turn t = {.run = set};
-    return vk_ob_take_turn(s, &t);
+    return rules.n > VK_OB_CORS_MAX ? VK_OB_INVALID : change(s, &rules, order_r);
+}
+
+vk_ob_err vk_ob_cors_delete(vk_ob *s, uint64_t *order_r)
+{
+    return change(s, NULL, order_r);
 }
 
 vk_ob_err vk_ob_cors_get(vk_ob *s, vk_arena *a, vk_str *rules_r)

@@ -55,8 +55,11 @@ vk_ob_err vk_ob_head(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r)
 
 /* ---- get */
 
+/* They follow each other and are the whole object; a restored index may say anything. */
 static vk_ob_err read_extents(vk_ob_conn *c, int64_t content, vk_ob_reader *r, size_t n)
 {
+    int64_t at = 0;
+    bool whole = true;
     r->extents = calloc(n, sizeof *r->extents);
     if (!r->extents)
         return VK_OB_NOMEM;
@@ -69,23 +72,28 @@ static vk_ob_err read_extents(vk_ob_conn *c, int64_t content, vk_ob_reader *r, s
         *x = (extent){.number = sqlite3_column_int(st, 0),
                       .start = sqlite3_column_int64(st, 1),
                       .size = sqlite3_column_int64(st, 2)};
-        if (blob.n == VK_OB_BLOB)
-            memcpy(x->blob, blob.p, VK_OB_BLOB);
+        whole = whole && blob.n == VK_OB_BLOB && x->start == at && x->size >= 0 && x->size <= r->size - at;
+        if (!whole)
+            break;
+        memcpy(x->blob, blob.p, VK_OB_BLOB);
+        at += x->size;
     }
     sqlite3_reset(st);
-    return rc == SQLITE_DONE  ? r->n_extents == n ? VK_OB_OK : VK_OB_CORRUPT
-           : rc == SQLITE_ROW ? VK_OB_CORRUPT
-                              : vk_ob_sql_err(rc);
+    return rc != SQLITE_DONE && rc != SQLITE_ROW                     ? vk_ob_sql_err(rc)
+           : rc == SQLITE_DONE && r->n_extents == n && at == r->size ? VK_OB_OK
+                                                                     : VK_OB_CORRUPT;
 }
 
 /* One read transaction, under a reading lock of `names`. */
-static vk_ob_err open_object(vk_ob *s, vk_ob_conn *c, vk_arena *a, vk_str key, vk_ob_object *out_r,
-                             vk_ob_reader **r)
+static vk_ob_err open_object(vk_ob *s, vk_ob_conn *c, vk_arena *a, vk_str key, uint32_t most_parts,
+                             vk_ob_object *out_r, vk_ob_reader **r)
 {
     vk_ob_row row;
     sqlite3_stmt *st;
     vk_ob_err e = look_up(c, Q_GET, a, key, &row, &st);
     vk_str bytes = e == VK_OB_OK ? vk_ob_col(st, 10) : VK_STR_NONE;
+    if (e == VK_OB_OK && row.o.parts > most_parts)
+        e = VK_OB_BUSY;
     bool small = e == VK_OB_OK && !row.has_blob && !row.o.parts;
     if (small && (int64_t)bytes.n != row.o.size)
         e = VK_OB_CORRUPT;
@@ -102,7 +110,7 @@ static vk_ob_err open_object(vk_ob *s, vk_ob_conn *c, vk_arena *a, vk_str key, v
     x->size = row.o.size;
     if (row.has_blob)
         e = vk_ob_blob_open(s, row.blob, &x->fd);
-    if (row.o.parts) {
+    else if (row.o.parts) {
         e = read_extents(c, row.content, x, row.o.parts);
         x->open = x->n_extents;
         if (e == VK_OB_OK && !(x->pin = vk_ob_pin_content(s, row.content)))
@@ -119,13 +127,13 @@ static vk_ob_err open_object(vk_ob *s, vk_ob_conn *c, vk_arena *a, vk_str key, v
 }
 
 /* With the connection and under a reading lock of `names`; gives both back. */
-static vk_ob_err get_with(vk_ob *s, vk_ob_conn *c, vk_arena *a, vk_str key, vk_ob_object *out_r,
-                          vk_ob_reader **r)
+static vk_ob_err get_with(vk_ob *s, vk_ob_conn *c, vk_arena *a, vk_str key, uint32_t most_parts,
+                          vk_ob_object *out_r, vk_ob_reader **r)
 {
     *r = NULL;
     vk_ob_err e = vk_ob_run(c, vk_ob_st(c, Q_BEGIN_READ));
     if (e == VK_OB_OK) {
-        e = open_object(s, c, a, key, out_r, r);
+        e = open_object(s, c, a, key, most_parts, out_r, r);
         vk_ob_err over = vk_ob_run(c, vk_ob_st(c, Q_COMMIT));
         e = e == VK_OB_OK ? over : e;
     }
@@ -150,7 +158,7 @@ vk_ob_err vk_ob_get(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r, vk_o
     if (e != VK_OB_OK)
         return e;
     pthread_rwlock_rdlock(&s->names);
-    return get_with(s, c, a, key, out_r, r);
+    return get_with(s, c, a, key, VK_OB_PARTS_MAX, out_r, r);
 }
 
 vk_ob_err vk_ob_get_now(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r, vk_ob_reader **r)
@@ -162,7 +170,7 @@ vk_ob_err vk_ob_get_now(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r, 
         vk_ob_conn_put(s, c);
         return VK_OB_BUSY;
     }
-    return get_with(s, c, a, key, out_r, r);
+    return get_with(s, c, a, key, VK_OB_PARTS_NOW, out_r, r);
 }
 
 /* ---- pieces */
@@ -206,6 +214,14 @@ vk_ob_err vk_ob_read(vk_ob_reader *r, int64_t at, vk_ob_piece *out_r)
     }
     *out_r = (vk_ob_piece){.fd = r->fd, .at = at - x->start, .n = x->size - (at - x->start)};
     return out_r->n > 0 ? VK_OB_OK : VK_OB_CORRUPT;
+}
+
+bool vk_ob_reader_removes(const vk_ob_reader *r)
+{
+    pthread_mutex_lock(&r->s->mu);
+    bool removes = r->pin && r->pin->readers == 1 && r->pin->doomed.n;
+    pthread_mutex_unlock(&r->s->mu);
+    return removes;
 }
 
 void vk_ob_reader_close(vk_ob_reader *r)

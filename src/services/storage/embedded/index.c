@@ -5,6 +5,10 @@
 
 #include "core/log.h"
 
+/* 8 GiB, as large as a file in a backup can be. Keys and headers count against no quota, and without this a
+ * build could grow an index that no backup takes, of any build. */
+#define MOST_PAGES "2097151"
+
 #define SUM "sum_algo INTEGER NOT NULL, sum_type INTEGER NOT NULL, sum BLOB NOT NULL"
 
 /* Keys are BLOBs: SQLite compares them byte by byte, which is S3's order. */
@@ -214,7 +218,10 @@ vk_ob_err vk_ob_read_row(sqlite3_stmt *st, vk_ob_row *out_r)
     if (blob.n)
         memcpy(out_r->blob, blob.p, blob.n);
     out_r->content = sqlite3_column_int64(st, 4);
-    out_r->o.parts = (uint32_t)sqlite3_column_int64(st, 5);
+    int64_t parts = sqlite3_column_int64(st, 5);
+    out_r->o.parts = (uint32_t)parts;
+    if (out_r->o.size < 0 || parts < 0 || parts > VK_OB_PARTS_MAX || (parts && out_r->has_blob))
+        return VK_OB_CORRUPT;
     vk_ob_read_sum(st, 6, &out_r->o.sum);
     out_r->o.headers = vk_ob_col(st, 9);
     return VK_OB_OK;
@@ -290,12 +297,16 @@ vk_ob_err vk_ob_conn_open(vk_ob *s, bool first, vk_ob_conn **out_r)
     vk_ob_err e;
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout(c->db, 5000);
+        /* The schema has neither; of an index that was restored they could go on for ever. */
+        sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+        sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
         /* What undoes a large turn is kept in memory: the fence around front has no folder for SQLite's own
          * temporary files, without which a deletion of many keys would fail. */
         rc = sqlite3_exec(c->db,
                           "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                           " PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 4194304;"
-                          " PRAGMA cache_size = -1000; PRAGMA temp_store = MEMORY",
+                          " PRAGMA cache_size = -1000; PRAGMA temp_store = MEMORY;"
+                          " PRAGMA max_page_count = " MOST_PAGES,
                           NULL, NULL, NULL);
     }
     e = vk_ob_sql_err(rc);
@@ -313,6 +324,22 @@ vk_ob_err vk_ob_conn_open(vk_ob *s, bool first, vk_ob_conn **out_r)
     }
     *out_r = c;
     return VK_OB_OK;
+}
+
+static int64_t pragma(vk_ob_conn *c, const char *what)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t v = 0;
+    if (sqlite3_prepare_v2(c->db, what, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+        v = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    return v;
+}
+
+bool vk_ob_index_full(vk_ob_conn *c)
+{
+    enum { ONE_MORE = 32768 }; /* pages: more than any transaction adds */
+    return pragma(c, "PRAGMA page_count") > pragma(c, "PRAGMA max_page_count") - ONE_MORE;
 }
 
 void vk_ob_conn_close(vk_ob_conn *c)

@@ -83,6 +83,8 @@ struct vk_ob;
 /* Opens a connection; the first one of a handle makes the file what it has to be. */
 VK_MUSTCHECK vk_ob_err vk_ob_conn_open(struct vk_ob *s, bool first, vk_ob_conn **out_r);
 void vk_ob_conn_close(vk_ob_conn *c);
+/* After VK_OB_DISK_FULL, outside of a transaction: it is the index that may not grow, not the disk. */
+bool vk_ob_index_full(vk_ob_conn *c);
 /* A reading connection, and back. */
 VK_MUSTCHECK vk_ob_err vk_ob_conn_get(struct vk_ob *s, vk_ob_conn **out_r);
 void vk_ob_conn_put(struct vk_ob *s, vk_ob_conn *c);
@@ -126,6 +128,7 @@ typedef struct vk_ob_turn {
     void *arg;
     unsigned folders;       /* of blobs/ to be synced before; a bit each */
     const uint8_t *blob;    /* the new file; NULL: none */
+    uint32_t unsynced;      /* s->unsynced of its folder when the file got its name */
     int64_t bytes, objects; /* reserved; given back by the turn */
     vk_ob_usage delta;      /* by run */
     vk_buf garbage;         /* by run: vk_ob_trash of what nothing names any more */
@@ -166,6 +169,7 @@ void vk_ob_release(struct vk_ob *s, int64_t bytes, int64_t objects);
 typedef struct vk_ob_live { /* a file that is not to be swept, though no row names it */
     vk_list node;
     uint8_t blob[VK_OB_BLOB];
+    uint32_t unsynced; /* as in vk_ob_turn */
 } vk_ob_live;
 
 typedef struct vk_ob_pin { /* an object of several files that somebody reads */
@@ -200,10 +204,11 @@ struct vk_ob {
      * files go. Before mu. */
     pthread_rwlock_t names;
 
-    vk_list queue;        /* of turns */
-    bool leading;         /* somebody makes a transaction */
-    vk_ob_conn *writer;   /* whoever leads */
-    int64_t last_content; /* whoever leads */
+    vk_list queue;         /* of turns */
+    bool leading;          /* somebody makes a transaction */
+    vk_ob_conn *writer;    /* whoever leads */
+    int64_t last_content;  /* whoever leads */
+    uint64_t cors_changes; /* whoever leads */
 
     vk_ob_quota quota;
     vk_ob_usage used;
@@ -220,8 +225,11 @@ struct vk_ob {
                         * one that does not, which has taken its place in the log */
     vk_buf held;       /* names of files that would be gone by now, were it not for vk_ob_hold_files */
     uint32_t holds;
-    bool forgets;              /* there was no memory to note one: the next start sweeps */
-    bool marked;               /* the index says that a start sweeps */
+    bool forgets; /* there was no memory to note one: the next start sweeps */
+    bool marked;  /* the index says that a start sweeps */
+    /* How often the sync of each folder failed. What got its name before that may be lost, although the next
+     * sync says nothing of it: the kernel tells an error once. */
+    uint32_t unsynced[VK_OB_FOLDERS];
     unsigned folders, touched; /* of blobs/: made; with removals that are not synced. A bit each */
     uint32_t users;            /* puts and readers; none are left at close */
 };

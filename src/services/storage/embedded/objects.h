@@ -26,6 +26,7 @@ enum {
     VK_OB_KEY_MAX = 1024,
     VK_OB_HEADERS_MAX = 16 << 10, /* packed; S3's own limit on x-amz-meta-* is the front's to check */
     VK_OB_PARTS_MAX = 10000,
+    VK_OB_PARTS_NOW = 64,
     VK_OB_PART_LEAST = 5 << 20, /* every part of a completed upload but the last */
     VK_OB_DELETE_MAX = 1000,
     VK_OB_ETAG = 40, /* 32 hex digits, "-10000" */
@@ -187,13 +188,16 @@ typedef struct vk_ob_piece {
 VK_MUSTCHECK vk_ob_err vk_ob_head(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r);
 /* Object and bytes as they were at one moment, however the key changes meanwhile. */
 VK_MUSTCHECK vk_ob_err vk_ob_get(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r, vk_ob_reader **r);
-/* The same without ever waiting for another thread: VK_OB_BUSY when it would have to. For event loops. */
+/* The same without ever waiting for another thread: VK_OB_BUSY when it would have to, or when the object is
+ * of more than VK_OB_PARTS_NOW pieces, whose names take their time to read. For event loops. */
 VK_MUSTCHECK vk_ob_err vk_ob_get_now(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r,
                                      vk_ob_reader **r);
 /* What lies from object byte `at` on, as far as one piece reaches. Opens a file at the border of two parts of
  * a multipart object only; for all others it never blocks. VK_OB_INVALID_RANGE: at or behind the end. */
 VK_MUSTCHECK vk_ob_err vk_ob_read(vk_ob_reader *r, int64_t at, vk_ob_piece *out_r);
 void vk_ob_reader_close(vk_ob_reader *r);
+/* Closing it would remove files now: what it reads was replaced or deleted, and only it still reads it. */
+bool vk_ob_reader_removes(const vk_ob_reader *r);
 
 typedef struct vk_ob_part {
     int number;
@@ -288,8 +292,10 @@ VK_MUSTCHECK vk_ob_err vk_ob_upload_list_open(vk_ob *s, const vk_ob_upload_list 
 
 /* ---- cors.c: the bucket's CORS rules, in the front's own form */
 
-VK_MUSTCHECK vk_ob_err vk_ob_cors_set(vk_ob *s, vk_str rules); /* at most VK_OB_CORS_MAX */
+/* *order_r: of several changes of this handle, the one with the highest is the last. At most VK_OB_CORS_MAX.
+ */
+VK_MUSTCHECK vk_ob_err vk_ob_cors_set(vk_ob *s, vk_str rules, uint64_t *order_r);
 VK_MUSTCHECK vk_ob_err vk_ob_cors_get(vk_ob *s, vk_arena *a, vk_str *rules_r);
-VK_MUSTCHECK vk_ob_err vk_ob_cors_delete(vk_ob *s);
+VK_MUSTCHECK vk_ob_err vk_ob_cors_delete(vk_ob *s, uint64_t *order_r);
 
 #endif

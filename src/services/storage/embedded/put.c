@@ -355,6 +355,7 @@ static vk_ob_err commit(vk_ob_put *p, const vk_ob_commit *c, vk_ob_object *out_r
                     .arg = &k,
                     .folders = p->fd >= 0 ? vk_ob_folder(p->live.blob) : 0,
                     .blob = p->fd >= 0 ? p->live.blob : NULL,
+                    .unsynced = p->live.unsynced,
                     .bytes = p->reserved_bytes,
                     .objects = p->reserved_objects};
     p->reserved_bytes = p->reserved_objects = 0; /* the turn's */

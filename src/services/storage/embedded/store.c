@@ -93,6 +93,25 @@ static vk_ob_err make_blobs(vk_ob *s)
     return s->blobs_fd < 0 ? vk_ob_of(vk_disk_err(errno)) : VK_OB_OK;
 }
 
+/* Numbers that can be counted with. */
+static bool sane(const vk_ob_usage *u)
+{
+    const int64_t all[] = {u->bytes, u->objects, u->part_bytes, u->uploads};
+    for (size_t i = 0; i < VK_COUNT(all); i++)
+        if (all[i] < 0 || all[i] > INT64_MAX / 8)
+            return false;
+    return true;
+}
+
+/* What is stored, or what a count gives when that cannot be: a restored index may say anything. */
+static vk_ob_err read_usage(vk_ob *s)
+{
+    vk_ob_err e = four_numbers(s->writer, Q_USAGE, &s->used);
+    if (e == VK_OB_OK && !sane(&s->used))
+        e = four_numbers(s->writer, Q_RECOUNT, &s->used);
+    return e == VK_OB_OK && !sane(&s->used) ? VK_OB_CORRUPT : e;
+}
+
 static vk_ob_err read_state(vk_ob *s, bool *sweep_r)
 {
     sqlite3_stmt *st = vk_ob_st(s->writer, Q_LAST_CONTENT);
@@ -100,7 +119,9 @@ static vk_ob_err read_state(vk_ob *s, bool *sweep_r)
     if (rc == SQLITE_ROW)
         s->last_content = sqlite3_column_int64(st, 0);
     sqlite3_reset(st);
-    vk_ob_err e = rc == SQLITE_ROW ? four_numbers(s->writer, Q_USAGE, &s->used) : VK_OB_IO;
+    vk_ob_err e = rc != SQLITE_ROW                                         ? VK_OB_IO
+                  : s->last_content < 0 || s->last_content > INT64_MAX / 8 ? VK_OB_CORRUPT
+                                                                           : read_usage(s);
     if (e != VK_OB_OK)
         return e;
     st = vk_ob_st(s->writer, Q_SETTING);
@@ -126,6 +147,17 @@ static void free_handle(vk_ob *s)
     free(s);
 }
 
+/* By default glibc lets readers pass a waiting writer: objects that are read all the time would keep every
+ * overwrite waiting for seconds. Nobody takes it twice. */
+static void init_names(vk_ob *s)
+{
+    pthread_rwlockattr_t attr;
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&s->names, &attr);
+    pthread_rwlockattr_destroy(&attr);
+}
+
 vk_ob_err vk_ob_open(int data_fd, const char *data_dir, const char *build, const vk_ob_quota *q,
                      vk_ob **out_r)
 {
@@ -138,7 +170,7 @@ vk_ob_err vk_ob_open(int data_fd, const char *data_dir, const char *build, const
     snprintf(s->build, sizeof s->build, "%s", build);
     snprintf(s->path, sizeof s->path, "%s/builds/%s/storage.db", data_dir, build);
     pthread_mutex_init(&s->mu, NULL);
-    pthread_rwlock_init(&s->names, NULL);
+    init_names(s);
     pthread_cond_init(&s->reader_free, NULL);
     vk_list_init(&s->queue);
     vk_list_init(&s->idle);

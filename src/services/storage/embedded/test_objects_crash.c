@@ -542,6 +542,50 @@ static void sync_fails_and_it_is_killed(void **state)
     assert_true(news > 0); /* or this proves nothing: a failed transaction was found done */
 }
 
+/* ---- what the kernel says once */
+
+/* A put with a file, in that folder of blobs/ (a bit). */
+static vk_ob_put *put_in(vk_ob *s, const char *key, unsigned folder)
+{
+    static const char bytes[VK_OB_INLINE_MAX + 1];
+    for (int i = 0; i < 2000; i++) {
+        vk_ob_put *p;
+        assert_int_equal(vk_ob_put_begin(s, vk_str_z(key), sizeof bytes, &p), VK_OB_OK);
+        assert_int_equal(vk_ob_put_write(p, (vk_str){bytes, sizeof bytes}), VK_OB_OK);
+        const vk_ob_live *newest = VK_CONTAINER(s->live.prev, vk_ob_live, node);
+        if (vk_ob_folder(newest->blob) & folder)
+            return p;
+        vk_ob_put_abort(p);
+    }
+    fail_msg("no file came into the folder");
+    return NULL;
+}
+
+/* The sync of a folder fails: of what has got its name by then no later sync can say that it is safe. */
+static void folder_sync_fails(void **state)
+{
+    VK_UNUSED(state);
+    vk_ob_commit c = {.headers = VK_STR_NONE};
+    rig_make();
+    vk_ob *s = rig_open();
+    vk_ob_put *one = put_in(s, "one", ~0U);
+    unsigned folder = vk_ob_folder(VK_CONTAINER(s->live.prev, vk_ob_live, node)->blob);
+    vk_ob_put *two = put_in(s, "two", folder), *three = put_in(s, "three", ~folder);
+    memset(&fault, 0, sizeof fault);
+    fault.kinds = SYNCS;
+    fault.err = EIO;
+    fault.fail_at = 2; /* after the file's own */
+    assert_int_equal(vk_ob_put_commit(one, &c, NULL), VK_OB_IO);
+    assert_true(fault.has_failed);
+    memset(&fault, 0, sizeof fault);
+    assert_int_equal(vk_ob_put_commit(two, &c, NULL), VK_OB_IO);
+    assert_int_equal(vk_ob_put_commit(three, &c, NULL), VK_OB_OK);
+    assert_int_equal(vk_ob_put_commit(put_in(s, "four", folder), &c, NULL), VK_OB_OK);
+    assert_true(rig_consistent(s));
+    vk_ob_close(s);
+    rig_unmake();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -550,6 +594,7 @@ int main(void)
         cmocka_unit_test(sync_fails),
         cmocka_unit_test(disk_is_full),
         cmocka_unit_test(sync_fails_and_it_is_killed),
+        cmocka_unit_test(folder_sync_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

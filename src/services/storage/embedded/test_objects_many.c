@@ -458,11 +458,120 @@ static void syncs_are_shared(void **state)
     vk_ob_close(store);
 }
 
+/* Whoever waits to remove what was replaced comes before readers that come later, who would keep it waiting
+ * for as long as there is always one of them. */
+static void *replace(void *arg)
+{
+    VK_UNUSED(arg);
+    if (rig_put(store, "k", 30000, 2) != VK_OB_OK)
+        wrong++;
+    return NULL;
+}
+
+static void readers_let_writers_pass(void **state)
+{
+    VK_UNUSED(state);
+    const struct timespec pause = {.tv_nsec = 1000000};
+    pthread_t t;
+    bool passes = false;
+    wrong = 0;
+    store = rig_open();
+    assert_int_equal(rig_put(store, "k", 20000, 1), VK_OB_OK);
+    assert_int_equal(pthread_rwlock_rdlock(&store->names), 0); /* a reader that is at work */
+    assert_int_equal(pthread_create(&t, NULL, replace, NULL), 0);
+    for (int i = 0; i < 10000 && !passes; i++) {
+        passes = pthread_rwlock_tryrdlock(&store->names) != 0; /* the next one */
+        if (!passes)
+            pthread_rwlock_unlock(&store->names);
+        nanosleep(&pause, NULL);
+    }
+    pthread_rwlock_unlock(&store->names);
+    pthread_join(t, NULL);
+    assert_true(passes);
+    assert_int_equal(wrong, 0);
+    assert_int_equal(rig_is(store, "k", 30000, 2), VK_OB_OK);
+    assert_true(rig_consistent(store));
+    vk_ob_close(store);
+}
+
+/* One turn's error that cannot be undone ends the transaction, and is not what the others are told. */
+static _Atomic int began, may_end;
+
+static vk_ob_err slow_turn(vk_ob *s, vk_ob_turn *t, vk_ob_conn *c)
+{
+    VK_UNUSED(s);
+    VK_UNUSED(t);
+    VK_UNUSED(c);
+    const struct timespec pause = {.tv_nsec = 1000000};
+    began = 1;
+    while (!may_end)
+        nanosleep(&pause, NULL);
+    return VK_OB_OK;
+}
+
+static vk_ob_err spoils(vk_ob *s, vk_ob_turn *t, vk_ob_conn *c)
+{
+    VK_UNUSED(s);
+    VK_UNUSED(t);
+    assert_int_equal(vk_ob_run(c, vk_ob_st(c, Q_RELEASE)), VK_OB_OK);
+    return VK_OB_PRECONDITION;
+}
+
+static void *take_turn(void *arg)
+{
+    (void)vk_ob_take_turn(store, arg);
+    return NULL;
+}
+
+static size_t waiting(void)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&store->mu);
+    for (vk_list *x = store->queue.next; x != &store->queue; x = x->next)
+        n++;
+    pthread_mutex_unlock(&store->mu);
+    return n;
+}
+
+static void errors_are_ones_own(void **state)
+{
+    VK_UNUSED(state);
+    const struct timespec pause = {.tv_nsec = 1000000};
+    vk_ob_turn slow = {.run = slow_turn}, bad_one = {.run = spoils};
+    pthread_t t[3];
+    began = 0;
+    may_end = 0;
+    store = rig_open();
+    assert_int_equal(rig_put(store, "k", 10, 1), VK_OB_OK);
+    assert_int_equal(pthread_create(&t[0], NULL, take_turn, &slow), 0);
+    while (!began)
+        nanosleep(&pause, NULL);
+    assert_int_equal(pthread_create(&t[1], NULL, take_turn, &bad_one), 0);
+    while (waiting() < 1)
+        nanosleep(&pause, NULL);
+    vk_ob_turn other = {.run = spoils}; /* has no turn of its own: the transaction ends before */
+    assert_int_equal(pthread_create(&t[2], NULL, take_turn, &other), 0);
+    while (waiting() < 2)
+        nanosleep(&pause, NULL);
+    may_end = 1;
+    for (int i = 0; i < 3; i++)
+        pthread_join(t[i], NULL);
+    assert_int_equal(slow.result, VK_OB_OK);
+    assert_int_equal(bad_one.result, VK_OB_PRECONDITION);
+    assert_int_equal(other.result, VK_OB_IO);
+    assert_int_equal(rig_is(store, "k", 10, 1), VK_OB_OK);
+    assert_int_equal(rig_put(store, "k", 20, 2), VK_OB_OK); /* and it goes on */
+    assert_true(rig_consistent(store));
+    vk_ob_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(at_random), RIG_TEST(threads), RIG_TEST(opened_while_replaced), RIG_TEST(races),
-        RIG_TEST(syncs_are_shared),
+        cmocka_unit_test(at_random),     RIG_TEST(threads),
+        RIG_TEST(opened_while_replaced), RIG_TEST(races),
+        RIG_TEST(syncs_are_shared),      RIG_TEST(readers_let_writers_pass),
+        RIG_TEST(errors_are_ones_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,7 +115,8 @@ vk_ob_err vk_ob_write_row(vk_ob_conn *c, vk_str key, const vk_ob_row *row)
 
 /* ---- a transaction */
 
-/* Folders first: a name must be safe before a row says it. */
+/* Folders first: a name must be safe before a row says it. A turn whose file got its name before a sync of
+ * the folder failed is refused, also by a later sync that does not. */
 static void sync_folders(vk_ob *s, vk_list *batch)
 {
     unsigned all = 0, bad = 0;
@@ -126,30 +127,38 @@ static void sync_folders(vk_ob *s, vk_list *batch)
         if (all & 1U << i && vk_disk_sync_dir(s->blobs_fd, name) != VK_OK)
             bad |= 1U << i;
     }
+    pthread_mutex_lock(&s->mu);
+    for (unsigned i = 0; i < VK_OB_FOLDERS; i++)
+        s->unsynced[i] += bad >> i & 1U;
     for (vk_list *n = batch->next; n != batch; n = n->next) {
         vk_ob_turn *t = VK_CONTAINER(n, vk_ob_turn, node);
-        t->result = t->folders & bad ? VK_OB_IO : VK_OB_OK;
+        bool lost = t->blob && t->unsynced != s->unsynced[t->blob[0] >> 4];
+        t->result = lost ? VK_OB_IO : VK_OB_OK;
     }
+    pthread_mutex_unlock(&s->mu);
 }
 
-/* One turn in the open transaction. False: the transaction is gone. */
-static bool one_turn(vk_ob *s, vk_ob_conn *c, vk_ob_turn *t)
+static bool is_disk(vk_ob_err e)
+{
+    return e == VK_OB_DISK_FULL || e == VK_OB_IO || e == VK_OB_NOMEM || e == VK_OB_CORRUPT;
+}
+
+/* One turn in the open transaction. An error of its own is t->result; one that is returned is the end of the
+ * transaction, and everybody's. */
+static vk_ob_err one_turn(vk_ob *s, vk_ob_conn *c, vk_ob_turn *t)
 {
     if (t->result != VK_OB_OK)
-        return true;
-    t->result = quick(c, Q_SAVE);
-    if (t->result == VK_OB_OK) {
-        t->result = t->run(s, t, c);
-        vk_ob_err e = t->result == VK_OB_OK           ? VK_OB_OK
-                      : sqlite3_get_autocommit(c->db) ? VK_OB_IO
-                                                      : quick(c, Q_UNDO);
-        if (e == VK_OB_OK)
-            e = quick(c, Q_RELEASE);
-        if (e != VK_OB_OK && t->result == VK_OB_OK)
-            t->result = e;
-        return e == VK_OB_OK;
+        return VK_OB_OK;
+    vk_ob_err e = quick(c, Q_SAVE);
+    if (e != VK_OB_OK)
+        return e;
+    t->result = t->run(s, t, c);
+    if (t->result != VK_OB_OK) {
+        /* SQLite has undone all of it when the disk is full or refuses. */
+        bool gone = sqlite3_get_autocommit(c->db);
+        e = !gone ? quick(c, Q_UNDO) : is_disk(t->result) ? t->result : VK_OB_IO;
     }
-    return false;
+    return e == VK_OB_OK ? quick(c, Q_RELEASE) : e;
 }
 
 static vk_ob_err write_totals(vk_ob_conn *c, const vk_ob_usage *u, bool mark)
@@ -198,12 +207,11 @@ static vk_ob_err transaction(vk_ob *s, vk_ob_conn *c, vk_list *batch, vk_ob_usag
         return e;
     for (vk_list *n = batch->next; n != batch; n = n->next) {
         vk_ob_turn *t = VK_CONTAINER(n, vk_ob_turn, node);
-        if (!one_turn(s, c, t))
-            e = t->result;
-        else if (t->result == VK_OB_OK)
-            add_usage(total_r, &t->delta);
+        e = one_turn(s, c, t);
         if (e != VK_OB_OK)
             break;
+        if (t->result == VK_OB_OK)
+            add_usage(total_r, &t->delta);
     }
     if (e == VK_OB_OK)
         e = write_totals(c, total_r, !s->marked);
@@ -223,6 +231,13 @@ static bool any_good(vk_list *batch)
         if (VK_CONTAINER(n, vk_ob_turn, node)->result == VK_OB_OK)
             return true;
     return false;
+}
+
+static bool any_full(vk_list *batch, vk_ob_err e)
+{
+    for (vk_list *n = batch->next; n != batch && e != VK_OB_DISK_FULL; n = n->next)
+        e = VK_CONTAINER(n, vk_ob_turn, node)->result;
+    return e == VK_OB_DISK_FULL;
 }
 
 /* Under mu. A file whose transaction failed in its last step may be named by it after all, when the process
@@ -254,7 +269,14 @@ static void lead(vk_ob *s)
     sync_folders(s, &batch);
     if (any_good(&batch))
         e = transaction(s, s->writer, &batch, &total, &late);
-    if (e != VK_OB_OK && e != VK_OB_DISK_FULL)
+    if (any_full(&batch, e) && vk_ob_index_full(s->writer)) {
+        e = e == VK_OB_DISK_FULL ? VK_OB_QUOTA : e;
+        for (vk_list *n = batch.next; n != &batch; n = n->next) {
+            vk_ob_turn *t = VK_CONTAINER(n, vk_ob_turn, node);
+            t->result = t->result == VK_OB_DISK_FULL ? VK_OB_QUOTA : t->result;
+        }
+    }
+    if (e != VK_OB_OK && e != VK_OB_DISK_FULL && e != VK_OB_QUOTA)
         vk_log(VK_ERROR, "the index of a build's objects cannot be written", VK_F(build, s->build),
                VK_F(error, sqlite3_errmsg(s->writer->db)));
 
