@@ -8,6 +8,10 @@ static void drop_rules(void *arg)
     vk_s3_rules_unref(arg);
 }
 
+/* Where an app runs whose build was given no origins: a developer's machine. What such a page may do is
+ * decided by the signature that it has; nobody else's page is there. */
+static const vk_str at_home[] = {VK_STR("http://localhost:*"), VK_STR("http://127.0.0.1:*")};
+
 vk_err vk_s3_rules_of(vk_exchange *ex, const char *build, vk_s3_rules *own, vk_s3x_cors *out_r)
 {
     vk_worker *w = ex->server->ctx;
@@ -27,6 +31,8 @@ vk_err vk_s3_rules_of(vk_exchange *ex, const char *build, vk_s3_rules *own, vk_s
     if (e == VK_OK && b.n_origins) {
         memcpy(origins, b.origins, sizeof *origins * b.n_origins);
         vk_s3_cors_default(origins, b.n_origins, &rules[n++]);
+    } else if (e == VK_OK) {
+        vk_s3_cors_default(at_home, VK_COUNT(at_home), &rules[n++]);
     }
     *out_r = (vk_s3x_cors){rules, n};
     return e == VK_E_NOT_FOUND ? VK_OK : e;
