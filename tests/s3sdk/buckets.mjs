@@ -43,6 +43,11 @@ export async function buckets({ s3, env, title, own }) {
     await s3.send(new DeleteBucketCorsCommand({ Bucket }))
     await fails(s3.send(new GetBucketCorsCommand({ Bucket })), 404, 'NoSuchCORSConfiguration')
     if (own) assertSame((await ask(ORIGIN, 'PUT')).status, 403)
+    // The build has no origins: pages of the developer's own machine are let in, and no others.
+    if (own) for (const [origin, status] of [['http://localhost:3000', 200], ['http://127.0.0.1:5173', 200], ['https://localhost:3000', 403], ['http://localhost.evil.example', 403], ['http://localhost', 403]]) {
+      const home = await ask(origin, 'PUT', 'content-type')
+      assertSame([home.status, home.headers.get('access-control-allow-origin')], [status, status === 200 ? origin : null], origin)
+    }
   })
   await test('what valetkey does not have says so, and is not taken for something else', async () => {
     await s3.send(new PutObjectCommand({ Bucket, Key: 'kept', Body: 'kept' }))
