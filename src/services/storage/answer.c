@@ -83,9 +83,11 @@ void vk_s3_header(vk_s3_req *q, const char *name, vk_str value)
 
 void vk_s3_etag(vk_s3_req *q, const char *etag)
 {
-    char text[VK_OB_ETAG + 3];
-    int n = snprintf(text, sizeof text, "\"%s\"", etag);
-    vk_s3_header(q, "ETag", (vk_str){text, (size_t)n});
+    char text[VK_OB_ETAG + 2];
+    size_t n = strnlen(etag, VK_OB_ETAG);
+    text[0] = text[n + 1] = '"';
+    memcpy(text + 1, etag, n);
+    vk_s3_header(q, "ETag", (vk_str){text, n + 2});
 }
 
 vk_str vk_s3_sum_type(uint8_t type)

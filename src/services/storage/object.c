@@ -38,6 +38,8 @@ static const struct {
 
 static bool override(vk_s3_req *q, const char *header, vk_str *value_r)
 {
+    if (q->route.n_params == 0)
+        return false;
     for (size_t i = 0; i < VK_COUNT(overrides); i++)
         if (strcmp(header, overrides[i].header) == 0)
             return vk_s3_param_of(&q->route, overrides[i].param, value_r) && value_r->n > 0;

@@ -6,8 +6,11 @@
 
 static vk_str scope_of(const char *build, char room[VK_OB_SCOPE_MAX])
 {
-    int n = snprintf(room, VK_OB_SCOPE_MAX, "builds/%s/", build);
-    return (vk_str){room, (size_t)n};
+    size_t n = strnlen(build, VK_OB_SCOPE_MAX - RESERVED.n - 1);
+    memcpy(room, RESERVED.p, RESERVED.n);
+    memcpy(room + RESERVED.n, build, n);
+    room[RESERVED.n + n] = '/';
+    return (vk_str){room, RESERVED.n + n + 1};
 }
 
 static bool is_text(vk_str s)
