@@ -116,7 +116,8 @@ class Daemon:
 
     def bucket(self, name):
         """A build's bucket; makes the build."""
-        return s3.Bucket(self.port + 3, name, self.api("POST", "/builds", {"id": name})["env"])
+        env = self.api("POST", "/builds", {"id": name})["env"]
+        return s3.Bucket(self.port + 3, env["R2_BUCKET"], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_REGION"])
 
     def many(self, names, *statements):
         """So many builds, each with these statements done; their keys."""
@@ -212,6 +213,42 @@ class Endless:
     def __exit__(self, *_):
         for c in self.sockets:
             c.close()
+
+
+class S3rver:
+    """The peer in bench/s3rver, with one bucket. None of it is there without npm: see missing()."""
+
+    FOLDER = os.path.join(ROOT, "bench", "s3rver")
+
+    @classmethod
+    def missing(cls):
+        """Why it cannot run, or None; installs it when it can."""
+        if not shutil.which("npm"):
+            return "npm is not there"
+        if not os.path.exists(os.path.join(cls.FOLDER, "node_modules", "s3rver")):
+            r = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=cls.FOLDER, capture_output=True, text=True, timeout=240)
+            if r.returncode != 0:
+                return f"npm ci failed in bench/s3rver: {r.stderr.strip()[-300:]}"
+        return None
+
+    def __init__(self, port, folder):
+        self.bucket = s3.Bucket(port, "vk-files", "S3RVER", "S3RVER", "us-east-1")
+        self.command = ["node", os.path.join(self.FOLDER, "node_modules", "s3rver", "bin", "s3rver.js"), "--directory", folder, "--address", "127.0.0.1",
+                        "--port", str(port), "--silent", "--configure-bucket", self.bucket.name]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.bucket.port), 1).close()
+                return self
+            except OSError:
+                time.sleep(0.05)
+        raise SystemExit("s3rver did not start")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(10)
 
 
 class Nginx:

@@ -14,12 +14,10 @@ def _hmac(key, text):
 
 
 class Bucket:
-    """The bucket of a build, by the values `valetkey env` gives. Signatures are good for 15 minutes, as S3 has it."""
+    """A bucket on loopback and who may use it. Signatures in headers are good for 15 minutes, as S3 has it."""
 
-    def __init__(self, port, build, env):
-        self.port, self.name = port, f"vk-{build}"
-        self.id, self.region = env["AWS_ACCESS_KEY_ID"], env["AWS_REGION"]
-        self.secret = env["AWS_SECRET_ACCESS_KEY"]
+    def __init__(self, port, name, key_id, secret, region):
+        self.port, self.name, self.id, self.secret, self.region = port, name, key_id, secret, region
         self.host = f"127.0.0.1:{port}"
 
     def _signature(self, method, path, query, headers, payload, now):

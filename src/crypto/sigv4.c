@@ -1,7 +1,5 @@
 #include "crypto/sigv4.h"
 
-#include <sodium.h>
-
 #include "core/encode.h"
 #include "crypto/sigv4_parts.h"
 
@@ -119,13 +117,13 @@ static vk_sigv4_fail signed_text(vk_arena *a, const vk_sigv4_claim *c, const vk_
     return text->p ? VK_SIGV4_OK : VK_SIGV4_NO_MEMORY;
 }
 
-/* From the claim to the grant. `text` is what is signed in the POST form; `r` and `p` are of the other two.
- */
 static bool same(const uint8_t a[VK_SHA256], const uint8_t b[VK_SHA256])
 {
     return vk_str_eq_secret((vk_str){(const char *)a, VK_SHA256}, (vk_str){(const char *)b, VK_SHA256});
 }
 
+/* From the claim to the grant. `text` is what is signed in the POST form; `r` and `p` are of the other two.
+ */
 static vk_sigv4_fail judge(const vk_sigv4_setup *s, vk_arena *a, const vk_sigv4_claim *c,
                            const vk_sigv4_request *r, vk_sigv4_params *p, vk_str text, vk_sigv4_grant *g,
                            vk_sigv4_trace *trace)
