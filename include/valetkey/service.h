@@ -18,6 +18,7 @@ enum {
     VK_NAMES_MAX = 32,
     VK_LOOPS_MAX = 64,
     VK_URL_MAX = 300,
+    VK_PORT_OFFSET_MAX = 9,       /* ports of services follow the console's */
     VK_CONSOLE = VK_SERVICES_MAX, /* the console's place where listeners are counted by service index */
 };
 
@@ -39,6 +40,7 @@ typedef struct vk_runtime {
     vk_registry registry; /* thread-safe */
     vk_lane *meta;        /* the lane that owns `store` */
     vk_store *store;      /* only on the lane */
+    vk_lane *files;       /* for work on files that may take long and needs no metadata: removing folders */
     vk_loop *loops[VK_LOOPS_MAX];
     size_t n_loops;
     int64_t default_ttl_ms;
@@ -146,23 +148,38 @@ typedef struct vk_lasting {
 
 /* How a backup takes a file that a service has in builds/<id>/. */
 typedef enum vk_data_how {
-    VK_DATA_EXPORT,   /* written at any time: what export_data gives is its copy */
+    /* written at any time: what export_data gives is its copy. A SQLite database: when no daemon runs, the
+     * backup copies it as one */
+    VK_DATA_EXPORT,
     VK_DATA_FIXED,    /* complete when it gets its name, and never changed; it may go */
     VK_DATA_APPENDED, /* grows at its end, or gives its name to a new one */
     VK_DATA_BESIDE,   /* part of another file that is open: not taken */
+    VK_DATA_NAMED,    /* as FIXED, and taken when the copy of the service's EXPORT file names it */
 } vk_data_how;
 
 typedef struct vk_data_file {
-    const char *name; /* a '*' at its end stands for anything; NULL ends */
+    const char *name; /* may lie in folders; a '*' at the end of a part stands for anything; NULL ends */
     vk_data_how how;
     int64_t most; /* bytes */
 } vk_data_file;
 
+/* What the operator asks of a build's data, through the admin API: everything below
+ * /api/v1/builds/<id>/services/<service>/ that is no call of the admin API itself. As vk_handler, after the
+ * token was checked; `principal` and `done` of the exchange are the service's, `ctx` is the admin API's.
+ * Errors go out by vk_service_refuse, and answers carry the admin API's headers already. */
+typedef struct vk_operator {
+    /* `rest` is the path behind the service's name, not decoded and not empty; `build` a valid id of perhaps
+     * no build (vk_service_build tells). Both live as long as the exchange. */
+    vk_err (*head)(vk_exchange *ex, const char *build, vk_str rest);
+    void (*request)(vk_exchange *ex);
+} vk_operator;
+
 typedef struct vk_service {
-    const char *name;   /* "database"; folder, admin path and metadata use it */
+    const char *name;   /* "database"; folder, admin path and metadata use it. [a-z][a-z0-9_]*,
+                         * at most VK_SERVICE_MAX */
     const char *vendor; /* "Turso", for people */
     const char *driver; /* of new bindings: "embedded" */
-    int port_offset;    /* from --port-base */
+    int port_offset;    /* from --port-base: 1 … VK_PORT_OFFSET_MAX, its own */
     const char
         *schemes;     /* of its addresses besides "http" and "https", with a blank after each; NULL: none */
     bool host_labels; /* clients may put one label in front of its host name ("bucket.localhost") */
@@ -198,13 +215,25 @@ typedef struct vk_service {
     /* Frees t->service[index]; nothing of it runs. */
     void (*free_tenant)(vk_tenant *t);
 
-    /* The build's data in the service's open format, consistent while written to. `done` from any thread; on
-     * VK_OK the fd is the receiver's. *why is a static text. May be NULL: nothing to export. */
+    /* The build's data in the service's open format, while it is written to: of one moment, or, where it is
+     * many things (objects), each of them of one. `done` from any thread; on VK_OK the fd is the receiver's.
+     * *why is a static text. May be NULL: nothing to export. */
     void (*export_data)(const char *build,
                         void (*done)(void *arg, vk_err e, const vk_export *x, const char *why), void *arg);
 
     /* Every file that it has in builds/<id>/: a backup takes these, and a restore no others. NULL: none. */
     const vk_data_file *files;
+
+    /* For services with files of VK_DATA_NAMED: shows what a copy of the EXPORT file names, by its path in
+     * builds/<id>/, in the order of vk_backup_order, until `one` says false. Pure but for the file; in the
+     * process that makes the backup. Its operator's calls then have GET copy, the file's copy, and leases,
+     * which keep what is named in its place meanwhile: POST leases gives {"lease":…}, which POST leases/<it>
+     * renews (to be done every few minutes) and DELETE leases/<it> ends. NULL: it has no such files. */
+    vk_err (*named_files)(const char *copy, bool (*one)(void *arg, const char *name, int64_t size),
+                          void *arg);
+
+    /* NULL: nothing beyond what the admin API has for all services. */
+    const vk_operator *operator_calls;
 
     /* Snapshots of the build's data. On the metadata lane, for a build that is not being deleted: from here
      * until `done` (any thread, perhaps inside the call) a deletion waits for it. A build's keys stay as they
@@ -221,13 +250,21 @@ typedef struct vk_service {
     vk_err (*schema_log)(const char *build, vk_buf *out);
 } vk_service;
 
-/* Puts a pointer to the struct into a linker section; vk_services walks it. */
+/* Puts a pointer to the struct into a linker section; vk_services walks it. (No function may have that
+ * section's name: a file that registers could not call it.) */
 #define VK_SERVICE_REGISTER(s)                                                                               \
     static const vk_service *const vk_reg_##s                                                                \
-        __attribute__((used, section("vk_services"), aligned(sizeof(void *)))) = &(s)
+        __attribute__((used, section("vk_registered"), aligned(sizeof(void *)))) = &(s)
 
 /* Registered services ordered by port_offset; index = position. */
 size_t vk_services(const vk_service *out[VK_SERVICES_MAX]);
+/* Whether these services can be in one program. VK_E_CONFLICT, with a sentence in `why` (of `room` bytes):
+ * there are more than VK_SERVICES_MAX; a name that is none or is another's (or the console's); a port offset
+ * that is out of range or another's; a member that must not be NULL is; two kinds of keys look the same, so
+ * that a key could be taken for another service's. Pure; `serve` asks it before anything is opened. */
+VK_MUSTCHECK vk_err vk_services_check(const vk_service *const *s, size_t n, char *why, size_t room);
+/* The same, of those that are registered. */
+VK_MUSTCHECK vk_err vk_services_registered(char *why, size_t room);
 /* -1 when there is none of that name. */
 int vk_service_index(vk_str name);
 
@@ -285,6 +322,13 @@ VK_MUSTCHECK vk_err vk_service_missigned(vk_exchange *ex, vk_err e, const char *
  * revoked or expired; VK_E_BUSY (retry_s is set), VK_E_UNAVAILABLE, VK_E_NOMEM; told to vk_fail. A build that
  * is in memory costs no look at the metadata; the service's own access rules are the caller's. */
 VK_MUSTCHECK vk_err vk_service_open(vk_exchange *ex, vk_str build);
+
+/* For operator's calls, on the loop: the build as the metadata has it now. What the service holds of the
+ * build it must hold before it asks: then a deletion that begins later waits for that, and one that has begun
+ * is seen here. VK_E_NOT_FOUND, VK_E_CONFLICT (it is being deleted), VK_E_UNAVAILABLE; answered. */
+VK_MUSTCHECK vk_err vk_service_build(vk_exchange *ex, const char *build, vk_build *out_r);
+/* Answers in the shape of the exchange's listener; for people, whole sentences. Returns `e`. */
+vk_err vk_service_refuse(vk_exchange *ex, vk_err e, const char *fmt, ...) VK_PRINTF(3, 4);
 
 /* Wipes what vk_service_verify and vk_service_signer remember in this worker. */
 void vk_service_forget(vk_worker *w);

@@ -72,25 +72,58 @@ static vk_err head_page(vk_exchange *ex)
     return reads(ex) ? VK_OK : refuse_method(ex, "GET");
 }
 
+/* "/api/v1/builds/<id>/services/<service>/<rest>" of a service that has calls of its own. */
+static const vk_service *operator_call(vk_str path, vk_str *build_r, vk_str *rest_r)
+{
+    static const vk_str front = VK_STR("/api/v1/builds/");
+    const vk_service *all[VK_SERVICES_MAX];
+    size_t n = vk_services(all);
+    vk_str word, name;
+    if (!vk_str_starts(path, front))
+        return NULL;
+    path = (vk_str){path.p + front.n, path.n - front.n};
+    if (!vk_str_cut(&path, '/', build_r) || !vk_build_id_ok(*build_r) || !vk_str_cut(&path, '/', &word) ||
+        !vk_str_eqz(word, "services") || !vk_str_cut(&path, '/', &name) || !path.n)
+        return NULL;
+    *rest_r = path;
+    for (size_t i = 0; i < n; i++)
+        if (vk_str_eqz(name, all[i]->name) && all[i]->operator_calls)
+            return all[i];
+    return NULL;
+}
+
+static vk_err begin_operator(vk_call *c, vk_str build, vk_str rest)
+{
+    vk_exchange *ex = c->ex;
+    vk_str id = vk_arena_dup(ex->arena, build), path = vk_arena_dup(ex->arena, rest);
+    if (!id.p || !path.p)
+        return vk_admin_error(ex, VK_E_NOMEM, "Out of memory; try again in a second");
+    vk_admin_headers(ex, NULL);
+    return c->service->operator_calls->head(ex, id.p, path);
+}
+
 static vk_err head(vk_exchange *ex)
 {
     const vk_worker *w = ex->server->ctx;
     ex->body_max = 0;
     if (vk_str_eq(ex->path, VK_STR("/healthz")))
         return reads(ex) ? VK_OK : refuse_method(ex, "GET");
-    const vk_route *route;
+    const vk_route *route = NULL;
     vk_str params[VK_ROUTE_PARAMS] = {VK_STR_NONE};
     char allow[64];
     vk_err e = vk_route_find(routes, VK_COUNT(routes), ex->method, ex->path, &route, params, allow);
-    if (e == VK_E_NOT_FOUND)
+    vk_str build, rest;
+    const vk_service *service = e == VK_E_NOT_FOUND ? operator_call(ex->path, &build, &rest) : NULL;
+    if (e == VK_E_NOT_FOUND && !service)
         return head_page(ex);
-    if (e != VK_OK)
+    if (e != VK_OK && !service)
         return refuse_method(ex, allow);
+    vk_route_auth auth = service ? VK_AUTH_TOKEN : route->auth;
     const char *why;
     e = vk_admin_check_site(ex, &why);
-    if (e == VK_OK && route->auth != VK_AUTH_NONE) {
+    if (e == VK_OK && auth != VK_AUTH_NONE) {
         ex->secret = true;
-        e = vk_admin_check(ex, w->rt, route->auth == VK_AUTH_METRICS, &why);
+        e = vk_admin_check(ex, w->rt, auth == VK_AUTH_METRICS, &why);
     }
     if (e == VK_E_UNAUTHORIZED && vk_exchange_bad_key(ex) != VK_OK)
         return vk_admin_error(ex, VK_E_BUSY, VK_STR_FMT, VK_STR_ARG(ex->err_text));
@@ -101,11 +134,14 @@ static vk_err head(vk_exchange *ex)
         return vk_admin_error(ex, VK_E_NOMEM, "Out of memory; try again in a second");
     c->ex = ex;
     c->rt = w->rt;
-    c->route = route;
+    c->service = service;
+    c->route = service ? NULL : route;
     memcpy(c->param, params, sizeof c->param);
     c->content_type = "application/json";
     c->file.fd = -1;
     ex->ctx = c;
+    if (service)
+        return begin_operator(c, build, rest);
     ex->body_max = route->body_max;
     return VK_OK;
 }
@@ -114,7 +150,10 @@ static void request(vk_exchange *ex)
 {
     vk_call *c = ex->ctx;
     if (c) {
-        c->route->run(c);
+        if (c->service)
+            c->service->operator_calls->request(ex);
+        else
+            c->route->run(c);
         return;
     }
     const vk_page *p = find_page(ex->path);
@@ -137,7 +176,8 @@ static void refuse(vk_exchange *ex, int status, vk_err e, const char *text)
     vk_jw_kstr(&w, "message", vk_str_z(text));
     vk_jw_obj_end(&w);
     vk_jw_obj_end(&w);
-    vk_admin_headers(ex, NULL);
+    if (!ex->lines.n) /* else they are there: an operator's call of a service */
+        vk_admin_headers(ex, NULL);
     vk_respond(ex, status, "application/json");
 }
 

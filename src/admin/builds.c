@@ -41,6 +41,22 @@ static vk_err make_rows(void *arg, const vk_build *b, vk_valet_row *rows, size_t
     return VK_OK;
 }
 
+vk_err vk_admin_join_services(const vk_runtime *rt, size_t *n_r)
+{
+    const vk_service *services[VK_SERVICES_MAX];
+    vk_str names[VK_SERVICES_MAX];
+    size_t n = vk_services(services);
+    struct rows_arg arg = {.rt = rt};
+    for (size_t i = 0; i < n; i++)
+        names[i] = vk_str_z(services[i]->name);
+    vk_err e = vk_valet_lookup_key(rt->master, &arg.lookup);
+    if (e != VK_OK)
+        return e;
+    e = rt->store->ops->services_join(rt->store, names, n, make_rows, &arg, n_r);
+    vk_hmac_key_free(arg.lookup);
+    return e;
+}
+
 static void random_id(char id[VK_BUILD_ID_MAX + 1])
 {
     static const char alphabet[33] = "abcdefghijklmnopqrstuvwxyz234567";

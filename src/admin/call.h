@@ -17,7 +17,8 @@ typedef struct vk_call {
     void (*work)(struct vk_call *c);
     int status; /* what vk_call_finish answers with */
     const char *content_type;
-    vk_create create; /* POST /builds and PUT origins */
+    const vk_service *service; /* whose operator's call it is; NULL: none, then there is a route */
+    vk_create create;          /* POST /builds and PUT origins */
     vk_str idem;
     vk_str framework, format; /* GET env */
     struct {

@@ -8,6 +8,8 @@ struct ending_call {
     vk_ending ending; /* first */
     vk_call *call;
     uint64_t generation;
+    vk_job job; /* on the lane for files */
+    char folder[VK_DELETED_FOLDER];
 };
 
 static struct ending_call *begin(vk_call *c, const vk_build *b, void (*done)(vk_ending *e))
@@ -68,10 +70,31 @@ void vk_admin_build_revoke(vk_call *c)
 
 /* ---- delete */
 
-static void remove_work(vk_call *c)
+/* However many files it has, nothing waits for this but its own answer. */
+static void remove_folder(vk_job *j)
 {
-    const struct ending_call *x = c->ex->principal;
-    vk_err e = vk_deletion_finish(c->rt->store, c->rt->data_fd, vk_str_z(x->ending.build), x->generation);
+    struct ending_call *x = VK_CONTAINER(j, struct ending_call, job);
+    vk_call *c = x->call;
+    vk_err e = vk_deletion_remove(c->rt->data_fd, x->folder);
+    if (e == VK_OK) {
+        vk_log(VK_INFO, "build deleted", VK_F(build, x->ending.build));
+        vk_call_finish(c, 204);
+        return;
+    }
+    vk_log(VK_ERROR, "the data of a deleted build could not be removed", VK_F(build, x->ending.build),
+           VK_F(folder, x->folder), VK_F(error, vk_err_name(e)));
+    vk_call_fail(
+        c, VK_E_IO,
+        "The build \"%s\" is gone, but not all of its data could be removed; what is left is in %s of the "
+        "data folder, and goes when valetkey is started again",
+        x->ending.build, x->folder);
+}
+
+static void take_work(vk_call *c)
+{
+    struct ending_call *x = c->ex->principal;
+    vk_err e =
+        vk_deletion_take(c->rt->store, c->rt->data_fd, vk_str_z(x->ending.build), x->generation, x->folder);
     if (e != VK_OK) {
         vk_log(VK_ERROR, "the data of a build could not be removed", VK_F(build, x->ending.build),
                VK_F(error, vk_err_name(e)));
@@ -82,13 +105,18 @@ static void remove_work(vk_call *c)
             x->ending.build);
         return;
     }
-    vk_log(VK_INFO, "build deleted", VK_F(build, x->ending.build));
-    vk_call_finish(c, 204);
+    x->job.run = remove_folder;
+    if (!x->folder[0]) {
+        vk_log(VK_INFO, "build deleted", VK_F(build, x->ending.build));
+        vk_call_finish(c, 204);
+    } else if (vk_lane_add(c->rt->files, &x->job) != VK_OK) {
+        remove_folder(&x->job);
+    }
 }
 
 static void closed(vk_ending *e)
 {
-    vk_call_on_lane(call_of(e), remove_work);
+    vk_call_on_lane(call_of(e), take_work);
 }
 
 static void delete_work(vk_call *c)

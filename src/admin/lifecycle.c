@@ -1,6 +1,8 @@
 #include "admin/lifecycle.h"
 
 #include "core/disk.h"
+#include "core/encode.h"
+#include "core/random.h"
 
 enum { PAGE = 64, REMOVE_TRIES = 5, REMOVE_PAUSE_MS = 5 };
 
@@ -56,22 +58,42 @@ void vk_ending_run(vk_ending *e)
     one_closed(e);
 }
 
-/* A download that was waiting may open a file, and make its -shm, while the folder is being emptied. */
-static vk_err remove_folder(int data_fd, const char *path)
+/* A download that was waiting may have a file open, and make its -shm, while the folder is being emptied. */
+vk_err vk_deletion_remove(int data_fd, const char *folder)
 {
     const struct timespec pause = {.tv_nsec = REMOVE_PAUSE_MS * 1000000L};
-    vk_err e = vk_disk_remove_dir(data_fd, path);
+    vk_err e = vk_disk_remove_dir(data_fd, folder);
     for (int i = 1; e != VK_OK && e != VK_E_FORBIDDEN && i < REMOVE_TRIES; i++) {
         nanosleep(&pause, NULL);
-        e = vk_disk_remove_dir(data_fd, path);
+        e = vk_disk_remove_dir(data_fd, folder);
     }
     return e;
 }
 
-vk_err vk_deletion_finish(vk_store *store, int data_fd, vk_str build, uint64_t generation)
+/* The build's folder gets a name that no start looks for. */
+static vk_err take_folder(int data_fd, const char *build, char folder_r[VK_DELETED_FOLDER])
 {
     char path[sizeof "builds/" + VK_BUILD_ID_MAX];
+    uint8_t random[8];
+    char digits[2 * sizeof random + 1];
+    bool moved = false;
+    vk_random(random, sizeof random);
+    vk_hex(digits, random, sizeof random);
+    snprintf(path, sizeof path, "builds/%s", build);
+    snprintf(folder_r, VK_DELETED_FOLDER, "tmp/deleted-%s", digits);
+    vk_err e = vk_disk_mkdir(data_fd, "tmp", 0700);
+    if (e == VK_OK)
+        e = vk_disk_move(data_fd, path, folder_r, &moved);
+    if (!moved)
+        folder_r[0] = '\0';
+    return e == VK_E_NOT_FOUND && !moved ? VK_OK : e;
+}
+
+vk_err vk_deletion_take(vk_store *store, int data_fd, vk_str build, uint64_t generation,
+                        char folder_r[VK_DELETED_FOLDER])
+{
     vk_build b;
+    folder_r[0] = '\0';
     if (!vk_build_id_ok(build)) /* it becomes a path */
         return VK_E_INVALID;
     vk_arena *a = vk_arena_new(64 * 1024);
@@ -81,9 +103,17 @@ vk_err vk_deletion_finish(vk_store *store, int data_fd, vk_str build, uint64_t g
         return VK_OK;
     if (e != VK_OK || b.state != VK_BUILD_DELETING || b.generation != generation)
         return e;
-    snprintf(path, sizeof path, "builds/%s", b.id);
-    e = remove_folder(data_fd, path);
+    e = take_folder(data_fd, b.id, folder_r);
     return e == VK_OK ? store->ops->build_gone(store, build) : e;
+}
+
+vk_err vk_deletion_finish(vk_store *store, int data_fd, vk_str build, uint64_t generation)
+{
+    char folder[VK_DELETED_FOLDER];
+    vk_err e = vk_deletion_take(store, data_fd, build, generation, folder);
+    if (e == VK_OK && folder[0])
+        e = vk_deletion_remove(data_fd, folder);
+    return e;
 }
 
 /* One page of builds; *last_r is the id to go on after, empty at the end. */

@@ -67,6 +67,37 @@ void vk_admin_health(vk_call *c)
 
 /* ---- status */
 
+static const char *how_kept(vk_data_how how)
+{
+    switch (how) {
+    case VK_DATA_EXPORT:
+        return "export";
+    case VK_DATA_FIXED:
+        return "fixed";
+    case VK_DATA_APPENDED:
+        return "appended";
+    case VK_DATA_NAMED:
+        return "named";
+    case VK_DATA_BESIDE:
+        return "beside";
+    }
+    return "";
+}
+
+/* What a service has in a build's folder, and how a backup takes it. */
+static void put_files(vk_jw *w, const vk_service *s)
+{
+    vk_jw_key(w, VK_STR("files"));
+    vk_jw_arr(w);
+    for (const vk_data_file *f = s->files; f && f->name; f++) {
+        vk_jw_obj(w);
+        vk_jw_kstr(w, "name", vk_str_z(f->name));
+        vk_jw_kstr(w, "how", vk_str_z(how_kept(f->how)));
+        vk_jw_obj_end(w);
+    }
+    vk_jw_arr_end(w);
+}
+
 static void put_services(vk_jw *w, const vk_runtime *rt)
 {
     const vk_service *services[VK_SERVICES_MAX];
@@ -81,6 +112,10 @@ static void put_services(vk_jw *w, const vk_runtime *rt)
         vk_jw_ki64(w, "port", rt->listen[i].port);
         vk_jw_kstr(w, "url_sandbox", vk_str_z(rt->url_sandbox[i]));
         vk_jw_kstr(w, "url_browser", vk_str_z(rt->url_browser[i]));
+        vk_jw_kbool(w, "exports", services[i]->export_data != NULL);
+        vk_jw_kbool(w, "snapshots", services[i]->snapshots != NULL);
+        vk_jw_kbool(w, "metrics", services[i]->metrics != NULL);
+        put_files(w, services[i]);
         vk_jw_obj_end(w);
     }
     vk_jw_arr_end(w);

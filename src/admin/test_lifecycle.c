@@ -120,6 +120,35 @@ static void folder_gone_already(void **state)
     assert_false(has_row("half"));
 }
 
+/* A build of the same name can be made while the files of the one before it are still being removed. */
+static void taken_first(void **state)
+{
+    VK_UNUSED(state);
+    char folder[VK_DELETED_FOLDER], path[VK_DELETED_FOLDER + 32];
+    uint64_t g = make("again");
+    assert_int_equal(mkdirat(fd, "builds/again/blobs", 0700), 0);
+    assert_int_equal(mkdirat(fd, "builds/again/blobs/a", 0700), 0);
+    assert_int_equal(vk_disk_replace(fd, "builds/again/blobs/a/x", VK_STR("data"), 0600), VK_OK);
+    assert_int_equal(store->ops->build_deleting(store, VK_STR("again"), vk_clock_wall_ms()), VK_OK);
+    assert_int_equal(vk_deletion_take(store, fd, VK_STR("again"), g, folder), VK_OK);
+    assert_true(folder[0] && !has_row("again") && !has_data("again"));
+    make("again");
+    snprintf(path, sizeof path, "%s/blobs/a/x", folder);
+    assert_int_equal(faccessat(fd, path, F_OK, 0), 0);
+    assert_int_equal(vk_deletion_remove(fd, folder), VK_OK);
+    assert_int_not_equal(faccessat(fd, folder, F_OK, 0), 0);
+    assert_true(has_row("again") && has_data("again"));
+    /* and what a killed process left of such a removal goes at the next start */
+    g = make("left");
+    assert_int_equal(mkdirat(fd, "builds/left/blobs", 0700), 0);
+    assert_int_equal(mkdirat(fd, "builds/left/blobs/a", 0700), 0);
+    assert_int_equal(vk_disk_replace(fd, "builds/left/blobs/a/x", VK_STR("data"), 0600), VK_OK);
+    assert_int_equal(store->ops->build_deleting(store, VK_STR("left"), vk_clock_wall_ms()), VK_OK);
+    assert_int_equal(vk_deletion_take(store, fd, VK_STR("left"), g, folder), VK_OK);
+    assert_int_equal(vk_disk_empty_dir(fd, "tmp"), VK_OK);
+    assert_int_not_equal(faccessat(fd, folder, F_OK, 0), 0);
+}
+
 /* More than a page of builds, the deleting ones at its edges. */
 static void many(void **state)
 {
@@ -155,8 +184,8 @@ static void no_path_from_an_id(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(only_deleting_ones),
-                                       cmocka_unit_test(folder_gone_already), cmocka_unit_test(many),
-                                       cmocka_unit_test(no_path_from_an_id)};
+                                       cmocka_unit_test(folder_gone_already), cmocka_unit_test(taken_first),
+                                       cmocka_unit_test(many), cmocka_unit_test(no_path_from_an_id)};
     if (vk_digest_init() != VK_OK || vk_sqlite_init() != VK_OK)
         return 1;
     return cmocka_run_group_tests(tests, set_up, tear_down);

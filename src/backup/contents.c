@@ -37,16 +37,50 @@ static bool plain(vk_str name)
     return true;
 }
 
+/* Part by part: a folder of the pattern is one of the name. */
+static bool path_fits(const char *pattern, vk_str name)
+{
+    vk_str want = vk_str_z(pattern), a, b;
+    for (bool more = true; more;) {
+        char part[FILE_NAME_MAX + 1];
+        more = vk_str_cut(&want, '/', &a);
+        bool more_b = vk_str_cut(&name, '/', &b);
+        if (more != more_b)
+            return false;
+        a = more ? a : want;
+        b = more ? b : name;
+        snprintf(part, sizeof part, VK_STR_FMT, VK_STR_ARG(a));
+        if (!plain(b) || !fits(part, b))
+            return false;
+    }
+    return true;
+}
+
 const vk_data_file *vk_backup_build_file(vk_str name, const vk_service **service_r)
 {
     const vk_service *all[VK_SERVICES_MAX];
     size_t n = vk_services(all);
-    for (size_t i = 0; plain(name) && i < n; i++)
+    for (size_t i = 0; i < n; i++)
         for (const vk_data_file *f = all[i]->files; f && f->name; f++)
-            if (fits(f->name, name)) {
+            if (path_fits(f->name, name)) {
                 *service_r = all[i];
                 return f;
             }
+    return NULL;
+}
+
+const vk_data_file *vk_backup_build_folder(vk_str name, const vk_service **service_r)
+{
+    const vk_service *all[VK_SERVICES_MAX];
+    size_t n = vk_services(all);
+    for (size_t i = 0; i < n; i++)
+        for (const vk_data_file *f = all[i]->files; f && f->name; f++) {
+            vk_str rest = vk_str_z(f->name), first;
+            if (f->how == VK_DATA_NAMED && vk_str_cut(&rest, '/', &first) && vk_str_eq(first, name)) {
+                *service_r = all[i];
+                return f;
+            }
+        }
     return NULL;
 }
 

@@ -35,8 +35,12 @@ typedef struct vk_backup_file {
 /* In the archive's order. */
 extern const vk_backup_file vk_backup_files[];
 
-/* The row of a service for a file in builds/<id>/, and the service. NULL: no service has such a file. */
+/* The row of a service for a file in builds/<id>/, by its path there, and the service. NULL: no service has
+ * such a file. */
 const vk_data_file *vk_backup_build_file(vk_str name, const vk_service **service_r);
+
+/* The row of files in this folder of builds/<id>/ that are taken by name (VK_DATA_NAMED), and the service. */
+const vk_data_file *vk_backup_build_folder(vk_str name, const vk_service **service_r);
 
 /* Whether a member between backup.json and manifest.json may have this name; *most_r is the most bytes. No
  * such name has an empty part, "." or "..", or leads out of its folder. */

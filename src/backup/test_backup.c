@@ -199,7 +199,9 @@ static void names(void **state)
                                        "data/tls/key.pem",
                                        "data/builds/a/database.db",
                                        "data/builds/a/snapshot.20261125-031203-123.a.before-restore",
-                                       "data/builds/0/ddl.log.1"};
+                                       "data/builds/0/ddl.log.1",
+                                       "data/builds/0/storage.db",
+                                       "data/builds/0/blobs/a/a0123456789abcdef0123456789abcde"};
     static const char *const bad[] = {
         "",
         "/etc/passwd",
@@ -227,6 +229,16 @@ static void names(void **state)
         "data/builds/a/snapshot...\x01",
         "data/builds/a/snapshot.x\ny",
         "data/builds/a/other.db",
+        "data/builds/a/blobs",
+        "data/builds/a/blobs/a",
+        "data/builds/a/blobs/a/",
+        "data/builds/a/blobs//x",
+        "data/builds/a/blobs/a/b/c",
+        "data/builds/a/blobs/../x",
+        "data/builds/a/blobs/a/..",
+        "data/builds/a/blobs/../../x",
+        "data/builds/a/blob/a/x",
+        "data/builds/a/storage.db-wal",
         "data/builds/a/.database.db",
         "data/builds/a/snapshot.\"x",
         "data/key",

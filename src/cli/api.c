@@ -34,6 +34,7 @@ struct wait {
     const uint8_t *pin; /* of the certificate; NULL: no TLS */
     void (*on_size)(void *arg, int64_t total);
     vk_err (*on_body)(void *arg, vk_str piece);
+    ssize_t (*give)(void *arg, char *to, size_t room);
     void *arg;
 };
 
@@ -54,6 +55,12 @@ static vk_err body_there(void *arg, vk_str piece)
 {
     struct wait *w = arg;
     return w->on_body(w->arg, piece);
+}
+
+static ssize_t body_wanted(void *arg, char *to, size_t room)
+{
+    struct wait *w = arg;
+    return w->give(w->arg, to, room);
 }
 
 static void answered(void *arg, vk_err e, const vk_response *r)
@@ -88,6 +95,7 @@ static vk_err exchange(int fd, vk_request *req, struct wait *w)
     req->done = answered;
     req->on_head = head_there;
     req->on_body = w->on_body ? body_there : NULL;
+    req->give = w->give ? body_wanted : NULL;
     req->arg = w;
     if (e == VK_OK)
         e = vk_client_send(w->client, req);
@@ -289,7 +297,7 @@ static vk_err call(vk_api *api, vk_request *req, struct wait *w, vk_reply *out_r
     }
     vk_reply_free(out_r);
     /* Whoever takes the body piece by piece tells its own errors. */
-    return w->on_body && e != VK_E_TIMEOUT && e != VK_E_UNAVAILABLE ? e : tell_no_answer(api, e);
+    return (w->on_body || w->give) && e != VK_E_TIMEOUT && e != VK_E_UNAVAILABLE ? e : tell_no_answer(api, e);
 }
 
 vk_err vk_api_call(vk_api *api, const char *method, const char *target, vk_str headers, vk_str body,
@@ -312,6 +320,18 @@ vk_err vk_api_download(vk_api *api, const char *target, void (*on_size)(void *ar
     vk_request req = {
         .method = VK_STR("GET"), .target = vk_str_z(target), .timeout_ms = VK_DOWNLOAD_TIMEOUT_MS};
     struct wait w = {.on_size = on_size, .on_body = on_body, .arg = arg};
+    return call(api, &req, &w, out_r);
+}
+
+vk_err vk_api_upload(vk_api *api, const char *target, const char *content_type, int64_t n,
+                     ssize_t (*give)(void *arg, char *to, size_t room), void *arg, vk_reply *out_r)
+{
+    vk_request req = {.method = VK_STR("PUT"),
+                      .target = vk_str_z(target),
+                      .content_type = content_type ? vk_str_z(content_type) : VK_STR_NONE,
+                      .body_n = n,
+                      .timeout_ms = VK_DOWNLOAD_TIMEOUT_MS};
+    struct wait w = {.give = give, .arg = arg};
     return call(api, &req, &w, out_r);
 }
 

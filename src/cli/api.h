@@ -39,6 +39,11 @@ VK_MUSTCHECK vk_err vk_api_call(vk_api *api, const char *method, const char *tar
 VK_MUSTCHECK vk_err vk_api_download(vk_api *api, const char *target,
                                     void (*on_size)(void *arg, int64_t total),
                                     vk_err (*on_body)(void *arg, vk_str piece), void *arg, vk_reply *out_r);
+/* As vk_api_call with PUT and a body of `n` bytes (-1: not known) that `give` gives as read(2) does. When it
+ * fails, VK_E_INVALID is returned and nothing was printed. `content_type` may be NULL. */
+VK_MUSTCHECK vk_err vk_api_upload(vk_api *api, const char *target, const char *content_type, int64_t n,
+                                  ssize_t (*give)(void *arg, char *to, size_t room), void *arg,
+                                  vk_reply *out_r);
 /* True: a 2xx. Otherwise the server's sentence was printed; *exit_r is the exit code. */
 bool vk_reply_ok(const vk_reply *r, int *exit_r);
 void vk_reply_free(vk_reply *r);

@@ -64,13 +64,15 @@ struct backup {
     bool has_key;
 };
 
+enum { TORN_TRIES = 8 };
+
 /* A file of a build, open before the build's database is copied, so that what was there then is what is
  * taken. */
 struct file {
     char name[FILE_NAME_MAX];
     const vk_data_file *row;
     const vk_service *service;
-    int fd; /* -1: VK_DATA_EXPORT */
+    int fd; /* -1: VK_DATA_EXPORT, or the folder of VK_DATA_NAMED */
     int64_t size;
 };
 
@@ -108,6 +110,11 @@ static bool open_file(struct backup *b, int dir, const char *id, const char *nam
     struct stat st;
     *f = (struct file){.fd = -1};
     f->row = vk_backup_build_file(vk_str_z(name), &f->service);
+    if (!f->row && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+        (f->row = vk_backup_build_folder(vk_str_z(name), &f->service))) {
+        snprintf(f->name, sizeof f->name, "%s", name);
+        return true;
+    }
     if (!f->row && b->n_unknown++ == 0)
         snprintf(b->unknown, sizeof b->unknown, "builds/%s/%s", id, name);
     if (!f->row || f->row->how == VK_DATA_BESIDE ||
@@ -123,6 +130,30 @@ static bool open_file(struct backup *b, int dir, const char *id, const char *nam
         return false;
     }
     f->size = st.st_size;
+    return true;
+}
+
+/* A folder of VK_DATA_NAMED may be made between the listing and the copy of the index: it is looked into
+ * whenever there is an index. */
+static bool add_folders(struct file all[FILES_MAX], size_t *n)
+{
+    for (size_t i = 0, had = *n; i < had; i++) {
+        const vk_service *s = all[i].service;
+        for (const vk_data_file *f = s->files; all[i].row->how == VK_DATA_EXPORT && s->named_files && f->name;
+             f++) {
+            vk_str rest = vk_str_z(f->name), first;
+            bool there = f->how != VK_DATA_NAMED || !vk_str_cut(&rest, '/', &first);
+            for (size_t k = 0; k < *n && !there; k++)
+                there = vk_str_eqz(first, all[k].name);
+            if (there)
+                continue;
+            if (*n == FILES_MAX)
+                return false;
+            all[*n] = (struct file){.row = f, .service = s, .fd = -1};
+            snprintf(all[*n].name, FILE_NAME_MAX, VK_STR_FMT, VK_STR_ARG(first));
+            ++*n;
+        }
+    }
     return true;
 }
 
@@ -150,23 +181,103 @@ static int list_files(struct backup *b, const char *id, struct file all[FILES_MA
             (*n_r)++;
     }
     closedir(d);
+    room = room && add_folders(all, n_r);
     if (!room)
         return vk_failed("too_large", "The build \"%s\" has more than %d files.", id, FILES_MAX);
     qsort(all, *n_r, sizeof *all, by_order);
     return VK_EXIT_OK;
 }
 
-static int put_files(struct backup *b, const vk_copied_build *x, struct file *all, size_t n, bool *gone_r)
+/* The files that the copy of a service's index names: they are in their place as long as the lease on them
+ * runs, and what is open is there anyway. One that is missing: the lease was lost, and all of the build
+ * begins anew. */
+struct named {
+    struct backup *b;
+    const vk_copied_build *x;
+    vk_lease *lease;
+    int dir; /* of the build */
+    int code;
+    bool torn;
+    char missing[FILE_NAME_MAX];
+};
+
+static bool put_named(void *arg, const char *name, int64_t size)
+{
+    struct named *n = arg;
+    struct stat st;
+    char member[VK_TAR_NAME_MAX + FILE_NAME_MAX];
+    int fd = openat(n->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    n->torn = fd < 0 && errno == ENOENT;
+    if (fd < 0 && !n->torn)
+        n->code = vk_failed("io", "builds/%s/%s cannot be read (%s).", n->x->id, name, vk_errno_text(errno));
+    if (fd < 0) {
+        snprintf(n->missing, sizeof n->missing, "%s", name);
+        return false;
+    }
+    snprintf(member, sizeof member, "data/builds/%s/%.127s", n->x->id, name);
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size != size)
+        n->code = vk_failed(
+            "corrupt",
+            "builds/%s/%s is damaged: its index says %lld bytes. Remove the object (`valetkey storage "
+            "rm`), or restore it from an older backup.",
+            n->x->id, name, (long long)size);
+    else
+        n->code = packed(n->b, vk_pack_from(&n->b->pack, member, fd, size));
+    close(fd);
+    if (n->code == VK_EXIT_OK)
+        n->code = vk_from_renew(&n->b->source, n->lease);
+    vk_from_progress(&n->b->source, &n->b->pack);
+    return n->code == VK_EXIT_OK;
+}
+
+static int put_folder(struct named *n, const vk_service *s)
+{
+    char path[16 + VK_BUILD_ID_MAX];
+    snprintf(path, sizeof path, "builds/%s", n->x->id);
+    n->dir = openat(n->b->source.data_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (n->dir < 0) { /* deleted, and perhaps made again */
+        n->torn = true;
+        return VK_EXIT_OK;
+    }
+    vk_err e = s->named_files(n->b->source.temp, put_named, n);
+    close(n->dir);
+    if (e != VK_OK && n->code == VK_EXIT_OK && !n->torn)
+        n->code = vk_failed(vk_err_name(e), "The copy of the %s of the build \"%s\" cannot be read (%s).",
+                            s->name, n->x->id, vk_err_name(e));
+    return n->code;
+}
+
+/* The row of the file that names others, if there is one. */
+static const struct file *index_of(const struct file *all, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (all[i].row->how == VK_DATA_EXPORT && all[i].service->named_files)
+            return &all[i];
+    return NULL;
+}
+
+/* *gone_r: the build is not this one any more. *torn_r: a file went before it was read. */
+static int put_files(struct backup *b, const vk_copied_build *x, struct file *all, size_t n,
+                     struct named *names, bool *gone_r)
 {
     int code = VK_EXIT_OK;
-    for (size_t i = 0; code == VK_EXIT_OK && !*gone_r && i < n; i++) {
+    const struct file *index = index_of(all, n);
+    if (index)
+        code = vk_from_copy(&b->source, x, index->service->name, index->name, names->lease, gone_r);
+    for (size_t i = 0; code == VK_EXIT_OK && !*gone_r && !names->torn && i < n; i++) {
         char member[VK_TAR_NAME_MAX + FILE_NAME_MAX];
         snprintf(member, sizeof member, "data/builds/%s/%.127s", x->id, all[i].name);
-        if (all[i].fd < 0)
+        if (all[i].row->how == VK_DATA_NAMED)
+            code = index && index->service == all[i].service ? put_folder(names, index->service) : VK_EXIT_OK;
+        else if (&all[i] == index &&
+                 b->source.running) /* otherwise another file's copy may be there by now */
+            code = vk_from_temp(&b->source, &b->pack, member);
+        else if (all[i].fd < 0)
             code = vk_from_export(&b->source, x, all[i].service->name, &b->pack, member, gone_r);
         else
             code = packed(b, vk_pack_from(&b->pack, member, all[i].fd, all[i].size));
     }
+    vk_from_end_lease(&b->source, names->lease);
     return code == VK_EXIT_OK && !*gone_r && n ? vk_from_same(&b->source, x, gone_r) : code;
 }
 
@@ -176,15 +287,52 @@ static int put_build(struct backup *b, const vk_copied_build *x)
     size_t n;
     bool gone = false;
     vk_pack_mark mark = vk_pack_here(&b->pack);
-    int code = list_files(b, x->id, all, &n);
-    if (code == VK_EXIT_OK)
-        code = put_files(b, x, all, n, &gone);
-    close_files(all, n);
-    vk_from_progress(&b->source, &b->pack);
-    if (code != VK_EXIT_OK || !gone)
-        return code;
-    b->gone[b->n_gone++] = x;
-    return packed(b, vk_pack_back(&b->pack, mark));
+    for (int i = 0; i < TORN_TRIES; i++) {
+        vk_lease lease = {.id = ""};
+        struct named names = {.b = b, .x = x, .lease = &lease};
+        int code = list_files(b, x->id, all, &n);
+        if (code == VK_EXIT_OK)
+            code = put_files(b, x, all, n, &names, &gone);
+        close_files(all, n);
+        vk_from_progress(&b->source, &b->pack);
+        if (code != VK_EXIT_OK || (!gone && !names.torn))
+            return code;
+        code = packed(b, vk_pack_back(&b->pack, mark));
+        if (code != VK_EXIT_OK || gone) {
+            if (gone)
+                b->gone[b->n_gone++] = x;
+            return code;
+        }
+        if (!b->source.running || i + 1 == TORN_TRIES)
+            return vk_failed(
+                "corrupt",
+                "builds/%s/%s is missing, which the index of the build's objects names. Remove the "
+                "object (`valetkey storage get --all` says which), or restore it from an older backup.",
+                x->id, names.missing);
+    }
+    return VK_EXIT_OK;
+}
+
+/* Of the files in a folder and in those in it. */
+static int64_t folder_size(int dir, const char *name, int depth)
+{
+    int64_t sum = 0;
+    struct stat st;
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    for (struct dirent *x; d && (x = readdir(d));) {
+        if (x->d_name[0] == '.' || fstatat(fd, x->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        if (S_ISREG(st.st_mode))
+            sum += st.st_size + VK_TAR_BLOCK;
+        else if (S_ISDIR(st.st_mode) && depth < 2)
+            sum += folder_size(fd, x->d_name, depth + 1);
+    }
+    if (d)
+        closedir(d);
+    else if (fd >= 0)
+        close(fd);
+    return sum;
 }
 
 /* Sizes of what is there now; nobody needs them without a terminal. */
@@ -199,6 +347,8 @@ static void estimate(struct backup *b)
         const vk_service *s;
         for (struct dirent *x; d && (x = readdir(d));) {
             const vk_data_file *f = vk_backup_build_file(vk_str_z(x->d_name), &s);
+            if (!f && vk_backup_build_folder(vk_str_z(x->d_name), &s))
+                b->source.total += folder_size(fd, x->d_name, 0);
             if (f && f->how != VK_DATA_BESIDE && fstatat(fd, x->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
                 b->source.total += st.st_size + VK_TAR_BLOCK;
         }
@@ -310,7 +460,7 @@ static int make(struct backup *b)
                            .created_ms = vk_clock_wall_ms(),
                            .secrets = b->secrets};
     int code = make_beside(b, b->spool);
-    if (code == VK_EXIT_OK && !b->source.running)
+    if (code == VK_EXIT_OK)
         code = make_beside(b, b->source.temp);
     if (code == VK_EXIT_OK)
         code = vk_from_metadata(&b->source, b->spool);

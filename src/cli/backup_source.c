@@ -14,6 +14,7 @@
 enum {
     TRIES = 120, /* of one export, while the daemon is busy or revokes the build */
     TRY_MS = 250,
+    RENEW_MS = 20000, /* of a lease, which lasts for minutes */
 };
 
 static void nap(void)
@@ -154,36 +155,52 @@ static void tell_broken(vk_err e)
                         vk_err_name(e));
 }
 
-static int download_metadata(vk_from *s, const char *to)
+/* The body of a 2xx answer into the file; *status_r: what was answered. A 404 and what may be another answer
+ * in a moment (429, 503, 409) are told by nobody here. */
+static int download_to(vk_from *s, const char *target, const char *to, int *status_r)
 {
-    struct to_file f = {.fd = open(to, O_WRONLY | O_NOFOLLOW | O_CLOEXEC), .total = -1};
+    struct to_file f = {.fd = open(to, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC), .total = -1};
     vk_reply r;
     int code = VK_EXIT_FAILED;
     if (f.fd < 0)
         return vk_failed("io", "%s cannot be written (%s).", to, vk_errno_text(errno));
-    vk_err e = vk_api_download(&s->api, "/api/v1/metadata/export", file_size, file_piece, &f, &r);
+    vk_err e = vk_api_download(&s->api, target, file_size, file_piece, &f, &r);
     if (close(f.fd) != 0 && !f.err)
         f.err = errno;
+    *status_r = e == VK_OK ? r.status : 0;
     if (f.err == ENOSPC || f.err == EDQUOT)
-        code = vk_failed("full",
-                         "The disk with the backup is full: the metadata cannot be copied. Make room, or "
-                         "choose another --out.");
-    else if (f.err)
-        code = vk_failed("io", "The copy of the metadata beside the backup cannot be written (%s).",
-                         vk_errno_text(f.err));
-    else if (e == VK_OK && r.status == 404)
         code = vk_failed(
-            "unsupported",
-            "The daemon on %s is of an earlier valetkey, which gives no copy of its metadata. Stop it "
-            "and run this again, which reads the folder directly, or restart it with this program.",
-            s->dir);
+            "full", "The disk with the backup is full: the metadata or an index cannot be copied. Make room, "
+                    "or choose another --out.");
+    else if (f.err)
+        code = vk_failed("io", "A copy beside the backup cannot be written (%s).", vk_errno_text(f.err));
+    else if (e == VK_OK && (r.status == 404 || r.status == 409 || r.status == 429 || r.status == 503))
+        code = VK_EXIT_OK;
     else if (e == VK_OK && vk_reply_ok(&r, &code) && f.got != f.total)
-        code = vk_failed("io", "The copy of the metadata broke off. Try again.");
+        code = vk_failed("io", "The copy of the metadata or an index broke off. Try again.");
     else if (e != VK_OK)
         tell_broken(e);
     if (e == VK_OK)
         vk_reply_free(&r);
     return code;
+}
+
+static int download_metadata(vk_from *s, const char *to)
+{
+    int status, code = VK_EXIT_OK;
+    for (int i = 0; i < TRIES; i++) {
+        code = download_to(s, "/api/v1/metadata/export", to, &status);
+        if (code != VK_EXIT_OK || status / 100 == 2)
+            return code;
+        if (status == 404)
+            return vk_failed(
+                "unsupported",
+                "The daemon on %s is of an earlier valetkey, which gives no copy of its metadata. Stop it "
+                "and run this again, which reads the folder directly, or restart it with this program.",
+                s->dir);
+        nap();
+    }
+    return vk_failed("busy", "The daemon on %s gives no copy of its metadata now. Try again.", s->dir);
 }
 
 static int copy_failed(vk_err e, const char *what)
@@ -331,20 +348,24 @@ static int export_running(vk_from *s, const vk_copied_build *b, const char *serv
     return VK_EXIT_FAILED;
 }
 
-/* Of a folder that no daemon has: the service's file is a SQLite database of the member's name. */
-static int export_file(vk_from *s, vk_pack *p, const char *member)
+/* Of a folder that no daemon has: the service's file is a SQLite database of that name in the data folder. */
+static int copy_file(vk_from *s, const char *name)
 {
     char from[PATH_MAX];
-    struct stat st;
-    snprintf(from, sizeof from, "%.3800s/%.200s", s->dir, member + sizeof "data/" - 1);
+    snprintf(from, sizeof from, "%.3800s/%.200s", s->dir, name);
     int fd = open(s->temp, O_RDWR | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return vk_failed("io", "%s cannot be opened (%s).", s->temp, vk_errno_text(errno));
     close(fd);
     vk_err e = vk_sqlite_copy(from, s->temp);
-    if (e != VK_OK)
-        return copy_failed(e, from);
-    fd = open(s->temp, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    return e == VK_OK ? VK_EXIT_OK : copy_failed(e, from);
+}
+
+int vk_from_temp(vk_from *s, vk_pack *p, const char *member)
+{
+    struct stat st;
+    vk_err e = VK_OK;
+    int fd = open(s->temp, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) != 0)
         e = VK_E_IO;
     else
@@ -359,5 +380,86 @@ int vk_from_export(vk_from *s, const vk_copied_build *b, const char *service, vk
                    bool *gone_r)
 {
     *gone_r = false;
-    return s->running ? export_running(s, b, service, p, member, gone_r) : export_file(s, p, member);
+    if (s->running)
+        return export_running(s, b, service, p, member, gone_r);
+    int code = copy_file(s, member + sizeof "data/" - 1);
+    return code == VK_EXIT_OK ? vk_from_temp(s, p, member) : code;
+}
+
+/* ---- files that an index names */
+
+/* One call that may be tried again; `r` is the caller's when *ok_r. */
+static int call_build(vk_from *s, const vk_copied_build *b, const char *method, const char *target,
+                      vk_reply *r, bool *ok_r, bool *gone_r)
+{
+    for (int i = 0; i < TRIES; i++) {
+        int code = VK_EXIT_OK;
+        if (vk_api_call(&s->api, method, target, VK_STR_NONE, VK_STR_NONE, r) != VK_OK)
+            return VK_EXIT_FAILED;
+        *ok_r = r->status / 100 == 2;
+        if (*ok_r)
+            return VK_EXIT_OK;
+        bool again = r->status == 503 || r->status == 429 || r->status == 409;
+        code = vk_from_same(s, b, gone_r);
+        if (code == VK_EXIT_OK && !*gone_r && (!again || i + 1 == TRIES))
+            (void)vk_reply_ok(r, &code);
+        vk_reply_free(r);
+        if (code != VK_EXIT_OK || *gone_r)
+            return code;
+        nap();
+    }
+    return VK_EXIT_FAILED;
+}
+
+int vk_from_copy(vk_from *s, const vk_copied_build *b, const char *service, const char *name, vk_lease *lease,
+                 bool *gone_r)
+{
+    char path[VK_BUILD_ID_MAX + 160], target[192];
+    vk_reply r;
+    bool ok = false;
+    *gone_r = false;
+    snprintf(path, sizeof path, "builds/%s/%.127s", b->id, name);
+    if (!s->running)
+        return copy_file(s, path);
+    snprintf(target, sizeof target, "/api/v1/builds/%s/services/%.40s/leases", b->id, service);
+    int code = call_build(s, b, "POST", target, &r, &ok, gone_r);
+    if (!ok || code != VK_EXIT_OK)
+        return code;
+    snprintf(lease->id, sizeof lease->id, "%s", vk_reply_text(&r, r.json, "lease"));
+    snprintf(lease->target, sizeof lease->target, "%.140s/%.39s", target, lease->id);
+    lease->renewed_ms = vk_clock_mono_ms();
+    vk_reply_free(&r);
+    snprintf(target, sizeof target, "/api/v1/builds/%s/services/%.40s/copy", b->id, service);
+    for (int i = 0; i < TRIES; i++) {
+        int status = 0;
+        code = download_to(s, target, s->temp, &status);
+        if (code != VK_EXIT_OK || status / 100 == 2)
+            return code;
+        code = vk_from_same(s, b, gone_r);
+        if (code != VK_EXIT_OK || *gone_r)
+            return code;
+        nap();
+    }
+    return vk_failed("busy", "The daemon gives no copy of the %s of the build \"%s\". Try again.", service,
+                     b->id);
+}
+
+int vk_from_renew(vk_from *s, vk_lease *lease)
+{
+    vk_reply r;
+    if (!lease->id[0] || vk_clock_mono_ms() - lease->renewed_ms < RENEW_MS)
+        return VK_EXIT_OK;
+    lease->renewed_ms = vk_clock_mono_ms();
+    if (vk_api_call(&s->api, "POST", lease->target, VK_STR_NONE, VK_STR_NONE, &r) != VK_OK)
+        return VK_EXIT_FAILED;
+    vk_reply_free(&r);
+    return VK_EXIT_OK;
+}
+
+void vk_from_end_lease(vk_from *s, vk_lease *lease)
+{
+    vk_reply r;
+    if (lease->id[0] && vk_api_call(&s->api, "DELETE", lease->target, VK_STR_NONE, VK_STR_NONE, &r) == VK_OK)
+        vk_reply_free(&r);
+    lease->id[0] = '\0';
 }

@@ -18,8 +18,9 @@ const char vk_help_build_revoke[] = "Usage: valetkey build revoke ID [--data DIR
 const char vk_help_build_delete[] =
     "Usage: valetkey build delete ID [--yes] [--data DIR] [--json]\n"
     "\n"
-    "Revokes a build and removes its data. There is no way back; `valetkey db download` saves the database "
-    "before.\n"
+    "Revokes a build and removes its data. There is no way back; `valetkey db download` and `valetkey "
+    "storage "
+    "get --all` save it before.\n"
     "On a terminal it asks first, unless --yes is given.\n"
     "\n"
     "Examples:\n"

@@ -195,6 +195,25 @@ static vk_err say_disk(char why[VK_UNPACK_WHY], vk_err e, const char *what)
     return e;
 }
 
+/* Syncs the folder that was written to, and those above it, up to the one that holds `next` too: members are
+ * in order, so nothing comes into them any more. */
+static vk_err leave(struct restore *r, const char *next)
+{
+    char folder[VK_TAR_NAME_MAX + 1];
+    vk_err e = VK_OK;
+    snprintf(folder, sizeof folder, "%s", r->folder);
+    for (char *slash = folder; e == VK_OK && slash && folder[0];) {
+        size_t n = strlen(folder);
+        if (strncmp(next, folder, n) == 0 && (next[n] == '/' || !next[n]))
+            break;
+        e = vk_disk_sync_dir(r->temp_fd, folder);
+        slash = strrchr(folder, '/');
+        if (slash)
+            *slash = '\0';
+    }
+    return e;
+}
+
 /* The folders of a path in temp; what was in the folder before is complete then. */
 static vk_err enter(struct restore *r, const char *path)
 {
@@ -204,7 +223,7 @@ static vk_err enter(struct restore *r, const char *path)
         snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
     if (strcmp(folder, r->folder) == 0)
         return VK_OK;
-    vk_err e = r->folder[0] ? vk_disk_sync_dir(r->temp_fd, r->folder) : VK_OK;
+    vk_err e = leave(r, folder);
     snprintf(r->folder, sizeof r->folder, "%s", folder);
     for (char *p = folder; e == VK_OK && *folder && p; p = p ? p + 1 : NULL) {
         p = strchr(p, '/');
@@ -415,9 +434,7 @@ static int publish(struct restore *r)
 {
     bool moved = false;
     take_turn(r);
-    vk_err e = r->folder[0] ? vk_disk_sync_dir(r->temp_fd, r->folder) : VK_OK;
-    if (e == VK_OK && faccessat(r->temp_fd, "builds", F_OK, 0) == 0)
-        e = vk_disk_sync_dir(r->temp_fd, "builds");
+    vk_err e = leave(r, "");
     int code = e == VK_OK ? put_key(r) : VK_EXIT_FAILED;
     if (code != VK_EXIT_OK && e == VK_OK)
         return code;

@@ -130,6 +130,10 @@ int vk_cmd_serve(int argc, char **argv)
             fputs(vk_help_serve, stdout);
             return 0;
         }
+    if (vk_services_registered(why, sizeof why) != VK_OK) {
+        fprintf(stderr, "valetkey: %s\n", why);
+        return 1;
+    }
     daemon = (vk_daemon){.config = &config,
                          .argc = argc,
                          .argv = argv,

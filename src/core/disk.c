@@ -183,7 +183,7 @@ vk_err vk_disk_empty_dir(int dirfd, const char *path)
     int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? VK_OK : vk_disk_err(errno);
-    return empty_dir(fd, 1);
+    return empty_dir(fd, VK_DISK_DEEP + 1);
 }
 
 vk_err vk_disk_remove_dir(int dirfd, const char *path)

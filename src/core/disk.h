@@ -26,9 +26,9 @@ struct vk_buf;
 VK_MUSTCHECK vk_err vk_disk_read(int dirfd, const char *path, size_t max, struct vk_buf *out);
 /* Syncs the folder `path` itself (its names). */
 VK_MUSTCHECK vk_err vk_disk_sync_dir(int dirfd, const char *path);
-/* Removes the plain files in a folder (no deeper) and keeps it. Absent is VK_OK. */
-VK_MUSTCHECK vk_err vk_disk_empty_dir(int dirfd, const char *path);
 enum { VK_DISK_DEEP = 3 };
+/* Removes what is in a folder, folders at most VK_DISK_DEEP deep too, and keeps it. Absent is VK_OK. */
+VK_MUSTCHECK vk_err vk_disk_empty_dir(int dirfd, const char *path);
 /* Removes a folder with all that is in it, folders at most VK_DISK_DEEP deep (itself, blobs/, blobs/a/ of a
  * build), then syncs the parent. Absent is VK_OK. What is deeper stays, and is an error. */
 VK_MUSTCHECK vk_err vk_disk_remove_dir(int dirfd, const char *path);

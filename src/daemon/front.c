@@ -2,6 +2,7 @@
 
 #include "admin/admin.h"
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/random.h"
 #include "http/conn.h"
 
@@ -88,8 +89,13 @@ static void open_metadata(vk_front *f)
 {
     const char *why = "";
     vk_err e = vk_store_sqlite_open(f->rt.data_fd, f->rt.data_dir, true, &f->rt.store, &why);
+    size_t joined = 0;
+    if (e == VK_OK)
+        e = vk_admin_join_services(&f->rt, &joined);
     if (e != VK_OK)
         store_failed(f, e, why);
+    if (joined)
+        vk_log(VK_INFO, "builds got keys for services that are new", VK_F(keys, joined));
     for (size_t i = 0; i < f->rt.n_loops; i++) {
         e = vk_store_sqlite_open(f->rt.data_fd, f->rt.data_dir, false, &f->loops[i]->reader, &why);
         if (e != VK_OK)
@@ -102,7 +108,8 @@ static void open_metadata(vk_front *f)
 static void start_lane(vk_front *f)
 {
     if (vk_registry_init(&f->rt.registry, tenant_free) != VK_OK ||
-        vk_lane_new("vk-meta", VK_META_QUEUE, &f->rt.meta) != VK_OK)
+        vk_lane_new("vk-meta", VK_META_QUEUE, &f->rt.meta) != VK_OK ||
+        vk_lane_new("vk-files", VK_META_QUEUE, &f->rt.files) != VK_OK)
         vk_role_fail(f->child, "There is not enough memory to start.");
     vk_registry_limit(&f->rt.registry, &f->rt.limits);
 }
@@ -190,6 +197,7 @@ void vk_front_let_go(vk_front *f)
         if (f->services[i]->stop)
             f->services[i]->stop();
     vk_lane_free(f->rt.meta);
+    vk_lane_free(f->rt.files); /* after what gives it work */
     for (size_t i = 0; i < f->rt.n_loops; i++)
         f->loops[i]->reader->ops->close(f->loops[i]->reader);
     f->rt.store->ops->close(f->rt.store);

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-enum { REQUEST_MAX = 33 * 1024 * 1024 };
+enum { REQUEST_MAX = 33 * 1024 * 1024, GIVE_PIECE = 64 * 1024 };
 
 struct pending {
     vk_list node;
@@ -14,8 +14,12 @@ struct pending {
     size_t sent;
     int pass_fd; /* our own duplicate, or -1 */
     bool secret, head_only;
+    bool cut;    /* the body could not be sent to its end */
+    vk_err lost; /* the body is not what was announced */
     size_t body_max;
     int64_t timeout_ms;
+    ssize_t (*give)(void *arg, char *to, size_t room); /* NULL: nothing more is given */
+    int64_t give_left;                                 /* -1: until its end */
     void (*done)(void *arg, vk_err e, const vk_response *r);
     void (*on_head)(void *arg, const vk_head *head);
     vk_err (*on_body)(void *arg, vk_str piece);
@@ -118,10 +122,50 @@ static void on_timeout(vk_timer *t)
     die(c, VK_E_TIMEOUT); /* a late answer would be taken for the next one's: this connection is spent */
 }
 
+/* The next piece of a body that is given piece by piece. VK_E_INVALID: it is not what was announced. */
+static vk_err refill(struct pending *p)
+{
+    char size[24];
+    bool chunks = p->give_left < 0;
+    size_t room = chunks || p->give_left > GIVE_PIECE ? GIVE_PIECE : (size_t)p->give_left;
+    char *piece = malloc(GIVE_PIECE);
+    ssize_t n = !piece ? -1 : room ? p->give(p->arg, piece, room) : 0;
+    vk_err e = piece ? VK_OK : VK_E_NOMEM;
+    vk_buf_clear(&p->wire);
+    p->sent = 0;
+    if (e == VK_OK && (n < 0 || (!chunks && n == 0 && room)))
+        e = VK_E_INVALID;
+    if (e == VK_OK && chunks) {
+        snprintf(size, sizeof size, "%zx\r\n", (size_t)n);
+        vk_buf_z(&p->wire, size);
+    }
+    if (e == VK_OK && n)
+        vk_buf_add(&p->wire, piece, (size_t)n);
+    if (e == VK_OK && chunks)
+        vk_buf_lit(&p->wire, "\r\n");
+    if (e == VK_OK && !chunks)
+        p->give_left -= n;
+    if (n <= 0 || p->give_left == 0)
+        p->give = NULL;
+    free(piece);
+    return e == VK_OK ? p->wire.err : e;
+}
+
 static vk_err send_first(vk_client *c)
 {
     struct pending *p = VK_CONTAINER(c->queue.next, struct pending, node);
-    while (p->sent < p->wire.n) {
+    bool given = p->give != NULL;
+    for (;;) {
+        if (p->lost != VK_OK)
+            return p->lost;
+        if (p->sent == p->wire.n && p->give) {
+            p->lost = refill(p);
+            if (p->lost != VK_OK)
+                return p->lost;
+            vk_timer_set(c->loop, &c->timer, p->timeout_ms, on_timeout);
+        }
+        if (p->sent == p->wire.n)
+            break;
         union {
             struct cmsghdr h;
             char room[CMSG_SPACE(sizeof(int))];
@@ -140,6 +184,12 @@ static vk_err send_first(vk_client *c)
         ssize_t n = vk_wire_send(&c->io, &m, 0);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno != EAGAIN && given) { /* it may have been refused half-way: the answer says why */
+            p->give = NULL;
+            p->cut = true;
+            p->sent = p->wire.n;
+            break;
+        }
         if (n < 0)
             return errno == EAGAIN ? VK_AGAIN : VK_E_UNAVAILABLE;
         if (p->pass_fd >= 0) {
@@ -246,7 +296,7 @@ static void step(vk_client *c, bool from_loop)
     if (!vk_list_empty(&c->queue)) {
         vk_err e = send_first(c);
         if (e != VK_OK && e != VK_AGAIN && from_loop) {
-            die(c, VK_E_UNAVAILABLE);
+            die(c, e);
             return;
         }
         if (e != VK_OK)
@@ -278,7 +328,7 @@ static bool take_input(vk_client *c, bool eof)
         return false;
     }
     /* An answer to a request that is not all sent leaves the peer in the middle of it. */
-    bool keep = c->head.keep_alive && !eof && p->sent == p->wire.n;
+    bool keep = c->head.keep_alive && !eof && p->sent == p->wire.n && !p->give && !p->cut;
     finish(c, VK_OK);
     if (!c->dead &&
         (!keep || c->in_n)) /* bytes behind the answer to the only request that was sent: not ours */
@@ -361,13 +411,16 @@ static void write_request(vk_buf *w, const vk_request *r)
         vk_buf_str(w, r->content_type);
         vk_buf_lit(w, "\r\n");
     }
-    if (r->body.n || !bodyless) {
+    if (r->give && r->body_n < 0) {
+        vk_buf_lit(w, "Transfer-Encoding: chunked\r\n");
+    } else if (r->give || r->body.n || !bodyless) {
         vk_buf_lit(w, "Content-Length: ");
-        vk_buf_u64(w, r->body.n);
+        vk_buf_u64(w, r->give ? (uint64_t)r->body_n : r->body.n);
         vk_buf_lit(w, "\r\n");
     }
     vk_buf_lit(w, "\r\n");
-    vk_buf_str(w, r->body);
+    if (!r->give)
+        vk_buf_str(w, r->body);
 }
 
 vk_err vk_client_send(vk_client *c, const vk_request *r)
@@ -389,6 +442,8 @@ vk_err vk_client_send(vk_client *c, const vk_request *r)
     p->head_only = vk_str_eqz(r->method, "HEAD");
     p->body_max = r->body_max;
     p->timeout_ms = r->timeout_ms ? r->timeout_ms : VK_CLIENT_TIMEOUT_MS;
+    p->give = r->body_n ? r->give : NULL;
+    p->give_left = r->body_n;
     p->done = r->done;
     p->on_head = r->on_head;
     p->on_body = r->on_body;

@@ -8,6 +8,8 @@
 #include "http/head.h"
 #include "net/tls.h"
 
+#include <sys/types.h>
+
 enum { VK_CLIENT_QUEUE = 1024, VK_CLIENT_TIMEOUT_MS = 30000 };
 
 typedef struct vk_client vk_client;
@@ -23,6 +25,11 @@ typedef struct vk_request {
     vk_str bearer;               /* Authorization: Bearer …; may be empty */
     vk_str headers;              /* further lines, each ending in CRLF */
     vk_str content_type, body;
+    /* Gives the body piece by piece instead, as read(2) does: `body_n` bytes in all, or -1: until it gives 0,
+     * in chunks. When the answer comes before all of it is sent it is not asked any more. Fewer bytes than
+     * announced, or -1 (an error): the request ends with VK_E_INVALID. NULL: `body` is it. */
+    ssize_t (*give)(void *arg, char *to, size_t room);
+    int64_t body_n;
     int pass_fd;        /* -1, or a descriptor to send along (unix sockets); stays the caller's */
     bool secret;        /* wipe both messages afterwards */
     size_t body_max;    /* of the response */

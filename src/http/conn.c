@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 enum {
-    LINGER_MAX = 1024 * 1024,
-    FDS_MAX = 4, /* descriptors taken off one message; all but one are closed */
+    /* What is read after a refusal, so that the answer is seen: some clients (undici) see it only when all
+     * that they sent was taken. Time bounds it too, VK_LINGER_MS. */
+    LINGER_MAX = 64 * 1024 * 1024,
+    LINGER_TURN_MAX = 1024 * 1024, /* for one connection, before the others have their turn */
+    FDS_MAX = 4,                   /* descriptors taken off one message; all but one are closed */
 };
 
 /* ---- life and death ---- */
@@ -491,10 +494,11 @@ void vk_conn_linger(vk_conn *c)
 
 static bool linger(vk_conn *c)
 {
+    size_t stop = c->lingered + LINGER_TURN_MAX;
     do {
         c->lingered += c->in_n - c->in_at;
         c->in_at = c->in_n = 0;
-    } while (c->lingered < LINGER_MAX && !c->drained && vk_conn_fill(c));
+    } while (c->lingered < stop && !c->drained && vk_conn_fill(c));
     if (c->state == S_GONE)
         return false;
     if (c->eof || c->lingered >= LINGER_MAX) {

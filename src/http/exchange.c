@@ -406,6 +406,12 @@ void vk_respond_pieces(vk_exchange *ex, int status, const char *content_type, in
     vk_conn_answered(ex->conn);
 }
 
+void vk_exchange_cut(vk_exchange *ex)
+{
+    if (ex->answered)
+        vk_conn_shut(ex->conn);
+}
+
 void vk_sink_ready(vk_exchange *ex)
 {
     if (!ex->held || ex->answered)

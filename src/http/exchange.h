@@ -137,6 +137,11 @@ typedef struct vk_source {
 /* First header of that name; VK_STR_NONE when absent. */
 vk_str vk_request_header(const vk_exchange *ex, vk_str name);
 
+/* An answer that is being sent ends here and its connection with it, so that the client notices: for what
+ * must not go on. On the loop, not from within a call of the exchange's. Nothing happens when it is not
+ * answered yet; the exchange is gone afterwards otherwise. */
+void vk_exchange_cut(vk_exchange *ex);
+
 /* What this request is called, in X-Request-Id and the log: the client's id or one made here. */
 vk_str vk_exchange_id(vk_exchange *ex);
 

@@ -410,9 +410,9 @@ static void lingering_ends(void **state)
     hang_up(c);
     c = dial(); /* nor is it without a bound when the client is quick */
     static char body[1 << 16];
-    say(c, "POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\nx");
+    say(c, "POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\nx");
     size_t sent = 0;
-    for (n = 1; n > 0 && sent<sizeof body * 1000; sent += n> 0 ? (size_t)n : 0)
+    for (n = 1; n > 0 && sent<sizeof body * 2000; sent += n> 0 ? (size_t)n : 0)
         n = send(c->fd, body, sizeof body, MSG_NOSIGNAL);
     assert_int_equal(n, -1);
     hang_up(c);

@@ -161,7 +161,9 @@ static void respond_parts(vk_exchange *ex)
     int64_t n = 0;
     CHECK(p && (ex->query.n == 0 || vk_str_to_i64(ex->query, &n) == VK_OK));
     *p = (struct parts){.pieces = {next, stop_parts}, .all = P_ALL, .fails_at = (int)n};
-    if (path_is(ex, "/parts/tiny")) {
+    if (path_is(ex, "/parts/cut"))
+        kept = ex;
+    if (path_is(ex, "/parts/tiny") || path_is(ex, "/parts/cut")) {
         p->tiny = 1;
         p->all = n;
         p->fails_at = 0;
@@ -247,6 +249,13 @@ static void answer_kept(vk_task *t)
 {
     VK_UNUSED(t);
     vk_respond_text(kept, 403, "text/plain", VK_STR("no"));
+    steps++;
+}
+
+static void cut_kept(vk_task *t)
+{
+    VK_UNUSED(t);
+    vk_exchange_cut(kept);
     steps++;
 }
 
@@ -439,10 +448,11 @@ static void held_back(void **state)
     forget(&a);
     if (invited) /* what lay in the socket was not known */
         expect(c, 200, told(5000));
-    say_head(c, "/held", 0, "Expect: 100-continue\r\n"); /* nothing to invite */
+    say_head(c, "/held", 0, "Expect: 100-continue\r\n"); /* a file of nothing */
     wait_for(&waits, ++before);
     assert_true(silent(c));
     on_loop(make_ready);
+    expect(c, 100, "");
     expect(c, 200, told(0));
     say(c, "PUT /held HTTP/1.1\r\nHost: a\r\n\r\n" GET("/plain")); /* with a next request behind it */
     wait_for(&waits, ++before);
@@ -841,6 +851,32 @@ static void pieces(void **state)
     wait_for(&ended, made);
 }
 
+static void cut_off(void **state)
+{
+    VK_UNUSED(state);
+    int before = stopped;
+    struct client *c = dial(), *other = dial();
+    say(c, GET("/parts/cut?1000000000"));
+    while (c->in.n < 1000)
+        assert_true(hear_some(c) > 0);
+    on_loop(cut_kept);
+    wait_for(&stopped, before + 1);
+    struct answer a = hear(c);
+    assert_true(a.status == 200 && a.cut && a.body.n < 1000000000);
+    forget(&a);
+    hang_up(c);
+    /* One that is not answered goes on. */
+    before = waits;
+    put(other, "/held", 5000);
+    wait_for(&waits, before + 1);
+    on_loop(cut_kept);
+    assert_true(silent(other));
+    on_loop(make_ready);
+    expect(other, 200, told(5000));
+    hang_up(other);
+    wait_for(&ended, made);
+}
+
 static void many_headers(void **state)
 {
     VK_UNUSED(state);
@@ -873,6 +909,7 @@ int main(void)
         cmocka_unit_test(hastened),
         cmocka_unit_test(takes_turns),
         cmocka_unit_test(pieces),
+        cmocka_unit_test(cut_off),
         cmocka_unit_test(many_headers),
     };
     return cmocka_run_group_tests(tests, start_sinks, finish);

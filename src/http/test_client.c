@@ -557,6 +557,114 @@ static void streams_and_limits(void **state)
     stop_server();
 }
 
+/* ---- bodies that are given piece by piece */
+
+static size_t given, give_in_all;
+static bool give_fails;
+
+static ssize_t give(void *arg, char *to, size_t room)
+{
+    VK_UNUSED(arg);
+    size_t n = give_in_all - given < room ? give_in_all - given : room;
+    if (n > 30000)
+        n = 30000; /* as a pipe has it */
+    for (size_t i = 0; i < n; i++)
+        to[i] = (char)('a' + (given + i) % 23);
+    if (n == 0 && give_fails)
+        return -1;
+    given += n;
+    return (ssize_t)n;
+}
+
+static vk_err check_piece(void *arg, vk_str piece)
+{
+    struct call *c = arg;
+    for (size_t i = 0; i < piece.n; i++)
+        if (piece.p[i] != (char)('a' + (c->pieces_n + i) % 23))
+            return VK_E_CORRUPT;
+    c->pieces_n += piece.n;
+    return VK_OK;
+}
+
+static void given_bodies(void **state)
+{
+    static const size_t sizes[] = {0, 1, 30000, 65536, 9 << 20};
+    VK_UNUSED(state);
+    start_server();
+    for (size_t i = 0; i < VK_COUNT(sizes); i++)
+        for (size_t chunks = 0; chunks < 2; chunks++) {
+            struct call *c = &calls[2 * i + chunks];
+            vk_request r = plain(c);
+            given = 0;
+            give_in_all = sizes[i];
+            r.give = give;
+            r.body_n = chunks ? -1 : (int64_t)sizes[i];
+            r.on_body = check_piece;
+            send_request(&r);
+            run();
+            assert_true(c->e == VK_OK && c->status == 200 && c->pieces_n == sizes[i] && given == sizes[i]);
+            atomic_store(&loop->stopping, false);
+        }
+    stop_server();
+}
+
+/* Fewer bytes than announced, or none to be had: the request is not taken for a whole one. */
+static void broken_bodies(void **state)
+{
+    VK_UNUSED(state);
+    int kind = *(const int *)*state;
+    start_server();
+    vk_request r = plain(&calls[0]);
+    given = 0;
+    give_in_all = kind == 2 ? 0 : 100000;
+    give_fails = kind != 0;
+    r.give = give;
+    r.body_n = kind == 1 ? -1 : 100001;
+    send_request(&r);
+    assert_int_equal(calls[0].calls, 0); /* never inside of the call */
+    run();
+    assert_int_equal(calls[0].e, VK_E_INVALID);
+    give_fails = false;
+    stop_server();
+}
+
+static void too_short(void **state)
+{
+    static int kind = 0;
+    *state = &kind;
+    broken_bodies(state);
+}
+
+static void unreadable(void **state)
+{
+    static int kind = 1;
+    *state = &kind;
+    broken_bodies(state);
+}
+
+static void unreadable_at_once(void **state)
+{
+    static int kind = 2;
+    *state = &kind;
+    broken_bodies(state);
+}
+
+/* The server refuses a body that is too large for it while it is sent: the reason arrives. */
+static void refused_half_way(void **state)
+{
+    VK_UNUSED(state);
+    start_server();
+    vk_request r = plain(&calls[0]);
+    given = 0;
+    give_in_all = 64 << 20;
+    r.give = give;
+    r.body_n = 64 << 20;
+    send_request(&r);
+    run();
+    assert_true(calls[0].e == VK_OK && calls[0].status == 413 && given < give_in_all);
+    stop_server();
+}
+
 static void descriptors(void **state)
 {
     VK_UNUSED(state);
@@ -585,13 +693,15 @@ static void descriptors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_CLIENT(good_answers),      WITH_CLIENT(bad_answers),
-        WITH_CLIENT(a_reset_is_no_end), WITH_CLIENT(what_is_sent),
-        WITH_CLIENT(timeouts),          WITH_CLIENT(early_answers),
-        WITH_CLIENT(uninvited_bytes),   WITH_CLIENT(peers_that_leave),
-        WITH_CLIENT(a_full_queue),      WITH_CLIENT(closing_inside_of_callbacks),
-        WITH_CLIENT(many_in_order),     WITH_CLIENT(streams_and_limits),
-        WITH_CLIENT(descriptors),
+        WITH_CLIENT(good_answers),       WITH_CLIENT(bad_answers),
+        WITH_CLIENT(a_reset_is_no_end),  WITH_CLIENT(what_is_sent),
+        WITH_CLIENT(timeouts),           WITH_CLIENT(early_answers),
+        WITH_CLIENT(uninvited_bytes),    WITH_CLIENT(peers_that_leave),
+        WITH_CLIENT(a_full_queue),       WITH_CLIENT(closing_inside_of_callbacks),
+        WITH_CLIENT(many_in_order),      WITH_CLIENT(streams_and_limits),
+        WITH_CLIENT(descriptors),        WITH_CLIENT(given_bodies),
+        WITH_CLIENT(too_short),          WITH_CLIENT(unreadable),
+        WITH_CLIENT(unreadable_at_once), WITH_CLIENT(refused_half_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

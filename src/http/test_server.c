@@ -176,8 +176,11 @@ static void continue_100(void **state)
         "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello"); /* did not
                                                                                                      wait */
     expect(c, 200, "hello");
-    say(c, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n"); /* nothing to
-                                                                                                   wait for */
+    say(c, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n"); /* an empty
+                                                                                                   file */
+    expect(c, 100, "");
+    expect(c, 200, "");
+    say(c, "POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"); /* nothing to wait for */
     expect(c, 200, "");
     say(c, "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
     expect(c, 401, "no"); /* the refusal comes instead */

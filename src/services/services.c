@@ -3,14 +3,16 @@
 
 #include "core/clock.h"
 
+#include <stdarg.h>
+
 enum { TOUCH_EVERY_MS = 24 * 3600 * 1000 };
 
-extern const vk_service *const __start_vk_services[], *const __stop_vk_services[];
+extern const vk_service *const __start_vk_registered[], *const __stop_vk_registered[];
 
 size_t vk_services(const vk_service *out[VK_SERVICES_MAX])
 {
     size_t n = 0;
-    for (const vk_service *const *s = __start_vk_services; s != __stop_vk_services && n < VK_SERVICES_MAX;
+    for (const vk_service *const *s = __start_vk_registered; s != __stop_vk_registered && n < VK_SERVICES_MAX;
          s++) {
         size_t at = n++;
         for (; at && out[at - 1]->port_offset > (*s)->port_offset; at--)
@@ -18,6 +20,12 @@ size_t vk_services(const vk_service *out[VK_SERVICES_MAX])
         out[at] = *s;
     }
     return n;
+}
+
+vk_err vk_services_registered(char *why, size_t room)
+{
+    return vk_services_check(__start_vk_registered, (size_t)(__stop_vk_registered - __start_vk_registered),
+                             why, room);
 }
 
 int vk_service_index(vk_str name)
@@ -313,5 +321,33 @@ vk_err vk_service_open(vk_exchange *ex, vk_str build)
         return vk_fail(ex, e, "%s", why);
     }
     let_in(ex, t);
+    return VK_OK;
+}
+
+/* ---- the operator */
+
+vk_err vk_service_refuse(vk_exchange *ex, vk_err e, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if ((e == VK_E_BUSY || e == VK_E_UNAVAILABLE) && !ex->retry_s)
+        ex->retry_s = 1;
+    ex->server->handler->refuse(ex, vk_err_status(e), e, text);
+    return e;
+}
+
+vk_err vk_service_build(vk_exchange *ex, const char *build, vk_build *out_r)
+{
+    const vk_worker *w = ex->server->ctx;
+    vk_err e = w->reader->ops->build_get(w->reader, ex->arena, vk_str_z(build), out_r);
+    if (e == VK_E_NOT_FOUND)
+        return vk_service_refuse(ex, e, "There is no build \"%s\".", build);
+    if (e != VK_OK)
+        return vk_service_refuse(ex, VK_E_UNAVAILABLE, "The metadata cannot be read now; try again.");
+    if (out_r->state == VK_BUILD_DELETING)
+        return vk_service_refuse(ex, VK_E_CONFLICT, "The build \"%s\" is being deleted.", build);
     return VK_OK;
 }

@@ -59,6 +59,13 @@ typedef struct vk_store_ops {
     vk_err (*build_create)(vk_store *s, vk_arena *a, vk_build *b, vk_str idem, const uint8_t digest[VK_HASH],
                            vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r),
                            void *arg);
+    /* Active builds that were made before one of `services` was there get its binding and its rows, in one
+     * transaction; a note of `services` makes the next call with the same ones cost next to nothing.
+     * `make_rows` as above: those of all services. *n_r: rows that were added. */
+    vk_err (*services_join)(vk_store *s, const vk_str *services, size_t n,
+                            vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows,
+                                                size_t *n_r),
+                            void *arg, size_t *n_r);
     /* The build that an idempotency key made. VK_E_NOT_FOUND; VK_E_UNPROCESSABLE for another digest. */
     vk_err (*idem_find)(vk_store *s, vk_arena *a, vk_str idem, const uint8_t digest[VK_HASH], vk_str *id_r);
     /* Builds after `after` by id, at most `limit`, into out[]; *n_r of them. */

@@ -1,6 +1,7 @@
 /* Metadata in one SQLite file: WAL, synchronous=FULL, so a call that returned VK_OK survives a power cut. */
 #include "store/store.h"
 
+#include "core/buf.h"
 #include "core/clock.h"
 #include "core/disk.h"
 #include "core/log.h"
@@ -35,6 +36,9 @@ enum stmt {
     Q_DELETE,
     Q_DROP_IDEM,
     Q_COUNTS,
+    Q_WITHOUT,
+    Q_SERVICES,
+    Q_SET_SERVICES,
     Q_BEGIN,
     Q_COMMIT,
     Q_ROLLBACK,
@@ -75,6 +79,10 @@ static const char *const sql[N_STMTS] = {
     [Q_DROP_IDEM] = "DELETE FROM idempotency WHERE build = ?1 AND EXISTS (SELECT 1 FROM builds WHERE id = ?1 "
                     "AND state = 2)",
     [Q_COUNTS] = "SELECT count(*), count(*) FILTER (WHERE state = 0 AND expires_ms > ?1) FROM builds",
+    [Q_WITHOUT] = "SELECT " BUILD_COLS " FROM builds b WHERE id > ?1 AND state = 0 AND NOT EXISTS (SELECT 1 "
+                  "FROM bindings WHERE build = b.id AND service = ?2) ORDER BY id LIMIT 1",
+    [Q_SERVICES] = "SELECT value FROM meta WHERE name = 'services'",
+    [Q_SET_SERVICES] = "INSERT OR REPLACE INTO meta VALUES ('services', ?1)",
     [Q_BEGIN] = "BEGIN IMMEDIATE",
     [Q_COMMIT] = "COMMIT",
     [Q_ROLLBACK] = "ROLLBACK",
@@ -379,6 +387,94 @@ static vk_err build_create(vk_store *base, vk_arena *a, vk_build *b, vk_str idem
     return end_txn(s, e);
 }
 
+/* The next build behind `after` that `service` does not know. VK_E_NOT_FOUND. */
+static vk_err build_without(struct sqlite_store *s, vk_str service, vk_str after, vk_build *out_r)
+{
+    sqlite3_stmt *st;
+    vk_err e = need(s, Q_WITHOUT, &st);
+    if (e != VK_OK)
+        return e;
+    bind_str(st, 1, after);
+    bind_str(st, 2, service);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        *out_r = (vk_build){0};
+        col_copy(st, 0, out_r->id, sizeof out_r->id);
+        read_build(st, 1, out_r);
+    }
+    e = sql_err(s, sqlite3_reset(st));
+    return e == VK_OK && rc != SQLITE_ROW ? VK_E_NOT_FOUND : e;
+}
+
+static vk_err join_one(struct sqlite_store *s, vk_str service,
+                       vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r),
+                       void *arg, size_t *n_r)
+{
+    vk_build b = {0}, last;
+    for (;;) {
+        vk_valet_row rows[ROWS_MAX];
+        size_t n = 0;
+        last = b;
+        vk_err e = build_without(s, service, vk_str_z(last.id), &b);
+        if (e != VK_OK)
+            return e == VK_E_NOT_FOUND ? VK_OK : e;
+        e = make_rows(arg, &b, rows, &n);
+        for (size_t i = 0; e == VK_OK && i < n; i++) {
+            if (!vk_str_eqz(service, rows[i].service))
+                continue;
+            e = insert_row(s, &rows[i]);
+            ++*n_r;
+        }
+        if (e != VK_OK)
+            return e;
+    }
+}
+
+/* True: these are the services that the builds know. */
+static vk_err services_are(struct sqlite_store *s, vk_str list, bool *same_r)
+{
+    sqlite3_stmt *st;
+    vk_err e = need(s, Q_SERVICES, &st);
+    *same_r = false;
+    if (e != VK_OK)
+        return e;
+    if (sqlite3_step(st) == SQLITE_ROW) {
+        vk_str had = {(const char *)sqlite3_column_text(st, 0), (size_t)sqlite3_column_bytes(st, 0)};
+        *same_r = vk_str_eq(had, list);
+    }
+    return sql_err(s, sqlite3_reset(st));
+}
+
+static vk_err services_join(vk_store *base, const vk_str *services, size_t n,
+                            vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows,
+                                                size_t *n_r),
+                            void *arg, size_t *n_r)
+{
+    struct sqlite_store *s = self(base);
+    char text[ROWS_MAX * (VK_SERVICE_MAX + 1)];
+    vk_buf list = {.p = text, .cap = sizeof text, .max = sizeof text};
+    sqlite3_stmt *st;
+    bool same;
+    *n_r = 0;
+    for (size_t i = 0; i < n; i++) {
+        vk_buf_str(&list, services[i]);
+        vk_buf_ch(&list, ' ');
+    }
+    vk_err e = list.err == VK_OK ? services_are(s, vk_buf_view(&list), &same) : VK_E_INTERNAL;
+    if (e != VK_OK || same)
+        return e;
+    e = run_q(s, Q_BEGIN);
+    if (e != VK_OK)
+        return e;
+    for (size_t i = 0; e == VK_OK && i < n; i++)
+        e = join_one(s, services[i], make_rows, arg, n_r);
+    if (e == VK_OK && (e = need(s, Q_SET_SERVICES, &st)) == VK_OK) {
+        bind_str(st, 1, vk_buf_view(&list));
+        e = run(s, st);
+    }
+    return end_txn(s, e);
+}
+
 static vk_err build_list(vk_store *base, vk_arena *a, vk_str after, size_t limit, vk_build *out, size_t *n_r)
 {
     struct sqlite_store *s = self(base);
@@ -532,6 +628,7 @@ static const vk_store_ops sqlite_ops = {
     .valet_find = valet_find,
     .build_get = build_get,
     .build_create = build_create,
+    .services_join = services_join,
     .idem_find = idem_find,
     .build_list = build_list,
     .build_origins = build_origins,

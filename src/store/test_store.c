@@ -166,6 +166,45 @@ static void creating_is_all_or_nothing(void **state)
     assert_int_equal(create(f.w, &b, "key", digest_1), VK_OK);
 }
 
+/* As make_rows, and one of a service that came later. */
+static vk_err make_more_rows(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r)
+{
+    vk_err e = make_rows(arg, b, rows, n_r);
+    if (e != VK_OK)
+        return e;
+    rows[2] = (vk_valet_row){.service = "storage", .kind = 'i', .kid = 3, .generation = b->generation};
+    memcpy(rows[2].build, b->id, sizeof rows[2].build);
+    make_hash(rows[2].hash, b->generation, 2);
+    *n_r = 3;
+    return VK_OK;
+}
+
+static void a_service_that_came_later(void **state)
+{
+    VK_UNUSED(state);
+    static const vk_str one[] = {VK_STR("database")}, both[] = {VK_STR("database"), VK_STR("storage")};
+    uint64_t old = created("old"), gone = created("gone");
+    size_t n;
+    vk_err error = VK_E_NOMEM;
+    vk_valet_row row;
+    vk_build b;
+    assert_int_equal(f.w->ops->build_revoke(f.w, VK_STR("gone"), T0), VK_OK);
+    assert_int_equal(f.w->ops->services_join(f.w, one, 1, make_rows, NULL, &n), VK_OK);
+    assert_int_equal(n, 0); /* they have what there was */
+    assert_int_equal(f.w->ops->services_join(f.w, both, 2, make_more_rows, &error, &n), VK_E_NOMEM);
+    assert_int_equal(find(f.r, old, 2, &row, &b), VK_E_NOT_FOUND); /* all or nothing */
+    assert_int_equal(f.w->ops->services_join(f.w, both, 2, make_more_rows, NULL, &n), VK_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(find(f.r, old, 2, &row, &b), VK_OK);
+    assert_string_equal(row.service, "storage");
+    assert_string_equal(b.id, "old");
+    assert_int_equal(find(f.r, old, 0, &row, &b), VK_OK);
+    assert_int_equal(find(f.r, gone, 2, &row, &b), VK_E_NOT_FOUND);
+    /* Not looked at again, though it would fail: */
+    assert_int_equal(f.w->ops->services_join(f.w, both, 2, make_more_rows, &error, &n), VK_OK);
+    assert_int_equal(n, 0);
+}
+
 static void idempotency(void **state)
 {
     VK_UNUSED(state);
@@ -587,6 +626,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_STORE(creating),
         WITH_STORE(creating_is_all_or_nothing),
+        WITH_STORE(a_service_that_came_later),
         WITH_STORE(idempotency),
         WITH_STORE(listing),
         WITH_STORE(touching),

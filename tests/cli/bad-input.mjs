@@ -14,6 +14,7 @@ const table = [
   [['build', 'craete', 'x'], 2, 'Did you mean "build create"?'],
   [['build'], 2, 'build create'],
   [['db'], 2, 'db shell'],
+  [['storage'], 2, 'storage ls'],
   [['env'], 2, "The build's ID is missing"],
   [['build', 'show'], 2, "The build's ID is missing"],
   [['build', 'create', 'a', 'b'], 2, 'one argument too many'],
@@ -55,6 +56,9 @@ const table = [
   [['run', 'nope', '--', 'true'], 1, 'There is no build "nope"'],
   [['db', 'shell', 'nope'], 1, 'There is no build "nope"'],
   [['db', 'download', 'taken'], 2, '--out FILE is missing'],
+  [['storage', 'get', 'taken'], 2, 'KEY is missing'],
+  [['storage', 'usage', 'nope'], 1, 'no build "nope"'],
+  [['storage', 'put', 'nope', '/dev/null', 'x'], 1, 'no build "nope"'],
   [['db', 'download', 'nope', '--out', '/dev/null/x'], 1, 'can be made'],
   [['build', 'create', 'taken', '--framework', 'astro'], 1, 'exists with another framework'],
   [['build', 'create', 'taken', '--ttl', '61'], 1, 'exists with another framework, ttl'],
@@ -63,7 +67,7 @@ const table = [
   [['help', 'nonsense'], 2, 'There is no command'],
 ]
 
-const own = (args) => ['--help'].every((h) => !args.includes(h)) && args.length > 1 && ['build', 'env', 'run', 'db', 'doctor'].includes(args[0])
+const own = (args) => ['--help'].every((h) => !args.includes(h)) && args.length > 1 && ['build', 'env', 'run', 'db', 'storage', 'doctor'].includes(args[0])
 
 export async function badInput(daemon) {
   await daemon.createBuild('taken', ['--framework', 'next'])

@@ -5,10 +5,11 @@ import { cleanUp, portBase } from '../lib/daemon.mjs'
 import * as kill from './kill.mjs'
 import * as create from './create.mjs'
 import * as full from './full.mjs'
+import * as objects from './objects.mjs'
 
 const base = await portBase()
-// `main.mjs full`: the last part alone, as full.mjs starts it in a name space of its own.
-for (const part of process.argv[2] === 'full' ? [full] : [kill, create, full]) {
+// `main.mjs full`: the last part alone, as full.mjs starts it in a name space of its own. `main.mjs objects`: for developers.
+for (const part of process.argv[2] === 'full' ? [full] : process.argv[2] === 'objects' ? [objects] : [kill, objects, create, full]) {
   try {
     await part.run(base)
   } catch (e) {

@@ -15,7 +15,7 @@ def ready_line():
     want(len(d.out) == 1, f'one line on standard output, not {d.out}')
     m = READY.match(d.out[0])
     want(m, f'unexpected ready line {d.out[0]!r}')
-    want(m.groups() == (str(BASE), str(BASE + 2), data, str(d.pid), '3'), f'{m.groups()}')
+    want(m.groups() == (str(BASE), str(BASE + 2), str(BASE + 3), data, str(d.pid), '3'), f'{m.groups()}')
     want(serves(BASE), 'console and database answer')
     want(http(unix=f'{data}/admin.sock')[0] == 200, 'admin.sock answers')
     want(set(d.children()) == {'front', 'keeper', 'courier'}, f'{d.children()}')
@@ -302,7 +302,7 @@ def precedence():
             want(m, f'{line!r} {p.stderr.read() if not line else ""}')
             known = http(int(m[2]), '/v2/pipeline', 'POST', ['Host: db.sandbox.example'], b'{}')[0]
             foreign = http(int(m[1]), headers=['Host: db.sandbox.example'])[0]
-            return m[1], m[3].replace(f, ''), m[5], known, foreign
+            return m[1], m[4].replace(f, ''), m[6], known, foreign
         finally:
             p.terminate()
             want(p.wait(10) == 0, 'ends with 0')

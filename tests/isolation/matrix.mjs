@@ -53,12 +53,62 @@ export const admin = [
   { name: 'compare with a snapshot', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/database/snapshots/matrix/diff` }) },
   { name: 'restore a snapshot', who: 'admin', make: (ctx) => ({ method: 'POST', path: `/api/v1/builds/${ctx.own.id}/services/database/snapshots/matrix/restore` }) },
   { name: 'remove a snapshot', who: 'admin', make: (ctx) => ({ method: 'DELETE', path: `/api/v1/builds/${ctx.own.id}/services/database/snapshots/matrix` }) },
+  { name: 'store an object', who: 'admin', make: (ctx) => ({ method: 'PUT', path: `/api/v1/builds/${ctx.own.id}/services/storage/object?key=matrix`, body: { by: 'the matrix' } }) },
+  { name: 'read an object', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/storage/object?key=matrix` }) },
+  { name: 'list objects', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/storage/objects` }) },
+  { name: 'usage of the storage', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/storage/usage?recount=1` }) },
+  { name: 'export of the storage', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/storage/export` }) },
+  { name: 'copy of the storage’s index', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/storage/copy` }) },
+  { name: 'take a lease', who: 'admin', make: (ctx) => ({ method: 'POST', path: `/api/v1/builds/${ctx.own.id}/services/storage/leases` }), then: (ctx, r) => { ctx.lease = r.json().lease } },
+  { name: 'renew a lease', who: 'admin', make: (ctx) => ({ method: 'POST', path: `/api/v1/builds/${ctx.own.id}/services/storage/leases/${ctx.lease ?? '0'.repeat(32)}` }) },
+  { name: 'end a lease', who: 'admin', make: (ctx) => ({ method: 'DELETE', path: `/api/v1/builds/${ctx.own.id}/services/storage/leases/${ctx.lease ?? '0'.repeat(32)}` }) },
+  { name: 'remove objects', who: 'admin', make: (ctx) => ({ method: 'POST', path: `/api/v1/builds/${ctx.own.id}/services/storage/objects/delete`, body: { keys: ['matrix'] } }) },
   { name: 'revoke', who: 'admin', make: () => ({ method: 'POST', path: '/api/v1/builds/victim/revoke' }) },
   { name: 'delete', who: 'admin', make: () => ({ method: 'DELETE', path: '/api/v1/builds/victim' }) },
   { name: 'health', who: 'open', make: () => ({ method: 'GET', path: '/api/v1/health' }) },
   { name: 'metrics', who: 'admin', make: () => ({ method: 'GET', path: '/metrics' }) },
   { name: 'readyz', who: 'open', make: () => ({ method: 'GET', path: '/readyz' }) },
   { name: 'healthz', who: 'open', make: () => ({ method: 'GET', path: '/healthz' }) },
+]
+
+// The storage service knows signatures only: whatever stands in a header of the credentials below is refused there, as is what others sign.
+// `open`: served to anybody, who is told nothing that he does not see anyway;
+// `anyKey`: to each build, about itself. tests/s3matrix tries each of them with every key of others.
+const s3 = (method, key, query, more) => (ctx) => ({ method, path: `/vk-${ctx.own.id}${key === undefined ? '' : `/${key}`}`, query, ...more?.(ctx) })
+const parts = '<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"d41d8cd98f00b204e9800998ecf8427e"</ETag></Part></CompleteMultipartUpload>'
+const rules = '<CORSConfiguration><CORSRule><AllowedOrigin>https://app.example.org</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>'
+const upload = (ctx) => ({ query: `uploadId=${ctx.upload}` })
+export const storage = [
+  { name: 'ListBuckets', anyKey: true, make: () => ({ method: 'GET', path: '/' }) },
+  { name: 'CreateBucket', make: s3('PUT') },
+  { name: 'HeadBucket', make: s3('HEAD') },
+  { name: 'DeleteBucket', served: 403, make: s3('DELETE') },
+  { name: 'GetBucketLocation', make: s3('GET', undefined, 'location=') },
+  { name: 'GetBucketVersioning', make: s3('GET', undefined, 'versioning=') },
+  { name: 'PutBucketCors', make: s3('PUT', undefined, 'cors=', () => ({ body: rules })) },
+  { name: 'GetBucketCors', make: s3('GET', undefined, 'cors=') },
+  { name: 'preflight', open: [200, 403], make: s3('OPTIONS', 'k', '', () => ({ headers: [['Origin', 'https://app.example.org'], ['Access-Control-Request-Method', 'GET']] })) },
+  { name: 'DeleteBucketCors', served: 204, make: s3('DELETE', undefined, 'cors=') },
+  { name: 'PutObject', make: s3('PUT', 'k', '', () => ({ body: 'written by the matrix' })) },
+  { name: 'PutObject, in chunks without signatures', served: 400, make: s3('PUT', 'k', '', () => ({ body: '', headers: [['x-amz-decoded-content-length', '1']], payload: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' })) },
+  { name: 'GetObject', make: s3('GET', 'k') },
+  { name: 'HeadObject', make: s3('HEAD', 'k') },
+  { name: 'GetObjectAttributes', make: s3('GET', 'k', 'attributes=', () => ({ headers: [['x-amz-object-attributes', 'ETag']] })) },
+  { name: 'CopyObject', make: s3('PUT', 'copy', '', (ctx) => ({ headers: [['x-amz-copy-source', `/vk-${ctx.own.id}/k`]] })) },
+  { name: 'ListObjects', make: s3('GET') },
+  { name: 'ListObjectsV2', make: s3('GET', undefined, 'list-type=2') },
+  { name: 'ListObjectVersions', make: s3('GET', undefined, 'versions=') },
+  { name: 'CreateMultipartUpload', make: s3('POST', 'big', 'uploads=') },
+  { name: 'UploadPart', make: s3('PUT', 'up', '', (ctx) => ({ query: `partNumber=1&uploadId=${ctx.upload}`, body: 'a part' })) },
+  { name: 'UploadPartCopy', make: s3('PUT', 'up', '', (ctx) => ({ query: `partNumber=2&uploadId=${ctx.upload}`, headers: [['x-amz-copy-source', `/vk-${ctx.own.id}/k`]] })) },
+  { name: 'ListParts', make: s3('GET', 'up', '', upload) },
+  { name: 'ListMultipartUploads', make: s3('GET', undefined, 'uploads=') },
+  { name: 'CompleteMultipartUpload', served: 400, make: s3('POST', 'up', '', (ctx) => ({ ...upload(ctx), body: parts })) },
+  { name: 'AbortMultipartUpload', served: 204, make: s3('DELETE', 'up', '', upload) },
+  { name: 'DeleteObjects', make: s3('POST', undefined, 'delete=', () => ({ body: '<Delete><Object><Key>copy</Key></Object></Delete>' })) },
+  { name: 'PostObject', served: 403, make: s3('POST', undefined, '', () => ({ body: '--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nk\r\n--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nbytes\r\n--x--\r\n', headers: [['Content-Type', 'multipart/form-data; boundary=x']] })) },
+  { name: 'DeleteObject', served: 204, make: s3('DELETE', 'k') },
+  { name: 'what valetkey does not have', anyKey: true, served: 501, make: s3('PUT', 'k', 'acl=') },
 ]
 
 const swapCase = (s) => s.replace(/[a-zA-Z]/, (c) => (c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase()))

@@ -3,7 +3,9 @@ import http from 'node:http'
 import { assert, assertSame, check } from '../lib/tap.mjs'
 import { Daemon, request, tempFolder } from '../lib/daemon.mjs'
 import path from 'node:path'
-import { admin, credentials, database } from './matrix.mjs'
+import { inHeader } from '../s3matrix/sign.mjs'
+import { Pool } from '../s3matrix/wire.mjs'
+import { admin, credentials, database, storage } from './matrix.mjs'
 import { bytes, content, everybody, register } from './world.mjs'
 
 
@@ -14,6 +16,7 @@ export async function run(base) {
   const first = { register: await register(daemon), content: Object.fromEntries(built.map((id) => [id, content(daemon, id)])) }
 
   for (const op of database) await row(daemon, ctx, op, daemon.databaseUrl, databaseCell)
+  await storageRows(daemon, ctx)
   for (const op of admin) await row(daemon, ctx, op, daemon.adminUrl, adminCell)
   for (const op of admin) await row(daemon, ctx, op, daemon.adminUrl, adminCell, { socketPath: path.join(data, 'admin.sock') })
 
@@ -26,6 +29,7 @@ export async function run(base) {
       const q = op.make(ctx)
       const r = await daemon.admin(q.method, q.path, { body: q.body })
       assert(r.status >= 200 && r.status < 300, `${op.name}: ${r.status} ${r.text.slice(0, 200)}`)
+      op.then?.(ctx, r)
     }
     assertSame((await daemon.pipeline(ctx.victim.token, { requests: [] })).status, 401, 'the deleted victim’s key')
   })
@@ -48,6 +52,43 @@ async function row(daemon, ctx, op, url, cell, more = {}) {
       }
     assert(n >= credentials.length, 'cells')
   })
+}
+
+// The storage service's rows: nothing but a signature of the build itself is taken.
+async function storageRows(daemon, ctx) {
+  const url = new URL(ctx.own.env.R2_ENDPOINT)
+  const pool = new Pool(Number(url.port))
+  const keyOf = (b) => ({ id: b.env.R2_ACCESS_KEY_ID, secret: b.env.R2_SECRET_ACCESS_KEY })
+  const request = (q, more = []) => ({ ...q, query: q.query ?? '', body: q.body ?? '', headers: [['Host', url.host], ...(q.body?.length ? [['Content-Length', q.body.length]] : []), ...(q.headers ?? []), ...more] })
+  const signed = (b, q) => inHeader(keyOf(b), request(q), { payload: q.payload })
+  const signers = ['other', 'revoked', 'expired', 'deleted', 'foreign'].map((name) => [name, (q) => signed(ctx[name], q)])
+  signers.push(['own, with the secret of the other', (q) => inHeader({ id: keyOf(ctx.own).id, secret: keyOf(ctx.other).secret }, request(q), { payload: q.payload })])
+  signers.push(['own, of another request', (q) => ({ ...signed(ctx.own, { ...q, path: `${q.path}x` }), path: q.path })])
+  const up = () => pool.ask(signed(ctx.own, { method: 'POST', path: `/vk-${ctx.own.id}/up`, query: 'uploads=' }))
+  ctx.upload = /<UploadId>(.*?)</.exec((await up()).text)[1]
+  for (const op of storage)
+    await check(`storage: ${op.name} × ${credentials.length + signers.length} credentials`, async () => {
+      const refused = (r, who) => {
+        const what = `${op.name} with ${who}: ${r.status} ${r.text.slice(0, 200)}`
+        assert(op.open ? op.open.includes(r.status) : [400, 403, 431].includes(r.status), what)
+        if (op.open || !r.body.length) return
+        assert(r.one('content-type') === 'application/xml' && /^[A-Z][A-Za-z]+$/.test(r.code), what)
+        assert(!r.text.includes(keyOf(ctx.own).secret.slice(0, 16)) && !/secret of/.test(r.text), what)
+      }
+      const before = [bytes(daemon, 'own'), bytes(daemon, 'other')]
+      const q = op.make(ctx)
+      for (const cred of credentials) refused(await pool.ask(request({ ...q, query: [q.query, cred.query?.(ctx).slice(1)].filter(Boolean).join('&') }, Object.entries(cred.headers(ctx)))), cred.name)
+      for (const [name, sign] of signers) {
+        const r = await pool.ask(sign(q))
+        if (op.anyKey && name === 'other') assert(r.status === (op.served ?? 200) && !r.text.includes('vk-own<'), `${op.name} with another’s key: ${r.status} ${r.text}`)
+        else refused(r, name)
+      }
+      assertSame([bytes(daemon, 'own'), bytes(daemon, 'other')], before, `${op.name} changed something`)
+      const r = await pool.ask(signed(ctx.own, q))
+      assert(op.open ? op.open.includes(r.status) : r.status === (op.served ?? 200), `${op.name} with the own signature: ${r.status} ${r.text}`)
+      assertSame(bytes(daemon, 'other'), before[1], `${op.name} with the own signature changed the other build`)
+    })
+  pool.close()
 }
 
 async function send(daemon, url, q, cred, ctx, { socketPath, reuse }) {

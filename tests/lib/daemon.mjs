@@ -53,13 +53,14 @@ export function run(command, args, { input, env, timeout = 20000, cwd } = {}) {
 
 export { portBase, portFree } from './ports.mjs'
 
-// One request, one answer: { status, headers, text, json() }. `agent` keeps the connection.
-export function request(url, { method = 'GET', headers = {}, body, agent, timeout = 15000, ca } = {}) {
+// One request, one answer: { status, headers, text, json() }. `agent` keeps the connection. `path`: as it goes out, where the URL's would
+// lose dots and double slashes.
+export function request(url, { method = 'GET', headers = {}, body, agent, timeout = 15000, ca, path } = {}) {
   return new Promise((resolve, reject) => {
     const data = body === undefined ? undefined : Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
     const h = { ...headers }
     if (data && !Object.keys(h).some((k) => /^content-(length|type)$/i.test(k) && /length/i.test(k))) h['Content-Length'] = data.length
-    const req = (String(url).startsWith('https:') ? https : http).request(url, { ca, method, headers: h, agent: agent ?? false, timeout }, (res) => {
+    const req = (String(url).startsWith('https:') ? https : http).request(url, { ca, method, headers: h, agent: agent ?? false, timeout, ...(path ? { path } : {}) }, (res) => {
       const parts = []
       res.on('data', (d) => parts.push(d))
       res.on('error', reject)

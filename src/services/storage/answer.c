@@ -130,6 +130,9 @@ void vk_s3_sum_headers(vk_s3_req *q, const vk_ob_sum *sum, uint32_t parts)
 
 /* ---- the answer */
 
+#define ANY_ANSWER                                                                                           \
+    "Valetkey-Served-By: embedded\r\nX-Content-Type-Options: nosniff\r\nVary: " VK_S3_CORS_VARY "\r\n"
+
 static vk_err next_piece(vk_pieces *p, int64_t at, vk_piece *out_r)
 {
     enum { PIECE_MAX = 8 << 20 }; /* so that a revoked build's answer ends */
@@ -170,17 +173,18 @@ static void write_error(vk_s3_req *q)
 void vk_s3_finish(vk_s3_req *q)
 {
     vk_exchange *ex = q->ex;
-    vk_header_lines(ex, "Valetkey-Served-By: embedded\r\nX-Content-Type-Options: nosniff\r\n"
-                        "Vary: " VK_S3_CORS_VARY "\r\n");
+    vk_header_lines(ex, ANY_ANSWER);
     if (q->route.op == VK_S3_PREFLIGHT && q->build)
         vk_s3_preflight_answer(q);
     else if (vk_request_header(ex, VK_STR("Origin")).p)
         vk_s3_cors_headers(q);
     vk_s3_header(q, "x-amz-request-id", vk_exchange_id(ex));
+    if (q->code.n || !q->reader)
+        vk_s3_leave(q); /* the rest is in memory: a client that takes its time keeps nobody's files */
     if (q->code.n) {
         write_error(q);
         vk_respond(ex, q->status, "application/xml");
-    } else if (q->reader) {
+    } else if (q->reader && q->build) {
         q->pieces = (vk_pieces){next_piece, pieces_over};
         vk_respond_pieces(ex, q->status, q->type, q->n, &q->pieces);
     } else if (q->route.op == VK_S3_HEAD_OBJECT && q->status != 304) {
@@ -212,6 +216,13 @@ void vk_s3_refuse(vk_exchange *ex, int status, vk_err e, const char *text)
                         .message = vk_str_z(text),
                         .resource = ex->path,
                         .request_id = vk_exchange_id(ex)};
+    vk_header_lines(ex, ANY_ANSWER);
+    if (ex->ctx && vk_request_header(ex, VK_STR("Origin")).p)
+        vk_s3_cors_headers(vk_s3_req_of(ex)); /* or the page learns nothing of it */
+    if (ex->ctx)
+        vk_s3_leave(vk_s3_req_of(ex));
+    if (vk_header_add(ex, "x-amz-request-id", f.request_id) != VK_OK)
+        ex->close = true; /* without memory for one line more the answer is the least that there is */
     vk_buf_clear(&ex->out);
     vk_s3w_error(&ex->out, &f);
     vk_respond(ex, status, "application/xml");

@@ -2,6 +2,7 @@
 #include "services/storage/front.h"
 
 #include "core/clock.h"
+#include "services/storage/operator.h"
 
 vk_s3_numbers vk_s3_numbers_now;
 
@@ -227,12 +228,58 @@ static bool is_own_bucket(const vk_s3_req *q, vk_str bucket)
     return id.n && vk_str_eqz(id, t->id);
 }
 
-static void let_go(void *arg)
+/* Of each loop, the requests that hold a build. */
+static vk_list holders[VK_LOOPS_MAX];
+
+void vk_s3_leave(vk_s3_req *q)
 {
-    vk_s3_req *q = arg;
     vk_ob_reader_close(q->reader);
-    if (q->build)
-        vk_s3b_let_go(q->build);
+    q->reader = NULL;
+    vk_s3_put_leave(q);
+    if (!q->build)
+        return;
+    vk_list_remove(&q->holding);
+    vk_s3b_let_go(q->build);
+    q->build = NULL;
+}
+
+static void leave(void *arg)
+{
+    vk_s3_leave(arg);
+}
+
+static void end_transfers(vk_task *t)
+{
+    vk_list *all = &holders[*(int *)(t + 1)], *next;
+    for (vk_list *n = all->next; all->next && n != all; n = next) {
+        vk_s3_req *q = VK_CONTAINER(n, vk_s3_req, holding);
+        next = n->next;
+        if (!vk_s3b_closing(q->build))
+            continue;
+        if (q->put)
+            vk_s3_put_end_early(q->put);
+        else if (q->ex->answered)
+            vk_exchange_cut(q->ex);
+        else if (!q->begun) { /* a job that is under way ends by itself */
+            vk_s3_no_sigv4(q, VK_SIGV4_KEY_REVOKED);
+            vk_s3_finish(q);
+        }
+    }
+    vk_s3_op_end_transfers(*(int *)(t + 1));
+    free(t);
+}
+
+void vk_s3_end_transfers(const vk_runtime *rt)
+{
+    for (size_t i = 0; i < rt->n_loops; i++) {
+        vk_task *t =
+            malloc(sizeof *t + sizeof(int)); /* without memory they end when their clients are too slow */
+        if (!t)
+            continue;
+        t->run = end_transfers;
+        *(int *)(t + 1) = rt->loops[i]->index;
+        vk_loop_post(rt->loops[i], t);
+    }
 }
 
 bool vk_s3_enter(vk_s3_req *q)
@@ -258,25 +305,42 @@ bool vk_s3_enter(vk_s3_req *q)
         vk_s3_no_sigv4(q, VK_SIGV4_KEY_REVOKED);
         return false;
     }
-    if (vk_arena_cleanup(q->ex->arena, let_go, q) != VK_OK) {
-        let_go(q);
-        q->build = NULL;
+    vk_list *all = &holders[q->ex->loop->index];
+    if (!all->next)
+        vk_list_init(all);
+    vk_list_push(all, &q->holding);
+    if (vk_arena_cleanup(q->ex->arena, leave, q) != VK_OK) {
+        vk_s3_leave(q);
         vk_s3_no_memory(q);
         return false;
     }
     return true;
 }
 
+/* response-*: headers that the answer is to have. */
+static bool asked_headers_ok(vk_s3_req *q)
+{
+    for (size_t i = 0; i < q->route.n_params; i++) {
+        const vk_s3_param *p = &q->route.params[i];
+        if (!vk_str_starts(p->name, VK_STR("response-")))
+            continue;
+        if (q->anonymous)
+            vk_s3_say(q, 400, VK_STR("InvalidRequest"),
+                      "Request specific response headers cannot be used for anonymous GET requests.");
+        else if (!vk_s3_is_text(p->value)) {
+            vk_s3_say(q, 400, VK_STR("InvalidArgument"),
+                      "A header that was asked for has a value that no header can have.");
+            vk_s3_also(q, "ArgumentName", p->name);
+        }
+    }
+    return !q->code.n;
+}
+
 static bool options_ok(vk_s3_req *q)
 {
     const vk_s3_op_info *op = &vk_s3_ops[q->route.op];
-    if (q->anonymous && q->route.op != VK_S3_PREFLIGHT)
-        for (size_t i = 0; i < q->route.n_params; i++)
-            if (vk_str_starts(q->route.params[i].name, VK_STR("response-"))) {
-                vk_s3_say(q, 400, VK_STR("InvalidRequest"),
-                          "Request specific response headers cannot be used for anonymous GET requests.");
-                return false;
-            }
+    if (!asked_headers_ok(q))
+        return false;
     return !op->writes || vk_s3_options_ok(q);
 }
 
@@ -308,6 +372,10 @@ static bool body_as_claimed(vk_s3_req *q)
     vk_checksum sum;
     if (!vk_s3_claims_of(q, &c))
         return false;
+    if (c.trailing) {
+        vk_s3_no_sigv4(q, VK_SIGV4_TRAILER); /* a document comes without one */
+        return false;
+    }
     for (int i = 0; i < 2; i++) {
         if (i == 0 ? !c.has_md5 : !c.stated)
             continue;
@@ -425,6 +493,7 @@ static void request(vk_exchange *ex)
     vk_s3_req *q = vk_s3_req_of(ex);
     const vk_s3_run *run = &runs[q->route.op];
     vk_s3_body body = vk_s3_ops[q->route.op].body;
+    q->begun = true;
     if (body == VK_S3_OBJECT_BODY || body == VK_S3_FORM_BODY) {
         run->quick(q);
         return;

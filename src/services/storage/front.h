@@ -23,11 +23,11 @@
 #define VK_S3_REGION "auto"
 
 enum {
-    VK_S3_META_MAX = 8192,        /* bytes of names and values of x-amz-meta-*, as R2 has it */
-    VK_S3_EXTRA_MAX = 8,          /* elements of an error */
-    VK_S3_COLLECT_MAX = 16384,    /* bodies of objects that are taken as a whole */
-    VK_S3_PAGE_MAX = 1000,        /* entries of a listing */
-    VK_S3_FRAMED_MORE = 64 << 20, /* what aws-chunked may add to a body */
+    VK_S3_META_MAX = 8192,     /* bytes of names and values of x-amz-meta-*, as R2 has it */
+    VK_S3_META_NAME_MAX = 256, /* bytes of one such name, with its prefix */
+    VK_S3_EXTRA_MAX = 8,       /* elements of an error */
+    VK_S3_COLLECT_MAX = 16384, /* bodies of objects that are taken as a whole */
+    VK_S3_PAGE_MAX = 1000,     /* entries of a listing */
 };
 
 typedef struct vk_s3_req {
@@ -37,8 +37,10 @@ typedef struct vk_s3_req {
     bool anonymous;                /* nobody signed it: a public object, or a preflight */
     const vk_sigv4_pair *in_query; /* x-amz-* that a presigning SDK moved there; decoded */
     size_t n_in_query;
-    vk_s3_build *build; /* held until the exchange ends */
+    vk_s3_build *build; /* held until it is answered, or what its reader reads is sent */
+    vk_list holding;    /* the loop's list of those that hold one */
     vk_str key, source; /* as they are stored */
+    bool begun;         /* its body is there, and it is at work */
     vk_s3_job job;
     vk_ob *store; /* in a job */
 
@@ -88,6 +90,11 @@ VK_MUSTCHECK bool vk_s3_proven(vk_s3_req *q, vk_s3_finder *f, vk_sigv4_fail fail
                                const vk_sigv4_trace *trace);
 /* The bucket is the build's own and the build is held; an error is the answer. */
 VK_MUSTCHECK bool vk_s3_enter(vk_s3_req *q);
+/* Lets go of the build, of what is read of it and of what is written. On the loop; again and again. */
+void vk_s3_leave(vk_s3_req *q);
+/* A build is closing: transfers of it that would go on as slowly as their clients like end now. Any thread.
+ */
+void vk_s3_end_transfers(const vk_runtime *rt);
 /* Runs `run` as a job; when too much waits, answers. */
 void vk_s3_submit(vk_s3_req *q, void (*run)(vk_s3_job *j));
 
@@ -132,8 +139,11 @@ VK_MUSTCHECK bool vk_s3_read_in_query(vk_s3_req *q);
 VK_MUSTCHECK bool vk_s3_options_ok(vk_s3_req *q);
 /* The headers that are stored with an object, packed, in the arena. */
 VK_MUSTCHECK bool vk_s3_headers_to_store(vk_s3_req *q, vk_str *packed_r);
-/* One of them by its name, into `packed`; false: the answer is an error (too much metadata). */
+/* One of them by its name, into `packed`; false: the answer is an error (too much metadata, no header). */
 VK_MUSTCHECK bool vk_s3_pack(vk_s3_req *q, vk_buf *packed, size_t *meta, vk_str name, vk_str value);
+
+/* No control characters but the tab: what an answer's header can carry. */
+bool vk_s3_is_text(vk_str s);
 
 /* What a write says about its bytes. */
 typedef struct vk_s3_claims {
@@ -228,6 +238,11 @@ bool vk_s3_put_full(const vk_s3_put *p);
 void vk_s3_put_bytes(vk_s3_put *p, vk_str bytes);
 /* All bytes are there. */
 void vk_s3_put_end(vk_s3_put *p);
+
+/* Nobody waits for it any more: it is gone, or goes when its thread is done with it. On the loop. */
+void vk_s3_put_leave(vk_s3_req *q);
+/* Its build is closing: answers, at once or when its thread has looked. On the loop. */
+void vk_s3_put_end_early(vk_s3_put *p);
 
 /* The threads have ended, no exchange is left: throws away what was being written. */
 void vk_s3_puts_stop(void);

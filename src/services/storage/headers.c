@@ -145,10 +145,41 @@ static bool without_framing(vk_s3_req *q, vk_str value, vk_str *out_r)
     return true;
 }
 
+/* RFC 9110 §5.6.2. What comes in a query or a form went through no parser of headers. */
+static bool is_token(vk_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= ' ' || s.p[i] >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", s.p[i]))
+            return false;
+    return s.n > 0;
+}
+
+bool vk_s3_is_text(vk_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < ' ' ? s.p[i] != '\t' : s.p[i] == 0x7f)
+            return false;
+    return true;
+}
+
+static bool can_be_header(vk_s3_req *q, vk_str name, vk_str value)
+{
+    if (name.n <= VK_S3_META_NAME_MAX && is_token(name) && vk_s3_is_text(value))
+        return true;
+    vk_s3_say(q, 400, VK_STR("InvalidArgument"),
+              name.n > VK_S3_META_NAME_MAX
+                  ? "The name of a stored header may have 256 bytes."
+                  : "A header that is to be stored has a name or a value that no header can have.");
+    vk_s3_also(q, "ArgumentName", name);
+    return false;
+}
+
 bool vk_s3_pack(vk_s3_req *q, vk_buf *packed, size_t *meta, vk_str name, vk_str value)
 {
     static const vk_str prefix = {meta_prefix, sizeof meta_prefix - 1};
     if (name.n > prefix.n && vk_str_ieq((vk_str){name.p, prefix.n}, prefix)) {
+        if (!can_be_header(q, name, value))
+            return false;
         *meta += name.n - prefix.n + value.n;
         char *lower = vk_arena_alloc(q->ex->arena, name.n);
         if (!lower) {
@@ -162,6 +193,8 @@ bool vk_s3_pack(vk_s3_req *q, vk_buf *packed, size_t *meta, vk_str name, vk_str 
         for (size_t i = 0; i < VK_COUNT(system_headers); i++) {
             if (!vk_str_ieq(name, vk_str_z(system_headers[i])))
                 continue;
+            if (!can_be_header(q, name, value))
+                return false;
             if (strcmp(system_headers[i], "Content-Encoding") == 0 && !without_framing(q, value, &value)) {
                 vk_s3_no_memory(q);
                 return false;
@@ -268,8 +301,13 @@ bool vk_s3_claims_of(vk_s3_req *q, vk_s3_claims *out_r)
         if (checksum_header(q->in_query[i].name, &kind) && !vk_request_header(q->ex, q->in_query[i].name).p &&
             !claim(q, &c, kind, q->in_query[i].value, true))
             return false;
-    vk_str trailer = vk_request_header(q->ex, VK_STR("x-amz-trailer"));
-    if (trailer.p && !c.algo && checksum_header(vk_str_trim(trailer), &kind)) {
+    vk_str trailer = vk_str_trim(vk_request_header(q->ex, VK_STR("x-amz-trailer")));
+    if (trailer.n) { /* nothing may come in a trailer that nobody checks */
+        if (!checksum_header(trailer, &kind))
+            return bad_request(q, "The value specified in the x-amz-trailer header is not supported");
+        if (c.algo)
+            return bad_request(
+                q, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
         c.algo = (uint8_t)(1 + kind);
         c.trailing = true;
     }
@@ -279,7 +317,7 @@ bool vk_s3_claims_of(vk_s3_req *q, vk_s3_claims *out_r)
     if (named && named != c.algo) {
         if (c.algo)
             return bad_request(q, "Value for x-amz-sdk-checksum-algorithm header is invalid.");
-        if (q->grant.form == VK_SIGV4_HEADER && !trailer.p)
+        if (q->grant.form == VK_SIGV4_HEADER)
             return bad_request(
                 q, "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or "
                    "x-amz-trailer headers were found.");

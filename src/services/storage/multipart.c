@@ -180,8 +180,9 @@ static bool said_of_whole(vk_s3_req *q, vk_s3_claims *out_r)
 static void completed(vk_s3_req *q, const vk_ob_object *o)
 {
     vk_arena *a = q->ex->arena;
-    vk_s3w_completed w = {.location = vk_arena_printf(a, "http://" VK_STR_FMT VK_STR_FMT,
-                                                      VK_STR_ARG(q->ex->host), VK_STR_ARG(q->ex->path)),
+    vk_s3w_completed w = {.location = vk_arena_printf(a, "http%s://" VK_STR_FMT VK_STR_FMT,
+                                                      q->ex->server->tls ? "s" : "", VK_STR_ARG(q->ex->host),
+                                                      VK_STR_ARG(q->ex->path)),
                           .bucket = q->route.bucket,
                           .key = q->route.key,
                           .etag = vk_str_z(o->etag),

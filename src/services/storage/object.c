@@ -14,6 +14,9 @@ static const char *const inert[] = {"image/png",  "image/jpeg", "image/gif",  "i
 static bool is_inert(vk_str type)
 {
     vk_str essence = type;
+    if (type.n &&
+        memchr(type.p, ',', type.n)) /* of a list browsers take the last one (Fetch, "extract a MIME type") */
+        return false;
     (void)vk_str_cut(&type, ';', &essence);
     essence = vk_str_trim(essence);
     if (vk_str_starts(essence, VK_STR("video/")) || vk_str_starts(essence, VK_STR("audio/")))
@@ -51,7 +54,7 @@ static void stored_headers(vk_s3_req *q, vk_str packed)
     vk_str name, value, type = VK_STR("binary/octet-stream");
     unsigned seen = 0;
     while (vk_ob_header_next(&packed, &name, &value)) {
-        char z[VK_OB_HEADERS_MAX > 512 ? 512 : VK_OB_HEADERS_MAX];
+        char z[VK_S3_META_NAME_MAX + 1];
         size_t system = VK_COUNT(overrides);
         for (size_t i = 0; i < VK_COUNT(overrides); i++)
             if (vk_str_eqz(name, overrides[i].header))
@@ -65,7 +68,7 @@ static void stored_headers(vk_s3_req *q, vk_str packed)
             continue;
         }
         if (name.n >= sizeof z)
-            continue; /* no request could bring one so long */
+            continue; /* none is stored */
         memcpy(z, name.p, name.n);
         z[name.n] = '\0';
         vk_s3_header(q, z, value);
@@ -80,8 +83,12 @@ static void stored_headers(vk_s3_req *q, vk_str packed)
     }
     vk_str z = vk_arena_dup(q->ex->arena, type);
     q->type = z.p;
-    if (!z.p || memchr(z.p, '\r', z.n) || memchr(z.p, '\n', z.n) || memchr(z.p, '\0', z.n)) {
-        vk_s3_no(q, z.p ? VK_S3_BAD_ARGUMENT : VK_S3_NO_MEMORY);
+    if (!z.p) {
+        vk_s3_no_memory(q);
+        return;
+    }
+    if (!vk_s3_is_text(z)) { /* written by something else than this front */
+        vk_s3_no_ob(q, VK_OB_CORRUPT);
         q->type = NULL;
         return;
     }

@@ -113,11 +113,6 @@ static void answer(vk_s3_req *q, const vk_ob_object *made)
 
 /* ---- judging */
 
-static bool plain(vk_str v)
-{
-    return v.n == 0 || (!memchr(v.p, '\r', v.n) && !memchr(v.p, '\n', v.n) && !memchr(v.p, '\0', v.n));
-}
-
 /* What of the fields is stored or asks for something, as the headers of a PUT do. */
 static bool read_fields(vk_s3_req *q, vk_s3_plan *plan)
 {
@@ -134,12 +129,6 @@ static bool read_fields(vk_s3_req *q, vk_s3_plan *plan)
     q->in_query = as_headers;
     for (size_t i = 0; i < f->in.n_fields; i++) {
         vk_sigv4_pair x = f->in.fields[i];
-        if (!plain(x.value)) {
-            vk_s3_say(q, 400, VK_STR("InvalidArgument"),
-                      "A field that is stored as a header has a line break in it");
-            vk_s3_also(q, "ArgumentName", x.name);
-            return false;
-        }
         if (vk_str_ieq(x.name, VK_STR("acl")))
             x.name = VK_STR("x-amz-acl");
         else if (vk_str_ieq(x.name, VK_STR("tagging")))
@@ -149,6 +138,10 @@ static bool read_fields(vk_s3_req *q, vk_s3_plan *plan)
     if (!vk_s3_options_ok(q) || !vk_s3_claims_of(q, &plan->claims))
         return false;
     plan->claims.unless_empty = false; /* a form states it of its file */
+    if (plan->claims.trailing) {       /* its body has no chunks that one could come behind */
+        vk_s3_no_sigv4(q, VK_SIGV4_TRAILER);
+        return false;
+    }
     vk_buf_init(&b, VK_OB_HEADERS_MAX);
     for (size_t i = 0; i < f->in.n_fields && ok; i++)
         ok = vk_s3_pack(q, &b, &meta, f->in.fields[i].name, f->in.fields[i].value);

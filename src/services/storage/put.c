@@ -292,18 +292,24 @@ void vk_s3_puts_stop(void)
     }
 }
 
-static void exchange_over(vk_exchange *ex)
+void vk_s3_put_leave(vk_s3_req *q)
 {
-    vk_s3_req *q = vk_s3_req_of(ex);
     vk_s3_put *p = q->put;
     if (!p)
         return;
+    q->put = NULL;
     p->q = NULL;
     p->over = true;
     if (!p->working)
         discard(p);
 }
 
+static void exchange_over(vk_exchange *ex)
+{
+    vk_s3_put_leave(vk_s3_req_of(ex));
+}
+
+/* `p` is gone afterwards. */
 static void tell(vk_s3_put *p)
 {
     vk_s3_req *q = p->q;
@@ -325,6 +331,11 @@ static void tell(vk_s3_put *p)
 static bool send_on(vk_s3_put *p)
 {
     vk_buf *b = &p->in[p->filling];
+    if (b->err != VK_OK) { /* not all of what came is in it */
+        fail_ob(p, VK_OB_NOMEM);
+        tell(p);
+        return false;
+    }
     p->working = true;
     p->bytes = vk_buf_view(b);
     p->last = p->ended;
@@ -345,12 +356,14 @@ static void landed(vk_task *t)
     size_t max = b->max;
     vk_buf_free(b); /* a client that sends little does not keep what one that sends much needs */
     vk_buf_init(b, max);
+    if (!p->over && !p->committed && vk_s3b_closing(p->build))
+        fail_sigv4(p, VK_SIGV4_KEY_REVOKED);
     if (p->over) {
         discard(p);
     } else if (p->failed || p->committed) {
         tell(p);
     } else {
-        bool more = p->in[p->filling].n || p->ended;
+        bool more = p->in[p->filling].n || p->in[p->filling].err || p->ended;
         if ((!more || send_on(p)) && !p->ended)
             vk_sink_ready(p->q->ex);
     }
@@ -363,18 +376,19 @@ bool vk_s3_put_full(const vk_s3_put *p)
 
 void vk_s3_put_bytes(vk_s3_put *p, vk_str bytes)
 {
-    if (p->failed && !p->working)
+    if (!p->working && p->failed) /* while a thread works, what failed is the thread's */
         return;
-    vk_buf *b = &p->in[p->filling];
-    vk_buf_str(b, bytes);
-    if (p->working)
-        return;
-    if (b->err != VK_OK) {
-        fail_ob(p, VK_OB_NOMEM);
-        tell(p);
-    } else {
+    vk_buf_str(&p->in[p->filling], bytes);
+    if (!p->working)
         (void)send_on(p);
-    }
+}
+
+void vk_s3_put_end_early(vk_s3_put *p)
+{
+    if (p->working || p->failed || p->committed)
+        return; /* `landed` sees it, or it is told */
+    fail_sigv4(p, VK_SIGV4_KEY_REVOKED);
+    tell(p);
 }
 
 void vk_s3_put_end(vk_s3_put *p)

@@ -343,6 +343,8 @@ vk_s3_fail vk_s3_route_of(vk_arena *a, const vk_s3_ask *ask, vk_s3_route *out_r)
         if (level == OBJECT &&
             (q.subs == S_PART || (q.subs == S_UPLOAD_ID && vk_str_eqz(ask->method, "PUT"))))
             return VK_S3_BAD_ARGUMENT; /* a part needs both */
+        if (level == BUCKET && q.subs == S_VERSIONING && vk_str_eqz(ask->method, "PUT"))
+            return VK_S3_NOT_IMPLEMENTED; /* S3 has it */
         return place_known || one ? VK_S3_METHOD : VK_S3_CONFLICT;
     }
     if (out_r->op == VK_S3_COPY_OBJECT || out_r->op == VK_S3_COPY_PART)

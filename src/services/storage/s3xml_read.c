@@ -120,6 +120,9 @@ static vk_s3_fail parse(vk_arena *a, vk_str body, const shape *s, void *out)
 {
     if (body.n == 0 || body.n > VK_S3X_BODY_MAX)
         return VK_S3_MALFORMED_XML;
+    unsigned char first = (unsigned char)body.p[0];
+    if (first == 0xfe || first == 0xff) /* the mark of UTF-16, which expat follows whatever it is told */
+        return VK_S3_MALFORMED_XML;
     reader *r = vk_arena_calloc(a, sizeof *r);
     XML_Parser parser = r ? XML_ParserCreateNS("UTF-8", '|') : NULL;
     if (!parser)

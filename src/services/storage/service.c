@@ -1,6 +1,8 @@
 /* The storage service: S3's protocol as R2 speaks it, scoped to the build. */
 #include "core/metrics.h"
+#include "services/storage/embedded/leases.h"
 #include "services/storage/front.h"
+#include "services/storage/operator.h"
 
 static const vk_valet_kind kinds[] = {
     {.kind = 'i', .prefix = "", .hex = 32},                 /* access key id */
@@ -8,8 +10,17 @@ static const vk_valet_kind kinds[] = {
     {0},
 };
 
+static vk_runtime *runtime;
+
+static void close_build(const char *build, void (*done)(void *arg), void *arg)
+{
+    vk_s3b_close_build(build, done, arg);
+    vk_s3_end_transfers(runtime);
+}
+
 static vk_err start(vk_runtime *rt, int index)
 {
+    runtime = rt;
     vk_s3_list_start(rt);
     return vk_s3b_start(rt, index);
 }
@@ -18,6 +29,8 @@ static void stop(void)
 {
     vk_s3b_stop_threads();
     vk_s3_puts_stop();
+    vk_s3_op_puts_stop();
+    vk_s3_leases_stop();
     vk_s3b_stop();
     vk_s3_forget_keys();
 }
@@ -72,6 +85,7 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
 
 static const vk_data_file files[] = {
     {"storage.db", VK_DATA_EXPORT, (int64_t)64 << 30},
+    {"blobs/*/*", VK_DATA_NAMED, ((int64_t)1 << 33) - 1}, /* what fits into a backup */
     {"storage.db-wal", VK_DATA_BESIDE, 0},
     {"storage.db-shm", VK_DATA_BESIDE, 0},
     {"storage.db-journal", VK_DATA_BESIDE, 0},
@@ -89,9 +103,12 @@ static const vk_service storage = {
     .stop = stop,
     .handler = &vk_s3_handler,
     .env = env,
-    .close_build = vk_s3b_close_build,
+    .close_build = close_build,
     .free_tenant = vk_s3b_free_tenant,
+    .export_data = vk_s3_export,
     .files = files,
+    .named_files = vk_ob_copied_names,
+    .operator_calls = &vk_s3_operator,
     .metrics = vk_s3_metrics,
 };
 VK_SERVICE_REGISTER(storage);

@@ -121,6 +121,9 @@ static void limits(void **state)
                      VK_S3_MALFORMED_XML);
     assert_int_equal(vk_s3x_read_delete(arena, many(&b, "<Delete>", " ", VK_S3X_BODY_MAX, "</Delete>"), &d),
                      VK_S3_MALFORMED_XML);
+    /* UTF-8 only: expat follows the mark of UTF-16, whatever it is told */
+    static const char wide[] = "\xff\xfe<\0D\0e\0l\0e\0t\0e\0/\0>\0";
+    assert_int_equal(vk_s3x_read_delete(arena, (vk_str){wide, sizeof wide - 1}, &d), VK_S3_MALFORMED_XML);
     static const char part[] = "<Part><PartNumber>1</PartNumber><ETag>e</ETag></Part>";
     vk_arena_reset(arena);
     assert_int_equal(

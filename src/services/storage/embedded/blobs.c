@@ -94,11 +94,47 @@ vk_ob_err vk_ob_blob_open(vk_ob *s, const uint8_t blob[VK_OB_BLOB], int *fd_r)
 void vk_ob_blob_remove(vk_ob *s, const uint8_t blob[VK_OB_BLOB])
 {
     char path[VK_OB_BLOB_PATH];
+    pthread_mutex_lock(&s->mu);
+    bool held = s->holds > 0;
+    if (held) {
+        vk_buf_add(&s->held, blob, VK_OB_BLOB);
+        s->forgets |= s->held.err != VK_OK;
+    }
+    pthread_mutex_unlock(&s->mu);
+    if (held)
+        return;
     vk_ob_blob_path(blob, path);
     vk_err e = vk_disk_unlink(s->blobs_fd, path);
     pthread_mutex_lock(&s->mu);
     s->touched |= vk_ob_folder(blob);
     s->forgets |= e != VK_OK;
+    pthread_mutex_unlock(&s->mu);
+}
+
+void vk_ob_hold_files(vk_ob *s)
+{
+    pthread_mutex_lock(&s->mu);
+    s->holds++;
+    s->users++;
+    pthread_mutex_unlock(&s->mu);
+}
+
+void vk_ob_release_files(vk_ob *s)
+{
+    vk_buf held;
+    vk_buf_init(&held, SIZE_MAX / 2);
+    pthread_mutex_lock(&s->mu);
+    if (--s->holds == 0) {
+        vk_buf now = s->held;
+        s->held = held;
+        held = now;
+    }
+    pthread_mutex_unlock(&s->mu);
+    for (size_t i = 0; i + VK_OB_BLOB <= held.n; i += VK_OB_BLOB)
+        vk_ob_blob_remove(s, (const uint8_t *)held.p + i); /* put off once more if somebody else came */
+    vk_buf_free(&held);
+    pthread_mutex_lock(&s->mu);
+    s->users--;
     pthread_mutex_unlock(&s->mu);
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "services/storage/embedded/leases.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -48,6 +49,7 @@ static struct {
     pthread_t threads[VK_S3B_THREADS];
     size_t n_threads;
     vk_timer tick;
+    int64_t tick_ms; /* when it was last: exact enough for what is idle */
     _Atomic uint64_t opened, jobs, refused;
 } all = {
     .mu = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .settled = PTHREAD_COND_INITIALIZER};
@@ -153,7 +155,7 @@ void vk_s3b_let_go(vk_s3_build *b)
 {
     pthread_mutex_lock(&all.mu);
     if (--b->refs == 0) {
-        b->used_ms = vk_clock_mono_ms();
+        b->used_ms = all.tick_ms;
         if (!vk_list_empty(&b->recent)) {
             vk_list_remove(&b->recent);
             vk_list_push(&all.recent, &b->recent);
@@ -189,6 +191,7 @@ void vk_s3b_close_build(const char *build, void (*done)(void *arg), void *arg)
     atomic_store(&b->closing, true);
     settle(b);
     pthread_mutex_unlock(&all.mu);
+    vk_s3_leases_end(build);
 }
 
 void vk_s3b_free_tenant(vk_tenant *t)
@@ -205,6 +208,11 @@ void vk_s3b_free_tenant(vk_tenant *t)
 vk_ob *vk_s3b_store_now(const vk_s3_build *b)
 {
     return atomic_load_explicit(&b->store, memory_order_acquire);
+}
+
+const vk_runtime *vk_s3b_runtime(void)
+{
+    return all.rt;
 }
 
 vk_ob_quota vk_s3b_quota(void)
@@ -445,6 +453,7 @@ static void tick(vk_timer *t)
 {
     int64_t now = vk_clock_mono_ms();
     pthread_mutex_lock(&all.mu);
+    all.tick_ms = now;
     for (vk_list *n = all.recent.next; n != &all.recent; n = n->next) {
         vk_s3_build *b = VK_CONTAINER(n, vk_s3_build, recent);
         if (b->busy || b->in_chores)
@@ -464,6 +473,7 @@ static void tick(vk_timer *t)
         make_ready(b);
     }
     pthread_mutex_unlock(&all.mu);
+    vk_s3_leases_end(NULL);
     vk_timer_set(all.rt->loops[0], t, TICK_MS, tick);
 }
 
@@ -483,6 +493,7 @@ vk_err vk_s3b_start(vk_runtime *rt, int index)
     all.rt = rt;
     all.index = index;
     all.stopping = false;
+    all.tick_ms = vk_clock_mono_ms();
     all.open_max = open_limit();
     all.quota = (vk_ob_quota){.bytes = rt->limits.of[VK_LIMIT_STORAGE_BYTES],
                               .objects = rt->limits.of[VK_LIMIT_STORAGE_OBJECTS],

@@ -65,6 +65,8 @@ vk_s3_rules *vk_s3b_rules(vk_s3_build *b);
 /* After they were changed; takes over the reference. */
 void vk_s3b_set_rules(vk_s3_build *b, vk_s3_rules *r);
 
+/* As given to vk_s3b_start. */
+const vk_runtime *vk_s3b_runtime(void);
 /* What the settings allow each build. */
 vk_ob_quota vk_s3b_quota(void);
 

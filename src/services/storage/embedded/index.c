@@ -34,7 +34,7 @@ static const char schema[] =
 #define OBJECT "size, mtime, etag, blob, content, parts, sum_algo, sum_type, sum, headers"
 #define RECOUNT                                                                                              \
     "(SELECT coalesce(sum(size), 0) FROM objects), (SELECT count(*) FROM objects), (SELECT "                 \
-    "coalesce(sum(size), 0) FROM parts), (SELECT count(*) FROM uploads)"
+    "coalesce(sum(max(size, 4096)), 0) FROM parts), (SELECT count(*) FROM uploads)" /* VK_OB_PART_CHARGE */
 
 static const char *const sql[Q_STMTS] = {
     [Q_OBJECT] = "SELECT " OBJECT " FROM objects WHERE key = ?1",
@@ -290,10 +290,12 @@ vk_ob_err vk_ob_conn_open(vk_ob *s, bool first, vk_ob_conn **out_r)
     vk_ob_err e;
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout(c->db, 5000);
+        /* What undoes a large turn is kept in memory: the fence around front has no folder for SQLite's own
+         * temporary files, without which a deletion of many keys would fail. */
         rc = sqlite3_exec(c->db,
                           "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                           " PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 4194304;"
-                          " PRAGMA cache_size = -1000",
+                          " PRAGMA cache_size = -1000; PRAGMA temp_store = MEMORY",
                           NULL, NULL, NULL);
     }
     e = vk_ob_sql_err(rc);

@@ -24,6 +24,14 @@ enum {
     VK_OB_LANES = 64,       /* of hot.c */
 };
 
+/* What a part of an unfinished upload counts against the quota: as much as its file takes at least, so that
+ * no number of empty ones is free. */
+enum { VK_OB_PART_CHARGE = 4096 };
+static inline int64_t vk_ob_part_charge(int64_t size)
+{
+    return size > VK_OB_PART_CHARGE ? size : VK_OB_PART_CHARGE;
+}
+
 /* ---- index.c: SQLite */
 
 typedef enum vk_ob_q {
@@ -255,8 +263,10 @@ struct vk_ob {
     vk_list replacing; /* turns, from before their transaction until their garbage is removed */
     vk_buf uncertain;  /* names of files whose transaction failed in its last step; they go after the next
                         * one that does not, which has taken its place in the log */
-    bool forgets;      /* there was no memory to note one: the next start sweeps */
-    bool marked;       /* the index says that a start sweeps */
+    vk_buf held;       /* names of files that would be gone by now, were it not for vk_ob_hold_files */
+    uint32_t holds;
+    bool forgets;              /* there was no memory to note one: the next start sweeps */
+    bool marked;               /* the index says that a start sweeps */
     unsigned folders, touched; /* of blobs/: made; with removals that are not synced. A bit each */
     _Atomic uint32_t users;    /* puts and readers; none are left at close. Without mu */
 

@@ -101,7 +101,7 @@ typedef struct vk_ob_object {
 typedef struct vk_ob vk_ob;
 
 typedef struct vk_ob_quota {
-    int64_t bytes;        /* of objects and parts together */
+    int64_t bytes;        /* of objects and parts together; of a part 4 KiB at least */
     int64_t objects;      /* keys */
     int64_t object_bytes; /* of one object, and of one part */
     int64_t uploads;      /* open at once */
@@ -109,7 +109,7 @@ typedef struct vk_ob_quota {
 
 typedef struct vk_ob_usage {
     int64_t bytes, objects;      /* of objects */
-    int64_t part_bytes, uploads; /* of uploads that are not complete */
+    int64_t part_bytes, uploads; /* of uploads that are not complete; each part as 4 KiB at least */
 } vk_ob_usage;
 
 /* Makes what is missing of the build's folder, recovers what a killed process left, and sweeps after one. One
@@ -126,6 +126,19 @@ void vk_ob_usage_now(vk_ob *s, vk_ob_usage *out_r);
 VK_MUSTCHECK vk_ob_err vk_ob_recount(vk_ob *s, vk_ob_usage *out_r);
 /* Removes files that no row names; safe while everything else goes on. *removed_r: how many. */
 VK_MUSTCHECK vk_ob_err vk_ob_sweep(vk_ob *s, int64_t *removed_r);
+
+/* ---- blobs.c, copy.c: for backups */
+
+/* Until vk_ob_release_files, as often as it was called, no file goes away: whatever a copy of the index names
+ * that is made meanwhile can be opened meanwhile. What is replaced or deleted keeps its bytes on the disk. */
+void vk_ob_hold_files(vk_ob *s);
+/* Removes what has become of no use. */
+void vk_ob_release_files(vk_ob *s);
+/* The index as it is at one moment, into the empty file `to`. Not synced. */
+VK_MUSTCHECK vk_ob_err vk_ob_copy_index(vk_ob *s, const char *to);
+/* vk_service.named_files: what such a copy names. */
+VK_MUSTCHECK vk_err vk_ob_copied_names(const char *copy,
+                                       bool (*one)(void *arg, const char *name, int64_t size), void *arg);
 
 /* ---- put.c: writing an object, or a part of an upload */
 

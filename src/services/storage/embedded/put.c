@@ -55,6 +55,7 @@ static vk_ob_err old_size(vk_ob_put *p, int64_t *bytes_r, bool *there_r)
 static vk_ob_err reserve(vk_ob_put *p, int64_t bytes)
 {
     int64_t objects = p->part ? 0 : 1;
+    bytes = p->part ? vk_ob_part_charge(bytes) : bytes;
     vk_ob_err e = vk_ob_reserve(p->s, bytes, objects);
     if (e == VK_OB_QUOTA) {
         int64_t old;
@@ -62,6 +63,7 @@ static vk_ob_err reserve(vk_ob_put *p, int64_t bytes)
         e = old_size(p, &old, &there);
         if (e != VK_OB_OK)
             return e;
+        old = p->part && there ? vk_ob_part_charge(old) : old;
         bytes = bytes > old ? bytes - old : 0;
         objects = there ? 0 : objects;
         e = vk_ob_reserve(p->s, bytes, objects);
@@ -304,13 +306,13 @@ static vk_ob_err put_part(vk_ob *s, vk_ob_turn *t, vk_ob_conn *c)
     rc = vk_ob_step(st);
     if (rc == SQLITE_ROW && sqlite3_column_bytes(st, 4) == VK_OB_BLOB) {
         vk_ob_add_trash(t, 0, sqlite3_column_blob(st, 4));
-        t->delta.part_bytes -= sqlite3_column_int64(st, 1);
+        t->delta.part_bytes -= vk_ob_part_charge(sqlite3_column_int64(st, 1));
     }
     sqlite3_reset(st);
     vk_ob_err e = vk_ob_sql_err(rc);
     if (e == VK_OB_OK && t->garbage.err != VK_OK)
         e = VK_OB_NOMEM;
-    t->delta.part_bytes += p->n;
+    t->delta.part_bytes += vk_ob_part_charge(p->n);
     if (e == VK_OB_OK)
         e = vk_ob_afford(s, t);
     if (e != VK_OB_OK)

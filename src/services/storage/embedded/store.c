@@ -120,6 +120,7 @@ static void free_handle(vk_ob *s)
         close(s->blobs_fd);
     vk_buf_free(&s->uncertain);
     vk_ob_hot_free(s);
+    vk_buf_free(&s->held);
     pthread_cond_destroy(&s->reader_free);
     pthread_rwlock_destroy(&s->names);
     pthread_mutex_destroy(&s->mu);
@@ -147,6 +148,7 @@ vk_ob_err vk_ob_open(int data_fd, const char *data_dir, const char *build, const
     vk_list_init(&s->pins);
     vk_list_init(&s->replacing);
     vk_buf_init(&s->uncertain, SIZE_MAX / 2);
+    vk_buf_init(&s->held, SIZE_MAX / 2);
     bool sweep = false;
     int64_t removed = 0;
     vk_ob_err e = make_folder(s);

@@ -210,7 +210,7 @@ static void multipart(void **state)
     assert_true(rig_consistent(s));
     vk_ob_usage u;
     vk_ob_usage_now(s, &u);
-    assert_int_equal(u.part_bytes, 2 * BIG + 3 + 1000 + 5);
+    assert_int_equal(u.part_bytes, 2 * BIG + 3 + 4096 + 4096); /* small ones as 4 KiB */
     assert_int_equal(u.uploads, 1);
 
     /* Refused, and nothing changes. */
@@ -569,6 +569,86 @@ static void sweep(void **state)
     vk_ob_close(s);
 }
 
+struct names {
+    char all[8][64];
+    int64_t sizes[8];
+    size_t n;
+};
+
+static bool note_name(void *arg, const char *name, int64_t size)
+{
+    struct names *x = arg;
+    assert_true(x->n < 8);
+    snprintf(x->all[x->n], sizeof x->all[0], "%s", name);
+    x->sizes[x->n++] = size;
+    return true;
+}
+
+static void copy_index(vk_ob *s, char path[80], struct names *out)
+{
+    snprintf(path, 80, "%s/copy", rig_dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(vk_ob_copy_index(s, path), VK_OB_OK);
+    *out = (struct names){.n = 0};
+    assert_int_equal(vk_ob_copied_names(path, note_name, out), VK_OK);
+}
+
+static bool all_there(const struct names *x)
+{
+    struct stat st;
+    for (size_t i = 0; i < x->n; i++) {
+        char path[160];
+        snprintf(path, sizeof path, "%s/builds/demo/%s", rig_dir, x->all[i]);
+        if (stat(path, &st) != 0 || st.st_size != x->sizes[i] || (i && strcmp(x->all[i - 1], x->all[i]) >= 0))
+            return false;
+    }
+    return true;
+}
+
+/* What a copy of the index names stays while files are held, whatever becomes of the objects. */
+static void held_for_a_copy(void **state)
+{
+    VK_UNUSED(state);
+    char path[80];
+    struct names names;
+    int64_t bytes;
+    uint8_t id[16];
+    vk_ob *s = rig_open();
+    vk_ob_put *p;
+    assert_int_equal(rig_put(s, "small", 10, 1), VK_OB_OK);
+    assert_int_equal(rig_put(s, "a", 20000, 2), VK_OB_OK);
+    assert_int_equal(rig_put(s, "b", 30000, 3), VK_OB_OK);
+    assert_int_equal(vk_ob_upload_create(s, VK_STR("up"), VK_STR(""), 0, 0, id), VK_OB_OK);
+    assert_int_equal(vk_ob_part_begin(s, VK_STR("up"), id, 1, 5, &p), VK_OB_OK);
+    assert_int_equal(vk_ob_put_write(p, VK_STR("12345")), VK_OB_OK);
+    assert_int_equal(
+        vk_ob_put_commit(p, &(vk_ob_commit){.headers = VK_STR(""), .if_match = VK_STR("")}, NULL), VK_OB_OK);
+    vk_ob_hold_files(s);
+    vk_ob_hold_files(s);
+    copy_index(s, path, &names);
+    assert_int_equal(names.n, 3);
+    assert_true(all_there(&names));
+    assert_int_equal(rig_put(s, "a", 40000, 4), VK_OB_OK);
+    assert_int_equal(rig_delete(s, "b"), VK_OB_OK);
+    assert_int_equal(vk_ob_upload_abort(s, VK_STR("up"), id), VK_OB_OK);
+    assert_true(all_there(&names));
+    int64_t swept;
+    assert_int_equal(vk_ob_sweep(s, &swept), VK_OB_OK);
+    assert_true(all_there(&names));
+    vk_ob_release_files(s);
+    assert_true(all_there(&names));
+    vk_ob_release_files(s);
+    assert_false(all_there(&names));
+    assert_int_equal(rig_files(&bytes), 1);
+    assert_true(rig_consistent(s));
+    struct names later;
+    copy_index(s, path, &later);
+    assert_true(later.n == 1 && all_there(&later));
+    vk_ob_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -583,6 +663,7 @@ int main(void)
         RIG_TEST(quota),
         RIG_TEST(settings_and_versions),
         RIG_TEST(sweep),
+        RIG_TEST(held_for_a_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ static int64_t model_bytes(const model *m)
         n += m->size[i] > 0 ? m->size[i] : 0;
     for (size_t i = 0; i < UPLOADS; i++)
         for (size_t j = 0; m->open[i] && j < 3; j++)
-            n += m->part[i][j] > 0 ? m->part[i][j] : 0;
+            n += m->part[i][j] >= 0 ? vk_ob_part_charge(m->part[i][j]) : 0;
     return n;
 }
 
@@ -93,9 +93,9 @@ static void upload_step(vk_ob *s, model *m, dice *d, uint32_t seed, int64_t quot
         m->part[u][0] = m->part[u][1] = m->part[u][2] = -1;
     } else if (what < 3) {
         size_t n = some_size(d);
-        int64_t old = m->part[u][p] > 0 ? m->part[u][p] : 0;
-        vk_ob_err want =
-            model_bytes(m) - old + (int64_t)n > quota && (int64_t)n > old ? VK_OB_QUOTA : VK_OB_OK;
+        int64_t old = m->part[u][p] >= 0 ? vk_ob_part_charge(m->part[u][p]) : 0;
+        int64_t new = vk_ob_part_charge((int64_t)n);
+        vk_ob_err want = model_bytes(m) - old + new > quota &&new > old ? VK_OB_QUOTA : VK_OB_OK;
         assert_int_equal(rig_part(s, key, m->id[u], (int)p + 1, n, seed, &m->claim[u][p]), want);
         if (want == VK_OB_OK) {
             m->part[u][p] = (int64_t)n;

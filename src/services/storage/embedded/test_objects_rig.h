@@ -227,7 +227,7 @@ static inline bool rig_consistent(vk_ob *s)
 {
     vk_ob_usage now, counted;
     vk_ob_conn *c;
-    int64_t rows = 0, bytes, files = rig_files(&bytes), inline_bytes = 0;
+    int64_t rows = 0, bytes, files = rig_files(&bytes), inline_bytes = 0, extra = 0;
     vk_ob_usage_now(s, &now);
     if (vk_ob_recount(s, &counted) != VK_OB_OK || vk_ob_conn_get(s, &c) != VK_OB_OK)
         return false;
@@ -241,9 +241,15 @@ static inline bool rig_consistent(vk_ob *s)
         sqlite3_step(st) == SQLITE_ROW)
         inline_bytes = sqlite3_column_int64(st, 0);
     sqlite3_finalize(st);
+    st = NULL; /* what small parts count beyond their bytes */
+    if (sqlite3_prepare_v2(c->db, "SELECT coalesce(sum(max(4096 - size, 0)), 0) FROM parts", -1, &st, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(st) == SQLITE_ROW)
+        extra = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
     vk_ob_conn_put(s, c);
     bool same = memcmp(&now, &counted, sizeof now) == 0;
-    bool whole = rows == files && bytes + inline_bytes == counted.bytes + counted.part_bytes;
+    bool whole = rows == files && bytes + inline_bytes + extra == counted.bytes + counted.part_bytes;
     bool free_again = s->reserved_bytes == 0 && s->reserved_objects == 0;
     if (!same || !whole || !free_again)
         fprintf(

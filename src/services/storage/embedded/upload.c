@@ -124,7 +124,7 @@ static vk_ob_err drop_with_parts(vk_ob_turn *t, vk_ob_conn *c, const uint8_t id[
     while ((rc = vk_ob_step(st)) == SQLITE_ROW) {
         if (sqlite3_column_bytes(st, 4) == VK_OB_BLOB)
             vk_ob_add_trash(t, 0, sqlite3_column_blob(st, 4));
-        t->delta.part_bytes -= sqlite3_column_int64(st, 1);
+        t->delta.part_bytes -= vk_ob_part_charge(sqlite3_column_int64(st, 1));
     }
     sqlite3_reset(st);
     return rc == SQLITE_DONE ? drop(t, c, id) : vk_ob_sql_err(rc);
@@ -268,7 +268,7 @@ static vk_ob_err take_parts(vk_ob_turn *t, vk_ob_conn *c, struct complete *k)
             break;
         }
         int number = sqlite3_column_int(st, 0);
-        t->delta.part_bytes -= sqlite3_column_int64(st, 1);
+        t->delta.part_bytes -= vk_ob_part_charge(sqlite3_column_int64(st, 1));
         if (i < k->n && k->parts[i].number < number)
             e = VK_OB_INVALID_PART; /* never uploaded */
         else if (i < k->n && k->parts[i].number == number)

@@ -1,0 +1,18 @@
+/* What the storage commands share. */
+#ifndef VK_CLI_STORAGE_H
+#define VK_CLI_STORAGE_H
+
+#include "cli/build.h"
+
+enum { VK_STORAGE_TARGET = 16 << 10 };
+
+/* "/api/v1/builds/<id>/services/storage/<call>", then "?name=value" for each pair of `query`
+ * (NULL-terminated; a NULL value leaves the pair out), escaped. Answers an exit code; not VK_EXIT_OK: it was
+ * told. */
+VK_MUSTCHECK int vk_storage_target(const char *command, const char *id, const char *call,
+                                   const char *const query[], char out[VK_STORAGE_TARGET]);
+
+/* The content type that a file's name suggests, or NULL. */
+const char *vk_storage_type(const char *name);
+
+#endif

@@ -1,0 +1,216 @@
+#include "services/auth/embedded/clients.h"
+
+#include "services/auth/embedded/inside.h"
+
+enum { DAY_MS = 86400000 };
+
+static const char *const names[VK_AUTH_STATUSES] = {
+    [VK_AUTH_ACTIVE] = "active",       [VK_AUTH_ENDED] = "ended",     [VK_AUTH_REMOVED] = "removed",
+    [VK_AUTH_REPLACED] = "replaced",   [VK_AUTH_REVOKED] = "revoked", [VK_AUTH_EXPIRED] = "expired",
+    [VK_AUTH_ABANDONED] = "abandoned",
+};
+
+const char *vk_auth_status_name(vk_auth_status s)
+{
+    return names[s];
+}
+
+bool vk_auth_status_of(vk_str name, vk_auth_status *out_r)
+{
+    for (int i = 0; i < VK_AUTH_STATUSES; i++) {
+        if (vk_str_eqz(name, names[i])) {
+            *out_r = (vk_auth_status)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+vk_auth_status vk_auth_session_status(const vk_auth_session *s, int64_t now_ms)
+{
+    return s->status != VK_AUTH_ACTIVE ? s->status
+           : now_ms >= s->abandon_ms   ? VK_AUTH_ABANDONED
+           : now_ms >= s->expire_ms    ? VK_AUTH_EXPIRED
+                                       : VK_AUTH_ACTIVE;
+}
+
+static vk_str or_null(const char *z)
+{
+    return z[0] ? vk_str_z(z) : VK_STR_NONE;
+}
+
+static vk_str or_none(vk_str s)
+{
+    return s.n ? s : VK_STR_NONE;
+}
+
+static vk_str bytes(const uint8_t hash[VK_SHA256])
+{
+    return (vk_str){(const char *)hash, VK_SHA256};
+}
+
+/* ---- browsers */
+
+vk_err vk_auth_browser_add(vk_auth_db *db, const uint8_t hash[VK_SHA256], vk_str client, int64_t now_ms)
+{
+    return vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_BROWSER_ADD, "bsi", bytes(hash), or_none(client), now_ms),
+                       NULL);
+}
+
+vk_err vk_auth_browser_put(vk_auth_db *db, const uint8_t hash[VK_SHA256], vk_str client, int64_t now_ms)
+{
+    return vk_auth_run_one(
+        db, vk_auth_st(db, VK_AUTH_Q_BROWSER_PUT, "bsi", bytes(hash), or_none(client), now_ms));
+}
+
+vk_err vk_auth_browser_get(vk_auth_db *db, const uint8_t hash[VK_SHA256], char client_r[VK_AUTH_ID_MAX + 1],
+                           int64_t *used_ms_r)
+{
+    sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_BROWSER, "b", bytes(hash));
+    vk_err e = vk_auth_row(db, st);
+    if (e != VK_OK)
+        return e;
+    vk_auth_col_id(st, 0, client_r, VK_AUTH_ID_MAX + 1, &e);
+    *used_ms_r = sqlite3_column_int64(st, 1);
+    vk_auth_done(st);
+    return e;
+}
+
+/* ---- clients */
+
+static sqlite3_stmt *client_bound(vk_auth_db *db, vk_auth_q q, const vk_auth_client *c)
+{
+    return vk_auth_st(db, q, "zssssiii", c->id, or_null(c->last_session), or_null(c->last_strategy),
+                      or_null(c->sign_in), or_null(c->sign_up), c->created_ms, c->updated_ms, c->used_ms);
+}
+
+vk_err vk_auth_client_add(vk_auth_db *db, const vk_auth_client *c)
+{
+    return vk_auth_run(db, client_bound(db, VK_AUTH_Q_CLIENT_ADD, c), NULL);
+}
+
+vk_err vk_auth_client_put(vk_auth_db *db, const vk_auth_client *c)
+{
+    return vk_auth_run_one(db, client_bound(db, VK_AUTH_Q_CLIENT_PUT, c));
+}
+
+vk_err vk_auth_client_get(vk_auth_db *db, vk_str id, vk_auth_client *out_r)
+{
+    sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_CLIENT, "s", id);
+    vk_err e = vk_auth_row(db, st);
+    if (e != VK_OK)
+        return e;
+    vk_auth_client c = {.created_ms = sqlite3_column_int64(st, 5),
+                        .updated_ms = sqlite3_column_int64(st, 6),
+                        .used_ms = sqlite3_column_int64(st, 7)};
+    vk_auth_col_id(st, 0, c.id, sizeof c.id, &e);
+    vk_auth_col_id(st, 1, c.last_session, sizeof c.last_session, &e);
+    vk_auth_col_id(st, 2, c.last_strategy, sizeof c.last_strategy, &e);
+    vk_auth_col_id(st, 3, c.sign_in, sizeof c.sign_in, &e);
+    vk_auth_col_id(st, 4, c.sign_up, sizeof c.sign_up, &e);
+    vk_auth_done(st);
+    if (e == VK_OK)
+        *out_r = c;
+    return e;
+}
+
+/* ---- sessions */
+
+static sqlite3_stmt *session_bound(vk_auth_db *db, vk_auth_q q, const vk_auth_session *s)
+{
+    return vk_auth_st(db, q, "zzsiiiiiii", s->id, s->user, or_null(s->client), (int64_t)s->status,
+                      s->verified_ms, s->last_active_ms, s->expire_ms, s->abandon_ms, s->created_ms,
+                      s->updated_ms);
+}
+
+vk_err vk_auth_session_add(vk_auth_db *db, const vk_auth_session *s)
+{
+    return vk_auth_run(db, session_bound(db, VK_AUTH_Q_SESSION_ADD, s), NULL);
+}
+
+vk_err vk_auth_session_put(vk_auth_db *db, const vk_auth_session *s)
+{
+    return vk_auth_run_one(db, session_bound(db, VK_AUTH_Q_SESSION_PUT, s));
+}
+
+static vk_err read_session(sqlite3_stmt *st, vk_auth_session *out_r)
+{
+    vk_err e = VK_OK;
+    int status = sqlite3_column_int(st, 3);
+    vk_auth_session s = {.status = (vk_auth_status)status,
+                         .verified_ms = sqlite3_column_int64(st, 4),
+                         .last_active_ms = sqlite3_column_int64(st, 5),
+                         .expire_ms = sqlite3_column_int64(st, 6),
+                         .abandon_ms = sqlite3_column_int64(st, 7),
+                         .created_ms = sqlite3_column_int64(st, 8),
+                         .updated_ms = sqlite3_column_int64(st, 9)};
+    vk_auth_col_id(st, 0, s.id, sizeof s.id, &e);
+    vk_auth_col_id(st, 1, s.user, sizeof s.user, &e);
+    vk_auth_col_id(st, 2, s.client, sizeof s.client, &e);
+    if (status < 0 || status >= VK_AUTH_STATUSES)
+        e = VK_E_CORRUPT;
+    *out_r = s;
+    return e;
+}
+
+vk_err vk_auth_session_get(vk_auth_db *db, vk_str id, vk_auth_session *out_r)
+{
+    sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_SESSION, "s", id);
+    vk_err e = vk_auth_row(db, st);
+    if (e != VK_OK)
+        return e;
+    e = read_session(st, out_r);
+    vk_auth_done(st);
+    return e;
+}
+
+vk_err vk_auth_sessions(vk_auth_db *db, vk_arena *a, const vk_auth_session_filter *f,
+                        const vk_auth_session **out_r, size_t *n_r)
+{
+    size_t n = 0;
+    vk_err e;
+    if (f->limit < 1 || f->limit > VK_AUTH_SESSIONS_PAGE_MAX || f->offset < 0)
+        return VK_E_INVALID;
+    vk_auth_session *rows = vk_arena_alloc(a, sizeof *rows * (size_t)f->limit);
+    if (!rows)
+        return VK_E_NOMEM;
+    sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_SESSIONS, "ssiiii", f->client, f->user, (int64_t)f->status,
+                                  (int64_t)(f->newest_first ? -1 : 1), f->limit, f->offset);
+    while ((e = vk_auth_row(db, st)) == VK_OK) {
+        e = read_session(st, &rows[n++]);
+        if (e != VK_OK) {
+            vk_auth_done(st);
+            return e;
+        }
+    }
+    if (e != VK_E_NOT_FOUND)
+        return e;
+    *out_r = rows;
+    *n_r = n;
+    return VK_OK;
+}
+
+vk_err vk_auth_sessions_end(vk_auth_db *db, vk_str client, vk_str user, vk_str but, vk_auth_status status,
+                            int64_t now_ms, int64_t *ended_r)
+{
+    if (!client.p == !user.p)
+        return VK_E_INVALID;
+    return vk_auth_run(
+        db, vk_auth_st(db, VK_AUTH_Q_SESSIONS_END, "sssii", client, user, but, (int64_t)status, now_ms),
+        ended_r);
+}
+
+vk_err vk_auth_tidy(vk_auth_db *db, int64_t now_ms)
+{
+    int64_t old = now_ms - (int64_t)VK_AUTH_ABANDON_DAYS * DAY_MS;
+    vk_err e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_BROWSERS, "i", old), NULL);
+    if (e == VK_OK)
+        e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_CLIENTS, "i", old), NULL);
+    if (e == VK_OK)
+        e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_SESSIONS, "i", now_ms), NULL);
+    if (e == VK_OK)
+        e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_ATTEMPTS, "i", now_ms), NULL);
+    if (e == VK_OK)
+        e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_NONCES, "i", now_ms), NULL);
+    return e;
+}

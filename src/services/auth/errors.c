@@ -1,0 +1,121 @@
+#include "services/auth/errors.h"
+
+static const struct {
+    int status;
+    const char *code, *message, *long_message, *param; /* long_message NULL: the same; param NULL: none */
+} table[VK_AUTH_FAILS] = {
+    [VK_AUTH_F_OK] = {200, "", "", NULL, NULL},
+    [VK_AUTH_F_DEV_BROWSER] =
+        {401, "dev_browser_unauthenticated", "Browser unauthenticated",
+         "Unable to authenticate this browser for your development instance. Check your Clerk "
+         "cookies and try again.",
+         NULL},
+    [VK_AUTH_F_NOT_SIGNED_IN] = {401, "authentication_invalid", "Invalid authentication",
+                                 "Unable to authenticate the request, you need to supply an active session",
+                                 NULL},
+    [VK_AUTH_F_NOT_FOUND] = {404, "resource_not_found", "not found",
+                             "No resource was found with the given id", NULL},
+    [VK_AUTH_F_NO_SESSION] = {404, "resource_not_found", "Session not found",
+                              "No session was found with the given id", NULL},
+    [VK_AUTH_F_NO_ATTEMPT] = {404, "resource_not_found", "not found",
+                              "No sign-up or sign-in of this browser was found with the given id", NULL},
+    [VK_AUTH_F_HOST] = {404, "host_invalid", "Invalid host", "There is no build of that name", NULL},
+    [VK_AUTH_F_FORM] =
+        {400, "request_body_invalid", "Request body invalid",
+         "The request's body cannot be read: bad encoding, a value that stands twice, or too many of them",
+         NULL},
+    [VK_AUTH_F_PARAM_FORMAT] = {422, "form_param_format_invalid", "is invalid",
+                                "The value has a form that it cannot have", ""},
+    [VK_AUTH_F_PARAM_MISSING] = {422, "form_param_missing", "is missing", "The value must be given", ""},
+    [VK_AUTH_F_EMAIL_FORMAT] = {422, "form_param_format_invalid", "is invalid",
+                                "email_address must be a valid email address.", "email_address"},
+    [VK_AUTH_F_IDENTIFIER_TAKEN] = {422, "form_identifier_exists",
+                                    "That email address is taken. Please try another.", NULL,
+                                    "email_address"},
+    [VK_AUTH_F_EXTERNAL_ID_TAKEN] = {422, "form_identifier_exists",
+                                     "That external id is taken. Please try another.", NULL, "external_id"},
+    [VK_AUTH_F_IDENTIFIER_UNKNOWN] = {422, "form_identifier_not_found", "Couldn't find your account.", NULL,
+                                      "identifier"},
+    [VK_AUTH_F_PASSWORD_SHORT] = {422, "form_password_length_too_short",
+                                  "Passwords must be 8 characters or more.", NULL, "password"},
+    [VK_AUTH_F_PASSWORD_LONG] = {422, "form_password_size_in_bytes_exceeded",
+                                 "Passwords must have 72 bytes or less.", NULL, "password"},
+    [VK_AUTH_F_PASSWORD_WRONG] = {422, "form_password_incorrect",
+                                  "Password is incorrect. Try again, or use another method.", NULL,
+                                  "password"},
+    [VK_AUTH_F_PASSWORD_CURRENT] = {422, "form_password_validation_failed", "Incorrect password", NULL,
+                                    "current_password"},
+    [VK_AUTH_F_PASSWORD_VERIFY] = {422, "incorrect_password", "Incorrect password",
+                                   "The password is not this user's", "password"},
+    [VK_AUTH_F_DIGEST] =
+        {422, "form_param_value_invalid", "is invalid",
+         "password_digest must be of the form that password_hasher names (argon2id, argon2i, bcrypt, "
+         "pbkdf2_sha256 or pbkdf2_sha256_django), within usual costs.",
+         "password_digest"},
+    [VK_AUTH_F_CODE_WRONG] = {422, "form_code_incorrect", "is incorrect", "Incorrect code", "code"},
+    [VK_AUTH_F_CODE_EXPIRED] = {422, "verification_expired", "has expired",
+                                "The code has expired. Please ask for a new one.", "code"},
+    [VK_AUTH_F_CODE_FAILED] = {422, "verification_failed", "has failed",
+                               "Too many attempts with this code. Please ask for a new one.", "code"},
+    [VK_AUTH_F_ALREADY_VERIFIED] = {422, "verification_already_verified", "is verified already",
+                                    "This has already been verified", NULL},
+    [VK_AUTH_F_STRATEGY] =
+        {422, "form_param_value_invalid", "is invalid",
+         "This strategy is not offered here. Use password, email_code or reset_password_email_code.",
+         "strategy"},
+    [VK_AUTH_F_USER_LOCKED] = {403, "user_locked", "Account locked",
+                               "Your account is locked after too many attempts. Please try again later.",
+                               NULL},
+    [VK_AUTH_F_USER_BANNED] = {403, "user_banned", "Account banned", "This account has been banned.", NULL},
+    [VK_AUTH_F_REDIRECT] = {400, "redirect_url_invalid", "redirect_url is not allowed",
+                            "redirect_url is not of an origin of this build. Add it: valetkey build origins",
+                            NULL},
+    [VK_AUTH_F_TOO_MANY] = {429, "too_many_requests", "Too many requests",
+                            "Too many requests. Please try again in a bit.", NULL},
+    [VK_AUTH_F_UNSUPPORTED] =
+        {501, "not_supported", "Not supported by valetkey",
+         "This is not supported by valetkey. What is supported: docs/SUPPORTED-CALLS.md", NULL},
+    [VK_AUTH_F_INTERNAL] = {500, "internal_clerk_error", "Something went wrong",
+                            "The request could not be done. Please try again.", NULL},
+};
+
+int vk_auth_fail_status(vk_auth_fail why)
+{
+    return table[why].status;
+}
+
+const char *vk_auth_fail_code(vk_auth_fail why)
+{
+    return table[why].code;
+}
+
+void vk_auth_fail_write(vk_jw *w, vk_auth_fail why, vk_str param, vk_str trace, vk_str client)
+{
+    const char *long_message = table[why].long_message;
+    if (!param.n && table[why].param)
+        param = vk_str_z(table[why].param);
+    vk_jw_obj(w);
+    vk_jw_key(w, VK_STR("errors"));
+    vk_jw_arr(w);
+    vk_jw_obj(w);
+    vk_jw_kstr(w, "code", vk_str_z(table[why].code));
+    vk_jw_kstr(w, "message", vk_str_z(table[why].message));
+    vk_jw_kstr(w, "long_message", vk_str_z(long_message ? long_message : table[why].message));
+    if (param.n) {
+        vk_jw_key(w, VK_STR("meta"));
+        vk_jw_obj(w);
+        vk_jw_kstr(w, "param_name", param);
+        vk_jw_obj_end(w);
+    }
+    vk_jw_obj_end(w);
+    vk_jw_arr_end(w);
+    vk_jw_kstr(w, "clerk_trace_id", trace);
+    if (client.n) {
+        vk_jw_key(w, VK_STR("meta"));
+        vk_jw_obj(w);
+        vk_jw_key(w, VK_STR("client"));
+        vk_jw_raw(w, client);
+        vk_jw_obj_end(w);
+    }
+    vk_jw_obj_end(w);
+}

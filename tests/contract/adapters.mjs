@@ -1,0 +1,97 @@
+// What the tests must know of each service beyond what it says of itself: its variables, how its clients write and read one harmless
+// thing, and what its errors look like. A service that is registered and not here fails the suite.
+//
+//   env       every variable that it gives; keys: those with valet keys in them
+//   shown     of these, the ones that are no secret
+//   store     the request that stores `text`, as { url, method, headers, body }; 200 when it has
+//   read      answers what is stored; lines takes the texts out of a good answer
+//   problem   the kind of an error; throws when it is not in the format of the service's vendor
+//   refusals  statuses of a key that opens nothing
+//   health    a path that answers 200 to everybody; undefined: it has none
+//
+// `how` is given to request(): an agent, a timeout.
+import { assert, assertSame } from '../lib/tap.mjs'
+import { request } from '../lib/daemon.mjs'
+import { signed } from './sign.mjs'
+
+const bearer = (key) => (key === undefined ? {} : { Authorization: `Bearer ${key}` })
+
+function pipeline(env, ...statements) {
+  const requests = [...statements.map(([sql, ...args]) => ({ type: 'execute', stmt: { sql, args: args.map((value) => ({ type: 'text', value })) } })), { type: 'close' }]
+  const headers = { ...bearer(env.TURSO_AUTH_TOKEN), 'Content-Type': 'application/json' }
+  return { url: `${env.TURSO_DATABASE_URL}/v2/pipeline`, method: 'POST', headers, body: JSON.stringify({ requests }) }
+}
+
+export const send = ({ url, ...q }, how) => request(url, { ...q, ...how })
+
+function xmlText(text, name) {
+  return [...text.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, 'g'))].map((m) => m[1])
+}
+
+function s3(env, method, key, { query, body } = {}) {
+  const path = `/${env.R2_BUCKET}${key === undefined ? '' : `/${key}`}`
+  if (env.R2_ACCESS_KEY_ID === undefined || env.R2_SECRET_ACCESS_KEY === undefined)
+    return { url: `${env.R2_ENDPOINT}${path}${query ? `?${new URLSearchParams(query)}` : ''}`, method, headers: {}, body }
+  return { method, body, ...signed(env, { method, path, query, body }) }
+}
+
+export const adapters = {
+  database: {
+    env: ['TURSO_DATABASE_URL', 'TURSO_AUTH_TOKEN', 'DATABASE_URL'],
+    keys: ['TURSO_AUTH_TOKEN'],
+    store: (env, text) => pipeline(env, ['CREATE TABLE IF NOT EXISTS contract(v TEXT)'], ['INSERT INTO contract VALUES (?)', text]),
+    read: (env, how) => send(pipeline(env, ['SELECT v FROM contract']), how),
+    lines(r) {
+      const first = r.json().results[0]
+      if (first.type === 'error') {
+        assert(/no such table/.test(first.error.message), r.text)
+        return []
+      }
+      return first.response.result.rows.map((row) => row[0].value)
+    },
+    problem(r) {
+      assertSame(r.type, 'application/json', 'content type')
+      assertSame(Object.keys(r.json()).sort(), ['code', 'message'], 'members')
+      return r.json().code
+    },
+    health: '/health',
+  },
+
+  notes: {
+    env: ['NOTES_URL', 'NOTES_TOKEN'],
+    keys: ['NOTES_TOKEN'],
+    store: (env, text) => ({ url: `${env.NOTES_URL}/notes`, method: 'POST', headers: bearer(env.NOTES_TOKEN), body: text }),
+    read: (env, how) => request(`${env.NOTES_URL}/notes`, { headers: bearer(env.NOTES_TOKEN), ...how }),
+    lines: (r) => r.text.split('\n').slice(0, -1),
+    problem(r) {
+      assertSame(r.type, 'application/problem+json', 'content type')
+      assertSame(Object.keys(r.json()).sort(), ['detail', 'problem'], 'members')
+      return r.json().problem
+    },
+    health: '/health',
+  },
+
+  storage: {
+    env: ['R2_ACCESS_KEY_ID', 'R2_SECRET_ACCESS_KEY', 'R2_BUCKET', 'R2_BUCKET_NAME', 'R2_ENDPOINT', 'R2_ACCOUNT_ID', 'R2_PREFIX', 'R2_USER_PREFIX',
+      'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'AWS_REQUEST_CHECKSUM_CALCULATION', 'AWS_RESPONSE_CHECKSUM_VALIDATION'],
+    keys: ['R2_ACCESS_KEY_ID', 'R2_SECRET_ACCESS_KEY'],
+    shown: ['R2_ACCESS_KEY_ID'],
+    store: (env, text) => s3(env, 'PUT', `contract/${text}`, { body: `the text of ${text}` }),
+    // The names, and the bytes of the last one: both must be there.
+    async read(env, how) {
+      const r = await send(s3(env, 'GET', undefined, { query: [['list-type', '2'], ['prefix', 'contract/']] }), how)
+      const last = r.status === 200 ? xmlText(r.text, 'Key').at(-1) : undefined
+      if (last === undefined) return r
+      const one = await send(s3(env, 'GET', last), how)
+      return one.status === 200 && one.text === `the text of ${last.slice('contract/'.length)}` ? r : one
+    },
+    lines: (r) => xmlText(r.text, 'Key').map((k) => k.replace(/^contract\//, '')),
+    problem(r) {
+      assertSame(r.type, 'application/xml', 'content type')
+      assert(/^<\?xml[^>]*>\s*<Error>/.test(r.text) && /<\/Error>\s*$/.test(r.text), `no error document: ${r.text.slice(0, 200)}`)
+      assertSame(xmlText(r.text, 'Message').length, 1, 'messages')
+      return xmlText(r.text, 'Code')[0]
+    },
+    refusals: [400, 401, 403],
+  },
+}
