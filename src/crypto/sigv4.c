@@ -60,6 +60,11 @@ static vk_sigv4_fail payload_form(vk_str text, vk_str method, vk_sigv4_grant *g)
         {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", VK_SIGV4_STREAM_SIGNED},
         {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", VK_SIGV4_STREAM_SIGNED_TRAILER},
     };
+    if (vk_str_eq(text, VK_STR(VK_SHA256_NOTHING_HEX))) {
+        memcpy(g->payload_hash, vk_sha256_nothing, VK_SHA256);
+        g->payload = VK_SIGV4_HASHED;
+        return VK_SIGV4_OK;
+    }
     if (vk_hex_decode(text, g->payload_hash, VK_SHA256) == VK_OK) {
         g->payload = VK_SIGV4_HASHED;
         return VK_SIGV4_OK;

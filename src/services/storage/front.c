@@ -348,16 +348,13 @@ static bool options_ok(vk_s3_req *q)
 
 static bool body_as_signed(vk_s3_req *q)
 {
-    static const uint8_t of_nothing[VK_SHA256] = {
-        0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
-        0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
     uint8_t hash[VK_SHA256];
     if (q->anonymous || q->grant.payload != VK_SIGV4_HASHED)
         return true;
     if (q->ex->body.n)
         vk_sha256(vk_buf_view(&q->ex->body), hash);
     else
-        memcpy(hash, of_nothing, sizeof hash);
+        memcpy(hash, vk_sha256_nothing, sizeof hash);
     if (vk_sigv4_payload_matches(&q->grant, hash))
         return true;
     vk_s3_no_sigv4(q, VK_SIGV4_PAYLOAD_HASH);

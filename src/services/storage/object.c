@@ -8,8 +8,9 @@
 
 /* What a browser shows without being able to run anything of it. Everything else is given a sandbox, so that
  * an object that is opened is no page of this origin, whatever it holds. */
-static const char *const inert[] = {"image/png",  "image/jpeg", "image/gif",  "image/webp",
-                                    "image/avif", "image/bmp",  "text/plain", "application/pdf"};
+static const vk_str inert[] = {VK_STR("image/png"),  VK_STR("image/jpeg"),     VK_STR("image/gif"),
+                               VK_STR("image/webp"), VK_STR("image/avif"),     VK_STR("image/bmp"),
+                               VK_STR("text/plain"), VK_STR("application/pdf")};
 
 static bool is_inert(vk_str type)
 {
@@ -22,7 +23,7 @@ static bool is_inert(vk_str type)
     if (vk_str_starts(essence, VK_STR("video/")) || vk_str_starts(essence, VK_STR("audio/")))
         return true;
     for (size_t i = 0; i < VK_COUNT(inert); i++)
-        if (vk_str_ieq(essence, vk_str_z(inert[i])))
+        if (essence.n == inert[i].n && vk_str_ieq(essence, inert[i]))
             return true;
     return false;
 }
