@@ -15,7 +15,7 @@ import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
-import s3  # noqa: E402
+import s3bucket  # noqa: E402
 from ports import port_base  # noqa: E402, F401
 
 BIN = os.environ.get("VALETKEY_BIN", os.path.join(ROOT, "build", "valetkey"))
@@ -117,7 +117,7 @@ class Daemon:
     def bucket(self, name):
         """A build's bucket; makes the build."""
         env = self.api("POST", "/builds", {"id": name})["env"]
-        return s3.Bucket(self.port + 3, env["R2_BUCKET"], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_REGION"])
+        return s3bucket.Bucket(self.port + 3, env["R2_BUCKET"], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_REGION"])
 
     def many(self, names, *statements):
         """So many builds, each with these statements done; their keys."""
@@ -232,7 +232,7 @@ class S3rver:
         return None
 
     def __init__(self, port, folder):
-        self.bucket = s3.Bucket(port, "vk-files", "S3RVER", "S3RVER", "us-east-1")
+        self.bucket = s3bucket.Bucket(port, "vk-files", "S3RVER", "S3RVER", "us-east-1")
         self.command = ["node", os.path.join(self.FOLDER, "node_modules", "s3rver", "bin", "s3rver.js"), "--directory", folder, "--address", "127.0.0.1",
                         "--port", str(port), "--silent", "--configure-bucket", self.bucket.name]
 
