@@ -93,12 +93,16 @@ static void stored_headers(vk_s3_req *q, vk_str packed)
         q->type = NULL;
         return;
     }
-    if (!is_inert(z))
-        vk_s3_header(q, "Content-Security-Policy", VK_STR("sandbox; default-src 'none'"));
+    q->sandboxed = !is_inert(z);
 }
 
 static vk_s3_conditions conditions_of(const vk_exchange *ex)
 {
+    bool any = false; /* most requests have none: one look instead of one for each */
+    for (uint32_t n = 0; n < ex->n_headers && !any; n++)
+        any = vk_str_ieq((vk_str){ex->headers[n].name.p, ex->headers[n].name.n < 3 ? 0 : 3}, VK_STR("If-"));
+    if (!any)
+        return (vk_s3_conditions){.if_match = VK_STR_NONE};
     return (vk_s3_conditions){.if_match = vk_request_header(ex, VK_STR("If-Match")),
                               .if_none_match = vk_request_header(ex, VK_STR("If-None-Match")),
                               .if_modified_since = vk_request_header(ex, VK_STR("If-Modified-Since")),
@@ -168,7 +172,7 @@ static void show(vk_s3_req *q, const vk_ob_object *o)
     if (!part_range(q, o, &r))
         return;
     vk_str range = vk_request_header(ex, VK_STR("Range")),
-           if_range = vk_request_header(ex, VK_STR("If-Range"));
+           if_range = range.p ? vk_request_header(ex, VK_STR("If-Range")) : VK_STR_NONE;
     if (range.p && (!if_range.p || vk_s3_range_holds(if_range, vk_str_z(o->etag), o->mtime_ms)))
         f = vk_s3_range_of(range, o->size, &r);
     if (f != VK_S3_OK) {
@@ -177,7 +181,7 @@ static void show(vk_s3_req *q, const vk_ob_object *o)
         return;
     }
     validators(q, o);
-    vk_s3_header(q, "Accept-Ranges", VK_STR("bytes"));
+    q->readable = true;
     stored_headers(q, o->headers);
     bool partial = r.part && r.n < o->size;
     if (r.part && o->size > 0)
