@@ -57,6 +57,7 @@ typedef struct vk_front {
     vk_front_loop *loops[VK_LOOPS_MAX];
     vk_str names[VK_SERVICES_MAX + 1][VK_FRONT_NAMES]; /* by listener; the console's are at [n_services] */
     vk_gate gates[VK_SERVICES_MAX + 1];                /* likewise */
+    vk_gate_room room;                                 /* of the services' */
     size_t next_loop;                                  /* for the next accepted connection */
     vk_job trim;                                       /* malloc_trim, on the lane; one at a time */
     _Atomic bool trimming;

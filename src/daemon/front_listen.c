@@ -102,8 +102,10 @@ static void make_names(vk_front *f)
 
 /* ---- room */
 
-/* Each listener has its own part of the clients' descriptors, so that who fills one leaves the others open.
- */
+/* A quarter of the clients' descriptors is kept for the services in equal parts, so that who fills one leaves
+ * the others open; the rest goes to who comes. The admin's are its own. */
+enum { KEPT_SHARES = 4 };
+
 static vk_err make_gates(vk_front *f)
 {
     f->rt.clients = vk_front_clients;
@@ -115,17 +117,23 @@ static vk_err make_gates(vk_front *f)
     size_t room = theirs > 2 * VK_FILES_OTHERS ? theirs - VK_FILES_OTHERS : VK_FILES_OTHERS;
     size_t admin = (size_t)limit[VK_LIMIT_ADMIN_CONNECTIONS], most = (size_t)limit[VK_LIMIT_CONNECTIONS];
     admin = admin < room / 8 ? admin : room / 8;
-    size_t each = f->n_services ? (room - admin) / f->n_services : 0;
+    room -= admin;
+    size_t kept = f->n_services ? room / KEPT_SHARES / f->n_services : 0;
+    size_t each = f->n_services ? room - (f->n_services - 1) * kept : 0;
     if (each < most)
         vk_log(most == (size_t)vk_limits_usual.of[VK_LIMIT_CONNECTIONS] ? VK_INFO : VK_WARN,
                "fewer connections fit than the limit says: the process may open too few files",
                VK_F(connections, each), VK_F(limit, most), VK_F(open_files, all));
-    for (size_t i = 0; i <= f->n_services; i++)
-        if (vk_gate_init(&f->gates[i], &f->rt.limits,
-                         i == f->n_services ? admin
-                         : each < most      ? each
-                                            : most) != VK_OK)
+    f->room = (vk_gate_room){f->gates, f->n_services, room};
+    for (size_t i = 0; i <= f->n_services; i++) {
+        bool is_admin = i == f->n_services;
+        if (vk_gate_init(&f->gates[i], &f->rt.limits, is_admin ? admin : each < most ? each : most) != VK_OK)
             return VK_E_NOMEM;
+        if (is_admin)
+            continue;
+        f->gates[i].kept_for = kept;
+        f->gates[i].room = &f->room;
+    }
     return VK_OK;
 }
 

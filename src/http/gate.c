@@ -138,7 +138,17 @@ void vk_gate_leave(vk_gate *g, vk_peer *p)
 
 bool vk_gate_full(const vk_gate *g)
 {
-    return atomic_load_explicit(&g->n, memory_order_relaxed) > g->max;
+    size_t n = atomic_load_explicit(&g->n, memory_order_relaxed), taken = 0;
+    if (n > g->max)
+        return true;
+    if (!g->room || n <= g->kept_for)
+        return false;
+    for (size_t i = 0; i < g->room->n_gates; i++) {
+        const vk_gate *x = &g->room->gates[i];
+        size_t has = atomic_load_explicit(&x->n, memory_order_relaxed);
+        taken += has > x->kept_for ? has : x->kept_for;
+    }
+    return taken > g->room->all;
 }
 
 bool vk_gate_emptied(vk_gate *g)

@@ -28,6 +28,14 @@ typedef struct vk_peer {
     vk_bucket bad;
 } vk_peer;
 
+/* What several gates have together: who is not there leaves its room to the others, but for what is kept for
+ * it. */
+typedef struct vk_gate_room {
+    const struct vk_gate *gates;
+    size_t n_gates;
+    size_t all; /* connections */
+} vk_gate_room;
+
 typedef struct vk_gate {
     pthread_mutex_t mu;
     vk_map peers;
@@ -36,6 +44,8 @@ typedef struct vk_gate {
     _Atomic size_t n; /* connections */
     size_t most;      /* of them since the last vk_gate_emptied that said so; under mu */
     size_t max, address_max;
+    const vk_gate_room *room; /* NULL: only `max` counts. Set after vk_gate_init, as `kept_for` */
+    size_t kept_for;          /* connections that it may have whatever the others have */
     vk_rate bad;
     int64_t bad_rate;
 } vk_gate;

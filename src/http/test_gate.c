@@ -124,6 +124,38 @@ static void says_when_a_crowd_has_gone(void **state)
     vk_gate_free(&g);
 }
 
+static void listeners_share_room(void **state)
+{
+    VK_UNUSED(state);
+    vk_gate g[3];
+    vk_peer *p[12], *q;
+    vk_limits l = limits(100, 10, 2);
+    vk_gate_room room = {g, 3, 10};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(vk_gate_init(&g[i], &l, 9), VK_OK);
+        g[i].room = &room;
+        g[i].kept_for = 2;
+    }
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(enter(&g[0], v4(1), &p[i]), VK_OK);
+        assert_false(vk_gate_full(&g[0])); /* what nobody else uses */
+    }
+    assert_int_equal(enter(&g[0], v4(1), &p[6]), VK_OK);
+    assert_true(vk_gate_full(&g[0])); /* the rest is kept for the others */
+    vk_gate_leave(&g[0], p[6]);
+    for (int i = 6; i < 10; i++) {
+        assert_int_equal(enter(&g[1 + i % 2], v4(1), &p[i]), VK_OK);
+        assert_false(vk_gate_full(&g[1 + i % 2]));
+    }
+    assert_int_equal(enter(&g[1], v4(1), &q), VK_OK);
+    assert_true(vk_gate_full(&g[1])); /* the first one has the rest now */
+    vk_gate_leave(&g[1], q);
+    for (int i = 0; i < 10; i++)
+        vk_gate_leave(&g[i < 6 ? 0 : 1 + i % 2], p[i]);
+    for (int i = 0; i < 3; i++)
+        vk_gate_free(&g[i]);
+}
+
 int main(void)
 {
     const uint8_t seed[16] = {1};
@@ -132,6 +164,7 @@ int main(void)
         cmocka_unit_test(counts_by_address),
         cmocka_unit_test(remembers_bad_keys),
         cmocka_unit_test(says_when_a_crowd_has_gone),
+        cmocka_unit_test(listeners_share_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,6 @@ def client(**config):
 
 
 s3 = client()
-s3v4 = client(signature_version="s3v4")
 
 
 def check(fn):
@@ -159,22 +158,18 @@ def lists():
 def urls():
     """presigned URLs for upload and download"""
     p = {"Bucket": BUCKET, "Key": PREFIX + "signed url+ü"}
-    status, body, _ = plain("PUT", s3v4.generate_presigned_url("put_object", Params=p), b"hello")
+    status, body, _ = plain("PUT", client(signature_version="s3v4").generate_presigned_url("put_object", Params=p), b"hello")
     same(status, 200, body)
-    same(plain("GET", s3v4.generate_presigned_url("get_object", Params=dict(p, ResponseContentType="text/x-b")))[0:2], (200, b"hello"))
+    same(plain("GET", s3.generate_presigned_url("get_object", Params=dict(p, ResponseContentType="text/x-b")))[0:2], (200, b"hello"))
+    # With what the environment says, and nothing in the code: as most apps have it.
     url = s3.generate_presigned_url("get_object", Params=p)
-    status, body, _ = plain("GET", url)
-    # Without signature_version some versions of botocore still sign as S3 did until 2014; that is said plainly.
-    if "X-Amz-Signature" in url:
-        same((status, body), (200, b"hello"))
-    else:
-        same((status, b"AWS4-HMAC-SHA256" in body), (400, True), body)
+    same(plain("GET", url)[0:2], (200, b"hello"), url.split("&")[0])
 
 
 @check
 def form():
     """a presigned form"""
-    post = s3v4.generate_presigned_post(BUCKET, PREFIX + "form/${filename}", Fields={"Content-Type": "text/x-c"}, Conditions=[{"Content-Type": "text/x-c"}, ["content-length-range", 1, 10]])
+    post = s3.generate_presigned_post(BUCKET, PREFIX + "form/${filename}", Fields={"Content-Type": "text/x-c"}, Conditions=[{"Content-Type": "text/x-c"}, ["content-length-range", 1, 10]])
 
     def send(data):
         edge = "boundary-of-this-form"

@@ -18,7 +18,7 @@ export async function environment(storage) {
   await check('the environment of a build has every name of R2 and of the SDKs', async () => {
     for (const [names, shape] of [
       ['R2_ACCESS_KEY_ID AWS_ACCESS_KEY_ID R2_ACCOUNT_ID', /^[0-9a-f]{32}$/], ['R2_SECRET_ACCESS_KEY AWS_SECRET_ACCESS_KEY', /^[0-9a-f]{64}$/], ['R2_BUCKET R2_BUCKET_NAME', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/],
-      ['R2_ENDPOINT AWS_ENDPOINT_URL_S3', new RegExp(`^http://127\\.0\\.0\\.1:${storage.base + 3}$`)], ['AWS_REGION', /^auto$/], ['AWS_REQUEST_CHECKSUM_CALCULATION AWS_RESPONSE_CHECKSUM_VALIDATION', /^WHEN_REQUIRED$/],
+      ['R2_ENDPOINT AWS_ENDPOINT_URL_S3', new RegExp(`^http://127\\.0\\.0\\.1:${storage.base + 3}$`)], ['AWS_REGION AWS_DEFAULT_REGION', /^auto$/], ['AWS_REQUEST_CHECKSUM_CALCULATION AWS_RESPONSE_CHECKSUM_VALIDATION', /^WHEN_REQUIRED$/],
     ]) for (const n of names.split(' ')) assert(shape.test(env[n]), `${n}=${n.includes('SECRET') ? '(a secret)' : env[n]}`)
     assertSame([env.R2_PREFIX, env.AWS_ACCESS_KEY_ID, env.R2_BUCKET_NAME], [`builds/${id}/`, env.R2_ACCESS_KEY_ID, env.R2_BUCKET])
     assert(env.R2_ACCESS_KEY_ID !== other.env.R2_ACCESS_KEY_ID && env.R2_SECRET_ACCESS_KEY !== other.env.R2_SECRET_ACCESS_KEY, 'two builds have the same key')

@@ -69,6 +69,8 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
         {"AWS_SECRET_ACCESS_KEY", secret, true},
         {"AWS_ENDPOINT_URL_S3", url, false},
         {"AWS_REGION", VK_STR(VK_S3_REGION), false},
+        /* boto3 reads this one only, and without it presigns as S3 did until 2014 */
+        {"AWS_DEFAULT_REGION", VK_STR(VK_S3_REGION), false},
         {"AWS_REQUEST_CHECKSUM_CALCULATION", VK_STR("WHEN_REQUIRED"), false},
         {"AWS_RESPONSE_CHECKSUM_VALIDATION", VK_STR("WHEN_REQUIRED"), false},
     };
