@@ -99,8 +99,10 @@ static void stored_headers(vk_s3_req *q, vk_str packed)
 static vk_s3_conditions conditions_of(const vk_exchange *ex)
 {
     bool any = false; /* most requests have none: one look instead of one for each */
-    for (uint32_t n = 0; n < ex->n_headers && !any; n++)
-        any = vk_str_ieq((vk_str){ex->headers[n].name.p, ex->headers[n].name.n < 3 ? 0 : 3}, VK_STR("If-"));
+    for (uint32_t i = 0; i < ex->n_headers && !any; i++) {
+        vk_str name = ex->headers[i].name;
+        any = name.n > 3 && name.p[2] == '-' && (name.p[0] | 0x20) == 'i' && (name.p[1] | 0x20) == 'f';
+    }
     if (!any)
         return (vk_s3_conditions){.if_match = VK_STR_NONE};
     return (vk_s3_conditions){.if_match = vk_request_header(ex, VK_STR("If-Match")),

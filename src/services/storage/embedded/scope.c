@@ -31,6 +31,8 @@ static bool is_text(vk_str s)
 static bool has_dots(vk_str s, bool whole)
 {
     vk_str segment;
+    if (s.n == 0 || !memchr(s.p, '.', s.n))
+        return false;
     while (vk_str_cut(&s, '/', &segment))
         if (vk_str_eqz(segment, ".") || vk_str_eqz(segment, ".."))
             return true;
