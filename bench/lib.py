@@ -15,6 +15,7 @@ import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
+import s3bucket  # noqa: E402
 from ports import port_base  # noqa: E402, F401
 
 BIN = os.environ.get("VALETKEY_BIN", os.path.join(ROOT, "build", "valetkey"))
@@ -113,6 +114,11 @@ class Daemon:
     def build(self, name):
         return self.api("POST", "/builds", {"id": name})["env"]["TURSO_AUTH_TOKEN"]
 
+    def bucket(self, name):
+        """A build's bucket; makes the build."""
+        env = self.api("POST", "/builds", {"id": name})["env"]
+        return s3bucket.Bucket(self.port + 3, env["R2_BUCKET"], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_REGION"])
+
     def many(self, names, *statements):
         """So many builds, each with these statements done; their keys."""
         keys, rest = {}, list(names)
@@ -209,11 +215,53 @@ class Endless:
             c.close()
 
 
-class Nginx:
-    """nginx with one worker that answers the same small JSON."""
+class S3rver:
+    """The peer in bench/s3rver, with one bucket. None of it is there without npm: see missing()."""
 
-    def __init__(self, port, body, workers=1):
-        self.port, self.body, self.workers = port, body, workers
+    FOLDER = os.path.join(ROOT, "bench", "s3rver")
+
+    @classmethod
+    def missing(cls):
+        """Why it cannot run, or None; installs it when it can."""
+        if not shutil.which("npm"):
+            return "npm is not there"
+        if not os.path.exists(os.path.join(cls.FOLDER, "node_modules", "s3rver")):
+            r = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=cls.FOLDER, capture_output=True, text=True, timeout=240)
+            if r.returncode != 0:
+                return f"npm ci failed in bench/s3rver: {r.stderr.strip()[-300:]}"
+        return None
+
+    def __init__(self, port, folder):
+        self.bucket = s3bucket.Bucket(port, "vk-files", "S3RVER", "S3RVER", "us-east-1")
+        self.command = ["node", os.path.join(self.FOLDER, "node_modules", "s3rver", "bin", "s3rver.js"), "--directory", folder, "--address", "127.0.0.1",
+                        "--port", str(port), "--silent", "--configure-bucket", self.bucket.name]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.bucket.port), 1).close()
+                return self
+            except OSError:
+                time.sleep(0.05)
+        raise SystemExit("s3rver did not start")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+class Nginx:
+    """nginx with one worker: on `port` it answers the same small JSON, on the next ones it serves `root`, without and with open_file_cache."""
+
+    def __init__(self, port, body="{}", workers=1, root=None):
+        self.port, self.body, self.workers, self.root = port, body, workers, root
+
+    def files(self):
+        if not self.root:
+            return ""
+        cached = "open_file_cache max=10000 inactive=300s; open_file_cache_valid 60s; open_file_cache_min_uses 1;"
+        return "".join(f"\n  server {{ listen 127.0.0.1:{self.port + 1 + i}; root {self.root}; {cached * i} }}" for i in (0, 1))
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="vk-nginx-")
@@ -221,9 +269,9 @@ class Nginx:
         with open(conf, "w") as f:
             f.write(f"""daemon off; worker_processes {self.workers}; pid {self.folder}/pid; error_log {self.folder}/error.log;
 events {{ worker_connections 1024; }}
-http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {self.folder}/b; proxy_temp_path {self.folder}/p;
+http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; client_body_temp_path {self.folder}/b; proxy_temp_path {self.folder}/p;
   fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s;
-  server {{ listen 127.0.0.1:{self.port}; location / {{ default_type application/json; return 200 '{self.body}'; }} }} }}
+  server {{ listen 127.0.0.1:{self.port}; location / {{ default_type application/json; return 200 '{self.body}'; }} }} {self.files()} }}
 """)
         self.process = subprocess.Popen([shutil.which("nginx", path="/usr/sbin:" + os.environ["PATH"]), "-c", conf, "-p", self.folder],
                                         stderr=subprocess.DEVNULL)

@@ -1,7 +1,7 @@
 /* What this machine's disk and SQLite do without valetkey: N threads, each with a SQLite file of its own
- * (WAL, synchronous=FULL), each inserting one row of about 70 bytes per commit.
+ * (WAL, synchronous=FULL), each inserting one row of about 70 bytes, or of so many, per commit.
  *
- *   yardstick FOLDER THREADS SECONDS      prints commits per second */
+ *   yardstick FOLDER THREADS SECONDS [BYTES]      prints commits per second */
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -14,6 +14,8 @@
 static const char *folder;
 static _Atomic bool stop, go;
 static _Atomic long commits;
+static char value[1 << 20];
+static int n_value = 70;
 
 static void check(int rc, const char *what)
 {
@@ -40,8 +42,7 @@ static void *insert(void *arg)
     while (!atomic_load(&go))
         usleep(1000);
     while (!atomic_load(&stop)) {
-        sqlite3_bind_text(st, 1, "0123456789012345678901234567890123456789012345678901234567890123456789", 70,
-                          SQLITE_STATIC);
+        sqlite3_bind_text(st, 1, value, n_value, SQLITE_STATIC);
         check(sqlite3_step(st), "insert");
         sqlite3_reset(st);
         atomic_fetch_add(&commits, 1);
@@ -53,16 +54,20 @@ static void *insert(void *arg)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        fprintf(stderr, "usage: yardstick FOLDER THREADS SECONDS\n");
+    if (argc != 4 && argc != 5) {
+        fprintf(stderr, "usage: yardstick FOLDER THREADS SECONDS [BYTES]\n");
         return 2;
     }
     folder = argv[1];
     long n = strtol(argv[2], NULL, 10);
     double seconds = strtod(argv[3], NULL);
+    if (argc == 5)
+        n_value = (int)strtol(argv[4], NULL, 10);
     pthread_t threads[256];
-    if (n < 1 || n > 256)
+    if (n < 1 || n > 256 || n_value < 1 || n_value > (int)sizeof value)
         return 2;
+    for (int i = 0; i < n_value; i++)
+        value[i] = (char)('0' + i % 10);
     sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     for (long i = 0; i < n; i++)

@@ -50,7 +50,7 @@ bool vk_str_ieq(vk_str a, vk_str b)
     if (a.n != b.n)
         return false;
     for (size_t i = 0; i < a.n; i++)
-        if (lower((unsigned char)a.p[i]) != lower((unsigned char)b.p[i]))
+        if (a.p[i] != b.p[i] && lower((unsigned char)a.p[i]) != lower((unsigned char)b.p[i]))
             return false;
     return true;
 }
@@ -101,9 +101,15 @@ bool vk_str_eq_secret(vk_str a, vk_str b)
 {
     if (a.n != b.n)
         return false;
-    volatile unsigned char diff = 0;
-    for (size_t i = 0; i < a.n; i++)
-        diff = (unsigned char)(diff | ((unsigned char)a.p[i] ^ (unsigned char)b.p[i]));
+    volatile uint64_t diff = 0; /* written at every step, so that no step can be left out */
+    size_t i = 0;
+    for (uint64_t x, y; i + sizeof x <= a.n; i += sizeof x) {
+        memcpy(&x, a.p + i, sizeof x);
+        memcpy(&y, b.p + i, sizeof y);
+        diff = diff | (x ^ y);
+    }
+    for (; i < a.n; i++)
+        diff = diff | (unsigned char)(a.p[i] ^ b.p[i]);
     return diff == 0;
 }
 

@@ -11,6 +11,10 @@ typedef struct vk_sha256_run {
     uint64_t opaque[14];
 } vk_sha256_run;
 
+/* The hash of no bytes, which most requests without a body carry. */
+#define VK_SHA256_NOTHING_HEX "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+extern const uint8_t vk_sha256_nothing[VK_SHA256];
+
 void vk_sha256_begin(vk_sha256_run *s);
 void vk_sha256_add(vk_sha256_run *s, vk_str data);
 /* Ends the run; begin it again before another use. */

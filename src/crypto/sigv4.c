@@ -1,7 +1,5 @@
 #include "crypto/sigv4.h"
 
-#include <sodium.h>
-
 #include "core/encode.h"
 #include "crypto/sigv4_parts.h"
 
@@ -62,6 +60,11 @@ static vk_sigv4_fail payload_form(vk_str text, vk_str method, vk_sigv4_grant *g)
         {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", VK_SIGV4_STREAM_SIGNED},
         {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", VK_SIGV4_STREAM_SIGNED_TRAILER},
     };
+    if (vk_str_eq(text, VK_STR(VK_SHA256_NOTHING_HEX))) {
+        memcpy(g->payload_hash, vk_sha256_nothing, VK_SHA256);
+        g->payload = VK_SIGV4_HASHED;
+        return VK_SIGV4_OK;
+    }
     if (vk_hex_decode(text, g->payload_hash, VK_SHA256) == VK_OK) {
         g->payload = VK_SIGV4_HASHED;
         return VK_SIGV4_OK;
@@ -119,6 +122,11 @@ static vk_sigv4_fail signed_text(vk_arena *a, const vk_sigv4_claim *c, const vk_
     return text->p ? VK_SIGV4_OK : VK_SIGV4_NO_MEMORY;
 }
 
+static bool same(const uint8_t a[VK_SHA256], const uint8_t b[VK_SHA256])
+{
+    return vk_str_eq_secret((vk_str){(const char *)a, VK_SHA256}, (vk_str){(const char *)b, VK_SHA256});
+}
+
 /* From the claim to the grant. `text` is what is signed in the POST form; `r` and `p` are of the other two.
  */
 static vk_sigv4_fail judge(const vk_sigv4_setup *s, vk_arena *a, const vk_sigv4_claim *c,
@@ -146,7 +154,7 @@ static vk_sigv4_fail judge(const vk_sigv4_setup *s, vk_arena *a, const vk_sigv4_
     const vk_sigv4_key_name name = {c->id, c->day, c->region, key.generation, !nobody};
     const vk_hmac256_key *signing = vk_sigv4_cache_get(s->cache, &name, key.secret, &spare);
     vk_hmac256(signing, text, want);
-    bool right = sodium_memcmp(want, c->signature, VK_SHA256) == 0;
+    bool right = same(want, c->signature);
     vk_wipe(want, sizeof want);
     if (nobody || !right) {
         fail = nobody ? nobody : VK_SIGV4_SIGNATURE;
@@ -213,7 +221,7 @@ vk_sigv4_fail vk_sigv4_verify_post(const vk_sigv4_setup *s, const vk_sigv4_pair 
 
 bool vk_sigv4_payload_matches(const vk_sigv4_grant *g, const uint8_t hash[VK_SHA256])
 {
-    return g->payload != VK_SIGV4_HASHED || sodium_memcmp(g->payload_hash, hash, VK_SHA256) == 0;
+    return g->payload != VK_SIGV4_HASHED || same(g->payload_hash, hash);
 }
 
 void vk_sigv4_grant_wipe(vk_sigv4_grant *g)

@@ -96,11 +96,17 @@ static bool same(const entry *e, const vk_sigv4_key_name *name)
            (name->region.n == 0 || memcmp(e->region, name->region.p, name->region.n) == 0);
 }
 
-/* FNV-1a. Who floods one set by choosing ids does so in the half of the unknown. */
+/* FNV-1a, eight bytes at a step. Who floods one set by choosing ids does so in the half of the unknown. */
 static size_t set_of(const vk_sigv4_cache *c, vk_str id)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < id.n; i++)
+    size_t i = 0;
+    for (uint64_t x; i + sizeof x <= id.n; i += sizeof x) {
+        memcpy(&x, id.p + i, sizeof x);
+        h = (h ^ x) * UINT64_C(0x100000001b3);
+        h ^= h >> 32;
+    }
+    for (; i < id.n; i++)
         h = (h ^ (unsigned char)id.p[i]) * UINT64_C(0x100000001b3);
     return (size_t)(h ^ (h >> 32)) & (c->entries - 1) & ~(size_t)(VK_SIGV4_CACHE_WAYS - 1);
 }

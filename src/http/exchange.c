@@ -133,7 +133,7 @@ void vk_exchange_end(vk_exchange *ex)
 vk_str vk_request_header(const vk_exchange *ex, vk_str name)
 {
     for (uint32_t i = 0; i < ex->n_headers; i++)
-        if (vk_str_ieq(ex->headers[i].name, name))
+        if (ex->headers[i].name.n == name.n && vk_str_ieq(ex->headers[i].name, name))
             return ex->headers[i].value;
     return VK_STR_NONE;
 }
@@ -171,9 +171,9 @@ vk_str vk_exchange_id(vk_exchange *ex)
 vk_err vk_header_add(vk_exchange *ex, const char *name, vk_str value)
 {
     size_t n = strlen(name);
-    for (size_t i = 0; i < value.n; i++)
-        if (value.p[i] == '\r' || value.p[i] == '\n' || value.p[i] == '\0')
-            return VK_E_INVALID;
+    if (value.n &&
+        (memchr(value.p, '\r', value.n) || memchr(value.p, '\n', value.n) || memchr(value.p, '\0', value.n)))
+        return VK_E_INVALID;
     if (value.n > VK_EX_HEADERS_MAX)
         return VK_E_TOO_LARGE;
     vk_err e = extra_room(ex, n + value.n + 4);

@@ -83,9 +83,11 @@ void vk_s3_header(vk_s3_req *q, const char *name, vk_str value)
 
 void vk_s3_etag(vk_s3_req *q, const char *etag)
 {
-    char text[VK_OB_ETAG + 3];
-    int n = snprintf(text, sizeof text, "\"%s\"", etag);
-    vk_s3_header(q, "ETag", (vk_str){text, (size_t)n});
+    char text[VK_OB_ETAG + 2];
+    size_t n = strnlen(etag, VK_OB_ETAG);
+    text[0] = text[n + 1] = '"';
+    memcpy(text + 1, etag, n);
+    vk_s3_header(q, "ETag", (vk_str){text, n + 2});
 }
 
 vk_str vk_s3_sum_type(uint8_t type)
@@ -169,10 +171,25 @@ static void write_error(vk_s3_req *q)
         ex->retry_s = 1;
 }
 
+#define RANGES "Accept-Ranges: bytes\r\n"
+#define SANDBOX "Content-Security-Policy: sandbox; default-src 'none'\r\n"
+
+/* What is the same for all answers of a kind. */
+static void put_lines(vk_s3_req *q)
+{
+    bool object = q->readable && !q->code.n;
+    if (object && q->sandboxed)
+        vk_header_lines(q->ex, ANY_ANSWER RANGES SANDBOX);
+    else if (object)
+        vk_header_lines(q->ex, ANY_ANSWER RANGES);
+    else
+        vk_header_lines(q->ex, ANY_ANSWER);
+}
+
 void vk_s3_finish(vk_s3_req *q)
 {
     vk_exchange *ex = q->ex;
-    vk_header_lines(ex, ANY_ANSWER);
+    put_lines(q);
     if (q->route.op == VK_S3_PREFLIGHT && q->build)
         vk_s3_preflight_answer(q);
     else if (vk_request_header(ex, VK_STR("Origin")).p)

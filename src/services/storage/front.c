@@ -138,7 +138,7 @@ static const vk_sigv4_pair *all_headers(const vk_exchange *ex)
     vk_sigv4_pair *h = vk_arena_alloc(ex->arena, sizeof *h * (ex->n_headers ? ex->n_headers : 1));
     for (uint32_t i = 0; h && i < ex->n_headers; i++) {
         h[i] = (vk_sigv4_pair){ex->headers[i].name, ex->headers[i].value};
-        if (vk_str_ieq(h[i].name, VK_STR("Authorization")))
+        if (h[i].name.n == sizeof "Authorization" - 1 && vk_str_ieq(h[i].name, VK_STR("Authorization")))
             h[i].value = vk_secret_bytes(ex->authorization); /* an id and a signature: nothing secret */
     }
     return h;
@@ -352,7 +352,10 @@ static bool body_as_signed(vk_s3_req *q)
     uint8_t hash[VK_SHA256];
     if (q->anonymous || q->grant.payload != VK_SIGV4_HASHED)
         return true;
-    vk_sha256(vk_buf_view(&q->ex->body), hash);
+    if (q->ex->body.n)
+        vk_sha256(vk_buf_view(&q->ex->body), hash);
+    else
+        memcpy(hash, vk_sha256_nothing, sizeof hash);
     if (vk_sigv4_payload_matches(&q->grant, hash))
         return true;
     vk_s3_no_sigv4(q, VK_SIGV4_PAYLOAD_HASH);

@@ -46,9 +46,10 @@ typedef struct vk_s3_req {
 
     /* The answer; set by the operation. */
     int status;
-    bool xml;             /* ex->out is a document */
-    const char *type;     /* else its content type */
-    vk_str code, message; /* an error: code.n */
+    bool xml;                 /* ex->out is a document */
+    const char *type;         /* else its content type */
+    bool readable, sandboxed; /* it is an object: may be read in ranges; is no page of ours */
+    vk_str code, message;     /* an error: code.n */
     vk_s3w_extra extra[VK_S3_EXTRA_MAX];
     size_t n_extra;
     vk_ob_reader *reader; /* the body: its bytes [at, at + n) */

@@ -8,8 +8,9 @@
 
 /* What a browser shows without being able to run anything of it. Everything else is given a sandbox, so that
  * an object that is opened is no page of this origin, whatever it holds. */
-static const char *const inert[] = {"image/png",  "image/jpeg", "image/gif",  "image/webp",
-                                    "image/avif", "image/bmp",  "text/plain", "application/pdf"};
+static const vk_str inert[] = {VK_STR("image/png"),  VK_STR("image/jpeg"),     VK_STR("image/gif"),
+                               VK_STR("image/webp"), VK_STR("image/avif"),     VK_STR("image/bmp"),
+                               VK_STR("text/plain"), VK_STR("application/pdf")};
 
 static bool is_inert(vk_str type)
 {
@@ -22,7 +23,7 @@ static bool is_inert(vk_str type)
     if (vk_str_starts(essence, VK_STR("video/")) || vk_str_starts(essence, VK_STR("audio/")))
         return true;
     for (size_t i = 0; i < VK_COUNT(inert); i++)
-        if (vk_str_ieq(essence, vk_str_z(inert[i])))
+        if (essence.n == inert[i].n && vk_str_ieq(essence, inert[i]))
             return true;
     return false;
 }
@@ -41,6 +42,8 @@ static const struct {
 
 static bool override(vk_s3_req *q, const char *header, vk_str *value_r)
 {
+    if (q->route.n_params == 0)
+        return false;
     for (size_t i = 0; i < VK_COUNT(overrides); i++)
         if (strcmp(header, overrides[i].header) == 0)
             return vk_s3_param_of(&q->route, overrides[i].param, value_r) && value_r->n > 0;
@@ -91,12 +94,18 @@ static void stored_headers(vk_s3_req *q, vk_str packed)
         q->type = NULL;
         return;
     }
-    if (!is_inert(z))
-        vk_s3_header(q, "Content-Security-Policy", VK_STR("sandbox; default-src 'none'"));
+    q->sandboxed = !is_inert(z);
 }
 
 static vk_s3_conditions conditions_of(const vk_exchange *ex)
 {
+    bool any = false; /* most requests have none: one look instead of one for each */
+    for (uint32_t i = 0; i < ex->n_headers && !any; i++) {
+        vk_str name = ex->headers[i].name;
+        any = name.n > 3 && name.p[2] == '-' && (name.p[0] | 0x20) == 'i' && (name.p[1] | 0x20) == 'f';
+    }
+    if (!any)
+        return (vk_s3_conditions){.if_match = VK_STR_NONE};
     return (vk_s3_conditions){.if_match = vk_request_header(ex, VK_STR("If-Match")),
                               .if_none_match = vk_request_header(ex, VK_STR("If-None-Match")),
                               .if_modified_since = vk_request_header(ex, VK_STR("If-Modified-Since")),
@@ -166,7 +175,7 @@ static void show(vk_s3_req *q, const vk_ob_object *o)
     if (!part_range(q, o, &r))
         return;
     vk_str range = vk_request_header(ex, VK_STR("Range")),
-           if_range = vk_request_header(ex, VK_STR("If-Range"));
+           if_range = range.p ? vk_request_header(ex, VK_STR("If-Range")) : VK_STR_NONE;
     if (range.p && (!if_range.p || vk_s3_range_holds(if_range, vk_str_z(o->etag), o->mtime_ms)))
         f = vk_s3_range_of(range, o->size, &r);
     if (f != VK_S3_OK) {
@@ -175,7 +184,7 @@ static void show(vk_s3_req *q, const vk_ob_object *o)
         return;
     }
     validators(q, o);
-    vk_s3_header(q, "Accept-Ranges", VK_STR("bytes"));
+    q->readable = true;
     stored_headers(q, o->headers);
     bool partial = r.part && r.n < o->size;
     if (r.part && o->size > 0)

@@ -7,16 +7,46 @@ static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sa
 static const char *const long_days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
                                         "Thursday", "Friday", "Saturday"};
 
+static char *two(char *at, int v)
+{
+    at[0] = (char)('0' + v / 10);
+    at[1] = (char)('0' + v % 10);
+    return at + 2;
+}
+
+static char *three(char *at, const char *text)
+{
+    memcpy(at, text, 3);
+    return at + 3;
+}
+
+/* Every answer has one: not gmtime_r, which takes a lock of the C library, and not snprintf. Days of the
+ * proleptic Gregorian calendar, counted in years that begin in March. */
 void vk_s3_date(int64_t ms, char out[VK_S3_DATE])
 {
-    time_t t = (time_t)(ms < 0 ? 0 : ms / 1000);
-    struct tm tm;
-    if (!gmtime_r(&t, &tm))
-        memset(&tm, 0, sizeof tm), tm.tm_mday = 1;
-    snprintf(out, VK_S3_DATE, "%s, %02u %.3s %04u %02u:%02u:%02u GMT", days[(unsigned)tm.tm_wday % 7],
-             (unsigned)tm.tm_mday % 32, months + 3 * ((unsigned)tm.tm_mon % 12),
-             (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)tm.tm_hour % 24, (unsigned)tm.tm_min % 60,
-             (unsigned)tm.tm_sec % 61);
+    int64_t s = ms < 0 ? 0 : ms / 1000, day = s / 86400;
+    if (day > 2932896) /* 9999-12-31 */
+        day = 2932896;
+    int in_day = (int)(s % 86400), d = (int)day + 719468, era = d / 146097, of_era = d % 146097;
+    int y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int of_year = of_era - (365 * y + y / 4 - y / 100), m = (5 * of_year + 2) / 153;
+    int month = m < 10 ? m + 2 : m - 10; /* January is 0 */
+    int year = era * 400 + y + (month < 2);
+    char *at = three(out, days[(day + 4) % 7]);
+    *at++ = ',';
+    *at++ = ' ';
+    at = two(at, of_year - (153 * m + 2) / 5 + 1);
+    *at++ = ' ';
+    at = three(at, months + 3 * month);
+    *at++ = ' ';
+    at = two(two(at, year / 100), year % 100);
+    *at++ = ' ';
+    at = two(at, in_day / 3600);
+    *at++ = ':';
+    at = two(at, in_day / 60 % 60);
+    *at++ = ':';
+    at = two(at, in_day % 60);
+    memcpy(at, " GMT", 5);
 }
 
 /* `n` digits off the front; with `blank` the first may be one. -1: there are none. */

@@ -51,6 +51,7 @@ static struct {
     pthread_t threads[VK_S3B_THREADS];
     size_t n_threads;
     vk_timer tick;
+    int64_t tick_ms; /* when it was last: exact enough for what is idle */
     _Atomic uint64_t opened, jobs, refused;
 } all = {
     .mu = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .settled = PTHREAD_COND_INITIALIZER};
@@ -156,7 +157,7 @@ void vk_s3b_let_go(vk_s3_build *b)
 {
     pthread_mutex_lock(&all.mu);
     if (--b->refs == 0) {
-        b->used_ms = vk_clock_mono_ms();
+        b->used_ms = all.tick_ms;
         if (!vk_list_empty(&b->recent)) {
             vk_list_remove(&b->recent);
             vk_list_push(&all.recent, &b->recent);
@@ -506,6 +507,7 @@ static void tick(vk_timer *t)
 {
     int64_t now = vk_clock_mono_ms();
     pthread_mutex_lock(&all.mu);
+    all.tick_ms = now;
     for (vk_list *n = all.recent.next; n != &all.recent; n = n->next) {
         vk_s3_build *b = VK_CONTAINER(n, vk_s3_build, recent);
         if (b->busy || b->in_chores)
@@ -545,6 +547,7 @@ vk_err vk_s3b_start(vk_runtime *rt, int index)
     all.rt = rt;
     all.index = index;
     all.stopping = false;
+    all.tick_ms = vk_clock_mono_ms();
     all.open_max = open_limit();
     all.quota = (vk_ob_quota){.bytes = rt->limits.of[VK_LIMIT_STORAGE_BYTES],
                               .objects = rt->limits.of[VK_LIMIT_STORAGE_OBJECTS],

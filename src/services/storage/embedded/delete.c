@@ -6,7 +6,7 @@ struct batch {
     size_t n;
 };
 
-static vk_ob_err one_key(vk_ob_turn *t, vk_ob_conn *c, vk_ob_delete *d)
+static vk_ob_err one_key(vk_ob *s, vk_ob_turn *t, vk_ob_conn *c, vk_ob_delete *d)
 {
     vk_ob_row row;
     vk_ob_err e = vk_ob_find(c, d->key, &row);
@@ -22,20 +22,15 @@ static vk_ob_err one_key(vk_ob_turn *t, vk_ob_conn *c, vk_ob_delete *d)
     }
     if (e == VK_OB_OK)
         e = vk_ob_discard(t, c, &row);
-    if (e != VK_OB_OK)
-        return e;
-    sqlite3_stmt *st = vk_ob_st(c, Q_DROP_OBJECT);
-    vk_ob_bind(st, 1, d->key);
-    return vk_ob_run(c, st);
+    return e == VK_OB_OK ? vk_ob_drop_row(s, c, d->key) : e;
 }
 
 static vk_ob_err all_keys(vk_ob *s, vk_ob_turn *t, vk_ob_conn *c)
 {
-    VK_UNUSED(s);
     struct batch *b = t->arg;
     vk_ob_err e = VK_OB_OK;
     for (size_t i = 0; e == VK_OB_OK && i < b->n; i++)
-        e = one_key(t, c, &b->keys[i]);
+        e = one_key(s, t, c, &b->keys[i]);
     return e;
 }
 

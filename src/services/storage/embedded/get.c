@@ -1,5 +1,6 @@
-/* Reading. A reader holds what it reads as it was when it was opened: an open file, a copy of the bytes that
- * lie in the index, or, of an object of several files, their names, which then stay until it is closed. */
+/* Reading. A reader holds what it reads as it was when it was opened: an open file or the bytes that lie in
+ * the index, which it may share with others (hot.c), or, of an object of several files, their names, which
+ * then stay until it is closed. */
 #include "services/storage/embedded/inside.h"
 
 #include <unistd.h>
@@ -13,12 +14,11 @@ typedef struct extent {
 struct vk_ob_reader {
     vk_ob *s;
     int64_t size;
-    int fd; /* -1: none is open */
+    vk_ob_hot *hot; /* of objects of one piece; the rest is of those of several files */
     vk_ob_pin *pin;
-    extent *extents;        /* of objects of several files */
+    extent *extents;
     size_t n_extents, open; /* which one `fd` is */
-    size_t n_bytes;
-    char bytes[]; /* of small objects */
+    int fd;                 /* -1: none is open */
 };
 
 static vk_ob_err look_up(vk_ob_conn *c, vk_ob_q q, vk_arena *a, vk_str key, vk_ob_row *row_r,
@@ -84,85 +84,118 @@ static vk_ob_err read_extents(vk_ob_conn *c, int64_t content, vk_ob_reader *r, s
                                                                      : VK_OB_CORRUPT;
 }
 
-/* One read transaction, under a reading lock of `names`. */
+/* Object of one piece: the row is `st`'s. */
+static vk_ob_err one_piece(vk_ob *s, sqlite3_stmt *st, vk_str key, const vk_ob_row *row, vk_ob_hot **out_r)
+{
+    int fd = -1;
+    vk_ob_err e = VK_OB_OK;
+    vk_str bytes = row->has_blob ? VK_STR("") : vk_ob_col(st, 10);
+    if (row->has_blob)
+        e = vk_ob_blob_open(s, row->blob, &fd);
+    else if ((int64_t)bytes.n != row->o.size)
+        e = VK_OB_CORRUPT;
+    if (e != VK_OB_OK)
+        return e;
+    *out_r = vk_ob_hot_new(key, &row->o, bytes, fd);
+    if (*out_r)
+        return VK_OB_OK;
+    if (fd >= 0)
+        close(fd);
+    return VK_OB_NOMEM;
+}
+
+/* Under a reading lock of `names`. What is read is of one moment as long as the first statement is not reset:
+ * until then SQLite keeps the connection's view of the index. */
 static vk_ob_err open_object(vk_ob *s, vk_ob_conn *c, vk_arena *a, vk_str key, uint32_t most_parts,
-                             vk_ob_object *out_r, vk_ob_reader **r)
+                             vk_ob_object *out_r, vk_ob_reader *x)
 {
     vk_ob_row row;
     sqlite3_stmt *st;
     vk_ob_err e = look_up(c, Q_GET, a, key, &row, &st);
-    vk_str bytes = e == VK_OB_OK ? vk_ob_col(st, 10) : VK_STR_NONE;
     if (e == VK_OB_OK && row.o.parts > most_parts)
         e = VK_OB_BUSY;
-    bool small = e == VK_OB_OK && !row.has_blob && !row.o.parts;
-    if (small && (int64_t)bytes.n != row.o.size)
-        e = VK_OB_CORRUPT;
-    vk_ob_reader *x = e == VK_OB_OK ? calloc(1, sizeof *x + (small ? bytes.n : 0)) : NULL;
-    if (x && small && bytes.n) {
-        x->n_bytes = bytes.n;
-        memcpy(x->bytes, bytes.p, bytes.n);
-    }
-    sqlite3_reset(st);
-    if (e != VK_OB_OK || !x)
-        return e != VK_OB_OK ? e : VK_OB_NOMEM;
-    x->s = s;
-    x->fd = -1;
-    x->size = row.o.size;
-    if (row.has_blob)
-        e = vk_ob_blob_open(s, row.blob, &x->fd);
-    else if (row.o.parts) {
+    if (e == VK_OB_OK)
+        x->size = row.o.size;
+    if (e == VK_OB_OK && (row.has_blob || !row.o.parts))
+        e = one_piece(s, st, key, &row, &x->hot);
+    else if (e == VK_OB_OK)
         e = read_extents(c, row.content, x, row.o.parts);
-        x->open = x->n_extents;
-        if (e == VK_OB_OK && !(x->pin = vk_ob_pin_content(s, row.content)))
-            e = VK_OB_NOMEM;
-    }
-    if (e != VK_OB_OK) {
-        free(x->extents);
-        free(x);
+    sqlite3_reset(st);
+    if (e == VK_OB_OK && !x->hot && !(x->pin = vk_ob_pin_content(s, row.content)))
+        e = VK_OB_NOMEM;
+    if (e != VK_OB_OK)
         return e;
-    }
+    x->open = x->n_extents;
     *out_r = row.o;
-    *r = x;
     return VK_OB_OK;
+}
+
+static vk_ob_reader *make_reader(vk_ob *s)
+{
+    vk_ob_reader *x = malloc(sizeof *x);
+    if (!x)
+        return NULL;
+    *x = (vk_ob_reader){.s = s, .fd = -1};
+    atomic_fetch_add(&s->users, 1);
+    return x;
 }
 
 /* With the connection and under a reading lock of `names`; gives both back. */
 static vk_ob_err get_with(vk_ob *s, vk_ob_conn *c, vk_arena *a, vk_str key, uint32_t most_parts,
-                          vk_ob_object *out_r, vk_ob_reader **r)
+                          const vk_ob_ticket *t, vk_ob_object *out_r, vk_ob_reader **r)
 {
     *r = NULL;
-    vk_ob_err e = vk_ob_run(c, vk_ob_st(c, Q_BEGIN_READ));
-    if (e == VK_OB_OK) {
-        e = open_object(s, c, a, key, most_parts, out_r, r);
-        vk_ob_err over = vk_ob_run(c, vk_ob_st(c, Q_COMMIT));
-        e = e == VK_OB_OK ? over : e;
-    }
+    vk_ob_reader *x = make_reader(s);
+    vk_ob_err e = x ? open_object(s, c, a, key, most_parts, out_r, x) : VK_OB_NOMEM;
     pthread_rwlock_unlock(&s->names);
     vk_ob_conn_put(s, c);
-    if (*r) {
-        pthread_mutex_lock(&s->mu);
-        s->users++;
-        pthread_mutex_unlock(&s->mu);
-    }
     if (e != VK_OB_OK) {
-        vk_ob_reader_close(*r);
-        *r = NULL;
+        vk_ob_reader_close(x);
+        return e;
     }
-    return e;
+    if (x->hot)
+        vk_ob_hot_add(s, x->hot, t);
+    *r = x;
+    return VK_OB_OK;
+}
+
+/* Takes over the reference. */
+static vk_ob_err get_hot(vk_ob *s, vk_arena *a, vk_ob_hot *h, vk_ob_object *out_r, vk_ob_reader **r)
+{
+    *r = NULL;
+    *out_r = h->o;
+    out_r->headers = vk_arena_dup(a, h->o.headers);
+    vk_ob_reader *x = out_r->headers.p ? make_reader(s) : NULL;
+    if (!x) {
+        vk_ob_hot_unref(h);
+        return VK_OB_NOMEM;
+    }
+    x->hot = h;
+    x->size = h->o.size;
+    *r = x;
+    return VK_OB_OK;
 }
 
 vk_ob_err vk_ob_get(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r, vk_ob_reader **r)
 {
     vk_ob_conn *c;
+    vk_ob_ticket t;
+    vk_ob_hot *h = vk_ob_hot_find(s, key, &t);
+    if (h)
+        return get_hot(s, a, h, out_r, r);
     vk_ob_err e = vk_ob_conn_get(s, &c);
     if (e != VK_OB_OK)
         return e;
     pthread_rwlock_rdlock(&s->names);
-    return get_with(s, c, a, key, VK_OB_PARTS_MAX, out_r, r);
+    return get_with(s, c, a, key, VK_OB_PARTS_MAX, &t, out_r, r);
 }
 
 vk_ob_err vk_ob_get_now(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r, vk_ob_reader **r)
 {
+    vk_ob_ticket t;
+    vk_ob_hot *h = vk_ob_hot_find(s, key, &t);
+    if (h)
+        return get_hot(s, a, h, out_r, r);
     vk_ob_conn *c = vk_ob_conn_idle(s);
     if (!c)
         return VK_OB_BUSY;
@@ -170,7 +203,7 @@ vk_ob_err vk_ob_get_now(vk_ob *s, vk_arena *a, vk_str key, vk_ob_object *out_r, 
         vk_ob_conn_put(s, c);
         return VK_OB_BUSY;
     }
-    return get_with(s, c, a, key, VK_OB_PARTS_NOW, out_r, r);
+    return get_with(s, c, a, key, VK_OB_PARTS_NOW, &t, out_r, r);
 }
 
 /* ---- pieces */
@@ -192,12 +225,11 @@ vk_ob_err vk_ob_read(vk_ob_reader *r, int64_t at, vk_ob_piece *out_r)
 {
     if (at < 0 || at >= r->size)
         return VK_OB_INVALID_RANGE;
-    if (r->n_bytes) {
-        *out_r = (vk_ob_piece){.fd = -1, .n = r->size - at, .bytes = r->bytes + at};
-        return VK_OB_OK;
-    }
-    if (!r->extents) {
-        *out_r = (vk_ob_piece){.fd = r->fd, .at = at, .n = r->size - at};
+    if (r->hot) {
+        bool file = r->hot->fd >= 0;
+        *out_r = (vk_ob_piece){.fd = r->hot->fd, .n = r->size - at};
+        out_r->at = file ? at : 0;
+        out_r->bytes = file ? NULL : r->hot->bytes.p + at;
         return VK_OB_OK;
     }
     size_t i = extent_at(r, at);
@@ -232,9 +264,8 @@ void vk_ob_reader_close(vk_ob_reader *r)
         close(r->fd);
     if (r->pin)
         vk_ob_unpin(r->s, r->pin);
-    pthread_mutex_lock(&r->s->mu);
-    r->s->users--;
-    pthread_mutex_unlock(&r->s->mu);
+    vk_ob_hot_unref(r->hot);
+    atomic_fetch_sub(&r->s->users, 1);
     free(r->extents);
     free(r);
 }

@@ -4,12 +4,14 @@
 #define VK_STORAGE_INSIDE_H
 
 #include "core/list.h"
+#include "core/map.h"
 #include "crypto/checksum.h"
 #include "services/storage/embedded/objects.h"
 #include "store/store.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 enum {
     VK_OB_SCHEMA = 1,
@@ -19,6 +21,7 @@ enum {
     VK_OB_BATCH = 64,       /* turns in one transaction */
     VK_OB_READERS = 16,     /* connections that read at once; then reads wait for each other */
     VK_OB_READERS_IDLE = 4, /* kept open */
+    VK_OB_LANES = 64,       /* of hot.c */
 };
 
 /* What a part of an unfinished upload counts against the quota: as much as its file takes at least, so that
@@ -155,8 +158,9 @@ void vk_ob_add_trash(vk_ob_turn *t, int64_t content, const uint8_t blob[VK_OB_BL
 VK_MUSTCHECK vk_ob_err vk_ob_find(vk_ob_conn *c, vk_str key, vk_ob_row *out_r);
 /* In run: conditions of a write against what is there (row NULL: nothing is). */
 VK_MUSTCHECK vk_ob_err vk_ob_conditions(const vk_ob_commit *cm, const vk_ob_row *row);
-/* In run: writes the row of an object. */
-VK_MUSTCHECK vk_ob_err vk_ob_write_row(vk_ob_conn *c, vk_str key, const vk_ob_row *row);
+/* In run: writes the row of an object, or deletes it. Nothing else writes `objects`. */
+VK_MUSTCHECK vk_ob_err vk_ob_write_row(struct vk_ob *s, vk_ob_conn *c, vk_str key, const vk_ob_row *row);
+VK_MUSTCHECK vk_ob_err vk_ob_drop_row(struct vk_ob *s, vk_ob_conn *c, vk_str key);
 
 /* ---- store.c: quota */
 
@@ -195,6 +199,47 @@ void vk_ob_collect(struct vk_ob *s, const vk_buf *garbage);
 vk_ob_pin *vk_ob_pin_content(struct vk_ob *s, int64_t content);
 void vk_ob_unpin(struct vk_ob *s, vk_ob_pin *p);
 
+/* ---- hot.c: objects of one piece that were read lately */
+
+typedef struct vk_ob_hot { /* shared and constant, but for its place in a store */
+    vk_map_node node;
+    vk_list recent;
+    _Atomic uint32_t refs;
+    int fd; /* -1: it is `bytes` */
+    vk_ob_object o;
+    vk_str key, bytes;
+    size_t n_room;
+    char room[]; /* what the views above show */
+} vk_ob_hot;
+
+typedef struct vk_ob_hots { /* a store's; under a mutex of its own, which is the last to be taken */
+    pthread_mutex_t mu;
+    vk_map map;
+    vk_list recent; /* the latest at the end */
+    size_t bytes;
+    uint64_t shut; /* lanes with a key that the transaction under way changes */
+    uint64_t changes[VK_OB_LANES];
+} vk_ob_hots;
+
+/* From before a search in the index: whether what it found may be kept. */
+typedef struct vk_ob_ticket {
+    uint64_t hash, changes;
+    bool good;
+} vk_ob_ticket;
+
+void vk_ob_hot_init(struct vk_ob *s);
+void vk_ob_hot_free(struct vk_ob *s);
+/* A reference; NULL: look in the index, and put it in with the ticket. */
+vk_ob_hot *vk_ob_hot_find(struct vk_ob *s, vk_str key, vk_ob_ticket *ticket_r);
+/* Copies all but `fd`, which is its own then. One reference. NULL: no memory. */
+VK_MUSTCHECK vk_ob_hot *vk_ob_hot_new(vk_str key, const vk_ob_object *o, vk_str bytes, int fd);
+/* Keeps it, if it is still what a reader would find and there is room. */
+void vk_ob_hot_add(struct vk_ob *s, vk_ob_hot *h, const vk_ob_ticket *t);
+void vk_ob_hot_unref(vk_ob_hot *h);
+/* Whoever leads: before the transaction that changes the key commits, and when it has ended either way. */
+void vk_ob_hot_forget(struct vk_ob *s, vk_str key);
+void vk_ob_hot_settle(struct vk_ob *s);
+
 struct vk_ob {
     int data_fd, blobs_fd; /* constant */
     char build[VK_BUILD_ID_MAX + 1];
@@ -231,7 +276,9 @@ struct vk_ob {
      * sync says nothing of it: the kernel tells an error once. */
     uint32_t unsynced[VK_OB_FOLDERS];
     unsigned folders, touched; /* of blobs/: made; with removals that are not synced. A bit each */
-    uint32_t users;            /* puts and readers; none are left at close */
+    _Atomic uint32_t users;    /* puts and readers; none are left at close. Without mu */
+
+    vk_ob_hots hot;
 };
 
 #endif

@@ -8,8 +8,8 @@
  *
  * Map: scope.c keys and prefixes · meta.c headers, ETags, errors · index.c SQLite · store.c open, close,
  * usage, quota · turn.c one transaction and one sync for all that wait · blobs.c files, and who still reads
- * them · sweep.c what a crash left · put.c, get.c, delete.c, list.c, upload.c (multipart), upload_list.c,
- * cors.c the operations.
+ * them · hot.c what was read lately, kept · sweep.c what a crash left · put.c, get.c, delete.c, list.c,
+ * upload.c (multipart), upload_list.c, cors.c the operations.
  *
  * What holds it together: a file gets its bytes, is synced, its folder is synced, and only then a transaction
  * names it; a file goes only after the transaction that stopped naming it is on stable storage and nobody

@@ -105,9 +105,7 @@ static vk_ob_err begin(vk_ob *s, vk_str key, const uint8_t *upload, int number, 
         free(p);
         return e;
     }
-    pthread_mutex_lock(&s->mu);
-    s->users++;
-    pthread_mutex_unlock(&s->mu);
+    atomic_fetch_add(&s->users, 1);
     *out_r = p;
     return VK_OB_OK;
 }
@@ -129,12 +127,9 @@ vk_ob_err vk_ob_part_begin(vk_ob *s, vk_str key, const uint8_t upload[16], int n
 
 static void end(vk_ob_put *p)
 {
-    vk_ob *s = p->s;
     if (p->fd >= 0)
         close(p->fd);
-    pthread_mutex_lock(&s->mu);
-    s->users--;
-    pthread_mutex_unlock(&s->mu);
+    atomic_fetch_sub(&p->s->users, 1);
     free(p);
 }
 
@@ -291,7 +286,7 @@ static vk_ob_err put_object(vk_ob *s, vk_ob_turn *t, vk_ob_conn *c)
         e = vk_ob_afford(s, t);
     if (e == VK_OB_OK && !k->row.has_blob)
         e = put_inline(s, c, k);
-    return e == VK_OB_OK ? vk_ob_write_row(c, key, &k->row) : e;
+    return e == VK_OB_OK ? vk_ob_write_row(s, c, key, &k->row) : e;
 }
 
 static vk_ob_err put_part(vk_ob *s, vk_ob_turn *t, vk_ob_conn *c)

@@ -6,8 +6,11 @@
 
 static vk_str scope_of(const char *build, char room[VK_OB_SCOPE_MAX])
 {
-    int n = snprintf(room, VK_OB_SCOPE_MAX, "builds/%s/", build);
-    return (vk_str){room, (size_t)n};
+    size_t n = strnlen(build, VK_OB_SCOPE_MAX - RESERVED.n - 1);
+    memcpy(room, RESERVED.p, RESERVED.n);
+    memcpy(room + RESERVED.n, build, n);
+    room[RESERVED.n + n] = '/';
+    return (vk_str){room, RESERVED.n + n + 1};
 }
 
 static bool is_text(vk_str s)
@@ -28,6 +31,8 @@ static bool is_text(vk_str s)
 static bool has_dots(vk_str s, bool whole)
 {
     vk_str segment;
+    if (s.n == 0 || !memchr(s.p, '.', s.n))
+        return false;
     while (vk_str_cut(&s, '/', &segment))
         if (vk_str_eqz(segment, ".") || vk_str_eqz(segment, ".."))
             return true;

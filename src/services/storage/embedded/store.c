@@ -140,6 +140,7 @@ static void free_handle(vk_ob *s)
     if (s->blobs_fd >= 0)
         close(s->blobs_fd);
     vk_buf_free(&s->uncertain);
+    vk_ob_hot_free(s);
     vk_buf_free(&s->held);
     pthread_cond_destroy(&s->reader_free);
     pthread_rwlock_destroy(&s->names);
@@ -170,6 +171,7 @@ vk_ob_err vk_ob_open(int data_fd, const char *data_dir, const char *build, const
     snprintf(s->build, sizeof s->build, "%s", build);
     snprintf(s->path, sizeof s->path, "%s/builds/%s/storage.db", data_dir, build);
     pthread_mutex_init(&s->mu, NULL);
+    vk_ob_hot_init(s);
     init_names(s);
     pthread_cond_init(&s->reader_free, NULL);
     vk_list_init(&s->queue);
@@ -228,7 +230,7 @@ void vk_ob_close(vk_ob *s)
 {
     if (!s)
         return;
-    if (s->users)
+    if (atomic_load(&s->users))
         abort(); /* a put or a reader would use what is freed here */
     leave_clean(s);
     free_handle(s);

@@ -174,7 +174,7 @@ static void put_keys(vk_ob *s, size_t n)
     sqlite3_exec(s->writer->db, "BEGIN", NULL, NULL, NULL); /* rows only: this is about listing */
     for (size_t i = 0; i < n_keys; i++) {
         vk_ob_row row = {.o = {.size = (int64_t)i, .etag = "e"}};
-        assert_int_equal(vk_ob_write_row(s->writer, view(&keys[i]), &row), VK_OB_OK);
+        assert_int_equal(vk_ob_write_row(s, s->writer, view(&keys[i]), &row), VK_OB_OK);
     }
     sqlite3_exec(s->writer->db, "COMMIT", NULL, NULL, NULL);
 }

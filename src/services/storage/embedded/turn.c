@@ -96,8 +96,17 @@ vk_ob_err vk_ob_conditions(const vk_ob_commit *cm, const vk_ob_row *row)
                                                                                       : VK_OB_OK;
 }
 
-vk_ob_err vk_ob_write_row(vk_ob_conn *c, vk_str key, const vk_ob_row *row)
+vk_ob_err vk_ob_drop_row(vk_ob *s, vk_ob_conn *c, vk_str key)
 {
+    vk_ob_hot_forget(s, key);
+    sqlite3_stmt *st = vk_ob_st(c, Q_DROP_OBJECT);
+    vk_ob_bind(st, 1, key);
+    return vk_ob_run(c, st);
+}
+
+vk_ob_err vk_ob_write_row(vk_ob *s, vk_ob_conn *c, vk_str key, const vk_ob_row *row)
+{
+    vk_ob_hot_forget(s, key);
     sqlite3_stmt *st = vk_ob_st(c, Q_PUT_OBJECT);
     vk_ob_bind(st, 1, key);
     vk_ob_bind_i(st, 2, row->o.size);
@@ -276,6 +285,7 @@ static void lead(vk_ob *s)
             t->result = t->result == VK_OB_DISK_FULL ? VK_OB_QUOTA : t->result;
         }
     }
+    vk_ob_hot_settle(s);
     if (e != VK_OB_OK && e != VK_OB_DISK_FULL && e != VK_OB_QUOTA)
         vk_log(VK_ERROR, "the index of a build's objects cannot be written", VK_F(build, s->build),
                VK_F(error, sqlite3_errmsg(s->writer->db)));

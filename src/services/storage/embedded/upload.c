@@ -322,7 +322,7 @@ static vk_ob_err complete(vk_ob *s, vk_ob_turn *t, vk_ob_conn *c)
     if (e == VK_OB_OK)
         e = vk_ob_afford(s, t);
     if (e == VK_OB_OK)
-        e = vk_ob_write_row(c, k->key, &k->row);
+        e = vk_ob_write_row(s, c, k->key, &k->row);
     if (e == VK_OB_OK)
         e = remember(c, k);
     return e == VK_OB_OK ? drop(t, c, k->id) : e;
