@@ -43,7 +43,7 @@ typedef enum vk_unit {
     X(BAD_KEY_BURST, "bad_key_burst", VK_UNIT_COUNT, 1000, "1000", 1, 100000000, "The same, at once")        \
     X(STORAGE_BYTES, "storage_bytes", VK_UNIT_BYTES, (int64_t)5 << 30, "5G", 1 << 20, (int64_t)1 << 50,      \
       "What the objects and unfinished uploads of a build may take; then 403 QuotaExceeded")                 \
-    X(STORAGE_OBJECT, "storage_object", VK_UNIT_BYTES, (int64_t)5 << 30, "5G", 1 << 20, (int64_t)5 << 40,    \
+    X(STORAGE_OBJECT, "storage_object", VK_UNIT_BYTES, (int64_t)5 << 30, "5G", 1 << 20, (int64_t)8 << 30,    \
       "The same of one object, and of one part of an upload")                                                \
     X(STORAGE_OBJECTS, "storage_objects", VK_UNIT_COUNT, 1000000, "1000000", 1, 1000000000,                  \
       "Objects of a build; then 403 QuotaExceeded")                                                          \

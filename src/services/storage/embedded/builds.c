@@ -492,8 +492,12 @@ static void expire_uploads(vk_s3_job *j)
     struct expiry *x = VK_CONTAINER(j, struct expiry, job);
     vk_ob *s = vk_s3b_store_now(x->b);
     int64_t before = vk_clock_wall_ms() - (int64_t)VK_S3B_UPLOAD_DAYS * 86400000;
-    size_t n = 0;
-    vk_ob_err e = s ? vk_ob_upload_expire(s, before, &n) : VK_OB_OK;
+    size_t n = 0, some = 1;
+    vk_ob_err e = VK_OB_OK;
+    for (; s && e == VK_OB_OK && some && !vk_s3b_closing(x->b); n += some) {
+        some = 0;
+        e = vk_ob_upload_expire(s, before, &some);
+    }
     if (e != VK_OB_OK)
         vk_log(VK_WARN, "old uploads of a build cannot be aborted", VK_F(build, x->b->id),
                VK_F(error, vk_ob_errs[e].message));
@@ -579,6 +583,9 @@ void vk_s3b_stop_threads(void)
 {
     pthread_mutex_lock(&all.mu);
     all.stopping = true;
+    /* Each close syncs: side by side, so that a restart is not held up by how many there are. */
+    for (vk_list *n = all.recent.next; n != &all.recent; n = n->next)
+        close_soon(VK_CONTAINER(n, vk_s3_build, recent));
     pthread_cond_broadcast(&all.work);
     pthread_mutex_unlock(&all.mu);
     for (; all.n_threads; all.n_threads--)
