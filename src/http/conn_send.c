@@ -127,6 +127,8 @@ static vk_err send_file(vk_conn *c)
         c->moved += (uint64_t)n;
         vk_count(&c->server->traffic.sent, (uint64_t)n);
         p->n -= n;
+        if ((size_t)n < want && !c->io.tls)
+            return VK_AGAIN; /* the socket is full; to ask it again would only say so */
     }
     return p->n ? VK_AGAIN : VK_OK;
 }
