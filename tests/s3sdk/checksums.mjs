@@ -85,7 +85,10 @@ export async function checksums({ s3, env, title }) {
   await test('CRC32 COMPOSITE: parts, whole, attributes', async () => {
     const u = await upload('mp-crc32', 'CRC32')
     assertSame([u.created.ChecksumAlgorithm, u.created.ChecksumType, u.Parts.map((p) => p.ChecksumCRC32)], ['CRC32', 'COMPOSITE', LARGE['part crc32']])
-    const r = await finish('mp-crc32', u)
+    const whole = LARGE['crc32 COMPOSITE']
+    for (const [more, code] of [[{ ChecksumCRC32: whole.replace(/-3$/, '-2') }, 'BadDigest'], [{ ChecksumCRC32: whole.replace(/-3$/, '-x') }, 'InvalidRequest'], [{ ChecksumSHA256: small.empty.sha256 }, 'BadDigest'], [{ ChecksumType: 'FULL_OBJECT' }, 'InvalidRequest']])
+      await fails(finish('mp-crc32', u, more), 400, code).catch((e) => { throw new Error(`${JSON.stringify(more)}: ${e.message}`) })
+    const r = await finish('mp-crc32', u, { ChecksumCRC32: whole, ChecksumType: 'COMPOSITE' })
     assertSame([r.ChecksumCRC32, r.ChecksumType, r.ETag], [LARGE['crc32 COMPOSITE'], 'COMPOSITE', LARGE.etag])
     const h = await head('mp-crc32')
     assertSame([h.ChecksumCRC32, h.ChecksumType], [LARGE['crc32 COMPOSITE'], 'COMPOSITE'])
@@ -121,5 +124,12 @@ export async function checksums({ s3, env, title }) {
     const p = await s3.send(new UploadPartCommand(at('mp-wrong', { UploadId, PartNumber: 1, Body: 'hello', ChecksumAlgorithm: 'CRC32' })))
     await fails(finish('mp-wrong', { UploadId, Parts: [{ PartNumber: 1, ETag: p.ETag, ChecksumCRC32: small.empty.crc32 }] }), 400, 'InvalidPart')
     await finish('mp-wrong', { UploadId, Parts: [{ PartNumber: 1, ETag: p.ETag, ChecksumCRC32: p.ChecksumCRC32 }] })
+  })
+  await test('a checksum of the whole that nothing can be compared with is not passed over', async () => {
+    const { UploadId, ChecksumAlgorithm } = await s3.send(new CreateMultipartUploadCommand(at('mp-plain'))) // the SDK's default may name one
+    const p = await s3.send(new UploadPartCommand(at('mp-plain', { UploadId, PartNumber: 1, Body: 'hello' })))
+    const u = { UploadId, Parts: [{ PartNumber: 1, ETag: p.ETag }] }
+    await fails(finish('mp-plain', u, { ChecksumCRC32: small.empty.crc32 }), 400, ChecksumAlgorithm ? 'BadDigest' : 'InvalidRequest')
+    await finish('mp-plain', u)
   })
 }

@@ -156,6 +156,8 @@ typedef struct vk_s3_claims {
     bool unless_empty; /* a presigned URL's checksum of no bytes: says nothing about a body */
     uint8_t sum[VK_CHECKSUM_MAX];
 } vk_s3_claims;
+/* "x-amz-checksum-crc32" → its kind. False: another header. */
+VK_MUSTCHECK bool vk_s3_checksum_header(vk_str name, vk_checksum_kind *kind_r);
 VK_MUSTCHECK bool vk_s3_claims_of(vk_s3_req *q, vk_s3_claims *out_r);
 /* x-amz-checksum-algorithm and -type of CreateMultipartUpload and CopyObject. */
 enum { VK_S3_FULL_OBJECT = 1, VK_S3_COMPOSITE = 2 };

@@ -240,8 +240,7 @@ static bool bad_request(vk_s3_req *q, const char *message)
     return false;
 }
 
-/* "x-amz-checksum-crc32" → its kind. False: another header. */
-static bool checksum_header(vk_str name, vk_checksum_kind *kind_r)
+bool vk_s3_checksum_header(vk_str name, vk_checksum_kind *kind_r)
 {
     static const vk_str prefix = VK_STR("x-amz-checksum-");
     return name.n > prefix.n && vk_str_ieq((vk_str){name.p, prefix.n}, prefix) &&
@@ -294,16 +293,17 @@ bool vk_s3_claims_of(vk_s3_req *q, vk_s3_claims *out_r)
         c.has_md5 = true;
     }
     for (uint32_t i = 0; i < q->ex->n_headers; i++)
-        if (checksum_header(q->ex->headers[i].name, &kind) &&
+        if (vk_s3_checksum_header(q->ex->headers[i].name, &kind) &&
             !claim(q, &c, kind, q->ex->headers[i].value, false))
             return false;
     for (size_t i = 0; i < q->n_in_query; i++)
-        if (checksum_header(q->in_query[i].name, &kind) && !vk_request_header(q->ex, q->in_query[i].name).p &&
+        if (vk_s3_checksum_header(q->in_query[i].name, &kind) &&
+            !vk_request_header(q->ex, q->in_query[i].name).p &&
             !claim(q, &c, kind, q->in_query[i].value, true))
             return false;
     vk_str trailer = vk_str_trim(vk_request_header(q->ex, VK_STR("x-amz-trailer")));
     if (trailer.n) { /* nothing may come in a trailer that nobody checks */
-        if (!checksum_header(trailer, &kind))
+        if (!vk_s3_checksum_header(trailer, &kind))
             return bad_request(q, "The value specified in the x-amz-trailer header is not supported");
         if (c.algo)
             return bad_request(

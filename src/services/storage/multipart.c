@@ -141,38 +141,55 @@ static bool sum_up(const vk_ob_upload *u, const vk_ob_part *parts, size_t n, vk_
     return true;
 }
 
-/* What the client says of the whole, if it does. */
-static bool whole_matches(vk_s3_req *q, const vk_s3_claims *said, const vk_ob_sum *sum, size_t n_parts)
+/* What the client says of the whole; algo 0: nothing. */
+struct whole {
+    uint8_t algo; /* 1 + vk_checksum_kind */
+    uint8_t sum[VK_CHECKSUM_MAX];
+    int64_t parts; /* of "<checksum>-N", which composite ones have; 0: not stated */
+    vk_str type;   /* x-amz-checksum-type; p NULL: not stated */
+};
+
+static bool whole_matches(vk_s3_req *q, const struct whole *said, const vk_ob_sum *sum, size_t n_parts)
 {
-    VK_UNUSED(n_parts);
-    if (!said->stated || (said->algo == sum->algo && memcmp(said->sum, sum->value, sum->n) == 0))
+    if (!said->algo && !said->type.p)
+        return true;
+    if (!sum->algo) { /* a statement must not be dropped */
+        vk_s3_say(q, 400, VK_STR("InvalidRequest"),
+                  "The upload was created without a checksum algorithm, so there is nothing to compare the "
+                  "checksum with");
+        return false;
+    }
+    if (said->type.p && !vk_str_eq(said->type, vk_s3_sum_type(sum->type))) {
+        vk_s3_say(q, 400, VK_STR("InvalidRequest"),
+                  "The upload was created with another checksum type than the one you specified");
+        return false;
+    }
+    bool parts_ok = !said->parts || (sum->type == VK_S3_COMPOSITE && said->parts == (int64_t)n_parts);
+    bool same = said->algo == sum->algo && memcmp(said->sum, sum->value, sum->n) == 0;
+    if (!said->algo || (parts_ok && same))
         return true;
     vk_s3_say(q, 400, VK_STR("BadDigest"),
               "The checksum you specified did not match the calculated checksum.");
     return false;
 }
 
-/* A header x-amz-checksum-* with "-N" behind it, which composite ones have, is the same without. */
-static bool said_of_whole(vk_s3_req *q, vk_s3_claims *out_r)
+static bool said_of_whole(vk_s3_req *q, struct whole *out_r)
 {
-    *out_r = (vk_s3_claims){0};
+    *out_r = (struct whole){.type = vk_request_header(q->ex, VK_STR("x-amz-checksum-type"))};
     for (uint32_t i = 0; i < q->ex->n_headers; i++) {
-        static const vk_str prefix = VK_STR("x-amz-checksum-");
         vk_checksum_kind kind;
-        vk_str name = q->ex->headers[i].name, value = q->ex->headers[i].value, base;
-        if (name.n <= prefix.n || !vk_str_ieq((vk_str){name.p, prefix.n}, prefix) ||
-            !vk_checksum_kind_of((vk_str){name.p + prefix.n, name.n - prefix.n}, &kind) ||
-            kind == VK_CHECKSUM_MD5)
+        vk_str count = q->ex->headers[i].value, value = count;
+        if (!vk_s3_checksum_header(q->ex->headers[i].name, &kind))
             continue;
-        vk_str rest = value;
-        if (vk_str_cut(&rest, '-', &base))
-            value = base;
-        if (out_r->algo || vk_checksum_read(kind, value, out_r->sum) != VK_OK) {
+        bool counted = vk_str_cut(&count, '-', &value);
+        bool ok = !out_r->algo && vk_checksum_read(kind, value, out_r->sum) == VK_OK;
+        if (ok && counted)
+            ok = vk_str_to_i64(count, &out_r->parts) == VK_OK && out_r->parts > 0;
+        if (!ok) {
             vk_s3_say(q, 400, VK_STR("InvalidRequest"), "Value for the x-amz-checksum- header is invalid.");
             return false;
         }
         out_r->algo = (uint8_t)(1 + kind);
-        out_r->stated = true;
     }
     return true;
 }
@@ -199,7 +216,7 @@ void vk_s3_complete_upload(vk_s3_req *q)
     vk_ob_upload u;
     vk_ob_commit c = {0};
     vk_ob_object made;
-    vk_s3_claims said;
+    struct whole said;
     vk_s3_conditions w = {.if_match = vk_request_header(q->ex, VK_STR("If-Match")),
                           .if_none_match = vk_request_header(q->ex, VK_STR("If-None-Match"))};
     if (!vk_s3_upload_id(q, id))
@@ -223,13 +240,10 @@ void vk_s3_complete_upload(vk_s3_req *q)
     vk_ob_err e = vk_ob_upload_get(q->store, a, q->key, id, &u);
     if (e == VK_OB_OK) {
         c.headers = u.headers;
-        if (u.sum_algo && read_parts(q, id, claimed, x.n, parts) && sum_up(&u, parts, x.n, &c.sum)) {
-            if (!whole_matches(q, &said, &c.sum, x.n))
-                return;
-        } else {
+        bool there = !u.sum_algo || read_parts(q, id, claimed, x.n, parts);
+        if (u.sum_algo && !(there && sum_up(&u, parts, x.n, &c.sum)))
             c.sum = (vk_ob_sum){0};
-        }
-        if (q->code.n)
+        if (q->code.n || (there && !whole_matches(q, &said, &c.sum, x.n)))
             return;
     }
     if (e == VK_OB_OK || e == VK_OB_NO_SUCH_UPLOAD) /* it may have been completed before: same answer again */
