@@ -188,7 +188,7 @@ static bool identify(vk_s3_req *q, vk_s3_fail route)
 {
     vk_s3_who who = route == VK_S3_OK ? vk_s3_ops[q->route.op].who : VK_S3_SIGNED;
     vk_s3_finder f;
-    vk_sigv4_trace trace;
+    vk_sigv4_trace trace = {.form = VK_SIGV4_HEADER};
     if (who == VK_S3_ANYBODY)
         return as_anybody(q);
     vk_sigv4_fail fail = verify(q, &f, &trace);
@@ -249,9 +249,15 @@ static void leave(void *arg)
     vk_s3_leave(arg);
 }
 
+struct ending {
+    vk_task task;
+    int loop;
+};
+
 static void end_transfers(vk_task *t)
 {
-    vk_list *all = &holders[*(int *)(t + 1)], *next;
+    struct ending *x = VK_CONTAINER(t, struct ending, task);
+    vk_list *all = &holders[x->loop], *next;
     for (vk_list *n = all->next; all->next && n != all; n = next) {
         vk_s3_req *q = VK_CONTAINER(n, vk_s3_req, holding);
         next = n->next;
@@ -266,20 +272,18 @@ static void end_transfers(vk_task *t)
             vk_s3_finish(q);
         }
     }
-    vk_s3_op_end_transfers(*(int *)(t + 1));
-    free(t);
+    vk_s3_op_end_transfers(x->loop);
+    free(x);
 }
 
 void vk_s3_end_transfers(const vk_runtime *rt)
 {
     for (size_t i = 0; i < rt->n_loops; i++) {
-        vk_task *t =
-            malloc(sizeof *t + sizeof(int)); /* without memory they end when their clients are too slow */
-        if (!t)
+        struct ending *x = malloc(sizeof *x);
+        if (!x) /* they end when their clients are too slow */
             continue;
-        t->run = end_transfers;
-        *(int *)(t + 1) = rt->loops[i]->index;
-        vk_loop_post(rt->loops[i], t);
+        *x = (struct ending){.task.run = end_transfers, .loop = rt->loops[i]->index};
+        vk_loop_post(rt->loops[i], &x->task);
     }
 }
 

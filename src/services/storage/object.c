@@ -464,6 +464,17 @@ static vk_ob_err take_over(vk_ob_put *p, const vk_ob_object *o, vk_ob_reader *r,
     return e;
 }
 
+/* Fills the put and ends it, one way or the other. */
+static vk_ob_err finish_copy(vk_ob_put *p, const vk_ob_object *o, vk_ob_reader *r, int64_t at, int64_t n,
+                             uint8_t algo, vk_ob_commit *c, vk_ob_object *made_r)
+{
+    vk_ob_err e = take_over(p, o, r, at, n, algo, c);
+    if (e == VK_OB_OK)
+        return vk_ob_put_commit(p, c, made_r);
+    vk_ob_put_abort(p);
+    return e;
+}
+
 static bool write_conditions(vk_s3_req *q, vk_ob_commit *c)
 {
     vk_s3_conditions w = conditions_of(q->ex);
@@ -502,13 +513,8 @@ void vk_s3_copy_object(vk_s3_req *q)
     if (!algo)
         algo = from.sum.algo;
     vk_ob_err e = vk_ob_put_begin(q->store, q->key, from.size, &p);
-    if (e == VK_OB_OK) {
-        e = take_over(p, &from, r, 0, from.size, algo, &c);
-        if (e == VK_OB_OK)
-            e = vk_ob_put_commit(p, &c, &made);
-        else
-            vk_ob_put_abort(p);
-    }
+    if (e == VK_OB_OK)
+        e = finish_copy(p, &from, r, 0, from.size, algo, &c, &made);
     vk_ob_reader_close(r);
     if (e != VK_OB_OK) {
         vk_s3_no_ob(q, e);
@@ -547,13 +553,8 @@ void vk_s3_copy_part(vk_s3_req *q)
         return;
     }
     e = vk_ob_part_begin(q->store, q->key, id, (int)number, n, &p);
-    if (e == VK_OB_OK) {
-        e = take_over(p, &from, r, at, n, u.sum_algo, &c);
-        if (e == VK_OB_OK)
-            e = vk_ob_put_commit(p, &c, &made);
-        else
-            vk_ob_put_abort(p);
-    }
+    if (e == VK_OB_OK)
+        e = finish_copy(p, &from, r, at, n, u.sum_algo, &c, &made);
     vk_ob_reader_close(r);
     if (e != VK_OB_OK) {
         vk_s3_no_ob(q, e);
