@@ -173,6 +173,8 @@ static bool as_anybody(vk_s3_req *q)
     vk_str id = vk_s3_build_of(q->route.bucket);
     vk_err e = id.n ? vk_service_open(q->ex, id) : VK_E_NOT_FOUND;
     q->anonymous = true;
+    if (e == VK_E_NOT_FOUND && q->route.op != VK_S3_PREFLIGHT) /* somebody who guesses names */
+        e = vk_service_missigned(q->ex, VK_E_UNAUTHORIZED, "There is no such build");
     if (e == VK_E_BUSY)
         slow_down(q);
     else if (e == VK_E_NOMEM || e == VK_E_UNAVAILABLE)
