@@ -1,11 +1,11 @@
 /* storage get: one object as a file, or all of them as a tar file. */
 #include "cli/args.h"
 #include "cli/cli.h"
+#include "cli/download.h"
 #include "cli/out.h"
 #include "cli/part.h"
 #include "cli/storage.h"
 
-#include <errno.h>
 #include <unistd.h>
 
 const char vk_help_storage_get[] =
@@ -29,66 +29,6 @@ const char vk_help_storage_get[] =
     "  valetkey storage get demo notes.txt --out -\n"
     "  valetkey storage get demo --all --out demo.tar\n";
 
-struct download {
-    vk_part part;
-    int fd;
-    const char *out;
-    int64_t total, got;
-    int write_errno;
-};
-
-static void size_known(void *arg, int64_t total)
-{
-    struct download *d = arg;
-    d->total = total;
-}
-
-static vk_err take(void *arg, vk_str piece)
-{
-    struct download *d = arg;
-    while (piece.n) {
-        ssize_t n = write(d->fd, piece.p, piece.n);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            d->write_errno = errno;
-            return VK_E_IO;
-        }
-        piece.p += n;
-        piece.n -= (size_t)n;
-        d->got += n;
-    }
-    vk_progress("Downloading", d->got, d->total);
-    return VK_OK;
-}
-
-static int fetch(const char *data, const char *target, struct download *d)
-{
-    vk_api api;
-    vk_reply r;
-    int code = VK_EXIT_FAILED;
-    if (vk_api_open(&api, data) != VK_OK)
-        return code;
-    vk_err e = vk_api_download(&api, target, size_known, take, d, &r);
-    vk_progress_end();
-    vk_api_close(&api);
-    if (e == VK_OK) {
-        (void)vk_reply_ok(&r, &code);
-        vk_reply_free(&r);
-    } else if (d->write_errno == ENOSPC || d->write_errno == EDQUOT) {
-        code = vk_failed("full",
-                         "The disk with %s is full after %lld bytes. Make room, or choose another --out.",
-                         d->out, (long long)d->got);
-    } else if (d->write_errno) {
-        code = vk_failed("io", "%s cannot be written (%s).", d->out,
-                         d->write_errno == EPIPE ? "nobody reads it" : "input/output error");
-    }
-    if (code == VK_EXIT_OK && d->total >= 0 && d->got != d->total)
-        code = vk_failed("io", "The download broke off: %lld of %lld bytes came. Try again.",
-                         (long long)d->got, (long long)d->total);
-    return code;
-}
-
 /* The file that a key becomes when none is named. NULL: its name is none for a file. */
 static const char *file_of(const char *key)
 {
@@ -99,7 +39,7 @@ static const char *file_of(const char *key)
     return !name[0] || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strlen(name) > 255 ? NULL : name;
 }
 
-static void tell(const struct download *d, const char *id, const char *key, bool json)
+static void tell(const vk_download *d, const char *id, const char *key, bool json)
 {
     char size[VK_SIZE_TEXT];
     vk_size_text(d->got, size);
@@ -144,17 +84,17 @@ int vk_cmd_storage_get(int argc, char **argv)
         return vk_usage(argv[0], "--json and --out - both write to standard output; use one.");
     const char *const query[] = {"key", pos[1], NULL};
     int code = vk_storage_target(argv[0], pos[0], all ? "export" : "object", query, target);
-    struct download d = {
-        .part.fd = -1, .fd = STDOUT_FILENO, .out = to_stdout ? "standard output" : out, .total = -1};
+    vk_part part = {.fd = -1};
+    vk_download d = {.fd = STDOUT_FILENO, .out = to_stdout ? "standard output" : out};
     if (code == VK_EXIT_OK && !to_stdout) {
-        code = vk_part_open(&d.part, out, force);
-        d.fd = d.part.fd;
+        code = vk_part_open(&part, out, force);
+        d.fd = part.fd;
     }
     if (code == VK_EXIT_OK)
-        code = fetch(data, target, &d);
+        code = vk_download_fetch(&d, data, target);
     if (code == VK_EXIT_OK && !to_stdout)
-        code = vk_part_finish(&d.part);
-    vk_part_drop(&d.part);
+        code = vk_part_finish(&part);
+    vk_part_drop(&part);
     if (code == VK_EXIT_OK && !to_stdout)
         tell(&d, pos[0], pos[1], json);
     return code;
