@@ -17,4 +17,5 @@ export const appearance = {
     fontSize: "1rem",
     borderRadius: "0.375rem",
   },
+  elements: { badge: { color: "var(--c-ink)" } },
 };

@@ -1,6 +1,8 @@
-import { ClerkFailed } from "@clerk/nextjs";
+import { ClerkFailed, SignIn, SignUp, UserProfile } from "@clerk/nextjs";
 import type { ReactNode } from "react";
+import { PROFILE, SIGN_IN, SIGN_UP } from "@/lib/auth-pages";
 import type { ClerkProblem } from "@/lib/clerk-keys";
+import { AfterHydration } from "./after-hydration";
 
 /** A page with a form of the sign-in service: in the middle, with a sentence when the service is away. */
 export function AuthFrame({ title, children }: { title: string; children: ReactNode }) {
@@ -8,20 +10,50 @@ export function AuthFrame({ title, children }: { title: string; children: ReactN
     <main className="mx-auto flex max-w-6xl flex-col items-center gap-6 px-3 py-10 sm:px-6 sm:py-16">
       <h1 className="sr-only">{title}</h1>
       {children}
+    </main>
+  );
+}
+
+const coming = (
+  <p role="status" className="py-16 text-soft">
+    The form is on its way…
+  </p>
+);
+
+export function SignInForm() {
+  return (
+    <Form>
+      <SignIn routing="path" path={SIGN_IN} signUpUrl={SIGN_UP} fallbackRedirectUrl="/" fallback={coming} />
+    </Form>
+  );
+}
+
+export function SignUpForm() {
+  return (
+    <Form>
+      <SignUp routing="path" path={SIGN_UP} signInUrl={SIGN_IN} fallbackRedirectUrl="/" fallback={coming} />
+    </Form>
+  );
+}
+
+export function ProfileForm() {
+  return (
+    <Form>
+      <UserProfile routing="path" path={PROFILE} fallback={coming} />
+    </Form>
+  );
+}
+
+function Form({ children }: { children: ReactNode }) {
+  return (
+    <AfterHydration fallback={coming}>
+      {children}
       <ClerkFailed>
         <p role="alert" className="max-w-md rounded-md bg-alarm-tint px-4 py-3 text-alarm">
           The sign-in service does not answer this browser. Check that it runs, then load this page again.
         </p>
       </ClerkFailed>
-    </main>
-  );
-}
-
-export function FormComes() {
-  return (
-    <p role="status" className="py-16 text-soft">
-      The form is on its way…
-    </p>
+    </AfterHydration>
   );
 }
 

@@ -2,16 +2,18 @@
 
 import { ClerkFailed, UserButton } from "@clerk/nextjs";
 import { PROFILE } from "@/lib/auth-pages";
+import { AfterHydration } from "./after-hydration";
 
 const SIZE = "2.25rem";
+const placeholder = <span className="size-9 rounded-full bg-tint" />;
 
 export function UserMenu() {
   return (
-    <>
+    <AfterHydration fallback={placeholder}>
       <UserButton
         userProfileMode="navigation"
         userProfileUrl={PROFILE}
-        fallback={<span className="size-9 rounded-full bg-tint" />}
+        fallback={placeholder}
         appearance={{ elements: { userButtonAvatarBox: { width: SIZE, height: SIZE } } }}
       >
         <UserButton.MenuItems>
@@ -22,7 +24,7 @@ export function UserMenu() {
       <ClerkFailed>
         <span className="text-sm text-alarm">The sign-in service does not answer</span>
       </ClerkFailed>
-    </>
+    </AfterHydration>
   );
 }
 

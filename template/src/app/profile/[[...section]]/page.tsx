@@ -1,11 +1,9 @@
-import { UserProfile } from "@clerk/nextjs";
 import { currentUser } from "@clerk/nextjs/server";
 import type { Metadata } from "next";
 import Link from "next/link";
 import { connection } from "next/server";
-import { AuthNotSet, FormComes } from "@/components/auth-frame";
+import { AuthNotSet, ProfileForm } from "@/components/auth-frame";
 import { LocalTime } from "@/components/local-time";
-import { PROFILE } from "@/lib/auth-pages";
 import { listFiles } from "@/lib/files";
 import { listPurchases } from "@/lib/shop";
 import { pageUser } from "@/lib/user";
@@ -43,7 +41,7 @@ export default async function Profile() {
         </Fact>
       </dl>
       <div className="mt-10 flex min-w-0 justify-center sm:justify-start">
-        <UserProfile routing="path" path={PROFILE} fallback={<FormComes />} />
+        <ProfileForm />
       </div>
     </main>
   );

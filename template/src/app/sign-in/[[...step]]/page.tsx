@@ -1,8 +1,6 @@
-import { SignIn } from "@clerk/nextjs";
 import type { Metadata } from "next";
 import { connection } from "next/server";
-import { AuthFrame, AuthNotSet, FormComes } from "@/components/auth-frame";
-import { SIGN_IN, SIGN_UP } from "@/lib/auth-pages";
+import { AuthFrame, AuthNotSet, SignInForm } from "@/components/auth-frame";
 import { clerkState } from "@/lib/clerk-keys";
 
 export const metadata: Metadata = { title: "Sign in" };
@@ -13,7 +11,7 @@ export default async function SignInPage() {
   if (problem) return <AuthNotSet problem={problem} />;
   return (
     <AuthFrame title="Sign in">
-      <SignIn routing="path" path={SIGN_IN} signUpUrl={SIGN_UP} fallbackRedirectUrl="/" fallback={<FormComes />} />
+      <SignInForm />
     </AuthFrame>
   );
 }

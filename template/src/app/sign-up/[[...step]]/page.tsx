@@ -1,8 +1,6 @@
-import { SignUp } from "@clerk/nextjs";
 import type { Metadata } from "next";
 import { connection } from "next/server";
-import { AuthFrame, AuthNotSet, FormComes } from "@/components/auth-frame";
-import { SIGN_IN, SIGN_UP } from "@/lib/auth-pages";
+import { AuthFrame, AuthNotSet, SignUpForm } from "@/components/auth-frame";
 import { clerkState } from "@/lib/clerk-keys";
 
 export const metadata: Metadata = { title: "Sign up" };
@@ -13,7 +11,7 @@ export default async function SignUpPage() {
   if (problem) return <AuthNotSet problem={problem} />;
   return (
     <AuthFrame title="Sign up">
-      <SignUp routing="path" path={SIGN_UP} signInUrl={SIGN_IN} fallbackRedirectUrl="/" fallback={<FormComes />} />
+      <SignUpForm />
     </AuthFrame>
   );
 }
