@@ -1,8 +1,9 @@
-import { ClerkFailed, SignIn, SignUp, UserProfile } from "@clerk/nextjs";
+import { SignIn, SignUp, UserProfile } from "@clerk/nextjs";
 import type { ReactNode } from "react";
 import { PROFILE, SIGN_IN, SIGN_UP } from "@/lib/auth-pages";
 import type { ClerkProblem } from "@/lib/clerk-keys";
 import { AfterHydration } from "./after-hydration";
+import { FormComes } from "./form-comes";
 
 /** A page with a form of the sign-in service: in the middle, with a sentence when the service is away. */
 export function AuthFrame({ title, children }: { title: string; children: ReactNode }) {
@@ -14,11 +15,7 @@ export function AuthFrame({ title, children }: { title: string; children: ReactN
   );
 }
 
-const coming = (
-  <p role="status" className="py-16 text-soft">
-    The form is on its way…
-  </p>
-);
+const coming = <FormComes />;
 
 export function SignInForm() {
   return (
@@ -45,16 +42,7 @@ export function ProfileForm() {
 }
 
 function Form({ children }: { children: ReactNode }) {
-  return (
-    <AfterHydration fallback={coming}>
-      {children}
-      <ClerkFailed>
-        <p role="alert" className="max-w-md rounded-md bg-alarm-tint px-4 py-3 text-alarm">
-          The sign-in service does not answer this browser. Check that it runs, then load this page again.
-        </p>
-      </ClerkFailed>
-    </AfterHydration>
-  );
+  return <AfterHydration fallback={coming}>{children}</AfterHydration>;
 }
 
 export function AuthNotSet({ problem, title = "Sign-in is not set up" }: { problem: ClerkProblem; title?: string }) {

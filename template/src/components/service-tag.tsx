@@ -24,5 +24,7 @@ export function ServiceTag({ service, name, keys, health }: Props) {
 function sentence(health: ServiceHealth | null): string {
   if (health === null) return "asking…";
   if (health.ok) return `answers in ${health.ms} ms`;
-  return /unreachable|timeout/.test(health.error.code) ? "does not answer" : health.error.message;
+  const { code, message } = health.error;
+  if (/refused/.test(code)) return "refuses the key";
+  return /not_set|bad_|mixed/.test(code) ? message : "does not answer";
 }
