@@ -4,14 +4,12 @@
 #define VK_AUTH_CLIENTS_H
 
 #include "crypto/digest.h"
-#include "services/auth/embedded/auth_db.h"
-#include "services/auth/ids.h"
+#include "services/auth/embedded/users.h"
 
 enum {
     VK_AUTH_SESSION_DAYS = 7,
     VK_AUTH_ABANDON_DAYS = 30, /* also of browsers and clients that nobody uses */
     VK_AUTH_SESSIONS_PAGE_MAX = 500,
-    VK_AUTH_STRATEGY_MAX = 32,
 };
 
 typedef struct vk_auth_client {
@@ -55,6 +53,9 @@ VK_MUSTCHECK vk_err vk_auth_browser_put(vk_auth_db *db, const uint8_t hash[VK_SH
 /* Its client, "" when there is none, and when it was used last. VK_E_NOT_FOUND. */
 VK_MUSTCHECK vk_err vk_auth_browser_get(vk_auth_db *db, const uint8_t hash[VK_SHA256],
                                         char client_r[VK_AUTH_ID_MAX + 1], int64_t *used_ms_r);
+
+/* The browsers that lead to the client lead nowhere any more. */
+VK_MUSTCHECK vk_err vk_auth_browsers_leave(vk_auth_db *db, vk_str client);
 
 VK_MUSTCHECK vk_err vk_auth_client_add(vk_auth_db *db, const vk_auth_client *c);
 VK_MUSTCHECK vk_err vk_auth_client_put(vk_auth_db *db, const vk_auth_client *c);
