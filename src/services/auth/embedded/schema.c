@@ -61,6 +61,7 @@ const char *const vk_auth_schema[VK_AUTH_SCHEMA] = {
     "NULL UNIQUE, user TEXT, address TEXT, public_metadata TEXT, redirect_url TEXT, created_at INTEGER NOT "
     "NULL, updated_at INTEGER NOT NULL, expire_at INTEGER NOT NULL);"
     "CREATE INDEX tickets_expire ON tickets (expire_at);"
+    "CREATE INDEX tickets_address ON tickets (address) WHERE address IS NOT NULL;"
 
     "CREATE TABLE keys (kid TEXT PRIMARY KEY, sealed BLOB NOT NULL, created_at INTEGER NOT NULL);",
 };
