@@ -93,6 +93,16 @@ vk_auth_fail vk_auth_browser_new(vk_auth_call *c, vk_str client, char id_r[VK_AU
     return VK_AUTH_F_OK;
 }
 
+vk_auth_fail vk_auth_browser_rotate(vk_auth_call *c)
+{
+    vk_auth_fail f = vk_auth_need_client(c);
+    if (f != VK_AUTH_F_OK)
+        return f;
+    vk_str client = vk_str_z(c->client.id);
+    vk_err e = vk_auth_browsers_leave(c->db, client);
+    return e == VK_OK ? vk_auth_browser_new(c, client, c->new_browser) : vk_auth_broke(c, e);
+}
+
 /* Those that are active now, newest first. */
 static vk_err active(vk_auth_call *c, const vk_auth_session **out_r, size_t *n_r)
 {
@@ -144,11 +154,7 @@ vk_auth_fail vk_auth_sign_in_user(vk_auth_call *c, vk_str user, const char *stra
     vk_auth_lockout_clear(&u.lockout);
     if (e == VK_OK)
         e = vk_auth_user_put(c->db, &u);
-    if (e == VK_OK)
-        e = vk_auth_browsers_leave(c->db, vk_str_z(k->id));
-    f = done(c, e);
-    if (f == VK_AUTH_F_OK)
-        f = vk_auth_browser_new(c, vk_str_z(k->id), c->new_browser);
+    f = e == VK_OK ? vk_auth_browser_rotate(c) : vk_auth_broke(c, e);
     if (f == VK_AUTH_F_OK)
         *out_r = s;
     return f;
