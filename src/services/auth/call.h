@@ -186,6 +186,12 @@ vk_auth_view vk_auth_view_of(const vk_auth_call *c);
 /* The key of the build's tokens; made at first use. */
 VK_MUSTCHECK vk_auth_fail vk_auth_rsa(vk_auth_call *c, const vk_rsa **out_r);
 
+/* ---- who.c: asked before the handler runs, unless its route needs nobody */
+
+/* The browser that the query names, and its client: c->browser, c->client. Notes at most once a day that
+ * they are in use. VK_AUTH_F_DEV_BROWSER: it names none, or one that is not known. */
+VK_MUSTCHECK vk_auth_fail vk_auth_browser_of(vk_auth_call *c);
+
 /* ---- client.c */
 
 /* A user with addresses, as they are now, in the arena; VK_E_NOT_FOUND. */
@@ -202,8 +208,6 @@ VK_MUSTCHECK vk_auth_fail vk_auth_browser_new(vk_auth_call *c, vk_str client, ch
  * where a sign-up or sign-in begins: else who knows the id could put a password into the attempt whose code
  * the victim is about to type. */
 VK_MUSTCHECK vk_auth_fail vk_auth_browser_rotate(vk_auth_call *c);
-/* Notes, at most once a day, that the browser and its client are in use; outside of a transaction, too. */
-VK_MUSTCHECK vk_auth_fail vk_auth_client_used(vk_auth_call *c);
 /* Makes the browser's client when it has none. */
 VK_MUSTCHECK vk_auth_fail vk_auth_need_client(vk_auth_call *c);
 /* A person has proved who they are: makes a session on the browser's client (which is made, too, when there

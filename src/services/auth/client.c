@@ -65,17 +65,6 @@ vk_auth_fail vk_auth_need_client(vk_auth_call *c)
     return VK_AUTH_F_OK;
 }
 
-vk_auth_fail vk_auth_client_used(vk_auth_call *c)
-{
-    if (!c->has_client || !c->has_browser || c->now_ms - c->client.used_ms < DAY_MS)
-        return VK_AUTH_F_OK;
-    c->client.used_ms = c->now_ms;
-    vk_err e = vk_auth_client_put(c->db, &c->client);
-    if (e == VK_OK)
-        e = vk_auth_browser_put(c->db, c->browser, vk_str_z(c->client.id), c->now_ms);
-    return done(c, e);
-}
-
 vk_auth_fail vk_auth_browser_new(vk_auth_call *c, vk_str client, char id_r[VK_AUTH_ID_MAX + 1])
 {
     char id[VK_AUTH_ID_MAX + 1];
@@ -329,14 +318,13 @@ static vk_auth_fail jwks(vk_auth_call *c)
 
 static vk_auth_fail client(vk_auth_call *c)
 {
-    vk_auth_fail f = vk_auth_client_used(c);
-    return f == VK_AUTH_F_OK ? vk_auth_client_now(c, &c->w) : f;
+    return vk_auth_client_now(c, &c->w);
 }
 
 static vk_auth_fail client_make(vk_auth_call *c)
 {
     vk_auth_fail f = vk_auth_need_client(c);
-    return f == VK_AUTH_F_OK ? client(c) : f;
+    return f == VK_AUTH_F_OK ? vk_auth_client_now(c, &c->w) : f;
 }
 
 /* Sign-out of everything. The client stays; what was under way on it is over. */

@@ -10,23 +10,13 @@ enum { DIRECTIVES_MAX = 32 * 1024, LOCATION_MAX = VK_AUTH_URL_MAX + 64 };
 static vk_auth_fail browser(vk_auth_call *c, char id_r[VK_AUTH_ID_MAX + 1])
 {
     vk_secret given;
-    uint8_t hash[VK_SHA256];
-    char client[VK_AUTH_ID_MAX + 1];
-    int64_t used;
-    if (vk_auth_param_secret(&c->query, VK_STR("__clerk_db_jwt"), VK_AUTH_ID_MAX, &given) != VK_OK ||
-        !vk_auth_id_is(VK_AUTH_DEV_BROWSER, vk_secret_bytes(given)))
+    vk_auth_fail f = vk_auth_browser_of(c);
+    if (f == VK_AUTH_F_DEV_BROWSER)
         return vk_auth_browser_new(c, VK_STR_NONE, id_r);
-    vk_auth_lookup(c, given, hash);
-    vk_err e = vk_auth_browser_get(c->db, hash, client, &used);
-    if (e == VK_E_NOT_FOUND)
-        return vk_auth_browser_new(c, VK_STR_NONE, id_r);
-    if (e == VK_OK && client[0])
-        e = vk_auth_client_get(c->db, vk_str_z(client), &c->client);
-    if (e != VK_OK && e != VK_E_NOT_FOUND)
-        return vk_auth_broke(c, e);
-    c->has_client = e == VK_OK && client[0];
-    c->has_browser = true;
-    memcpy(c->browser, hash, sizeof hash);
+    if (f != VK_AUTH_F_OK)
+        return f;
+    if (vk_auth_param_secret(&c->query, VK_STR("__clerk_db_jwt"), VK_AUTH_ID_MAX, &given) != VK_OK)
+        return VK_AUTH_F_INTERNAL; /* it was there a moment ago */
     memcpy(id_r, given.hidden, given.n);
     id_r[given.n] = '\0';
     return VK_AUTH_F_OK;
@@ -89,8 +79,6 @@ static vk_auth_fail handshake(vk_auth_call *c)
         return VK_AUTH_F_REDIRECT;
     c->ex->secret = true;
     vk_auth_fail f = browser(c, id);
-    if (f == VK_AUTH_F_OK)
-        f = vk_auth_client_used(c);
     if (f == VK_AUTH_F_OK)
         f = session(c, vk_str_z(azp), &d.session);
     if (f == VK_AUTH_F_OK) {
