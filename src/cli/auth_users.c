@@ -102,7 +102,8 @@ static void row(vk_table *t, const vk_json *user)
     vk_table_cell(t, vk_str_z(name), VK_PLAIN, false);
     cell_time(t, number(user, "created_at"));
     cell_time(t, number(user, "last_sign_in_at"));
-    vk_table_cell(t, banned && banned->type == VK_JSON_BOOL && banned->u.b ? VK_STR("banned") : VK_STR(""), VK_BAD, false);
+    vk_table_cell(t, banned && banned->type == VK_JSON_BOOL && banned->u.b ? VK_STR("banned") : VK_STR(""),
+                  VK_BAD, false);
 }
 
 static void print_user_json(const vk_json *user, bool first)
