@@ -130,6 +130,7 @@ async function clerkKeys({ clerkState, publishableHost }, { authErrorOf, authErr
     ["the owner's with an address of their own", ENV, { ...own, NEXT_PUBLIC_CLERK_PROXY_URL: "https://own/p" }, [own.NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY, "sk_test_own", "https://api.clerk.com", "https://own/p", undefined, undefined]],
     ["nothing", {}, null, "auth_not_set"],
     ["no encryption key", without("CLERK_ENCRYPTION_KEY"), null, "auth_not_set"],
+    ["an encryption key that came too late for the SDK", without("CLERK_ENCRYPTION_KEY"), { CLERK_ENCRYPTION_KEY: "e" }, "auth_not_set"],
     ["half of the owner's", ENV, { CLERK_SECRET_KEY: "sk_test_own" }, "auth_mixed"],
     ["live and test", ENV, { ...own, CLERK_SECRET_KEY: "sk_live_own" }, "auth_mixed"],
     ["the two exchanged", ENV, { NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY: "sk_test_own", CLERK_SECRET_KEY: pk("own.clerk.accounts.dev") }, "auth_bad_key"],

@@ -1,5 +1,5 @@
 // The keys of sign-in, as `cfg` names them now, or why there is none. Usable by the proxy too.
-import { cfg, cfgSource } from "./config-core";
+import { cfg, cfgSource, inEnvironment } from "./config-core";
 
 const PUBLISHABLE = "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY";
 const SECRET = "CLERK_SECRET_KEY";
@@ -21,7 +21,8 @@ export type ClerkState = { keys: ClerkKeys; problem?: undefined } | { keys?: und
 export function clerkState(): ClerkState {
   const publishableKey = cfg(PUBLISHABLE);
   const secretKey = cfg(SECRET);
-  const missing = [PUBLISHABLE, SECRET, ENCRYPTION].filter((name) => cfg(name) === undefined);
+  const missing = [PUBLISHABLE, SECRET].filter((name) => cfg(name) === undefined);
+  if (!inEnvironment(ENCRYPTION)) missing.push(ENCRYPTION); // the SDK reads it once, when the app starts
   if (!publishableKey || !secretKey || missing.length > 0) return { problem: notSet(missing) };
   if (publishableHost(publishableKey) === null) return { problem: badKey(PUBLISHABLE, "pk_test_ or pk_live_") };
   if (!/^sk_(test|live)_\S+$/.test(secretKey)) return { problem: badKey(SECRET, "sk_test_ or sk_live_") };
@@ -51,11 +52,10 @@ function belonging(name: string): string | undefined {
 }
 
 function notSet(missing: string[]): ClerkProblem {
-  const all = missing.length === 3;
-  const message = all
-    ? `No sign-in is set. Start the app with its build's environment, or set ${PUBLISHABLE}, ${SECRET} and ${ENCRYPTION}.`
-    : `Sign-in is not complete: ${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} missing. Set it, then start the app again.`;
-  return { code: "auth_not_set", message };
+  if (missing.length === 3)
+    return { code: "auth_not_set", message: `No sign-in is set. Start the app with its build's environment, or set ${PUBLISHABLE}, ${SECRET} and ${ENCRYPTION}.` };
+  const restart = missing.includes(ENCRYPTION) ? ` ${ENCRYPTION} belongs into the process environment; start the app again after it.` : "";
+  return { code: "auth_not_set", message: `Sign-in is not complete: ${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} missing.${restart}` };
 }
 
 function badKey(name: string, beginnings: string): ClerkProblem {

@@ -31,6 +31,11 @@ export function cfgSource(name: string): KeySource | undefined {
   return readOverlay().has(name) ? "overlay" : "environment";
 }
 
+/** For what a library reads from the process environment by itself: `.env.keys` can clear such a name, not set it. */
+export function inEnvironment(name: string): boolean {
+  return cfg(name) !== undefined && Boolean(environment[name]);
+}
+
 function setAside(name: string): string {
   return name.replace(/^(NEXT_PUBLIC_)?CLERK_/, "VALETKEY_CLERK_");
 }
