@@ -7,7 +7,7 @@ import { Daemon, plain, portBase, request } from "../lib/daemon.mjs";
 import { assert, assertSame, check, same } from "../lib/tap.mjs";
 import { contrastProblems } from "./contrast.mjs";
 import { App, Browser } from "./harness.mjs";
-import { anybody, asUser, signUp } from "./people.mjs";
+import { anybody, asUser, fillAddress, signUp } from "./people.mjs";
 
 const PORT_BASE = await portBase();
 const forBrowsers = `http://localhost:${PORT_BASE + 3}`;
@@ -201,9 +201,18 @@ await check("a deleted file is gone: the list, the row, and the object behind an
   assertSame([await names(owner), await stored('SELECT name FROM "StoredFile"'), (await request(url)).status], [[SMALL.name], [[SMALL.name]], 404], "after");
 });
 
-await check("another build's app sees none of it, and cannot reach it", async () => {
+await check("another build's app knows neither its users nor its files, and cannot reach them", async () => {
+  await owner.page.goto(`${other.url}/sign-in`);
+  await fillAddress(owner, anybody("owner"));
+  await owner.page.getByTestId("form-feedback-error").getByText("Couldn't find your account.").waitFor();
+  const said = owner.problems.splice(0);
+  assert(said.length === 1 && /422.*sign_ins/.test(said[0]), `${said}`);
   await signUp(owner, other, anybody("owner"), "/files");
   await owner.page.getByTestId("empty").waitFor();
+  // Signed in to two builds in one browser, on one host: each keeps its own.
+  await show(owner);
+  assertSame(await names(owner), [SMALL.name], "files of the first");
+  await show(owner, `${other.url}/files`);
   assertSame(await owner.page.locator("[data-file]").count(), 0, "files");
   const there = async (method, target, body) => request(`${other.url}${target}`, { method, headers: { ...(await asUser(owner, other)), ...(body && { "Content-Type": "application/json" }) }, body });
   assertSame(refusedBy(await there("POST", "/api/files/2/link")), [404, "no_file"], "a link by number");
