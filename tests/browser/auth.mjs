@@ -290,6 +290,7 @@ await check("no secret of sign-in is in anything that a browser got, nor in the 
   const got = await Promise.all([...ada.texts, ...ben.texts]);
   assert(secrets.every(Boolean) && got.length > 50 && got.some((t) => t.includes(one.env.NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY)), "responses were kept");
   for (const text of [...got, app.log]) for (const secret of secrets) assert(!text.includes(secret), `found in: ${text.slice(0, 120)}`);
+  for (const text of got) assert(!/x-clerk-request-data|x-middleware-request/.test(text.split("\n")[1] ?? ""), "what the proxy tells the pages is in no answer");
   assertSame([...ada.foreign, ...ben.foreign], [], "other addresses");
   assertSame([...ada.problems, ...ben.problems], [], "errors in the browsers' consoles");
 });
