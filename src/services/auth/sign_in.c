@@ -484,5 +484,5 @@ const vk_auth_route vk_auth_sign_in_routes[] = {
      false, attempt},
     {"POST", "/client/sign_ins/{sia}/reset_password", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, false, false,
      reset_password},
-    {NULL, NULL, VK_AUTH_NEEDS_NOBODY, VK_AUTH_BARE, false, false, NULL},
+    {0},
 };

@@ -315,5 +315,5 @@ const vk_auth_route vk_auth_sign_up_routes[] = {
      true, prepare},
     {"POST", "/client/sign_ups/{sua}/attempt_verification", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, false,
      false, attempt},
-    {NULL, NULL, VK_AUTH_NEEDS_NOBODY, VK_AUTH_BARE, false, false, NULL},
+    {0},
 };
