@@ -18,6 +18,7 @@ typedef enum vk_auth_fail {
     VK_AUTH_F_FORM,          /* a body that cannot be read */
     VK_AUTH_F_PARAM_FORMAT,  /* a parameter; the caller names it */
     VK_AUTH_F_PARAM_MISSING, /* likewise */
+    VK_AUTH_F_PARAM_UNKNOWN, /* one of Clerk's that is not offered here; the caller names it */
     VK_AUTH_F_EMAIL_FORMAT,
     VK_AUTH_F_IDENTIFIER_TAKEN,
     VK_AUTH_F_EXTERNAL_ID_TAKEN,
@@ -32,7 +33,17 @@ typedef enum vk_auth_fail {
     VK_AUTH_F_CODE_EXPIRED,
     VK_AUTH_F_CODE_FAILED,
     VK_AUTH_F_ALREADY_VERIFIED,
-    VK_AUTH_F_STRATEGY, /* none that is offered here */
+    VK_AUTH_F_STRATEGY,     /* none that is offered here */
+    VK_AUTH_F_SIGN_UP_OVER, /* a sign-up that is complete is not changed */
+    VK_AUTH_F_TICKET,       /* none that is known; the next ones say what became of one that is */
+    VK_AUTH_F_TICKET_EXPIRED,
+    VK_AUTH_F_TICKET_NOT_HERE, /* a sign-in token at a sign-up */
+    VK_AUTH_F_TOKEN_USED,      /* a sign-in token */
+    VK_AUTH_F_TOKEN_REVOKED,
+    VK_AUTH_F_INVITATION_USED,
+    VK_AUTH_F_INVITATION_REVOKED,
+    VK_AUTH_F_INVITATION_NOBODY, /* at a sign-in, and the address has no account: the component goes to the
+                                  * sign-up */
     VK_AUTH_F_USER_LOCKED,
     VK_AUTH_F_USER_BANNED,
     VK_AUTH_F_REDIRECT, /* redirect_url is not of the build's origins */

@@ -16,9 +16,3 @@ const vk_auth_route vk_auth_backend_user_routes[] = {{0}};
 const vk_auth_route vk_auth_me_routes[] = {{0}};
 
 const vk_auth_route vk_auth_session_routes[] = {{0}};
-
-const vk_auth_route vk_auth_sign_in_routes[] = {{0}};
-
-const vk_auth_route vk_auth_sign_up_routes[] = {{0}};
-
-const vk_auth_route vk_auth_ticket_routes[] = {{0}};
