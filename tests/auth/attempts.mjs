@@ -1,6 +1,6 @@
 // Sign-ups and sign-ins: each step and each refusal; codes that are guessed; whose an attempt is; what a stranger learns of who has an
 // account, from answers and from times.
-import { sleep } from '../lib/daemon.mjs'
+import { request, sleep } from '../lib/daemon.mjs'
 import { Meanwhile } from '../lib/meanwhile.mjs'
 import { assert, assertSame, check, note } from '../lib/tap.mjs'
 import { differences, Pool, restartAt, sample, startDaemon } from './lib.mjs'
@@ -430,6 +430,183 @@ async function signIns(d) {
   })
 }
 
+// ---- what the Backend API made: invitations, sign-in tokens, users of all kinds
+
+async function tickets(d) {
+  const p = await pool(d)
+  const backend = async (method, path, body, status = 200) => {
+    const r = await p.backend(method, path, body)
+    assertSame([r.status, path], [status, path], JSON.stringify(r.body))
+    return r.body
+  }
+  const invite = (email_address, more = {}) => backend('POST', '/invitations', { email_address, ...more })
+  const textOf = (ticket) => new URL(ticket.url).searchParams.get('ticket')
+  const follow = async (ticket) => request(typeof ticket === 'string' ? `${p.gateway}/v1/tickets/accept?ticket=${ticket}` : ticket.url)
+  const led = async (ticket) => {
+    const r = await follow(ticket)
+    assertSame(r.status, 307, r.text)
+    return r.headers.location
+  }
+  const userOf = async (address) => (await backend('GET', `/users?email_address=${encodeURIComponent(address)}`))[0]
+  const status = async (id) => (await backend('GET', '/invitations')).find((x) => x.id === id).status
+
+  await check('an invitation leads to the app; its ticket proves the address, and brings its metadata, once', async () => {
+    const address = someone()
+    const made = await invite(address, { public_metadata: { role: 'editor' }, redirect_url: 'http://localhost:3000/welcome?x=1&__clerk_ticket=old#y' })
+    const ticket = textOf(made)
+    assertSame(await led(made), `http://localhost:3000/welcome?x=1&__clerk_ticket=${ticket}&__clerk_status=sign_up#y`)
+    assertSame(await led(made), `http://localhost:3000/welcome?x=1&__clerk_ticket=${ticket}&__clerk_status=sign_up#y`) // links are fetched ahead
+    const [b, late] = [await p.browser(), await p.browser()]
+    const first = await b.call('POST', UP, { strategy: 'ticket', ticket, unsafe_metadata: { a: 1 } })
+    const { email_address, verifications, missing_fields, unverified_fields } = first.response
+    assertSame([email_address, verifications.email_address.status, verifications.email_address.strategy, missing_fields, unverified_fields], [address, 'verified', 'ticket', ['password'], []])
+    const second = await late.call('POST', UP, { strategy: 'ticket', ticket })
+    refused(await b.call('POST', up(first, '/prepare_verification'), EMAIL), 422, 'verification_already_verified')
+    const done = await b.call('PATCH', up(first), { strategy: 'ticket', ticket, email_address: address, password: PASSWORD })
+    assertSame([done.response.status, done.client.sessions[0].user.public_metadata, done.client.sessions[0].user.unsafe_metadata], ['complete', { role: 'editor' }, { a: 1 }])
+    assertSame(await status(made.id), 'accepted')
+    refused(await late.call('PATCH', up(second), { password: PASSWORD }), 422, 'form_identifier_exists', 'email_address')
+    refused(await late.call('PATCH', up(second), { strategy: 'ticket', ticket, password: PASSWORD }), 400, 'invitation_already_accepted', 'ticket')
+    refused(await late.call('POST', UP, { strategy: 'ticket', ticket, password: PASSWORD }), 400, 'invitation_already_accepted', 'ticket')
+    refused(await late.call('POST', IN, { strategy: 'ticket', ticket }), 400, 'invitation_already_accepted', 'ticket')
+    assertSame((await late.call('GET', '/client')).response.sessions, [])
+    assertSame(await led(made), `http://localhost:3000/welcome?x=1&__clerk_ticket=${ticket}&__clerk_status=complete#y`)
+  })
+
+  await check('an invitation with everything in one call; one without an address of its own leads to our page', async () => {
+    const made = await invite(someone())
+    const ticket = textOf(made)
+    assertSame(await led(made), `${p.gateway}/portal/sign-up?redirect_url=http://localhost:3000&__clerk_ticket=${ticket}&__clerk_status=sign_up`)
+    const done = await (await p.browser()).call('POST', UP, { strategy: 'ticket', ticket, password: PASSWORD })
+    assertSame(done.response.status, 'complete')
+  })
+
+  await check('another address than the invited one is a sign-up like any other', async () => {
+    const [invited, other] = [someone(), someone()]
+    const made = await invite(invited, { public_metadata: { role: 'admin' } })
+    const b = await p.browser()
+    const first = await b.call('POST', UP, { strategy: 'ticket', ticket: textOf(made) })
+    const changed = await b.call('PATCH', up(first), { email_address: other, password: PASSWORD })
+    assertSame([changed.response.status, changed.response.unverified_fields], ['missing_requirements', ['email_address']])
+    await b.call('POST', up(first, '/prepare_verification'), EMAIL)
+    const done = await b.call('POST', up(first, '/attempt_verification'), { ...EMAIL, code: await p.code(other) })
+    assertSame([done.response.status, done.client.sessions[0].user.public_metadata, await status(made.id)], ['complete', {}, 'pending'])
+  })
+
+  await check('an invitation that is taken back, runs out, or is for somebody who has an account', async () => {
+    const made = await invite(someone())
+    const b = await p.browser()
+    const first = await b.call('POST', UP, { strategy: 'ticket', ticket: textOf(made) })
+    refused(await b.call('POST', IN, { strategy: 'ticket', ticket: textOf(made) }), 400, 'invitation_account_not_exists', 'ticket')
+    await backend('POST', `/invitations/${made.id}/revoke`, {})
+    refused(await b.call('PATCH', up(first), { password: PASSWORD }), 400, 'revoked_invitation', 'ticket')
+    refused(await b.call('POST', UP, { strategy: 'ticket', ticket: textOf(made) }), 400, 'revoked_invitation', 'ticket')
+    assertSame([(await follow(made)).status, (await b.call('GET', '/client')).response.sessions], [400, []])
+    const there = someone()
+    await (await p.browser()).signUp(there, PASSWORD)
+    const again = await invite(there, { ignore_existing: true })
+    assert((await led(again)).endsWith('__clerk_status=sign_in'), await led(again))
+    refused(await b.call('POST', UP, { strategy: 'ticket', ticket: textOf(again), password: PASSWORD }), 422, 'form_identifier_exists', 'email_address')
+    const known = await b.call('POST', IN, { strategy: 'ticket', ticket: textOf(again) }) // whoever invited them has seen it: it is no password
+    assertSame([known.response.status, known.response.identifier, known.client.sessions], ['needs_first_factor', there, []])
+    const old = await invite(someone(), { expires_in_days: 1 })
+    await restartAt(d, 25 * 60 * 60 * 1000)
+    const later = await p.browser()
+    refused(await later.call('POST', UP, { strategy: 'ticket', ticket: textOf(old), password: PASSWORD }), 400, 'ticket_expired_code', 'ticket')
+    assertSame((await follow(old)).status, 400)
+    await restartAt(d, 0)
+  })
+
+  await check("a link leads to the build's own origins only, as they are now", async () => {
+    const q = await pool(d)
+    const r = await q.backend('POST', '/invitations', { email_address: someone(), redirect_url: 'http://localhost:3000/x' })
+    assertSame((await request(r.body.url)).status, 307)
+    await d.mustCli(['build', 'origins', q.build, 'https://app.example'])
+    const now = await request(r.body.url)
+    assertSame([now.status, now.json().errors[0].code, now.headers.location], [400, 'redirect_url_invalid', undefined])
+    for (const text of ['nonsense', '', 'a%0d%0aSet-Cookie:x', textOf(r.body).toLowerCase(), 'x'.repeat(600)])
+      assert([400, 422].includes((await request(`${q.gateway}/v1/tickets/accept?ticket=${text}`)).status), text)
+    assertSame((await follow(textOf(r.body))).status, 400) // another build's
+  })
+
+  await check('a sign-in token signs its user in, once', async () => {
+    const address = someone()
+    await (await p.browser()).signUp(address, PASSWORD)
+    const { id: user_id } = await userOf(address)
+    const made = await backend('POST', '/sign_in_tokens', { user_id })
+    assert((await led(made)).includes(`__clerk_ticket=${made.token}&__clerk_status=sign_in`), 'its link')
+    refused(await (await p.browser()).call('POST', UP, { strategy: 'ticket', ticket: made.token, password: PASSWORD }), 400, 'sign_in_token_not_in_sign_in_code', 'ticket')
+    refused(await (await (await pool(d)).browser()).call('POST', IN, { strategy: 'ticket', ticket: made.token }), 400, 'ticket_invalid_code', 'ticket')
+    const browsers = [await p.browser(), await p.browser(), await p.browser()]
+    const answers = await Promise.all(browsers.map((b) => b.call('POST', IN, { strategy: 'ticket', ticket: made.token })))
+    assertSame(answers.map((r) => r.code ?? r.response.status).sort(), ['complete', 'sign_in_token_already_used_code', 'sign_in_token_already_used_code'])
+    const done = answers.find((r) => r.status === 200)
+    assertSame([done.response.identifier, done.response.first_factor_verification.strategy, done.client.sessions[0].user.id, done.client.last_authentication_strategy], [address, 'ticket', user_id, 'ticket'])
+    const back = await backend('POST', '/sign_in_tokens', { user_id })
+    await backend('POST', `/sign_in_tokens/${back.id}/revoke`, {})
+    refused(await browsers[0].call('POST', IN, { strategy: 'ticket', ticket: back.token }), 400, 'sign_in_token_revoked_code', 'ticket')
+    const short = await backend('POST', '/sign_in_tokens', { user_id, expires_in_seconds: 60 })
+    const banned = await backend('POST', '/sign_in_tokens', { user_id })
+    await backend('POST', `/users/${user_id}/ban`, {})
+    const b = await p.browser()
+    refused(await b.call('POST', IN, { strategy: 'ticket', ticket: banned.token }), 403, 'user_banned')
+    await backend('POST', `/users/${user_id}/unban`, {})
+    assertSame((await b.call('POST', IN, { strategy: 'ticket', ticket: banned.token })).response.status, 'complete') // it was not used up
+    await restartAt(d, 61 * 1000)
+    refused(await (await p.browser()).call('POST', IN, { strategy: 'ticket', ticket: short.token }), 400, 'ticket_expired_code', 'ticket')
+    await restartAt(d, 0)
+  })
+
+  await check('who is banned or locked learns so when they have proved who they are, and gets no session', async () => {
+    const address = someone()
+    await (await p.browser()).signUp(address, PASSWORD)
+    const { id } = await userOf(address)
+    const b = await p.browser()
+    await backend('POST', `/users/${id}/ban`, {})
+    refused(await begin(b, address, { password: 'not this one' }), 422, 'form_password_incorrect', 'password')
+    refused(await begin(b, address, { password: PASSWORD }), 403, 'user_banned')
+    const made = await begin(b, address, EMAIL)
+    refused(await b.call('POST', into(made, '/attempt_first_factor'), { ...EMAIL, code: await p.code(address) }), 403, 'user_banned')
+    await backend('POST', `/users/${id}/unban`, {})
+    const reset = await begin(b, address, RESET)
+    await b.call('POST', into(reset, '/attempt_first_factor'), { ...RESET, code: await p.code(address) })
+    await backend('POST', `/users/${id}/lock`, {})
+    refused(await b.call('POST', into(reset, '/reset_password'), { password: 'a new password' }), 403, 'user_locked')
+    refused(await begin(b, address, { password: PASSWORD }), 403, 'user_locked')
+    await backend('POST', `/users/${id}/unlock`, {})
+    assertSame((await begin(b, address, { password: PASSWORD })).response.status, 'complete')
+    const gone = await begin(b, address)
+    await backend('DELETE', `/users/${id}`)
+    refused(await b.call('POST', into(gone, '/attempt_first_factor'), { strategy: 'password', password: PASSWORD }), 422, 'form_password_incorrect', 'password')
+    refused(await b.call('POST', into(gone, '/prepare_first_factor'), EMAIL), 422, 'form_param_format_invalid', 'email_address_id')
+  })
+
+  await check('a user without a password has a code only, and no password is theirs', async () => {
+    const address = someone()
+    await backend('POST', '/users', { email_address: [address], skip_password_requirement: true })
+    const b = await p.browser()
+    const made = await begin(b, address)
+    assertSame(made.response.supported_first_factors.map((f) => f.strategy), ['email_code'])
+    refused(await b.call('POST', into(made, '/attempt_first_factor'), { strategy: 'password', password: PASSWORD }), 422, 'form_password_incorrect', 'password')
+    refused(await b.call('POST', into(made, '/prepare_first_factor'), RESET), 422, 'form_param_value_invalid', 'strategy')
+    await b.call('POST', into(made, '/prepare_first_factor'), EMAIL)
+    assertSame((await b.call('POST', into(made, '/attempt_first_factor'), { ...EMAIL, code: await p.code(address) })).response.status, 'complete')
+  })
+
+  await check('a digest from elsewhere is good, and replaced by one of ours at the first sign-in', async () => {
+    const address = someone()
+    const digest = '$2b$04$WIUx7P7cdPNtH1LyHNX6ReWPdM/LxSbwjG3iicpBh15Zd3Mjv1cZe'
+    await backend('POST', '/users', { email_address: [address], password_digest: digest, password_hasher: 'bcrypt' })
+    const kept = async () => (await p.users()).find((u) => u.email_address.includes(address))
+    assertSame((await kept()).password_digest, digest)
+    refused(await begin(await p.browser(), address, { password: 'not this one' }), 422, 'form_password_incorrect', 'password')
+    assertSame((await kept()).password_digest, digest)
+    for (let i = 0; i < 2; i++) assertSame((await begin(await p.browser(), address, { password: PASSWORD })).response?.status, 'complete')
+    const now = await kept()
+    assert(now.password_hasher === 'argon2id' && now.password_digest.startsWith('$argon2id$'), now.password_digest)
+  })
+}
+
 // ---- time
 
 async function times(d) {
@@ -615,6 +792,7 @@ export default async function attempts() {
   await codes(d)
   await whose(d)
   await signIns(d)
+  await tickets(d)
   await times(d)
   await strangers(d, strict)
   await d.stop()
