@@ -126,6 +126,8 @@ static const char *const sql[VK_AUTH_QS] = {
                               "session = ?17, created_at = ?18, updated_at = ?19, abandon_at = ?20 WHERE id "
                               "= ?1 AND client = ?2 AND kind = "
                               "?3",
+    [VK_AUTH_Q_ATTEMPTS_LEAVE] =
+        "UPDATE attempts SET status = 5, updated_at = ?2 WHERE client = ?1 AND status < 4",
     [VK_AUTH_Q_ATTEMPT] = "SELECT " ATTEMPT " FROM attempts WHERE id = ?1 AND client = ?2",
     [VK_AUTH_Q_TIDY_ATTEMPTS] = "DELETE FROM attempts WHERE abandon_at < ?1",
     [VK_AUTH_Q_TIDY_BROWSERS] = "DELETE FROM dev_browsers WHERE used_at < ?1",

@@ -46,6 +46,7 @@ const char *const vk_auth_schema[VK_AUTH_SCHEMA] = {
     "NOT NULL, "
     "user TEXT, session TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, abandon_at INTEGER "
     "NOT NULL);"
+    "CREATE INDEX attempts_client ON attempts (client);"
     "CREATE INDEX attempts_abandon ON attempts (abandon_at);"
 
     "CREATE TABLE nonces (hash BLOB PRIMARY KEY, payload TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT "
