@@ -17,6 +17,7 @@ typedef enum vk_auth_fail {
     VK_AUTH_F_FORM,          /* a body that cannot be read */
     VK_AUTH_F_PARAM_FORMAT,  /* a parameter; the caller names it */
     VK_AUTH_F_PARAM_MISSING, /* likewise */
+    VK_AUTH_F_PARAM_UNKNOWN, /* one that Clerk has for what is off here (a username); the caller names it */
     VK_AUTH_F_EMAIL_FORMAT,
     VK_AUTH_F_IDENTIFIER_TAKEN,
     VK_AUTH_F_EXTERNAL_ID_TAKEN,
@@ -31,7 +32,13 @@ typedef enum vk_auth_fail {
     VK_AUTH_F_CODE_EXPIRED,
     VK_AUTH_F_CODE_FAILED,
     VK_AUTH_F_ALREADY_VERIFIED,
-    VK_AUTH_F_STRATEGY, /* none that is offered here */
+    VK_AUTH_F_STRATEGY,           /* none that is offered here */
+    VK_AUTH_F_REVERIFY,           /* the person must prove again who they are: see reverify.c */
+    VK_AUTH_F_EMAILS_MANY,        /* a user has as many addresses as there may be */
+    VK_AUTH_F_EMAIL_LAST,         /* the only verified one: stays */
+    VK_AUTH_F_EMAIL_PRIMARY,      /* stays as long as it is the primary one */
+    VK_AUTH_F_PRIMARY_UNVERIFIED, /* an address that is only claimed cannot become it */
+    VK_AUTH_F_NO_TEMPLATE,        /* a token by a JWT template: there are none */
     VK_AUTH_F_USER_LOCKED,
     VK_AUTH_F_USER_BANNED,
     VK_AUTH_F_REDIRECT, /* redirect_url is not of the build's origins */

@@ -13,12 +13,16 @@
 #define T0 INT64_C(1795459730449) /* the user of the samples was created */
 #define T1 INT64_C(1795459730539) /* and signed in */
 
-static const vk_auth_email_row email = {.id = "idn_lXQKMt1BTYyESRYqhyGM0D5dvl0",
-                                        .user = "user_rLcdOC6UU78gDiO9ulJNMUVcs1T",
-                                        .address = "ada@example.com",
-                                        .primary = true,
-                                        .created_ms = T0,
-                                        .updated_ms = T0};
+static const vk_auth_email_row email = {
+    .id = "idn_lXQKMt1BTYyESRYqhyGM0D5dvl0",
+    .user = "user_rLcdOC6UU78gDiO9ulJNMUVcs1T",
+    .address = "ada@example.com",
+    .primary = true,
+    .verified = true,
+    .strategy = "email_code",
+    .verification = {.state = VK_AUTH_V_VERIFIED, .tries = 1, .expire_ms = T0 + VK_AUTH_CODE_MS},
+    .created_ms = T0,
+    .updated_ms = T0};
 static vk_auth_user user;
 static vk_auth_person person = {&user, &email, 1};
 static vk_auth_session session;

@@ -24,7 +24,8 @@
     "id, user, address, is_primary, verified, strategy, v_state, v_tries, v_prepares, v_expire, v_code, "    \
     "created_at, updated_at"
 #define SESSION                                                                                              \
-    "id, user, client, status, verified_at, last_active_at, expire_at, abandon_at, created_at, updated_at"
+    "id, user, client, status, verified_at, last_active_at, expire_at, abandon_at, created_at, updated_at, " \
+    "agent"
 #define ATTEMPT                                                                                              \
     "id, client, kind, status, address, first_name, last_name, unsafe_metadata, digest, strategy, v_state, " \
     "v_tries, v_prepares, v_expire, v_code, user, session, created_at, updated_at, abandon_at"
@@ -76,10 +77,11 @@ static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_BROWSERS_LEAVE] = "UPDATE dev_browsers SET client = NULL WHERE client = ?1",
     [VK_AUTH_Q_BROWSER] = "SELECT client, used_at FROM dev_browsers WHERE hash = ?1",
     [VK_AUTH_Q_SESSION_ADD] =
-        "INSERT INTO sessions (" SESSION ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [VK_AUTH_Q_SESSION_PUT] = "UPDATE sessions SET user = ?2, client = ?3, status = ?4, verified_at = ?5, "
-                              "last_active_at = ?6, expire_at = "
-                              "?7, abandon_at = ?8, created_at = ?9, updated_at = ?10 WHERE id = ?1",
+        "INSERT INTO sessions (" SESSION ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [VK_AUTH_Q_SESSION_PUT] =
+        "UPDATE sessions SET user = ?2, client = ?3, status = ?4, verified_at = ?5, "
+        "last_active_at = ?6, expire_at = "
+        "?7, abandon_at = ?8, created_at = ?9, updated_at = ?10, agent = ?11 WHERE id = ?1",
     [VK_AUTH_Q_SESSION] = "SELECT " SESSION " FROM sessions WHERE id = ?1",
     [VK_AUTH_Q_SESSIONS] =
         "SELECT " SESSION
