@@ -186,13 +186,24 @@ VK_MUSTCHECK vk_auth_fail vk_auth_rsa(vk_auth_call *c, const vk_rsa **out_r);
 
 /* A user with addresses, as they are now, in the arena; VK_E_NOT_FOUND. */
 VK_MUSTCHECK vk_err vk_auth_person_get(vk_auth_call *c, vk_str user, vk_auth_person *out_r);
+/* Whose session it is, if it may be used now: it is active, and its user is there and neither banned nor
+ * locked by the Backend API (who guesses passwords, which locks a user for sign-ins, signs nobody out).
+ * VK_E_NOT_FOUND: it may not. */
+VK_MUSTCHECK vk_err vk_auth_session_person(vk_auth_call *c, const vk_auth_session *s, vk_auth_person *out_r);
+/* A new dev browser, which becomes the call's; `client` VK_STR_NONE: it leads to none. Its id goes into an
+ * answer, and stays nowhere. */
+VK_MUSTCHECK vk_auth_fail vk_auth_browser_new(vk_auth_call *c, vk_str client, char id_r[VK_AUTH_ID_MAX + 1]);
+/* Notes, at most once a day, that the browser and its client are in use; outside of a transaction, too. */
+VK_MUSTCHECK vk_auth_fail vk_auth_client_used(vk_auth_call *c);
 /* Makes the browser's client when it has none. */
 VK_MUSTCHECK vk_auth_fail vk_auth_need_client(vk_auth_call *c);
 /* A person has proved who they are: makes a session on the browser's client (which is made, too, when there
  * is none), replaces its other active ones (single session mode), moves client.updated_ms, sets its last
  * session and strategy, ends its attempts, notes the user's sign-in, and gives the browser a new id
  * (c->new_browser): whoever knew the old one, and perhaps put it there, holds nothing. The user must not be
- * banned or locked: that is asked here. `strategy`: "password", "email_code", "ticket". */
+ * banned or locked: that is asked here. The row of the user is written: who changes it too does that before.
+ * The client's open attempts are abandoned: one that this completes is put afterwards. VK_AUTH_F_NOT_FOUND:
+ * no such user. `strategy`: "password", "email_code", "ticket". */
 VK_MUSTCHECK vk_auth_fail vk_auth_sign_in_user(vk_auth_call *c, vk_str user, const char *strategy,
                                                vk_auth_session *out_r);
 /* The client as it is now, or null: with its active sessions, a fresh token in each, and the attempts under
@@ -200,8 +211,8 @@ VK_MUSTCHECK vk_auth_fail vk_auth_sign_in_user(vk_auth_call *c, vk_str user, con
 VK_MUSTCHECK vk_auth_fail vk_auth_client_now(vk_auth_call *c, vk_jw *w);
 /* A session with its person and, while it is active, a fresh token. */
 VK_MUSTCHECK vk_auth_fail vk_auth_session_now(vk_auth_call *c, const vk_auth_session *s, vk_jw *w);
-/* After one or more of the client's sessions have ended: its next active one becomes the last, updated_ms
- * moves. */
+/* After one or more sessions of c->client have ended (the Backend API's handlers load it first): its next
+ * active one becomes the last, updated_ms moves. */
 VK_MUSTCHECK vk_auth_fail vk_auth_sessions_ended(vk_auth_call *c);
 
 /* ---- session.c */
@@ -244,7 +255,8 @@ VK_MUSTCHECK vk_auth_fail vk_auth_set_primary(vk_auth_call *c, vk_str id);
 /* ---- token.c */
 
 /* A session token for `azp` (an origin, or VK_STR_NONE); cached until shortly before its end. The client's
- * updated_ms must have been moved before. *jwt_r lives in the arena. `fresh`: made now (skip_cache). */
+ * updated_ms must have been moved before. *jwt_r lives in the arena. `fresh`: made now (skip_cache).
+ * VK_AUTH_F_NOT_SIGNED_IN: vk_auth_session_person finds nobody. */
 VK_MUSTCHECK vk_auth_fail vk_auth_token(vk_auth_call *c, const vk_auth_session *s, vk_str azp, bool fresh,
                                         vk_secret *jwt_r);
 typedef struct vk_auth_tokens vk_auth_tokens; /* the cache, of one pool; used on its strand */

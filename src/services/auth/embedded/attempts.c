@@ -53,6 +53,11 @@ vk_err vk_auth_attempt_put(vk_auth_db *db, const vk_auth_attempt *a)
     return vk_auth_run_one(db, bound(db, VK_AUTH_Q_ATTEMPT_PUT, a));
 }
 
+vk_err vk_auth_attempts_leave(vk_auth_db *db, vk_str client, int64_t now_ms)
+{
+    return vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_ATTEMPTS_LEAVE, "si", client, now_ms), NULL);
+}
+
 static vk_err read_attempt(sqlite3_stmt *st, vk_arena *arena, vk_auth_attempt *a)
 {
     vk_err e = VK_OK;

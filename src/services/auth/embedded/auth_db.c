@@ -29,6 +29,13 @@
 #define ATTEMPT                                                                                              \
     "id, client, kind, status, address, first_name, last_name, unsafe_metadata, digest, strategy, v_state, " \
     "v_tries, v_prepares, v_expire, v_code, user, session, created_at, updated_at, abandon_at"
+#define TICKET                                                                                               \
+    "id, kind, status, hash, user, address, public_metadata, redirect_url, created_at, updated_at, "         \
+    "expire_at"
+/* What is stored as pending has expired at its time: a status is what vk_auth_ticket_status says. */
+#define TICKETS                                                                                              \
+    " FROM tickets WHERE kind = ?1 AND (?2 < 0 OR (CASE WHEN status = 0 AND expire_at <= ?3 THEN 3 ELSE "    \
+    "status END) = ?2)"
 
 static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_BEGIN] = "BEGIN IMMEDIATE",
@@ -100,6 +107,8 @@ static const char *const sql[VK_AUTH_QS] = {
                               "session = ?17, created_at = ?18, updated_at = ?19, abandon_at = ?20 WHERE id "
                               "= ?1 AND client = ?2 AND kind = "
                               "?3",
+    [VK_AUTH_Q_ATTEMPTS_LEAVE] =
+        "UPDATE attempts SET status = 5, updated_at = ?2 WHERE client = ?1 AND status < 4",
     [VK_AUTH_Q_ATTEMPT] = "SELECT " ATTEMPT " FROM attempts WHERE id = ?1 AND client = ?2",
     [VK_AUTH_Q_TIDY_ATTEMPTS] = "DELETE FROM attempts WHERE abandon_at < ?1",
     [VK_AUTH_Q_TIDY_BROWSERS] = "DELETE FROM dev_browsers WHERE used_at < ?1",
@@ -114,6 +123,17 @@ static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_OUTBOX] =
         "SELECT n, address, what, code, at FROM outbox WHERE (?1 IS NULL OR address = ?1) ORDER BY "
         "n DESC LIMIT ?2",
+    [VK_AUTH_Q_TICKET_ADD] =
+        "INSERT INTO tickets (" TICKET ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [VK_AUTH_Q_TICKET_PUT] = "UPDATE tickets SET status = ?2, user = ?3, updated_at = ?4 WHERE id = ?1",
+    [VK_AUTH_Q_TICKET] = "SELECT " TICKET " FROM tickets WHERE id = ?1",
+    [VK_AUTH_Q_TICKET_BY_HASH] = "SELECT " TICKET " FROM tickets WHERE hash = ?1",
+    [VK_AUTH_Q_TICKET_PENDING] =
+        "SELECT " TICKET " FROM tickets WHERE address = ?1 AND kind = 0 AND status = 0 AND expire_at > ?2 "
+        "ORDER BY rowid DESC LIMIT 1",
+    [VK_AUTH_Q_TICKETS] = "SELECT " TICKET TICKETS " ORDER BY rowid DESC LIMIT ?4 OFFSET ?5",
+    [VK_AUTH_Q_TICKETS_COUNT] = "SELECT count(*)" TICKETS,
+    [VK_AUTH_Q_TIDY_TICKETS] = "DELETE FROM tickets WHERE expire_at < ?1",
     [VK_AUTH_Q_KEY_ADD] = "INSERT INTO keys (kid, sealed, created_at) VALUES (?1, ?2, ?3)",
     [VK_AUTH_Q_KEY] = "SELECT sealed FROM keys WHERE kid = ?1",
 };

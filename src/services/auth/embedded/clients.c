@@ -218,5 +218,7 @@ vk_err vk_auth_tidy(vk_auth_db *db, int64_t now_ms)
         e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_ATTEMPTS, "i", now_ms), NULL);
     if (e == VK_OK)
         e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_NONCES, "i", now_ms), NULL);
+    if (e == VK_OK)
+        e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_TICKETS, "i", old), NULL);
     return e;
 }

@@ -82,7 +82,7 @@ VK_MUSTCHECK vk_err vk_auth_sessions_end(vk_auth_db *db, vk_str client, vk_str u
                                          vk_auth_status status, int64_t now_ms, int64_t *ended_r);
 
 /* Takes out what is past its time: browsers and clients that nobody used, sessions,
- * attempts, nonces. */
+ * attempts, nonces; and tickets that expired VK_AUTH_ABANDON_DAYS ago, whatever came of them. */
 VK_MUSTCHECK vk_err vk_auth_tidy(vk_auth_db *db, int64_t now_ms);
 
 #endif

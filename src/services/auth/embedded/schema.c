@@ -46,6 +46,7 @@ const char *const vk_auth_schema[VK_AUTH_SCHEMA] = {
     "NOT NULL, "
     "user TEXT, session TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, abandon_at INTEGER "
     "NOT NULL);"
+    "CREATE INDEX attempts_client ON attempts (client);"
     "CREATE INDEX attempts_abandon ON attempts (abandon_at);"
 
     "CREATE TABLE nonces (hash BLOB PRIMARY KEY, payload TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT "
@@ -61,6 +62,7 @@ const char *const vk_auth_schema[VK_AUTH_SCHEMA] = {
     "NULL UNIQUE, user TEXT, address TEXT, public_metadata TEXT, redirect_url TEXT, created_at INTEGER NOT "
     "NULL, updated_at INTEGER NOT NULL, expire_at INTEGER NOT NULL);"
     "CREATE INDEX tickets_expire ON tickets (expire_at);"
+    "CREATE INDEX tickets_address ON tickets (address) WHERE address IS NOT NULL;"
 
     "CREATE TABLE keys (kid TEXT PRIMARY KEY, sealed BLOB NOT NULL, created_at INTEGER NOT NULL);",
 };

@@ -34,13 +34,19 @@ typedef struct vk_auth_ticket {
 
 /* "pending", "accepted", "revoked", "expired". */
 const char *vk_auth_tstatus_name(vk_auth_tstatus s);
+bool vk_auth_tstatus_of(vk_str name, vk_auth_tstatus *out_r);
 vk_auth_tstatus vk_auth_ticket_status(const vk_auth_ticket *t, int64_t now_ms);
 
+/* VK_E_CONFLICT: the id or the hash is taken. VK_E_INVALID: "expired" is never stored. */
 VK_MUSTCHECK vk_err vk_auth_ticket_add(vk_auth_db *db, const vk_auth_ticket *t);
-/* Status, user, updated_ms. VK_E_NOT_FOUND. */
+/* Status, user, updated_ms. VK_E_NOT_FOUND; VK_E_INVALID as above. */
 VK_MUSTCHECK vk_err vk_auth_ticket_put(vk_auth_db *db, const vk_auth_ticket *t);
 VK_MUSTCHECK vk_err vk_auth_ticket_get(vk_auth_db *db, vk_arena *a, vk_str id, vk_auth_ticket *out_r);
 VK_MUSTCHECK vk_err vk_auth_ticket_by_hash(vk_auth_db *db, vk_arena *a, const uint8_t hash[VK_SHA256],
+                                           vk_auth_ticket *out_r);
+/* The newest invitation of an address (as vk_auth_email writes it) that may still be accepted.
+ * VK_E_NOT_FOUND. */
+VK_MUSTCHECK vk_err vk_auth_ticket_pending(vk_auth_db *db, vk_arena *a, vk_str address, int64_t now_ms,
                                            vk_auth_ticket *out_r);
 /* Those of a kind, newest first; `status` -1: any, expired ones as such. limit 1 to
  * VK_AUTH_TICKETS_PAGE_MAX. *total_r: how many there are in all. */
