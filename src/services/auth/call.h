@@ -83,6 +83,7 @@ typedef struct vk_auth_about {
 
 typedef struct vk_auth_work {
     vk_password_job job;
+    struct vk_auth_call *call;
     vk_password_kind kind;
     vk_secret password, digest; /* as asked for, in the arena */
     bool done;
@@ -91,7 +92,10 @@ typedef struct vk_auth_work {
 typedef struct vk_auth_call {
     vk_exchange *ex;
     const vk_auth_route *route;
-    vk_auth_pool *pool; /* held until it is answered */
+    vk_auth_pool *pool;              /* held until it is answered */
+    const vk_tenant *tenant;         /* whose key or address it came with; NULL: the operator asks */
+    void (*resume)(vk_exchange *ex); /* answers, back on the loop */
+    const char *empty;               /* the operator's answer when the build has no users yet */
     vk_auth_job job;
     const vk_auth_about *about;
     vk_arena *arena; /* the exchange's */
@@ -119,11 +123,12 @@ typedef struct vk_auth_call {
     int runs; /* how often it began */
 
     /* The answer. */
-    vk_jw w;      /* the resource, into ex->out; nothing of it stays when the handler refuses */
-    int status;   /* 200 unless it is set */
-    vk_str to;    /* a redirect (307, without a body) in place of a resource */
-    bool keep;    /* with a refusal: what was changed counts all the same (a try of a code) */
-    vk_str param; /* of a refusal: which parameter, where the table of reasons names none */
+    vk_auth_fail fail; /* the spine's: what it came to */
+    vk_jw w;           /* the resource, into ex->out; nothing of it stays when the handler refuses */
+    int status;        /* 200 unless it is set */
+    vk_str to;         /* a redirect (307, without a body) in place of a resource */
+    bool keep;         /* with a refusal: what was changed counts all the same (a try of a code) */
+    vk_str param;      /* of a refusal: which parameter, where the table of reasons names none */
     bool guessed; /* of a refusal: a password, code, ticket or nonce was wrong. Counted against the address */
     char new_browser[VK_AUTH_ID_MAX + 1]; /* the browser's new id, for the header Clerk-Db-Jwt; "" */
 } vk_auth_call;

@@ -52,12 +52,12 @@ VK_MUSTCHECK vk_err vk_auth_pool_submit(vk_auth_pool *p, vk_auth_job *j, bool ag
 
 /* The rest: in a job of the pool's strand. */
 
-/* The database; opened, and made when there is none, unless `make` is false: VK_E_NOT_FOUND then. VK_E_BUSY:
- * too many are open and in use. Others as vk_auth_db_open. Good until the job ends. */
+/* The database; opened, and made with its key when there is none, unless `make` is false: VK_E_NOT_FOUND
+ * then. Inside of no transaction. VK_E_BUSY: too many are open and in use. VK_E_CORRUPT: also when the key
+ * does not open with this master key. Others as vk_auth_db_open. Good until the job ends. */
 VK_MUSTCHECK vk_err vk_auth_pool_db(vk_auth_pool *p, bool make, vk_auth_db **out_r);
-/* The key of the build's tokens: read or made at first use, inside of no transaction or the caller's. Good as
- * long as the pool is held. VK_E_CORRUPT: it does not open under this master key. */
-VK_MUSTCHECK vk_err vk_auth_pool_rsa(vk_auth_pool *p, vk_auth_db *db, const vk_rsa **out_r);
+/* The key of the build's tokens; after a vk_auth_pool_db that makes. Good until the job ends. */
+const vk_rsa *vk_auth_pool_rsa(const vk_auth_pool *p);
 /* A place of token.c's; freed with vk_auth_tokens_free when the pool is closed. */
 struct vk_auth_tokens **vk_auth_pool_tokens(vk_auth_pool *p);
 
