@@ -57,7 +57,7 @@ static vk_auth_fail under_way(vk_auth_call *c, vk_auth_attempt *a, bool *new_r)
 {
     vk_err e = vk_auth_attempt_get(c->db, c->arena, vk_str_z(c->session.id), vk_str_z(c->client.id), a);
     *new_r = e == VK_E_NOT_FOUND;
-    if (e == VK_OK && a->status != VK_AUTH_A_COMPLETE && c->now_ms < a->abandon_ms)
+    if (e == VK_OK && vk_auth_attempt_is_open(a, c->now_ms))
         return VK_AUTH_F_OK;
     if (e != VK_OK && e != VK_E_NOT_FOUND)
         return vk_auth_broke(c, e);
