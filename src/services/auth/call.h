@@ -269,6 +269,10 @@ void vk_auth_tokens_free(vk_auth_tokens *t);  /* NULL is allowed */
 
 /* ---- attempt.c */
 
+/* What the JSON of an attempt of the browser's client is made of: `id` as the client has it, "" for none.
+ * out_r->attempt is NULL when there is none that is open. Before the sign-in is complete, and where nobody is
+ * to be told who has an account, the person in it is the same for everybody. In the arena. */
+VK_MUSTCHECK vk_auth_fail vk_auth_attempt_now(vk_auth_call *c, const char *id, vk_auth_try_view *out_r);
 /* Sends a code: writes it to the outbox. `what` is for people: "sign_up", "sign_in", "reset_password",
  * "email_address". */
 VK_MUSTCHECK vk_auth_fail vk_auth_send_code(vk_auth_call *c, vk_auth_verification *v, vk_str about,

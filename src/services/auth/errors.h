@@ -18,7 +18,7 @@ typedef enum vk_auth_fail {
     VK_AUTH_F_FORM,          /* a body that cannot be read */
     VK_AUTH_F_PARAM_FORMAT,  /* a parameter; the caller names it */
     VK_AUTH_F_PARAM_MISSING, /* likewise */
-    VK_AUTH_F_PARAM_UNKNOWN, /* one that Clerk has for what is off here (a username); the caller names it */
+    VK_AUTH_F_PARAM_UNKNOWN, /* one of Clerk's that is not offered here; the caller names it */
     VK_AUTH_F_EMAIL_FORMAT,
     VK_AUTH_F_IDENTIFIER_TAKEN,
     VK_AUTH_F_EXTERNAL_ID_TAKEN,
@@ -40,6 +40,16 @@ typedef enum vk_auth_fail {
     VK_AUTH_F_EMAIL_PRIMARY,      /* stays as long as it is the primary one */
     VK_AUTH_F_PRIMARY_UNVERIFIED, /* an address that is only claimed cannot become it */
     VK_AUTH_F_NO_TEMPLATE,        /* a token by a JWT template: there are none */
+    VK_AUTH_F_SIGN_UP_OVER, /* a sign-up that is complete is not changed */
+    VK_AUTH_F_TICKET,       /* none that is known; the next ones say what became of one that is */
+    VK_AUTH_F_TICKET_EXPIRED,
+    VK_AUTH_F_TICKET_NOT_HERE, /* a sign-in token at a sign-up */
+    VK_AUTH_F_TOKEN_USED,      /* a sign-in token */
+    VK_AUTH_F_TOKEN_REVOKED,
+    VK_AUTH_F_INVITATION_USED,
+    VK_AUTH_F_INVITATION_REVOKED,
+    VK_AUTH_F_INVITATION_NOBODY, /* at a sign-in, and the address has no account: the component goes to the
+                                  * sign-up */
     VK_AUTH_F_USER_LOCKED,
     VK_AUTH_F_USER_BANNED,
     VK_AUTH_F_REDIRECT, /* redirect_url is not of the build's origins */

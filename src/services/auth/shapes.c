@@ -372,8 +372,8 @@ void vk_auth_sign_up_write(vk_jw *w, const vk_auth_view *v, const vk_auth_try_vi
     CONSTANTS(w, others);
     vk_jw_obj_end(w);
     id_or_null(w, "email_address", a->address);
-    vk_jw_kbool(w, "password_enabled", a->digest.n != 0);
-    vk_jw_kbool(w, "has_password", a->digest.n != 0);
+    vk_jw_kbool(w, "password_enabled", !m.password);
+    vk_jw_kbool(w, "has_password", !m.password);
     text_or_null(w, "first_name", a->first_name);
     text_or_null(w, "last_name", a->last_name);
     object(w, "unsafe_metadata", a->unsafe_metadata);

@@ -38,12 +38,15 @@ typedef struct vk_auth_attempt {
     char strategy[VK_AUTH_STRATEGY_MAX + 1]; /* of the verification; "" before its first code */
     vk_auth_verification verification;
     char user[VK_AUTH_ID_MAX + 1], session[VK_AUTH_ID_MAX + 1]; /* whose it is, or that were created; or "" */
+    char via[VK_AUTH_ID_MAX + 1]; /* a sign-up: the invitation that it came by (inv_); a sign-in: the address
+                                   * that its code went to (idn_); or "" */
     int64_t created_ms, updated_ms, abandon_ms;
 } vk_auth_attempt;
 
 const char *vk_auth_astatus_name(vk_auth_astatus s);
 
-/* What a sign-up still needs (missing_fields, unverified_fields of the JSON). */
+/* What a sign-up still needs (missing_fields, unverified_fields of the JSON). One that is complete needs
+ * nothing, though its digest is the user's now and not kept twice. */
 typedef struct vk_auth_missing {
     bool address, password, verification;
 } vk_auth_missing;
