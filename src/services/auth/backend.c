@@ -3,7 +3,7 @@
 #include "core/clock.h"
 #include "services/auth/metadata.h"
 
-enum { CLIENTS_MAX = 64, TIME_TEXT_MAX = 40 };
+enum { TIME_TEXT_MAX = 40 };
 
 vk_auth_fail vk_auth_bad(vk_auth_call *c, vk_auth_fail why, const char *param)
 {
@@ -172,7 +172,7 @@ vk_auth_fail vk_auth_need_email(vk_auth_call *c, char out[VK_AUTH_EMAIL_MAX + 1]
     return vk_auth_email(text, out) == VK_OK ? VK_AUTH_F_OK : VK_AUTH_F_EMAIL_FORMAT;
 }
 
-/* ---- users and sessions */
+/* ---- users */
 
 vk_auth_fail vk_auth_find_user(vk_auth_call *c, vk_str id, vk_auth_user *out_r)
 {
@@ -208,59 +208,7 @@ vk_auth_fail vk_auth_put_user(vk_auth_call *c, vk_auth_user *u)
     return vk_auth_show_user(c, u);
 }
 
-vk_auth_fail vk_auth_client_lost(vk_auth_call *c, const char *client)
-{
-    if (!client[0])
-        return VK_AUTH_F_OK;
-    vk_err e = vk_auth_client_get(c->db, vk_str_z(client), &c->client);
-    if (e != VK_OK)
-        return e == VK_E_NOT_FOUND ? VK_AUTH_F_OK : vk_auth_broke(c, e);
-    c->has_client = true;
-    vk_auth_fail f = vk_auth_sessions_ended(c);
-    c->has_client = false; /* it is not the caller's */
-    return f;
-}
-
-/* A user may have more sessions than fit into a page: they are ended page by page, so that the clients of
- * each are known. */
-vk_auth_fail vk_auth_end_sessions(vk_auth_call *c, vk_str user, vk_auth_status status)
-{
-    const vk_auth_session_filter f = {
-        .user = user, .status = VK_AUTH_ACTIVE, .limit = VK_AUTH_SESSIONS_PAGE_MAX};
-    const vk_auth_session *s;
-    size_t n;
-    do {
-        vk_err e = vk_auth_sessions(c->db, c->arena, &f, &s, &n);
-        for (size_t i = 0; e == VK_OK && i < n; i++) {
-            vk_auth_session over = s[i];
-            over.status = status;
-            over.updated_ms = c->now_ms;
-            e = vk_auth_session_put(c->db, &over);
-        }
-        if (e != VK_OK)
-            return vk_auth_broke(c, e);
-        for (size_t i = 0; i < n; i++) {
-            bool told = false; /* already: one client has one active session as a rule */
-            for (size_t k = i > CLIENTS_MAX ? i - CLIENTS_MAX : 0; k < i && !told; k++)
-                told = strcmp(s[k].client, s[i].client) == 0;
-            vk_auth_fail lost = told ? VK_AUTH_F_OK : vk_auth_client_lost(c, s[i].client);
-            if (lost != VK_AUTH_F_OK)
-                return lost;
-        }
-    } while (n == VK_AUTH_SESSIONS_PAGE_MAX);
-    return VK_AUTH_F_OK;
-}
-
 /* ---- answers */
-
-void vk_auth_deleted_write(vk_jw *w, const char *object, vk_str id)
-{
-    vk_jw_obj(w);
-    vk_jw_kstr(w, "object", vk_str_z(object));
-    vk_jw_kstr(w, "id", id);
-    vk_jw_kbool(w, "deleted", true);
-    vk_jw_obj_end(w);
-}
 
 bool vk_auth_is_paginated(const vk_auth_call *c)
 {

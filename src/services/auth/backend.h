@@ -1,11 +1,16 @@
 /* What the handlers of the Backend API share (backend_*.c): pages, parameters that only they have, users by
- * their ids, and the end of sessions from outside of their browser. On the strand, as all handlers. */
+ * their ids. On the strand, as all handlers. */
 #ifndef VK_AUTH_BACKEND_H
 #define VK_AUTH_BACKEND_H
 
 #include "services/auth/call.h"
 
-enum { VK_AUTH_PAGE = 10, VK_AUTH_PAGE_MAX = 500, VK_AUTH_OFFSET_MAX = 1000000000 };
+enum {
+    VK_AUTH_PAGE = 10,
+    VK_AUTH_PAGE_MAX = 500,
+    VK_AUTH_OFFSET_MAX = 1000000000,
+    VK_AUTH_GIVEN_MAX = 4096, /* bytes of a password; what may be chosen is vk_password_judge's to say */
+};
 
 /* A refusal that names its parameter: returns `why`. */
 vk_auth_fail vk_auth_bad(vk_auth_call *c, vk_auth_fail why, const char *param);
@@ -36,7 +41,7 @@ VK_MUSTCHECK vk_auth_fail vk_auth_need_email(vk_auth_call *c, char out[VK_AUTH_E
 /* Date and time of RFC 3339 §5.6 as milliseconds since 1970, which it may not be before. VK_E_INVALID. */
 VK_MUSTCHECK vk_err vk_auth_rfc3339(vk_str text, int64_t *ms_r);
 
-/* ---- users and sessions */
+/* ---- users */
 
 /* VK_AUTH_F_NO_USER: none of that id, or it is none. */
 VK_MUSTCHECK vk_auth_fail vk_auth_find_user(vk_auth_call *c, vk_str id, vk_auth_user *out_r);
@@ -46,15 +51,11 @@ VK_MUSTCHECK vk_auth_fail vk_auth_need_user(vk_auth_call *c, vk_auth_user *out_r
 VK_MUSTCHECK vk_auth_fail vk_auth_put_user(vk_auth_call *c, vk_auth_user *u);
 /* Writes a user as the answer, with what is in the database now. */
 VK_MUSTCHECK vk_auth_fail vk_auth_show_user(vk_auth_call *c, const vk_auth_user *u);
-/* Ends all active sessions of a user, and tells the clients that held them. */
-VK_MUSTCHECK vk_auth_fail vk_auth_end_sessions(vk_auth_call *c, vk_str user, vk_auth_status status);
-/* After a session of that client (or "") has ended: vk_auth_sessions_ended for it. */
-VK_MUSTCHECK vk_auth_fail vk_auth_client_lost(vk_auth_call *c, const char *client);
+/* The address becomes its user's primary one, and is written. */
+VK_MUSTCHECK vk_auth_fail vk_auth_make_primary(vk_auth_call *c, vk_auth_email_row *row);
 
 /* ---- answers */
 
-/* {"object":…,"id":…,"deleted":true} */
-void vk_auth_deleted_write(vk_jw *w, const char *object, vk_str id);
 /* Begins and ends a list: an array, or {"data":[…],"total_count":n} when `paginated` is asked for, or always
  * is. VK_AUTH_F_PAGE: it does not fit into one answer. */
 bool vk_auth_is_paginated(const vk_auth_call *c);

@@ -81,11 +81,11 @@ static vk_auth_fail create(vk_auth_call *c)
     if (f == VK_AUTH_F_OK)
         f = vk_auth_may_bool(c, "primary", false, &primary);
     if (f == VK_AUTH_F_OK && primary && !row.verified)
-        f = vk_auth_bad(c, VK_AUTH_F_UNVERIFIED, "primary");
+        f = vk_auth_bad(c, VK_AUTH_F_PRIMARY_UNVERIFIED, "primary");
     if (f == VK_AUTH_F_OK)
         f = is_free(c, &u, row.address, &n);
     if (f == VK_AUTH_F_OK && n >= VK_AUTH_EMAILS_MAX)
-        f = VK_AUTH_F_ADDRESSES;
+        f = VK_AUTH_F_EMAILS_MANY;
     if (f != VK_AUTH_F_OK)
         return f;
     vk_auth_id_new(VK_AUTH_IDENTIFICATION, row.id);
@@ -126,7 +126,7 @@ static vk_auth_fail update(vk_auth_call *c)
     if (row.primary && !verified)
         return vk_auth_bad(c, VK_AUTH_F_PARAM_VALUE, "verified");
     if (primary && !verified)
-        return vk_auth_bad(c, VK_AUTH_F_UNVERIFIED, "primary");
+        return vk_auth_bad(c, VK_AUTH_F_PRIMARY_UNVERIFIED, "primary");
     if (verified != row.verified) {
         row.verified = verified;
         row.verification = (vk_auth_verification){0};
@@ -153,7 +153,7 @@ static vk_auth_fail drop(vk_auth_call *c)
     while (next < n && (!all[next].verified || strcmp(all[next].id, row.id) == 0))
         next++;
     if (row.verified && next == n)
-        return VK_AUTH_F_LAST_ADDRESS;
+        return VK_AUTH_F_EMAIL_LAST;
     e = vk_auth_email_drop(c->db, c->id[0]);
     if (e != VK_OK)
         return vk_auth_broke(c, e);

@@ -127,7 +127,7 @@ static vk_auth_fail set_password(vk_auth_call *c, vk_auth_user *u, bool *set_r)
         return vk_auth_bad(c, VK_AUTH_F_PARAM_WITH, "password_digest");
     if (!plain)
         return VK_AUTH_F_OK;
-    vk_auth_fail f = vk_auth_need_secret(c, "password", VK_PASSWORD_TRIED_MAX, &password);
+    vk_auth_fail f = vk_auth_need_secret(c, "password", VK_AUTH_GIVEN_MAX, &password);
     if (f == VK_AUTH_F_PARAM_MISSING) /* an empty one */
         f = VK_AUTH_F_PASSWORD_SHORT;
     if (f == VK_AUTH_F_OK)
@@ -199,7 +199,7 @@ static vk_auth_fail create(vk_auth_call *c)
                       .unsafe_metadata = VK_STR("{}"),
                       .created_ms = c->now_ms,
                       .updated_ms = c->now_ms};
-    addresses a;
+    addresses a = {0};
     bool no_address, no_password, locked, has_password;
     vk_auth_fail f = set_profile(c, &u);
     if (f == VK_AUTH_F_OK)
@@ -248,7 +248,7 @@ static vk_auth_fail set_primary(vk_auth_call *c, const vk_auth_user *u)
     if (e != VK_OK)
         return vk_auth_broke(c, e);
     if (!row.verified)
-        return vk_auth_bad(c, VK_AUTH_F_UNVERIFIED, name);
+        return vk_auth_bad(c, VK_AUTH_F_PRIMARY_UNVERIFIED, name);
     return vk_auth_make_primary(c, &row);
 }
 
@@ -266,7 +266,7 @@ static vk_auth_fail update(vk_auth_call *c)
     if (f == VK_AUTH_F_OK)
         f = set_primary(c, &u);
     if (f == VK_AUTH_F_OK && out && has_password)
-        f = vk_auth_end_sessions(c, c->id[0], VK_AUTH_REVOKED);
+        f = vk_auth_end_sessions(c, c->id[0], VK_STR_NONE, VK_AUTH_REVOKED);
     return f == VK_AUTH_F_OK ? vk_auth_put_user(c, &u) : f;
 }
 
@@ -280,7 +280,7 @@ static vk_auth_fail remove_password(vk_auth_call *c)
     if (f == VK_AUTH_F_OK && !u.digest.n)
         f = VK_AUTH_F_NO_PASSWORD;
     if (f == VK_AUTH_F_OK && out)
-        f = vk_auth_end_sessions(c, c->id[0], VK_AUTH_REVOKED);
+        f = vk_auth_end_sessions(c, c->id[0], VK_STR_NONE, VK_AUTH_REVOKED);
     u.digest = VK_SECRET_NONE;
     u.password_ms = 0;
     return f == VK_AUTH_F_OK ? vk_auth_put_user(c, &u) : f;

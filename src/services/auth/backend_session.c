@@ -85,18 +85,14 @@ static vk_auth_fail create(vk_auth_call *c)
 }
 
 /* What has ended stays what it was. */
-static vk_auth_fail revoke(vk_auth_call *c)
+static vk_auth_fail revoke_one(vk_auth_call *c)
 {
     vk_auth_session s;
     vk_auth_fail f = find(c, &s);
     if (f != VK_AUTH_F_OK)
         return f;
-    if (vk_auth_session_status(&s, c->now_ms) == VK_AUTH_ACTIVE) {
-        s.status = VK_AUTH_REVOKED;
-        s.updated_ms = c->now_ms;
-        vk_err e = vk_auth_session_put(c->db, &s);
-        f = e == VK_OK ? vk_auth_client_lost(c, s.client) : vk_auth_broke(c, e);
-    }
+    if (vk_auth_session_status(&s, c->now_ms) == VK_AUTH_ACTIVE)
+        f = vk_auth_session_stop(c, &s, VK_AUTH_REVOKED);
     return f == VK_AUTH_F_OK ? vk_auth_session_now(c, &s, &c->w) : f;
 }
 
@@ -129,7 +125,7 @@ const vk_auth_route vk_auth_backend_session_routes[] = {
     {.method = "GET", .path = "/sessions", BACKEND, .reads = true, .run = list},
     {.method = "POST", .path = "/sessions", BACKEND, .run = create},
     {.method = "GET", .path = "/sessions/{sess}", BACKEND, .reads = true, .run = get},
-    {.method = "POST", .path = "/sessions/{sess}/revoke", BACKEND, .run = revoke},
+    {.method = "POST", .path = "/sessions/{sess}/revoke", BACKEND, .run = revoke_one},
     {.method = "POST", .path = "/sessions/{sess}/tokens", BACKEND, .run = token},
     {0},
 };

@@ -172,7 +172,7 @@ static vk_auth_fail revoke_invitation(vk_auth_call *c)
     if (f == VK_AUTH_F_OK && t.status == VK_AUTH_T_ACCEPTED)
         f = VK_AUTH_F_INVITATION_ACCEPTED;
     if (f == VK_AUTH_F_OK && t.status == VK_AUTH_T_REVOKED)
-        f = VK_AUTH_F_INVITATION_REVOKED;
+        f = VK_AUTH_F_INVITATION_REVOKED_TWICE;
     if (f == VK_AUTH_F_OK)
         f = put_revoked(c, &t);
     if (f == VK_AUTH_F_OK)
@@ -258,7 +258,7 @@ static vk_auth_fail testing_token(vk_auth_call *c)
 
 const vk_auth_route vk_auth_backend_ticket_routes[] = {
     {.method = "GET", .path = "/invitations", BACKEND, .reads = true, .run = invitations},
-    {.method = "POST", .path = "/invitations", BACKEND, .pages = true, .run = invite},
+    {.method = "POST", .path = "/invitations", BACKEND, .run = invite},
     {.method = "POST", .path = "/invitations/{inv}/revoke", BACKEND, .run = revoke_invitation},
     {.method = "POST", .path = "/sign_in_tokens", BACKEND, .run = create_sign_in_token},
     {.method = "POST", .path = "/sign_in_tokens/{sit}/revoke", BACKEND, .run = revoke_sign_in_token},

@@ -190,7 +190,7 @@ static vk_auth_fail drop(vk_auth_call *c)
     vk_auth_user u;
     vk_auth_fail f = vk_auth_find_user(c, c->id[0], &u);
     if (f == VK_AUTH_F_OK)
-        f = vk_auth_end_sessions(c, c->id[0], VK_AUTH_REMOVED);
+        f = vk_auth_end_sessions(c, c->id[0], VK_STR_NONE, VK_AUTH_REMOVED);
     if (f != VK_AUTH_F_OK)
         return f;
     vk_err e = vk_auth_user_drop(c->db, c->id[0]);
@@ -205,7 +205,7 @@ static vk_auth_fail ban(vk_auth_call *c)
     vk_auth_user u;
     vk_auth_fail f = vk_auth_find_user(c, c->id[0], &u);
     if (f == VK_AUTH_F_OK)
-        f = vk_auth_end_sessions(c, c->id[0], VK_AUTH_REVOKED);
+        f = vk_auth_end_sessions(c, c->id[0], VK_STR_NONE, VK_AUTH_REVOKED);
     u.banned = true;
     return f == VK_AUTH_F_OK ? vk_auth_put_user(c, &u) : f;
 }
@@ -243,7 +243,7 @@ static vk_auth_fail verify_password(vk_auth_call *c)
     bool right;
     vk_auth_fail f = vk_auth_find_user(c, c->id[0], &u);
     if (f == VK_AUTH_F_OK)
-        f = vk_auth_need_secret(c, "password", VK_PASSWORD_TRIED_MAX, &password);
+        f = vk_auth_need_secret(c, "password", VK_AUTH_GIVEN_MAX, &password);
     if (f == VK_AUTH_F_OK && !u.digest.n)
         f = VK_AUTH_F_NO_PASSWORD;
     if (f == VK_AUTH_F_OK)

@@ -32,10 +32,11 @@
     "id, user, address, is_primary, verified, strategy, v_state, v_tries, v_prepares, v_expire, v_code, "    \
     "created_at, updated_at"
 #define SESSION                                                                                              \
-    "id, user, client, status, verified_at, last_active_at, expire_at, abandon_at, created_at, updated_at"
+    "id, user, client, status, verified_at, last_active_at, expire_at, abandon_at, created_at, updated_at, " \
+    "agent"
 #define ATTEMPT                                                                                              \
     "id, client, kind, status, address, first_name, last_name, unsafe_metadata, digest, strategy, v_state, " \
-    "v_tries, v_prepares, v_expire, v_code, user, session, created_at, updated_at, abandon_at"
+    "v_tries, v_prepares, v_expire, v_code, user, session, created_at, updated_at, abandon_at, via"
 #define TICKET                                                                                               \
     "id, kind, status, hash, user, address, public_metadata, redirect_url, created_at, updated_at, "         \
     "expire_at"
@@ -100,10 +101,11 @@ static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_BROWSERS_LEAVE] = "UPDATE dev_browsers SET client = NULL WHERE client = ?1",
     [VK_AUTH_Q_BROWSER] = "SELECT client, used_at FROM dev_browsers WHERE hash = ?1",
     [VK_AUTH_Q_SESSION_ADD] =
-        "INSERT INTO sessions (" SESSION ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [VK_AUTH_Q_SESSION_PUT] = "UPDATE sessions SET user = ?2, client = ?3, status = ?4, verified_at = ?5, "
-                              "last_active_at = ?6, expire_at = "
-                              "?7, abandon_at = ?8, created_at = ?9, updated_at = ?10 WHERE id = ?1",
+        "INSERT INTO sessions (" SESSION ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [VK_AUTH_Q_SESSION_PUT] =
+        "UPDATE sessions SET user = ?2, client = ?3, status = ?4, verified_at = ?5, "
+        "last_active_at = ?6, expire_at = "
+        "?7, abandon_at = ?8, created_at = ?9, updated_at = ?10, agent = ?11 WHERE id = ?1",
     [VK_AUTH_Q_SESSION] = "SELECT " SESSION " FROM sessions WHERE id = ?1",
     [VK_AUTH_Q_SESSIONS] = "SELECT " SESSION SESSIONS("true") PAGE,
     [VK_AUTH_Q_SESSIONS_CLIENT] =
@@ -118,14 +120,15 @@ static const char *const sql[VK_AUTH_QS] = {
                                "IS NULL OR user = ?2) AND (?3 IS NULL OR id <> ?3)",
     [VK_AUTH_Q_ATTEMPT_ADD] =
         "INSERT INTO attempts (" ATTEMPT ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-        "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
-    [VK_AUTH_Q_ATTEMPT_PUT] = "UPDATE attempts SET status = ?4, address = ?5, first_name = ?6, last_name = "
-                              "?7, unsafe_metadata = ?8, digest = "
-                              "?9, strategy = ?10, v_state = ?11, v_tries = ?12, v_prepares = ?13, v_expire "
-                              "= ?14, v_code = ?15, user = ?16, "
-                              "session = ?17, created_at = ?18, updated_at = ?19, abandon_at = ?20 WHERE id "
-                              "= ?1 AND client = ?2 AND kind = "
-                              "?3",
+        "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+    [VK_AUTH_Q_ATTEMPT_PUT] =
+        "UPDATE attempts SET status = ?4, address = ?5, first_name = ?6, last_name = "
+        "?7, unsafe_metadata = ?8, digest = "
+        "?9, strategy = ?10, v_state = ?11, v_tries = ?12, v_prepares = ?13, v_expire "
+        "= ?14, v_code = ?15, user = ?16, "
+        "session = ?17, created_at = ?18, updated_at = ?19, abandon_at = ?20, via = ?21 WHERE id "
+        "= ?1 AND client = ?2 AND kind = "
+        "?3",
     [VK_AUTH_Q_ATTEMPTS_LEAVE] =
         "UPDATE attempts SET status = 5, updated_at = ?2 WHERE client = ?1 AND status < 4",
     [VK_AUTH_Q_ATTEMPT] = "SELECT " ATTEMPT " FROM attempts WHERE id = ?1 AND client = ?2",

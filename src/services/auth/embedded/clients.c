@@ -123,9 +123,9 @@ vk_err vk_auth_client_get(vk_auth_db *db, vk_str id, vk_auth_client *out_r)
 
 static sqlite3_stmt *session_bound(vk_auth_db *db, vk_auth_q q, const vk_auth_session *s)
 {
-    return vk_auth_st(db, q, "zzsiiiiiii", s->id, s->user, or_null(s->client), (int64_t)s->status,
+    return vk_auth_st(db, q, "zzsiiiiiiis", s->id, s->user, or_null(s->client), (int64_t)s->status,
                       s->verified_ms, s->last_active_ms, s->expire_ms, s->abandon_ms, s->created_ms,
-                      s->updated_ms);
+                      s->updated_ms, or_null(s->agent));
 }
 
 vk_err vk_auth_session_add(vk_auth_db *db, const vk_auth_session *s)
@@ -152,6 +152,7 @@ static vk_err read_session(sqlite3_stmt *st, vk_auth_session *out_r)
     vk_auth_col_id(st, 0, s.id, sizeof s.id, &e);
     vk_auth_col_id(st, 1, s.user, sizeof s.user, &e);
     vk_auth_col_id(st, 2, s.client, sizeof s.client, &e);
+    vk_auth_col_id(st, 10, s.agent, sizeof s.agent, &e);
     if (status < 0 || status >= VK_AUTH_STATUSES)
         e = VK_E_CORRUPT;
     *out_r = s;

@@ -10,6 +10,7 @@ enum {
     VK_AUTH_SESSION_DAYS = 7,
     VK_AUTH_ABANDON_DAYS = 30, /* also of browsers and clients that nobody uses */
     VK_AUTH_SESSIONS_PAGE_MAX = 500,
+    VK_AUTH_AGENT_MAX = 256, /* bytes of a User-Agent that are kept */
 };
 
 typedef struct vk_auth_client {
@@ -36,7 +37,9 @@ typedef struct vk_auth_session {
     char id[VK_AUTH_ID_MAX + 1], user[VK_AUTH_ID_MAX + 1];
     char client[VK_AUTH_ID_MAX + 1]; /* "": made by the Backend API */
     vk_auth_status status;           /* as stored: see vk_auth_session_status */
-    int64_t verified_ms, last_active_ms, expire_ms, abandon_ms, created_ms, updated_ms;
+    int64_t verified_ms; /* when the person last proved who they are: at sign-in, or again (reverify.c) */
+    int64_t last_active_ms, expire_ms, abandon_ms, created_ms, updated_ms;
+    char agent[VK_AUTH_AGENT_MAX + 1]; /* User-Agent of its browser (agent.h), or "" */
 } vk_auth_session;
 
 const char *vk_auth_status_name(vk_auth_status s);

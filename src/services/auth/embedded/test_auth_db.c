@@ -424,6 +424,7 @@ static void attempts(void **state)
 
     snprintf(up.address, sizeof up.address, "a@b.c");
     snprintf(up.strategy, sizeof up.strategy, "email_code");
+    snprintf(up.via, sizeof up.via, "inv_1");
     up.first_name = VK_STR("");
     up.unsafe_metadata = VK_STR("{\"x\":1}");
     up.digest = vk_secret_of(VK_STR("$argon2id$x"));
@@ -433,6 +434,7 @@ static void attempts(void **state)
     assert_int_equal(vk_auth_attempt_get(db, a, vk_str_z(up.id), vk_str_z(up.client), &got), VK_OK);
     assert_string_equal(got.address, "a@b.c");
     assert_string_equal(got.strategy, "email_code");
+    assert_string_equal(got.via, "inv_1");
     assert_true(got.first_name.p && got.first_name.n == 0 && !got.last_name.p);
     assert_true(vk_str_eq(got.unsafe_metadata, up.unsafe_metadata) && vk_secret_eq(got.digest, up.digest));
     m = vk_auth_sign_up_missing(&got);
