@@ -90,8 +90,10 @@ static vk_auth_fail times(vk_auth_call *c, vk_auth_user_filter *by)
     vk_auth_fail f = vk_auth_may_int(c, "last_active_at_since", 1, INT64_MAX, 0, &since);
     for (size_t i = 0; i < VK_COUNT(all) && f == VK_AUTH_F_OK; i++)
         f = vk_auth_may_int(c, all[i].name, 1, INT64_MAX, 0, all[i].at);
-    if (since > 1 && since - 1 > by->active_after)
+    if (since && since - 1 > by->active_after) /* that time counts, too */
         by->active_after = since - 1;
+    if (since && !by->active_after)
+        by->active_after = 1;
     return f;
 }
 

@@ -71,8 +71,9 @@ static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_USER] = "SELECT " USER " FROM users WHERE id = ?1",
     [VK_AUTH_Q_USER_BY_EMAIL] =
         "SELECT " USER " FROM users WHERE id = (SELECT user FROM emails WHERE address = ?1 AND verified)",
+    /* ids alone: what is sorted stays small, whatever users are made of */
     [VK_AUTH_Q_USERS] =
-        "SELECT " USER " FROM users" FILTERS
+        "SELECT id FROM users" FILTERS
         " ORDER BY (CASE ?16 WHEN 1 THEN updated_at WHEN 2 THEN last_sign_in_at "
         "WHEN 3 THEN last_active_at ELSE created_at END) * ?17, rowid * ?17 LIMIT ?18 OFFSET ?19",
     [VK_AUTH_Q_USERS_COUNT] = "SELECT count(*) FROM users" FILTERS,
@@ -367,7 +368,8 @@ vk_err vk_auth_db_open(const char *path, const char *build, vk_auth_db **out_r)
         rc = sqlite3_exec(db->db,
                           "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                           " PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
-                          " PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -500",
+                          " PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -500;"
+                          " PRAGMA temp_store = MEMORY", /* the sandbox has no folder for such files */
                           NULL, NULL, NULL);
     }
     vk_err e = err_of(rc);

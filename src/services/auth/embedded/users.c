@@ -238,11 +238,12 @@ vk_err vk_auth_users(vk_auth_db *db, vk_arena *a, const vk_auth_user_filter *f, 
     if (e != VK_OK)
         return e;
     vk_auth_user *rows = vk_arena_alloc(a, sizeof *rows * (size_t)f->limit);
-    if (!rows)
+    char(*ids)[VK_AUTH_ID_MAX + 1] = vk_arena_alloc(a, sizeof *ids * (size_t)f->limit);
+    if (!rows || !ids)
         return VK_E_NOMEM;
     sqlite3_stmt *st = bound_filter(db, VK_AUTH_Q_USERS, f, by);
     while ((e = vk_auth_row(db, st)) == VK_OK) {
-        e = read_user(st, a, &rows[n++]);
+        vk_auth_col_id(st, 0, ids[n++], sizeof *ids, &e);
         if (e != VK_OK) {
             vk_auth_done(st);
             return e;
@@ -250,6 +251,11 @@ vk_err vk_auth_users(vk_auth_db *db, vk_arena *a, const vk_auth_user_filter *f, 
     }
     if (e != VK_E_NOT_FOUND)
         return e;
+    e = VK_OK;
+    for (size_t i = 0; i < n && e == VK_OK; i++)
+        e = vk_auth_user_get(db, a, vk_str_z(ids[i]), &rows[i]);
+    if (e != VK_OK)
+        return e == VK_E_NOT_FOUND ? VK_E_CORRUPT : e;
     *out_r = rows;
     *n_r = n;
     return VK_OK;
