@@ -10,6 +10,3 @@ const vk_auth_route vk_auth_backend_session_routes[] = {{0}};
 const vk_auth_route vk_auth_backend_ticket_routes[] = {{0}};
 
 const vk_auth_route vk_auth_backend_user_routes[] = {{0}};
-
-const vk_auth_route vk_auth_handshake_routes[] = {{0}};
-
