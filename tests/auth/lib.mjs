@@ -12,6 +12,13 @@ export async function startDaemon(args = [], more = {}) {
   return new Daemon({ portBase: await portBase(), args: [...manyGuesses, ...args], ...more }).start()
 }
 
+// The same data under a clock that is ahead by so much, of a daemon built for tests.
+export async function restartAt(daemon, ms) {
+  await daemon.stop()
+  daemon.env = { ...daemon.env, VALETKEY_TEST_CLOCK_OFFSET_MS: String(ms) }
+  await daemon.start()
+}
+
 export class Pool {
   static async of(daemon, build) {
     const { env } = await daemon.createBuild(build)
@@ -37,6 +44,14 @@ export class Pool {
     return r.json().messages.filter((m) => !address || m.address === address)
   }
 
+  // As the operator exports them.
+  async users() {
+    const r = await this.daemon.admin('GET', `/api/v1/builds/${this.build}/services/auth/users/export`)
+    if (r.status !== 200) throw new Error(`users: ${r.status} ${r.text}`)
+    return r.json().users
+  }
+
+  // The code that went to the address last.
   async code(address) {
     const [newest] = await this.outbox(address)
     if (!newest) throw new Error(`nothing was sent to ${address}`)
