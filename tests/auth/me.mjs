@@ -472,6 +472,8 @@ async function proofs() {
     const wrong = right === '111111' ? '222222' : '111111'
     for (let i = 1; i <= 5; i++) is(await code(a, wrong), 422, i < 5 ? 'form_code_incorrect' : 'verification_failed', 'code')
     is(await code(a, right), 422, 'verification_failed', 'code')
+    assertSame((await me(a)).verification_attempts_remaining, 99 - 1 - 5, 'each wrong code is counted, as a password is')
+    is(await code(locked, '123456'), 403, 'user_locked')
     is(await a.browser.call('DELETE', '/me'), 403, 'session_reverification_required')
     good(await verify(a, '/prepare_first_factor', { strategy: 'email_code', email_address_id: second.id }))
     const done = good(await code(a, await pool.code('proof2@example.com')))
