@@ -21,6 +21,8 @@ export function prepare(say) {
     const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: here, stdio: ["ignore", "ignore", "inherit"] });
     if (status !== 0) throw new Error("npm ci failed in tests/browser");
   }
+  const scripts = spawnSync(process.execPath, [path.join(root, "tools", "clerk-bundles.mjs")], { stdio: ["ignore", "ignore", "inherit"] });
+  if (scripts.status !== 0) throw new Error("Clerk's scripts for browsers could not be fetched (tools/clerk-bundles.mjs)");
   makeReady(template, say);
   mkdirSync(shots, { recursive: true });
 }
