@@ -281,7 +281,10 @@ await check("a build that was revoked: health says that the sign-in service and 
 await check("the services away: health says so, and the sign-in page too", async () => {
   await daemon.stop();
   await healthWith(["auth_unreachable", "storage_unreachable", "unreachable"]);
+  await ben.page.clock.install();
   await ben.page.goto(`${app.url}/sign-in`);
+  await ben.page.getByRole("status").getByText("The form is on its way").waitFor();
+  await ben.page.clock.runFor(5_000);
   await ben.page.getByRole("alert").getByText("The sign-in service does not answer this browser.").waitFor();
   ben.problems.splice(0);
 });
