@@ -18,6 +18,10 @@ const config: NextConfig = {
   allowedDevOrigins: ["127.0.0.1", "localhost"],
   // The migration runner reads these when the app runs, wherever it is deployed.
   outputFileTracingIncludes: { "/*": ["./prisma/migrations/**/*", "./prisma/seeds/**/*"] },
+  // Browsers ask for it when a page is still on its way.
+  async rewrites() {
+    return [{ source: "/favicon.ico", destination: "/icon.svg" }];
+  },
   async headers() {
     return [
       {

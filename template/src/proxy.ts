@@ -14,4 +14,4 @@ function options({ publishableKey, secretKey, apiUrl, proxyUrl }: ClerkKeys) {
   return { publishableKey, secretKey, apiUrl, signInUrl: SIGN_IN, signUpUrl: SIGN_UP, ...(proxyUrl && { proxyUrl }) };
 }
 
-export const config = { matcher: ["/((?!_next/static/|icon\\.svg$|api/health$).*)"] };
+export const config = { matcher: ["/((?!_next/static/|icon\\.svg$|favicon\\.ico$|api/health$).*)"] };

@@ -15,12 +15,13 @@ const daemon = await new Daemon({ portBase: PORT_BASE, args: ["--url-browser", `
 const one = await daemon.createBuild("files-one", ["--origin", `http://localhost:${PORT_BASE + 11}`]);
 const two = await daemon.createBuild("files-two", ["--origin", `http://localhost:${PORT_BASE + 12}`]);
 const secrets = [one, two].flatMap(({ env }) => [env.R2_SECRET_ACCESS_KEY, env.TURSO_AUTH_TOKEN, env.CLERK_SECRET_KEY]);
-const app = await new App(daemon, "files-one", PORT_BASE + 11).start();
-const other = await new App(daemon, "files-two", PORT_BASE + 12).start();
-const owner = await Browser.open();
-const buyer = await Browser.open();
-await signUp(owner, app, anybody("owner"), "/files");
-await signUp(buyer, app, anybody("buyer"), "/files");
+const [app, other, owner, buyer] = await Promise.all([
+  new App(daemon, "files-one", PORT_BASE + 11).start(),
+  new App(daemon, "files-two", PORT_BASE + 12).start(),
+  Browser.open(),
+  Browser.open(),
+]);
+await Promise.all([signUp(owner, app, anybody("owner"), "/files"), signUp(buyer, app, anybody("buyer"), "/files")]);
 
 const LARGE = { name: "Übersicht (Plan) 日本.pdf", mimeType: "text/html", buffer: randomBytes(3_000_000) };
 const SMALL = { name: "season notes.txt", mimeType: "text/plain", buffer: Buffer.from("Only for who paid.\n") };

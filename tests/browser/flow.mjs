@@ -14,8 +14,7 @@ const builds = {
   two: await daemon.createBuild("board-two", ["--origin", `http://localhost:${PORT_BASE + 12}`]),
 };
 const secrets = [builds.one, builds.two].flatMap(({ env }) => [env.TURSO_AUTH_TOKEN, env.R2_SECRET_ACCESS_KEY, env.CLERK_SECRET_KEY]).concat(daemon.adminToken);
-const app = await new App(daemon, "board-one", PORT_BASE + 11).start();
-const browser = await Browser.open();
+const [app, browser] = await Promise.all([new App(daemon, "board-one", PORT_BASE + 11).start(), Browser.open()]);
 const { page } = browser;
 
 const button = (name) => page.getByRole("button", { name, exact: true });
