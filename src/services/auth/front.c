@@ -311,6 +311,8 @@ static vk_auth_fail admit(vk_auth_call *c)
         return page;
     if (c->route->dear && !dear_ok(c))
         return VK_AUTH_F_TOO_MANY;
+    if (at.backend && !c->route->reads && (f = vk_auth_origins_load(c)) != VK_AUTH_F_OK)
+        return f;
     ex->body_max = VK_AUTH_BODY_MAX;
     return VK_AUTH_F_OK;
 }

@@ -67,6 +67,8 @@ VK_MUSTCHECK bool vk_auth_work_begin(vk_auth_call *c, void (*done)(vk_password_j
  * c->partitioned; from the header Origin c->origin. On the loop. VK_AUTH_F_ORIGIN: a page that has no
  * business with this build. */
 VK_MUSTCHECK vk_auth_fail vk_auth_origins(vk_auth_call *c);
+/* The first half of it, for a call that comes from no page. */
+VK_MUSTCHECK vk_auth_fail vk_auth_origins_load(vk_auth_call *c);
 
 /* ---- answer.c */
 

@@ -3,10 +3,20 @@
 #include "services/auth/portal.h"
 
 static const vk_auth_route *const tables[] = {
-    vk_auth_client_routes,           vk_auth_session_routes,        vk_auth_handshake_routes,
-    vk_auth_sign_in_routes,          vk_auth_sign_up_routes,        vk_auth_me_routes,
-    vk_auth_address_routes,          vk_auth_ticket_routes,         vk_auth_backend_user_routes,
-    vk_auth_backend_session_routes,  vk_auth_backend_ticket_routes, vk_auth_backend_address_routes,
+    vk_auth_client_routes,
+    vk_auth_session_routes,
+    vk_auth_reverify_routes,
+    vk_auth_handshake_routes,
+    vk_auth_sign_in_routes,
+    vk_auth_sign_up_routes,
+    vk_auth_me_routes,
+    vk_auth_address_routes,
+    vk_auth_ticket_routes,
+    vk_auth_backend_user_routes,
+    vk_auth_backend_change_routes,
+    vk_auth_backend_session_routes,
+    vk_auth_backend_ticket_routes,
+    vk_auth_backend_address_routes,
     vk_auth_backend_instance_routes,
 };
 
