@@ -207,10 +207,12 @@ VK_MUSTCHECK vk_err vk_auth_session_person(vk_auth_call *c, const vk_auth_sessio
  * answer, and stays nowhere. */
 VK_MUSTCHECK vk_auth_fail vk_auth_browser_new(vk_auth_call *c, vk_str client, char id_r[VK_AUTH_ID_MAX + 1]);
 /* The browser's client gets a new browser (c->new_browser), and every other leads nowhere: whoever planted
- * the id in a victim's browser sees nothing of what is done on the client from here on. At each sign-in, and
- * where a sign-up or sign-in begins: else who knows the id could put a password into the attempt whose code
- * the victim is about to type. */
+ * the id in a victim's browser sees nothing of what is done on the client from here on. */
 VK_MUSTCHECK vk_auth_fail vk_auth_browser_rotate(vk_auth_call *c);
+/* vk_auth_need_client for a sign-up or sign-in that begins; with vk_auth_browser_rotate, unless the client
+ * has a session: else whoever planted the id could put a password into the attempt whose code the victim is
+ * about to type. (With a session it was changed at that sign-in; other tabs still use it.) */
+VK_MUSTCHECK vk_auth_fail vk_auth_need_client_anew(vk_auth_call *c);
 /* Makes the browser's client when it has none. */
 VK_MUSTCHECK vk_auth_fail vk_auth_need_client(vk_auth_call *c);
 /* A person has proved who they are: makes a session on the browser's client (which is made, too, when there

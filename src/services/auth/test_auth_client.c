@@ -10,6 +10,7 @@
 #define vk_auth_need_client t_need_client
 #define vk_auth_browser_of stand_browser_of
 #define vk_auth_browser_new t_browser_new
+#define vk_auth_need_client_anew t_need_client_anew
 #define vk_auth_browser_rotate t_browser_rotate
 #define vk_auth_sign_in_user t_sign_in_user
 #define vk_auth_client_now t_client_now
