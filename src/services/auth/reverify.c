@@ -16,12 +16,26 @@ vk_auth_fail vk_auth_need_fresh(const vk_auth_call *c)
     return age >= 0 && age < VK_AUTH_FRESH_MS ? VK_AUTH_F_OK : VK_AUTH_F_REVERIFY;
 }
 
+static bool is_locked(const vk_auth_call *c)
+{
+    const vk_auth_user *u = c->person.user;
+    return u->locked || vk_auth_locked_ms(&u->lockout, c->now_ms) > 0;
+}
+
+/* A guess that was wrong, of a password or a code: towards the lockout. */
+static vk_auth_fail count_miss(vk_auth_call *c)
+{
+    vk_auth_user u = *c->person.user;
+    vk_auth_lockout_failed(&u.lockout, c->now_ms);
+    return vk_auth_person_put(c, &u);
+}
+
 vk_auth_fail vk_auth_need_password(vk_auth_call *c, vk_secret password, vk_auth_fail wrong)
 {
     bool right;
     vk_secret better;
     vk_auth_user u = *c->person.user;
-    if (u.locked || vk_auth_locked_ms(&u.lockout, c->now_ms))
+    if (is_locked(c))
         return VK_AUTH_F_USER_LOCKED;
     if (!u.digest.n)
         return wrong;
@@ -30,8 +44,7 @@ vk_auth_fail vk_auth_need_password(vk_auth_call *c, vk_secret password, vk_auth_
         return f;
     if (!right) {
         c->keep = c->guessed = true;
-        vk_auth_lockout_failed(&u.lockout, c->now_ms);
-        f = vk_auth_person_put(c, &u);
+        f = count_miss(c);
         return f == VK_AUTH_F_OK ? wrong : f;
     }
     if (!u.lockout.failures && !better.n)
@@ -168,12 +181,16 @@ static vk_auth_fail by_code(vk_auth_call *c)
         if (c->person.emails[i].verified && strcmp(c->person.emails[i].address, a.address) == 0)
             to = &c->person.emails[i];
     }
+    if (is_locked(c))
+        return VK_AUTH_F_USER_LOCKED;
     if (is_new || !to) /* no code was sent, or the address is not theirs any more */
         return VK_AUTH_F_CODE_EXPIRED;
     vk_auth_fail tried = vk_auth_try_code(c, &a.verification, about(c, to, text), vk_str_z(a.address), code);
     if (tried == VK_AUTH_F_OK)
         a.status = VK_AUTH_A_COMPLETE;
     f = store(c, &a, false);
+    if (f == VK_AUTH_F_OK && c->guessed)
+        f = count_miss(c);
     if (f != VK_AUTH_F_OK || tried != VK_AUTH_F_OK)
         return f != VK_AUTH_F_OK ? f : tried;
     return proven(c, &a, "email_code");
