@@ -72,7 +72,7 @@ vk_auth_fail stand_rsa(vk_auth_call *x, const vk_rsa **out_r)
 
 vk_auth_view stand_view_of(const vk_auth_call *x)
 {
-    return (vk_auth_view){.image_url = VK_STR("http://127.0.0.1:4501/img/avatar.svg"), .now_ms = x->now_ms};
+    return (vk_auth_view){.gateway = VK_STR("http://127.0.0.1:4501/b/demo"), .now_ms = x->now_ms};
 }
 
 vk_auth_tokens **stand_pool_tokens(vk_auth_pool *p)
