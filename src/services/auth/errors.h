@@ -40,8 +40,8 @@ typedef enum vk_auth_fail {
     VK_AUTH_F_EMAIL_PRIMARY,      /* stays as long as it is the primary one */
     VK_AUTH_F_PRIMARY_UNVERIFIED, /* an address that is only claimed cannot become it */
     VK_AUTH_F_NO_TEMPLATE,        /* a token by a JWT template: there are none */
-    VK_AUTH_F_SIGN_UP_OVER, /* a sign-up that is complete is not changed */
-    VK_AUTH_F_TICKET,       /* none that is known; the next ones say what became of one that is */
+    VK_AUTH_F_SIGN_UP_OVER,       /* a sign-up that is complete is not changed */
+    VK_AUTH_F_TICKET,             /* none that is known; the next ones say what became of one that is */
     VK_AUTH_F_TICKET_EXPIRED,
     VK_AUTH_F_TICKET_NOT_HERE, /* a sign-in token at a sign-up */
     VK_AUTH_F_TOKEN_USED,      /* a sign-in token */
