@@ -68,8 +68,8 @@ typedef struct vk_auth_route {
 extern const vk_auth_route vk_auth_client_routes[], vk_auth_handshake_routes[], vk_auth_sign_up_routes[],
     vk_auth_sign_in_routes[], vk_auth_session_routes[], vk_auth_reverify_routes[], vk_auth_me_routes[],
     vk_auth_address_routes[], vk_auth_ticket_routes[], vk_auth_backend_user_routes[],
-    vk_auth_backend_session_routes[], vk_auth_backend_ticket_routes[], vk_auth_backend_address_routes[],
-    vk_auth_backend_instance_routes[];
+    vk_auth_backend_change_routes[], vk_auth_backend_session_routes[], vk_auth_backend_ticket_routes[],
+    vk_auth_backend_address_routes[], vk_auth_backend_instance_routes[];
 
 /* What follows from the build's id and the settings; the same for each call. In the pool's memory. */
 typedef struct vk_auth_about {
@@ -104,7 +104,9 @@ typedef struct vk_auth_call {
     vk_str id[VK_AUTH_IDS_MAX]; /* of the path */
     vk_auth_params form;        /* the body's parameters, of either API */
     vk_auth_params query;       /* the URL's */
-    const vk_str *origins;      /* the build's, or the usual ones on a developer's own machine */
+    /* the build's, or the usual ones on a developer's own machine. Of the Backend API's calls: only of those
+     * that change something */
+    const vk_str *origins;
     size_t n_origins;
     bool partitioned; /* vk_auth_is_partitioned of these */
     char origin[VK_AUTH_ORIGIN_MAX +
@@ -205,10 +207,12 @@ VK_MUSTCHECK vk_err vk_auth_session_person(vk_auth_call *c, const vk_auth_sessio
  * answer, and stays nowhere. */
 VK_MUSTCHECK vk_auth_fail vk_auth_browser_new(vk_auth_call *c, vk_str client, char id_r[VK_AUTH_ID_MAX + 1]);
 /* The browser's client gets a new browser (c->new_browser), and every other leads nowhere: whoever planted
- * the id in a victim's browser sees nothing of what is done on the client from here on. At each sign-in, and
- * where a sign-up or sign-in begins: else who knows the id could put a password into the attempt whose code
- * the victim is about to type. */
+ * the id in a victim's browser sees nothing of what is done on the client from here on. */
 VK_MUSTCHECK vk_auth_fail vk_auth_browser_rotate(vk_auth_call *c);
+/* vk_auth_need_client for a sign-up or sign-in that begins; with vk_auth_browser_rotate, unless the client
+ * has a session: else whoever planted the id could put a password into the attempt whose code the victim is
+ * about to type. (With a session it was changed at that sign-in; other tabs still use it.) */
+VK_MUSTCHECK vk_auth_fail vk_auth_need_client_anew(vk_auth_call *c);
 /* Makes the browser's client when it has none. */
 VK_MUSTCHECK vk_auth_fail vk_auth_need_client(vk_auth_call *c);
 /* A person has proved who they are: makes a session on the browser's client (which is made, too, when there

@@ -29,6 +29,26 @@ typedef enum vk_auth_fail {
     VK_AUTH_F_PASSWORD_CURRENT, /* of a change */
     VK_AUTH_F_PASSWORD_VERIFY,  /* of the Backend API's verify_password */
     VK_AUTH_F_DIGEST,           /* a password_digest that cannot be taken */
+    /* Of the Backend API. */
+    VK_AUTH_F_NO_USER,
+    VK_AUTH_F_NO_INVITATION,
+    VK_AUTH_F_NO_SIGN_IN_TOKEN,
+    VK_AUTH_F_NO_ADDRESS,
+    VK_AUTH_F_NO_RESOURCE, /* what a parameter names is not there; the caller names it, as in the next ones */
+    VK_AUTH_F_PARAM_VALUE, /* none of those that it may have */
+    VK_AUTH_F_PARAM_BESIDE, /* not together with another one */
+    VK_AUTH_F_PARAM_WITH,   /* needed beside another one */
+    VK_AUTH_F_PARAM_LARGE,
+    VK_AUTH_F_PARAM_MANY,  /* values of a list */
+    VK_AUTH_F_PARAM_TWICE, /* a value in a list */
+    VK_AUTH_F_PARAM_TIME,
+    VK_AUTH_F_DATA_MISSING,             /* a user without an address or a password */
+    VK_AUTH_F_PAGE,                     /* a list that is too large for one answer */
+    VK_AUTH_F_NO_PASSWORD,              /* the user has none */
+    VK_AUTH_F_INVITED,                  /* the address has an invitation already */
+    VK_AUTH_F_INVITATION_REVOKED_TWICE, /* is to be revoked again */
+    VK_AUTH_F_INVITATION_ACCEPTED,      /* is to be revoked */
+    VK_AUTH_F_SIGN_IN_TOKEN_OVER,       /* likewise: used, revoked or expired */
     VK_AUTH_F_CODE_WRONG,
     VK_AUTH_F_CODE_EXPIRED,
     VK_AUTH_F_CODE_FAILED,

@@ -1,6 +1,7 @@
 #include "services/auth/shapes.h"
 
 #include "services/auth/agent.h"
+#include "services/auth/picture.h"
 
 enum { COOKIE_DAYS = 365 };
 
@@ -181,6 +182,20 @@ void vk_auth_deleted_write(vk_jw *w, const char *object, vk_str id)
     vk_jw_obj_end(w);
 }
 
+static void picture(vk_jw *w, const char *key, const vk_auth_view *v, const vk_auth_person *p)
+{
+    vk_buf url;
+    const vk_auth_user *u = p->user;
+    vk_str email = vk_auth_identifier(p);
+    vk_auth_picture face = vk_auth_picture_of(vk_str_z(u->id), u->first_name, u->last_name, email);
+    vk_buf_init(&url, 512);
+    vk_auth_picture_url(&face, v->gateway, &url);
+    if (url.err)
+        w->out->err = url.err;
+    vk_jw_kstr(w, key, vk_buf_view(&url));
+    vk_buf_free(&url);
+}
+
 void vk_auth_user_write(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p)
 {
     const vk_auth_user *u = p->user;
@@ -190,8 +205,8 @@ void vk_auth_user_write(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p
     CONSTANTS(w, user_constants);
     text_or_null(w, "first_name", u->first_name);
     text_or_null(w, "last_name", u->last_name);
-    vk_jw_kstr(w, "image_url", v->image_url);
-    vk_jw_kstr(w, "profile_image_url", v->image_url);
+    picture(w, "image_url", v, p);
+    picture(w, "profile_image_url", v, p);
     id_or_null(w, "primary_email_address_id", p->n_emails && p->emails[0].primary ? p->emails[0].id : "");
     vk_jw_kbool(w, "password_enabled", u->digest.n != 0);
     vk_jw_key(w, VK_STR("email_addresses"));
@@ -217,11 +232,12 @@ void vk_auth_user_write(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p
 }
 
 /* What a sign-in and a session show of somebody. */
-static void face(vk_jw *w, const vk_auth_view *v, const vk_auth_user *u)
+static void face(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p)
 {
+    const vk_auth_user *u = p->user;
     text_or_null(w, "first_name", u->first_name);
     text_or_null(w, "last_name", u->last_name);
-    vk_jw_kstr(w, "image_url", v->image_url);
+    picture(w, "image_url", v, p);
     vk_jw_kbool(w, "has_image", false);
 }
 
@@ -248,7 +264,7 @@ static void session_person(vk_jw *w, const vk_auth_view *v, const vk_auth_sessio
     vk_jw_null(w);
     vk_jw_key(w, VK_STR("public_user_data"));
     vk_jw_obj(w);
-    face(w, v, p->user);
+    face(w, v, p);
     vk_jw_kstr(w, "identifier", vk_auth_identifier(p));
     vk_jw_kstr(w, "user_id", vk_str_z(p->user->id));
     vk_jw_obj_end(w);
@@ -440,7 +456,7 @@ void vk_auth_sign_in_write(vk_jw *w, const vk_auth_view *v, const vk_auth_try_vi
     vk_jw_key(w, VK_STR("user_data"));
     if (p) {
         vk_jw_obj(w);
-        face(w, v, p->user);
+        face(w, v, p);
         vk_jw_obj_end(w);
     } else {
         vk_jw_null(w);

@@ -11,7 +11,7 @@
 
 /* What every shape of one answer shares. */
 typedef struct vk_auth_view {
-    vk_str image_url; /* of everybody's picture; a browser can load it */
+    vk_str gateway; /* the build's address as browsers see it: pictures are below it */
     int64_t now_ms;
     bool backend; /* the Backend API: private_metadata and its own form of sessions */
 } vk_auth_view;

@@ -170,6 +170,12 @@ vk_err vk_auth_session_get(vk_auth_db *db, vk_str id, vk_auth_session *out_r)
     return e;
 }
 
+/* The one of three statements that has an index for what is asked. */
+static vk_auth_q by(vk_auth_q first, const vk_auth_session_filter *f)
+{
+    return f->client.p ? first + 1 : f->user.p ? first + 2 : first;
+}
+
 vk_err vk_auth_sessions(vk_auth_db *db, vk_arena *a, const vk_auth_session_filter *f,
                         const vk_auth_session **out_r, size_t *n_r)
 {
@@ -180,8 +186,9 @@ vk_err vk_auth_sessions(vk_auth_db *db, vk_arena *a, const vk_auth_session_filte
     vk_auth_session *rows = vk_arena_alloc(a, sizeof *rows * (size_t)f->limit);
     if (!rows)
         return VK_E_NOMEM;
-    sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_SESSIONS, "ssiiii", f->client, f->user, (int64_t)f->status,
-                                  (int64_t)(f->newest_first ? -1 : 1), f->limit, f->offset);
+    sqlite3_stmt *st =
+        vk_auth_st(db, by(VK_AUTH_Q_SESSIONS, f), "ssiiiii", f->client, f->user, (int64_t)f->status,
+                   f->now_ms, (int64_t)(f->newest_first ? -1 : 1), f->limit, f->offset);
     while ((e = vk_auth_row(db, st)) == VK_OK) {
         e = read_session(st, &rows[n++]);
         if (e != VK_OK) {
@@ -193,6 +200,18 @@ vk_err vk_auth_sessions(vk_auth_db *db, vk_arena *a, const vk_auth_session_filte
         return e;
     *out_r = rows;
     *n_r = n;
+    return VK_OK;
+}
+
+vk_err vk_auth_sessions_count(vk_auth_db *db, const vk_auth_session_filter *f, int64_t *n_r)
+{
+    sqlite3_stmt *st = vk_auth_st(db, by(VK_AUTH_Q_SESSIONS_COUNT, f), "ssii", f->client, f->user,
+                                  (int64_t)f->status, f->now_ms);
+    vk_err e = vk_auth_row(db, st);
+    if (e != VK_OK)
+        return e;
+    *n_r = sqlite3_column_int64(st, 0);
+    vk_auth_done(st);
     return VK_OK;
 }
 
