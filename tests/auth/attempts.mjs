@@ -304,8 +304,10 @@ async function signIns(d) {
 
   await check('a sign-in by password has the shapes of the samples', async () => {
     const b = await p.browser()
-    const old = b.id
+    const first = b.id
     const made = await begin(b, ` ${address.toUpperCase()}`)
+    const old = b.id
+    assert(old !== first, 'the browser has a new id where the attempt begins')
     same('create', { ...made.body, client: { ...made.body.client, last_authentication_strategy: 'password' } }, 'fapi-sign_in-create')
     assertSame(made.response.supported_first_factors.map((f) => f.strategy), ['password', 'email_code', 'reset_password_email_code'])
     assertSame([made.response.identifier, made.client.sign_in.id], [address, made.response.id])

@@ -37,7 +37,7 @@ vk_auth_attempt vk_auth_attempt_new(const vk_auth_call *c, vk_auth_akind kind)
 
 vk_auth_fail vk_auth_attempt_start(vk_auth_call *c, vk_auth_attempt *a)
 {
-    vk_auth_fail f = vk_auth_need_client(c);
+    vk_auth_fail f = vk_auth_need_client_anew(c);
     if (f != VK_AUTH_F_OK)
         return f;
     memcpy(a->client, c->client.id, sizeof a->client);

@@ -92,6 +92,11 @@ vk_auth_fail vk_auth_browser_rotate(vk_auth_call *c)
     return e == VK_OK ? vk_auth_browser_new(c, client, c->new_browser) : vk_auth_broke(c, e);
 }
 
+vk_auth_fail vk_auth_need_client_anew(vk_auth_call *c)
+{
+    return c->has_client && c->client.last_session[0] ? VK_AUTH_F_OK : vk_auth_browser_rotate(c);
+}
+
 /* Those that are active now, newest first. */
 static vk_err active(vk_auth_call *c, const vk_auth_session **out_r, size_t *n_r)
 {

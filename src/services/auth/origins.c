@@ -82,11 +82,17 @@ static bool is_ours(const vk_auth_call *c, const char *origin)
     return vk_auth.gateway[0] && strcmp(origin, vk_auth.gateway) == 0; /* our own pages (portal.h) */
 }
 
-vk_auth_fail vk_auth_origins(vk_auth_call *c)
+vk_auth_fail vk_auth_origins_load(vk_auth_call *c)
 {
     vk_err e = load(c);
-    if (e != VK_OK)
-        return e == VK_E_NOT_FOUND ? VK_AUTH_F_HOST : vk_auth_broke(c, e);
+    return e == VK_OK ? VK_AUTH_F_OK : e == VK_E_NOT_FOUND ? VK_AUTH_F_HOST : vk_auth_broke(c, e);
+}
+
+vk_auth_fail vk_auth_origins(vk_auth_call *c)
+{
+    vk_auth_fail f = vk_auth_origins_load(c);
+    if (f != VK_AUTH_F_OK)
+        return f;
     vk_str origin = vk_request_header(c->ex, VK_STR("origin"));
     if (origin.p) {
         if (vk_auth_origin_of(origin, c->origin) == VK_OK && is_ours(c, c->origin))

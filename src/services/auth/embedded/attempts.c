@@ -75,7 +75,7 @@ static vk_err read_attempt(sqlite3_stmt *st, vk_arena *arena, vk_auth_attempt *a
     a->digest = vk_secret_of(vk_auth_col(st, 8, arena, &e));
     vk_auth_col_id(st, 9, a->strategy, sizeof a->strategy, &e);
     vk_err v = vk_auth_col_verification(st, 10, &a->verification);
-    if (v != VK_OK || kind < 0 || kind > VK_AUTH_A_SIGN_IN || status < 0 || status >= VK_AUTH_A_STATUSES)
+    if (v != VK_OK || kind < 0 || kind >= VK_AUTH_A_KINDS || status < 0 || status >= VK_AUTH_A_STATUSES)
         return e == VK_E_NOMEM ? e : VK_E_CORRUPT;
     a->kind = (vk_auth_akind)kind;
     a->status = (vk_auth_astatus)status;

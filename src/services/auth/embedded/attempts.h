@@ -1,5 +1,5 @@
-/* Sign-ups and sign-ins under way. An attempt belongs to a client: under another's it is not found. Its
- * password is kept as a digest from the moment it comes. */
+/* Sign-ups and sign-ins under way, and proofs that somebody who is signed in gives again. An attempt belongs
+ * to a client: under another's it is not found. Its password is kept as a digest from the moment it comes. */
 #ifndef VK_AUTH_ATTEMPTS_H
 #define VK_AUTH_ATTEMPTS_H
 
@@ -11,7 +11,12 @@
 enum { VK_AUTH_ATTEMPT_MS = 24 * 60 * 60 * 1000 };
 
 /* In the database by these numbers. */
-typedef enum vk_auth_akind { VK_AUTH_A_SIGN_UP = 0, VK_AUTH_A_SIGN_IN = 1 } vk_auth_akind;
+typedef enum vk_auth_akind {
+    VK_AUTH_A_SIGN_UP = 0,
+    VK_AUTH_A_SIGN_IN = 1,
+    VK_AUTH_A_REVERIFY = 2, /* its id is the session's */
+    VK_AUTH_A_KINDS
+} vk_auth_akind;
 typedef enum vk_auth_astatus {
     VK_AUTH_A_MISSING = 0,          /* a sign-up: "missing_requirements" */
     VK_AUTH_A_NEEDS_IDENTIFIER = 1, /* a sign-in, these three */
