@@ -369,6 +369,32 @@ async function signIns(d) {
     refused(await b.call('POST', into(made, '/attempt_first_factor'), { ...EMAIL, code: mail.code }), 422, 'verification_already_verified')
   })
 
+  await check('a code goes to each address that the user has proved, and to none that is only claimed or gone', async () => {
+    const owner = await p.browser()
+    const [main, second, claimed] = [someone(), someone(), someone()]
+    await owner.signUp(main, PASSWORD)
+    const [own, other] = [(await owner.call('POST', '/me/email_addresses', { email_address: second })).response, (await owner.call('POST', '/me/email_addresses', { email_address: claimed })).response]
+    await owner.call('POST', `/me/email_addresses/${own.id}/prepare_verification`, EMAIL)
+    assertSame((await owner.call('POST', `/me/email_addresses/${own.id}/attempt_verification`, { code: await p.code(second) })).status, 200)
+    const b = await p.browser()
+    const made = await begin(b, main)
+    assertSame(made.response.supported_first_factors.filter((f) => f.strategy === 'email_code').map((f) => f.safe_identifier), [main, second])
+    refused(await b.call('POST', into(made, '/prepare_first_factor'), { ...EMAIL, email_address_id: other.id }), 422, 'form_param_format_invalid', 'email_address_id')
+    assertSame([await p.outbox(claimed), (await begin(b, claimed)).code], [[], 'form_identifier_not_found'])
+    const c = await p.browser()
+    for (const at of [made, await begin(c, second)]) {
+      const who = at === made ? b : c
+      await who.call('POST', into(at, '/prepare_first_factor'), { ...EMAIL, email_address_id: own.id })
+      assertSame((await who.call('GET', into(at))).response.first_factor_verification.status, 'unverified')
+    }
+    const [late, early] = (await p.outbox(second)).filter((m) => m.what === 'sign_in').map((m) => m.code)
+    assertSame((await b.call('POST', into(made, '/attempt_first_factor'), { ...EMAIL, code: early })).response?.status, 'complete')
+    assertSame((await owner.call('DELETE', `/me/email_addresses/${own.id}`)).status, 200)
+    const open = (await c.call('GET', '/client')).response.sign_in
+    refused(await c.call('POST', `${IN}/${open.id}/attempt_first_factor`, { ...EMAIL, code: late }), 422, 'form_code_incorrect', 'code')
+    refused(await c.call('POST', `${IN}/${open.id}/prepare_first_factor`, EMAIL), 422, 'form_param_format_invalid', 'email_address_id')
+  })
+
   await check('a forgotten password: the code, then a new one; other sessions end when that is asked', async () => {
     const [b, other, third] = [await p.browser(), await p.browser(), await p.browser()]
     for (const o of [other, third]) await begin(o, address, { password: PASSWORD })
