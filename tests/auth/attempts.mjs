@@ -653,6 +653,9 @@ async function times(d) {
     const late = await b.call('POST', up(made, '/attempt_verification'), { ...EMAIL, code: await p.code(fresh) })
     refused(late, 422, 'verification_expired', 'code')
     assertSame(late.client.sign_up.verifications.email_address.next_action, 'needs_prepare')
+    // What is tried meanwhile makes nothing last longer.
+    refused(await reset.call('POST', into(proof, '/attempt_first_factor'), { ...RESET, code: '000000' }), 422, 'verification_already_verified')
+    refused(await reset.call('POST', into(proof, '/attempt_first_factor'), { strategy: 'password', password: 'not this one' }), 422, 'form_password_incorrect', 'password')
     await restartAt(d, 16 * 60 * 1000)
     refused(await reset.call('POST', into(proof, '/reset_password'), { password: 'a new password' }), 422, 'verification_expired', 'code')
     await b.call('POST', up(made, '/prepare_verification'), EMAIL)

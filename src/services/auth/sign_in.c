@@ -425,6 +425,7 @@ static vk_auth_fail attempt_code(vk_auth_call *c, vk_auth_attempt *a, vk_str str
         return finish(c, a, &w, PASSWORD);
     }
     a->status = VK_AUTH_A_NEEDS_PASSWORD;
+    a->verification.expire_ms = c->now_ms + RESET_MS; /* of the proof, from here on */
     f = vk_auth_attempt_save(c, a);
     return f == VK_AUTH_F_OK ? vk_auth_attempt_write(c, a) : f;
 }
@@ -450,7 +451,7 @@ static vk_auth_fail reset_password(vk_auth_call *c)
     vk_secret password, digest;
     bool others = false;
     vk_auth_fail f = open_one(c, &a);
-    if (f == VK_AUTH_F_OK && (a.status != VK_AUTH_A_NEEDS_PASSWORD || c->now_ms - a.updated_ms > RESET_MS))
+    if (f == VK_AUTH_F_OK && (a.status != VK_AUTH_A_NEEDS_PASSWORD || c->now_ms >= a.verification.expire_ms))
         f = VK_AUTH_F_CODE_EXPIRED;
     if (f == VK_AUTH_F_OK)
         f = vk_auth_need_secret(c, "password", VK_AUTH_PASSWORD_MAX, &password);
