@@ -86,7 +86,7 @@ async function signUps(d) {
     const proved = await b.call('POST', up(made, '/attempt_verification'), { ...EMAIL, code: await p.code(address) })
     assertSame([proved.response.status, proved.response.unverified_fields, proved.response.missing_fields], ['missing_requirements', [], ['password']])
     refused(await b.call('POST', up(made, '/attempt_verification'), { ...EMAIL, code: await p.code(address) }), 422, 'verification_already_verified')
-    const done = await b.call('PATCH', up(made), { password: PASSWORD })
+    const done = await b.call('PATCH', up(made), { strategy: 'password', password: PASSWORD })
     const { first_name, last_name, unsafe_metadata } = done.client.sessions[0].user
     assertSame([done.response.status, first_name, last_name, unsafe_metadata], ['complete', null, 'L', { a: [1] }])
     assertSame((await begin(await p.browser(), address, { password: PASSWORD })).response.status, 'complete')
