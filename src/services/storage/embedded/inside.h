@@ -41,6 +41,7 @@ typedef enum vk_ob_q {
     Q_DROP_OBJECT,
     Q_LIST,
     Q_PUT_INLINE,
+    Q_SET_INLINE,
     Q_DROP_INLINE,
     Q_EXTENTS,
     Q_PUT_EXTENT,

@@ -264,12 +264,13 @@ struct commit {
     int64_t now;
 };
 
-static vk_ob_err put_inline(vk_ob *s, vk_ob_conn *c, struct commit *k)
+/* `content` 0: a row of its own; else that row's bytes are exchanged, which changes fewer pages. */
+static vk_ob_err put_inline(vk_ob *s, vk_ob_conn *c, struct commit *k, int64_t content)
 {
     if (k->p->n == 0)
         return VK_OB_OK;
-    k->row.content = ++s->last_content;
-    sqlite3_stmt *st = vk_ob_st(c, Q_PUT_INLINE);
+    k->row.content = content ? content : ++s->last_content;
+    sqlite3_stmt *st = vk_ob_st(c, content ? Q_SET_INLINE : Q_PUT_INLINE);
     vk_ob_bind_i(st, 1, k->row.content);
     vk_ob_bind(st, 2, (vk_str){k->p->small, (size_t)k->p->n});
     return vk_ob_run(c, st);
@@ -285,6 +286,11 @@ static vk_ob_err put_object(vk_ob *s, vk_ob_turn *t, vk_ob_conn *c)
         return e;
     bool there = e == VK_OB_OK;
     e = vk_ob_conditions(k->c, there ? &old : NULL);
+    int64_t kept = 0;
+    if (there && !old.has_blob && !old.o.parts && !k->row.has_blob && k->p->n) {
+        kept = old.content;
+        old.content = 0;
+    }
     if (e == VK_OB_OK && there)
         e = vk_ob_discard(t, c, &old);
     t->delta.bytes += k->p->n;
@@ -292,7 +298,7 @@ static vk_ob_err put_object(vk_ob *s, vk_ob_turn *t, vk_ob_conn *c)
     if (e == VK_OB_OK)
         e = vk_ob_afford(s, t);
     if (e == VK_OB_OK && !k->row.has_blob)
-        e = put_inline(s, c, k);
+        e = put_inline(s, c, k, kept);
     return e == VK_OB_OK ? vk_ob_write_row(s, c, key, &k->row) : e;
 }
 
