@@ -36,6 +36,7 @@ typedef struct vk_listen_at {
 typedef struct vk_runtime {
     int data_fd; /* the data folder */
     char data_dir[PATH_MAX];
+    char share_dir[PATH_MAX]; /* of the files that come with the program; may not be there */
     vk_master *master;
     vk_registry registry; /* thread-safe */
     vk_lane *meta;        /* the lane that owns `store` */
@@ -45,6 +46,9 @@ typedef struct vk_runtime {
     size_t n_loops;
     int64_t default_ttl_ms;
     vk_limits limits;
+    /* Settings of the auth service: 424242 is right for every address while only this machine can come to it;
+     * an address that is not known is not told apart from one that is. */
+    bool auth_fixed_code, auth_enumeration_protection;
     /* SHA-256 of the tokens for the admin API and for /metrics; they themselves stay in their files */
     uint8_t admin_hash[VK_SHA256], metrics_hash[VK_SHA256];
     uint8_t page_key[32]; /* random, of this process: seals what is given out and taken back (batons) */
@@ -185,6 +189,11 @@ typedef struct vk_service {
     bool host_labels; /* clients may put one label in front of its host name ("bucket.localhost") */
     const vk_valet_kind *kinds;
 
+    /* Once in front, before its fence closes and before it has data (in a restart the old program still
+     * serves): opens what it needs of rt->share_dir, which is out of reach later. Must make no thread. What
+     * is missing there is said in the log and done without; an error ends the start. NULL: it needs nothing
+     * of it. */
+    vk_err (*prepare)(const vk_runtime *rt);
     /* Once in front, before the listeners open. */
     vk_err (*start)(vk_runtime *rt, int index);
     /* The daemon stops, and its patience with the requests that are under way is nearly up: they are to end

@@ -302,6 +302,8 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
         return set_path(c->data, s, why);
     if (vk_str_eqz(name, "key_file"))
         return set_path(c->key_file, s, why);
+    if (vk_str_eqz(name, "share"))
+        return set_path(c->share, s, why);
     if (vk_str_eqz(name, "port_base"))
         return set_int(&c->port_base, s, 1, 65536 - VK_PORTS, why);
     if (vk_str_eqz(name, "loops"))
@@ -325,6 +327,10 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
         return set_switch(&c->log_requests, s, why);
     if (vk_str_eqz(name, "allow_plain_network"))
         return set_switch(&c->allow_plain_network, s, why);
+    if (vk_str_eqz(name, "auth_fixed_code"))
+        return set_switch(&c->auth_fixed_code, s, why);
+    if (vk_str_eqz(name, "auth_enumeration_protection"))
+        return set_switch(&c->auth_enumeration_protection, s, why);
     if (vk_str_eqz(name, "tls_self_signed"))
         return set_switch(&c->tls_self_signed, s, why);
     if (vk_str_eqz(name, "tls_cert"))
@@ -409,9 +415,10 @@ static vk_err ini_line(vk_config *c, ini *x, vk_str line, char why[VK_WHY_MAX])
     if (e == VK_E_NOT_FOUND)
         return vk_say(
             why, VK_E_INVALID,
-            "%.150s line %d: there is no setting %s. Settings: data, key_file, port_base, ttl, "
+            "%.150s line %d: there is no setting %s. Settings: data, key_file, share, port_base, ttl, "
             "loops, log_level, log_format, log_requests, egress_allow, egress_ports, hosts, listen, "
             "listen.LISTENER, tls_cert, tls_key, tls_self_signed, allow_plain_network, "
+            "auth_fixed_code, auth_enumeration_protection, "
             "sandbox, user, "
             "url_sandbox.SERVICE, url_browser.SERVICE, limit.NAME.",
             x->file, x->line, full);
@@ -471,6 +478,7 @@ static const flag flags[] = {
     {"--ttl", "ttl", NULL},
     {"--loops", "loops", NULL},
     {"--key-file", "key_file", NULL},
+    {"--share", "share", NULL},
     {"--log-level", "log_level", NULL},
     {"--log-format", "log_format", NULL},
     {"--log-requests", "log_requests", NULL},
@@ -483,6 +491,8 @@ static const flag flags[] = {
     {"--tls-key", "tls_key", NULL},
     {"--tls-self-signed", "tls_self_signed", "on"},
     {"--allow-plain-network", "allow_plain_network", "on"},
+    {"--auth-fixed-code", "auth_fixed_code", NULL},
+    {"--auth-enumeration-protection", "auth_enumeration_protection", "on"},
     {"--user", "user", NULL},
     {"--require-sandbox", "sandbox", "required"},
     {"--no-sandbox", "sandbox", "off"},
@@ -545,6 +555,7 @@ static void defaults(vk_config *c)
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     *c = (vk_config){.port_base = VK_PORT_BASE,
                      .ttl_ms = (int64_t)VK_TTL_DAYS * 86400 * 1000,
+                     .auth_fixed_code = true,
                      .log_level = VK_INFO,
                      .sandbox = VK_FENCE_BEST,
                      .limits = vk_limits_usual};
@@ -571,6 +582,8 @@ vk_err vk_config_load(int argc, char **argv, vk_config *out_r, char why[VK_WHY_M
         e = apply_env(out_r, "VALETKEY_DATA", "data", why);
     if (e == VK_OK)
         e = apply_env(out_r, "VALETKEY_KEY_FILE", "key_file", why);
+    if (e == VK_OK)
+        e = apply_env(out_r, "VALETKEY_SHARE", "share", why);
     for (int i = 1; e == VK_OK && i < argc; i++) {
         e = next_flag(argc, argv, &i, &f, &value, why);
         if (e == VK_OK && f->setting)
