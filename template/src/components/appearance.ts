@@ -17,5 +17,9 @@ export const appearance = {
     fontSize: "1rem",
     borderRadius: "0.375rem",
   },
-  elements: { badge: { color: "var(--c-ink)" } },
+  elements: {
+    badge: { color: "var(--c-ink)" },
+    formFieldInput: { border: "1px solid var(--c-line)" },
+    otpCodeFieldInput: { border: "1px solid var(--c-line)" },
+  },
 };
