@@ -89,8 +89,7 @@ async function keys() {
       for (const [kind, key] of Object.entries(bad)) {
         assert(key !== undefined, `there is no key of kind ${kind}`)
         const r = key === null ? await pool.backend(method, path, body, { headers: {}, key: null }) : await pool.backend(method, path, body, { key })
-        assertSame([r.status, r.body.errors.length, r.headers['access-control-allow-origin']], [401, 1, undefined], `${method} ${path}, key: ${kind}`)
-        assert(/^(authentication_invalid|clerk_key_invalid)$/.test(r.body.errors[0].code), `${method} ${path}, key: ${kind}: ${r.body.errors[0].code}`)
+        assertSame([r.status, r.body.errors[0].code, r.headers['access-control-allow-origin']], [401, 'clerk_key_invalid', undefined], `${method} ${path}, key: ${kind}`)
       }
     assertSame(await state(), before, 'state')
     // The same calls with the right key are calls that work: what was refused was refused for its key.
@@ -153,7 +152,7 @@ async function shut(build, args = []) {
   return async () => {
     for (const [method, path, body] of routes(o)) {
       const r = await it.backend(method, path, body)
-      assertSame([r.status, r.body.errors.length], [401, 1], `${method} ${path}`)
+      assertSame([r.status, r.body.errors[0].code], [401, 'clerk_key_invalid'], `${method} ${path}`)
     }
     assertSame(await state(), before, 'state')
   }
@@ -348,7 +347,8 @@ async function changing() {
   await check('backend: PATCH /users/{id} sets what it is given and nothing else', async () => {
     const u = await add({ first_name: 'A', last_name: 'B', external_id: `c${++n}`, public_metadata: { a: 1 }, private_metadata: { b: 2 } })
     const v = await good('PATCH', `/users/${u.id}`, { last_name: null, external_id: '' })
-    assertSame({ ...v, updated_at: 0 }, { ...u, last_name: null, external_id: null, updated_at: 0 }, 'user')
+    const face = { updated_at: 0, image_url: '', profile_image_url: '' } // initials
+    assertSame({ ...v, ...face }, { ...u, last_name: null, external_id: null, ...face }, 'user')
     assert(v.updated_at >= u.updated_at, 'updated_at')
     const w = await good('PATCH', `/users/${u.id}`, { public_metadata: { c: 3 }, private_metadata: null, password: PASSWORD, created_at: '2021-01-01T00:00:00Z' })
     assertSame([w.public_metadata, w.private_metadata, w.unsafe_metadata, w.password_enabled, w.created_at], [{ c: 3 }, {}, {}, true, Date.parse('2021-01-01T00:00:00Z')], 'metadata as a whole')
