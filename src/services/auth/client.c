@@ -276,6 +276,7 @@ static vk_auth_fail environment(vk_auth_call *c)
                                    .home_url = VK_STR(""),
                                    .sign_in_url = VK_STR(""),
                                    .sign_up_url = VK_STR(""),
+                                   .hides_users = vk_auth_hides_users(c),
                                    .partitioned = c->partitioned};
     vk_auth_environment_write(c->w.out, &e);
     return VK_AUTH_F_OK;
