@@ -16,6 +16,7 @@
 #define vk_auth_client_now t_client_now
 #define vk_auth_session_now t_session_now
 #define vk_auth_sessions_ended t_sessions_ended
+#define vk_auth_jwks t_jwks
 #define vk_auth_client_routes t_client_routes
 #define vk_auth_need_secret stand_need_secret
 #define vk_auth_handshake_routes t_handshake_routes
