@@ -1,0 +1,61 @@
+// Ordinary apps, made with Clerk's unmodified SDKs, against the real daemon, in headless Chromium: nothing of valetkey is in them but
+// what `valetkey run` puts into their environment. VALETKEY_BIN names the daemon, CHROMIUM the browser. Screenshots: tests/.work/.
+import { chromium, WatchedBrowser } from '../lib/browser.mjs'
+import { cleanUp, Daemon, portBase } from '../lib/daemon.mjs'
+import { check, finish } from '../lib/tap.mjs'
+import { App, here, Outbox, stopAll } from './harness.mjs'
+import { expiry, iframe, neighbours, noProxy } from './corners.mjs'
+import { journey, Person } from './journey.mjs'
+
+const full = Boolean(process.env.VALETKEY_TEST_FULL)
+const base = await portBase()
+let ports = base + 11
+
+async function makeApp(daemon, sdk, mode, options) {
+  const port = ports++
+  const build = `${sdk}-${mode}-${port}`
+  await daemon.createBuild(build, ['--origin', `http://localhost:${port}`])
+  const app = await new App({ sdk, daemon, build, port, ...options }).make()
+  if (mode === 'start') await app.compile()
+  return { app: await app.start(mode), outbox: new Outbox(daemon, build) }
+}
+
+// A browser, and the whole way of a person at one app in it.
+async function visit(title, made) {
+  const browser = await WatchedBrowser.open(here)
+  const person = new Person({ ...made, browser, email: 'ada@example.com' })
+  await journey(title, person)
+  return { browser, person }
+}
+
+async function main() {
+  if (!(await check('there is a Chromium', () => (chromium ? undefined : 'none is in PATH: install it (tools/install test), or set CHROMIUM to one')))) return
+  const daemon = await new Daemon({ portBase: base }).start()
+  const seven = await makeApp(daemon, 'app7', 'start')
+  const first = await visit('SDK 7', seven)
+  if (!full) return void (await first.browser.close())
+
+  const expired = expiry('SDK 7', first)
+  const six = await makeApp(daemon, 'app6', 'start')
+  const second = await visit('SDK 6', six)
+  await second.browser.close()
+  await iframe('SDK 7', seven, ports++)
+  await iframe('SDK 6', six, ports++)
+  for (const sdk of ['app7', 'app6']) {
+    const made = await makeApp(daemon, sdk, 'dev')
+    await (await visit(`${sdk === 'app7' ? 'SDK 7' : 'SDK 6'}, next dev`, made)).browser.close()
+    await made.app.remove()
+  }
+  await expired
+  await neighbours(first, six)
+  await first.browser.close()
+  await noProxy(await makeApp(daemon, 'app7', 'dev', { without: ['NEXT_PUBLIC_CLERK_PROXY_URL'] }))
+}
+
+try {
+  await check('the checks ran to their end', main)
+} finally {
+  await stopAll()
+  await cleanUp()
+}
+finish()
