@@ -45,6 +45,9 @@ typedef struct vk_runtime {
     size_t n_loops;
     int64_t default_ttl_ms;
     vk_limits limits;
+    /* Settings of the auth service: 424242 is right for every address while only this machine can come to it;
+     * an address that is not known is not told apart from one that is. */
+    bool auth_fixed_code, auth_enumeration_protection;
     /* SHA-256 of the tokens for the admin API and for /metrics; they themselves stay in their files */
     uint8_t admin_hash[VK_SHA256], metrics_hash[VK_SHA256];
     uint8_t page_key[32]; /* random, of this process: seals what is given out and taken back (batons) */

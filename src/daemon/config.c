@@ -325,6 +325,10 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
         return set_switch(&c->log_requests, s, why);
     if (vk_str_eqz(name, "allow_plain_network"))
         return set_switch(&c->allow_plain_network, s, why);
+    if (vk_str_eqz(name, "auth_fixed_code"))
+        return set_switch(&c->auth_fixed_code, s, why);
+    if (vk_str_eqz(name, "auth_enumeration_protection"))
+        return set_switch(&c->auth_enumeration_protection, s, why);
     if (vk_str_eqz(name, "tls_self_signed"))
         return set_switch(&c->tls_self_signed, s, why);
     if (vk_str_eqz(name, "tls_cert"))
@@ -412,6 +416,7 @@ static vk_err ini_line(vk_config *c, ini *x, vk_str line, char why[VK_WHY_MAX])
             "%.150s line %d: there is no setting %s. Settings: data, key_file, port_base, ttl, "
             "loops, log_level, log_format, log_requests, egress_allow, egress_ports, hosts, listen, "
             "listen.LISTENER, tls_cert, tls_key, tls_self_signed, allow_plain_network, "
+            "auth_fixed_code, auth_enumeration_protection, "
             "sandbox, user, "
             "url_sandbox.SERVICE, url_browser.SERVICE, limit.NAME.",
             x->file, x->line, full);
@@ -483,6 +488,8 @@ static const flag flags[] = {
     {"--tls-key", "tls_key", NULL},
     {"--tls-self-signed", "tls_self_signed", "on"},
     {"--allow-plain-network", "allow_plain_network", "on"},
+    {"--auth-fixed-code", "auth_fixed_code", NULL},
+    {"--auth-enumeration-protection", "auth_enumeration_protection", "on"},
     {"--user", "user", NULL},
     {"--require-sandbox", "sandbox", "required"},
     {"--no-sandbox", "sandbox", "off"},
@@ -545,6 +552,7 @@ static void defaults(vk_config *c)
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     *c = (vk_config){.port_base = VK_PORT_BASE,
                      .ttl_ms = (int64_t)VK_TTL_DAYS * 86400 * 1000,
+                     .auth_fixed_code = true,
                      .log_level = VK_INFO,
                      .sandbox = VK_FENCE_BEST,
                      .limits = vk_limits_usual};

@@ -36,7 +36,8 @@ typedef struct vk_config {
     vk_listen_at listen_all; /* of listeners that have none of their own; before vk_config_settle */
     vk_listen_at listen[VK_SERVICES_MAX + 1]; /* by service index; the console's is at VK_CONSOLE */
     bool allow_plain_network;
-    bool tls, tls_self_signed; /* `tls`: some listener has it */
+    bool auth_fixed_code, auth_enumeration_protection; /* vk_runtime's of the same names */
+    bool tls, tls_self_signed;                         /* `tls`: some listener has it */
     char tls_cert[PATH_MAX], tls_key[PATH_MAX];
     vk_fencing sandbox;
     char user[VK_USER_MAX]; /* whom the roles become when started as root; empty: owners.h says */

@@ -45,6 +45,8 @@ static void init_runtime(vk_front *f)
     rt->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC); /* out of reach behind the fence */
     rt->default_ttl_ms = d->config->ttl_ms;
     rt->limits = d->config->limits;
+    rt->auth_fixed_code = d->config->auth_fixed_code;
+    rt->auth_enumeration_protection = d->config->auth_enumeration_protection;
     rt->port_base = d->config->port_base;
     memcpy(rt->listen, d->config->listen, sizeof rt->listen);
     rt->started_ms = vk_clock_wall_ms();

@@ -432,6 +432,12 @@ vk_err vk_fail(vk_exchange *ex, vk_err e, const char *fmt, ...)
     return e;
 }
 
+uint64_t vk_exchange_from(const vk_exchange *ex)
+{
+    const vk_peer *p = ex->conn->peer;
+    return p ? p->addr ^ ((uint64_t)p->family << 48) : 0;
+}
+
 vk_err vk_exchange_bad_key(vk_exchange *ex)
 {
     vk_peer *p = ex->conn->peer;

@@ -171,6 +171,9 @@ void vk_sink_ready(vk_exchange *ex);
 /* Notes what went wrong, for render_error; returns `e`. The text must hold no secret. */
 vk_err vk_fail(vk_exchange *ex, vk_err e, const char *fmt, ...) VK_PRINTF(3, 4);
 
+/* A number for the address that it came from, the same for each of its requests; 0: not known. */
+uint64_t vk_exchange_from(const vk_exchange *ex);
+
 /* The request's credential was refused. VK_OK: say so. VK_E_BUSY: too many were that came from its address;
  * vk_fail was told, retry_s and delay_ms are set. Good credentials from there go on as before. */
 VK_MUSTCHECK vk_err vk_exchange_bad_key(vk_exchange *ex);

@@ -13,6 +13,11 @@ static const struct {
     [VK_AUTH_F_NOT_SIGNED_IN] = {401, "authentication_invalid", "Invalid authentication",
                                  "Unable to authenticate the request, you need to supply an active session",
                                  NULL},
+    [VK_AUTH_F_SECRET_KEY] =
+        {401, "clerk_key_invalid", "The provided Clerk Secret Key is invalid",
+         "The provided Clerk Secret Key is invalid. Use the one that `valetkey env` prints "
+         "for this build",
+         NULL},
     [VK_AUTH_F_NOT_FOUND] = {404, "resource_not_found", "not found",
                              "No resource was found with the given id", NULL},
     [VK_AUTH_F_NO_SESSION] = {404, "resource_not_found", "Session not found",
@@ -70,6 +75,11 @@ static const struct {
     [VK_AUTH_F_REDIRECT] = {400, "redirect_url_invalid", "redirect_url is not allowed",
                             "redirect_url is not of an origin of this build. Add it: valetkey build origins",
                             NULL},
+    [VK_AUTH_F_ORIGIN] =
+        {400, "origin_invalid", "Invalid HTTP Origin header",
+         "The Request HTTP Origin header must be one of this build's origins. Add it: valetkey "
+         "build origins",
+         NULL},
     [VK_AUTH_F_TOO_MANY] = {429, "too_many_requests", "Too many requests",
                             "Too many requests. Please try again in a bit.", NULL},
     [VK_AUTH_F_UNSUPPORTED] =
@@ -89,9 +99,13 @@ const char *vk_auth_fail_code(vk_auth_fail why)
     return table[why].code;
 }
 
+const char *vk_auth_fail_text(vk_auth_fail why)
+{
+    return table[why].long_message ? table[why].long_message : table[why].message;
+}
+
 void vk_auth_fail_write(vk_jw *w, vk_auth_fail why, vk_str param, vk_str trace, vk_str client)
 {
-    const char *long_message = table[why].long_message;
     if (!param.n && table[why].param)
         param = vk_str_z(table[why].param);
     vk_jw_obj(w);
@@ -100,7 +114,7 @@ void vk_auth_fail_write(vk_jw *w, vk_auth_fail why, vk_str param, vk_str trace, 
     vk_jw_obj(w);
     vk_jw_kstr(w, "code", vk_str_z(table[why].code));
     vk_jw_kstr(w, "message", vk_str_z(table[why].message));
-    vk_jw_kstr(w, "long_message", vk_str_z(long_message ? long_message : table[why].message));
+    vk_jw_kstr(w, "long_message", vk_str_z(vk_auth_fail_text(why)));
     if (param.n) {
         vk_jw_key(w, VK_STR("meta"));
         vk_jw_obj(w);
@@ -117,5 +131,20 @@ void vk_auth_fail_write(vk_jw *w, vk_auth_fail why, vk_str param, vk_str trace, 
         vk_jw_raw(w, client);
         vk_jw_obj_end(w);
     }
+    vk_jw_obj_end(w);
+}
+
+void vk_auth_fail_write_as(vk_jw *w, const char *code, const char *text, vk_str trace)
+{
+    vk_jw_obj(w);
+    vk_jw_key(w, VK_STR("errors"));
+    vk_jw_arr(w);
+    vk_jw_obj(w);
+    vk_jw_kstr(w, "code", vk_str_z(code));
+    vk_jw_kstr(w, "message", vk_str_z(text));
+    vk_jw_kstr(w, "long_message", vk_str_z(text));
+    vk_jw_obj_end(w);
+    vk_jw_arr_end(w);
+    vk_jw_kstr(w, "clerk_trace_id", trace);
     vk_jw_obj_end(w);
 }

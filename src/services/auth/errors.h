@@ -8,8 +8,9 @@
 
 typedef enum vk_auth_fail {
     VK_AUTH_F_OK,
-    VK_AUTH_F_DEV_BROWSER,   /* no browser, or one that is not known: clerk-js makes a new one, once */
-    VK_AUTH_F_NOT_SIGNED_IN, /* also a secret key that opens nothing here */
+    VK_AUTH_F_DEV_BROWSER, /* no browser, or one that is not known: clerk-js makes a new one, once */
+    VK_AUTH_F_NOT_SIGNED_IN,
+    VK_AUTH_F_SECRET_KEY,    /* one that opens nothing here */
     VK_AUTH_F_NOT_FOUND,     /* a path, a user */
     VK_AUTH_F_NO_SESSION,    /* a session that is not there, or another client's */
     VK_AUTH_F_NO_ATTEMPT,    /* a sign-up or sign-in likewise */
@@ -35,6 +36,7 @@ typedef enum vk_auth_fail {
     VK_AUTH_F_USER_LOCKED,
     VK_AUTH_F_USER_BANNED,
     VK_AUTH_F_REDIRECT, /* redirect_url is not of the build's origins */
+    VK_AUTH_F_ORIGIN,   /* the page that asks is not of the build's origins */
     VK_AUTH_F_TOO_MANY,
     VK_AUTH_F_UNSUPPORTED,
     VK_AUTH_F_INTERNAL,
@@ -43,9 +45,14 @@ typedef enum vk_auth_fail {
 
 int vk_auth_fail_status(vk_auth_fail why);
 const char *vk_auth_fail_code(vk_auth_fail why);
+/* The sentence for people. */
+const char *vk_auth_fail_text(vk_auth_fail why);
 
 /* The whole body. `param` (or VK_STR_NONE) stands in place of the table's. `trace` is 32 hex digits. `client`
  * is the text of the client's JSON, for a form's error of a known client; VK_STR_NONE: left out. */
 void vk_auth_fail_write(vk_jw *w, vk_auth_fail why, vk_str param, vk_str trace, vk_str client);
+
+/* The same shape for what the table does not know: a refusal of the HTTP engine. */
+void vk_auth_fail_write_as(vk_jw *w, const char *code, const char *text, vk_str trace);
 
 #endif

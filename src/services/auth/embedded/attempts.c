@@ -53,11 +53,15 @@ vk_err vk_auth_attempt_put(vk_auth_db *db, const vk_auth_attempt *a)
     return vk_auth_run_one(db, bound(db, VK_AUTH_Q_ATTEMPT_PUT, a));
 }
 
+vk_err vk_auth_attempts_leave(vk_auth_db *db, vk_str client, int64_t now_ms)
+{
+    return vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_ATTEMPTS_LEAVE, "si", client, now_ms), NULL);
+}
+
 static vk_err read_attempt(sqlite3_stmt *st, vk_arena *arena, vk_auth_attempt *a)
 {
     vk_err e = VK_OK;
-    int kind = sqlite3_column_int(st, 2), status = sqlite3_column_int(st, 3),
-        state = sqlite3_column_int(st, 10);
+    int kind = sqlite3_column_int(st, 2), status = sqlite3_column_int(st, 3);
     memset(a, 0, sizeof *a);
     vk_auth_col_id(st, 0, a->id, sizeof a->id, &e);
     vk_auth_col_id(st, 1, a->client, sizeof a->client, &e);
@@ -67,16 +71,9 @@ static vk_err read_attempt(sqlite3_stmt *st, vk_arena *arena, vk_auth_attempt *a
     a->unsafe_metadata = vk_auth_col(st, 7, arena, &e);
     a->digest = vk_secret_of(vk_auth_col(st, 8, arena, &e));
     vk_auth_col_id(st, 9, a->strategy, sizeof a->strategy, &e);
-    a->verification.tries = (uint32_t)sqlite3_column_int64(st, 11);
-    a->verification.prepares = (uint32_t)sqlite3_column_int64(st, 12);
-    a->verification.expire_ms = sqlite3_column_int64(st, 13);
-    const void *code = sqlite3_column_blob(st, 14);
-    if (!code || sqlite3_column_bytes(st, 14) != sizeof a->verification.code || kind < 0 ||
-        kind > VK_AUTH_A_SIGN_IN || status < 0 || status >= VK_AUTH_A_STATUSES || state < 0 ||
-        state >= VK_AUTH_V_STATES)
+    vk_err v = vk_auth_col_verification(st, 10, &a->verification);
+    if (v != VK_OK || kind < 0 || kind > VK_AUTH_A_SIGN_IN || status < 0 || status >= VK_AUTH_A_STATUSES)
         return e == VK_E_NOMEM ? e : VK_E_CORRUPT;
-    memcpy(a->verification.code, code, sizeof a->verification.code);
-    a->verification.state = (vk_auth_vstate)state;
     a->kind = (vk_auth_akind)kind;
     a->status = (vk_auth_astatus)status;
     vk_auth_col_id(st, 15, a->user, sizeof a->user, &e);

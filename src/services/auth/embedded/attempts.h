@@ -49,6 +49,8 @@ bool vk_auth_attempt_is_open(const vk_auth_attempt *a, int64_t now_ms);
 VK_MUSTCHECK vk_err vk_auth_attempt_add(vk_auth_db *db, const vk_auth_attempt *a);
 /* VK_E_NOT_FOUND: none of that id, client and kind. */
 VK_MUSTCHECK vk_err vk_auth_attempt_put(vk_auth_db *db, const vk_auth_attempt *a);
+/* The client's open attempts are abandoned. */
+VK_MUSTCHECK vk_err vk_auth_attempts_leave(vk_auth_db *db, vk_str client, int64_t now_ms);
 VK_MUSTCHECK vk_err vk_auth_attempt_get(vk_auth_db *db, vk_arena *arena, vk_str id, vk_str client,
                                         vk_auth_attempt *out_r);
 

@@ -14,17 +14,27 @@
 /* Lists come as JSON arrays, NULL when there is no such filter. */
 #define FILTERS                                                                                              \
     " WHERE (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))"                                         \
-    " AND (?2 IS NULL OR id IN (SELECT user FROM emails WHERE address IN (SELECT value FROM "                \
-    "json_each(?2))))"                                                                                       \
+    " AND (?2 IS NULL OR id IN (SELECT user FROM emails WHERE verified AND address IN (SELECT value "        \
+    "FROM json_each(?2))))"                                                                                  \
     " AND (?3 IS NULL OR external_id IN (SELECT value FROM json_each(?3)))"                                  \
     " AND (?4 IS NULL OR instr(lower(id), ?4) OR instr(lower(coalesce(first_name, '')), ?4)"                 \
     " OR instr(lower(coalesce(last_name, '')), ?4) OR id IN (SELECT user FROM emails WHERE instr(address, "  \
     "?4)))"
+#define EMAIL                                                                                                \
+    "id, user, address, is_primary, verified, strategy, v_state, v_tries, v_prepares, v_expire, v_code, "    \
+    "created_at, updated_at"
 #define SESSION                                                                                              \
     "id, user, client, status, verified_at, last_active_at, expire_at, abandon_at, created_at, updated_at"
 #define ATTEMPT                                                                                              \
     "id, client, kind, status, address, first_name, last_name, unsafe_metadata, digest, strategy, v_state, " \
     "v_tries, v_prepares, v_expire, v_code, user, session, created_at, updated_at, abandon_at"
+#define TICKET                                                                                               \
+    "id, kind, status, hash, user, address, public_metadata, redirect_url, created_at, updated_at, "         \
+    "expire_at"
+/* What is stored as pending has expired at its time: a status is what vk_auth_ticket_status says. */
+#define TICKETS                                                                                              \
+    " FROM tickets WHERE kind = ?1 AND (?2 < 0 OR (CASE WHEN status = 0 AND expire_at <= ?3 THEN 3 ELSE "    \
+    "status END) = ?2)"
 
 static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_BEGIN] = "BEGIN IMMEDIATE",
@@ -43,17 +53,21 @@ static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_USER_DROP] = "DELETE FROM users WHERE id = ?1",
     [VK_AUTH_Q_USER] = "SELECT " USER " FROM users WHERE id = ?1",
     [VK_AUTH_Q_USER_BY_EMAIL] =
-        "SELECT " USER " FROM users WHERE id = (SELECT user FROM emails WHERE address = ?1)",
+        "SELECT " USER " FROM users WHERE id = (SELECT user FROM emails WHERE address = ?1 AND verified)",
     [VK_AUTH_Q_USERS] = "SELECT " USER " FROM users" FILTERS
                         " ORDER BY (CASE ?5 WHEN 1 THEN updated_at WHEN 2 THEN last_sign_in_at "
                         "WHEN 3 THEN last_active_at ELSE created_at END) * ?6, rowid * ?6 LIMIT ?7 OFFSET ?8",
     [VK_AUTH_Q_USERS_COUNT] = "SELECT count(*) FROM users" FILTERS,
     [VK_AUTH_Q_EMAIL_ADD] =
-        "INSERT INTO emails (id, user, address, is_primary, created_at, updated_at) VALUES (?1, "
-        "?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO emails (" EMAIL ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    [VK_AUTH_Q_EMAIL_PUT] =
+        "UPDATE emails SET is_primary = ?4, verified = ?5, strategy = ?6, v_state = ?7, v_tries = ?8, "
+        "v_prepares = ?9, v_expire = ?10, v_code = ?11, created_at = ?12, updated_at = ?13 WHERE id = ?1 AND "
+        "user = ?2 AND address = ?3",
+    [VK_AUTH_Q_EMAIL_DROP] = "DELETE FROM emails WHERE id = ?1",
+    [VK_AUTH_Q_EMAIL] = "SELECT " EMAIL " FROM emails WHERE id = ?1",
     [VK_AUTH_Q_EMAILS] =
-        "SELECT id, user, address, is_primary, created_at, updated_at FROM emails WHERE user = ?1 "
-        "ORDER BY is_primary DESC, rowid",
+        "SELECT " EMAIL " FROM emails WHERE user = ?1 ORDER BY is_primary DESC, rowid LIMIT 20",
     [VK_AUTH_Q_CLIENT_ADD] =
         "INSERT INTO clients (id, last_session, last_strategy, sign_in, sign_up, created_at, "
         "updated_at, used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -66,6 +80,7 @@ static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_BROWSER_ADD] =
         "INSERT INTO dev_browsers (hash, client, created_at, used_at) VALUES (?1, ?2, ?3, ?3)",
     [VK_AUTH_Q_BROWSER_PUT] = "UPDATE dev_browsers SET client = ?2, used_at = ?3 WHERE hash = ?1",
+    [VK_AUTH_Q_BROWSERS_LEAVE] = "UPDATE dev_browsers SET client = NULL WHERE client = ?1",
     [VK_AUTH_Q_BROWSER] = "SELECT client, used_at FROM dev_browsers WHERE hash = ?1",
     [VK_AUTH_Q_SESSION_ADD] =
         "INSERT INTO sessions (" SESSION ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -90,6 +105,8 @@ static const char *const sql[VK_AUTH_QS] = {
                               "session = ?17, created_at = ?18, updated_at = ?19, abandon_at = ?20 WHERE id "
                               "= ?1 AND client = ?2 AND kind = "
                               "?3",
+    [VK_AUTH_Q_ATTEMPTS_LEAVE] =
+        "UPDATE attempts SET status = 5, updated_at = ?2 WHERE client = ?1 AND status < 4",
     [VK_AUTH_Q_ATTEMPT] = "SELECT " ATTEMPT " FROM attempts WHERE id = ?1 AND client = ?2",
     [VK_AUTH_Q_TIDY_ATTEMPTS] = "DELETE FROM attempts WHERE abandon_at < ?1",
     [VK_AUTH_Q_TIDY_BROWSERS] = "DELETE FROM dev_browsers WHERE used_at < ?1",
@@ -104,6 +121,17 @@ static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_OUTBOX] =
         "SELECT n, address, what, code, at FROM outbox WHERE (?1 IS NULL OR address = ?1) ORDER BY "
         "n DESC LIMIT ?2",
+    [VK_AUTH_Q_TICKET_ADD] =
+        "INSERT INTO tickets (" TICKET ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [VK_AUTH_Q_TICKET_PUT] = "UPDATE tickets SET status = ?2, user = ?3, updated_at = ?4 WHERE id = ?1",
+    [VK_AUTH_Q_TICKET] = "SELECT " TICKET " FROM tickets WHERE id = ?1",
+    [VK_AUTH_Q_TICKET_BY_HASH] = "SELECT " TICKET " FROM tickets WHERE hash = ?1",
+    [VK_AUTH_Q_TICKET_PENDING] =
+        "SELECT " TICKET " FROM tickets WHERE address = ?1 AND kind = 0 AND status = 0 AND expire_at > ?2 "
+        "ORDER BY rowid DESC LIMIT 1",
+    [VK_AUTH_Q_TICKETS] = "SELECT " TICKET TICKETS " ORDER BY rowid DESC LIMIT ?4 OFFSET ?5",
+    [VK_AUTH_Q_TICKETS_COUNT] = "SELECT count(*)" TICKETS,
+    [VK_AUTH_Q_TIDY_TICKETS] = "DELETE FROM tickets WHERE expire_at < ?1",
     [VK_AUTH_Q_KEY_ADD] = "INSERT INTO keys (kid, sealed, created_at) VALUES (?1, ?2, ?3)",
     [VK_AUTH_Q_KEY] = "SELECT sealed FROM keys WHERE kid = ?1",
 };
@@ -238,6 +266,21 @@ void vk_auth_col_id(sqlite3_stmt *st, int i, char *out, size_t room, vk_err *e)
     if (n)
         memcpy(out, p, n);
     out[n] = '\0';
+}
+
+vk_err vk_auth_col_verification(sqlite3_stmt *st, int i, vk_auth_verification *out_r)
+{
+    int state = sqlite3_column_int(st, i);
+    const void *code = sqlite3_column_blob(st, i + 4);
+    if (!code || sqlite3_column_bytes(st, i + 4) != sizeof out_r->code || state < 0 ||
+        state >= VK_AUTH_V_STATES)
+        return VK_E_CORRUPT;
+    *out_r = (vk_auth_verification){.state = (vk_auth_vstate)state,
+                                    .tries = (uint32_t)sqlite3_column_int64(st, i + 1),
+                                    .prepares = (uint32_t)sqlite3_column_int64(st, i + 2),
+                                    .expire_ms = sqlite3_column_int64(st, i + 3)};
+    memcpy(out_r->code, code, sizeof out_r->code);
+    return VK_OK;
 }
 
 /* ---- opening */

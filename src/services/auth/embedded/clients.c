@@ -76,6 +76,11 @@ vk_err vk_auth_browser_get(vk_auth_db *db, const uint8_t hash[VK_SHA256], char c
     return e;
 }
 
+vk_err vk_auth_browsers_leave(vk_auth_db *db, vk_str client)
+{
+    return vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_BROWSERS_LEAVE, "s", client), NULL);
+}
+
 /* ---- clients */
 
 static sqlite3_stmt *client_bound(vk_auth_db *db, vk_auth_q q, const vk_auth_client *c)
@@ -212,5 +217,7 @@ vk_err vk_auth_tidy(vk_auth_db *db, int64_t now_ms)
         e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_ATTEMPTS, "i", now_ms), NULL);
     if (e == VK_OK)
         e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_NONCES, "i", now_ms), NULL);
+    if (e == VK_OK)
+        e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_TICKETS, "i", old), NULL);
     return e;
 }

@@ -4,14 +4,12 @@
 #define VK_AUTH_CLIENTS_H
 
 #include "crypto/digest.h"
-#include "services/auth/embedded/auth_db.h"
-#include "services/auth/ids.h"
+#include "services/auth/embedded/users.h"
 
 enum {
     VK_AUTH_SESSION_DAYS = 7,
     VK_AUTH_ABANDON_DAYS = 30, /* also of browsers and clients that nobody uses */
     VK_AUTH_SESSIONS_PAGE_MAX = 500,
-    VK_AUTH_STRATEGY_MAX = 32,
 };
 
 typedef struct vk_auth_client {
@@ -56,6 +54,9 @@ VK_MUSTCHECK vk_err vk_auth_browser_put(vk_auth_db *db, const uint8_t hash[VK_SH
 VK_MUSTCHECK vk_err vk_auth_browser_get(vk_auth_db *db, const uint8_t hash[VK_SHA256],
                                         char client_r[VK_AUTH_ID_MAX + 1], int64_t *used_ms_r);
 
+/* The browsers that lead to the client lead nowhere any more. */
+VK_MUSTCHECK vk_err vk_auth_browsers_leave(vk_auth_db *db, vk_str client);
+
 VK_MUSTCHECK vk_err vk_auth_client_add(vk_auth_db *db, const vk_auth_client *c);
 VK_MUSTCHECK vk_err vk_auth_client_put(vk_auth_db *db, const vk_auth_client *c);
 VK_MUSTCHECK vk_err vk_auth_client_get(vk_auth_db *db, vk_str id, vk_auth_client *out_r);
@@ -78,7 +79,7 @@ VK_MUSTCHECK vk_err vk_auth_sessions_end(vk_auth_db *db, vk_str client, vk_str u
                                          vk_auth_status status, int64_t now_ms, int64_t *ended_r);
 
 /* Takes out what is past its time: browsers and clients that nobody used, sessions,
- * attempts, nonces. */
+ * attempts, nonces; and tickets that expired VK_AUTH_ABANDON_DAYS ago, whatever came of them. */
 VK_MUSTCHECK vk_err vk_auth_tidy(vk_auth_db *db, int64_t now_ms);
 
 #endif

@@ -3,6 +3,7 @@
 #define VK_AUTH_INSIDE_H
 
 #include "services/auth/embedded/auth_db.h"
+#include "services/auth/verification.h"
 
 #include <sqlite3.h>
 
@@ -18,12 +19,16 @@ typedef enum vk_auth_q {
     VK_AUTH_Q_USERS,
     VK_AUTH_Q_USERS_COUNT,
     VK_AUTH_Q_EMAIL_ADD,
+    VK_AUTH_Q_EMAIL_PUT,
+    VK_AUTH_Q_EMAIL_DROP,
+    VK_AUTH_Q_EMAIL,
     VK_AUTH_Q_EMAILS,
     VK_AUTH_Q_CLIENT_ADD,
     VK_AUTH_Q_CLIENT_PUT,
     VK_AUTH_Q_CLIENT,
     VK_AUTH_Q_BROWSER_ADD,
     VK_AUTH_Q_BROWSER_PUT,
+    VK_AUTH_Q_BROWSERS_LEAVE,
     VK_AUTH_Q_BROWSER,
     VK_AUTH_Q_SESSION_ADD,
     VK_AUTH_Q_SESSION_PUT,
@@ -32,6 +37,7 @@ typedef enum vk_auth_q {
     VK_AUTH_Q_SESSIONS_END,
     VK_AUTH_Q_ATTEMPT_ADD,
     VK_AUTH_Q_ATTEMPT_PUT,
+    VK_AUTH_Q_ATTEMPTS_LEAVE,
     VK_AUTH_Q_ATTEMPT,
     VK_AUTH_Q_TIDY_ATTEMPTS,
     VK_AUTH_Q_TIDY_BROWSERS,
@@ -43,6 +49,14 @@ typedef enum vk_auth_q {
     VK_AUTH_Q_OUTBOX_ADD,
     VK_AUTH_Q_OUTBOX_TRIM,
     VK_AUTH_Q_OUTBOX,
+    VK_AUTH_Q_TICKET_ADD,
+    VK_AUTH_Q_TICKET_PUT,
+    VK_AUTH_Q_TICKET,
+    VK_AUTH_Q_TICKET_BY_HASH,
+    VK_AUTH_Q_TICKET_PENDING,
+    VK_AUTH_Q_TICKETS,
+    VK_AUTH_Q_TICKETS_COUNT,
+    VK_AUTH_Q_TIDY_TICKETS,
     VK_AUTH_Q_KEY_ADD,
     VK_AUTH_Q_KEY,
     VK_AUTH_QS
@@ -71,5 +85,7 @@ void vk_auth_done(sqlite3_stmt *st);
 vk_str vk_auth_col(sqlite3_stmt *st, int i, vk_arena *a, vk_err *e);
 /* A text of ours into a fixed place; *e becomes VK_E_CORRUPT when it is too long. */
 void vk_auth_col_id(sqlite3_stmt *st, int i, char *out, size_t room, vk_err *e);
+/* The five columns of a verification from `i` on: v_state to v_code. VK_E_CORRUPT. */
+VK_MUSTCHECK vk_err vk_auth_col_verification(sqlite3_stmt *st, int i, vk_auth_verification *out_r);
 
 #endif

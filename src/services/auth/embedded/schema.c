@@ -11,9 +11,13 @@ const char *const vk_auth_schema[VK_AUTH_SCHEMA] = {
     "CREATE INDEX users_created ON users (created_at);"
 
     "CREATE TABLE emails (id TEXT PRIMARY KEY, user TEXT NOT NULL REFERENCES users ON DELETE CASCADE, "
-    "address TEXT "
-    "NOT NULL UNIQUE, is_primary INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL);"
+    "address TEXT NOT NULL, is_primary INTEGER NOT NULL, verified INTEGER NOT NULL, strategy TEXT, "
+    "v_state INTEGER NOT NULL, v_tries INTEGER NOT NULL, v_prepares INTEGER NOT NULL, v_expire INTEGER NOT "
+    "NULL, v_code BLOB NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL);"
     "CREATE INDEX emails_user ON emails (user);"
+    /* who only says that an address is theirs keeps nobody from having it */
+    "CREATE UNIQUE INDEX emails_address ON emails (address) WHERE verified;"
+    "CREATE INDEX emails_claimed ON emails (address) WHERE NOT verified;"
 
     "CREATE TABLE clients (id TEXT PRIMARY KEY, last_session TEXT, last_strategy TEXT, sign_in TEXT, sign_up "
     "TEXT, "
@@ -42,6 +46,7 @@ const char *const vk_auth_schema[VK_AUTH_SCHEMA] = {
     "NOT NULL, "
     "user TEXT, session TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, abandon_at INTEGER "
     "NOT NULL);"
+    "CREATE INDEX attempts_client ON attempts (client);"
     "CREATE INDEX attempts_abandon ON attempts (abandon_at);"
 
     "CREATE TABLE nonces (hash BLOB PRIMARY KEY, payload TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT "
@@ -51,6 +56,13 @@ const char *const vk_auth_schema[VK_AUTH_SCHEMA] = {
     "CREATE TABLE outbox (n INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL, what TEXT NOT NULL, "
     "code TEXT NOT "
     "NULL, at INTEGER NOT NULL);"
+
+    "CREATE TABLE tickets (id TEXT PRIMARY KEY, kind INTEGER NOT NULL, status INTEGER NOT NULL, hash BLOB "
+    "NOT "
+    "NULL UNIQUE, user TEXT, address TEXT, public_metadata TEXT, redirect_url TEXT, created_at INTEGER NOT "
+    "NULL, updated_at INTEGER NOT NULL, expire_at INTEGER NOT NULL);"
+    "CREATE INDEX tickets_expire ON tickets (expire_at);"
+    "CREATE INDEX tickets_address ON tickets (address) WHERE address IS NOT NULL;"
 
     "CREATE TABLE keys (kid TEXT PRIMARY KEY, sealed BLOB NOT NULL, created_at INTEGER NOT NULL);",
 };

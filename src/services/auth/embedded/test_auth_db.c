@@ -47,7 +47,7 @@ static vk_auth_user user(const char *external_id)
 
 static vk_auth_email_row email(const vk_auth_user *u, const char *address, bool primary)
 {
-    vk_auth_email_row e = {.primary = primary, .created_ms = 5, .updated_ms = 6};
+    vk_auth_email_row e = {.primary = primary, .verified = true, .created_ms = 5, .updated_ms = 6};
     vk_auth_id_new(VK_AUTH_IDENTIFICATION, e.id);
     memcpy(e.user, u->id, sizeof e.user);
     snprintf(e.address, sizeof e.address, "%s", address);

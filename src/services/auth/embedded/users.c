@@ -80,12 +80,55 @@ vk_err vk_auth_user_by_email(vk_auth_db *db, vk_arena *a, vk_str address, vk_aut
 
 /* ---- addresses */
 
+static sqlite3_stmt *bound_email(vk_auth_db *db, vk_auth_q q, const vk_auth_email_row *e)
+{
+    const vk_auth_verification *v = &e->verification;
+    return vk_auth_st(db, q, "zzziiziiiibii", e->id, e->user, e->address, (int64_t)e->primary,
+                      (int64_t)e->verified, e->strategy, (int64_t)v->state, (int64_t)v->tries,
+                      (int64_t)v->prepares, v->expire_ms, (vk_str){(const char *)v->code, sizeof v->code},
+                      e->created_ms, e->updated_ms);
+}
+
+static vk_err read_email(sqlite3_stmt *st, vk_auth_email_row *r)
+{
+    vk_err e = VK_OK;
+    memset(r, 0, sizeof *r);
+    vk_auth_col_id(st, 0, r->id, sizeof r->id, &e);
+    vk_auth_col_id(st, 1, r->user, sizeof r->user, &e);
+    vk_auth_col_id(st, 2, r->address, sizeof r->address, &e);
+    r->primary = sqlite3_column_int(st, 3) != 0;
+    r->verified = sqlite3_column_int(st, 4) != 0;
+    vk_auth_col_id(st, 5, r->strategy, sizeof r->strategy, &e);
+    vk_err v = vk_auth_col_verification(st, 6, &r->verification);
+    r->created_ms = sqlite3_column_int64(st, 11);
+    r->updated_ms = sqlite3_column_int64(st, 12);
+    return e == VK_OK ? v : e;
+}
+
 vk_err vk_auth_email_add(vk_auth_db *db, const vk_auth_email_row *e)
 {
-    return vk_auth_run(db,
-                       vk_auth_st(db, VK_AUTH_Q_EMAIL_ADD, "zzziii", e->id, e->user, e->address,
-                                  (int64_t)e->primary, e->created_ms, e->updated_ms),
-                       NULL);
+    return vk_auth_run(db, bound_email(db, VK_AUTH_Q_EMAIL_ADD, e), NULL);
+}
+
+vk_err vk_auth_email_put(vk_auth_db *db, const vk_auth_email_row *e)
+{
+    return vk_auth_run_one(db, bound_email(db, VK_AUTH_Q_EMAIL_PUT, e));
+}
+
+vk_err vk_auth_email_drop(vk_auth_db *db, vk_str id)
+{
+    return vk_auth_run_one(db, vk_auth_st(db, VK_AUTH_Q_EMAIL_DROP, "s", id));
+}
+
+vk_err vk_auth_email_get(vk_auth_db *db, vk_str id, vk_auth_email_row *out_r)
+{
+    sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_EMAIL, "s", id);
+    vk_err e = vk_auth_row(db, st);
+    if (e != VK_OK)
+        return e;
+    e = read_email(st, out_r);
+    vk_auth_done(st);
+    return e;
 }
 
 vk_err vk_auth_emails_of(vk_auth_db *db, vk_arena *a, vk_str user, const vk_auth_email_row **out_r,
@@ -97,15 +140,8 @@ vk_err vk_auth_emails_of(vk_auth_db *db, vk_arena *a, vk_str user, const vk_auth
     if (!rows)
         return VK_E_NOMEM;
     sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_EMAILS, "s", user);
-    while (n < VK_AUTH_EMAILS_MAX && e == VK_OK && (e = vk_auth_row(db, st)) == VK_OK) {
-        vk_auth_email_row *r = &rows[n++];
-        vk_auth_col_id(st, 0, r->id, sizeof r->id, &e);
-        vk_auth_col_id(st, 1, r->user, sizeof r->user, &e);
-        vk_auth_col_id(st, 2, r->address, sizeof r->address, &e);
-        r->primary = sqlite3_column_int(st, 3) != 0;
-        r->created_ms = sqlite3_column_int64(st, 4);
-        r->updated_ms = sqlite3_column_int64(st, 5);
-    }
+    while (n < VK_AUTH_EMAILS_MAX && e == VK_OK && (e = vk_auth_row(db, st)) == VK_OK)
+        e = read_email(st, &rows[n++]);
     vk_auth_done(st);
     if (e != VK_OK && e != VK_E_NOT_FOUND)
         return e;

@@ -12,6 +12,7 @@
 enum {
     VK_AUTH_USERS_PAGE_MAX = 500,
     VK_AUTH_EMAILS_MAX = 20, /* addresses of one user */
+    VK_AUTH_STRATEGY_MAX = 32,
 };
 
 /* Views: of the arena when read, of the caller's memory when written. Times are 0 when there is none. */
@@ -28,7 +29,9 @@ typedef struct vk_auth_user {
 
 typedef struct vk_auth_email_row {
     char id[VK_AUTH_ID_MAX + 1], user[VK_AUTH_ID_MAX + 1], address[VK_AUTH_EMAIL_MAX + 1];
-    bool primary;
+    bool primary, verified;
+    char strategy[VK_AUTH_STRATEGY_MAX + 1]; /* of the verification: "email_code", "ticket", "admin", or "" */
+    vk_auth_verification verification;       /* under way, or over; all zero when nobody asked for one */
     int64_t created_ms, updated_ms;
 } vk_auth_email_row;
 
@@ -40,11 +43,16 @@ VK_MUSTCHECK vk_err vk_auth_user_put(vk_auth_db *db, const vk_auth_user *u);
 VK_MUSTCHECK vk_err vk_auth_user_drop(vk_auth_db *db, vk_str id);
 /* VK_E_NOT_FOUND. */
 VK_MUSTCHECK vk_err vk_auth_user_get(vk_auth_db *db, vk_arena *a, vk_str id, vk_auth_user *out_r);
-/* `address` as vk_auth_email writes it. */
+/* Of whom it is a verified address; `address` as vk_auth_email writes it. */
 VK_MUSTCHECK vk_err vk_auth_user_by_email(vk_auth_db *db, vk_arena *a, vk_str address, vk_auth_user *out_r);
 
-/* VK_E_CONFLICT: somebody has the address. */
+/* VK_E_CONFLICT: somebody has the address, verified, and this one is to be, too. Any number may claim one. */
 VK_MUSTCHECK vk_err vk_auth_email_add(vk_auth_db *db, const vk_auth_email_row *e);
+/* All but id, user and address. VK_E_NOT_FOUND. VK_E_CONFLICT as above. */
+VK_MUSTCHECK vk_err vk_auth_email_put(vk_auth_db *db, const vk_auth_email_row *e);
+/* VK_E_NOT_FOUND. */
+VK_MUSTCHECK vk_err vk_auth_email_drop(vk_auth_db *db, vk_str id);
+VK_MUSTCHECK vk_err vk_auth_email_get(vk_auth_db *db, vk_str id, vk_auth_email_row *out_r);
 /* The primary one first. At most VK_AUTH_EMAILS_MAX. */
 VK_MUSTCHECK vk_err vk_auth_emails_of(vk_auth_db *db, vk_arena *a, vk_str user,
                                       const vk_auth_email_row **out_r, size_t *n_r);

@@ -1,0 +1,179 @@
+/* The auth service: Clerk's two APIs for each build, with a user pool of its own. */
+#include "core/encode.h"
+#include "core/metrics.h"
+#include "core/random.h"
+#include "services/auth/inside.h"
+
+enum { PASSWORDS_WAITING = 128 };
+
+static const vk_valet_kind kinds[] = {
+    {.kind = 'b', .prefix = "sk_test_"}, /* the secret key, of the Backend API */
+    {0},
+};
+
+/* Only this machine can come here, by the listener's address and by the one that apps are given. */
+static bool is_alone(const vk_runtime *rt, int index)
+{
+    static const vk_str local[] = {VK_STR("localhost"), VK_STR("127."), VK_STR("[::1]")};
+    char origin[VK_AUTH_ORIGIN_MAX + 1];
+    vk_str at = vk_str_z(rt->listen[index].host);
+    if (!vk_str_starts(at, VK_STR("127.")) && !vk_str_eqz(at, "::1") && at.n)
+        return false;
+    const char *urls[] = {rt->url_browser[index], rt->url_sandbox[index]};
+    for (size_t i = 0; i < VK_COUNT(urls); i++) {
+        bool found = false;
+        if (vk_auth_origin_of(vk_str_z(urls[i]), origin) != VK_OK)
+            return false;
+        vk_str host = vk_str_z(strstr(origin, "://") + 3);
+        for (size_t j = 0; j < VK_COUNT(local); j++)
+            found = found || vk_str_starts(host, local[j]);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* What the password of somebody who is not there is held against. */
+static vk_err make_nobody(void)
+{
+    uint8_t random[24];
+    char text[2 * sizeof random + 1];
+    vk_random(random, sizeof random);
+    vk_hex(text, random, sizeof random);
+    vk_err e = vk_password_hash(vk_secret_of(vk_str_z(text)), vk_auth.nobody);
+    vk_wipe(text, sizeof text);
+    return e;
+}
+
+static vk_err start(vk_runtime *rt, int index)
+{
+    vk_auth.alone = is_alone(rt, index);
+    vk_auth.fixed_code = rt->auth_fixed_code;
+    vk_auth.hides_users = rt->auth_enumeration_protection;
+    if (vk_auth_origin_of(vk_str_z(rt->url_browser[index]), vk_auth.gateway) != VK_OK)
+        vk_auth.gateway[0] = '\0';
+    vk_err e = make_nobody();
+    if (e == VK_OK)
+        e = vk_password_pool_new(0, PASSWORDS_WAITING, &vk_auth.passwords);
+    return e == VK_OK ? vk_auth_pools_start(rt, index) : e;
+}
+
+static void stop(void)
+{
+    vk_password_pool_free(vk_auth.passwords);
+    vk_auth.passwords = NULL;
+    vk_auth_pools_stop();
+}
+
+/* What clerkMiddleware seals keys with that an app gives it at run time (CLERK_ENCRYPTION_KEY): the same for
+ * a build at all times. */
+static vk_str encryption_key(const vk_runtime *rt, vk_arena *a, const vk_build *b)
+{
+    uint8_t key[32];
+    char text[2 * sizeof key + 1];
+    vk_str label =
+        vk_arena_printf(a, "valetkey/auth/encryption/v1/%s/%llu", b->id, (unsigned long long)b->generation);
+    if (!label.p)
+        return VK_STR_NONE;
+    vk_master_subkey(rt->master, label, key);
+    vk_hex(text, key, sizeof key);
+    vk_str out = vk_arena_dup(a, vk_str_z(text));
+    vk_wipe(key, sizeof key);
+    vk_wipe(text, sizeof text);
+    return out;
+}
+
+/* CLERK_API_URL is the app's own way to us, the rest a browser's. The scripts' addresses are left out with
+ * https: the SDK then makes them itself, for its own version, of the proxy's address. */
+static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_secret *keys,
+                  vk_env_var *out, size_t room, size_t *n_r)
+{
+    char host[VK_AUTH_HOST_MAX + 1], key[VK_AUTH_PK_MAX + 1];
+    const char *browser = rt->url_browser[index];
+    vk_err e = vk_auth_host(vk_str_z(b->id), VK_AUTH_DOMAIN_USUAL, host);
+    if (e == VK_OK)
+        e = vk_auth_pk_make(vk_str_z(host), key);
+    if (e != VK_OK)
+        return e;
+    bool scripts = strncmp(browser, "https://", 8) != 0;
+    const vk_env_var all[] = {
+        {"CLERK_PUBLISHABLE_KEY", vk_arena_dup(a, vk_str_z(key)), false},
+        {"CLERK_SECRET_KEY", vk_arena_dup(a, vk_secret_bytes(keys[0])), true},
+        {"CLERK_API_URL", vk_arena_printf(a, "%s/b/%s/bapi", rt->url_sandbox[index], b->id), false},
+        {"CLERK_PROXY_URL", vk_arena_printf(a, "%s/b/%s", browser, b->id), false},
+        {"CLERK_SIGN_IN_URL", VK_STR("/sign-in"), false},
+        {"CLERK_SIGN_UP_URL", VK_STR("/sign-up"), false},
+        {"CLERK_TELEMETRY_DISABLED", VK_STR("1"), false},
+        {"CLERK_KEYLESS_DISABLED", VK_STR("1"), false},
+        {"CLERK_ENCRYPTION_KEY", encryption_key(rt, a, b), true},
+        /* the last two: see above */
+        {"CLERK_JS_URL", vk_arena_printf(a, "%s/npm/@clerk/clerk-js@6/dist/clerk.browser.js", browser),
+         false},
+        {"CLERK_UI_URL", vk_arena_printf(a, "%s/npm/@clerk/ui@1/dist/ui.browser.js", browser), false},
+    };
+    size_t n = VK_COUNT(all) - (scripts ? 0 : 2);
+    if (room < n)
+        return VK_E_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        if (!all[i].value.p)
+            return VK_E_NOMEM;
+        out[i] = all[i];
+    }
+    *n_r = n;
+    return VK_OK;
+}
+
+static void metrics(vk_buf *out)
+{
+    vk_auth_pool_counts pools;
+    vk_auth_pools_count(&pools);
+    const struct {
+        const char *name, *type, *what;
+        uint64_t n;
+    } all[] = {
+        {"valetkey_auth_calls_total", "counter", "Calls of both APIs that came to a build's user pool.",
+         atomic_load_explicit(&vk_auth_count.calls, memory_order_relaxed)},
+        {"valetkey_auth_refused_total", "counter", "Calls that were refused before that.",
+         atomic_load_explicit(&vk_auth_count.refused, memory_order_relaxed)},
+        {"valetkey_auth_unsupported_total", "counter", "Calls of endpoints that valetkey does not have.",
+         atomic_load_explicit(&vk_auth_count.unsupported, memory_order_relaxed)},
+        {"valetkey_auth_limited_total", "counter", "Calls that were told to come again later.",
+         atomic_load_explicit(&vk_auth_count.limited, memory_order_relaxed)},
+        {"valetkey_auth_guesses_total", "counter", "Passwords, codes, tickets and nonces that were wrong.",
+         atomic_load_explicit(&vk_auth_count.guesses, memory_order_relaxed)},
+        {"valetkey_auth_pools_open", "gauge", "User pools that are open.", pools.open},
+        {"valetkey_auth_pools_opened_total", "counter", "User pools that were opened.", pools.opened},
+        {"valetkey_auth_jobs_total", "counter", "Pieces of work on user pools.", pools.jobs},
+        {"valetkey_auth_passwords_waiting", "gauge", "Passwords that wait to be hashed or checked.",
+         vk_auth.passwords ? vk_password_pool_waiting(vk_auth.passwords) : 0},
+    };
+    for (size_t i = 0; i < VK_COUNT(all); i++)
+        vk_metric_one(out, all[i].name, all[i].type, all[i].what, (int64_t)all[i].n);
+}
+
+static const vk_data_file files[] = {
+    {"auth.db", VK_DATA_EXPORT, (int64_t)4 << 30},
+    {"auth.db-wal", VK_DATA_BESIDE, 0},
+    {"auth.db-shm", VK_DATA_BESIDE, 0},
+    {"auth.db-journal", VK_DATA_BESIDE, 0},
+    {0},
+};
+
+static const vk_service auth = {
+    .name = "auth",
+    .vendor = "Clerk",
+    .driver = "embedded",
+    .port_offset = 1,
+    .kinds = kinds,
+    .start = start,
+    .stop = stop,
+    .handler = &vk_auth_handler,
+    .env = env,
+    .close_build = vk_auth_close_build,
+    .free_tenant = vk_auth_free_tenant,
+    .export_data = vk_auth_export,
+    .files = files,
+    .operator_calls = &vk_auth_operator,
+    .metrics = metrics,
+};
+VK_SERVICE_REGISTER(auth);
