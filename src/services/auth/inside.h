@@ -21,7 +21,7 @@ extern vk_auth_service vk_auth;
 typedef struct vk_auth_at {
     vk_str build; /* of the form of an id */
     bool backend;
-    vk_str rest; /* below /v1, with its slash */
+    vk_str rest; /* below /v1, with its slash; without one at its end */
 } vk_auth_at;
 /* False: none of the two APIs. */
 bool vk_auth_path(vk_str path, vk_auth_at *out_r);
