@@ -186,6 +186,12 @@ vk_auth_view vk_auth_view_of(const vk_auth_call *c);
 /* The key of the build's tokens; made at first use. */
 VK_MUSTCHECK vk_auth_fail vk_auth_rsa(vk_auth_call *c, const vk_rsa **out_r);
 
+/* ---- who.c: asked before the handler runs, unless its route needs nobody */
+
+/* The browser that the query names, and its client: c->browser, c->client. Notes at most once a day that
+ * they are in use. VK_AUTH_F_DEV_BROWSER: it names none, or one that is not known. */
+VK_MUSTCHECK vk_auth_fail vk_auth_browser_of(vk_auth_call *c);
+
 /* ---- client.c */
 
 /* A user with addresses, as they are now, in the arena; VK_E_NOT_FOUND. */
@@ -197,8 +203,11 @@ VK_MUSTCHECK vk_err vk_auth_session_person(vk_auth_call *c, const vk_auth_sessio
 /* A new dev browser, which becomes the call's; `client` VK_STR_NONE: it leads to none. Its id goes into an
  * answer, and stays nowhere. */
 VK_MUSTCHECK vk_auth_fail vk_auth_browser_new(vk_auth_call *c, vk_str client, char id_r[VK_AUTH_ID_MAX + 1]);
-/* Notes, at most once a day, that the browser and its client are in use; outside of a transaction, too. */
-VK_MUSTCHECK vk_auth_fail vk_auth_client_used(vk_auth_call *c);
+/* The browser's client gets a new browser (c->new_browser), and every other leads nowhere: whoever planted
+ * the id in a victim's browser sees nothing of what is done on the client from here on. At each sign-in, and
+ * where a sign-up or sign-in begins: else who knows the id could put a password into the attempt whose code
+ * the victim is about to type. */
+VK_MUSTCHECK vk_auth_fail vk_auth_browser_rotate(vk_auth_call *c);
 /* Makes the browser's client when it has none. */
 VK_MUSTCHECK vk_auth_fail vk_auth_need_client(vk_auth_call *c);
 /* A person has proved who they are: makes a session on the browser's client (which is made, too, when there
@@ -221,7 +230,7 @@ VK_MUSTCHECK vk_auth_fail vk_auth_sessions_ended(vk_auth_call *c);
 
 /* ---- token.c */
 
-/* A session token for `azp` (an origin, or VK_STR_NONE); cached until shortly before its end. The client's
+/* A session token for `azp` (an origin, or VK_STR_NONE); the same one again for 10 s. The client's
  * updated_ms must have been moved before. *jwt_r lives in the arena. `fresh`: made now (skip_cache).
  * VK_AUTH_F_NOT_SIGNED_IN: vk_auth_session_person finds nobody. */
 VK_MUSTCHECK vk_auth_fail vk_auth_token(vk_auth_call *c, const vk_auth_session *s, vk_str azp, bool fresh,

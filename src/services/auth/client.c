@@ -65,17 +65,6 @@ vk_auth_fail vk_auth_need_client(vk_auth_call *c)
     return VK_AUTH_F_OK;
 }
 
-vk_auth_fail vk_auth_client_used(vk_auth_call *c)
-{
-    if (!c->has_client || !c->has_browser || c->now_ms - c->client.used_ms < DAY_MS)
-        return VK_AUTH_F_OK;
-    c->client.used_ms = c->now_ms;
-    vk_err e = vk_auth_client_put(c->db, &c->client);
-    if (e == VK_OK)
-        e = vk_auth_browser_put(c->db, c->browser, vk_str_z(c->client.id), c->now_ms);
-    return done(c, e);
-}
-
 vk_auth_fail vk_auth_browser_new(vk_auth_call *c, vk_str client, char id_r[VK_AUTH_ID_MAX + 1])
 {
     char id[VK_AUTH_ID_MAX + 1];
@@ -91,6 +80,16 @@ vk_auth_fail vk_auth_browser_new(vk_auth_call *c, vk_str client, char id_r[VK_AU
     memcpy(id_r, id, sizeof id);
     vk_wipe(id, sizeof id);
     return VK_AUTH_F_OK;
+}
+
+vk_auth_fail vk_auth_browser_rotate(vk_auth_call *c)
+{
+    vk_auth_fail f = vk_auth_need_client(c);
+    if (f != VK_AUTH_F_OK)
+        return f;
+    vk_str client = vk_str_z(c->client.id);
+    vk_err e = vk_auth_browsers_leave(c->db, client);
+    return e == VK_OK ? vk_auth_browser_new(c, client, c->new_browser) : vk_auth_broke(c, e);
 }
 
 /* Those that are active now, newest first. */
@@ -144,11 +143,7 @@ vk_auth_fail vk_auth_sign_in_user(vk_auth_call *c, vk_str user, const char *stra
     vk_auth_lockout_clear(&u.lockout);
     if (e == VK_OK)
         e = vk_auth_user_put(c->db, &u);
-    if (e == VK_OK)
-        e = vk_auth_browsers_leave(c->db, vk_str_z(k->id));
-    f = done(c, e);
-    if (f == VK_AUTH_F_OK)
-        f = vk_auth_browser_new(c, vk_str_z(k->id), c->new_browser);
+    f = e == VK_OK ? vk_auth_browser_rotate(c) : vk_auth_broke(c, e);
     if (f == VK_AUTH_F_OK)
         *out_r = s;
     return f;
@@ -323,14 +318,13 @@ static vk_auth_fail jwks(vk_auth_call *c)
 
 static vk_auth_fail client(vk_auth_call *c)
 {
-    vk_auth_fail f = vk_auth_client_used(c);
-    return f == VK_AUTH_F_OK ? vk_auth_client_now(c, &c->w) : f;
+    return vk_auth_client_now(c, &c->w);
 }
 
 static vk_auth_fail client_make(vk_auth_call *c)
 {
     vk_auth_fail f = vk_auth_need_client(c);
-    return f == VK_AUTH_F_OK ? client(c) : f;
+    return f == VK_AUTH_F_OK ? vk_auth_client_now(c, &c->w) : f;
 }
 
 /* Sign-out of everything. The client stays; what was under way on it is over. */

@@ -13,8 +13,6 @@ const vk_auth_route vk_auth_backend_ticket_routes[] = {{0}};
 
 const vk_auth_route vk_auth_backend_user_routes[] = {{0}};
 
-const vk_auth_route vk_auth_handshake_routes[] = {{0}};
-
 const vk_auth_route vk_auth_me_routes[] = {{0}};
 
 const vk_auth_route vk_auth_session_routes[] = {{0}};

@@ -1,5 +1,5 @@
 /* Clients, sessions and their tokens, on a database of its own. What the calls' spine gives is stood in for:
- * the two files are compiled in here, under names of their own. */
+ * the three files are compiled in here, under names of their own. */
 #define vk_auth_broke stand_broke
 #define vk_auth_lookup stand_lookup
 #define vk_auth_rsa stand_rsa
@@ -8,16 +8,20 @@
 #define vk_auth_person_get t_person_get
 #define vk_auth_session_person t_session_person
 #define vk_auth_need_client t_need_client
-#define vk_auth_client_used t_client_used
+#define vk_auth_browser_of stand_browser_of
 #define vk_auth_browser_new t_browser_new
+#define vk_auth_browser_rotate t_browser_rotate
 #define vk_auth_sign_in_user t_sign_in_user
 #define vk_auth_client_now t_client_now
 #define vk_auth_session_now t_session_now
 #define vk_auth_sessions_ended t_sessions_ended
 #define vk_auth_client_routes t_client_routes
+#define vk_auth_need_secret stand_need_secret
+#define vk_auth_handshake_routes t_handshake_routes
 #define vk_auth_token t_token
 #define vk_auth_tokens_free t_tokens_free
 #include "services/auth/client.c"
+#include "services/auth/handshake.c"
 #include "services/auth/token.c"
 
 #include "store/store.h"
@@ -72,6 +76,27 @@ vk_auth_view stand_view_of(const vk_auth_call *x)
 vk_auth_tokens **stand_pool_tokens(vk_auth_pool *p)
 {
     return &p->tokens;
+}
+
+vk_auth_fail stand_need_secret(vk_auth_call *x, const char *name, size_t most, vk_secret *out_r)
+{
+    return vk_auth_param_secret(&x->query, vk_str_z(name), most, out_r) == VK_OK ? VK_AUTH_F_OK
+                                                                                 : VK_AUTH_F_PARAM_MISSING;
+}
+
+vk_auth_fail stand_browser_of(vk_auth_call *x)
+{
+    vk_secret id;
+    char client[VK_AUTH_ID_MAX + 1];
+    int64_t used;
+    if (vk_auth_param_secret(&x->query, VK_STR("__clerk_db_jwt"), VK_AUTH_ID_MAX, &id) != VK_OK)
+        return VK_AUTH_F_DEV_BROWSER;
+    vk_auth_lookup(x, id, x->browser);
+    if (vk_auth_browser_get(x->db, x->browser, client, &used) != VK_OK)
+        return VK_AUTH_F_DEV_BROWSER;
+    x->has_browser = true;
+    x->has_client = client[0] && vk_auth_client_get(x->db, vk_str_z(client), &x->client) == VK_OK;
+    return VK_AUTH_F_OK;
 }
 
 /* ---- the table */
@@ -246,9 +271,9 @@ static void cached(void **state)
     assert_true(same_token(&s, AZP, false, &last));
     assert_true(same_token(&s, VK_STR("https://preview.example"), false, &other));
     assert_int_equal(pool.tokens->n, 2);
-    c->now_ms = begun + 49999; /* until 10 s before its end */
+    c->now_ms = begun + 9999;
     assert_true(same_token(&s, AZP, false, &last));
-    c->now_ms = begun + 50000;
+    c->now_ms = begun + 10000;
     assert_false(same_token(&s, AZP, false, &last));
     assert_true(same_token(&s, AZP, false, &last));
     assert_false(same_token(&s, AZP, true, &last)); /* skip_cache: and the next gets this one */
@@ -263,7 +288,7 @@ static void cache_is_bounded(void **state)
 {
     VK_UNUSED(state);
     vk_auth_session s = signed_in();
-    entry times = {.made_ms = NOW, .until_ms = NOW + 50000};
+    entry times = {.made_ms = NOW, .until_ms = NOW + 10000};
     char azp[32];
     assert_non_null(tokens_of(c));
     for (int i = 0; i < ENTRIES_MAX + 10; i++) {
@@ -273,8 +298,8 @@ static void cache_is_bounded(void **state)
     assert_int_equal(pool.tokens->n, ENTRIES_MAX);
     assert_null(find(pool.tokens, &s, VK_STR("http://localhost:9")));
     assert_non_null(find(pool.tokens, &s, VK_STR("http://localhost:10")));
-    times.made_ms = NOW + 50000; /* what has ended makes room by itself */
-    times.until_ms = NOW + 100000;
+    times.made_ms = NOW + 10000; /* what is too old makes room by itself */
+    times.until_ms = NOW + 20000;
     keep(pool.tokens, &s, AZP, &times, VK_STR("a.b.c"));
     assert_int_equal(pool.tokens->n, 1);
     assert_int_equal(pool.tokens->bytes, sizeof(entry) + 5);
@@ -314,13 +339,13 @@ static void shorter_for_tests(void **state)
         setenv("VALETKEY_TEST_TOKEN_SECONDS", cases[i].text, 1);
         assert_int_equal(life_s(), cases[i].s);
     }
-    setenv("VALETKEY_TEST_TOKEN_SECONDS", "4", 1);
+    setenv("VALETKEY_TEST_TOKEN_SECONDS", "12", 1);
     vk_auth_session s = signed_in();
     vk_secret last = VK_SECRET_NONE;
     c->now_ms = NOW / 1000 * 1000;
     assert_false(same_token(&s, AZP, false, &last));
     vk_jwt t = parsed(last);
-    assert_int_equal(number(&t, "exp") - number(&t, "iat"), 4);
+    assert_int_equal(number(&t, "exp") - number(&t, "iat"), 12);
     c->now_ms += 1999;
     assert_true(same_token(&s, AZP, false, &last));
     c->now_ms += 1;
@@ -513,26 +538,144 @@ static void ending(void **state)
     json_decref(v);
 }
 
-static void used_once_a_day(void **state)
+/* ---- handshakes */
+
+static const vk_str origins[] = {{"http://localhost:3000", 21}, {"https://app.example", 19}};
+
+static vk_auth_fail shake(const char *query)
+{
+    c->origins = origins;
+    c->n_origins = VK_COUNT(origins);
+    c->to = VK_STR_NONE;
+    c->status = 0;
+    c->has_browser = c->has_client = false;
+    memset(&c->client, 0, sizeof c->client);
+    assert_int_equal(vk_auth_params_form(c->arena, vk_str_z(query), &c->query), VK_OK);
+    return handshake(c);
+}
+
+/* What the app's server is told, by the nonce of the last redirect. */
+static json_t *told(vk_auth_fail want)
+{
+    vk_str nonce = {c->to.p + c->to.n - VK_AUTH_NONCE, VK_AUTH_NONCE};
+    vk_str query = vk_arena_printf(c->arena, "nonce=" VK_STR_FMT, VK_STR_ARG(nonce));
+    assert_int_equal(vk_auth_params_form(c->arena, query, &c->query), VK_OK);
+    vk_auth_fail f = payload(c);
+    assert_int_equal(f, want);
+    if (f != VK_AUTH_F_OK)
+        return NULL;
+    json_t *v = shown(f);
+    assert_int_equal(json_object_size(v), 3);
+    assert_true(vk_str_eqz(nonce, json_string_value(json_object_get(v, "nonce"))));
+    assert_string_equal(json_string_value(json_object_get(v, "payload")), "");
+    return v;
+}
+
+static void line_begins(const json_t *v, size_t i, const char *want)
+{
+    const char *line = json_string_value(json_array_get(json_object_get(v, "directives"), i));
+    assert_non_null(line);
+    if (strncmp(line, want, strlen(want)) != 0)
+        fail_msg("wanted %s at the beginning of %s", want, line);
+}
+
+static void handshakes(void **state)
 {
     VK_UNUSED(state);
-    char client[VK_AUTH_ID_MAX + 1];
-    int64_t used;
-    assert_int_equal(vk_auth_client_used(c), VK_AUTH_F_OK); /* without a client */
-    assert_int_equal(vk_auth_need_client(c), VK_AUTH_F_OK);
-    static const struct {
-        int64_t after, used;
-    } steps[] = {{DAY_MS - 1, 0}, {DAY_MS, DAY_MS}, {2 * (int64_t)DAY_MS - 1, DAY_MS}};
-    for (size_t i = 0; i < VK_COUNT(steps); i++) {
-        c->now_ms = NOW + steps[i].after;
-        int64_t updated = c->client.updated_ms;
-        assert_int_equal(vk_auth_client_used(c), VK_AUTH_F_OK);
-        assert_int_equal(c->client.updated_ms, updated);
-        vk_auth_client stored;
-        assert_int_equal(vk_auth_client_get(c->db, vk_str_z(c->client.id), &stored), VK_OK);
-        assert_int_equal(stored.used_ms, NOW + steps[i].used);
-        assert_int_equal(vk_auth_browser_get(c->db, c->browser, client, &used), VK_OK);
-        assert_int_equal(used, NOW + steps[i].used);
+    char query[512], want[128], id[VK_AUTH_ID_MAX + 1];
+    memcpy(about.suffix, "7rjNVfzk", sizeof about.suffix);
+    c->partitioned = true;
+    /* nobody: a new browser */
+    assert_int_equal(shake("redirect_url=http%3A%2F%2Flocalhost%3A3000%2Fa%3Fb%3D1%23c"), VK_AUTH_F_OK);
+    assert_int_equal(c->status, 307);
+    assert_true(vk_str_starts(c->to, VK_STR("http://localhost:3000/a?b=1&__clerk_handshake_nonce=")));
+    assert_true(vk_str_eq((vk_str){c->to.p + c->to.n - 2, 2}, VK_STR("#c")));
+    c->to.n -= 2;
+    json_t *v = told(VK_AUTH_F_OK);
+    assert_int_equal(json_array_size(json_object_get(v, "directives")), 6);
+    line_begins(v, 0, "__clerk_db_jwt=dvb_");
+    line_begins(v, 1, "__client_uat=0; Path=/; Expires=");
+    line_begins(v, 2, "__session=; Path=/; Max-Age=0; SameSite=None; Secure; Partitioned");
+    line_begins(v, 3, "__clerk_db_jwt_7rjNVfzk=dvb_");
+    const char *line = json_string_value(json_array_get(json_object_get(v, "directives"), 0));
+    snprintf(id, sizeof id, "%.*s", 4 + VK_AUTH_ID_BODY, line + strlen("__clerk_db_jwt="));
+    json_decref(v);
+    told(VK_AUTH_F_NOT_FOUND); /* once */
+
+    /* the same browser again: it keeps its id, and is signed in now */
+    snprintf(query, sizeof query, "redirect_url=https://app.example/&__clerk_db_jwt=%s", id);
+    assert_int_equal(shake(query), VK_AUTH_F_OK);
+    vk_auth_session s = signed_in();
+    snprintf(query, sizeof query, "redirect_url=https://app.example/&__clerk_db_jwt=%s", c->new_browser);
+    assert_int_equal(shake(query), VK_AUTH_F_OK);
+    v = told(VK_AUTH_F_OK);
+    snprintf(want, sizeof want, "__clerk_db_jwt=%s; ", c->new_browser);
+    line_begins(v, 0, want);
+    snprintf(want, sizeof want, "__client_uat=%lld; ", (long long)NOW / 1000);
+    line_begins(v, 1, want);
+    line = json_string_value(json_array_get(json_object_get(v, "directives"), 2));
+    const char *jwt = line + strlen("__session=");
+    vk_jwt t = parsed(vk_secret_of((vk_str){jwt, strcspn(jwt, ";")}));
+    text_is(&t, "azp", "https://app.example");
+    text_is(&t, "sid", s.id);
+    json_decref(v);
+
+    /* the old id is known and leads nowhere; an unknown one is replaced */
+    snprintf(query, sizeof query, "redirect_url=https://app.example/&__clerk_db_jwt=%s", id);
+    assert_int_equal(shake(query), VK_AUTH_F_OK);
+    v = told(VK_AUTH_F_OK);
+    snprintf(want, sizeof want, "__clerk_db_jwt=%s; ", id);
+    line_begins(v, 0, want);
+    line_begins(v, 1, "__client_uat=0; ");
+    json_decref(v);
+    memset(id + 4, 'A', VK_AUTH_ID_BODY);
+    snprintf(query, sizeof query, "redirect_url=https://app.example/&__clerk_db_jwt=%s", id);
+    assert_int_equal(shake(query), VK_AUTH_F_OK);
+    v = told(VK_AUTH_F_OK);
+    line = json_string_value(json_array_get(json_object_get(v, "directives"), 0));
+    assert_null(strstr(line, id));
+    line_begins(v, 0, "__clerk_db_jwt=dvb_");
+    json_decref(v);
+
+    /* not a moment too late */
+    assert_int_equal(shake("redirect_url=https://app.example"), VK_AUTH_F_OK);
+    c->now_ms += VK_AUTH_NONCE_MS;
+    told(VK_AUTH_F_NOT_FOUND);
+    assert_int_equal(shake("redirect_url=https://app.example"), VK_AUTH_F_OK);
+    c->now_ms += VK_AUTH_NONCE_MS - 1;
+    json_decref(told(VK_AUTH_F_OK));
+}
+
+static void foreign_redirects(void **state)
+{
+    VK_UNUSED(state);
+    static const char *const queries[] = {
+        "",
+        "redirect_url=",
+        "redirect_url=https://evil.example/",
+        "redirect_url=https://app.example/&redirect_url=https://evil.example/",
+        "redirect_url=https://app.example.evil.example/",
+        "redirect_url=https://app.example%40evil.example/",
+        "redirect_url=https://app.example%5C%40evil.example/",
+        "redirect_url=//app.example/",
+        "redirect_url=/a",
+        "redirect_url=javascript:alert(1)",
+        "redirect_url=http://app.example/",
+        "redirect_url=https://app.example:444/",
+        "redirect_url=http://localhost:3001/",
+        "redirect_url=https:app.example/",
+        "redirect_url=https:///app.example/",
+        "redirect_url=+https://app.example/",
+        "redirect_url=https://app.example%00.evil.example/",
+        "redirect_url=https://app.example%0a/",
+    };
+    for (size_t i = 0; i < VK_COUNT(queries); i++) {
+        c->query = (vk_auth_params){0};
+        if (vk_auth_params_form(c->arena, vk_str_z(queries[i]), &c->query) != VK_OK)
+            continue; /* refused before the handler sees it */
+        assert_int_equal(shake(queries[i]), VK_AUTH_F_REDIRECT);
+        assert_int_equal(c->to.n, 0);
+        assert_false(c->has_browser); /* nothing was made for it */
     }
 }
 
@@ -549,7 +692,8 @@ int main(void)
         CASE(signing_in),
         CASE(without_a_browser),
         CASE(ending),
-        CASE(used_once_a_day),
+        CASE(handshakes),
+        CASE(foreign_redirects),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

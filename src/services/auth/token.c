@@ -1,4 +1,5 @@
-/* Session tokens, version 2 of Clerk's claims, and the cache of those that are good for a while yet. What the
+/* Session tokens, version 2 of Clerk's claims, and those that were made in the last seconds: a page asks for
+ * several at once. What the
  * SDKs look at: `iat` against the cookie __client_uat, `azp`, `iss`, `sts`, the times with 5 s of skew. */
 #include "services/auth/call.h"
 
@@ -10,7 +11,10 @@
 
 enum {
     LIFE_S = 60,
-    BEFORE_S = 10,      /* of its life that a token from the cache must have left, and nbf is before iat */
+    NBF_S = 10, /* nbf is so long before iat */
+    /* How long a token is given again. clerk-js 5 takes any token that it gets for a new one and asks for the
+     * next when 15 s are left of LIFE_S: what is much older than that would end in the app's cookie. */
+    AGAIN_S = 10,
     ENTRIES_MAX = 4096, /* of one pool; about 1 KiB each */
     BYTES_MAX = 8 * 1024 * 1024,
     JTI = 10,
@@ -167,7 +171,7 @@ static void claims(vk_jw *w, const vk_auth_call *c, const vk_auth_session *s, vk
     vk_jw_ki64(w, "iat", iat);
     vk_jw_kstr(w, "iss", vk_str_z(c->about->issuer));
     vk_jw_kstr(w, "jti", (vk_str){jti, sizeof jti - 1});
-    vk_jw_ki64(w, "nbf", iat - BEFORE_S);
+    vk_jw_ki64(w, "nbf", iat - NBF_S);
     vk_jw_kstr(w, "sid", vk_str_z(s->id));
     vk_jw_kstr(w, "sts", VK_STR("active"));
     vk_jw_kstr(w, "sub", vk_str_z(s->user));
@@ -229,8 +233,8 @@ vk_auth_fail vk_auth_token(vk_auth_call *c, const vk_auth_session *s, vk_str azp
     int64_t iat = c->now_ms / 1000, uat = times.updated_ms / 1000;
     if (iat < uat)
         iat = uat;
-    int64_t before = t->life_s / 2 < BEFORE_S ? t->life_s / 2 : BEFORE_S;
-    times.until_ms = c->now_ms / 1000 * 1000 + (t->life_s - before) * 1000;
+    int64_t again = t->life_s / 6 < AGAIN_S ? t->life_s / 6 : AGAIN_S;
+    times.until_ms = c->now_ms / 1000 * 1000 + again * 1000;
     vk_auth_fail f = make(c, s, azp, iat, iat + t->life_s, jwt_r);
     if (f == VK_AUTH_F_OK)
         keep(t, s, azp, &times, vk_secret_bytes(*jwt_r));

@@ -10,7 +10,7 @@ static bool is_path_session(const vk_auth_call *c)
     return strncmp(c->route->path, under, sizeof under - 1) == 0;
 }
 
-static vk_auth_fail browser(vk_auth_call *c)
+vk_auth_fail vk_auth_browser_of(vk_auth_call *c)
 {
     vk_secret id;
     char client[VK_AUTH_ID_MAX + 1];
@@ -61,8 +61,9 @@ static vk_auth_fail session(vk_auth_call *c)
     bool active = vk_auth_session_status(&c->session, c->now_ms) == VK_AUTH_ACTIVE;
     if (!active && !of_path)
         return none;
-    e = vk_auth_person_get(c, vk_str_z(c->session.user), &c->person);
-    if (e == VK_E_NOT_FOUND || (e == VK_OK && c->person.user->banned)) {
+    e = active ? vk_auth_session_person(c, &c->session, &c->person)
+               : vk_auth_person_get(c, vk_str_z(c->session.user), &c->person);
+    if (e == VK_E_NOT_FOUND) {
         c->person = (vk_auth_person){0};
         return active ? VK_AUTH_F_NOT_SIGNED_IN : VK_AUTH_F_OK;
     }
@@ -75,6 +76,6 @@ vk_auth_fail vk_auth_who(vk_auth_call *c)
     c->person = (vk_auth_person){0};
     if (c->route->need != VK_AUTH_NEEDS_BROWSER && c->route->need != VK_AUTH_NEEDS_SESSION)
         return VK_AUTH_F_OK;
-    vk_auth_fail f = browser(c);
+    vk_auth_fail f = vk_auth_browser_of(c);
     return f == VK_AUTH_F_OK && c->route->need == VK_AUTH_NEEDS_SESSION ? session(c) : f;
 }

@@ -9,6 +9,9 @@ static vk_str bytes(const uint8_t hash[VK_SHA256])
 
 vk_err vk_auth_nonce_put(vk_auth_db *db, const uint8_t hash[VK_SHA256], vk_secret payload, int64_t now_ms)
 {
+    vk_err e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_NONCES, "i", now_ms), NULL);
+    if (e != VK_OK)
+        return e;
     return vk_auth_run(db,
                        vk_auth_st(db, VK_AUTH_Q_NONCE_ADD, "bsi", bytes(hash), vk_secret_bytes(payload),
                                   now_ms + VK_AUTH_NONCE_MS),

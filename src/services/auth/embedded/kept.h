@@ -9,8 +9,9 @@
 
 enum { VK_AUTH_NONCE_MS = 60000, VK_AUTH_OUTBOX_MAX = 200 };
 
-/* `payload` holds secrets; its page is overwritten when it goes (secure_delete; the -wal keeps older ones
- * until it is used again). VK_E_CONFLICT: there is one of that hash. */
+/* Takes out those that are past their time, too. `payload` holds secrets; its page is overwritten when it
+ * goes (secure_delete; the -wal keeps older ones until it is used again). VK_E_CONFLICT: there is one of that
+ * hash. */
 VK_MUSTCHECK vk_err vk_auth_nonce_put(vk_auth_db *db, const uint8_t hash[VK_SHA256], vk_secret payload,
                                       int64_t now_ms);
 /* Takes it out: it is good once, in its time. VK_E_NOT_FOUND: unknown, used or too late. Inside of a
