@@ -55,6 +55,7 @@ export class App {
 
   // `mode`: "start" for what compile() made, "dev" to compile page by page.
   async start(mode) {
+    this.mode = mode
     if (!(await portFree(this.port))) throw new Error(`port ${this.port} is taken`)
     this.process = this.spawn(...this.command('npm', 'run', mode, '--', '-p', String(this.port)))
     this.exited = new Promise((resolve) => this.process.once('close', () => resolve(true)))

@@ -1,7 +1,9 @@
 // Ordinary apps, made with Clerk's unmodified SDKs, against the real daemon, in headless Chromium: nothing of valetkey is in them but
 // what `valetkey run` puts into their environment. VALETKEY_BIN names the daemon, CHROMIUM the browser. Screenshots: tests/.work/.
+import path from 'node:path'
 import { chromium, WatchedBrowser } from '../lib/browser.mjs'
 import { cleanUp, Daemon, portBase } from '../lib/daemon.mjs'
+import { install } from '../lib/project.mjs'
 import { check, finish } from '../lib/tap.mjs'
 import { App, here, Outbox, stopAll } from './harness.mjs'
 import { expiry, iframe, neighbours, noProxy } from './corners.mjs'
@@ -21,29 +23,34 @@ async function makeApp(daemon, sdk, mode, options) {
 }
 
 // A browser, and the whole way of a person at one app in it.
-async function visit(title, made) {
+async function visit(title, { app, outbox }) {
   const browser = await WatchedBrowser.open(here)
-  const person = new Person({ ...made, browser, email: 'ada@example.com' })
+  // Every first visit of a page waits for its compilation in `next dev`.
+  browser.context.setDefaultTimeout(app.mode === 'dev' ? 90_000 : 30_000)
+  const person = new Person({ app, outbox, browser, email: 'ada@example.com' })
   await journey(title, person)
   return { browser, person }
 }
 
 async function main() {
   if (!(await check('there is a Chromium', () => (chromium ? undefined : 'none is in PATH: install it (tools/install test), or set CHROMIUM to one')))) return
+  for (const folder of ['', 'app7', ...(full ? ['app6'] : [])]) await install(path.join(here, folder))
   const daemon = await new Daemon({ portBase: base }).start()
   const seven = await makeApp(daemon, 'app7', 'start')
+  // What takes long is begun before it is needed.
+  const sixth = full ? makeApp(daemon, 'app6', 'start') : undefined
   const first = await visit('SDK 7', seven)
   if (!full) return void (await first.browser.close())
 
   const expired = expiry('SDK 7', first)
-  const six = await makeApp(daemon, 'app6', 'start')
+  const six = await sixth
   const second = await visit('SDK 6', six)
   await second.browser.close()
   await iframe('SDK 7', seven, ports++)
   await iframe('SDK 6', six, ports++)
-  for (const sdk of ['app7', 'app6']) {
+  for (const [title, sdk] of [['SDK 7', 'app7'], ['SDK 6', 'app6']]) {
     const made = await makeApp(daemon, sdk, 'dev')
-    await (await visit(`${sdk === 'app7' ? 'SDK 7' : 'SDK 6'}, next dev`, made)).browser.close()
+    await (await visit(`${title}, next dev`, made)).browser.close()
     await made.app.remove()
   }
   await expired

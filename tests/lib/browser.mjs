@@ -25,6 +25,7 @@ export class WatchedBrowser {
     const context = await playwright.chromium.launchPersistentContext(profile, {
       executablePath: chromium, args: FLAGS, viewport: { width: 1100, height: 900 }, colorScheme: 'light', locale: 'en-GB', timezoneId: 'UTC',
     })
+    context.setDefaultTimeout(30_000)
     const browser = new WatchedBrowser()
     Object.assign(browser, { context, foreign: [], requests: [], problems: [], page: context.pages()[0] ?? (await context.newPage()) })
     const entries = new Map()
@@ -41,7 +42,6 @@ export class WatchedBrowser {
   }
 
   watch(page) {
-    page.setDefaultTimeout(20_000)
     page.on('pageerror', (e) => this.problems.push(e.message))
     page.on('console', (m) => m.type() === 'error' && this.problems.push(`${m.text()} ${m.location().url}`))
   }
