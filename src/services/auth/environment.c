@@ -19,13 +19,11 @@
 #define OPTIONAL(name) ATTRIBUTE(name, "true", "false", "false", "[]", "false")
 #define OFF(name) ATTRIBUTE(name, "false", "false", "false", "[]", "false")
 
-/* No reverification: there are no calls for it, and without it the SDK asks for the password before it
- * changes it. */
 /* clang-format off */
 static const char text[] =
     "{\"object\":\"environment\",\"id\":\"env_" INSTANCE "\","
     "\"auth_config\":{\"object\":\"auth_config\",\"id\":\"aconf_" INSTANCE "\",\"single_session_mode\":true,\"claimed_at\":null,"
-    "\"reverification\":false,\"preferred_channels\":null},"
+    "\"reverification\":true,\"preferred_channels\":null},"
 
     "\"display_config\":{\"object\":\"display_config\",\"id\":\"display_config_" INSTANCE "\","
     "\"instance_environment_type\":\"development\",\"application_name\":" APPLICATION ","
