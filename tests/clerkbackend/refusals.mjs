@@ -29,8 +29,8 @@ export async function refusals({ clerk, step, env, two, client, fapi }) {
   })
 
   await step('what valetkey does not have says so', async () => {
-    for (const call of [clerk.organizations.getOrganizationList(), clerk.redirectUrls.getRedirectUrlList(), clerk.users.getUserOauthAccessToken(`user_${'0'.repeat(27)}`, 'google')]) {
-      const e = await call.then((v) => { throw new Error(`answered: ${JSON.stringify(v)}`) }, (e) => e)
+    for (const call of [() => clerk.organizations.getOrganizationList(), () => clerk.redirectUrls.getRedirectUrlList(), () => clerk.users.getUserOauthAccessToken(`user_${'0'.repeat(27)}`, 'google')]) {
+      const e = await call().then((v) => { throw new Error(`answered: ${JSON.stringify(v)}`) }, (e) => e)
       assertSame([e.constructor.name, e.status], ['ClerkAPIResponseError', 501], 'error')
       assert(/valetkey/.test(e.errors[0].longMessage ?? e.errors[0].message), `text: ${JSON.stringify(e.errors)}`)
     }

@@ -61,7 +61,8 @@ export async function users({ clerk, step, two, client }) {
     const newest = [django, bcrypt, argon2id, ada]
     assertSame(await ids(), newest, 'newest first')
     assertSame(await ids({ orderBy: '+created_at' }), newest.toReversed(), 'oldest first')
-    assertSame(await ids({ orderBy: '+email_address' }), [ada, argon2id, bcrypt, django], 'by address')
+    for (const orderBy of ['updated_at', '-last_active_at', '-last_sign_in_at']) assertSame((await ids({ orderBy })).toSorted(), newest.toSorted(), orderBy)
+    await refused(api.getUserList({ orderBy: '+email_address' }), 422, 'form_param_value_invalid', 'order_by')
     assertSame(await ids({ limit: 2 }), newest.slice(0, 2), 'first page')
     assertSame(await ids({ limit: 2, offset: 2 }), newest.slice(2), 'second page')
     assertSame((await api.getUserList({ limit: 1 })).totalCount, 4, 'total of a page')
