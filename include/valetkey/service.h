@@ -36,6 +36,7 @@ typedef struct vk_listen_at {
 typedef struct vk_runtime {
     int data_fd; /* the data folder */
     char data_dir[PATH_MAX];
+    char share_dir[PATH_MAX]; /* of the files that come with the program; may not be there */
     vk_master *master;
     vk_registry registry; /* thread-safe */
     vk_lane *meta;        /* the lane that owns `store` */
@@ -188,6 +189,11 @@ typedef struct vk_service {
     bool host_labels; /* clients may put one label in front of its host name ("bucket.localhost") */
     const vk_valet_kind *kinds;
 
+    /* Once in front, before its fence closes and before it has data (in a restart the old program still
+     * serves): opens what it needs of rt->share_dir, which is out of reach later. Must make no thread. What
+     * is missing there is said in the log and done without; an error ends the start. NULL: it needs nothing
+     * of it. */
+    vk_err (*prepare)(const vk_runtime *rt);
     /* Once in front, before the listeners open. */
     vk_err (*start)(vk_runtime *rt, int index);
     /* The daemon stops, and its patience with the requests that are under way is nearly up: they are to end

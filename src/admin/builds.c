@@ -318,6 +318,8 @@ static void origins_work(vk_call *c)
         return;
     }
     vk_err e = s->ops->build_origins(s, c->param[0], c->create.origins, c->create.n_origins);
+    /* Before it is answered: what services remember of the build does not count any more. */
+    vk_registry_forget(&c->rt->registry, vk_str_z(b.id), false, NULL);
     if (e != VK_OK)
         vk_call_fail_store(c, e);
     else

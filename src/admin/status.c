@@ -190,6 +190,7 @@ static void status_work(vk_call *c)
     vk_jw_kbool(&w, "key_beside_data", x->health.key_beside_data);
     vk_jw_kstr(&w, "metadata", vk_str_z(s->ops->name));
     vk_jw_ki64(&w, "schema", VK_SCHEMA_VERSION);
+    vk_jw_kstr(&w, "share", vk_str_z(c->rt->share_dir));
     vk_jw_kstr(&w, "fences", vk_str_z(c->rt->fences));
     vk_jw_kstr(&w, "fences_missing", vk_str_z(c->rt->unfenced));
     vk_jw_kstr(&w, "data_dir", vk_str_z(c->rt->data_dir));

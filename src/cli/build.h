@@ -14,6 +14,12 @@ typedef struct vk_build_ask {
 /* "/api/v1/builds/<id><after>". A wrong id is told here, so that it never becomes a part of a path. */
 VK_MUSTCHECK vk_err vk_build_target(const char *command, const char *id, const char *after, char *out,
                                     size_t room);
+enum { VK_SERVICE_TARGET = 16 << 10 };
+/* "/api/v1/builds/<id>/services/<service>/<call>", then "?name=value" for each pair of `query`
+ * (NULL-terminated or NULL; a NULL value leaves the pair out), escaped. Answers an exit code; not VK_EXIT_OK:
+ * it was told. */
+VK_MUSTCHECK int vk_service_target(const char *command, const char *id, const char *service, const char *call,
+                                   const char *const query[], char out[VK_SERVICE_TARGET]);
 /* Opens, calls, closes. *ok_r: a 2xx, and the reply is the caller's. Otherwise everything was told; returns
  * the exit code. */
 int vk_build_call(const vk_build_ask *q, vk_reply *out_r, bool *ok_r);

@@ -132,11 +132,11 @@ static void bash(const vk_command *all, size_t n)
            "  case $command in\n");
     for (size_t i = 0; i < n; i++)
         bash_options(&all[i]);
-    printf("  *) # the first or the second word of a command\n"
+    printf("  *) # a word of a command\n"
            "    local c IFS='|' words=()\n"
            "    for c in $all; do\n"
            "      if [ -z \"$command\" ]; then words+=(\"${c%%%% *}\")\n"
-           "      elif [[ $c == \"$command \"* ]]; then words+=(\"${c#\"$command \"}\"); fi\n"
+           "      elif [[ $c == \"$command \"* ]]; then c=${c#\"$command \"}; words+=(\"${c%%%% *}\"); fi\n"
            "    done\n"
            "    IFS=$' \\t\\n'\n"
            "    COMPREPLY=($(compgen -W \"${words[*]} $([ -z \"$command\" ] && echo help)\" -- \"$word\" | "
@@ -214,11 +214,15 @@ static void zsh(const vk_command *all, size_t n)
         printf(" '%s'", all[i].name);
     printf(")\n"
            "  if (( CURRENT == 2 )); then compadd help ${(u)all%%%% *}; return; fi\n"
-           "  if (( ! ${all[(Ie)$command]} )); then\n"
-           "    if (( CURRENT == 3 )); then compadd ${${(M)all:#$command *}#$command }; return; fi\n"
-           "    command=\"$words[2] $words[3]\"\n"
+           "  while (( ! ${all[(Ie)$command]} )); do\n"
+           "    (( CURRENT < 3 )) && return\n"
+           "    if (( CURRENT == 3 )); then\n"
+           "      local -a next=(${${(M)all:#$command *}#$command })\n"
+           "      compadd ${(u)next%%%% *}; return\n"
+           "    fi\n"
+           "    command=\"$command $words[3]\"\n"
            "    shift words; (( CURRENT-- ))\n"
-           "  fi\n"
+           "  done\n"
            "  shift words; (( CURRENT-- ))\n"
            "  case $command in\n");
     for (size_t i = 0; i < n; i++)
@@ -244,22 +248,26 @@ static void fish_quoted(vk_str s)
 
 static void fish_command(const vk_command *c)
 {
-    const char *blank = strchr(c->name, ' ');
     vk_option o[VK_OPTIONS_MAX];
-    char when[96];
-    size_t n = vk_help_options(c->help, o);
-    if (blank) {
-        int first = (int)(blank - c->name);
-        printf("complete -c valetkey -n '__fish_use_subcommand' -f -a %.*s\n", first, c->name);
-        printf("complete -c valetkey -n '__fish_seen_subcommand_from %.*s; and test (count (commandline "
-               "-opc)) = 2' -f -a %s -d ",
-               first, c->name, blank + 1);
+    char when[160];
+    size_t n = vk_help_options(c->help, o), first = strcspn(c->name, " ");
+    bool alone = !c->name[first];
+    printf("complete -c valetkey -n '__fish_use_subcommand' -f -a %.*s", (int)first, c->name);
+    if (alone)
+        snprintf(when, sizeof when, "__fish_seen_subcommand_from %s", c->name);
+    else
         snprintf(when, sizeof when,
                  "string match -q -- \"* %s *\" (commandline -opc | string join \" \")\" \"", c->name);
-    } else {
-        printf("complete -c valetkey -n '__fish_use_subcommand' -f -a %s -d ", c->name);
-        snprintf(when, sizeof when, "__fish_seen_subcommand_from %s", c->name);
+    int words = 1;
+    for (size_t at = first; c->name[at]; words++) {
+        size_t next = strcspn(c->name + at + 1, " ");
+        printf("\ncomplete -c valetkey -n 'string match -q -- \"* %.*s\" (commandline -opc | string join \" "
+               "\"); and "
+               "test (count (commandline -opc)) = %d' -f -a %.*s",
+               (int)at, c->name, words + 1, (int)next, c->name + at + 1);
+        at += next + 1;
     }
+    printf(" -d ");
     fish_quoted(vk_str_z(c->summary));
     putchar('\n');
     for (size_t i = 0; i < n; i++) {

@@ -8,6 +8,9 @@
 #include "cli/version.h"
 #include "core/clock.h"
 #include "core/limits.h"
+#include "core/share.h"
+#include "crypto/digest.h"
+#include "services/auth/bundles.h"
 
 #include <stdarg.h>
 #include <sys/resource.h>
@@ -213,6 +216,25 @@ static void check_builds(vk_doctor *d, const vk_reply *r)
                       (long long)active);
 }
 
+/* What comes with the program. The daemon has read it at its start and does not look again. */
+static void check_share(vk_doctor *d, const char *told)
+{
+    char found[PATH_MAX], why[VK_AUTH_BUNDLES_WHY];
+    vk_auth_bundles *b;
+    if (!told[0])
+        vk_share_find(found);
+    if (vk_digest_init() != VK_OK)
+        return;
+    vk_err e = vk_auth_bundles_open(told[0] ? told : found, &b, why);
+    if (e == VK_OK) {
+        vk_doctor_say(d, VK_FINE, "clerk scripts", "%s, in %.300s/clerk", vk_auth_bundles_text(b),
+                      told[0] ? told : found);
+        vk_auth_bundles_free(b);
+        return;
+    }
+    vk_doctor_say(d, e == VK_E_NOT_FOUND ? VK_KNOW : VK_WRONG, "clerk scripts", "%s", why);
+}
+
 static void check_daemon(vk_doctor *d, const char *data)
 {
     vk_api api;
@@ -250,6 +272,7 @@ static void check_daemon(vk_doctor *d, const char *data)
         check_builds(d, &r);
         check_urls(d, &r);
         check_settings(d, &r);
+        check_share(d, vk_reply_text(&r, r.json, "share"));
         check_build_files(d, &api);
     }
     if (e == VK_OK)

@@ -6,6 +6,7 @@
 #include "cli/env.h"
 #include "cli/out.h"
 #include "core/disk.h"
+#include "handoff/clerk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MANIFEST_MAX = 4 * 1024 * 1024 };
+enum { MANIFEST_MAX = 4 * 1024 * 1024, PARENTS_MAX = 6 };
 
 const char vk_help_env[] =
     "Usage: valetkey env ID [options]\n"
@@ -23,7 +24,8 @@ const char vk_help_env[] =
     "\n"
     "  --framework NAME         name the variables for this framework instead of the build's own\n"
     "  --app DIR                find the framework out from DIR/package.json, requirements.txt or "
-    "pyproject.toml\n"
+    "pyproject.toml;\n"
+    "                           and from its Clerk SDK which of Clerk's scripts it loads (CLERK_JS_URL)\n"
     "  --format FORMAT          dotenv, shell, docker, systemd or json (default dotenv)\n"
     "  --out FILE               write it there; a variable of the same name that someone else set stops it\n"
     "  --force                  with --out: turn such lines into comments\n"
@@ -72,6 +74,77 @@ int vk_detect_app(const char *command, const char *dir, const vk_framework **out
     return code;
 }
 
+/* What is installed, as Node would look for it: in the app's folder, then above (workspaces). */
+static void look_installed(int dir, vk_arena *a, vk_buf *text, vk_clerk_sdk *sdk)
+{
+    char path[256] = "";
+    for (int up = 0; up <= PARENTS_MAX; up++) {
+        size_t at = (size_t)up * 3;
+        snprintf(path + at, sizeof path - at, "node_modules/%s/package.json", sdk->package);
+        if (read_text(dir, path, text)) { /* one that cannot be understood leaves what the app asks for */
+            vk_err e = vk_clerk_sdk_installed(a, vk_buf_view(text), sdk);
+            VK_UNUSED(e);
+            return;
+        }
+        memcpy(path + at, "../", 3);
+    }
+}
+
+/* Which of Clerk's scripts the app takes; the newest for one that does not say. */
+static vk_err find_clerk(const char *dir, vk_clerk_sdk *out_r)
+{
+    vk_buf text;
+    *out_r = (vk_clerk_sdk){.js = VK_CLERK_JS_NEWEST};
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    vk_arena *a = vk_arena_new((size_t)MANIFEST_MAX * 16);
+    vk_buf_init(&text, MANIFEST_MAX);
+    vk_err e = a ? VK_OK : VK_E_NOMEM;
+    if (e == VK_OK && fd >= 0 && read_text(fd, "package.json", &text)) {
+        e = vk_clerk_sdk_wanted(a, vk_buf_view(&text), out_r);
+        if (e == VK_E_INVALID) { /* --framework was given, so that it need not be understood */
+            *out_r = (vk_clerk_sdk){.js = VK_CLERK_JS_NEWEST};
+            e = VK_OK;
+        } else if (e == VK_OK && out_r->package) {
+            look_installed(fd, a, &text, out_r);
+        }
+    }
+    vk_buf_free(&text);
+    vk_arena_free(a);
+    if (fd >= 0)
+        close(fd);
+    return e;
+}
+
+/* Puts the variables into the reply's object in place of what was there. */
+static vk_err put_vars(vk_reply *r, const vk_env_var *vars, size_t n)
+{
+    vk_json *first = NULL, **end = &first;
+    for (size_t i = 0; i < n; i++) {
+        vk_json *v = VK_NEW(r->arena, vk_json);
+        if (!v)
+            return VK_E_NOMEM;
+        v->key = vk_str_z(vars[i].name);
+        v->type = VK_JSON_STRING;
+        v->u.s = vars[i].value;
+        *end = v;
+        end = &v->next;
+    }
+    r->json->u.child = first;
+    r->json->count = (uint32_t)n;
+    return VK_OK;
+}
+
+static vk_err fit_clerk(const char *dir, vk_reply *r)
+{
+    vk_env_var vars[VK_ENV_MAX];
+    vk_clerk_sdk sdk;
+    size_t n = vk_env_vars(r, vars);
+    vk_err e = find_clerk(dir, &sdk);
+    if (e == VK_OK)
+        e = vk_clerk_fit(r->arena, &sdk, vars, n, &n);
+    return e == VK_OK ? put_vars(r, vars, n) : e;
+}
+
 int vk_env_fetch(const char *command, const vk_env_ask *q, vk_reply *out_r, bool *ok_r)
 {
     char target[256], tail[128];
@@ -94,6 +167,11 @@ int vk_env_fetch(const char *command, const vk_env_ask *q, vk_reply *out_r, bool
         *ok_r = false;
         vk_reply_free(out_r);
         return vk_failed("internal", "The daemon's answer is no environment; is it of the same version?");
+    }
+    if (*ok_r && q->app && fit_clerk(q->app, out_r) != VK_OK) {
+        *ok_r = false;
+        vk_reply_free(out_r);
+        return vk_failed("nomem", "Out of memory.");
     }
     return code;
 }

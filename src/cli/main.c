@@ -20,7 +20,7 @@ static void print_overview(FILE *f)
             "Usage: valetkey COMMAND [ARGUMENTS] [--help]\n\n",
             vk_tone_begin(f, VK_BOLD), vk_tone_end(f));
     for (size_t i = 0; i < n_commands; i++)
-        fprintf(f, "  %s%-14s%s %s\n", vk_tone_begin(f, VK_BOLD), commands[i].name, vk_tone_end(f),
+        fprintf(f, "  %s%-18s%s %s\n", vk_tone_begin(f, VK_BOLD), commands[i].name, vk_tone_end(f),
                 commands[i].summary);
     fprintf(f, "\nEvery command takes --data DIR (default: VALETKEY_DATA, else ./.valetkey) and --json.\n"
                "Exit codes: 0 done, 1 refused or failed, 2 not understood.\n\n"
@@ -39,14 +39,16 @@ static const char *next_name(const void *arg, size_t i)
 /* How many of the words name the command: 0 when they do not. */
 static int matches(const vk_command *c, int argc, char **argv)
 {
-    const char *blank = strchr(c->name, ' ');
-    if (!blank)
-        return strcmp(argv[0], c->name) == 0;
-    size_t first = (size_t)(blank - c->name);
-    return strlen(argv[0]) == first && memcmp(argv[0], c->name, first) == 0 && argc > 1 &&
-                   strcmp(argv[1], blank + 1) == 0
-               ? 2
-               : 0;
+    const char *rest = c->name;
+    for (int i = 0; i < argc; i++) {
+        size_t n = strcspn(rest, " ");
+        if (strlen(argv[i]) != n || memcmp(argv[i], rest, n) != 0)
+            return 0;
+        if (!rest[n])
+            return i + 1;
+        rest += n + 1;
+    }
+    return 0;
 }
 
 static bool is_help(const char *word)
@@ -62,7 +64,7 @@ static bool asks_help(int argc, char **argv)
     return false;
 }
 
-/* "build" alone, or "build --help": the commands that begin so. False: there are none. */
+/* "build" alone, or "build --help", "auth users": the commands that begin so. False: there are none. */
 static bool print_group(const char *word, FILE *f)
 {
     size_t n = strlen(word), found = 0;
@@ -70,34 +72,51 @@ static bool print_group(const char *word, FILE *f)
         if (strncmp(commands[i].name, word, n) == 0 && commands[i].name[n] == ' ') {
             if (!found++)
                 fprintf(f, "Usage: valetkey %s COMMAND [--help]\n\n", word);
-            fprintf(f, "  %-16s %s\n", commands[i].name, commands[i].summary);
+            fprintf(f, "  %-18s %s\n", commands[i].name, commands[i].summary);
         }
     if (found)
         fprintf(f, "\nExamples: `valetkey %s COMMAND --help`\n", word);
     return found > 0;
 }
 
+/* The first `words` words as one text; of those that are options or not there, none. */
+static void joined(char *const *argv, int argc, int words, char out[81])
+{
+    size_t n = 0;
+    out[0] = '\0';
+    for (int i = 0; i < words && i < argc && argv[i][0] != '-' && n < 60; i++)
+        n += (size_t)snprintf(out + n, 81 - n, "%s%.26s", i ? " " : "", argv[i]);
+}
+
+static int words_in(const char *name)
+{
+    int n = 1;
+    for (const char *p = name; *p; p++)
+        n += *p == ' ';
+    return n;
+}
+
 static int unknown(int argc, char **argv)
 {
     char typed[81];
-    if (argc == 1 || is_help(argv[1])) {
-        bool wanted = argc > 1;
-        if (print_group(argv[0], wanted ? stdout : stderr))
-            return wanted ? VK_EXIT_OK : VK_EXIT_USAGE;
-    }
-    snprintf(typed, sizeof typed, "%.40s", argv[0]);
+    bool wanted = argc > 1 && is_help(argv[argc - 1]);
+    joined(argv, argc - wanted, 2, typed);
+    if (argc - wanted <= 2 && print_group(typed, wanted ? stdout : stderr))
+        return wanted ? VK_EXIT_OK : VK_EXIT_USAGE;
+    /* Perhaps a command of several words, with an error in one of them. */
     const char *near = NULL;
-    if (argc > 1 && argv[1][0] != '-') { /* perhaps a command of two words, with an error in either */
-        char both[81];
-        snprintf(both, sizeof both, "%.30s %.40s", argv[0], argv[1]);
-        near = vk_closest(both, next_name, NULL);
-        if (near && strchr(near, ' '))
-            memcpy(typed, both, sizeof typed);
-        else
+    for (int words = 3; words > 1 && !near; words--) {
+        joined(argv, argc, words, typed);
+        near = words_in(typed) == words ? vk_closest(typed, next_name, NULL) : NULL;
+        if (near && words_in(near) != words)
             near = NULL;
     }
-    if (!near)
+    if (!near) {
+        joined(argv, 1, 1, typed);
+        if (!typed[0])
+            snprintf(typed, sizeof typed, "%.40s", argv[0]);
         near = vk_closest(typed, next_name, NULL);
+    }
     if (near)
         return vk_usage("", "There is no command \"%s\". Did you mean \"%s\"?", typed, near);
     return vk_usage("", "There is no command \"%s\".", typed);
@@ -150,7 +169,9 @@ int main(int argc, char **argv)
         from[words - 1] = name;
         return commands[i].run(left - words + 1, from + words - 1);
     }
-    if (help && print_group(from[0], stdout))
+    char group[81];
+    joined(from, left, 2, group);
+    if (help && print_group(group, stdout))
         return VK_EXIT_OK;
     return unknown(left, from);
 }

@@ -106,6 +106,8 @@ int vk_cmd_man(int argc, char **argv)
     printf(".SH EXIT STATUS\n0 done, 1 refused or failed, 2 not understood.\n"
            ".SH ENVIRONMENT\n.TP\n.B VALETKEY_DATA\nThe data folder.\n"
            ".TP\n.B VALETKEY_KEY_FILE\nThe file with the key that seals the vault (\\fBvaletkey serve\\fR).\n"
+           ".TP\n.B VALETKEY_SHARE\nThe folder with the files that come with valetkey (\\fBvaletkey "
+           "serve\\fR).\n"
            ".TP\n.B NO_COLOR\nNo colours, also on a terminal.\n"
            ".SH FILES\n.TP\n.I valetkey.db\nMetadata, in the data folder.\n"
            ".TP\n.I builds/ID/\nEverything of one build.\n"

@@ -1,5 +1,6 @@
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/share.h"
 #include "daemon/supervisor.h"
 
 #include <sys/stat.h>
@@ -34,6 +35,9 @@ const char vk_help_serve[] =
     "  --ttl TIME               how long a new build's keys last unused: 30d, 12h, 90m (default 30d)\n"
     "  --loops N                event loops, 1 to 64 (default: one per CPU)\n"
     "  --key-file FILE          the key that seals the vault (default: DIR.key, made at the first start)\n"
+    "  --share DIR              the files that come with valetkey (default: share/valetkey beside the "
+    "program's\n"
+    "                           folder, in a checkout .tools/share)\n"
     "  --hosts A,B              further host names under which the listeners may be asked\n"
     "  --limit NAME=VALUE       one of the limits below\n"
     "  --log-level LEVEL        debug, info, warn or error (default info); the log goes to standard error\n"
@@ -57,8 +61,10 @@ const char vk_help_serve[] =
     "none)\n"
     "  --egress-ports PORTS     ports besides 443 that they may use on hosts of others (default none)\n"
     "\n"
-    "Flags win over the environment (VALETKEY_DATA, VALETKEY_KEY_FILE), the environment over the file.\n"
-    "In the file: data, key_file, port_base, ttl, loops, log_level, log_format, log_requests, egress_allow,\n"
+    "Flags win over the environment (VALETKEY_DATA, VALETKEY_KEY_FILE, VALETKEY_SHARE), the environment over "
+    "the file.\n"
+    "In the file: data, key_file, share, port_base, ttl, loops, log_level, log_format, log_requests, "
+    "egress_allow,\n"
     "egress_ports, hosts, listen, listen.LISTENER, tls_cert, tls_key, tls_self_signed, allow_plain_network,\n"
     "auth_fixed_code, auth_enumeration_protection, sandbox (off, best or required), user,\n"
     "url_sandbox.SERVICE, url_browser.SERVICE, limit.NAME.\n"
@@ -155,6 +161,10 @@ int vk_cmd_serve(int argc, char **argv)
         return refuse(resumed ? &resume : NULL, why);
     if (config.key_file[0] && config.key_file[0] != '/')
         make_absolute(config.key_file);
+    if (!config.share[0])
+        vk_share_find(config.share);
+    else if (config.share[0] != '/')
+        make_absolute(config.share);
     umask(077);
     vk_log_init("supervisor", config.log_level, config.log_format);
     move_clock();

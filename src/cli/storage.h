@@ -4,11 +4,9 @@
 
 #include "cli/build.h"
 
-enum { VK_STORAGE_TARGET = 16 << 10 };
+enum { VK_STORAGE_TARGET = VK_SERVICE_TARGET };
 
-/* "/api/v1/builds/<id>/services/storage/<call>", then "?name=value" for each pair of `query`
- * (NULL-terminated; a NULL value leaves the pair out), escaped. Answers an exit code; not VK_EXIT_OK: it was
- * told. */
+/* vk_service_target for this service. */
 VK_MUSTCHECK int vk_storage_target(const char *command, const char *id, const char *call,
                                    const char *const query[], char out[VK_STORAGE_TARGET]);
 

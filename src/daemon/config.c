@@ -302,6 +302,8 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
         return set_path(c->data, s, why);
     if (vk_str_eqz(name, "key_file"))
         return set_path(c->key_file, s, why);
+    if (vk_str_eqz(name, "share"))
+        return set_path(c->share, s, why);
     if (vk_str_eqz(name, "port_base"))
         return set_int(&c->port_base, s, 1, 65536 - VK_PORTS, why);
     if (vk_str_eqz(name, "loops"))
@@ -413,7 +415,7 @@ static vk_err ini_line(vk_config *c, ini *x, vk_str line, char why[VK_WHY_MAX])
     if (e == VK_E_NOT_FOUND)
         return vk_say(
             why, VK_E_INVALID,
-            "%.150s line %d: there is no setting %s. Settings: data, key_file, port_base, ttl, "
+            "%.150s line %d: there is no setting %s. Settings: data, key_file, share, port_base, ttl, "
             "loops, log_level, log_format, log_requests, egress_allow, egress_ports, hosts, listen, "
             "listen.LISTENER, tls_cert, tls_key, tls_self_signed, allow_plain_network, "
             "auth_fixed_code, auth_enumeration_protection, "
@@ -476,6 +478,7 @@ static const flag flags[] = {
     {"--ttl", "ttl", NULL},
     {"--loops", "loops", NULL},
     {"--key-file", "key_file", NULL},
+    {"--share", "share", NULL},
     {"--log-level", "log_level", NULL},
     {"--log-format", "log_format", NULL},
     {"--log-requests", "log_requests", NULL},
@@ -579,6 +582,8 @@ vk_err vk_config_load(int argc, char **argv, vk_config *out_r, char why[VK_WHY_M
         e = apply_env(out_r, "VALETKEY_DATA", "data", why);
     if (e == VK_OK)
         e = apply_env(out_r, "VALETKEY_KEY_FILE", "key_file", why);
+    if (e == VK_OK)
+        e = apply_env(out_r, "VALETKEY_SHARE", "share", why);
     for (int i = 1; e == VK_OK && i < argc; i++) {
         e = next_flag(argc, argv, &i, &f, &value, why);
         if (e == VK_OK && f->setting)

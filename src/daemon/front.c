@@ -36,6 +36,7 @@ static void init_runtime(vk_front *f)
     vk_runtime *rt = &f->rt;
     rt->data_fd = d->data_fd;
     memcpy(rt->data_dir, d->data_dir, sizeof rt->data_dir);
+    memcpy(rt->share_dir, d->config->share, sizeof rt->share_dir);
     memcpy(rt->admin_hash, d->admin_hash, sizeof rt->admin_hash);
     memcpy(rt->metrics_hash, d->metrics_hash, sizeof rt->metrics_hash);
     memcpy(rt->url_sandbox, d->config->url_sandbox, sizeof rt->url_sandbox);
@@ -129,6 +130,17 @@ static void start_services(vk_front *f)
             vk_role_fail(f->child, "The service %s could not start (%s).", f->services[i]->name,
                          vk_err_name(e));
         f->n_started = i + 1;
+    }
+}
+
+/* Behind the fence only the data can be opened. */
+static void prepare_services(vk_front *f)
+{
+    for (size_t i = 0; i < f->n_services; i++) {
+        vk_err e = f->services[i]->prepare ? f->services[i]->prepare(&f->rt) : VK_OK;
+        if (e != VK_OK)
+            vk_role_fail(f->child, "The service %s could not be prepared (%s).", f->services[i]->name,
+                         vk_err_name(e));
     }
 }
 
@@ -260,6 +272,7 @@ int vk_front_main(const vk_child *c)
     if (vk_sqlite_init() != VK_OK)
         vk_role_fail(c, "SQLite refuses its settings. It must be built thread-safe.");
     init_runtime(f);
+    prepare_services(f);
     make_loops(f);
     vk_front_tls_start(f);
     f->link = (vk_role_link){.arg = f,

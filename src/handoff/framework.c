@@ -1,5 +1,7 @@
 #include "handoff/framework.h"
 
+#include "core/buf.h"
+
 #include <pthread.h>
 
 const vk_framework vk_frameworks[] = {
@@ -28,23 +30,21 @@ static const char *const public_prefixes[] = {
     "REACT_APP_",   "GATSBY_", "VUE_APP_", "NG_APP_",
 };
 
-/* '%' stands for the framework's prefix. The first rule that fits counts; without one the canonical name
- * stays. */
+/* In a name '%' stands for the framework's prefix, '@' for the canonical name. The first rule that fits
+ * counts; without one the canonical name stays. Sources: the SDK packages. */
+static const char clerk_public[] = "CLERK_PUBLISHABLE_KEY CLERK_PROXY_URL CLERK_JS_URL CLERK_UI_URL "
+                                   "CLERK_SIGN_IN_URL CLERK_SIGN_UP_URL CLERK_TELEMETRY_DISABLED "
+                                   "CLERK_KEYLESS_DISABLED";
 static const struct rule {
-    const char *canonical, *frameworks; /* blank-separated; "*": all */
+    const char *canonical, *frameworks; /* blank-separated; frameworks may be "*": all */
     const char *names[VK_ENV_NAMES_MAX];
 } rules[] = {
-    {"CLERK_PUBLISHABLE_KEY",
-     "react-router tanstack-start",
-     {"%CLERK_PUBLISHABLE_KEY", "CLERK_PUBLISHABLE_KEY"}},
-    {"CLERK_PUBLISHABLE_KEY", "*", {"%CLERK_PUBLISHABLE_KEY"}},
-    {"CLERK_PROXY_URL", "*", {"%CLERK_PROXY_URL"}},
-    {"CLERK_JS_URL", "*", {"%CLERK_JS_URL"}},
-    {"CLERK_UI_URL", "*", {"%CLERK_UI_URL"}},
-    {"CLERK_SECRET_KEY", "nuxt", {"NUXT_CLERK_SECRET_KEY"}},
-    {"CLERK_API_URL", "nuxt", {"NUXT_CLERK_API_URL"}},
-    {"CLERK_API_URL", "sveltekit", {"PUBLIC_CLERK_API_URL", "CLERK_API_URL"}},
-    {"STRIPE_PUBLISHABLE_KEY", "*", {"%STRIPE_PUBLISHABLE_KEY", "STRIPE_PUBLISHABLE_KEY"}},
+    {"CLERK_JS_URL", "remix", {"CLERK_JS"}},
+    {clerk_public, "react-router tanstack-start", {"%@", "@"}}, /* server and browser read one each */
+    {clerk_public, "*", {"%@"}},
+    {"CLERK_SECRET_KEY CLERK_API_URL CLERK_WEBHOOK_SIGNING_SECRET", "nuxt", {"NUXT_@"}},
+    {"CLERK_API_URL", "sveltekit", {"PUBLIC_@", "@"}},
+    {"STRIPE_PUBLISHABLE_KEY", "*", {"%@", "@"}},
 };
 
 static bool word_in(const char *words, vk_str w)
@@ -100,7 +100,7 @@ bool vk_env_name_public(vk_str name)
 static const struct rule *rule_for(const vk_framework *f, const char *canonical)
 {
     for (size_t i = 0; i < VK_COUNT(rules); i++)
-        if (strcmp(rules[i].canonical, canonical) == 0 &&
+        if (word_in(rules[i].canonical, vk_str_z(canonical)) &&
             (strcmp(rules[i].frameworks, "*") == 0 || word_in(rules[i].frameworks, vk_str_z(f->name))))
             return &rules[i];
     return NULL;
@@ -116,13 +116,20 @@ vk_err vk_framework_map(vk_arena *a, const vk_framework *f, const char *canonica
         return VK_OK;
     }
     for (size_t i = 0; i < VK_ENV_NAMES_MAX && r->names[i]; i++) {
-        const char *name = r->names[i];
-        if (name[0] == '%') {
-            vk_str full = vk_arena_printf(a, "%s%s", f->prefix, name + 1);
-            if (!full.p)
-                return VK_E_NOMEM;
-            name = full.p;
+        vk_buf full;
+        vk_buf_init(&full, VK_ENV_NAME_MAX);
+        for (const char *c = r->names[i]; *c; c++) {
+            if (*c == '%')
+                vk_buf_z(&full, f->prefix);
+            else if (*c == '@')
+                vk_buf_z(&full, canonical);
+            else
+                vk_buf_ch(&full, *c);
         }
+        const char *name = full.err ? NULL : vk_arena_dup(a, vk_buf_view(&full)).p;
+        vk_buf_free(&full);
+        if (!name)
+            return VK_E_NOMEM;
         bool had = false; /* without a prefix two rules' names can be the same */
         for (size_t k = 0; k < *n_r; k++)
             had = had || strcmp(out[k], name) == 0;

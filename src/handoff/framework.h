@@ -23,7 +23,7 @@ const char *vk_framework_names(void);
 bool vk_env_name_public(vk_str name);
 /* The names that `f` gives to the canonical name: at most VK_ENV_NAMES_MAX, into out[] (strings in `a`); *n_r
  * of them. */
-enum { VK_ENV_NAMES_MAX = 3 };
+enum { VK_ENV_NAMES_MAX = 3, VK_ENV_NAME_MAX = 256 };
 VK_MUSTCHECK vk_err vk_framework_map(vk_arena *a, const vk_framework *f, const char *canonical,
                                      const char *out[VK_ENV_NAMES_MAX], size_t *n_r);
 

@@ -35,7 +35,25 @@ function s3(env, method, key, { query, body } = {}) {
   return { method, body, ...signed(env, { method, path, query, body }) }
 }
 
+// The Backend API, by which an app's server asks.
+const clerk = (env, method, path, body) => ({ url: `${env.CLERK_API_URL}/v1${path}`, method, headers: { ...bearer(env.CLERK_SECRET_KEY), 'Content-Type': 'application/json' }, body: body && JSON.stringify(body) })
+
 export const adapters = {
+  auth: {
+    env: ['CLERK_PUBLISHABLE_KEY', 'CLERK_SECRET_KEY', 'CLERK_API_URL', 'CLERK_PROXY_URL', 'CLERK_JS_URL', 'CLERK_UI_URL', 'CLERK_SIGN_IN_URL', 'CLERK_SIGN_UP_URL',
+      'CLERK_TELEMETRY_DISABLED', 'CLERK_KEYLESS_DISABLED', 'CLERK_ENCRYPTION_KEY'],
+    keys: ['CLERK_SECRET_KEY'],
+    store: (env, text) => clerk(env, 'POST', '/users', { external_id: text, skip_password_requirement: true }),
+    read: (env, how) => send(clerk(env, 'GET', '/users?limit=500&order_by=%2Bcreated_at'), how),
+    lines: (r) => r.json().map((user) => user.external_id),
+    problem(r) {
+      assertSame(r.type, 'application/json', 'content type')
+      assertSame(Object.keys(r.json()).sort(), ['clerk_trace_id', 'errors'], 'members')
+      assert(r.json().errors.every((e) => e.code && e.message && e.long_message), r.text)
+      return r.json().errors[0].code
+    },
+  },
+
   database: {
     env: ['TURSO_DATABASE_URL', 'TURSO_AUTH_TOKEN', 'DATABASE_URL'],
     keys: ['TURSO_AUTH_TOKEN'],

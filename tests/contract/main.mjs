@@ -290,6 +290,12 @@ await each('first writes in the moment of a deletion make no folder after it', a
   }
   assert(served > 0, 'no write was in time')
 })
+await check('what comes with the program can be opened before the fence closes, and not behind it', async () => {
+  const token = fs.readFileSync(path.join(daemon.data, 'metrics.token'), 'utf8').trim()
+  const { text } = await daemon.admin('GET', '/metrics', { token })
+  const value = (name) => new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]
+  assertSame([value('valetkey_notes_shared'), value('valetkey_notes_shared_later')], ['1', daemon.ready.includes('Landlock ') ? '0' : '1'], daemon.ready)
+})
 
 // ---- restart and restore
 

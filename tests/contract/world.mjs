@@ -107,7 +107,7 @@ export async function everybody(base) {
   const ctx = { foreign: await other.createBuild('own'), expired: await build(early, services, 'expired', ['--ttl', '60s']) }
   await Promise.all([other.stop(), early.stop()])
 
-  const daemon = new Daemon({ portBase: base, data, args: manyBadKeys })
+  const daemon = new Daemon({ portBase: base, data, args: [...manyBadKeys, '--share', tempFolder()] })
   await daemon.start()
   for (const id of ['own', 'other', 'revoked']) ctx[id] = await build(daemon, services, id)
   ctx.idle = await daemon.createBuild('idle')

@@ -242,7 +242,7 @@ def mode(path):
     return os.lstat(path).st_mode & 0o777
 
 
-READY = re.compile(r'^valetkey \d+\.\d+\.\d+ ready: console http://127\.0\.0\.1:(\d+), database http://127\.0\.0\.1:(\d+), '
+READY = re.compile(r'^valetkey \d+\.\d+\.\d+ ready: console http://127\.0\.0\.1:(\d+), auth http://127\.0\.0\.1:(?:\d+), database http://127\.0\.0\.1:(\d+), '
                    r'storage http://127\.0\.0\.1:(\d+), data (.+) \(pid (\d+), (\d+) loops?\); fences: no_new_privs,[^;]+(?:; not there: .+)?\n$')
 
 if not os.access(BIN, os.X_OK):

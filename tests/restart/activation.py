@@ -81,7 +81,7 @@ def not_with(words, *args):
 
 
 def wrong():
-    not_with(['"web"', 'FileDescriptorName=', 'console, database'], '--names', 'web', DATABASE)
+    not_with(['"web"', 'FileDescriptorName=', 'console, auth, database'], '--names', 'web', DATABASE)
     not_with(['"database"', 'gave it twice'], '--names', 'database:database', DATABASE, f'127.0.0.1:{PORT + 10}')
     not_with([f'127.0.0.1:{PORT + 10}', f'the settings say {DATABASE}', 'ListenStream='], '--names', 'database', f'127.0.0.1:{PORT + 10}')
     not_with(['without a name', f'127.0.0.1:{PORT + 10}'], f'127.0.0.1:{PORT + 10}')

@@ -38,6 +38,7 @@ static struct notes {
     pthread_mutex_t files;
     bool broken; /* a sync failed: what is on the disk is not known. Under `files` */
     _Atomic uint64_t lines;
+    bool shared, shared_later; /* the share folder could be opened: in prepare; in start */
 } notes = {.files = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- answers */
@@ -254,10 +255,26 @@ static const vk_handler handler = {.head = head, .request = request, .refuse = r
 
 /* ---- the contract */
 
+static bool opens(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* A real one would keep what it opens: it is out of reach when the fence has closed. */
+static vk_err prepare(const vk_runtime *rt)
+{
+    notes.shared = opens(rt->share_dir);
+    return VK_OK;
+}
+
 static vk_err start(vk_runtime *rt, int index)
 {
     VK_UNUSED(index);
     notes.rt = rt;
+    notes.shared_later = opens(rt->share_dir);
     return vk_lane_new("vk-notes", WAITING_MAX, &notes.lane);
 }
 
@@ -315,6 +332,9 @@ static void metrics(vk_buf *out)
 {
     vk_metric_one(out, "valetkey_notes_lines_total", "counter", "Lines that were written.",
                   (int64_t)atomic_load_explicit(&notes.lines, memory_order_relaxed));
+    vk_metric_one(out, "valetkey_notes_shared", "gauge",
+                  "Whether the share folder was there before the fence.", notes.shared);
+    vk_metric_one(out, "valetkey_notes_shared_later", "gauge", "And behind it.", notes.shared_later);
 }
 
 static const vk_data_file files[] = {{"notes.txt", VK_DATA_APPENDED, FILE_MAX_BYTES}, {0}};
@@ -325,6 +345,7 @@ static const vk_service notes_service = {
     .driver = "embedded",
     .port_offset = NOTES_PORT_OFFSET,
     .kinds = kinds,
+    .prepare = prepare,
     .start = start,
     .stop = stop,
     .handler = &handler,

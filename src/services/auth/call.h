@@ -3,9 +3,9 @@
  * Map: service.c the service's contract · front.c head, the way to the build's strand and back · answer.c
  * envelopes, errors, CORS · routes.c which endpoint · who.c who asks · ask.c parameters, passwords · client.c
  * the client as JSON, its sessions, the browser that holds it · token.c session tokens · sign_up.c,
- * sign_in.c, attempt.c, ticket.c attempts · handshake.c, session.c, me.c, address.c the rest of the Frontend
- * API · backend_*.c the Backend API · embedded/ the build's user pool on disk (pools.h: which are open, and
- * the strands on which all of it runs).
+ * sign_in.c, attempt.c, ticket.c attempts · handshake.c, session.c, reverify.c, me.c, address.c the rest of
+ * the Frontend API · backend_*.c the Backend API · embedded/ the build's user pool on disk (pools.h: which
+ * are open, and the strands on which all of it runs).
  *
  * A handler runs on the strand of its build: nothing else of the build runs meanwhile, c->db is open, and
  * unless the route only reads, a transaction is. It answers by writing c->w and returning VK_AUTH_F_OK, or by
@@ -66,9 +66,10 @@ typedef struct vk_auth_route {
 
 /* The endpoints: a table in each file that has some, listed in routes.c. Each ends with .method NULL. */
 extern const vk_auth_route vk_auth_client_routes[], vk_auth_handshake_routes[], vk_auth_sign_up_routes[],
-    vk_auth_sign_in_routes[], vk_auth_session_routes[], vk_auth_me_routes[], vk_auth_address_routes[],
-    vk_auth_ticket_routes[], vk_auth_backend_user_routes[], vk_auth_backend_session_routes[],
-    vk_auth_backend_ticket_routes[], vk_auth_backend_address_routes[], vk_auth_backend_instance_routes[];
+    vk_auth_sign_in_routes[], vk_auth_session_routes[], vk_auth_reverify_routes[], vk_auth_me_routes[],
+    vk_auth_address_routes[], vk_auth_ticket_routes[], vk_auth_backend_user_routes[],
+    vk_auth_backend_change_routes[], vk_auth_backend_session_routes[], vk_auth_backend_ticket_routes[],
+    vk_auth_backend_address_routes[], vk_auth_backend_instance_routes[];
 
 /* What follows from the build's id and the settings; the same for each call. In the pool's memory. */
 typedef struct vk_auth_about {
@@ -103,7 +104,9 @@ typedef struct vk_auth_call {
     vk_str id[VK_AUTH_IDS_MAX]; /* of the path */
     vk_auth_params form;        /* the body's parameters, of either API */
     vk_auth_params query;       /* the URL's */
-    const vk_str *origins;      /* the build's, or the usual ones on a developer's own machine */
+    /* the build's, or the usual ones on a developer's own machine. Of the Backend API's calls: only of those
+     * that change something */
+    const vk_str *origins;
     size_t n_origins;
     bool partitioned; /* vk_auth_is_partitioned of these */
     char origin[VK_AUTH_ORIGIN_MAX +
@@ -204,10 +207,12 @@ VK_MUSTCHECK vk_err vk_auth_session_person(vk_auth_call *c, const vk_auth_sessio
  * answer, and stays nowhere. */
 VK_MUSTCHECK vk_auth_fail vk_auth_browser_new(vk_auth_call *c, vk_str client, char id_r[VK_AUTH_ID_MAX + 1]);
 /* The browser's client gets a new browser (c->new_browser), and every other leads nowhere: whoever planted
- * the id in a victim's browser sees nothing of what is done on the client from here on. At each sign-in, and
- * where a sign-up or sign-in begins: else who knows the id could put a password into the attempt whose code
- * the victim is about to type. */
+ * the id in a victim's browser sees nothing of what is done on the client from here on. */
 VK_MUSTCHECK vk_auth_fail vk_auth_browser_rotate(vk_auth_call *c);
+/* vk_auth_need_client for a sign-up or sign-in that begins; with vk_auth_browser_rotate, unless the client
+ * has a session: else whoever planted the id could put a password into the attempt whose code the victim is
+ * about to type. (With a session it was changed at that sign-in; other tabs still use it.) */
+VK_MUSTCHECK vk_auth_fail vk_auth_need_client_anew(vk_auth_call *c);
 /* Makes the browser's client when it has none. */
 VK_MUSTCHECK vk_auth_fail vk_auth_need_client(vk_auth_call *c);
 /* A person has proved who they are: makes a session on the browser's client (which is made, too, when there
@@ -228,6 +233,43 @@ VK_MUSTCHECK vk_auth_fail vk_auth_session_now(vk_auth_call *c, const vk_auth_ses
  * active one becomes the last, updated_ms moves. */
 VK_MUSTCHECK vk_auth_fail vk_auth_sessions_ended(vk_auth_call *c);
 
+/* ---- session.c */
+
+/* Ends the active sessions of a user in all browsers, but for one (or VK_STR_NONE), and settles the clients
+ * that had them: their next active session becomes the last, their updated_ms moves. For c->client that is
+ * done, too. */
+VK_MUSTCHECK vk_auth_fail vk_auth_end_sessions(vk_auth_call *c, vk_str user, vk_str but,
+                                               vk_auth_status status);
+/* Ends one session (which is stored as active; else nothing happens), in whichever browser, as above. */
+VK_MUSTCHECK vk_auth_fail vk_auth_session_stop(vk_auth_call *c, vk_auth_session *s, vk_auth_status status);
+/* An active session's person may be asked something: neither banned nor gone. VK_AUTH_F_NOT_SIGNED_IN. */
+VK_MUSTCHECK vk_auth_fail vk_auth_need_active(const vk_auth_call *c);
+
+/* ---- reverify.c */
+
+/* How long a proof of who somebody is is good for what must not be done by whoever finds a browser open:
+ * Clerk's "strict" level. */
+enum { VK_AUTH_FRESH_MS = 10 * 60 * 1000 };
+/* VK_AUTH_F_REVERIFY: the session's person has not proved who they are for VK_AUTH_FRESH_MS. */
+VK_MUSTCHECK vk_auth_fail vk_auth_need_fresh(const vk_auth_call *c);
+/* Whether it is the password of the session's person. A wrong one is counted (lockout, c->keep, c->guessed)
+ * and refused as `wrong`; a right one clears the count and stores a better digest. c->person is read again.
+ * Also VK_AUTH_F_AGAIN: return it. */
+VK_MUSTCHECK vk_auth_fail vk_auth_need_password(vk_auth_call *c, vk_secret password, vk_auth_fail wrong);
+
+/* ---- me.c */
+
+/* Stores the person's user and reads c->person again. updated_ms is the caller's to move. */
+VK_MUSTCHECK vk_auth_fail vk_auth_person_put(vk_auth_call *c, const vk_auth_user *u);
+
+/* ---- address.c */
+
+/* The person's address of that id; NULL: none, or another's. */
+const vk_auth_email_row *vk_auth_email_of(const vk_auth_call *c, vk_str id);
+/* Makes it the person's primary address: one of theirs, verified; asks for vk_auth_need_fresh unless it is
+ * that already. c->person is read again. */
+VK_MUSTCHECK vk_auth_fail vk_auth_set_primary(vk_auth_call *c, vk_str id);
+
 /* ---- token.c */
 
 /* A session token for `azp` (an origin, or VK_STR_NONE); the same one again for 10 s. The client's
@@ -240,6 +282,10 @@ void vk_auth_tokens_free(vk_auth_tokens *t);  /* NULL is allowed */
 
 /* ---- attempt.c */
 
+/* What the JSON of an attempt of the browser's client is made of: `id` as the client has it, "" for none.
+ * out_r->attempt is NULL when there is none that is open. Before the sign-in is complete, and where nobody is
+ * to be told who has an account, the person in it is the same for everybody. In the arena. */
+VK_MUSTCHECK vk_auth_fail vk_auth_attempt_now(vk_auth_call *c, const char *id, vk_auth_try_view *out_r);
 /* Sends a code: writes it to the outbox. `what` is for people: "sign_up", "sign_in", "reset_password",
  * "email_address". */
 VK_MUSTCHECK vk_auth_fail vk_auth_send_code(vk_auth_call *c, vk_auth_verification *v, vk_str about,

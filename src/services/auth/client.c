@@ -92,6 +92,11 @@ vk_auth_fail vk_auth_browser_rotate(vk_auth_call *c)
     return e == VK_OK ? vk_auth_browser_new(c, client, c->new_browser) : vk_auth_broke(c, e);
 }
 
+vk_auth_fail vk_auth_need_client_anew(vk_auth_call *c)
+{
+    return c->has_client && c->client.last_session[0] ? VK_AUTH_F_OK : vk_auth_browser_rotate(c);
+}
+
 /* Those that are active now, newest first. */
 static vk_err active(vk_auth_call *c, const vk_auth_session **out_r, size_t *n_r)
 {
@@ -173,32 +178,6 @@ static vk_str azp_of(const vk_auth_call *c)
     return c->origin[0] ? vk_str_z(c->origin) : VK_STR_NONE;
 }
 
-/* An attempt of the client, if it is still under way; .attempt NULL otherwise. */
-static vk_err attempt_of(vk_auth_call *c, const char *id, vk_auth_try_view *out_r)
-{
-    vk_auth_try_view t = {0};
-    *out_r = t;
-    if (!id[0])
-        return VK_OK;
-    vk_auth_attempt *a = VK_NEW(c->arena, vk_auth_attempt);
-    vk_auth_person *p = VK_NEW(c->arena, vk_auth_person);
-    if (!a || !p)
-        return VK_E_NOMEM;
-    vk_err e = vk_auth_attempt_get(c->db, c->arena, vk_str_z(id), vk_str_z(c->client.id), a);
-    if (e == VK_OK && !vk_auth_attempt_is_open(a, c->now_ms))
-        e = VK_E_NOT_FOUND;
-    if (e == VK_OK && a->user[0]) {
-        e = vk_auth_person_get(c, vk_str_z(a->user), p);
-        if (e == VK_OK)
-            t.person = p;
-    }
-    if (e == VK_OK) {
-        t.attempt = a;
-        *out_r = t;
-    }
-    return e == VK_E_NOT_FOUND ? VK_OK : e;
-}
-
 vk_auth_fail vk_auth_client_now(vk_auth_call *c, vk_jw *w)
 {
     const vk_auth_session *s;
@@ -214,12 +193,13 @@ vk_auth_fail vk_auth_client_now(vk_auth_call *c, vk_jw *w)
     vk_auth_person *p = e == VK_OK ? vk_arena_alloc(c->arena, sizeof *p * n) : NULL;
     if (e == VK_OK && (!at || !p))
         e = VK_E_NOMEM;
-    if (e == VK_OK)
-        e = attempt_of(c, c->client.sign_in, &sign_in);
-    if (e == VK_OK)
-        e = attempt_of(c, c->client.sign_up, &sign_up);
     if (e != VK_OK)
         return vk_auth_broke(c, e);
+    vk_auth_fail f = vk_auth_attempt_now(c, c->client.sign_in, &sign_in);
+    if (f == VK_AUTH_F_OK)
+        f = vk_auth_attempt_now(c, c->client.sign_up, &sign_up);
+    if (f != VK_AUTH_F_OK)
+        return f;
     bool last_is_live = false;
     for (size_t i = n; i-- > 0;) { /* the oldest first */
         e = vk_auth_session_person(c, &s[i], &p[live]);
@@ -228,7 +208,7 @@ vk_auth_fail vk_auth_client_now(vk_auth_call *c, vk_jw *w)
         if (e != VK_OK)
             return vk_auth_broke(c, e);
         at[live] = (vk_auth_live){.session = &s[i], .person = &p[live]};
-        vk_auth_fail f = vk_auth_token(c, &s[i], azp_of(c), false, &at[live].token);
+        f = vk_auth_token(c, &s[i], azp_of(c), false, &at[live].token);
         if (f != VK_AUTH_F_OK)
             return f;
         last_is_live |= strcmp(s[i].id, c->client.last_session) == 0;

@@ -18,6 +18,7 @@ typedef enum vk_auth_fail {
     VK_AUTH_F_FORM,          /* a body that cannot be read */
     VK_AUTH_F_PARAM_FORMAT,  /* a parameter; the caller names it */
     VK_AUTH_F_PARAM_MISSING, /* likewise */
+    VK_AUTH_F_PARAM_UNKNOWN, /* one of Clerk's that is not offered here; the caller names it */
     VK_AUTH_F_EMAIL_FORMAT,
     VK_AUTH_F_IDENTIFIER_TAKEN,
     VK_AUTH_F_EXTERNAL_ID_TAKEN,
@@ -28,11 +29,47 @@ typedef enum vk_auth_fail {
     VK_AUTH_F_PASSWORD_CURRENT, /* of a change */
     VK_AUTH_F_PASSWORD_VERIFY,  /* of the Backend API's verify_password */
     VK_AUTH_F_DIGEST,           /* a password_digest that cannot be taken */
+    /* Of the Backend API. */
+    VK_AUTH_F_NO_USER,
+    VK_AUTH_F_NO_INVITATION,
+    VK_AUTH_F_NO_SIGN_IN_TOKEN,
+    VK_AUTH_F_NO_ADDRESS,
+    VK_AUTH_F_NO_RESOURCE, /* what a parameter names is not there; the caller names it, as in the next ones */
+    VK_AUTH_F_PARAM_VALUE, /* none of those that it may have */
+    VK_AUTH_F_PARAM_BESIDE, /* not together with another one */
+    VK_AUTH_F_PARAM_WITH,   /* needed beside another one */
+    VK_AUTH_F_PARAM_LARGE,
+    VK_AUTH_F_PARAM_MANY,  /* values of a list */
+    VK_AUTH_F_PARAM_TWICE, /* a value in a list */
+    VK_AUTH_F_PARAM_TIME,
+    VK_AUTH_F_DATA_MISSING,             /* a user without an address or a password */
+    VK_AUTH_F_PAGE,                     /* a list that is too large for one answer */
+    VK_AUTH_F_NO_PASSWORD,              /* the user has none */
+    VK_AUTH_F_INVITED,                  /* the address has an invitation already */
+    VK_AUTH_F_INVITATION_REVOKED_TWICE, /* is to be revoked again */
+    VK_AUTH_F_INVITATION_ACCEPTED,      /* is to be revoked */
+    VK_AUTH_F_SIGN_IN_TOKEN_OVER,       /* likewise: used, revoked or expired */
     VK_AUTH_F_CODE_WRONG,
     VK_AUTH_F_CODE_EXPIRED,
     VK_AUTH_F_CODE_FAILED,
     VK_AUTH_F_ALREADY_VERIFIED,
-    VK_AUTH_F_STRATEGY, /* none that is offered here */
+    VK_AUTH_F_STRATEGY,           /* none that is offered here */
+    VK_AUTH_F_REVERIFY,           /* the person must prove again who they are: see reverify.c */
+    VK_AUTH_F_EMAILS_MANY,        /* a user has as many addresses as there may be */
+    VK_AUTH_F_EMAIL_LAST,         /* the only verified one: stays */
+    VK_AUTH_F_EMAIL_PRIMARY,      /* stays as long as it is the primary one */
+    VK_AUTH_F_PRIMARY_UNVERIFIED, /* an address that is only claimed cannot become it */
+    VK_AUTH_F_NO_TEMPLATE,        /* a token by a JWT template: there are none */
+    VK_AUTH_F_SIGN_UP_OVER,       /* a sign-up that is complete is not changed */
+    VK_AUTH_F_TICKET,             /* none that is known; the next ones say what became of one that is */
+    VK_AUTH_F_TICKET_EXPIRED,
+    VK_AUTH_F_TICKET_NOT_HERE, /* a sign-in token at a sign-up */
+    VK_AUTH_F_TOKEN_USED,      /* a sign-in token */
+    VK_AUTH_F_TOKEN_REVOKED,
+    VK_AUTH_F_INVITATION_USED,
+    VK_AUTH_F_INVITATION_REVOKED,
+    VK_AUTH_F_INVITATION_NOBODY, /* at a sign-in, and the address has no account: the component goes to the
+                                  * sign-up */
     VK_AUTH_F_USER_LOCKED,
     VK_AUTH_F_USER_BANNED,
     VK_AUTH_F_REDIRECT, /* redirect_url is not of the build's origins */

@@ -55,9 +55,8 @@ vk_str vk_auth_gateway(const vk_auth_call *c)
 
 vk_auth_view vk_auth_view_of(const vk_auth_call *c)
 {
-    vk_str picture =
-        vk_arena_printf(c->arena, "%s/picture.svg", vk_auth_runtime()->url_browser[vk_auth_index()]);
-    return (vk_auth_view){.image_url = picture.p ? picture : VK_STR(""),
+    vk_str gateway = vk_auth_gateway(c);
+    return (vk_auth_view){.gateway = gateway.p ? gateway : VK_STR(""),
                           .now_ms = c->now_ms,
                           .backend = c->route->need == VK_AUTH_NEEDS_BACKEND};
 }
@@ -301,6 +300,10 @@ static vk_auth_fail admit(vk_auth_call *c)
         vk_auth_preflight(c);
         return VK_AUTH_F_OK;
     }
+    if (at.portal) {
+        vk_auth_pages_portal(c, at.sign_up);
+        return VK_AUTH_F_OK;
+    }
     c->route = vk_auth_route_find(method_of(c), &at, c->id, &why);
     if (!c->route)
         return why;
@@ -308,6 +311,8 @@ static vk_auth_fail admit(vk_auth_call *c)
         return page;
     if (c->route->dear && !dear_ok(c))
         return VK_AUTH_F_TOO_MANY;
+    if (at.backend && !c->route->reads && (f = vk_auth_origins_load(c)) != VK_AUTH_F_OK)
+        return f;
     ex->body_max = VK_AUTH_BODY_MAX;
     return VK_AUTH_F_OK;
 }
@@ -327,6 +332,8 @@ vk_auth_call *vk_auth_call_new(vk_exchange *ex, void (*resume)(vk_exchange *ex))
 
 static vk_err head(vk_exchange *ex)
 {
+    if (vk_auth_pages_file(ex))
+        return VK_OK;
     vk_auth_call *c = vk_auth_call_new(ex, finish);
     if (!c)
         return VK_E_NOMEM;

@@ -42,6 +42,26 @@ void vk_auth_id_new(vk_auth_kind kind, char out[VK_AUTH_ID_MAX + 1])
     base62(out + n, VK_AUTH_ID_BODY);
 }
 
+/* As a number to base 62, its lowest digits first: by long division, since it has 256 bits. */
+void vk_auth_id_of(vk_auth_kind kind, const uint8_t bytes[32], char out[VK_AUTH_ID_MAX + 1])
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    size_t n = strlen(prefixes[kind]);
+    uint8_t left[32];
+    memcpy(left, bytes, sizeof left);
+    memcpy(out, prefixes[kind], n);
+    for (size_t i = 0; i < VK_AUTH_ID_BODY; i++) {
+        unsigned rest = 0;
+        for (size_t k = 0; k < sizeof left; k++) {
+            rest = rest << 8 | left[k];
+            left[k] = (uint8_t)(rest / 62);
+            rest %= 62;
+        }
+        out[n + i] = digits[rest];
+    }
+    out[n + VK_AUTH_ID_BODY] = '\0';
+}
+
 bool vk_auth_id_is(vk_auth_kind kind, vk_str text)
 {
     vk_str prefix = vk_str_z(prefixes[kind]);

@@ -30,6 +30,8 @@ typedef enum vk_auth_kind {
 
 /* A new one, with NUL. */
 void vk_auth_id_new(vk_auth_kind kind, char out[VK_AUTH_ID_MAX + 1]);
+/* One that follows from 32 bytes that look random (a HMAC), with NUL: the same for the same bytes. */
+void vk_auth_id_of(vk_auth_kind kind, const uint8_t bytes[32], char out[VK_AUTH_ID_MAX + 1]);
 /* Whether the text could be one: asked before any look-up. */
 bool vk_auth_id_is(vk_auth_kind kind, vk_str text);
 /* A handshake's nonce, with NUL. */

@@ -3,6 +3,7 @@
 #ifndef VK_AUTH_INSIDE_CALL_H
 #define VK_AUTH_INSIDE_CALL_H
 
+#include "services/auth/bundles.h"
 #include "services/auth/call.h"
 
 /* What the service has besides its pools; constant after start. */
@@ -12,6 +13,7 @@ typedef struct vk_auth_service {
     char gateway[VK_AUTH_ORIGIN_MAX + 1];    /* the origin of our own pages, as browsers see it */
     bool alone;                              /* on loopback, without a public address */
     bool fixed_code, hides_users;            /* settings */
+    vk_auth_bundles *bundles;                /* Clerk's scripts; NULL: not installed */
 } vk_auth_service;
 extern vk_auth_service vk_auth;
 
@@ -21,13 +23,26 @@ extern vk_auth_service vk_auth;
 typedef struct vk_auth_at {
     vk_str build; /* of the form of an id */
     bool backend;
-    vk_str rest; /* below /v1, with its slash; without one at its end */
+    bool portal, sign_up; /* the hosted page; no call */
+    vk_str rest;          /* below /v1, with its slash; without one at its end */
 } vk_auth_at;
-/* False: none of the two APIs. */
+/* "/b/<build>/…": the build, of the form of an id, and the rest with its slash. False: it is no such path,
+ * and *rest_r as before. */
+bool vk_auth_path_build(vk_str path, vk_str *build_r, vk_str *rest_r);
+/* False: none of the two APIs, nor the portal. */
 bool vk_auth_path(vk_str path, vk_auth_at *out_r);
 /* The endpoint; NULL: none of ours (VK_AUTH_F_UNSUPPORTED), or an id that is none (VK_AUTH_F_NOT_FOUND). */
 const vk_auth_route *vk_auth_route_find(vk_str method, const vk_auth_at *at, vk_str ids_r[VK_AUTH_IDS_MAX],
                                         vk_auth_fail *why_r);
+
+/* ---- pages.c */
+
+/* The service's `prepare`. */
+VK_MUSTCHECK vk_err vk_auth_pages_prepare(const vk_runtime *rt);
+/* Scripts and pictures, which need no look-up. True: it was one, and is answered. */
+bool vk_auth_pages_file(vk_exchange *ex);
+/* Answers with the portal; after vk_auth_origins. */
+void vk_auth_pages_portal(vk_auth_call *c, bool sign_up);
 
 /* ---- front.c */
 
@@ -52,6 +67,8 @@ VK_MUSTCHECK bool vk_auth_work_begin(vk_auth_call *c, void (*done)(vk_password_j
  * c->partitioned; from the header Origin c->origin. On the loop. VK_AUTH_F_ORIGIN: a page that has no
  * business with this build. */
 VK_MUSTCHECK vk_auth_fail vk_auth_origins(vk_auth_call *c);
+/* The first half of it, for a call that comes from no page. */
+VK_MUSTCHECK vk_auth_fail vk_auth_origins_load(vk_auth_call *c);
 
 /* ---- answer.c */
 

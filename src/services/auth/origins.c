@@ -12,24 +12,65 @@ static const vk_str at_home[] = {
     AT_HOME(8000), AT_HOME(8080), AT_HOME(8081),                /* Expo and the usual ones */
 };
 
-static vk_err load(vk_auth_call *c)
+/* One block: the list, its views, their texts. */
+static vk_auth_origin_list *list_of(const vk_str *origins, size_t n)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += origins[i].n;
+    vk_auth_origin_list *l = malloc(sizeof *l + n * sizeof *l->at + bytes);
+    if (!l)
+        return NULL;
+    char *text = (char *)&l->at[n];
+    for (size_t i = 0; i < n; i++) {
+        memcpy(text, origins[i].p, origins[i].n);
+        l->at[i] = (vk_str){text, origins[i].n};
+        text += origins[i].n;
+    }
+    l->n = n;
+    l->partitioned = vk_auth_is_partitioned(l->at, n);
+    atomic_store(&l->refs, 1);
+    return l;
+}
+
+static vk_err read_origins(vk_auth_call *c, vk_auth_origin_list **out_r)
 {
     vk_worker *w = c->ex->server->ctx;
     vk_build b;
+    uint64_t epoch = atomic_load(&w->rt->registry.epoch); /* before the look, so that a change shows */
     vk_err e = w->reader->ops->build_get(w->reader, c->arena, vk_str_z(c->about->build), &b);
     if (e != VK_OK)
         return e;
-    c->origins = at_home;
-    c->n_origins = VK_COUNT(at_home);
-    if (b.n_origins) {
-        vk_str *own = vk_arena_alloc(c->arena, sizeof *own * b.n_origins);
-        if (!own)
-            return VK_E_NOMEM;
-        memcpy(own, b.origins, sizeof *own * b.n_origins);
-        c->origins = own;
-        c->n_origins = b.n_origins;
+    *out_r = b.n_origins ? list_of(b.origins, b.n_origins) : list_of(at_home, VK_COUNT(at_home));
+    if (!*out_r)
+        return VK_E_NOMEM;
+    (*out_r)->epoch = epoch;
+    atomic_fetch_add(&(*out_r)->refs, 1);
+    vk_auth_pool_keep_origins(c->pool, *out_r);
+    return VK_OK;
+}
+
+static void unref(void *arg)
+{
+    vk_auth_origin_list_unref(arg);
+}
+
+static vk_err load(vk_auth_call *c)
+{
+    vk_worker *w = c->ex->server->ctx;
+    vk_auth_origin_list *l = vk_auth_pool_origins(c->pool);
+    vk_err e = VK_OK;
+    if (!l || l->epoch != atomic_load(&w->rt->registry.epoch)) {
+        vk_auth_origin_list_unref(l);
+        e = read_origins(c, &l);
     }
-    c->partitioned = vk_auth_is_partitioned(c->origins, c->n_origins);
+    if (e == VK_OK && (e = vk_arena_cleanup(c->arena, unref, l)) != VK_OK)
+        vk_auth_origin_list_unref(l);
+    if (e != VK_OK)
+        return e;
+    c->origins = l->at;
+    c->n_origins = l->n;
+    c->partitioned = l->partitioned;
     return VK_OK;
 }
 
@@ -41,11 +82,17 @@ static bool is_ours(const vk_auth_call *c, const char *origin)
     return vk_auth.gateway[0] && strcmp(origin, vk_auth.gateway) == 0; /* our own pages (portal.h) */
 }
 
-vk_auth_fail vk_auth_origins(vk_auth_call *c)
+vk_auth_fail vk_auth_origins_load(vk_auth_call *c)
 {
     vk_err e = load(c);
-    if (e != VK_OK)
-        return e == VK_E_NOT_FOUND ? VK_AUTH_F_HOST : vk_auth_broke(c, e);
+    return e == VK_OK ? VK_AUTH_F_OK : e == VK_E_NOT_FOUND ? VK_AUTH_F_HOST : vk_auth_broke(c, e);
+}
+
+vk_auth_fail vk_auth_origins(vk_auth_call *c)
+{
+    vk_auth_fail f = vk_auth_origins_load(c);
+    if (f != VK_AUTH_F_OK)
+        return f;
     vk_str origin = vk_request_header(c->ex, VK_STR("origin"));
     if (origin.p) {
         if (vk_auth_origin_of(origin, c->origin) == VK_OK && is_ours(c, c->origin))

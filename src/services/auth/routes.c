@@ -1,11 +1,22 @@
 /* Which endpoint a path is. */
 #include "services/auth/inside.h"
+#include "services/auth/portal.h"
 
 static const vk_auth_route *const tables[] = {
-    vk_auth_client_routes,           vk_auth_session_routes,        vk_auth_handshake_routes,
-    vk_auth_sign_in_routes,          vk_auth_sign_up_routes,        vk_auth_me_routes,
-    vk_auth_address_routes,          vk_auth_ticket_routes,         vk_auth_backend_user_routes,
-    vk_auth_backend_session_routes,  vk_auth_backend_ticket_routes, vk_auth_backend_address_routes,
+    vk_auth_client_routes,
+    vk_auth_session_routes,
+    vk_auth_reverify_routes,
+    vk_auth_handshake_routes,
+    vk_auth_sign_in_routes,
+    vk_auth_sign_up_routes,
+    vk_auth_me_routes,
+    vk_auth_address_routes,
+    vk_auth_ticket_routes,
+    vk_auth_backend_user_routes,
+    vk_auth_backend_change_routes,
+    vk_auth_backend_session_routes,
+    vk_auth_backend_ticket_routes,
+    vk_auth_backend_address_routes,
     vk_auth_backend_instance_routes,
 };
 
@@ -19,21 +30,33 @@ static const struct {
     {"inv", VK_AUTH_INVITATION}, {"sit", VK_AUTH_SIGN_IN_TOKEN},
 };
 
-bool vk_auth_path(vk_str path, vk_auth_at *out_r)
+bool vk_auth_path_build(vk_str path, vk_str *build_r, vk_str *rest_r)
 {
-    static const vk_str b = VK_STR("/b/"), v1 = VK_STR("/v1"), bapi = VK_STR("/bapi/v1");
+    static const vk_str b = VK_STR("/b/");
     if (!vk_str_starts(path, b))
         return false;
     vk_str rest = {path.p + b.n, path.n - b.n};
     const char *slash = memchr(rest.p, '/', rest.n);
     if (!slash)
         return false;
-    out_r->build = (vk_str){rest.p, (size_t)(slash - rest.p)};
-    rest = (vk_str){slash, rest.n - out_r->build.n};
-    if (out_r->build.n > VK_BUILD_ID_MAX || !vk_auth_slug_is(out_r->build))
+    vk_str build = {rest.p, (size_t)(slash - rest.p)};
+    if (build.n > VK_BUILD_ID_MAX || !vk_auth_slug_is(build))
         return false;
+    *build_r = build;
+    *rest_r = (vk_str){slash, rest.n - build.n};
+    return true;
+}
+
+bool vk_auth_path(vk_str path, vk_auth_at *out_r)
+{
+    static const vk_str v1 = VK_STR("/v1"), bapi = VK_STR("/bapi/v1");
+    vk_str rest;
+    *out_r = (vk_auth_at){0};
+    if (!vk_auth_path_build(path, &out_r->build, &rest))
+        return false;
+    out_r->portal = vk_auth_portal_match(rest, &out_r->sign_up);
     out_r->backend = vk_str_starts(rest, bapi);
-    if (!out_r->backend && vk_str_eqz(rest, "/.well-known/jwks.json")) {
+    if (out_r->portal || (!out_r->backend && vk_str_eqz(rest, "/.well-known/jwks.json"))) {
         out_r->rest = rest;
         return true;
     }

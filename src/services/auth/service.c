@@ -63,6 +63,8 @@ static void stop(void)
     vk_password_pool_free(vk_auth.passwords);
     vk_auth.passwords = NULL;
     vk_auth_pools_stop();
+    vk_auth_bundles_free(vk_auth.bundles);
+    vk_auth.bundles = NULL;
 }
 
 /* What clerkMiddleware seals keys with that an app gives it at run time (CLERK_ENCRYPTION_KEY): the same for
@@ -95,7 +97,9 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
         e = vk_auth_pk_make(vk_str_z(host), key);
     if (e != VK_OK)
         return e;
-    bool scripts = strncmp(browser, "https://", 8) != 0;
+    vk_str js, ui;
+    if ((e = vk_auth_bundles_urls(a, vk_str_z(browser), &js, &ui)) != VK_OK)
+        return e;
     const vk_env_var all[] = {
         {"CLERK_PUBLISHABLE_KEY", vk_arena_dup(a, vk_str_z(key)), false},
         {"CLERK_SECRET_KEY", vk_arena_dup(a, vk_secret_bytes(keys[0])), true},
@@ -107,11 +111,10 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
         {"CLERK_KEYLESS_DISABLED", VK_STR("1"), false},
         {"CLERK_ENCRYPTION_KEY", encryption_key(rt, a, b), true},
         /* the last two: see above */
-        {"CLERK_JS_URL", vk_arena_printf(a, "%s/npm/@clerk/clerk-js@6/dist/clerk.browser.js", browser),
-         false},
-        {"CLERK_UI_URL", vk_arena_printf(a, "%s/npm/@clerk/ui@1/dist/ui.browser.js", browser), false},
+        {"CLERK_JS_URL", js, false},
+        {"CLERK_UI_URL", ui, false},
     };
-    size_t n = VK_COUNT(all) - (scripts ? 0 : 2);
+    size_t n = VK_COUNT(all) - (js.p ? 0 : 2);
     if (room < n)
         return VK_E_NOMEM;
     for (size_t i = 0; i < n; i++) {
@@ -165,6 +168,7 @@ static const vk_service auth = {
     .driver = "embedded",
     .port_offset = 1,
     .kinds = kinds,
+    .prepare = vk_auth_pages_prepare,
     .start = start,
     .stop = stop,
     .handler = &vk_auth_handler,

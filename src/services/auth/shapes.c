@@ -1,5 +1,8 @@
 #include "services/auth/shapes.h"
 
+#include "services/auth/agent.h"
+#include "services/auth/picture.h"
+
 enum { COOKIE_DAYS = 365 };
 
 /* Members that are the same for everybody. */
@@ -38,6 +41,13 @@ static const constant session_constants[] = {
     {"last_active_organization_id", "null"},
     {"actor", "null"},
 };
+/* Where somebody was is kept nowhere. */
+static const constant activity_constants[] = {
+    {"object", "\"session_activity\""},
+    {"ip_address", "null"},
+    {"city", "null"},
+    {"country", "null"},
+};
 static const constant sign_up_constants[] = {
     {"object", "\"sign_up\""},
     {"required_fields", "[\"email_address\",\"password\"]"},
@@ -62,6 +72,16 @@ static const constant sign_in_constants[] = {
     {"protect_check", "null"},
     {"client_trust_state", "null"},
 };
+
+/* The shape is SessionVerificationJSON of @clerk/shared. */
+static const constant again_constants[] = {
+    {"object", "\"session_verification\""},
+    {"level", "\"first_factor\""},
+    {"supported_second_factors", "null"},
+    {"second_factor_verification", "null"},
+};
+static const constant proven_constants[] = {
+    {"object", "\"verification\""}, {"status", "\"verified\""}, {"attempts", "1"}, {"expire_at", "null"}};
 
 static void constants(vk_jw *w, const constant *c, size_t n)
 {
@@ -103,7 +123,40 @@ static void object(vk_jw *w, const char *key, vk_str json)
 
 /* ---- users */
 
-static void email_write(vk_jw *w, const vk_auth_email_row *e)
+vk_str vk_auth_identifier(const vk_auth_person *p)
+{
+    for (size_t i = 0; i < p->n_emails; i++) {
+        if (p->emails[i].verified)
+            return vk_str_z(p->emails[i].address);
+    }
+    return VK_STR("");
+}
+
+/* Null until a code was asked for. What was verified without one ("admin", "ticket") has neither tries nor a
+ * time. */
+static void email_verification(vk_jw *w, const vk_auth_view *v, const vk_auth_email_row *e)
+{
+    const vk_auth_verification *f = &e->verification;
+    vk_auth_vstate state = e->verified ? VK_AUTH_V_VERIFIED : vk_auth_verification_now(f, v->now_ms);
+    bool by_code = f->expire_ms != 0;
+    if (state == VK_AUTH_V_NOTHING) {
+        vk_jw_null(w);
+        return;
+    }
+    vk_jw_obj(w);
+    vk_jw_kstr(w, "object", VK_STR("verification"));
+    vk_jw_kstr(w, "status", vk_str_z(vk_auth_vstate_name(state)));
+    vk_jw_kstr(w, "strategy", e->strategy[0] ? vk_str_z(e->strategy) : VK_STR("email_code"));
+    vk_jw_key(w, VK_STR("attempts"));
+    if (by_code)
+        vk_jw_i64(w, f->tries);
+    else
+        vk_jw_null(w);
+    time_or_null(w, "expire_at", f->expire_ms);
+    vk_jw_obj_end(w);
+}
+
+void vk_auth_email_write(vk_jw *w, const vk_auth_view *v, const vk_auth_email_row *e)
 {
     vk_jw_obj(w);
     vk_jw_kstr(w, "id", vk_str_z(e->id));
@@ -111,19 +164,36 @@ static void email_write(vk_jw *w, const vk_auth_email_row *e)
     vk_jw_kstr(w, "email_address", vk_str_z(e->address));
     vk_jw_kbool(w, "reserved", false);
     vk_jw_key(w, VK_STR("verification"));
-    vk_jw_obj(w);
-    vk_jw_kstr(w, "object", VK_STR("verification"));
-    vk_jw_kstr(w, "status", VK_STR("verified"));
-    vk_jw_kstr(w, "strategy", VK_STR("email_code"));
-    vk_jw_ki64(w, "attempts", 1);
-    vk_jw_ki64(w, "expire_at", e->created_ms + VK_AUTH_CODE_MS);
-    vk_jw_obj_end(w);
+    email_verification(w, v, e);
     vk_jw_key(w, VK_STR("linked_to"));
     vk_jw_raw(w, VK_STR("[]"));
     vk_jw_kbool(w, "matches_sso_connection", false);
     vk_jw_ki64(w, "created_at", e->created_ms);
     vk_jw_ki64(w, "updated_at", e->updated_ms);
     vk_jw_obj_end(w);
+}
+
+void vk_auth_deleted_write(vk_jw *w, const char *object, vk_str id)
+{
+    vk_jw_obj(w);
+    vk_jw_kstr(w, "object", vk_str_z(object));
+    vk_jw_kstr(w, "id", id);
+    vk_jw_kbool(w, "deleted", true);
+    vk_jw_obj_end(w);
+}
+
+static void picture(vk_jw *w, const char *key, const vk_auth_view *v, const vk_auth_person *p)
+{
+    vk_buf url;
+    const vk_auth_user *u = p->user;
+    vk_str email = vk_auth_identifier(p);
+    vk_auth_picture face = vk_auth_picture_of(vk_str_z(u->id), u->first_name, u->last_name, email);
+    vk_buf_init(&url, 512);
+    vk_auth_picture_url(&face, v->gateway, &url);
+    if (url.err)
+        w->out->err = url.err;
+    vk_jw_kstr(w, key, vk_buf_view(&url));
+    vk_buf_free(&url);
 }
 
 void vk_auth_user_write(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p)
@@ -135,14 +205,14 @@ void vk_auth_user_write(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p
     CONSTANTS(w, user_constants);
     text_or_null(w, "first_name", u->first_name);
     text_or_null(w, "last_name", u->last_name);
-    vk_jw_kstr(w, "image_url", v->image_url);
-    vk_jw_kstr(w, "profile_image_url", v->image_url);
+    picture(w, "image_url", v, p);
+    picture(w, "profile_image_url", v, p);
     id_or_null(w, "primary_email_address_id", p->n_emails && p->emails[0].primary ? p->emails[0].id : "");
     vk_jw_kbool(w, "password_enabled", u->digest.n != 0);
     vk_jw_key(w, VK_STR("email_addresses"));
     vk_jw_arr(w);
     for (size_t i = 0; i < p->n_emails; i++)
-        email_write(w, &p->emails[i]);
+        vk_auth_email_write(w, v, &p->emails[i]);
     vk_jw_arr_end(w);
     time_or_null(w, "password_last_updated_at", u->password_ms);
     object(w, "public_metadata", u->public_metadata);
@@ -162,20 +232,20 @@ void vk_auth_user_write(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p
 }
 
 /* What a sign-in and a session show of somebody. */
-static void face(vk_jw *w, const vk_auth_view *v, const vk_auth_user *u)
+static void face(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p)
 {
+    const vk_auth_user *u = p->user;
     text_or_null(w, "first_name", u->first_name);
     text_or_null(w, "last_name", u->last_name);
-    vk_jw_kstr(w, "image_url", v->image_url);
+    picture(w, "image_url", v, p);
     vk_jw_kbool(w, "has_image", false);
 }
 
 /* ---- sessions */
 
-void vk_auth_session_write(vk_jw *w, const vk_auth_view *v, const vk_auth_live *l)
+/* The members that both APIs have; the caller has begun the object. */
+static void session_common(vk_jw *w, const vk_auth_view *v, const vk_auth_session *s)
 {
-    const vk_auth_session *s = l->session;
-    vk_jw_obj(w);
     CONSTANTS(w, session_constants);
     vk_jw_kstr(w, "id", vk_str_z(s->id));
     vk_jw_kstr(w, "status", vk_str_z(vk_auth_status_name(vk_auth_session_status(s, v->now_ms))));
@@ -184,22 +254,18 @@ void vk_auth_session_write(vk_jw *w, const vk_auth_view *v, const vk_auth_live *
     vk_jw_ki64(w, "last_active_at", s->last_active_ms);
     vk_jw_ki64(w, "created_at", s->created_ms);
     vk_jw_ki64(w, "updated_at", s->updated_ms);
-    if (v->backend) {
-        id_or_null(w, "client_id", s->client);
-        vk_jw_kstr(w, "user_id", vk_str_z(s->user));
-        vk_jw_obj_end(w);
-        return;
-    }
-    const vk_auth_person *p = l->person;
+}
+
+/* Those of the Frontend API that need no more than its user. */
+static void session_person(vk_jw *w, const vk_auth_view *v, const vk_auth_session *s, const vk_auth_person *p)
+{
     int64_t minutes = (v->now_ms - s->verified_ms) / 60000;
     vk_jw_key(w, VK_STR("tasks"));
     vk_jw_null(w);
-    vk_jw_key(w, VK_STR("user"));
-    vk_auth_user_write(w, v, p);
     vk_jw_key(w, VK_STR("public_user_data"));
     vk_jw_obj(w);
-    face(w, v, p->user);
-    vk_jw_kstr(w, "identifier", p->n_emails ? vk_str_z(p->emails[0].address) : VK_STR(""));
+    face(w, v, p);
+    vk_jw_kstr(w, "identifier", vk_auth_identifier(p));
     vk_jw_kstr(w, "user_id", vk_str_z(p->user->id));
     vk_jw_obj_end(w);
     vk_jw_key(w, VK_STR("factor_verification_age"));
@@ -207,6 +273,22 @@ void vk_auth_session_write(vk_jw *w, const vk_auth_view *v, const vk_auth_live *
     vk_jw_i64(w, minutes > 0 ? minutes : 0);
     vk_jw_i64(w, -1);
     vk_jw_arr_end(w);
+}
+
+void vk_auth_session_write(vk_jw *w, const vk_auth_view *v, const vk_auth_live *l)
+{
+    const vk_auth_session *s = l->session;
+    vk_jw_obj(w);
+    session_common(w, v, s);
+    if (v->backend) {
+        id_or_null(w, "client_id", s->client);
+        vk_jw_kstr(w, "user_id", vk_str_z(s->user));
+        vk_jw_obj_end(w);
+        return;
+    }
+    session_person(w, v, s, l->person);
+    vk_jw_key(w, VK_STR("user"));
+    vk_auth_user_write(w, v, l->person);
     vk_jw_key(w, VK_STR("last_active_token"));
     if (l->token.n) {
         vk_jw_obj(w);
@@ -216,6 +298,33 @@ void vk_auth_session_write(vk_jw *w, const vk_auth_view *v, const vk_auth_live *
     } else {
         vk_jw_null(w);
     }
+    vk_jw_obj_end(w);
+}
+
+void vk_auth_activity_write(vk_jw *w, const vk_auth_view *v, const vk_auth_session *s,
+                            const vk_auth_person *p)
+{
+    vk_auth_agent agent = vk_auth_agent_read(vk_str_z(s->agent));
+    char id[VK_AUTH_ID_MAX + 1];
+    const char *body = strchr(s->id, '_');
+    /* One activity a session: its id follows from the session's. */
+    snprintf(id, sizeof id, "sess_activity_%s", body ? body + 1 : "");
+    vk_jw_obj(w);
+    session_common(w, v, s);
+    session_person(w, v, s, p);
+    vk_jw_key(w, VK_STR("user"));
+    vk_jw_null(w);
+    vk_jw_key(w, VK_STR("last_active_token"));
+    vk_jw_null(w);
+    vk_jw_key(w, VK_STR("latest_activity"));
+    vk_jw_obj(w);
+    CONSTANTS(w, activity_constants);
+    vk_jw_kstr(w, "id", vk_str_z(id));
+    vk_jw_kbool(w, "is_mobile", agent.mobile);
+    text_or_null(w, "browser_name", vk_str_z(agent.browser));
+    text_or_null(w, "browser_version", agent.version.n ? agent.version : VK_STR_NONE);
+    text_or_null(w, "device_type", vk_str_z(agent.device));
+    vk_jw_obj_end(w);
     vk_jw_obj_end(w);
 }
 
@@ -279,8 +388,8 @@ void vk_auth_sign_up_write(vk_jw *w, const vk_auth_view *v, const vk_auth_try_vi
     CONSTANTS(w, others);
     vk_jw_obj_end(w);
     id_or_null(w, "email_address", a->address);
-    vk_jw_kbool(w, "password_enabled", a->digest.n != 0);
-    vk_jw_kbool(w, "has_password", a->digest.n != 0);
+    vk_jw_kbool(w, "password_enabled", !m.password);
+    vk_jw_kbool(w, "has_password", !m.password);
     text_or_null(w, "first_name", a->first_name);
     text_or_null(w, "last_name", a->last_name);
     object(w, "unsafe_metadata", a->unsafe_metadata);
@@ -302,6 +411,23 @@ static void factor(vk_jw *w, const char *strategy, const vk_auth_email_row *e)
     vk_jw_obj_end(w);
 }
 
+/* What somebody can prove who they are by: their password, a code to an address that is theirs. */
+static void first_factors(vk_jw *w, const vk_auth_person *p, bool reset_too)
+{
+    bool password = p->user->digest.n != 0;
+    vk_jw_arr(w);
+    if (password)
+        factor(w, "password", NULL);
+    for (size_t i = 0; i < p->n_emails; i++) {
+        if (!p->emails[i].verified)
+            continue;
+        factor(w, "email_code", &p->emails[i]);
+        if (password && reset_too)
+            factor(w, "reset_password_email_code", &p->emails[i]);
+    }
+    vk_jw_arr_end(w);
+}
+
 void vk_auth_sign_in_write(vk_jw *w, const vk_auth_view *v, const vk_auth_try_view *t)
 {
     const vk_auth_attempt *a = t ? t->attempt : NULL;
@@ -315,20 +441,10 @@ void vk_auth_sign_in_write(vk_jw *w, const vk_auth_view *v, const vk_auth_try_vi
     vk_jw_kstr(w, "id", vk_str_z(a->id));
     vk_jw_kstr(w, "status", vk_str_z(vk_auth_astatus_name(a->status)));
     vk_jw_key(w, VK_STR("supported_first_factors"));
-    if (p) {
-        bool password = p->user->digest.n != 0;
-        vk_jw_arr(w);
-        if (password)
-            factor(w, "password", NULL);
-        for (size_t i = 0; i < p->n_emails; i++) {
-            factor(w, "email_code", &p->emails[i]);
-            if (password)
-                factor(w, "reset_password_email_code", &p->emails[i]);
-        }
-        vk_jw_arr_end(w);
-    } else {
+    if (p)
+        first_factors(w, p, true);
+    else
         vk_jw_null(w);
-    }
     vk_jw_key(w, VK_STR("first_factor_verification"));
     if (a->verification.state == VK_AUTH_V_NOTHING) {
         vk_jw_null(w);
@@ -340,13 +456,37 @@ void vk_auth_sign_in_write(vk_jw *w, const vk_auth_view *v, const vk_auth_try_vi
     vk_jw_key(w, VK_STR("user_data"));
     if (p) {
         vk_jw_obj(w);
-        face(w, v, p->user);
+        face(w, v, p);
         vk_jw_obj_end(w);
     } else {
         vk_jw_null(w);
     }
     id_or_null(w, "created_session_id", a->session);
     vk_jw_ki64(w, "abandon_at", a->abandon_ms);
+    vk_jw_obj_end(w);
+}
+
+void vk_auth_again_write(vk_jw *w, const vk_auth_view *v, const vk_auth_again *a)
+{
+    vk_jw_obj(w);
+    CONSTANTS(w, again_constants);
+    vk_jw_kstr(w, "status", a->strategy ? VK_STR("complete") : VK_STR("needs_first_factor"));
+    vk_jw_key(w, VK_STR("supported_first_factors"));
+    first_factors(w, a->session.person, false);
+    vk_jw_key(w, VK_STR("first_factor_verification"));
+    if (a->attempt) {
+        verification(w, v, a->attempt);
+        vk_jw_obj_end(w);
+    } else if (a->strategy) {
+        vk_jw_obj(w);
+        CONSTANTS(w, proven_constants);
+        vk_jw_kstr(w, "strategy", vk_str_z(a->strategy));
+        vk_jw_obj_end(w);
+    } else {
+        vk_jw_null(w);
+    }
+    vk_jw_key(w, VK_STR("session"));
+    vk_auth_session_write(w, v, &a->session);
     vk_jw_obj_end(w);
 }
 

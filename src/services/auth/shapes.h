@@ -11,7 +11,7 @@
 
 /* What every shape of one answer shares. */
 typedef struct vk_auth_view {
-    vk_str image_url; /* of everybody's picture; a browser can load it */
+    vk_str gateway; /* the build's address as browsers see it: pictures are below it */
     int64_t now_ms;
     bool backend; /* the Backend API: private_metadata and its own form of sessions */
 } vk_auth_view;
@@ -28,14 +28,32 @@ typedef struct vk_auth_live {
     vk_secret token;              /* VK_SECRET_NONE: null. The buffer then holds a secret */
 } vk_auth_live;
 
+/* Of somebody who is signed in and proves again who they are. */
+typedef struct vk_auth_again {
+    const vk_auth_attempt *attempt; /* of kind VK_AUTH_A_REVERIFY; NULL: no code was asked for */
+    const char *strategy; /* what it was done with, "password" or "email_code"; NULL: it is not yet */
+    vk_auth_live session;
+} vk_auth_again;
+
 /* A sign-in or sign-up; `person` NULL: nobody is known (a sign-in without an identifier). */
 typedef struct vk_auth_try_view {
     const vk_auth_attempt *attempt; /* NULL: null is written */
     const vk_auth_person *person;
 } vk_auth_try_view;
 
+/* The address by which somebody is known: their primary one, if it is verified, else the first that is; "".
+ */
+vk_str vk_auth_identifier(const vk_auth_person *p);
+void vk_auth_email_write(vk_jw *w, const vk_auth_view *v, const vk_auth_email_row *e);
+/* `object`: "user", "email_address". */
+void vk_auth_deleted_write(vk_jw *w, const char *object, vk_str id);
 void vk_auth_user_write(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p);
 void vk_auth_session_write(vk_jw *w, const vk_auth_view *v, const vk_auth_live *s);
+/* One of the list of a user's devices: without the user, and never with a token, which is another browser's.
+ */
+void vk_auth_activity_write(vk_jw *w, const vk_auth_view *v, const vk_auth_session *s,
+                            const vk_auth_person *p);
+void vk_auth_again_write(vk_jw *w, const vk_auth_view *v, const vk_auth_again *a);
 void vk_auth_sign_up_write(vk_jw *w, const vk_auth_view *v, const vk_auth_try_view *t);
 void vk_auth_sign_in_write(vk_jw *w, const vk_auth_view *v, const vk_auth_try_view *t);
 /* `live`: its active sessions. Attempts that are not open are the caller's to leave out. */

@@ -10,6 +10,7 @@
 #define vk_auth_need_client t_need_client
 #define vk_auth_browser_of stand_browser_of
 #define vk_auth_browser_new t_browser_new
+#define vk_auth_need_client_anew t_need_client_anew
 #define vk_auth_browser_rotate t_browser_rotate
 #define vk_auth_sign_in_user t_sign_in_user
 #define vk_auth_client_now t_client_now
@@ -70,7 +71,7 @@ vk_auth_fail stand_rsa(vk_auth_call *x, const vk_rsa **out_r)
 
 vk_auth_view stand_view_of(const vk_auth_call *x)
 {
-    return (vk_auth_view){.image_url = VK_STR("http://127.0.0.1:4501/img/avatar.svg"), .now_ms = x->now_ms};
+    return (vk_auth_view){.gateway = VK_STR("http://127.0.0.1:4501/b/demo"), .now_ms = x->now_ms};
 }
 
 vk_auth_tokens **stand_pool_tokens(vk_auth_pool *p)

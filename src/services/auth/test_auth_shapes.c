@@ -48,6 +48,13 @@ static void ids(void **state)
     assert_false(vk_auth_id_is(VK_AUTH_USER, VK_STR("user_rLcdOC6UU78gDiO9ulJNMUVcs1TT")));
     assert_false(vk_auth_id_is(VK_AUTH_USER, VK_STR("user_rLcdOC6UU78gDiO9ulJNMUVcs1\0")));
     assert_false(vk_auth_id_is(VK_AUTH_USER, VK_STR("USER_rLcdOC6UU78gDiO9ulJNMUVcs1T")));
+    uint8_t bytes[32] = {0};
+    vk_auth_id_of(VK_AUTH_IDENTIFICATION, bytes, a);
+    assert_string_equal(a, "idn_000000000000000000000000000");
+    memset(bytes, 0xff, sizeof bytes); /* 2^256 - 1 */
+    vk_auth_id_of(VK_AUTH_USER, bytes, a);
+    assert_string_equal(a, "user_1pX8wOr5j2ACunjH7GLL8mWZWHm");
+    assert_true(vk_auth_id_is(VK_AUTH_USER, vk_str_z(a)));
     vk_auth_nonce_new(nonce);
     assert_true(vk_auth_nonce_is(vk_secret_of(vk_str_z(nonce))));
     assert_false(vk_auth_nonce_is(vk_secret_of((vk_str){nonce, VK_AUTH_NONCE - 1})));

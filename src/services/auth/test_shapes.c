@@ -13,12 +13,16 @@
 #define T0 INT64_C(1795459730449) /* the user of the samples was created */
 #define T1 INT64_C(1795459730539) /* and signed in */
 
-static const vk_auth_email_row email = {.id = "idn_lXQKMt1BTYyESRYqhyGM0D5dvl0",
-                                        .user = "user_rLcdOC6UU78gDiO9ulJNMUVcs1T",
-                                        .address = "ada@example.com",
-                                        .primary = true,
-                                        .created_ms = T0,
-                                        .updated_ms = T0};
+static const vk_auth_email_row email = {
+    .id = "idn_lXQKMt1BTYyESRYqhyGM0D5dvl0",
+    .user = "user_rLcdOC6UU78gDiO9ulJNMUVcs1T",
+    .address = "ada@example.com",
+    .primary = true,
+    .verified = true,
+    .strategy = "email_code",
+    .verification = {.state = VK_AUTH_V_VERIFIED, .tries = 1, .expire_ms = T0 + VK_AUTH_CODE_MS},
+    .created_ms = T0,
+    .updated_ms = T0};
 static vk_auth_user user;
 static vk_auth_person person = {&user, &email, 1};
 static vk_auth_session session;
@@ -63,7 +67,7 @@ static int begin(void **state)
                            .user = "user_rLcdOC6UU78gDiO9ulJNMUVcs1T",
                            .created_ms = 1795459731509,
                            .abandon_ms = 1795546131509};
-    view = (vk_auth_view){.image_url = VK_STR("http://127.0.0.1:4501/img/avatar.svg")};
+    view = (vk_auth_view){.gateway = VK_STR("http://127.0.0.1:4501/b/demo")};
     vk_buf_init(&out, 65536);
     return 0;
 }
@@ -85,6 +89,18 @@ static json_t *sample(const char *name)
     return v;
 }
 
+/* A picture's address; all in the samples are one. */
+static void settle_picture(json_t *v, const char *key)
+{
+    static const char ours[] = "http://127.0.0.1:4501/b/demo/picture/",
+                      theirs[] = "http://127.0.0.1:4501/img/";
+    const char *url = json_string_value(json_object_get(v, key));
+    if (!url)
+        return;
+    assert_true(strncmp(url, ours, strlen(ours)) == 0 || strncmp(url, theirs, strlen(theirs)) == 0);
+    json_object_set_new(v, key, json_string("a picture"));
+}
+
 /* Until when the code of an address was good is of no interest once it is verified; the stand-in that the
  * samples come from gave another time with each answer. Everything else must be the same. */
 static void settle(json_t *v)
@@ -98,6 +114,8 @@ static void settle(json_t *v)
         const char *object = json_string_value(json_object_get(v, "object"));
         if (object && strcmp(object, "email_address") == 0)
             json_object_set_new(json_object_get(v, "verification"), "expire_at", json_integer(0));
+        settle_picture(v, "image_url");
+        settle_picture(v, "profile_image_url");
         json_object_foreach(v, key, child) settle(child);
     }
 }
@@ -137,6 +155,10 @@ static void users(void **state)
     view.now_ms = T1;
     user.last_sign_in_ms = 1795459732437;
     vk_auth_user_write(&w, &view, &person);
+    vk_buf_ch(&out, '\0'); /* ada@example.com, and no name */
+    assert_non_null(strstr(out.p, "\"image_url\":\"http://127.0.0.1:4501/b/demo/picture/"));
+    assert_non_null(strstr(out.p, "-41.svg\",\"profile_image_url\""));
+    vk_buf_truncate(&out, out.n - 1);
     is(want);
     /* What belongs to the backend stays there. */
     user.private_metadata = VK_STR("{\"deep\":\"secret\"}");
@@ -364,11 +386,189 @@ static void environment(void **state)
     assert_int_equal(out.err, VK_E_TOO_LARGE);
 }
 
+/* A second address in each of its states: which is shown of it, and that it opens nothing until it is
+ * verified. */
+static void addresses(void **state)
+{
+    VK_UNUSED(state);
+    vk_auth_email_row two[] = {email, email};
+    vk_auth_email_row *claimed = &two[1];
+    const vk_auth_person both = {&user, two, 2};
+    const vk_auth_try_view t = {&in, &both};
+    snprintf(claimed->id, sizeof claimed->id, "idn_000000000000000000000000000");
+    snprintf(claimed->address, sizeof claimed->address, "second@example.com");
+    claimed->primary = claimed->verified = false;
+    claimed->strategy[0] = '\0';
+    claimed->verification = (vk_auth_verification){0};
+    view.now_ms = T1;
+
+    static const struct {
+        bool verified;
+        const char *strategy;
+        vk_auth_verification v;
+        const char *want; /* the verification */
+    } cases[] = {
+        {false, "", {0}, "null"},
+        {false,
+         "email_code",
+         {.state = VK_AUTH_V_SENT, .tries = 2, .expire_ms = T1 + 1},
+         "{\"object\":\"verification\",\"status\":\"unverified\",\"strategy\":\"email_code\",\"attempts\":2,"
+         "\"expire_at\":1795459730540}"},
+        {false,
+         "email_code",
+         {.state = VK_AUTH_V_SENT, .expire_ms = T1},
+         "{\"object\":\"verification\",\"status\":\"expired\",\"strategy\":\"email_code\",\"attempts\":0,"
+         "\"expire_at\":1795459730539}"},
+        {false,
+         "email_code",
+         {.state = VK_AUTH_V_FAILED, .tries = 5, .expire_ms = T1 + 1},
+         "{\"object\":\"verification\",\"status\":\"failed\",\"strategy\":\"email_code\",\"attempts\":5,"
+         "\"expire_at\":1795459730540}"},
+        {true,
+         "email_code",
+         {.state = VK_AUTH_V_VERIFIED, .tries = 3, .expire_ms = T1 + 1},
+         "{\"object\":\"verification\",\"status\":\"verified\",\"strategy\":\"email_code\",\"attempts\":3,"
+         "\"expire_at\":1795459730540}"},
+        {true,
+         "admin", /* by the Backend API: no code was sent */
+         {0},
+         "{\"object\":\"verification\",\"status\":\"verified\",\"strategy\":\"admin\",\"attempts\":null,"
+         "\"expire_at\":null}"},
+    };
+    for (size_t i = 0; i < VK_COUNT(cases); i++) {
+        claimed->verified = cases[i].verified;
+        snprintf(claimed->strategy, sizeof claimed->strategy, "%s", cases[i].strategy);
+        claimed->verification = cases[i].v;
+        vk_jw w = vk_jw_on(&out);
+        vk_auth_user_write(&w, &view, &both);
+        json_t *got = json_loadb(out.p, out.n, JSON_REJECT_DUPLICATES, NULL);
+        json_t *shown = json_array_get(json_object_get(got, "email_addresses"), 1);
+        json_t *want = json_loads(cases[i].want, JSON_DECODE_ANY, NULL);
+        assert_true(json_equal(json_object_get(shown, "verification"), want));
+        assert_string_equal(json_string_value(json_object_get(shown, "email_address")), "second@example.com");
+        assert_string_equal(json_string_value(json_object_get(got, "primary_email_address_id")), email.id);
+        json_decref(want);
+        json_decref(got);
+        vk_buf_clear(&out);
+        w = vk_jw_on(&out);
+        vk_auth_sign_in_write(&w, &view, &t);
+        assert_int_equal(memmem(out.p, out.n, "second@example.com", 18) != NULL, cases[i].verified);
+        vk_buf_clear(&out);
+    }
+
+    /* By what somebody is known: never by what they only claim. */
+    assert_true(vk_str_eqz(vk_auth_identifier(&both), "ada@example.com"));
+    two[0].verified = false;
+    assert_true(vk_str_eqz(vk_auth_identifier(&both), "second@example.com"));
+    claimed->verified = false;
+    assert_true(vk_str_eqz(vk_auth_identifier(&both), ""));
+    const vk_auth_live live = {&session, &both, VK_SECRET_NONE};
+    vk_jw w = vk_jw_on(&out);
+    vk_auth_session_write(&w, &view, &live);
+    json_t *got = json_loadb(out.p, out.n, JSON_REJECT_DUPLICATES, NULL);
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(got, "public_user_data"), "identifier")), "");
+    json_decref(got);
+    vk_buf_clear(&out);
+
+    w = vk_jw_on(&out);
+    vk_auth_deleted_write(&w, "email_address", vk_str_z(claimed->id));
+    assert_true(
+        vk_str_eqz(vk_buf_view(&out),
+                   "{\"object\":\"email_address\",\"id\":\"idn_000000000000000000000000000\",\"deleted\":"
+                   "true}"));
+}
+
+/* A row of the list of somebody's devices: a session as the samples have it, without what is another
+ * browser's to know. */
+static void devices(void **state)
+{
+    VK_UNUSED(state);
+    view.now_ms = T1;
+    snprintf(session.agent, sizeof session.agent,
+             "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) Version/26.0 Mobile/1 Safari/604.1");
+    vk_jw w = vk_jw_on(&out);
+    vk_auth_activity_write(&w, &view, &session, &person);
+    json_t *got = json_loadb(out.p, out.n, JSON_REJECT_DUPLICATES, NULL), *v;
+    json_t *like = part("fapi-session-touch.json", "response");
+    const char *name;
+    json_object_foreach(like, name, v) assert_non_null(json_object_get(got, name));
+    json_decref(like);
+    assert_true(json_is_null(json_object_get(got, "user")));
+    assert_true(json_is_null(json_object_get(got, "last_active_token")));
+    json_t *a = json_object_get(got, "latest_activity");
+    assert_string_equal(json_string_value(json_object_get(a, "object")), "session_activity");
+    assert_string_equal(json_string_value(json_object_get(a, "id")),
+                        "sess_activity_mIIRR7QBPqxOQU4Hy2y7n65oliD");
+    assert_string_equal(json_string_value(json_object_get(a, "browser_name")), "Safari");
+    assert_string_equal(json_string_value(json_object_get(a, "browser_version")), "26");
+    assert_string_equal(json_string_value(json_object_get(a, "device_type")), "iPhone");
+    assert_true(json_is_true(json_object_get(a, "is_mobile")));
+    json_decref(got);
+    vk_buf_clear(&out);
+    /* Who does not say is shown as such. */
+    session.agent[0] = '\0';
+    w = vk_jw_on(&out);
+    vk_auth_activity_write(&w, &view, &session, &person);
+    got = json_loadb(out.p, out.n, JSON_REJECT_DUPLICATES, NULL);
+    a = json_object_get(got, "latest_activity");
+    assert_true(json_is_null(json_object_get(a, "browser_name")));
+    assert_true(json_is_false(json_object_get(a, "is_mobile")));
+    json_decref(got);
+}
+
+/* The members are those of SessionVerificationJSON in @clerk/shared 4.41. */
+static void proving_again(void **state)
+{
+    VK_UNUSED(state);
+    vk_auth_attempt a = {.kind = VK_AUTH_A_REVERIFY, .strategy = "email_code", .created_ms = T0};
+    vk_auth_again again = {.session = {&session, &person, vk_secret_of(VK_STR("<SESSION-JWT>"))}};
+    static const struct {
+        bool attempt;
+        const char *strategy, *status, *verification;
+    } cases[] = {
+        {false, NULL, "needs_first_factor", NULL},
+        {true, NULL, "needs_first_factor", "unverified"},
+        {true, "email_code", "complete", "verified"},
+        {false, "password", "complete", "verified"},
+    };
+    view.now_ms = T1;
+    for (size_t i = 0; i < VK_COUNT(cases); i++) {
+        a.verification = (vk_auth_verification){
+            .state = cases[i].strategy ? VK_AUTH_V_VERIFIED : VK_AUTH_V_SENT, .expire_ms = T1 + 1};
+        again.attempt = cases[i].attempt ? &a : NULL;
+        again.strategy = cases[i].strategy;
+        vk_jw w = vk_jw_on(&out);
+        vk_auth_again_write(&w, &view, &again);
+        json_t *got = json_loadb(out.p, out.n, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(got);
+        assert_int_equal(json_object_size(got), 8);
+        assert_string_equal(json_string_value(json_object_get(got, "object")), "session_verification");
+        assert_string_equal(json_string_value(json_object_get(got, "status")), cases[i].status);
+        assert_string_equal(json_string_value(json_object_get(got, "level")), "first_factor");
+        assert_int_equal(json_array_size(json_object_get(got, "supported_first_factors")), 2);
+        assert_null(memmem(out.p, out.n, "reset_password", 14)); /* is no proof */
+        json_t *v = json_object_get(got, "first_factor_verification");
+        if (cases[i].verification) {
+            assert_string_equal(json_string_value(json_object_get(v, "status")), cases[i].verification);
+            assert_string_equal(json_string_value(json_object_get(v, "strategy")),
+                                cases[i].strategy ? cases[i].strategy : "email_code");
+        } else {
+            assert_true(json_is_null(v));
+        }
+        json_t *token = json_object_get(json_object_get(got, "session"), "last_active_token");
+        assert_string_equal(json_string_value(json_object_get(token, "jwt")), "<SESSION-JWT>");
+        json_decref(got);
+        vk_buf_clear(&out);
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {T(users),      T(signed_in), T(signing_up),
-                                       T(signing_in), T(errors),    T(environment)};
+                                       T(signing_in), T(errors),    T(environment),
+                                       T(addresses),  T(devices),   T(proving_again)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

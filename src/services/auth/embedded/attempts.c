@@ -17,6 +17,8 @@ const char *vk_auth_astatus_name(vk_auth_astatus s)
 
 vk_auth_missing vk_auth_sign_up_missing(const vk_auth_attempt *a)
 {
+    if (a->status == VK_AUTH_A_COMPLETE)
+        return (vk_auth_missing){0};
     return (vk_auth_missing){.address = a->address[0] == '\0',
                              .password = a->digest.n == 0,
                              .verification =
@@ -36,11 +38,12 @@ static vk_str or_null(const char *z)
 static sqlite3_stmt *bound(vk_auth_db *db, vk_auth_q q, const vk_auth_attempt *a)
 {
     const vk_auth_verification *v = &a->verification;
-    return vk_auth_st(db, q, "zziissssssiiiibssiii", a->id, a->client, (int64_t)a->kind, (int64_t)a->status,
+    return vk_auth_st(db, q, "zziissssssiiiibssiiis", a->id, a->client, (int64_t)a->kind, (int64_t)a->status,
                       or_null(a->address), a->first_name, a->last_name, a->unsafe_metadata,
                       vk_secret_bytes(a->digest), or_null(a->strategy), (int64_t)v->state, (int64_t)v->tries,
                       (int64_t)v->prepares, v->expire_ms, (vk_str){(const char *)v->code, sizeof v->code},
-                      or_null(a->user), or_null(a->session), a->created_ms, a->updated_ms, a->abandon_ms);
+                      or_null(a->user), or_null(a->session), a->created_ms, a->updated_ms, a->abandon_ms,
+                      or_null(a->via));
 }
 
 vk_err vk_auth_attempt_add(vk_auth_db *db, const vk_auth_attempt *a)
@@ -72,7 +75,7 @@ static vk_err read_attempt(sqlite3_stmt *st, vk_arena *arena, vk_auth_attempt *a
     a->digest = vk_secret_of(vk_auth_col(st, 8, arena, &e));
     vk_auth_col_id(st, 9, a->strategy, sizeof a->strategy, &e);
     vk_err v = vk_auth_col_verification(st, 10, &a->verification);
-    if (v != VK_OK || kind < 0 || kind > VK_AUTH_A_SIGN_IN || status < 0 || status >= VK_AUTH_A_STATUSES)
+    if (v != VK_OK || kind < 0 || kind >= VK_AUTH_A_KINDS || status < 0 || status >= VK_AUTH_A_STATUSES)
         return e == VK_E_NOMEM ? e : VK_E_CORRUPT;
     a->kind = (vk_auth_akind)kind;
     a->status = (vk_auth_astatus)status;
@@ -81,6 +84,7 @@ static vk_err read_attempt(sqlite3_stmt *st, vk_arena *arena, vk_auth_attempt *a
     a->created_ms = sqlite3_column_int64(st, 17);
     a->updated_ms = sqlite3_column_int64(st, 18);
     a->abandon_ms = sqlite3_column_int64(st, 19);
+    vk_auth_col_id(st, 20, a->via, sizeof a->via, &e);
     return e;
 }
 

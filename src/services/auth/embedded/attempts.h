@@ -1,5 +1,5 @@
-/* Sign-ups and sign-ins under way. An attempt belongs to a client: under another's it is not found. Its
- * password is kept as a digest from the moment it comes. */
+/* Sign-ups and sign-ins under way, and proofs that somebody who is signed in gives again. An attempt belongs
+ * to a client: under another's it is not found. Its password is kept as a digest from the moment it comes. */
 #ifndef VK_AUTH_ATTEMPTS_H
 #define VK_AUTH_ATTEMPTS_H
 
@@ -11,7 +11,12 @@
 enum { VK_AUTH_ATTEMPT_MS = 24 * 60 * 60 * 1000 };
 
 /* In the database by these numbers. */
-typedef enum vk_auth_akind { VK_AUTH_A_SIGN_UP = 0, VK_AUTH_A_SIGN_IN = 1 } vk_auth_akind;
+typedef enum vk_auth_akind {
+    VK_AUTH_A_SIGN_UP = 0,
+    VK_AUTH_A_SIGN_IN = 1,
+    VK_AUTH_A_REVERIFY = 2, /* its id is the session's */
+    VK_AUTH_A_KINDS
+} vk_auth_akind;
 typedef enum vk_auth_astatus {
     VK_AUTH_A_MISSING = 0,          /* a sign-up: "missing_requirements" */
     VK_AUTH_A_NEEDS_IDENTIFIER = 1, /* a sign-in, these three */
@@ -33,12 +38,15 @@ typedef struct vk_auth_attempt {
     char strategy[VK_AUTH_STRATEGY_MAX + 1]; /* of the verification; "" before its first code */
     vk_auth_verification verification;
     char user[VK_AUTH_ID_MAX + 1], session[VK_AUTH_ID_MAX + 1]; /* whose it is, or that were created; or "" */
+    char via[VK_AUTH_ID_MAX + 1]; /* a sign-up: the invitation that it came by (inv_); a sign-in: the address
+                                   * that its code went to (idn_); or "" */
     int64_t created_ms, updated_ms, abandon_ms;
 } vk_auth_attempt;
 
 const char *vk_auth_astatus_name(vk_auth_astatus s);
 
-/* What a sign-up still needs (missing_fields, unverified_fields of the JSON). */
+/* What a sign-up still needs (missing_fields, unverified_fields of the JSON). One that is complete needs
+ * nothing, though its digest is the user's now and not kept twice. */
 typedef struct vk_auth_missing {
     bool address, password, verification;
 } vk_auth_missing;

@@ -19,22 +19,39 @@
     " AND (?3 IS NULL OR external_id IN (SELECT value FROM json_each(?3)))"                                  \
     " AND (?4 IS NULL OR instr(lower(id), ?4) OR instr(lower(coalesce(first_name, '')), ?4)"                 \
     " OR instr(lower(coalesce(last_name, '')), ?4) OR id IN (SELECT user FROM emails WHERE instr(address, "  \
-    "?4)))"
+    "?4)))"                                                                                                  \
+    " AND (?5 IS NULL OR id NOT IN (SELECT value FROM json_each(?5)))"                                       \
+    " AND (?6 IS NULL OR external_id IS NULL OR external_id NOT IN (SELECT value FROM json_each(?6)))"       \
+    " AND (?7 IS NULL OR id IN (SELECT user FROM emails WHERE instr(address, ?7)))"                          \
+    " AND (?8 IS NULL OR instr(lower(coalesce(first_name, '') || ' ' || coalesce(last_name, '')), ?8))"      \
+    " AND (?9 < 0 OR banned = ?9)"                                                                           \
+    " AND (?10 IS NULL OR created_at > ?10) AND (?11 IS NULL OR created_at < ?11)"                           \
+    " AND (?12 IS NULL OR last_active_at > ?12) AND (?13 IS NULL OR last_active_at < ?13)"                   \
+    " AND (?14 IS NULL OR last_sign_in_at > ?14) AND (?15 IS NULL OR last_sign_in_at < ?15)"
 #define EMAIL                                                                                                \
     "id, user, address, is_primary, verified, strategy, v_state, v_tries, v_prepares, v_expire, v_code, "    \
     "created_at, updated_at"
 #define SESSION                                                                                              \
-    "id, user, client, status, verified_at, last_active_at, expire_at, abandon_at, created_at, updated_at"
+    "id, user, client, status, verified_at, last_active_at, expire_at, abandon_at, created_at, updated_at, " \
+    "agent"
 #define ATTEMPT                                                                                              \
     "id, client, kind, status, address, first_name, last_name, unsafe_metadata, digest, strategy, v_state, " \
-    "v_tries, v_prepares, v_expire, v_code, user, session, created_at, updated_at, abandon_at"
+    "v_tries, v_prepares, v_expire, v_code, user, session, created_at, updated_at, abandon_at, via"
 #define TICKET                                                                                               \
     "id, kind, status, hash, user, address, public_metadata, redirect_url, created_at, updated_at, "         \
     "expire_at"
+/* By an index where there is one. An active one is over at its time, whatever is stored. */
+#define SESSIONS(which)                                                                                      \
+    " FROM sessions WHERE " which                                                                            \
+    " AND (?3 < 0 OR (CASE WHEN status <> 0 THEN status WHEN abandon_at <= ?4 "                              \
+    "THEN 6 WHEN expire_at <= ?4 THEN 5 ELSE 0 END) = ?3)"
+#define PAGE " ORDER BY rowid * ?5 LIMIT ?6 OFFSET ?7"
 /* What is stored as pending has expired at its time: a status is what vk_auth_ticket_status says. */
 #define TICKETS                                                                                              \
-    " FROM tickets WHERE kind = ?1 AND (?2 < 0 OR (CASE WHEN status = 0 AND expire_at <= ?3 THEN 3 ELSE "    \
-    "status END) = ?2)"
+    " FROM tickets WHERE kind = ?1 AND CASE ?2 WHEN -1 THEN true WHEN -2 THEN status <> 2 ELSE ?2 = (CASE "  \
+    "WHEN status = 0 AND expire_at <= ?3 THEN 3 ELSE status END) END AND (?4 IS NULL OR instr(lower(id), "   \
+    "?4) "                                                                                                   \
+    "OR instr(coalesce(address, ''), ?4))"
 
 static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_BEGIN] = "BEGIN IMMEDIATE",
@@ -54,9 +71,11 @@ static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_USER] = "SELECT " USER " FROM users WHERE id = ?1",
     [VK_AUTH_Q_USER_BY_EMAIL] =
         "SELECT " USER " FROM users WHERE id = (SELECT user FROM emails WHERE address = ?1 AND verified)",
-    [VK_AUTH_Q_USERS] = "SELECT " USER " FROM users" FILTERS
-                        " ORDER BY (CASE ?5 WHEN 1 THEN updated_at WHEN 2 THEN last_sign_in_at "
-                        "WHEN 3 THEN last_active_at ELSE created_at END) * ?6, rowid * ?6 LIMIT ?7 OFFSET ?8",
+    /* ids alone: what is sorted stays small, whatever users are made of */
+    [VK_AUTH_Q_USERS] =
+        "SELECT id FROM users" FILTERS
+        " ORDER BY (CASE ?16 WHEN 1 THEN updated_at WHEN 2 THEN last_sign_in_at "
+        "WHEN 3 THEN last_active_at ELSE created_at END) * ?17, rowid * ?17 LIMIT ?18 OFFSET ?19",
     [VK_AUTH_Q_USERS_COUNT] = "SELECT count(*) FROM users" FILTERS,
     [VK_AUTH_Q_EMAIL_ADD] =
         "INSERT INTO emails (" EMAIL ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
@@ -83,28 +102,34 @@ static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_BROWSERS_LEAVE] = "UPDATE dev_browsers SET client = NULL WHERE client = ?1",
     [VK_AUTH_Q_BROWSER] = "SELECT client, used_at FROM dev_browsers WHERE hash = ?1",
     [VK_AUTH_Q_SESSION_ADD] =
-        "INSERT INTO sessions (" SESSION ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [VK_AUTH_Q_SESSION_PUT] = "UPDATE sessions SET user = ?2, client = ?3, status = ?4, verified_at = ?5, "
-                              "last_active_at = ?6, expire_at = "
-                              "?7, abandon_at = ?8, created_at = ?9, updated_at = ?10 WHERE id = ?1",
+        "INSERT INTO sessions (" SESSION ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [VK_AUTH_Q_SESSION_PUT] =
+        "UPDATE sessions SET user = ?2, client = ?3, status = ?4, verified_at = ?5, "
+        "last_active_at = ?6, expire_at = "
+        "?7, abandon_at = ?8, created_at = ?9, updated_at = ?10, agent = ?11 WHERE id = ?1",
     [VK_AUTH_Q_SESSION] = "SELECT " SESSION " FROM sessions WHERE id = ?1",
-    [VK_AUTH_Q_SESSIONS] =
-        "SELECT " SESSION
-        " FROM sessions WHERE (?1 IS NULL OR client = ?1) AND (?2 IS NULL OR user = ?2) AND (?3 < 0 "
-        "OR status = ?3) ORDER BY rowid * ?4 LIMIT ?5 OFFSET ?6",
+    [VK_AUTH_Q_SESSIONS] = "SELECT " SESSION SESSIONS("true") PAGE,
+    [VK_AUTH_Q_SESSIONS_CLIENT] =
+        "SELECT " SESSION SESSIONS("client = ?1 AND (?2 IS NULL OR user = ?2)") PAGE,
+    [VK_AUTH_Q_SESSIONS_USER] = "SELECT " SESSION SESSIONS("user = ?2") PAGE,
+    [VK_AUTH_Q_SESSIONS_COUNT] = "SELECT count(*)" SESSIONS("true"),
+    [VK_AUTH_Q_SESSIONS_COUNT_CLIENT] =
+        "SELECT count(*)" SESSIONS("client = ?1 AND (?2 IS NULL OR user = ?2)"),
+    [VK_AUTH_Q_SESSIONS_COUNT_USER] = "SELECT count(*)" SESSIONS("user = ?2"),
     [VK_AUTH_Q_SESSIONS_END] = "UPDATE sessions SET status = ?4, updated_at = ?5 WHERE status = 0 AND (?1 IS "
                                "NULL OR client = ?1) AND (?2 "
                                "IS NULL OR user = ?2) AND (?3 IS NULL OR id <> ?3)",
     [VK_AUTH_Q_ATTEMPT_ADD] =
         "INSERT INTO attempts (" ATTEMPT ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-        "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
-    [VK_AUTH_Q_ATTEMPT_PUT] = "UPDATE attempts SET status = ?4, address = ?5, first_name = ?6, last_name = "
-                              "?7, unsafe_metadata = ?8, digest = "
-                              "?9, strategy = ?10, v_state = ?11, v_tries = ?12, v_prepares = ?13, v_expire "
-                              "= ?14, v_code = ?15, user = ?16, "
-                              "session = ?17, created_at = ?18, updated_at = ?19, abandon_at = ?20 WHERE id "
-                              "= ?1 AND client = ?2 AND kind = "
-                              "?3",
+        "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+    [VK_AUTH_Q_ATTEMPT_PUT] =
+        "UPDATE attempts SET status = ?4, address = ?5, first_name = ?6, last_name = "
+        "?7, unsafe_metadata = ?8, digest = "
+        "?9, strategy = ?10, v_state = ?11, v_tries = ?12, v_prepares = ?13, v_expire "
+        "= ?14, v_code = ?15, user = ?16, "
+        "session = ?17, created_at = ?18, updated_at = ?19, abandon_at = ?20, via = ?21 WHERE id "
+        "= ?1 AND client = ?2 AND kind = "
+        "?3",
     [VK_AUTH_Q_ATTEMPTS_LEAVE] =
         "UPDATE attempts SET status = 5, updated_at = ?2 WHERE client = ?1 AND status < 4",
     [VK_AUTH_Q_ATTEMPT] = "SELECT " ATTEMPT " FROM attempts WHERE id = ?1 AND client = ?2",
@@ -129,7 +154,7 @@ static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_TICKET_PENDING] =
         "SELECT " TICKET " FROM tickets WHERE address = ?1 AND kind = 0 AND status = 0 AND expire_at > ?2 "
         "ORDER BY rowid DESC LIMIT 1",
-    [VK_AUTH_Q_TICKETS] = "SELECT " TICKET TICKETS " ORDER BY rowid DESC LIMIT ?4 OFFSET ?5",
+    [VK_AUTH_Q_TICKETS] = "SELECT " TICKET TICKETS PAGE,
     [VK_AUTH_Q_TICKETS_COUNT] = "SELECT count(*)" TICKETS,
     [VK_AUTH_Q_TIDY_TICKETS] = "DELETE FROM tickets WHERE expire_at < ?1",
     [VK_AUTH_Q_KEY_ADD] = "INSERT INTO keys (kid, sealed, created_at) VALUES (?1, ?2, ?3)",
@@ -343,7 +368,8 @@ vk_err vk_auth_db_open(const char *path, const char *build, vk_auth_db **out_r)
         rc = sqlite3_exec(db->db,
                           "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                           " PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
-                          " PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -500",
+                          " PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -500;"
+                          " PRAGMA temp_store = MEMORY", /* the sandbox has no folder for such files */
                           NULL, NULL, NULL);
     }
     vk_err e = err_of(rc);

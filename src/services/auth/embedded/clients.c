@@ -123,9 +123,9 @@ vk_err vk_auth_client_get(vk_auth_db *db, vk_str id, vk_auth_client *out_r)
 
 static sqlite3_stmt *session_bound(vk_auth_db *db, vk_auth_q q, const vk_auth_session *s)
 {
-    return vk_auth_st(db, q, "zzsiiiiiii", s->id, s->user, or_null(s->client), (int64_t)s->status,
+    return vk_auth_st(db, q, "zzsiiiiiiis", s->id, s->user, or_null(s->client), (int64_t)s->status,
                       s->verified_ms, s->last_active_ms, s->expire_ms, s->abandon_ms, s->created_ms,
-                      s->updated_ms);
+                      s->updated_ms, or_null(s->agent));
 }
 
 vk_err vk_auth_session_add(vk_auth_db *db, const vk_auth_session *s)
@@ -152,6 +152,7 @@ static vk_err read_session(sqlite3_stmt *st, vk_auth_session *out_r)
     vk_auth_col_id(st, 0, s.id, sizeof s.id, &e);
     vk_auth_col_id(st, 1, s.user, sizeof s.user, &e);
     vk_auth_col_id(st, 2, s.client, sizeof s.client, &e);
+    vk_auth_col_id(st, 10, s.agent, sizeof s.agent, &e);
     if (status < 0 || status >= VK_AUTH_STATUSES)
         e = VK_E_CORRUPT;
     *out_r = s;
@@ -169,6 +170,12 @@ vk_err vk_auth_session_get(vk_auth_db *db, vk_str id, vk_auth_session *out_r)
     return e;
 }
 
+/* The one of three statements that has an index for what is asked. */
+static vk_auth_q by(vk_auth_q first, const vk_auth_session_filter *f)
+{
+    return f->client.p ? first + 1 : f->user.p ? first + 2 : first;
+}
+
 vk_err vk_auth_sessions(vk_auth_db *db, vk_arena *a, const vk_auth_session_filter *f,
                         const vk_auth_session **out_r, size_t *n_r)
 {
@@ -179,8 +186,9 @@ vk_err vk_auth_sessions(vk_auth_db *db, vk_arena *a, const vk_auth_session_filte
     vk_auth_session *rows = vk_arena_alloc(a, sizeof *rows * (size_t)f->limit);
     if (!rows)
         return VK_E_NOMEM;
-    sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_SESSIONS, "ssiiii", f->client, f->user, (int64_t)f->status,
-                                  (int64_t)(f->newest_first ? -1 : 1), f->limit, f->offset);
+    sqlite3_stmt *st =
+        vk_auth_st(db, by(VK_AUTH_Q_SESSIONS, f), "ssiiiii", f->client, f->user, (int64_t)f->status,
+                   f->now_ms, (int64_t)(f->newest_first ? -1 : 1), f->limit, f->offset);
     while ((e = vk_auth_row(db, st)) == VK_OK) {
         e = read_session(st, &rows[n++]);
         if (e != VK_OK) {
@@ -192,6 +200,18 @@ vk_err vk_auth_sessions(vk_auth_db *db, vk_arena *a, const vk_auth_session_filte
         return e;
     *out_r = rows;
     *n_r = n;
+    return VK_OK;
+}
+
+vk_err vk_auth_sessions_count(vk_auth_db *db, const vk_auth_session_filter *f, int64_t *n_r)
+{
+    sqlite3_stmt *st = vk_auth_st(db, by(VK_AUTH_Q_SESSIONS_COUNT, f), "ssii", f->client, f->user,
+                                  (int64_t)f->status, f->now_ms);
+    vk_err e = vk_auth_row(db, st);
+    if (e != VK_OK)
+        return e;
+    *n_r = sqlite3_column_int64(st, 0);
+    vk_auth_done(st);
     return VK_OK;
 }
 

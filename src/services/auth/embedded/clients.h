@@ -10,6 +10,7 @@ enum {
     VK_AUTH_SESSION_DAYS = 7,
     VK_AUTH_ABANDON_DAYS = 30, /* also of browsers and clients that nobody uses */
     VK_AUTH_SESSIONS_PAGE_MAX = 500,
+    VK_AUTH_AGENT_MAX = 256, /* bytes of a User-Agent that are kept */
 };
 
 typedef struct vk_auth_client {
@@ -36,7 +37,9 @@ typedef struct vk_auth_session {
     char id[VK_AUTH_ID_MAX + 1], user[VK_AUTH_ID_MAX + 1];
     char client[VK_AUTH_ID_MAX + 1]; /* "": made by the Backend API */
     vk_auth_status status;           /* as stored: see vk_auth_session_status */
-    int64_t verified_ms, last_active_ms, expire_ms, abandon_ms, created_ms, updated_ms;
+    int64_t verified_ms; /* when the person last proved who they are: at sign-in, or again (reverify.c) */
+    int64_t last_active_ms, expire_ms, abandon_ms, created_ms, updated_ms;
+    char agent[VK_AUTH_AGENT_MAX + 1]; /* User-Agent of its browser (agent.h), or "" */
 } vk_auth_session;
 
 const char *vk_auth_status_name(vk_auth_status s);
@@ -64,15 +67,18 @@ VK_MUSTCHECK vk_err vk_auth_client_get(vk_auth_db *db, vk_str id, vk_auth_client
 VK_MUSTCHECK vk_err vk_auth_session_add(vk_auth_db *db, const vk_auth_session *s);
 VK_MUSTCHECK vk_err vk_auth_session_put(vk_auth_db *db, const vk_auth_session *s);
 VK_MUSTCHECK vk_err vk_auth_session_get(vk_auth_db *db, vk_str id, vk_auth_session *out_r);
-/* Those of a client, a user, a stored status (-1: any); VK_STR_NONE: any. Oldest first, or newest first. */
+/* Those of a client, a user, a status (-1: any); VK_STR_NONE: any. Oldest first, or newest first. */
 typedef struct vk_auth_session_filter {
     vk_str client, user;
     int status;
+    int64_t now_ms; /* `status` is what it is at that time (vk_auth_session_status); 0: as stored */
     bool newest_first;
     int64_t limit, offset; /* limit 1 to VK_AUTH_SESSIONS_PAGE_MAX */
 } vk_auth_session_filter;
 VK_MUSTCHECK vk_err vk_auth_sessions(vk_auth_db *db, vk_arena *a, const vk_auth_session_filter *f,
                                      const vk_auth_session **out_r, size_t *n_r);
+/* How many there are in all, whatever page is asked for. */
+VK_MUSTCHECK vk_err vk_auth_sessions_count(vk_auth_db *db, const vk_auth_session_filter *f, int64_t *n_r);
 /* Ends the active sessions of a client or a user (VK_STR_NONE: any, not both) but for one (or VK_STR_NONE).
  */
 VK_MUSTCHECK vk_err vk_auth_sessions_end(vk_auth_db *db, vk_str client, vk_str user, vk_str but,

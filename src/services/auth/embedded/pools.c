@@ -45,6 +45,7 @@ struct vk_auth_pool {
     size_t n_jobs;
     int64_t used_ms;
     struct waiter *waiters;
+    vk_auth_origin_list *origins;
     vk_auth_job leave; /* closes the database */
 
     /* Of the strand. */
@@ -175,6 +176,7 @@ static void settle(vk_auth_pool *p)
         p->detached = true;
     }
     if (p->tenants == 0) {
+        vk_auth_origin_list_unref(p->origins);
         vk_wipe(p, sizeof *p);
         free(p);
     }
@@ -255,6 +257,31 @@ vk_secret vk_auth_pool_code_key(const vk_auth_pool *p)
 vk_secret vk_auth_pool_lookup_key(const vk_auth_pool *p)
 {
     return vk_secret_of((vk_str){(const char *)p->lookup_key, KEY});
+}
+
+void vk_auth_origin_list_unref(vk_auth_origin_list *l)
+{
+    if (l && atomic_fetch_sub(&l->refs, 1) == 1)
+        free(l);
+}
+
+vk_auth_origin_list *vk_auth_pool_origins(vk_auth_pool *p)
+{
+    pthread_mutex_lock(&all.mu);
+    vk_auth_origin_list *l = p->origins;
+    if (l)
+        atomic_fetch_add(&l->refs, 1);
+    pthread_mutex_unlock(&all.mu);
+    return l;
+}
+
+void vk_auth_pool_keep_origins(vk_auth_pool *p, vk_auth_origin_list *l)
+{
+    pthread_mutex_lock(&all.mu);
+    vk_auth_origin_list *old = p->origins;
+    p->origins = l;
+    pthread_mutex_unlock(&all.mu);
+    vk_auth_origin_list_unref(old);
 }
 
 const vk_runtime *vk_auth_runtime(void)

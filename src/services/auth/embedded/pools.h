@@ -65,6 +65,21 @@ struct vk_auth_tokens **vk_auth_pool_tokens(vk_auth_pool *p);
 vk_secret vk_auth_pool_code_key(const vk_auth_pool *p);
 vk_secret vk_auth_pool_lookup_key(const vk_auth_pool *p);
 
+/* The build's origins in memory, shared. `epoch` is the registry's before they were read: they are good while
+ * it is the same. */
+typedef struct vk_auth_origin_list {
+    _Atomic uint32_t refs;
+    uint64_t epoch;
+    bool partitioned; /* vk_auth_is_partitioned of them */
+    size_t n;
+    vk_str at[]; /* the texts lie behind them */
+} vk_auth_origin_list;
+void vk_auth_origin_list_unref(vk_auth_origin_list *l); /* NULL is allowed */
+/* A reference to what was kept last; NULL: nothing. Any thread. */
+vk_auth_origin_list *vk_auth_pool_origins(vk_auth_pool *p);
+/* Keeps it; takes over a reference. */
+void vk_auth_pool_keep_origins(vk_auth_pool *p, vk_auth_origin_list *l);
+
 /* As given to vk_auth_pools_start. */
 const vk_runtime *vk_auth_runtime(void);
 int vk_auth_index(void);

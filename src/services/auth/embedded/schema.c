@@ -33,7 +33,7 @@ const char *const vk_auth_schema[VK_AUTH_SCHEMA] = {
     "CREATE TABLE sessions (id TEXT PRIMARY KEY, user TEXT NOT NULL, client TEXT, status INTEGER NOT NULL, "
     "verified_at INTEGER NOT NULL, last_active_at INTEGER NOT NULL, expire_at INTEGER NOT NULL, abandon_at "
     "INTEGER "
-    "NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL);"
+    "NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, agent TEXT);"
     "CREATE INDEX sessions_client ON sessions (client, status);"
     "CREATE INDEX sessions_user ON sessions (user, status);"
     "CREATE INDEX sessions_abandon ON sessions (abandon_at);"
@@ -45,7 +45,7 @@ const char *const vk_auth_schema[VK_AUTH_SCHEMA] = {
     "NOT NULL, v_tries INTEGER NOT NULL, v_prepares INTEGER NOT NULL, v_expire INTEGER NOT NULL, v_code BLOB "
     "NOT NULL, "
     "user TEXT, session TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, abandon_at INTEGER "
-    "NOT NULL);"
+    "NOT NULL, via TEXT);"
     "CREATE INDEX attempts_client ON attempts (client);"
     "CREATE INDEX attempts_abandon ON attempts (abandon_at);"
 

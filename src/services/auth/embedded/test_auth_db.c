@@ -222,6 +222,36 @@ static void lists_of_users(void **state)
     found(&f, 1, (const char *const[]){u[1].id});
     f.query = VK_STR("' OR 1=1 --");
     found(&f, 0, NULL);
+
+    f = (vk_auth_user_filter){.limit = 10, .not_ids = ids, .n_not_ids = 3};
+    found(&f, 2, (const char *const[]){u[3].id, u[1].id});
+    f = (vk_auth_user_filter){.limit = 10, .not_external_ids = &external, .n_not_external_ids = 1};
+    found(&f, 3, (const char *const[]){u[2].id, u[1].id, u[0].id});
+    f = (vk_auth_user_filter){.limit = 10, .email_query = VK_STR("@X")};
+    found(&f, 2, (const char *const[]){u[1].id, u[0].id});
+    f = (vk_auth_user_filter){.limit = 10, .name_query = VK_STR("NAME ")};
+    found(&f, 3, (const char *const[]){u[3].id, u[2].id, u[0].id});
+    f.name_query = VK_STR("anne"); /* an address is no name */
+    found(&f, 0, NULL);
+    f = (vk_auth_user_filter){.limit = 10, .created_after = 100};
+    found(&f, 2, (const char *const[]){u[3].id, u[2].id});
+    f = (vk_auth_user_filter){.limit = 10, .created_before = 101};
+    found(&f, 2, (const char *const[]){u[1].id, u[0].id});
+    u[1].banned = true;
+    u[1].last_sign_in_ms = 7;
+    u[2].last_active_ms = 8;
+    assert_int_equal(vk_auth_user_put(db, &u[1]), VK_OK);
+    assert_int_equal(vk_auth_user_put(db, &u[2]), VK_OK);
+    f = (vk_auth_user_filter){.limit = 10, .banned = VK_AUTH_YES};
+    found(&f, 1, (const char *const[]){u[1].id});
+    f.banned = VK_AUTH_NO;
+    found(&f, 3, (const char *const[]){u[3].id, u[2].id, u[0].id});
+    f = (vk_auth_user_filter){.limit = 10, .sign_in_before = 8};
+    found(&f, 1, (const char *const[]){u[1].id}); /* who never signed in did not do so before */
+    f.sign_in_after = 7;
+    found(&f, 0, NULL);
+    f = (vk_auth_user_filter){.limit = 10, .active_after = 7, .active_before = 9};
+    found(&f, 1, (const char *const[]){u[2].id});
     const vk_auth_user *rows;
     size_t n;
     static const int64_t bad[][2] = {{0, 0}, {-1, 0}, {VK_AUTH_USERS_PAGE_MAX + 1, 0}, {1, -1}};
@@ -346,6 +376,29 @@ static void sessions(void **state)
         assert_int_equal(status, i);
     }
     assert_false(vk_auth_status_of(VK_STR("pending"), &status));
+    /* So do those that are listed for a time: of the stored ones s[1] alone is active. */
+    static const struct {
+        int64_t now_ms, n;
+        int status;
+    } at[] = {{8, 1, VK_AUTH_ACTIVE},   {9, 0, VK_AUTH_ACTIVE},     {9, 1, VK_AUTH_EXPIRED},
+              {32, 0, VK_AUTH_EXPIRED}, {32, 1, VK_AUTH_ABANDONED}, {32, 1, VK_AUTH_ENDED},
+              {0, 1, VK_AUTH_ACTIVE},   {0, 0, VK_AUTH_EXPIRED},    {32, 4, -1}};
+    for (size_t i = 0; i < VK_COUNT(at); i++) {
+        int64_t all;
+        f = (vk_auth_session_filter){.status = at[i].status, .now_ms = at[i].now_ms, .limit = 10};
+        assert_int_equal(vk_auth_sessions_count(db, &f, &all), VK_OK);
+        assert_int_equal(vk_auth_sessions(db, a, &f, &rows, &n), VK_OK);
+        assert_int_equal(all, at[i].n);
+        assert_int_equal(n, at[i].n);
+    }
+    f = (vk_auth_session_filter){
+        .status = VK_AUTH_ABANDONED, .now_ms = 32, .user = VK_STR("user_a"), .limit = 10};
+    int64_t all;
+    assert_int_equal(vk_auth_sessions_count(db, &f, &all), VK_OK);
+    assert_int_equal(all, 1);
+    f.client = VK_STR("client_1");
+    assert_int_equal(vk_auth_sessions_count(db, &f, &all), VK_OK);
+    assert_int_equal(all, 0);
 }
 
 static void attempts(void **state)
@@ -371,6 +424,7 @@ static void attempts(void **state)
 
     snprintf(up.address, sizeof up.address, "a@b.c");
     snprintf(up.strategy, sizeof up.strategy, "email_code");
+    snprintf(up.via, sizeof up.via, "inv_1");
     up.first_name = VK_STR("");
     up.unsafe_metadata = VK_STR("{\"x\":1}");
     up.digest = vk_secret_of(VK_STR("$argon2id$x"));
@@ -380,6 +434,7 @@ static void attempts(void **state)
     assert_int_equal(vk_auth_attempt_get(db, a, vk_str_z(up.id), vk_str_z(up.client), &got), VK_OK);
     assert_string_equal(got.address, "a@b.c");
     assert_string_equal(got.strategy, "email_code");
+    assert_string_equal(got.via, "inv_1");
     assert_true(got.first_name.p && got.first_name.n == 0 && !got.last_name.p);
     assert_true(vk_str_eq(got.unsafe_metadata, up.unsafe_metadata) && vk_secret_eq(got.digest, up.digest));
     m = vk_auth_sign_up_missing(&got);
@@ -553,6 +608,7 @@ static void little_memory(void **state)
     assert_non_null(tight);
     assert_int_equal(vk_auth_user_get(db, tight, vk_str_z(u.id), &got), VK_E_NOMEM);
     vk_arena_reset(tight);
+    assert_non_null(vk_arena_alloc(tight, 3900));
     assert_int_equal(vk_auth_emails_of(db, tight, vk_str_z(u.id), &rows, &n), VK_E_NOMEM);
     vk_auth_user_filter f = {.limit = VK_AUTH_USERS_PAGE_MAX};
     assert_int_equal(vk_auth_users(db, tight, &f, &list, &n), VK_E_NOMEM);

@@ -162,24 +162,44 @@ static void lists(void **state)
         {VK_AUTH_T_EXPIRED, 100 * LIFE, 2, 1, 4, "21"},
         {VK_AUTH_T_REVOKED, 100 * LIFE, 10, 0, 1, "3"},
         {VK_AUTH_T_ACCEPTED, 0, 10, 0, 0, ""},
+        {VK_AUTH_T_NOT_REVOKED, 0, 10, 0, 4, "4210"},
+        {VK_AUTH_T_NOT_REVOKED, 100 * LIFE, 10, 1, 4, "210"},
     };
     for (size_t i = 0; i < VK_COUNT(cases); i++) {
-        assert_int_equal(vk_auth_tickets(db, a, VK_AUTH_T_INVITATION, cases[i].status, cases[i].now_ms,
-                                         cases[i].limit, cases[i].offset, &list, &n, &total),
-                         VK_OK);
+        vk_auth_ticket_filter f = {.status = cases[i].status,
+                                   .now_ms = cases[i].now_ms,
+                                   .limit = cases[i].limit,
+                                   .offset = cases[i].offset};
+        assert_int_equal(vk_auth_tickets(db, a, &f, &list, &n, &total), VK_OK);
         assert_int_equal(total, cases[i].total);
         assert_int_equal(n, strlen(cases[i].found));
         for (size_t j = 0; j < n; j++)
             assert_string_equal(list[j].id, ids[cases[i].found[j] - '0']);
     }
-    assert_int_equal(vk_auth_tickets(db, a, VK_AUTH_T_SIGN_IN, -1, 0, 10, 0, &list, &n, &total), VK_OK);
+    vk_auth_ticket_filter f = {.kind = VK_AUTH_T_SIGN_IN, .status = VK_AUTH_T_ANY, .limit = 10};
+    assert_int_equal(vk_auth_tickets(db, a, &f, &list, &n, &total), VK_OK);
     assert_true(n == 1 && total == 1 && strcmp(list[0].id, ids[5]) == 0);
-    static const int64_t wrong[][3] = {
-        {0, 0, -1}, {VK_AUTH_TICKETS_PAGE_MAX + 1, 0, -1}, {1, -1, -1}, {1, 0, VK_AUTH_T_STATUSES}};
+    f.kind = VK_AUTH_T_INVITATION;
+    f.oldest_first = true;
+    f.query = VK_STR("x"); /* the address of each */
+    assert_int_equal(vk_auth_tickets(db, a, &f, &list, &n, &total), VK_OK);
+    assert_true(n == 5 && total == 5 && strcmp(list[0].id, ids[0]) == 0);
+    char part[VK_AUTH_ID_MAX + 1];
+    for (size_t i = 0; i <= strlen(ids[2]); i++)
+        part[i] = ids[2][i] >= 'A' && ids[2][i] <= 'Z' ? (char)(ids[2][i] | 0x20) : ids[2][i];
+    f.query = (vk_str){part + 4, 20};
+    assert_int_equal(vk_auth_tickets(db, a, &f, &list, &n, &total), VK_OK);
+    assert_true(n == 1 && total == 1 && strcmp(list[0].id, ids[2]) == 0);
+    f.query = VK_STR("%");
+    assert_int_equal(vk_auth_tickets(db, a, &f, &list, &n, &total), VK_OK);
+    assert_true(n == 0 && total == 0);
+    static const vk_auth_ticket_filter wrong[] = {{.status = -1},
+                                                  {.status = -1, .limit = VK_AUTH_TICKETS_PAGE_MAX + 1},
+                                                  {.status = -1, .limit = 1, .offset = -1},
+                                                  {.status = -3, .limit = 1},
+                                                  {.status = VK_AUTH_T_STATUSES, .limit = 1}};
     for (size_t i = 0; i < VK_COUNT(wrong); i++)
-        assert_int_equal(vk_auth_tickets(db, a, VK_AUTH_T_SIGN_IN, (int)wrong[i][2], 0, wrong[i][0],
-                                         wrong[i][1], &list, &n, &total),
-                         VK_E_INVALID);
+        assert_int_equal(vk_auth_tickets(db, a, &wrong[i], &list, &n, &total), VK_E_INVALID);
 }
 
 static void old_ones_go(void **state)
@@ -214,13 +234,13 @@ static void broken_rows(void **state)
         const vk_auth_ticket *list;
         size_t n;
         int64_t total;
+        const vk_auth_ticket_filter f = {.kind = VK_AUTH_T_SIGN_IN, .status = VK_AUTH_T_ANY, .limit = 10};
         assert_int_equal(sqlite3_exec(db->db, "DELETE FROM tickets", NULL, NULL, NULL), SQLITE_OK);
         assert_int_equal(vk_auth_ticket_add(db, &t), VK_OK);
         assert_int_equal(sqlite3_exec(db->db, changes[i], NULL, NULL, NULL), SQLITE_OK);
         assert_int_equal(vk_auth_ticket_get(db, a, vk_str_z(t.id), &got), VK_E_CORRUPT);
         if (!strstr(changes[i], "kind"))
-            assert_int_equal(vk_auth_tickets(db, a, VK_AUTH_T_SIGN_IN, -1, 0, 10, 0, &list, &n, &total),
-                             VK_E_CORRUPT);
+            assert_int_equal(vk_auth_tickets(db, a, &f, &list, &n, &total), VK_E_CORRUPT);
     }
 }
 
@@ -238,8 +258,8 @@ static void little_memory(void **state)
     vk_arena *tight = vk_arena_new(4096);
     assert_non_null(tight);
     assert_int_equal(vk_auth_ticket_get(db, tight, vk_str_z(t.id), &got), VK_E_NOMEM);
-    assert_int_equal(vk_auth_tickets(db, tight, VK_AUTH_T_INVITATION, -1, 0, 1, 0, &list, &n, &total),
-                     VK_E_NOMEM);
+    const vk_auth_ticket_filter f = {.status = VK_AUTH_T_ANY, .limit = 1};
+    assert_int_equal(vk_auth_tickets(db, tight, &f, &list, &n, &total), VK_E_NOMEM);
     vk_arena_free(tight);
     assert_int_equal(vk_auth_ticket_get(db, a, vk_str_z(t.id), &got), VK_OK);
 }

@@ -112,8 +112,10 @@ vk_err vk_auth_ticket_pending(vk_auth_db *db, vk_arena *a, vk_str address, int64
     return one_ticket(db, a, vk_auth_st(db, VK_AUTH_Q_TICKET_PENDING, "si", address, now_ms), out_r);
 }
 
-static vk_err count(vk_auth_db *db, sqlite3_stmt *st, int64_t *n_r)
+static vk_err count(vk_auth_db *db, const vk_auth_ticket_filter *f, int64_t *n_r)
 {
+    sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_TICKETS_COUNT, "iiis", (int64_t)f->kind, (int64_t)f->status,
+                                  f->now_ms, f->query.n ? f->query : VK_STR_NONE);
     vk_err e = vk_auth_row(db, st);
     if (e != VK_OK)
         return e;
@@ -122,25 +124,25 @@ static vk_err count(vk_auth_db *db, sqlite3_stmt *st, int64_t *n_r)
     return VK_OK;
 }
 
-vk_err vk_auth_tickets(vk_auth_db *db, vk_arena *a, vk_auth_tkind kind, int status, int64_t now_ms,
-                       int64_t limit, int64_t offset, const vk_auth_ticket **out_r, size_t *n_r,
-                       int64_t *total_r)
+vk_err vk_auth_tickets(vk_auth_db *db, vk_arena *a, const vk_auth_ticket_filter *f,
+                       const vk_auth_ticket **out_r, size_t *n_r, int64_t *total_r)
 {
     size_t n = 0;
     int64_t total = 0;
-    if (limit < 1 || limit > VK_AUTH_TICKETS_PAGE_MAX || offset < 0 || status >= VK_AUTH_T_STATUSES)
+    if (f->limit < 1 || f->limit > VK_AUTH_TICKETS_PAGE_MAX || f->offset < 0 ||
+        f->status < VK_AUTH_T_NOT_REVOKED || f->status >= VK_AUTH_T_STATUSES)
         return VK_E_INVALID;
-    vk_err e = count(
-        db, vk_auth_st(db, VK_AUTH_Q_TICKETS_COUNT, "iii", (int64_t)kind, (int64_t)status, now_ms), &total);
+    vk_err e = count(db, f, &total);
     if (e != VK_OK)
         return e;
-    int64_t rest = offset < total ? total - offset : 0;
-    size_t room = (size_t)(rest < limit ? rest : limit);
-    vk_auth_ticket *rows = vk_arena_alloc(a, sizeof *rows * (room ? room : 1));
+    int64_t rest = f->offset < total ? total - f->offset : 0;
+    size_t room = (size_t)(rest < f->limit ? rest : f->limit);
+    vk_auth_ticket *rows = vk_arena_alloc(a, sizeof *rows * room);
     if (!rows)
         return VK_E_NOMEM;
-    sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_TICKETS, "iiiii", (int64_t)kind, (int64_t)status, now_ms,
-                                  (int64_t)room, offset);
+    sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_TICKETS, "iiisiii", (int64_t)f->kind, (int64_t)f->status,
+                                  f->now_ms, f->query.n ? f->query : VK_STR_NONE,
+                                  (int64_t)(f->oldest_first ? 1 : -1), (int64_t)room, f->offset);
     while (n < room && (e = vk_auth_row(db, st)) == VK_OK) {
         e = read_ticket(st, a, &rows[n++]);
         if (e != VK_OK)

@@ -48,10 +48,18 @@ VK_MUSTCHECK vk_err vk_auth_ticket_by_hash(vk_auth_db *db, vk_arena *a, const ui
  * VK_E_NOT_FOUND. */
 VK_MUSTCHECK vk_err vk_auth_ticket_pending(vk_auth_db *db, vk_arena *a, vk_str address, int64_t now_ms,
                                            vk_auth_ticket *out_r);
-/* Those of a kind, newest first; `status` -1: any, expired ones as such. limit 1 to
- * VK_AUTH_TICKETS_PAGE_MAX. *total_r: how many there are in all. */
-VK_MUSTCHECK vk_err vk_auth_tickets(vk_auth_db *db, vk_arena *a, vk_auth_tkind kind, int status,
-                                    int64_t now_ms, int64_t limit, int64_t offset,
+/* Those of a kind, newest first, or oldest first. */
+enum { VK_AUTH_T_ANY = -1, VK_AUTH_T_NOT_REVOKED = -2 };
+typedef struct vk_auth_ticket_filter {
+    vk_auth_tkind kind;
+    int status; /* a vk_auth_tstatus, as it is at that time, or one of the two above */
+    int64_t now_ms;
+    vk_str query; /* a part of the id or the address, in lower case; empty: any */
+    bool oldest_first;
+    int64_t limit, offset; /* limit 1 to VK_AUTH_TICKETS_PAGE_MAX */
+} vk_auth_ticket_filter;
+/* *total_r: how many there are in all. VK_E_INVALID: a limit, an offset or a status that cannot be. */
+VK_MUSTCHECK vk_err vk_auth_tickets(vk_auth_db *db, vk_arena *a, const vk_auth_ticket_filter *f,
                                     const vk_auth_ticket **out_r, size_t *n_r, int64_t *total_r);
 
 #endif

@@ -134,18 +134,21 @@ vk_err vk_auth_email_get(vk_auth_db *db, vk_str id, vk_auth_email_row *out_r)
 vk_err vk_auth_emails_of(vk_auth_db *db, vk_arena *a, vk_str user, const vk_auth_email_row **out_r,
                          size_t *n_r)
 {
-    vk_auth_email_row *rows = vk_arena_calloc(a, sizeof *rows * VK_AUTH_EMAILS_MAX);
+    vk_auth_email_row rows[VK_AUTH_EMAILS_MAX]; /* most have one: a list of users holds no more than that */
     size_t n = 0;
     vk_err e = VK_OK;
-    if (!rows)
-        return VK_E_NOMEM;
     sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_EMAILS, "s", user);
     while (n < VK_AUTH_EMAILS_MAX && e == VK_OK && (e = vk_auth_row(db, st)) == VK_OK)
         e = read_email(st, &rows[n++]);
     vk_auth_done(st);
     if (e != VK_OK && e != VK_E_NOT_FOUND)
         return e;
-    *out_r = rows;
+    vk_auth_email_row *kept = vk_arena_alloc(a, sizeof *rows * n);
+    if (!kept)
+        return VK_E_NOMEM;
+    if (n)
+        memcpy(kept, rows, sizeof *rows * n);
+    *out_r = kept;
     *n_r = n;
     return VK_OK;
 }
@@ -174,32 +177,60 @@ static vk_err as_json(vk_arena *a, const vk_str *list, size_t n, vk_str *out_r)
     return e;
 }
 
-/* The four filters of both statements. */
-static vk_err filters(vk_arena *a, const vk_auth_user_filter *f, vk_str out[4])
+enum { FILTERS = 8 }; /* that are texts */
+
+/* In the case in which the statements compare; VK_STR_NONE: no filter. */
+static vk_err in_lower_case(vk_arena *a, vk_str s, vk_str *out_r)
 {
-    vk_err e = as_json(a, f->ids, f->n_ids, &out[0]);
-    if (e == VK_OK)
-        e = as_json(a, f->emails, f->n_emails, &out[1]);
-    if (e == VK_OK)
-        e = as_json(a, f->external_ids, f->n_external_ids, &out[2]);
-    out[3] = VK_STR_NONE;
-    if (e != VK_OK || f->query.n == 0)
-        return e;
-    char *lower = vk_arena_alloc(a, f->query.n);
+    char *lower = s.n ? vk_arena_alloc(a, s.n) : NULL;
+    *out_r = VK_STR_NONE;
+    if (s.n == 0)
+        return VK_OK;
     if (!lower)
         return VK_E_NOMEM;
-    for (size_t i = 0; i < f->query.n; i++) {
-        char c = f->query.p[i];
-        lower[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-    }
-    out[3] = (vk_str){lower, f->query.n};
+    for (size_t i = 0; i < s.n; i++)
+        lower[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 0x20) : s.p[i];
+    *out_r = (vk_str){lower, s.n};
     return VK_OK;
+}
+
+/* The texts of both statements' filters. */
+static vk_err filters(vk_arena *a, const vk_auth_user_filter *f, vk_str by[FILTERS])
+{
+    vk_err e = as_json(a, f->ids, f->n_ids, &by[0]);
+    if (e == VK_OK)
+        e = as_json(a, f->emails, f->n_emails, &by[1]);
+    if (e == VK_OK)
+        e = as_json(a, f->external_ids, f->n_external_ids, &by[2]);
+    if (e == VK_OK)
+        e = in_lower_case(a, f->query, &by[3]);
+    if (e == VK_OK)
+        e = as_json(a, f->not_ids, f->n_not_ids, &by[4]);
+    if (e == VK_OK)
+        e = as_json(a, f->not_external_ids, f->n_not_external_ids, &by[5]);
+    if (e == VK_OK)
+        e = in_lower_case(a, f->email_query, &by[6]);
+    return e == VK_OK ? in_lower_case(a, f->name_query, &by[7]) : e;
+}
+
+/* Both statements have the same filters; the list's have four more. */
+static sqlite3_stmt *bound_filter(vk_auth_db *db, vk_auth_q q, const vk_auth_user_filter *f,
+                                  const vk_str by[FILTERS])
+{
+    const char *types = q == VK_AUTH_Q_USERS ? "ssssssssioooooo"
+                                               "iiii"
+                                             : "ssssssssioooooo";
+    int64_t banned = f->banned == VK_AUTH_YES ? 1 : f->banned == VK_AUTH_NO ? 0 : -1;
+    return vk_auth_st(db, q, types, by[0], by[1], by[2], by[3], by[4], by[5], by[6], by[7], banned,
+                      f->created_after, f->created_before, f->active_after, f->active_before,
+                      f->sign_in_after, f->sign_in_before, (int64_t)f->order,
+                      (int64_t)(f->ascending ? 1 : -1), f->limit, f->offset);
 }
 
 vk_err vk_auth_users(vk_auth_db *db, vk_arena *a, const vk_auth_user_filter *f, const vk_auth_user **out_r,
                      size_t *n_r)
 {
-    vk_str by[4];
+    vk_str by[FILTERS];
     size_t n = 0;
     if (f->limit < 1 || f->limit > VK_AUTH_USERS_PAGE_MAX || f->offset < 0)
         return VK_E_INVALID;
@@ -207,12 +238,12 @@ vk_err vk_auth_users(vk_auth_db *db, vk_arena *a, const vk_auth_user_filter *f, 
     if (e != VK_OK)
         return e;
     vk_auth_user *rows = vk_arena_alloc(a, sizeof *rows * (size_t)f->limit);
-    if (!rows)
+    char(*ids)[VK_AUTH_ID_MAX + 1] = vk_arena_alloc(a, sizeof *ids * (size_t)f->limit);
+    if (!rows || !ids)
         return VK_E_NOMEM;
-    sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_USERS, "ssssiiii", by[0], by[1], by[2], by[3],
-                                  (int64_t)f->order, (int64_t)(f->ascending ? 1 : -1), f->limit, f->offset);
+    sqlite3_stmt *st = bound_filter(db, VK_AUTH_Q_USERS, f, by);
     while ((e = vk_auth_row(db, st)) == VK_OK) {
-        e = read_user(st, a, &rows[n++]);
+        vk_auth_col_id(st, 0, ids[n++], sizeof *ids, &e);
         if (e != VK_OK) {
             vk_auth_done(st);
             return e;
@@ -220,6 +251,11 @@ vk_err vk_auth_users(vk_auth_db *db, vk_arena *a, const vk_auth_user_filter *f, 
     }
     if (e != VK_E_NOT_FOUND)
         return e;
+    e = VK_OK;
+    for (size_t i = 0; i < n && e == VK_OK; i++)
+        e = vk_auth_user_get(db, a, vk_str_z(ids[i]), &rows[i]);
+    if (e != VK_OK)
+        return e == VK_E_NOT_FOUND ? VK_E_CORRUPT : e;
     *out_r = rows;
     *n_r = n;
     return VK_OK;
@@ -227,11 +263,11 @@ vk_err vk_auth_users(vk_auth_db *db, vk_arena *a, const vk_auth_user_filter *f, 
 
 vk_err vk_auth_users_count(vk_auth_db *db, vk_arena *a, const vk_auth_user_filter *f, int64_t *n_r)
 {
-    vk_str by[4];
+    vk_str by[FILTERS];
     vk_err e = filters(a, f, by);
     if (e != VK_OK)
         return e;
-    sqlite3_stmt *st = vk_auth_st(db, VK_AUTH_Q_USERS_COUNT, "ssss", by[0], by[1], by[2], by[3]);
+    sqlite3_stmt *st = bound_filter(db, VK_AUTH_Q_USERS_COUNT, f, by);
     e = vk_auth_row(db, st);
     if (e != VK_OK)
         return e;

@@ -64,11 +64,22 @@ typedef enum vk_auth_order {
     VK_AUTH_BY_ACTIVE,
 } vk_auth_order;
 
+typedef enum vk_auth_ask { VK_AUTH_ANY, VK_AUTH_YES, VK_AUTH_NO } vk_auth_ask;
+
 /* What GET /users can ask; all that is set must hold. */
 typedef struct vk_auth_user_filter {
-    const vk_str *ids, *emails, *external_ids; /* one of these; NULL: any */
+    /* One of these (verified addresses); NULL: any; a list of none: nobody. */
+    const vk_str *ids, *emails, *external_ids;
     size_t n_ids, n_emails, n_external_ids;
-    vk_str query; /* a part of an id, a name or an address, in any case (ASCII); empty: any */
+    const vk_str *not_ids, *not_external_ids; /* none of these; NULL: any */
+    size_t n_not_ids, n_not_external_ids;
+    vk_str query;       /* a part of an id, a name or an address, in any case (ASCII); empty: any */
+    vk_str email_query; /* a part of an address */
+    vk_str name_query;  /* a part of the first name, a blank and the last name */
+    vk_auth_ask banned;
+    /* Before and after these times, which do not count themselves; 0: any. Who never did it did it neither
+     * before nor after. */
+    int64_t created_after, created_before, active_after, active_before, sign_in_after, sign_in_before;
     vk_auth_order order;
     bool ascending;
     int64_t limit, offset; /* limit 1 to VK_AUTH_USERS_PAGE_MAX */
