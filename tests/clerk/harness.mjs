@@ -121,3 +121,10 @@ export class Outbox {
     throw new Error(`no new message for ${address} within 5 s`)
   }
 }
+
+// As if they all had proved an hour ago who they are: nobody waits ten minutes for a test.
+export async function signedInLongAgo({ outbox: { daemon, build } }) {
+  const file = path.join(daemon.data, 'builds', build, 'auth.db')
+  const r = await run('sqlite3', [file, '.timeout 5000', 'UPDATE sessions SET verified_at = verified_at - 3600000'])
+  if (r.code !== 0) throw new Error(`sqlite3 ${file}: ${r.stderr}`)
+}

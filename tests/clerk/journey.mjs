@@ -1,12 +1,14 @@
 // What a person does with an app, from the first visit to a forgotten password, and what app and browser must show meanwhile.
 import { assert, assertSame, check } from '../lib/tap.mjs'
 import { sleep } from '../lib/daemon.mjs'
+import { signedInLongAgo } from './harness.mjs'
 
 const PASSWORDS = ['correct-horse-9', 'other-horse-10', 'third-horse-11']
 const FIXED_CODE = '424242' // of Clerk's test addresses
-// What the browser says of things that a step does on purpose: a refused code or password, and the app's own 401. The apps have no icon.
+// What the browser says of things that a step does on purpose: a refused code or password, a proof that
+// is wanted, and the app's own 401. The apps have no icon.
 // Hydration: SDK 6 renders something else than its server did when its script is there before React is.
-const EXPECTED = /React error #418;|Hydration failed|status of 404 .*\/favicon\.ico$|status of 422 .*\/(attempt_verification|attempt_first_factor|change_password)\?|status of 401 .*\/api\/me$/
+const EXPECTED = /React error #418;|Hydration failed|status of 404 .*\/favicon\.ico$|status of 422 .*\/(attempt_verification|attempt_first_factor)\?|status of 403 .*\/change_password\?|status of 401 .*\/api\/me$/
 
 export const claims = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url'))
 
@@ -170,17 +172,21 @@ export async function journey(title, person) {
       await shot('profile')
       assertSame((await person.me()).email, [email, second], 'addresses that the server sees')
     },
-    'the profile: another password, which needs the one before': async () => {
+    'the profile: another password, before which who has been signed in for long must prove who they are': async () => {
       await person.button('Security').click()
       await person.button('Update password').click()
-      const fill = async (current) => {
-        for (const [name, value] of [['currentPassword', current], ['newPassword', PASSWORDS[1]], ['confirmPassword', PASSWORDS[1]]]) await person.field(name).fill(value)
-        await person.button('Save').click()
+      for (const name of ['newPassword', 'confirmPassword']) await person.field(name).fill(PASSWORDS[1])
+      await signedInLongAgo(person)
+      await person.button('Save').click()
+      await person.said('Verification required')
+      const prove = async (password) => {
+        await person.field('password').fill(password)
+        await person.button('Continue').click()
       }
-      await fill('not-my-password')
-      await person.said('Incorrect password')
-      await shot('password')
-      await fill(person.password)
+      await prove('not-my-password')
+      await person.said('Password is incorrect. Try again, or use another method.')
+      await shot('proof')
+      await prove(person.password)
       await person.button('Update password').waitFor()
       person.password = PASSWORDS[1]
     },

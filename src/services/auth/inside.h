@@ -24,7 +24,7 @@ typedef struct vk_auth_at {
     vk_str build; /* of the form of an id */
     bool backend;
     bool portal, sign_up; /* the hosted page; no call */
-    vk_str rest;          /* below /v1, with its slash; without one at its end */
+    vk_str rest;          /* below /v1, with its slash */
 } vk_auth_at;
 /* "/b/<build>/…": the build, of the form of an id, and the rest with its slash. False: it is no such path,
  * and *rest_r as before. */

@@ -62,9 +62,6 @@ bool vk_auth_path(vk_str path, vk_auth_at *out_r)
     }
     size_t skip = out_r->backend ? bapi.n : vk_str_starts(rest, v1) ? v1.n : 0;
     out_r->rest = (vk_str){rest.p + skip, rest.n - skip};
-    /* clerk-js ends some of its paths with one: POST /me/email_addresses/ */
-    if (out_r->rest.n > 1 && out_r->rest.p[out_r->rest.n - 1] == '/')
-        out_r->rest.n--;
     return skip && out_r->rest.n && out_r->rest.p[0] == '/';
 }
 
