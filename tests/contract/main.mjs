@@ -5,7 +5,7 @@ import path from 'node:path'
 import { assert, assertSame, check, finish, note } from '../lib/tap.mjs'
 import { binary, cleanUp, Daemon, portBase, request, root, run, sleep, tempFolder } from '../lib/daemon.mjs'
 import { adapters } from './adapters.mjs'
-import { all, begun, build, everybody, fingerprint, folder, manyBadKeys, put, raw, refused, tree, withKeys, write } from './world.mjs'
+import { made, all, begun, build, everybody, fingerprint, folder, manyBadKeys, put, raw, refused, tree, withKeys, write } from './world.mjs'
 
 const PUBLIC = /^(NEXT_PUBLIC_|VITE_|PUBLIC_|NUXT_PUBLIC_|EXPO_PUBLIC_|REACT_APP_|GATSBY_|VUE_APP_|NG_APP_)/
 const base = await portBase()
@@ -59,7 +59,7 @@ await check('the environment is what the services say, no more', async () => {
   assertSame(new Set(want).size, want.length, 'variables of two services')
 })
 await each('its environment is complete and the same each time; its keys are those of one build, service and installation', async (s) => {
-  const again = [own.env, (await daemon.createBuild('own')).env, await cliEnv('own'), await cliEnv('own')]
+  const again = [own.env, (await made(daemon, 'own')).env, await cliEnv('own'), await cliEnv('own')]
   for (const env of again) for (const name of s.env) {
     assert(typeof env[name] === 'string' && env[name] !== '', `${name} is missing`)
     assertSame(env[name], own.env[name], name)
@@ -148,7 +148,7 @@ await each('a revocation counts from the next request, also on a connection that
 })
 await each('a write that was begun before a revocation or deletion, and comes to its end after it, does nothing', async (s) => {
   for (const what of ['revoke', 'delete']) {
-    const b = await daemon.createBuild(`late-${s.name}`)
+    const b = await made(daemon, `late-${s.name}`)
     const finishIt = await begun(s, b.env, 'late')
     await daemon.mustCli(['build', what, b.id])
     const r = await finishIt()
@@ -231,7 +231,7 @@ await each('its metrics are named after it and Prometheus can read them', async 
 // ---- side by side, and the end of a build
 
 await check('the services of a build do not disturb each other', async () => {
-  const { env } = await daemon.createBuild('busy')
+  const { env } = await made(daemon, 'busy')
   const many = Array.from({ length: 12 }, (_, i) => `line-${i}`)
   await Promise.all(tried.map(async (s) => { for (const x of many) await put(s, env, x) }))
   for (const s of tried) assertSame(await all(s, env), [...many].sort(), s.name)
@@ -260,7 +260,7 @@ await check('a build can be deleted while all its services are used, and another
   await Promise.all(loads)
   assertSame(lost, [])
   assert(!fs.existsSync(folder(daemon, 'gone')), 'its folder came back')
-  const again = await daemon.createBuild('gone')
+  const again = await made(daemon, 'gone')
   for (const s of tried) {
     for (const key of s.keys) assert(again.env[key] !== b.env[key], `the new build has the old ${key}`)
     refused(s, await s.read(b.env), 'the deleted build’s key')

@@ -90,9 +90,12 @@ export function fingerprint(daemon) {
 
 export const folder = (daemon, id) => path.join(daemon.data, 'builds', id)
 
+// Variables as a server's code reads them; what frameworks make of the names is tests/cli's.
+export const made = (daemon, id, args = []) => daemon.createBuild(id, ['--framework', 'node', ...args])
+
 // A build whose every service has been used once: its environment, with what was written as `text`.
 export async function build(daemon, services, id, args = []) {
-  const { env } = await daemon.createBuild(id, args)
+  const { env } = await made(daemon, id, args)
   for (const s of services) if (s.hasAdapter) await put(s, env, `first-of-${id}`)
   return { id, env }
 }
@@ -104,13 +107,13 @@ export async function everybody(base) {
   const early = new Daemon({ portBase: base, data, env: { VALETKEY_TEST_CLOCK_OFFSET_MS: '-120000' } })
   await Promise.all([other.start(), early.start()])
   const services = await registered(early)
-  const ctx = { foreign: await other.createBuild('own'), expired: await build(early, services, 'expired', ['--ttl', '60s']) }
+  const ctx = { foreign: await made(other, 'own'), expired: await build(early, services, 'expired', ['--ttl', '60s']) }
   await Promise.all([other.stop(), early.stop()])
 
   const daemon = new Daemon({ portBase: base, data, args: [...manyBadKeys, '--share', tempFolder()] })
   await daemon.start()
   for (const id of ['own', 'other', 'revoked']) ctx[id] = await build(daemon, services, id)
-  ctx.idle = await daemon.createBuild('idle')
+  ctx.idle = await made(daemon, 'idle')
   await daemon.mustCli(['build', 'revoke', 'revoked'])
   return { daemon, services, ctx }
 }
