@@ -76,7 +76,7 @@ export async function noProxy({ app }) {
   await check('without NEXT_PUBLIC_CLERK_PROXY_URL nothing comes from elsewhere, and the browser names the host that is none', async () => {
     const error = await browser.page.goto(`${app.url}/dashboard`, { timeout: 60_000 }).then(() => undefined, (e) => e)
     assert(error?.message.includes('ERR_NAME_NOT_RESOLVED'), `the protected page: ${error?.message ?? 'it was shown'}`)
-    await browser.page.getByText(host).waitFor() // in the browser's own words
+    await browser.page.getByText(host).first().waitFor() // in the browser's own words
     await browser.shot('clerk-no-proxy')
     assert(browser.foreign.length > 0, 'the SDK asked no other host: this test proves nothing')
     assertSame([...new Set(browser.foreign.map((url) => new URL(url).host))], [host], 'hosts that were asked')

@@ -186,8 +186,9 @@ export async function journey(title, person) {
       await prove('not-my-password')
       await person.said('Password is incorrect. Try again, or use another method.')
       await shot('proof')
+      const changed = page.waitForResponse((r) => r.url().includes('/me/change_password') && r.ok())
       await prove(person.password)
-      await person.button('Update password').waitFor()
+      await changed
       person.password = PASSWORDS[1]
     },
     'sign-out closes the protected page': async () => {
