@@ -4,15 +4,15 @@ import { WatchedBrowser } from '../lib/browser.mjs'
 import { sleep } from '../lib/daemon.mjs'
 import { assert, assertSame, check } from '../lib/tap.mjs'
 import { here } from './harness.mjs'
-import { handshakes, Person } from './journey.mjs'
+import { claims, handshakes, Person } from './journey.mjs'
 
-const TOKEN_MS = 60_000
+const SKEW_MS = 5000 // what the SDK lets clocks be off
 
 // A tab that was elsewhere until its token had expired: the app's server sends it to the daemon, which knows the person.
-export function expiry(title, { browser, person }) {
-  return check(`${title}: a token that expired meanwhile is renewed by a handshake, and the page is shown`, async () => {
+export function expiry(title, { browser, person }, seconds = 60) {
+  return check(`${title}: a token of ${seconds} s that expired meanwhile is renewed by a handshake, and the page is shown`, async () => {
     await person.page.goto('about:blank')
-    await sleep(TOKEN_MS + 8000) // and what clocks may be off
+    await sleep(1000 * seconds + SKEW_MS + 1500)
     const before = handshakes(browser).length
     await person.open('/dashboard')
     assertSame((await person.dashboard()).user, person.id, 'user id')
@@ -21,6 +21,21 @@ export function expiry(title, { browser, person }) {
     assertSame(new URL(person.page.url()).search, '', 'what is left of it in the address')
     assertSame(browser.foreign, [], 'requests for other hosts')
   })
+}
+
+// The daemon anew, with tokens that live for a moment. People stay signed in.
+export async function restart(title, daemon, { browser, person }, seconds) {
+  await check(`${title}: the daemon is restarted, the person stays signed in and gets the next token of it`, async () => {
+    await person.page.goto('about:blank')
+    await daemon.stop()
+    daemon.env = { VALETKEY_TEST_TOKEN_SECONDS: String(seconds) }
+    await daemon.start()
+    await person.open('/token')
+    await person.button('Get a new one').click()
+    const { sub, exp, iat } = claims(await person.frame.getByTestId('token').first().textContent())
+    assertSame([sub, exp - iat], [person.id, seconds], 'claims')
+  })
+  await expiry(title, { browser, person }, seconds)
 }
 
 // The preview of an app builder: the app in an iframe of another site.
@@ -81,6 +96,40 @@ export async function noProxy({ app }) {
     assert(browser.foreign.length > 0, 'the SDK asked no other host: this test proves nothing')
     assertSame([...new Set(browser.foreign.map((url) => new URL(url).host))], [host], 'hosts that were asked')
     assertSame(browser.requests.filter((r) => browser.foreign.includes(r.url) && r.status !== undefined), [], 'answers from elsewhere')
+  })
+  await browser.close()
+}
+
+// An app that has no pages for it sends people to the daemon's, whose cookies are another site's.
+export async function portal({ app, outbox }, pages) {
+  const browser = await WatchedBrowser.open(here)
+  browser.context.setDefaultTimeout(90_000)
+  await check('the hosted pages: sign-up there leads back to the page that was asked for, and so does sign-in', async () => {
+    const { page } = browser
+    const person = new Person({ app, browser, outbox, email: 'guest@example.com' })
+    const at = (flow) => page.waitForURL((url) => `${url.origin}${url.pathname}` === `${pages}/${flow}`)
+    await person.open('/dashboard')
+    await at('sign-in')
+    await person.frame.getByRole('link', { name: 'Sign up' }).click()
+    await at('sign-up')
+    await person.field('emailAddress').fill(person.email)
+    await person.field('password').fill(person.password)
+    await browser.shot('clerk-portal-sign-up')
+    await person.button('Continue').click()
+    await person.typeCode((await outbox.next(person.email)).code)
+    const { user, email } = await person.dashboard()
+    assertSame(email, person.email, 'address on the dashboard')
+    assertSame((await person.me()).azp, app.url, 'whose token it is')
+    await person.signOut()
+    await person.open('/dashboard')
+    await at('sign-in')
+    await person.field('identifier').fill(person.email)
+    await person.button('Continue').click()
+    await person.field('password').fill(person.password)
+    await person.button('Continue').click()
+    assertSame((await person.dashboard()).user, user, 'user id')
+    assertSame(new URL(page.url()).search, '', 'what is left of it in the address')
+    assertSame(browser.foreign, [], 'requests for other hosts')
   })
   await browser.close()
 }

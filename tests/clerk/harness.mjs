@@ -17,10 +17,11 @@ function environment() {
   return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_FOR_AN_APP.test(name))), NEXT_TELEMETRY_DISABLED: '1' }
 }
 
-/* `sdk`: "app7" or "app6". `without`: variables that are taken away from what `valetkey run` gives, for what happens then. */
+/* `sdk`: "app7" or "app6". `changes`: variables that are set otherwise than `valetkey run` does, or not at all (undefined), for what
+ * happens then. */
 export class App {
-  constructor({ sdk, daemon, build, port, without = [] }) {
-    Object.assign(this, { sdk, daemon, build, port, without, log: '', url: `http://localhost:${port}` })
+  constructor({ sdk, daemon, build, port, changes = {} }) {
+    Object.assign(this, { sdk, daemon, build, port, changes, log: '', url: `http://localhost:${port}` })
     // On the disk of the packages, which are linked, not copied: they are 350 MB.
     this.folder = path.join(root, 'tests', '.work', `clerk-${process.pid}-${sdk}-${port}`)
   }
@@ -37,8 +38,8 @@ export class App {
   }
 
   command(...args) {
-    const taken = this.without.length ? ['env', ...this.without.flatMap((name) => ['-u', name])] : []
-    return [binary, ['run', this.build, '--app', this.folder, '--data', this.daemon.data, '--', ...taken, ...args]]
+    const changed = Object.entries(this.changes).flatMap(([name, value]) => (value === undefined ? ['-u', name] : [`${name}=${value}`]))
+    return [binary, ['run', this.build, '--app', this.folder, '--data', this.daemon.data, '--', ...(changed.length ? ['env', ...changed] : []), ...args]]
   }
 
   // `next build`; addresses of the daemon that are for browsers are compiled in.

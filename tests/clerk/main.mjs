@@ -6,20 +6,21 @@ import { cleanUp, Daemon, portBase } from '../lib/daemon.mjs'
 import { install } from '../lib/project.mjs'
 import { check, finish } from '../lib/tap.mjs'
 import { App, here, Outbox, stopAll } from './harness.mjs'
-import { expiry, iframe, neighbours, noProxy } from './corners.mjs'
+import { expiry, iframe, neighbours, noProxy, portal, restart } from './corners.mjs'
 import { journey, Person } from './journey.mjs'
 
 const full = Boolean(process.env.VALETKEY_TEST_FULL)
 const base = await portBase()
 let ports = base + 11
+const SHORT = 2 // seconds that a token lives, where nobody wants to wait
 
 async function makeApp(daemon, sdk, mode, options) {
   const port = ports++
   const build = `${sdk}-${mode}-${port}`
-  await daemon.createBuild(build, ['--origin', `http://localhost:${port}`])
+  const { env } = await daemon.createBuild(build, ['--origin', `http://localhost:${port}`])
   const app = await new App({ sdk, daemon, build, port, ...options }).make()
   if (mode === 'start') await app.compile()
-  return { app: await app.start(mode), outbox: new Outbox(daemon, build) }
+  return { env, app: await app.start(mode), outbox: new Outbox(daemon, build) }
 }
 
 // A browser, and the whole way of a person at one app in it.
@@ -40,7 +41,10 @@ async function main() {
   // What takes long is begun before it is needed.
   const sixth = full ? makeApp(daemon, 'app6', 'start') : undefined
   const first = await visit('SDK 7', seven)
-  if (!full) return void (await first.browser.close())
+  if (!full) {
+    await restart('SDK 7', daemon, first, SHORT)
+    return void (await first.browser.close())
+  }
 
   const expired = expiry('SDK 7', first)
   const six = await sixth
@@ -55,8 +59,15 @@ async function main() {
   }
   await expired
   await neighbours(first, six)
+  const other = await makeApp(daemon, 'app7', 'dev', { changes: { NEXT_PUBLIC_CLERK_PROXY_URL: undefined } })
+  await noProxy(other)
+  await other.app.stop()
+  const pages = `${other.env.NEXT_PUBLIC_CLERK_PROXY_URL}/portal`
+  other.app.changes = { NEXT_PUBLIC_CLERK_SIGN_IN_URL: `${pages}/sign-in`, NEXT_PUBLIC_CLERK_SIGN_UP_URL: `${pages}/sign-up` }
+  await other.app.start('dev')
+  await portal(other, pages)
+  await restart('SDK 7', daemon, first, SHORT)
   await first.browser.close()
-  await noProxy(await makeApp(daemon, 'app7', 'dev', { without: ['NEXT_PUBLIC_CLERK_PROXY_URL'] }))
 }
 
 try {
