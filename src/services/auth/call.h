@@ -232,6 +232,8 @@ VK_MUSTCHECK vk_auth_fail vk_auth_session_now(vk_auth_call *c, const vk_auth_ses
 /* After one or more sessions of c->client have ended (the Backend API's handlers load it first): its next
  * active one becomes the last, updated_ms moves. */
 VK_MUSTCHECK vk_auth_fail vk_auth_sessions_ended(vk_auth_call *c);
+/* The handler of both APIs' key set. */
+vk_auth_fail vk_auth_jwks(vk_auth_call *c);
 
 /* ---- session.c */
 

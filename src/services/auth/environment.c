@@ -10,6 +10,7 @@
 #define SIGN_IN "\1N"
 #define SIGN_UP "\1U"
 #define PARTITIONED "\1P"
+#define HIDES_USERS "\1E"
 
 #define ATTRIBUTE(name, enabled, required, first, factors, verify)                                           \
     "\"" name "\":{\"enabled\":" enabled ",\"required\":" required ",\"used_for_first_factor\":" first       \
@@ -58,7 +59,7 @@ static const char text[] =
     "\"enterprise_sso\":{\"enabled\":false,\"self_serve_sso\":false},"
     "\"actions\":{\"delete_self\":true,\"create_organization\":false,\"billing_action\":false},"
     "\"attack_protection\":{\"user_lockout\":{\"enabled\":true,\"max_attempts\":100,\"duration_in_minutes\":60},"
-    "\"pii\":{\"enabled\":true},\"email_link\":{\"require_same_client\":true},\"enumeration_protection\":{\"enabled\":false}}},"
+    "\"pii\":{\"enabled\":true},\"email_link\":{\"require_same_client\":true},\"enumeration_protection\":{\"enabled\":" HIDES_USERS "}}},"
 
     "\"organization_settings\":{\"enabled\":false,\"max_allowed_memberships\":5,\"force_organization_selection\":false,"
     "\"actions\":{\"admin_delete\":true},\"domains\":{\"enabled\":false,\"enrollment_modes\":[],\"default_role\":null},"
@@ -96,6 +97,9 @@ static void place(vk_buf *out, char which, const vk_auth_environment *e)
         break;
     case 'P':
         vk_buf_z(out, e->partitioned ? "true" : "false");
+        break;
+    case 'E':
+        vk_buf_z(out, e->hides_users ? "true" : "false");
         break;
     default:
         abort(); /* the text above is ours */

@@ -16,6 +16,7 @@
 #define vk_auth_client_now t_client_now
 #define vk_auth_session_now t_session_now
 #define vk_auth_sessions_ended t_sessions_ended
+#define vk_auth_jwks t_jwks
 #define vk_auth_client_routes t_client_routes
 #define vk_auth_need_secret stand_need_secret
 #define vk_auth_handshake_routes t_handshake_routes
@@ -279,6 +280,8 @@ static void cached(void **state)
     assert_true(same_token(&s, AZP, false, &last));
     assert_false(same_token(&s, AZP, true, &last)); /* skip_cache: and the next gets this one */
     assert_true(same_token(&s, AZP, false, &last));
+    s.verified_ms += 1; /* proved again who they are: fva is another */
+    assert_false(same_token(&s, AZP, false, &last));
     c->client.updated_ms = c->now_ms + 1;
     assert_false(same_token(&s, AZP, false, &last));
     c->now_ms -= 1; /* the clock was set back: that one was made later than now */
