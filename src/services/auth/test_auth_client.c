@@ -21,6 +21,7 @@
 #define vk_auth_need_secret stand_need_secret
 #define vk_auth_handshake_routes t_handshake_routes
 #define vk_auth_token t_token
+#define vk_auth_token_of t_token_of
 #define vk_auth_tokens_free t_tokens_free
 #include "services/auth/client.c"
 #include "services/auth/handshake.c"
