@@ -50,7 +50,7 @@ export async function iframe(title, { app, outbox }, port) {
     const { page } = browser
     await page.goto(`http://127.0.0.1:${port}/`)
     const frame = await (await page.waitForSelector('iframe')).contentFrame()
-    const person = await new Person({ app, browser, outbox, frame, email: 'in-a-frame+clerk_test@example.com' }).signUp()
+    const person = await new Person({ app, browser, outbox, frame, email: `in-a-frame-${port}+clerk_test@example.com` }).signUp()
     await page.reload()
     const again = await (await page.waitForSelector('iframe')).contentFrame()
     const shown = await new Person({ app, browser, outbox, frame: again, email: person.email }).dashboard()
@@ -125,6 +125,7 @@ export async function portal({ app, outbox }, pages) {
     await at('sign-in')
     await person.field('identifier').fill(person.email)
     await person.button('Continue').click()
+    await person.said('Enter your password')
     await person.field('password').fill(person.password)
     await person.button('Continue').click()
     assertSame((await person.dashboard()).user, user, 'user id')

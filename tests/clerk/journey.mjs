@@ -24,11 +24,16 @@ export class Person {
 
   at(path) { return this.frame.waitForURL((url) => url.pathname === path) }
 
+  // Sent as soon as it is complete. A page that was replaced meanwhile has lost it.
   async typeCode(code) {
-    const input = this.frame.locator('input[autocomplete=one-time-code]').first()
-    await input.click()
-    await this.page.keyboard.press('Control+A')
-    await this.page.keyboard.type(code)
+    for (let tries = 0; tries < 3; tries++) {
+      const sent = this.page.waitForRequest((r) => /\/attempt_(verification|first_factor)\?/.test(r.url()), { timeout: 5000 }).catch(() => null)
+      await this.frame.locator('input[autocomplete=one-time-code]').first().click()
+      await this.page.keyboard.press('Control+A')
+      await this.page.keyboard.type(code)
+      if (await sent) return
+    }
+    throw new Error('the form does not send the code')
   }
 
   async open(path) {
