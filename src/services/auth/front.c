@@ -20,6 +20,8 @@ vk_auth_fail vk_auth_broke(const vk_auth_call *c, vk_err e)
 {
     if (e == VK_E_BUSY || e == VK_E_UNAVAILABLE)
         return VK_AUTH_F_TOO_MANY;
+    if (e == VK_E_FULL) /* which the store has logged */
+        return VK_AUTH_F_FULL;
     vk_log(VK_WARN, "a call of an app's users could not be done", VK_F(build, c->about->build),
            VK_F(error, vk_err_name(e)));
     return VK_AUTH_F_INTERNAL;

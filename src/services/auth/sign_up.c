@@ -7,6 +7,10 @@
 
 #define EMAIL_CODE "email_code"
 
+/* Bytes of metadata that somebody who is not known yet may bring: Clerk's own limit
+ * (clerk.com/docs/users/metadata), and what attempts take of the disk at most is a multiple of it. */
+enum { METADATA_MAX = 8 * 1024 };
+
 /* Whether somebody has the address. */
 static vk_auth_fail taken(vk_auth_call *c, const char *address, bool *yes_r)
 {
@@ -135,6 +139,10 @@ static vk_auth_fail fields(vk_auth_call *c, vk_auth_attempt *a)
         f = name(c, "last_name", &a->last_name);
     if (f == VK_AUTH_F_OK)
         f = vk_auth_may_object(c, "unsafe_metadata", &unsafe);
+    if (f == VK_AUTH_F_OK && unsafe.n > METADATA_MAX) {
+        c->param = VK_STR("unsafe_metadata");
+        f = VK_AUTH_F_PARAM_LARGE;
+    }
     if (f == VK_AUTH_F_OK && unsafe.p)
         a->unsafe_metadata = unsafe;
     if (f == VK_AUTH_F_OK)

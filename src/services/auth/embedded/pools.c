@@ -423,16 +423,18 @@ static vk_err open_db(vk_auth_pool *p, bool make)
     return e == VK_OK ? vk_auth_db_open(path, p->about.build, &p->db) : e;
 }
 
-/* Takes out what is past its time, now and then. What fails here fails for whoever needs it, too. */
+/* Takes out what is past its time, now and then, and after many rows came. What fails here fails for whoever
+ * needs it, too. */
 static void tidy(vk_auth_pool *p)
 {
     int64_t now = vk_clock_mono_ms();
-    if (p->tidied_ms && now - p->tidied_ms < VK_AUTH_TIDY_MS)
+    bool more = false;
+    if (p->tidied_ms && now - p->tidied_ms < VK_AUTH_TIDY_MS && !vk_auth_tidy_due(p->db))
         return;
-    p->tidied_ms = now;
     vk_err e = vk_auth_db_begin(p->db);
     if (e == VK_OK)
-        e = vk_auth_tidy(p->db, vk_clock_wall_ms());
+        e = vk_auth_tidy(p->db, vk_clock_wall_ms(), &more);
+    p->tidied_ms = more ? 0 : now;
     if (e == VK_OK)
         e = vk_auth_db_end(p->db);
     else
@@ -497,8 +499,8 @@ vk_err vk_auth_pool_db(vk_auth_pool *p, bool make, vk_auth_db **out_r)
         if (e != VK_OK)
             return e;
         vk_count(&all.opened, 1);
-        tidy(p);
     }
+    tidy(p);
     if (make && !p->rsa)
         e = open_key(p);
     *out_r = p->db;
