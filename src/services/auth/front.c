@@ -311,7 +311,7 @@ static vk_auth_fail admit(vk_auth_call *c)
         return why;
     if (page != VK_AUTH_F_OK && !is_public(c->route))
         return page;
-    if (c->route->dear && !dear_ok(c))
+    if ((c->route->dear && !dear_ok(c)) || (c->route->guesses && vk_exchange_may_guess(ex) != VK_OK))
         return VK_AUTH_F_TOO_MANY;
     if (at.backend && !c->route->reads && (f = vk_auth_origins_load(c)) != VK_AUTH_F_OK)
         return f;
