@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -118,6 +119,26 @@ class Daemon:
         """A build's bucket; makes the build."""
         env = self.api("POST", "/builds", {"id": name})["env"]
         return s3bucket.Bucket(self.port + 3, env["R2_BUCKET"], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_REGION"])
+
+    def signed_in(self, name):
+        """A build with a user who is signed in by a ticket: the path of its Frontend API, the browser's id, the session's."""
+        env = self.api("POST", "/builds", {"id": name, "framework": "node"})["env"]
+
+        def call(url, body, **headers):
+            r = urllib.request.Request(url, method="POST", data=body.encode(), headers=headers)
+            with urllib.request.urlopen(r, timeout=60) as answer:
+                return json.loads(answer.read()), answer.headers.get("Clerk-Db-Jwt")
+
+        def backend(path, body):
+            return call(f"{env['CLERK_API_URL']}/v1{path}", json.dumps(body), Authorization=f"Bearer {env['CLERK_SECRET_KEY']}", **{"Content-Type": "application/json"})[0]
+
+        user = backend("/users", {"email_address": [f"ada@{name}.example"], "skip_password_requirement": True})["id"]
+        ticket = backend("/sign_in_tokens", {"user_id": user})["token"]
+        front = f"{env['CLERK_PROXY_URL']}/v1"
+        browser = call(f"{front}/dev_browser", "")[0]["id"]
+        done, renamed = call(f"{front}/client/sign_ins?__clerk_db_jwt={browser}", urllib.parse.urlencode({"strategy": "ticket", "ticket": ticket}),
+                             **{"Content-Type": "application/x-www-form-urlencoded"})
+        return f"/b/{name}/v1", renamed or browser, done["response"]["created_session_id"]
 
     def many(self, names, *statements):
         """So many builds, each with these statements done; their keys."""

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 enum { CHUNK = 4096, ALIGN = 16 };
+#define USUAL (CHUNK - sizeof(struct chunk))
 
 struct chunk {
     struct chunk *next;
@@ -20,8 +21,9 @@ struct cleanup {
 struct vk_arena {
     struct chunk *head; /* the one that is filled; `first` is somewhere in the list */
     struct cleanup *cleanups;
+    struct chunk *spare; /* of USUAL bytes, kept by a reset: who needed one is likely to need one again */
     size_t cap, total;
-    struct chunk first; /* last member: its payload follows the struct */
+    _Alignas(ALIGN) struct chunk first; /* last member: its payload follows the struct */
 };
 
 static char *payload(struct chunk *c)
@@ -53,7 +55,11 @@ void vk_arena_reset(vk_arena *a)
     run_cleanups(a);
     for (struct chunk *c = a->head, *next; c; c = next) {
         next = c->next;
-        if (c != &a->first)
+        if (c == &a->first)
+            continue;
+        if (!a->spare && c->size == USUAL)
+            a->spare = c;
+        else
             free(c);
     }
     a->head = &a->first;
@@ -74,18 +80,21 @@ void vk_arena_free(vk_arena *a)
     if (!a)
         return;
     vk_arena_reset(a);
+    free(a->spare);
     free(a);
 }
 
 static void *alloc_slow(vk_arena *a, size_t n)
 {
-    size_t size = n > CHUNK - sizeof(struct chunk) ? n : CHUNK - sizeof(struct chunk);
+    size_t size = n > USUAL ? n : USUAL;
     size_t left = a->total < a->cap ? a->cap - a->total : 0;
     if (left < sizeof(struct chunk) || size > left - sizeof(struct chunk))
         return NULL;
-    struct chunk *c = malloc(sizeof *c + size);
+    struct chunk *c = size == USUAL && a->spare ? a->spare : malloc(sizeof *c + size);
     if (!c)
         return NULL;
+    if (c == a->spare)
+        a->spare = NULL;
     *c = (struct chunk){.size = size, .used = n};
     a->total += sizeof *c + size;
     /* A large block gets a chunk of its own behind the current one, whose room stays in use. */

@@ -12,7 +12,8 @@ typedef struct vk_arena vk_arena;
 VK_MUSTCHECK vk_arena *vk_arena_new(size_t cap);
 /* Runs the clean-ups (last added first) and frees everything. NULL is allowed. */
 void vk_arena_free(vk_arena *a);
-/* Runs the clean-ups, keeps the first chunk for the next user. */
+/* Runs the clean-ups, keeps the first chunk for the next user, and a second one (4 KiB each) when there was
+ * one. */
 void vk_arena_reset(vk_arena *a);
 /* Runs the clean-ups and overwrites all that was given out, for arenas that held a secret. Reset or free
  * comes next. */

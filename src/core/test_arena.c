@@ -116,6 +116,25 @@ static void texts(void **state)
     vk_arena_free(a);
 }
 
+/* What a reset keeps is used again, once, and counts against the cap like any other. */
+static void again(void **state)
+{
+    VK_UNUSED(state);
+    vk_arena *a = vk_arena_new(9000);
+    assert_non_null(a);
+    for (int i = 0; i < 3; i++) {
+        char *first = vk_arena_alloc(a, 3000), *second = vk_arena_alloc(a, 3000);
+        assert_true(first && second && first != second);
+        memset(first, 1, 3000);
+        memset(second, 2, 3000);
+        assert_true(first[2999] == 1 && second[0] == 2);
+        assert_null(vk_arena_alloc(a, 3000)); /* a third chunk is beyond the cap */
+        vk_arena_reset(a);
+        assert_int_equal(vk_arena_used(a), 4096);
+    }
+    vk_arena_free(a);
+}
+
 static void wipe(void **state)
 {
     VK_UNUSED(state);
@@ -144,6 +163,7 @@ int main(void)
         cmocka_unit_test(large_blocks_leave_the_room_in_use),
         cmocka_unit_test(cleanups),
         cmocka_unit_test(texts),
+        cmocka_unit_test(again),
         cmocka_unit_test(wipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,6 @@
 // Sign-ups and sign-ins: each step and each refusal; codes that are guessed; whose an attempt is; what a stranger learns of who has an
 // account, from answers and from times.
-import { request, sleep } from '../lib/daemon.mjs'
-import { Meanwhile } from '../lib/meanwhile.mjs'
+import { request } from '../lib/daemon.mjs'
 import { assert, assertSame, check, note } from '../lib/tap.mjs'
 import { differences, Pool, restartAt, sample, startDaemon } from './lib.mjs'
 
@@ -87,7 +86,7 @@ async function signUps(d) {
     const proved = await b.call('POST', up(made, '/attempt_verification'), { ...EMAIL, code: await p.code(address) })
     assertSame([proved.response.status, proved.response.unverified_fields, proved.response.missing_fields], ['missing_requirements', [], ['password']])
     refused(await b.call('POST', up(made, '/attempt_verification'), { ...EMAIL, code: await p.code(address) }), 422, 'verification_already_verified')
-    const done = await b.call('PATCH', up(made), { password: PASSWORD })
+    const done = await b.call('PATCH', up(made), { strategy: 'password', password: PASSWORD })
     const { first_name, last_name, unsafe_metadata } = done.client.sessions[0].user
     assertSame([done.response.status, first_name, last_name, unsafe_metadata], ['complete', null, 'L', { a: [1] }])
     assertSame((await begin(await p.browser(), address, { password: PASSWORD })).response.status, 'complete')
@@ -370,6 +369,32 @@ async function signIns(d) {
     refused(await b.call('POST', into(made, '/attempt_first_factor'), { ...EMAIL, code: mail.code }), 422, 'verification_already_verified')
   })
 
+  await check('a code goes to each address that the user has proved, and to none that is only claimed or gone', async () => {
+    const owner = await p.browser()
+    const [main, second, claimed] = [someone(), someone(), someone()]
+    await owner.signUp(main, PASSWORD)
+    const [own, other] = [(await owner.call('POST', '/me/email_addresses', { email_address: second })).response, (await owner.call('POST', '/me/email_addresses', { email_address: claimed })).response]
+    await owner.call('POST', `/me/email_addresses/${own.id}/prepare_verification`, EMAIL)
+    assertSame((await owner.call('POST', `/me/email_addresses/${own.id}/attempt_verification`, { code: await p.code(second) })).status, 200)
+    const b = await p.browser()
+    const made = await begin(b, main)
+    assertSame(made.response.supported_first_factors.filter((f) => f.strategy === 'email_code').map((f) => f.safe_identifier), [main, second])
+    refused(await b.call('POST', into(made, '/prepare_first_factor'), { ...EMAIL, email_address_id: other.id }), 422, 'form_param_format_invalid', 'email_address_id')
+    assertSame([await p.outbox(claimed), (await begin(b, claimed)).code], [[], 'form_identifier_not_found'])
+    const c = await p.browser()
+    for (const at of [made, await begin(c, second)]) {
+      const who = at === made ? b : c
+      await who.call('POST', into(at, '/prepare_first_factor'), { ...EMAIL, email_address_id: own.id })
+      assertSame((await who.call('GET', into(at))).response.first_factor_verification.status, 'unverified')
+    }
+    const [late, early] = (await p.outbox(second)).filter((m) => m.what === 'sign_in').map((m) => m.code)
+    assertSame((await b.call('POST', into(made, '/attempt_first_factor'), { ...EMAIL, code: early })).response?.status, 'complete')
+    assertSame((await owner.call('DELETE', `/me/email_addresses/${own.id}`)).status, 200)
+    const open = (await c.call('GET', '/client')).response.sign_in
+    refused(await c.call('POST', `${IN}/${open.id}/attempt_first_factor`, { ...EMAIL, code: late }), 422, 'form_code_incorrect', 'code')
+    refused(await c.call('POST', `${IN}/${open.id}/prepare_first_factor`, EMAIL), 422, 'form_param_format_invalid', 'email_address_id')
+  })
+
   await check('a forgotten password: the code, then a new one; other sessions end when that is asked', async () => {
     const [b, other, third] = [await p.browser(), await p.browser(), await p.browser()]
     for (const o of [other, third]) await begin(o, address, { password: PASSWORD })
@@ -628,6 +653,9 @@ async function times(d) {
     const late = await b.call('POST', up(made, '/attempt_verification'), { ...EMAIL, code: await p.code(fresh) })
     refused(late, 422, 'verification_expired', 'code')
     assertSame(late.client.sign_up.verifications.email_address.next_action, 'needs_prepare')
+    // What is tried meanwhile makes nothing last longer.
+    refused(await reset.call('POST', into(proof, '/attempt_first_factor'), { ...RESET, code: '000000' }), 422, 'verification_already_verified')
+    refused(await reset.call('POST', into(proof, '/attempt_first_factor'), { strategy: 'password', password: 'not this one' }), 422, 'form_password_incorrect', 'password')
     await restartAt(d, 16 * 60 * 1000)
     refused(await reset.call('POST', into(proof, '/reset_password'), { password: 'a new password' }), 422, 'verification_expired', 'code')
     await b.call('POST', up(made, '/prepare_verification'), EMAIL)
@@ -647,30 +675,28 @@ function plain(r, address) {
   return JSON.parse(JSON.stringify({ status: r.status, body: r.body }).replaceAll(address, 'ADDRESS').replace(/"(?:sia|sua|client|idn)_\w{27}"/g, (id) => `"${name(id)}"`).replace(/("(?:expire_at|abandon_at|created_at|updated_at|cookie_expires_at)":)\d+/g, '$10').replace(/("clerk_trace_id":")\w+/g, '$1'))
 }
 
-// The lower quartile: what others do on the machine makes some calls slow, and none fast.
-const quick = (list) => [...list].sort((a, b) => a - b)[list.length >> 2]
-
 // Whether a call takes as long for an address that somebody has as for one that nobody has. `ready(browser, address)` does what comes before
-// it and gives the call.
+// it and gives the call. The quickest of many are compared: what others do on the machine makes calls slow, and none fast. Where the work
+// for a password is left out for one of the two, they differ by more than a factor of five.
 async function alike(what, d, ready) {
+  const took = { 'ada@example.com': [], 'bob@example.com': [] }
   for (let round = 1; ; round++) {
-    const meanwhile = new Meanwhile()
     const p = await pool(d)
-    const took = { 'ada@example.com': [], 'bob@example.com': [] }
     await (await p.browser()).signUp('ada@example.com', PASSWORD)
-    for (let i = 0; i < 12; i++)
+    for (let i = 0; i < 10; i++)
       for (const address of i % 2 ? Object.keys(took) : Object.keys(took).reverse()) {
         const call = await ready(await p.browser(), address)
         const t0 = performance.now()
         await call()
         took[address].push(performance.now() - t0)
       }
-    const [known, unknown] = Object.values(took).map(quick)
+    const [known, unknown] = Object.values(took).map((list) => Math.min(...list))
     const ratio = Math.max(known / unknown, unknown / known)
-    note(`${what}: known ${known.toFixed(1)} ms, unknown ${unknown.toFixed(1)} ms`)
-    if (ratio <= 1.5) return
-    if (round === 3) return assert(meanwhile.allows(ratio, 1.5), `${what}: known ${known.toFixed(1)} ms, unknown ${unknown.toFixed(1)} ms`)
-    await sleep(500)
+    const said = `${what}: known ${known.toFixed(1)} ms, unknown ${unknown.toFixed(1)} ms`
+    if (ratio <= 1.5 || round === 3) {
+      note(said)
+      return assert(ratio <= 2.5, said)
+    }
   }
 }
 

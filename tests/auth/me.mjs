@@ -356,10 +356,12 @@ async function devices() {
   })
 
   await check('signing a device out: its session is revoked, this one stays', async () => {
+    const before = good(await phone.browser.call('GET', '/client')).response
     const r = good(await a.browser.call('POST', `/me/sessions/${phone.session}/revoke`, {}))
     assertSame([r.response.status, r.response.latest_activity.browser_name], ['revoked', 'Safari'])
     is(await phone.browser.call('POST', at(phone, '/tokens'), {}), 401, 'authentication_invalid')
-    assertSame(good(await phone.browser.call('GET', '/client')).response.last_active_session_id, null)
+    const after = good(await phone.browser.call('GET', '/client')).response
+    assertSame([after.last_active_session_id, after.updated_at > before.updated_at], [null, true], 'the client that held it knows')
     assertSame((await list(a)).map((s) => s.id), [a.session])
   })
 

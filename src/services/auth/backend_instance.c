@@ -1,23 +1,6 @@
 /* The Backend API: the instance, which is the build; the key of its tokens, and clients. */
 #include "services/auth/backend.h"
 
-#include "crypto/jwt.h"
-
-static vk_auth_fail jwks(vk_auth_call *c)
-{
-    const vk_rsa *key;
-    vk_auth_fail f = vk_auth_rsa(c, &key);
-    if (f != VK_AUTH_F_OK)
-        return f;
-    vk_jw_obj(&c->w);
-    vk_jw_key(&c->w, VK_STR("keys"));
-    vk_jw_arr(&c->w);
-    vk_jwk_write(&c->w, key, vk_str_z(c->about->instance));
-    vk_jw_arr_end(&c->w);
-    vk_jw_obj_end(&c->w);
-    return VK_AUTH_F_OK;
-}
-
 static vk_auth_fail instance(vk_auth_call *c)
 {
     vk_jw_obj(&c->w);
@@ -97,7 +80,7 @@ static vk_auth_fail client(vk_auth_call *c)
 #define READS .need = VK_AUTH_NEEDS_BACKEND, .reads = true
 
 const vk_auth_route vk_auth_backend_instance_routes[] = {
-    {.method = "GET", .path = "/jwks", READS, .run = jwks},
+    {.method = "GET", .path = "/jwks", READS, .run = vk_auth_jwks},
     {.method = "GET", .path = "/instance", READS, .run = instance},
     {.method = "GET", .path = "/domains", READS, .run = domains},
     {.method = "GET", .path = "/clients/{client}", READS, .run = client},

@@ -119,6 +119,21 @@ static vk_auth_fail token(vk_auth_call *c)
     return VK_AUTH_F_OK;
 }
 
+/* By a template: there are none, as at Clerk before an app has made one. */
+static vk_auth_fail no_template(vk_auth_call *c)
+{
+    vk_auth_session s;
+    vk_auth_fail f = find(c, &s);
+    return f == VK_AUTH_F_OK ? VK_AUTH_F_NO_TEMPLATE : f;
+}
+
+/* Refresh tokens, which are never given out: the SDKs go on with a handshake. */
+static vk_auth_fail no_refresh(vk_auth_call *c)
+{
+    VK_UNUSED(c);
+    return VK_AUTH_F_NO_REFRESH;
+}
+
 #define BACKEND .need = VK_AUTH_NEEDS_BACKEND
 
 const vk_auth_route vk_auth_backend_session_routes[] = {
@@ -127,5 +142,7 @@ const vk_auth_route vk_auth_backend_session_routes[] = {
     {.method = "GET", .path = "/sessions/{sess}", BACKEND, .reads = true, .run = get},
     {.method = "POST", .path = "/sessions/{sess}/revoke", BACKEND, .run = revoke_one},
     {.method = "POST", .path = "/sessions/{sess}/tokens", BACKEND, .run = token},
+    {.method = "POST", .path = "/sessions/{sess}/tokens/{name}", BACKEND, .reads = true, .run = no_template},
+    {.method = "POST", .path = "/sessions/{sess}/refresh", BACKEND, .reads = true, .run = no_refresh},
     {0},
 };

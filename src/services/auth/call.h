@@ -235,6 +235,8 @@ VK_MUSTCHECK vk_auth_fail vk_auth_session_now(vk_auth_call *c, const vk_auth_ses
 /* After one or more sessions of c->client have ended (the Backend API's handlers load it first): its next
  * active one becomes the last, updated_ms moves. */
 VK_MUSTCHECK vk_auth_fail vk_auth_sessions_ended(vk_auth_call *c);
+/* The handler of both APIs' key set. */
+vk_auth_fail vk_auth_jwks(vk_auth_call *c);
 
 /* ---- session.c */
 
@@ -280,6 +282,9 @@ VK_MUSTCHECK vk_auth_fail vk_auth_set_primary(vk_auth_call *c, vk_str id);
  * VK_AUTH_F_NOT_SIGNED_IN: vk_auth_session_person finds nobody. */
 VK_MUSTCHECK vk_auth_fail vk_auth_token(vk_auth_call *c, const vk_auth_session *s, vk_str azp, bool fresh,
                                         vk_secret *jwt_r);
+/* The same where vk_auth_session_person has been asked. */
+VK_MUSTCHECK vk_auth_fail vk_auth_token_of(vk_auth_call *c, const vk_auth_session *s, vk_str azp, bool fresh,
+                                           vk_secret *jwt_r);
 typedef struct vk_auth_tokens vk_auth_tokens; /* the cache, of one pool; used on its strand */
 void vk_auth_tokens_free(vk_auth_tokens *t);  /* NULL is allowed */
 

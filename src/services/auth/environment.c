@@ -10,13 +10,15 @@
 #define SIGN_IN "\1N"
 #define SIGN_UP "\1U"
 #define PARTITIONED "\1P"
+#define HIDES_USERS "\1E"
 
-#define ATTRIBUTE(name, enabled, first, factors, verify)                                                     \
-    "\"" name "\":{\"enabled\":" enabled ",\"required\":" enabled ",\"used_for_first_factor\":" first        \
+#define ATTRIBUTE(name, enabled, required, first, factors, verify)                                           \
+    "\"" name "\":{\"enabled\":" enabled ",\"required\":" required ",\"used_for_first_factor\":" first       \
     ",\"first_factors\":" factors                                                                            \
     ",\"used_for_second_factor\":false,\"second_factors\":[],\"verifications\":" factors                     \
     ",\"verify_at_sign_up\":" verify "}"
-#define OFF(name) ATTRIBUTE(name, "false", "false", "[]", "false")
+#define OPTIONAL(name) ATTRIBUTE(name, "true", "false", "false", "[]", "false")
+#define OFF(name) ATTRIBUTE(name, "false", "false", "false", "[]", "false")
 
 /* clang-format off */
 static const char text[] =
@@ -41,9 +43,9 @@ static const char text[] =
     "\"captcha_provider\":null,\"captcha_oauth_bypass\":[],\"captcha_heartbeat\":false},"
 
     "\"user_settings\":{\"attributes\":{"
-    ATTRIBUTE("email_address", "true", "true", "[\"email_code\"]", "true") ","
-    ATTRIBUTE("password", "true", "false", "[]", "false") ","
-    OFF("phone_number") "," OFF("username") "," OFF("web3_wallet") "," OFF("first_name") "," OFF("last_name") ","
+    ATTRIBUTE("email_address", "true", "true", "true", "[\"email_code\"]", "true") ","
+    ATTRIBUTE("password", "true", "true", "false", "[]", "false") ","
+    OFF("phone_number") "," OFF("username") "," OFF("web3_wallet") "," OPTIONAL("first_name") "," OPTIONAL("last_name") ","
     OFF("authenticator_app") "," OFF("backup_code") "," OFF("passkey") "},"
     "\"sign_in\":{\"second_factor\":{\"required\":false,\"enabled\":false}},"
     "\"sign_up\":{\"captcha_enabled\":false,\"captcha_widget_type\":\"smart\",\"custom_action_required\":false,"
@@ -57,7 +59,7 @@ static const char text[] =
     "\"enterprise_sso\":{\"enabled\":false,\"self_serve_sso\":false},"
     "\"actions\":{\"delete_self\":true,\"create_organization\":false,\"billing_action\":false},"
     "\"attack_protection\":{\"user_lockout\":{\"enabled\":true,\"max_attempts\":100,\"duration_in_minutes\":60},"
-    "\"pii\":{\"enabled\":true},\"email_link\":{\"require_same_client\":true},\"enumeration_protection\":{\"enabled\":false}}},"
+    "\"pii\":{\"enabled\":true},\"email_link\":{\"require_same_client\":true},\"enumeration_protection\":{\"enabled\":" HIDES_USERS "}}},"
 
     "\"organization_settings\":{\"enabled\":false,\"max_allowed_memberships\":5,\"force_organization_selection\":false,"
     "\"actions\":{\"admin_delete\":true},\"domains\":{\"enabled\":false,\"enrollment_modes\":[],\"default_role\":null},"
@@ -95,6 +97,9 @@ static void place(vk_buf *out, char which, const vk_auth_environment *e)
         break;
     case 'P':
         vk_buf_z(out, e->partitioned ? "true" : "false");
+        break;
+    case 'E':
+        vk_buf_z(out, e->hides_users ? "true" : "false");
         break;
     default:
         abort(); /* the text above is ours */

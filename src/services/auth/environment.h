@@ -11,6 +11,7 @@ typedef struct vk_auth_environment {
     vk_str application_name;                   /* for people; any text */
     vk_str clerk_js_version;                   /* the major that the app's SDK loads: "5", "6" */
     vk_str home_url, sign_in_url, sign_up_url; /* may be empty */
+    bool hides_users;                          /* vk_auth_hides_users */
     bool partitioned;                          /* vk_auth_is_partitioned: the same answer as in handshakes */
 } vk_auth_environment;
 

@@ -94,6 +94,9 @@ static const struct {
     [VK_AUTH_F_PAGE] = {422, "form_param_value_too_large", "Value too large",
                         "What would be listed is too large for one answer. Ask for fewer at a time.",
                         "limit"},
+    [VK_AUTH_F_NO_REFRESH] = {401, "feature_not_enabled", "not enabled",
+                              "Sessions are not refreshed by a token here. A handshake gives new ones.",
+                              NULL},
     [VK_AUTH_F_NO_PASSWORD] = {400, "no_password_set", "no password set",
                                "This user does not have a password set for their account", NULL},
     [VK_AUTH_F_INVITED] =

@@ -44,6 +44,7 @@ typedef enum vk_auth_fail {
     VK_AUTH_F_PARAM_TIME,
     VK_AUTH_F_DATA_MISSING,             /* a user without an address or a password */
     VK_AUTH_F_PAGE,                     /* a list that is too large for one answer */
+    VK_AUTH_F_NO_REFRESH,               /* of sessions by a refresh token */
     VK_AUTH_F_NO_PASSWORD,              /* the user has none */
     VK_AUTH_F_INVITED,                  /* the address has an invitation already */
     VK_AUTH_F_INVITATION_REVOKED_TWICE, /* is to be revoked again */

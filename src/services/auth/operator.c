@@ -5,9 +5,10 @@
  * The users of a revoked build can be looked at and taken away, and stay as they are. */
 #include "services/auth/inside.h"
 
+#include "core/clock.h"
 #include "core/json_write.h"
 
-enum { EXPORT_PAGE_MAX = 500 };
+enum { EXPORT_PAGE_MAX = 500, EXPORT_PART = 20, EXPORT_BYTES = 8 * 1024 * 1024 };
 
 /* ---- calls that the Backend API does not have; on the strand */
 
@@ -62,7 +63,8 @@ static void text(vk_jw *w, const char *key, vk_str s)
 static vk_err write_user(vk_auth_call *c, const vk_auth_user *u)
 {
     const vk_auth_email_row *emails;
-    size_t n;
+    char created[VK_CLOCK_TEXT];
+    size_t n, verified = 0;
     vk_jw *w = &c->w;
     vk_err e = vk_auth_emails_of(c->db, c->arena, vk_str_z(u->id), &emails, &n);
     if (e != VK_OK)
@@ -72,10 +74,15 @@ static vk_err write_user(vk_auth_call *c, const vk_auth_user *u)
     text(w, "external_id", u->external_id.p ? u->external_id : vk_str_z(u->id));
     vk_jw_key(w, VK_STR("email_address"));
     vk_jw_arr(w);
-    for (size_t i = 0; i < n; i++)
-        if (emails[i].verified)
+    for (size_t i = 0; i < n; i++) {
+        if (emails[i].verified) {
             vk_jw_str(w, vk_str_z(emails[i].address));
+            verified++;
+        }
+    }
     vk_jw_arr_end(w);
+    if (!verified)
+        vk_jw_kbool(w, "skip_user_requirement", true);
     text(w, "first_name", u->first_name);
     text(w, "last_name", u->last_name);
     if (u->digest.n) {
@@ -88,7 +95,8 @@ static vk_err write_user(vk_auth_call *c, const vk_auth_user *u)
     raw(w, "private_metadata", u->private_metadata);
     raw(w, "unsafe_metadata", u->unsafe_metadata);
     vk_jw_kbool(w, "banned", u->banned);
-    vk_jw_ki64(w, "created_at", u->created_ms);
+    vk_clock_text(u->created_ms, created);
+    vk_jw_kstr(w, "created_at", vk_str_z(created));
     vk_jw_obj_end(w);
     return VK_OK;
 }
@@ -102,26 +110,34 @@ static vk_auth_fail number(vk_auth_call *c, const char *name, int64_t most, int6
     return VK_AUTH_F_PARAM_FORMAT;
 }
 
-/* Oldest first, so that pages stay where they are while users come. */
+/* Oldest first, so that pages stay where they are while users come. A page ends early when its users have
+ * much metadata: it must fit into one answer. */
 static vk_auth_fail export_users(vk_auth_call *c)
 {
-    vk_auth_user_filter by = {.ascending = true, .limit = EXPORT_PAGE_MAX};
+    vk_auth_user_filter by = {.ascending = true, .limit = EXPORT_PART};
     const vk_auth_user *users;
-    size_t n;
+    size_t n, all = 0;
+    vk_err e;
     vk_auth_fail f = number(c, "offset", INT64_MAX / 2, &by.offset);
     if (f != VK_AUTH_F_OK)
         return f;
-    vk_err e = vk_auth_users(c->db, c->arena, &by, &users, &n);
     vk_jw_obj(&c->w);
     vk_jw_key(&c->w, VK_STR("users"));
     vk_jw_arr(&c->w);
-    for (size_t i = 0; e == VK_OK && i < n; i++)
-        e = write_user(c, &users[i]);
+    do {
+        e = vk_auth_users(c->db, c->arena, &by, &users, &n);
+        for (size_t i = 0; e == VK_OK && i < n; i++)
+            e = write_user(c, &users[i]);
+        if (e != VK_OK)
+            return vk_auth_broke(c, e);
+        by.offset += (int64_t)n;
+        all += n;
+    } while (n == EXPORT_PART && all < EXPORT_PAGE_MAX && c->w.out->n < EXPORT_BYTES);
     vk_jw_arr_end(&c->w);
-    if (e == VK_OK && n == EXPORT_PAGE_MAX)
-        vk_jw_ki64(&c->w, "next", by.offset + EXPORT_PAGE_MAX);
+    if (n == EXPORT_PART)
+        vk_jw_ki64(&c->w, "next", by.offset);
     vk_jw_obj_end(&c->w);
-    return e == VK_OK ? VK_AUTH_F_OK : vk_auth_broke(c, e);
+    return VK_AUTH_F_OK;
 }
 
 /* ---- the calls */

@@ -37,8 +37,10 @@ static vk_auth_fail missing(vk_auth_call *c, const char *param)
 static vk_auth_fail found(vk_auth_call *c, vk_err e, who *w)
 {
     w->user = NULL;
-    if (e == VK_E_NOT_FOUND)
+    if (e == VK_E_NOT_FOUND) {
+        w->row.id[0] = '\0';
         return VK_AUTH_F_OK;
+    }
     if (e != VK_OK)
         return vk_auth_broke(c, e);
     if (!w->row.locked && !vk_auth_locked_ms(&w->row.lockout, c->now_ms))
@@ -196,7 +198,8 @@ static vk_auth_fail send_code(vk_auth_call *c, vk_auth_attempt *a, const who *w,
     vk_auth_code_about about = vk_auth_about_code(a, strategy);
     f = t.reachable ? vk_auth_send_code(c, &a->verification, vk_str_z(about.text), vk_str_z(t.address),
                                         reset ? "reset_password" : "sign_in")
-                    : vk_auth_send_nothing(c, &a->verification, vk_str_z(t.address), "no_account");
+                    : vk_auth_send_nothing(c, &a->verification, vk_str_z(t.address),
+                                           w->row.id[0] ? "account_locked" : "no_account");
     a->status = VK_AUTH_A_NEEDS_FACTOR;
     snprintf(a->strategy, sizeof a->strategy, "%s", strategy);
     memcpy(a->via, t.id, sizeof a->via);
@@ -422,6 +425,7 @@ static vk_auth_fail attempt_code(vk_auth_call *c, vk_auth_attempt *a, vk_str str
         return finish(c, a, &w, PASSWORD);
     }
     a->status = VK_AUTH_A_NEEDS_PASSWORD;
+    a->verification.expire_ms = c->now_ms + RESET_MS; /* of the proof, from here on */
     f = vk_auth_attempt_save(c, a);
     return f == VK_AUTH_F_OK ? vk_auth_attempt_write(c, a) : f;
 }
@@ -446,9 +450,8 @@ static vk_auth_fail reset_password(vk_auth_call *c)
     who w;
     vk_secret password, digest;
     bool others = false;
-    int64_t n;
     vk_auth_fail f = open_one(c, &a);
-    if (f == VK_AUTH_F_OK && (a.status != VK_AUTH_A_NEEDS_PASSWORD || c->now_ms - a.updated_ms > RESET_MS))
+    if (f == VK_AUTH_F_OK && (a.status != VK_AUTH_A_NEEDS_PASSWORD || c->now_ms >= a.verification.expire_ms))
         f = VK_AUTH_F_CODE_EXPIRED;
     if (f == VK_AUTH_F_OK)
         f = vk_auth_need_secret(c, "password", VK_AUTH_PASSWORD_MAX, &password);
@@ -470,9 +473,7 @@ static vk_auth_fail reset_password(vk_auth_call *c)
     f = finish(c, &a, &w, PASSWORD);
     if (f != VK_AUTH_F_OK || !others)
         return f;
-    e = vk_auth_sessions_end(c->db, VK_STR_NONE, vk_str_z(a.user), vk_str_z(a.session), VK_AUTH_REVOKED,
-                             c->now_ms, &n);
-    return e == VK_OK ? VK_AUTH_F_OK : vk_auth_broke(c, e);
+    return vk_auth_end_sessions(c, vk_str_z(a.user), vk_str_z(a.session), VK_AUTH_REVOKED);
 }
 
 const vk_auth_route vk_auth_sign_in_routes[] = {

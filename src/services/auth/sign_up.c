@@ -120,16 +120,17 @@ static vk_auth_fail others(vk_auth_call *c)
  * digest last, when everything else is good. */
 static vk_auth_fail fields(vk_auth_call *c, vk_auth_attempt *a)
 {
-    vk_str strategy, unsafe;
+    vk_str strategy = VK_STR_NONE, unsafe = VK_STR_NONE;
     vk_secret password = VK_SECRET_NONE, ticket;
     vk_auth_fail f = others(c);
     if (f == VK_AUTH_F_OK)
         f = vk_auth_may_text(c, "strategy", VK_AUTH_STRATEGY_MAX, &strategy);
-    if (f == VK_AUTH_F_OK && strategy.p && !vk_str_eqz(strategy, "ticket"))
+    bool by_invitation = vk_str_eqz(strategy, "ticket"); /* "password" says no more than the password does */
+    if (f == VK_AUTH_F_OK && strategy.p && !by_invitation && !vk_str_eqz(strategy, "password"))
         f = VK_AUTH_F_STRATEGY;
     if (f == VK_AUTH_F_OK)
         f = vk_auth_may_secret(c, "ticket", VK_AUTH_TICKET_TEXT_MAX, &ticket);
-    if (f == VK_AUTH_F_OK && (ticket.n || (strategy.p && !a->via[0])))
+    if (f == VK_AUTH_F_OK && (ticket.n || (by_invitation && !a->via[0])))
         f = by_ticket(c, a);
     if (f == VK_AUTH_F_OK)
         f = by_address(c, a);

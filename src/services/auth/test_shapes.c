@@ -363,6 +363,7 @@ static void environment(void **state)
     e.application_name = VK_STR("\"},\1A</script>");
     e.sign_in_url = VK_STR("https://a.example/sign-in");
     e.partitioned = false;
+    e.hides_users = true;
     vk_auth_environment_write(&out, &e);
     json_t *got = json_loadb(out.p, out.n, JSON_REJECT_DUPLICATES, NULL);
     json_t *display = json_object_get(got, "display_config"),
@@ -375,6 +376,8 @@ static void environment(void **state)
     json_t *password = json_object_get(settings, "password_settings");
     assert_int_equal(json_integer_value(json_object_get(password, "min_length")), VK_PASSWORD_MIN);
     assert_int_equal(json_integer_value(json_object_get(password, "max_length")), VK_PASSWORD_MAX);
+    json_t *hides = json_object_get(json_object_get(settings, "attack_protection"), "enumeration_protection");
+    assert_true(json_is_true(json_object_get(hides, "enabled")));
     json_t *lockout = json_object_get(json_object_get(settings, "attack_protection"), "user_lockout");
     assert_int_equal(json_integer_value(json_object_get(lockout, "max_attempts")), VK_AUTH_LOCKOUT_MAX);
     assert_int_equal(json_integer_value(json_object_get(lockout, "duration_in_minutes")),

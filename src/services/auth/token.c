@@ -24,7 +24,7 @@ typedef struct entry {
     vk_map_node node;
     vk_list age;
     char session[VK_AUTH_ID_MAX + 1], azp[VK_AUTH_ORIGIN_MAX + 1];
-    int64_t updated_ms, made_ms, until_ms;
+    int64_t updated_ms, verified_ms, made_ms, until_ms; /* the first two are what it was made of */
     size_t n;
     char jwt[];
 } entry;
@@ -120,6 +120,7 @@ static void keep(vk_auth_tokens *t, const vk_auth_session *s, vk_str azp, const 
     if (azp.n)
         memcpy(e->azp, azp.p, azp.n);
     e->updated_ms = times->updated_ms;
+    e->verified_ms = s->verified_ms;
     e->made_ms = times->made_ms;
     e->until_ms = times->until_ms;
     e->n = jwt.n;
@@ -205,25 +206,20 @@ static vk_auth_fail make(vk_auth_call *c, const vk_auth_session *s, vk_str azp, 
     return e == VK_OK ? VK_AUTH_F_OK : vk_auth_broke(c, e);
 }
 
-vk_auth_fail vk_auth_token(vk_auth_call *c, const vk_auth_session *s, vk_str azp, bool fresh,
-                           vk_secret *jwt_r)
+vk_auth_fail vk_auth_token_of(vk_auth_call *c, const vk_auth_session *s, vk_str azp, bool fresh,
+                              vk_secret *jwt_r)
 {
-    vk_auth_person person;
     entry times = {.made_ms = c->now_ms};
     vk_auth_tokens *t = tokens_of(c);
     if (!t)
         return vk_auth_broke(c, VK_E_NOMEM);
-    vk_err e = vk_auth_session_person(c, s, &person);
-    if (e == VK_E_NOT_FOUND)
-        return VK_AUTH_F_NOT_SIGNED_IN;
-    if (e == VK_OK)
-        e = client_updated(c, s, &times.updated_ms);
+    vk_err e = client_updated(c, s, &times.updated_ms);
     if (e != VK_OK)
         return vk_auth_broke(c, e);
     c->ex->secret = true;
     entry *old = fresh ? NULL : find(t, s, azp);
-    if (old && old->updated_ms == times.updated_ms && c->now_ms >= old->made_ms &&
-        c->now_ms < old->until_ms) {
+    if (old && old->updated_ms == times.updated_ms && old->verified_ms == s->verified_ms &&
+        c->now_ms >= old->made_ms && c->now_ms < old->until_ms) {
         vk_str copy = vk_arena_dup(c->arena, (vk_str){old->jwt, old->n});
         *jwt_r = vk_secret_of(copy);
         return copy.p ? VK_AUTH_F_OK : vk_auth_broke(c, VK_E_NOMEM);
@@ -239,4 +235,14 @@ vk_auth_fail vk_auth_token(vk_auth_call *c, const vk_auth_session *s, vk_str azp
     if (f == VK_AUTH_F_OK)
         keep(t, s, azp, &times, vk_secret_bytes(*jwt_r));
     return f;
+}
+
+vk_auth_fail vk_auth_token(vk_auth_call *c, const vk_auth_session *s, vk_str azp, bool fresh,
+                           vk_secret *jwt_r)
+{
+    vk_auth_person person;
+    vk_err e = vk_auth_session_person(c, s, &person);
+    if (e != VK_OK)
+        return e == VK_E_NOT_FOUND ? VK_AUTH_F_NOT_SIGNED_IN : vk_auth_broke(c, e);
+    return vk_auth_token_of(c, s, azp, fresh, jwt_r);
 }

@@ -377,28 +377,31 @@ static vk_s3_build *next_ready(void)
     return NULL;
 }
 
-static void make_ready(vk_s3_build *b)
+/* True: a thread is to be woken, best without all.mu, which it would only wait for again. */
+static bool make_ready(vk_s3_build *b)
 {
     if (b->in_ready || vk_list_empty(&b->jobs))
-        return;
+        return false;
     b->in_ready = true;
     vk_list_push(&all.ready, &b->ready);
-    pthread_cond_signal(&all.work);
+    return true;
 }
 
 vk_err vk_s3b_submit(vk_s3_build *b, vk_s3_job *j)
 {
     pthread_mutex_lock(&all.mu);
-    bool room = b->n_jobs < VK_S3B_JOBS_MAX;
+    bool room = b->n_jobs < VK_S3B_JOBS_MAX, wake = false;
     if (room) {
         b->n_jobs++;
         b->refs++;
         vk_list_push(&b->jobs, &j->node);
-        make_ready(b);
+        wake = make_ready(b);
     } else {
         vk_count(&all.refused, 1);
     }
     pthread_mutex_unlock(&all.mu);
+    if (wake)
+        pthread_cond_signal(&all.work);
     return room ? VK_OK : VK_E_BUSY;
 }
 
@@ -411,9 +414,10 @@ static void run_one(vk_s3_build *b)
     b->running++;
     all.running++;
     make_ready(b);
-    if (next_ready()) /* what ended before this may have made room for more than one */
-        pthread_cond_signal(&all.work);
+    bool wake = next_ready() != NULL; /* what ended before this may have made room for more than one */
     pthread_mutex_unlock(&all.mu);
+    if (wake)
+        pthread_cond_signal(&all.work);
     j->run(j);
     pthread_mutex_lock(&all.mu);
     vk_count(&all.jobs, 1);
@@ -528,7 +532,8 @@ static void tick(vk_timer *t)
         b->refs++;
         b->n_jobs++;
         vk_list_push(&b->jobs, &x->job.node);
-        make_ready(b);
+        if (make_ready(b))
+            pthread_cond_signal(&all.work);
     }
     pthread_mutex_unlock(&all.mu);
     vk_s3_leases_end(NULL);

@@ -8,8 +8,9 @@
  *
  * Map: scope.c keys and prefixes · meta.c headers, ETags, errors · index.c SQLite · store.c open, close,
  * usage, quota · turn.c one transaction and one sync for all that wait · blobs.c files, and who still reads
- * them · hot.c what was read lately, kept · sweep.c what a crash left · put.c, get.c, delete.c, list.c,
- * upload.c (multipart), upload_list.c, cors.c the operations.
+ * them · hot.c what was read lately, kept · sweep.c what a crash left · put.c (and
+ * stage.c, bytes on their way into a file), get.c, delete.c, list.c, upload.c (multipart), upload_list.c,
+ * cors.c the operations.
  *
  * What holds it together: a file gets its bytes, is synced, its folder is synced, and only then a transaction
  * names it; a file goes only after the transaction that stopped naming it is on stable storage and nobody
@@ -160,7 +161,9 @@ VK_MUSTCHECK vk_ob_err vk_ob_put_begin(vk_ob *s, vk_str key, int64_t size, vk_ob
 /* The same for part `number` of an open upload of that key. Committing it replaces a part of that number. */
 VK_MUSTCHECK vk_ob_err vk_ob_part_begin(vk_ob *s, vk_str key, const uint8_t upload[16], int number,
                                         int64_t size, vk_ob_put **out_r);
-/* The next bytes. Holds at most VK_OB_INLINE_MAX of them in memory. After an error only abort is left. */
+/* The next bytes. Holds at most VK_OB_INLINE_MAX of them in memory, and 256 KiB on the way into a file, as
+ * long as all puts together hold less than 16 MiB so. What the disk says of those may come with a later call,
+ * at the latest with commit. After an error only abort is left. */
 VK_MUSTCHECK vk_ob_err vk_ob_put_write(vk_ob_put *p, vk_str bytes);
 struct vk_ob_reader;
 /* `n` bytes of an object from `at` on (CopyObject, UploadPartCopy). With md5_r they pass through memory and

@@ -24,6 +24,7 @@ struct vk_ob_put {
     int64_t most; /* bytes it may have */
     int64_t flushed;
     int fd; /* -1: all is in `small` */
+    vk_ob_stage stage;
     vk_ob_live live;
     vk_ob_err failed;
     size_t n_key;
@@ -127,6 +128,7 @@ vk_ob_err vk_ob_part_begin(vk_ob *s, vk_str key, const uint8_t upload[16], int n
 
 static void end(vk_ob_put *p)
 {
+    vk_ob_stage_free(&p->stage);
     if (p->fd >= 0)
         close(p->fd);
     atomic_fetch_sub(&p->s->users, 1);
@@ -154,7 +156,8 @@ static vk_ob_err spill(vk_ob_put *p)
     if (p->fd >= 0)
         return VK_OB_OK;
     vk_ob_err e = vk_ob_blob_create(p->s, &p->live, &p->fd);
-    return e == VK_OB_OK ? vk_ob_of(vk_disk_add(p->fd, (vk_str){p->small, (size_t)p->n})) : e;
+    int64_t more = p->announced < 0 ? -1 : p->announced - p->n;
+    return e == VK_OB_OK ? vk_ob_stage_add(&p->stage, p->fd, 0, (vk_str){p->small, (size_t)p->n}, more) : e;
 }
 
 static vk_ob_err add(vk_ob_put *p, vk_str bytes)
@@ -166,15 +169,17 @@ static vk_ob_err add(vk_ob_put *p, vk_str bytes)
         if (bytes.n)
             memcpy(p->small + p->n, bytes.p, bytes.n);
     } else {
+        int64_t more = p->announced < 0 ? -1 : p->announced - p->n - (int64_t)bytes.n;
         e = spill(p);
         if (e == VK_OB_OK)
-            e = vk_ob_of(vk_disk_add(p->fd, bytes));
+            e = vk_ob_stage_add(&p->stage, p->fd, p->n, bytes, more);
     }
     p->n += (int64_t)bytes.n;
-    if (p->fd >= 0 && p->n - p->flushed >= FLUSH_EACH) {
+    int64_t written = p->n - (int64_t)p->stage.n;
+    if (p->fd >= 0 && written - p->flushed >= FLUSH_EACH) {
         /* So that the sync at the end finds little left to do. A hint; what it says is of no interest. */
-        VK_UNUSED(sync_file_range(p->fd, p->flushed, p->n - p->flushed, SYNC_FILE_RANGE_WRITE));
-        p->flushed = p->n;
+        VK_UNUSED(sync_file_range(p->fd, p->flushed, written - p->flushed, SYNC_FILE_RANGE_WRITE));
+        p->flushed = written;
     }
     return e;
 }
@@ -221,6 +226,8 @@ static vk_ob_err in_kernel(vk_ob_put *p, const vk_ob_piece *x)
     if (e == VK_OB_OK)
         e = spill(p);
     if (e == VK_OB_OK)
+        e = vk_ob_stage_write(&p->stage, p->fd);
+    if (e == VK_OB_OK)
         e = vk_ob_of(vk_disk_append_from(p->fd, x->fd, x->at, x->n));
     p->n += x->n;
     return e;
@@ -257,12 +264,13 @@ struct commit {
     int64_t now;
 };
 
-static vk_ob_err put_inline(vk_ob *s, vk_ob_conn *c, struct commit *k)
+/* `content` 0: a row of its own; else that row's bytes are exchanged, which changes fewer pages. */
+static vk_ob_err put_inline(vk_ob *s, vk_ob_conn *c, struct commit *k, int64_t content)
 {
     if (k->p->n == 0)
         return VK_OB_OK;
-    k->row.content = ++s->last_content;
-    sqlite3_stmt *st = vk_ob_st(c, Q_PUT_INLINE);
+    k->row.content = content ? content : ++s->last_content;
+    sqlite3_stmt *st = vk_ob_st(c, content ? Q_SET_INLINE : Q_PUT_INLINE);
     vk_ob_bind_i(st, 1, k->row.content);
     vk_ob_bind(st, 2, (vk_str){k->p->small, (size_t)k->p->n});
     return vk_ob_run(c, st);
@@ -278,6 +286,11 @@ static vk_ob_err put_object(vk_ob *s, vk_ob_turn *t, vk_ob_conn *c)
         return e;
     bool there = e == VK_OB_OK;
     e = vk_ob_conditions(k->c, there ? &old : NULL);
+    int64_t kept = 0;
+    if (there && !old.has_blob && !old.o.parts && !k->row.has_blob && k->p->n) {
+        kept = old.content;
+        old.content = 0;
+    }
     if (e == VK_OB_OK && there)
         e = vk_ob_discard(t, c, &old);
     t->delta.bytes += k->p->n;
@@ -285,7 +298,7 @@ static vk_ob_err put_object(vk_ob *s, vk_ob_turn *t, vk_ob_conn *c)
     if (e == VK_OB_OK)
         e = vk_ob_afford(s, t);
     if (e == VK_OB_OK && !k->row.has_blob)
-        e = put_inline(s, c, k);
+        e = put_inline(s, c, k, kept);
     return e == VK_OB_OK ? vk_ob_write_row(s, c, key, &k->row) : e;
 }
 
@@ -337,6 +350,8 @@ static vk_ob_err commit(vk_ob_put *p, const vk_ob_commit *c, vk_ob_object *out_r
     if (c->headers.n > VK_OB_HEADERS_MAX)
         return VK_OB_METADATA_TOO_LARGE;
     vk_ob_err e = p->part ? spill(p) : VK_OB_OK; /* an empty part is a file too */
+    if (e == VK_OB_OK && p->fd >= 0)
+        e = vk_ob_stage_write(&p->stage, p->fd);
     if (e == VK_OB_OK && p->fd >= 0)
         e = vk_ob_of(vk_disk_sync(p->fd));
     if (e != VK_OB_OK)

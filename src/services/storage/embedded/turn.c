@@ -152,6 +152,14 @@ static bool is_disk(vk_ob_err e)
     return e == VK_OB_DISK_FULL || e == VK_OB_IO || e == VK_OB_NOMEM || e == VK_OB_CORRUPT;
 }
 
+static void add_usage(vk_ob_usage *u, const vk_ob_usage *d)
+{
+    u->bytes += d->bytes;
+    u->objects += d->objects;
+    u->part_bytes += d->part_bytes;
+    u->uploads += d->uploads;
+}
+
 /* One turn in the open transaction. An error of its own is t->result; one that is returned is the end of the
  * transaction, and everybody's. */
 static vk_ob_err one_turn(vk_ob *s, vk_ob_conn *c, vk_ob_turn *t)
@@ -168,6 +176,28 @@ static vk_ob_err one_turn(vk_ob *s, vk_ob_conn *c, vk_ob_turn *t)
         e = !gone ? quick(c, Q_UNDO) : is_disk(t->result) ? t->result : VK_OB_IO;
     }
     return e == VK_OB_OK ? quick(c, Q_RELEASE) : e;
+}
+
+/* All turns of the batch. *none_r: nothing is to be committed. */
+static vk_ob_err all_turns(vk_ob *s, vk_ob_conn *c, vk_list *batch, vk_ob_usage *total_r, bool *none_r)
+{
+    vk_ob_turn *first = VK_CONTAINER(batch->next, vk_ob_turn, node);
+    if (batch->next == batch->prev) { /* alone: the transaction is what is undone */
+        first->result = first->run(s, first, c);
+        *none_r = first->result != VK_OB_OK;
+        if (!*none_r)
+            add_usage(total_r, &first->delta);
+        return VK_OB_OK;
+    }
+    for (vk_list *n = batch->next; n != batch; n = n->next) {
+        vk_ob_turn *t = VK_CONTAINER(n, vk_ob_turn, node);
+        vk_ob_err e = one_turn(s, c, t);
+        if (e != VK_OB_OK)
+            return e;
+        if (t->result == VK_OB_OK)
+            add_usage(total_r, &t->delta);
+    }
+    return VK_OB_OK;
 }
 
 static vk_ob_err write_totals(vk_ob_conn *c, const vk_ob_usage *u, bool mark)
@@ -187,14 +217,6 @@ static vk_ob_err write_totals(vk_ob_conn *c, const vk_ob_usage *u, bool mark)
     return e;
 }
 
-static void add_usage(vk_ob_usage *u, const vk_ob_usage *d)
-{
-    u->bytes += d->bytes;
-    u->objects += d->objects;
-    u->part_bytes += d->part_bytes;
-    u->uploads += d->uploads;
-}
-
 /* Before anybody can see that no row names it: whoever sweeps leaves it to the turn. */
 static void note_garbage(vk_ob *s, vk_list *batch)
 {
@@ -207,27 +229,30 @@ static void note_garbage(vk_ob *s, vk_list *batch)
     pthread_mutex_unlock(&s->mu);
 }
 
-/* All that could fail has not: *total_r is what is stored now. *late_r: the last step failed, so that a part
- * of the transaction, or all of it, may be in the log. */
-static vk_ob_err transaction(vk_ob *s, vk_ob_conn *c, vk_list *batch, vk_ob_usage *total_r, bool *late_r)
+static bool same_usage(const vk_ob_usage *a, const vk_ob_usage *b)
 {
+    return a->bytes == b->bytes && a->objects == b->objects && a->part_bytes == b->part_bytes &&
+           a->uploads == b->uploads;
+}
+
+/* *written_r: it is on stable storage, and *total_r is what is stored now. *late_r: the last step failed, so
+ * that a part of the transaction, or all of it, may be in the log. */
+static vk_ob_err transaction(vk_ob *s, vk_ob_conn *c, vk_list *batch, vk_ob_usage *total_r, bool *written_r,
+                             bool *late_r)
+{
+    vk_ob_usage before = *total_r;
+    bool none = false;
     vk_ob_err e = quick(c, Q_BEGIN);
     if (e != VK_OB_OK)
         return e;
-    for (vk_list *n = batch->next; n != batch; n = n->next) {
-        vk_ob_turn *t = VK_CONTAINER(n, vk_ob_turn, node);
-        e = one_turn(s, c, t);
-        if (e != VK_OB_OK)
-            break;
-        if (t->result == VK_OB_OK)
-            add_usage(total_r, &t->delta);
-    }
-    if (e == VK_OB_OK)
+    e = all_turns(s, c, batch, total_r, &none);
+    if (e == VK_OB_OK && !none && (!s->marked || !same_usage(total_r, &before)))
         e = write_totals(c, total_r, !s->marked);
-    if (e == VK_OB_OK) {
+    if (e == VK_OB_OK && !none) {
         note_garbage(s, batch);
         e = quick(c, Q_COMMIT);
         *late_r = e != VK_OB_OK;
+        *written_r = e == VK_OB_OK;
     }
     if (!sqlite3_get_autocommit(c->db))
         VK_UNUSED(quick(c, Q_ROLLBACK));
@@ -273,11 +298,11 @@ static void lead(vk_ob *s)
     vk_ob_usage total = s->used;
     pthread_mutex_unlock(&s->mu);
 
-    bool late = false;
+    bool late = false, written = false;
     vk_ob_err e = VK_OB_OK;
     sync_folders(s, &batch);
     if (any_good(&batch))
-        e = transaction(s, s->writer, &batch, &total, &late);
+        e = transaction(s, s->writer, &batch, &total, &written, &late);
     if (any_full(&batch, e) && vk_ob_index_full(s->writer)) {
         e = e == VK_OB_DISK_FULL ? VK_OB_QUOTA : e;
         for (vk_list *n = batch.next; n != &batch; n = n->next) {
@@ -305,7 +330,7 @@ static void lead(vk_ob *s)
         t->done = true;
         pthread_cond_signal(&t->cond);
     }
-    if (e == VK_OB_OK) {
+    if (written) {
         s->used = total;
         s->marked = true;
         vk_buf swap = s->uncertain;
