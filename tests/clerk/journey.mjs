@@ -19,7 +19,8 @@ export class Person {
   }
 
   field(name) { return this.frame.locator(`input[name=${name}]`) }
-  button(name) { return this.frame.getByRole('button', { name, exact: true }) }
+  // The first: while one view fades into the next, both have it.
+  button(name) { return this.frame.getByRole('button', { name, exact: true }).first() }
   said(text) { return this.frame.getByText(text, { exact: true }).filter({ visible: true }).first().waitFor() }
 
   at(path) { return this.frame.waitForURL((url) => url.pathname === path) }
