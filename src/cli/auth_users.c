@@ -15,9 +15,8 @@ const char vk_help_auth_users_list[] =
     "Usage: valetkey auth users list ID [--query TEXT] [--data DIR] [--json]\n"
     "\n"
     "Lists the users of a build's app, newest first: id, address, name, when they came and when they signed "
-    "in "
-    "last. Also of\n"
-    "a revoked build.\n"
+    "in last.\n"
+    "Also of a revoked build.\n"
     "\n"
     "  --query TEXT             those with TEXT in their id, an address or a name\n"
     "\n"
@@ -226,11 +225,12 @@ int vk_cmd_auth_users_create(int argc, char **argv)
 
 /* ---- delete */
 
-/* The id of the user with that address. */
-static int find(const char *command, const char *data, const char *id, const char *address, char out[64])
+/* The id of the user that an id or an address names. */
+static int find(const char *command, const char *data, const char *id, const char *user, char out[64])
 {
+    const char *by = strchr(user, '@') ? "email_address" : "user_id";
     char target[VK_SERVICE_TARGET];
-    const char *const q[] = {"email_address", address, NULL};
+    const char *const q[] = {by, user, NULL};
     vk_reply r;
     bool ok = false;
     int code = vk_service_target(command, id, "auth", "users", q, target);
@@ -240,10 +240,9 @@ static int find(const char *command, const char *data, const char *id, const cha
         return code == VK_EXIT_OK ? VK_EXIT_FAILED : code;
     snprintf(out, 64, "%.60s", vk_reply_text(&r, vk_reply_items(r.json), "id"));
     vk_reply_free(&r);
-    return out[0]
-               ? VK_EXIT_OK
-               : vk_failed("not_found", "No user of %s has the address %s. See: valetkey auth users list %s",
-                           id, address, id);
+    if (out[0])
+        return VK_EXIT_OK;
+    return vk_failed("not_found", "%s has no user %s. See: valetkey auth users list %s", id, user, id);
 }
 
 int vk_cmd_auth_users_delete(int argc, char **argv)
@@ -256,15 +255,7 @@ int vk_cmd_auth_users_delete(int argc, char **argv)
     if (vk_args(argc, argv, opts, pos, 2, 2, "The build's ID and a USER", NULL) != VK_OK)
         return VK_EXIT_USAGE;
     vk_out_json(json);
-    int code = VK_EXIT_OK;
-    if (strchr(pos[1], '@'))
-        code = find(argv[0], data, pos[0], pos[1], user);
-    else if (strspn(pos[1], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") !=
-                 strlen(pos[1]) ||
-             strlen(pos[1]) >= sizeof user)
-        code = vk_usage(argv[0], "USER is an address or an id like user_2abC….");
-    else
-        snprintf(user, sizeof user, "%s", pos[1]);
+    int code = find(argv[0], data, pos[0], pos[1], user);
     if (code != VK_EXIT_OK)
         return code;
     if (!yes && !vk_ask_yes("Remove the user %s of %s? There is no way back.", pos[1], pos[0])) {

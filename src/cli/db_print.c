@@ -1,6 +1,6 @@
-#include "cli/api.h"
 #include "cli/db_print.h"
 
+#include "cli/api.h"
 #include "cli/out.h"
 #include "core/encode.h"
 #include "core/json_write.h"

@@ -21,8 +21,10 @@ static vk_auth_fail outbox(vk_auth_call *c)
     vk_auth_fail f = vk_auth_may_text(c, "address", VK_AUTH_EMAIL_MAX, &asked);
     if (f != VK_AUTH_F_OK)
         return f;
-    if (asked.p && vk_auth_email(asked, address) != VK_OK)
-        return VK_AUTH_F_EMAIL_FORMAT;
+    if (asked.p && vk_auth_email(asked, address) != VK_OK) {
+        c->param = VK_STR("address");
+        return VK_AUTH_F_PARAM_FORMAT;
+    }
     vk_err e = vk_auth_outbox(c->db, c->arena, asked.p ? vk_str_z(address) : VK_STR_NONE, &m, &n);
     if (e != VK_OK)
         return vk_auth_broke(c, e);
@@ -247,7 +249,7 @@ static vk_err head(vk_exchange *ex, const char *build, vk_str rest)
         c->route = vk_auth_route_find(
             method, &(vk_auth_at){.build = vk_str_z(build), .backend = true, .rest = path}, c->id, &why);
     if (!c->route)
-        return vk_service_refuse(ex, VK_E_NOT_FOUND, "%s.", "This is no id of a user");
+        return vk_service_refuse(ex, VK_E_NOT_FOUND, "This is no id of a user.");
     if (vk_auth_params_form(c->arena, ex->query, &c->query) != VK_OK)
         return vk_service_refuse(ex, VK_E_INVALID, "The query cannot be decoded.");
     c->empty = calls[i].empty;
