@@ -7,17 +7,21 @@ import { Daemon, plain, portBase, request } from "../lib/daemon.mjs";
 import { assert, assertSame, check, same } from "../lib/tap.mjs";
 import { contrastProblems } from "./contrast.mjs";
 import { App, Browser } from "./harness.mjs";
+import { anybody, asUser, fillAddress, signUp } from "./people.mjs";
 
 const PORT_BASE = await portBase();
 const forBrowsers = `http://localhost:${PORT_BASE + 3}`;
 const daemon = await new Daemon({ portBase: PORT_BASE, args: ["--url-browser", `storage=${forBrowsers}`] }).start();
 const one = await daemon.createBuild("files-one", ["--origin", `http://localhost:${PORT_BASE + 11}`]);
 const two = await daemon.createBuild("files-two", ["--origin", `http://localhost:${PORT_BASE + 12}`]);
-const secrets = [one, two].flatMap(({ env }) => [env.R2_SECRET_ACCESS_KEY, env.TURSO_AUTH_TOKEN]);
-const app = await new App(daemon, "files-one", PORT_BASE + 11).start();
-const other = await new App(daemon, "files-two", PORT_BASE + 12).start();
-const owner = await Browser.open();
-const buyer = await Browser.open();
+const secrets = [one, two].flatMap(({ env }) => [env.R2_SECRET_ACCESS_KEY, env.TURSO_AUTH_TOKEN, env.CLERK_SECRET_KEY]);
+const [app, other, owner, buyer] = await Promise.all([
+  new App(daemon, "files-one", PORT_BASE + 11).start(),
+  new App(daemon, "files-two", PORT_BASE + 12).start(),
+  Browser.open(),
+  Browser.open(),
+]);
+await Promise.all([signUp(owner, app, anybody("owner"), "/files"), signUp(buyer, app, anybody("buyer"), "/files")]);
 
 const LARGE = { name: "Übersicht (Plan) 日本.pdf", mimeType: "text/html", buffer: randomBytes(3_000_000) };
 const SMALL = { name: "season notes.txt", mimeType: "text/plain", buffer: Buffer.from("Only for who paid.\n") };
@@ -35,8 +39,9 @@ const download = async (who, { name }) => {
   const [got] = await Promise.all([who.page.waitForEvent("download"), button(who, `Download ${name}`).click()]);
   return { name: got.suggestedFilename(), bytes: readFileSync(await got.path()), url: got.url() };
 };
-const ask = (method, target, body, headers = {}) =>
-  request(`${app.url}${target}`, { method, headers: { ...(body === undefined || Buffer.isBuffer(body) ? {} : { "Content-Type": "application/json" }), ...headers }, body });
+/** As the owner, or as whoever `headers` say. */
+const ask = async (method, target, body, headers = {}, who = owner) =>
+  request(`${app.url}${target}`, { method, headers: { ...(body === undefined || Buffer.isBuffer(body) ? {} : { "Content-Type": "application/json" }), ...(await asUser(who, app)), ...headers }, body });
 const refusedBy = (answer) => [answer.status, answer.json().error?.code];
 
 await check("the storage has another address for browsers, and only then a variable for it", async () => {
@@ -61,6 +66,7 @@ await check("a file goes from the browser straight to the storage, with progress
     new MutationObserver(() => document.querySelectorAll("progress").forEach((p) => globalThis.seen.push(p.value))).observe(document.body, { subtree: true, childList: true, attributes: true });
   });
   await choose(owner, LARGE);
+  await owner.page.getByRole("combobox").selectOption("everybody");
   await button(owner, "Upload").click();
   await logged(owner, `uploaded ${LARGE.name} (200)`);
   assertSame([puts.length, new URL(puts[0].url()).origin], [1, forBrowsers], "where it went");
@@ -75,7 +81,7 @@ await check("a file goes from the browser straight to the storage, with progress
 await check("a small file goes through the app, for those who paid for a product", async () => {
   await choose(owner, SMALL);
   await owner.page.getByRole("radio", { name: /Through the app/ }).check();
-  await owner.page.getByRole("combobox").selectOption("season-pass");
+  await owner.page.getByRole("combobox").selectOption("with season-pass");
   await button(owner, "Upload").click();
   await logged(owner, `uploaded ${SMALL.name} (201)`);
   await show(owner);
@@ -90,7 +96,7 @@ await check("both come back with their names and bytes", async () => {
   }
 });
 
-await check("a free file is everybody's; one that was not paid is refused with a sentence, also when its purchase is pending", async () => {
+await check("a file for everybody is everybody's; one that was not paid is refused with a sentence, also when its purchase is pending", async () => {
   await show(buyer);
   assert((await download(buyer, LARGE)).bytes.equals(LARGE.buffer), "the free one");
   const refused = async () => {
@@ -113,8 +119,8 @@ await check("a free file is everybody's; one that was not paid is refused with a
 await check("somebody else's payment opens nothing; one's own does", async () => {
   const set = (sql) => daemon.sql(one.env.TURSO_AUTH_TOKEN, `UPDATE "Purchase" SET ${sql}`);
   const [[me]] = await stored('SELECT buyerId FROM "Purchase"');
-  assert(/^visitor_[0-9a-f]{32}$/.test(me), `${me}`);
-  await set("status = 'paid', buyerId = 'visitor_somebody'");
+  assert(/^user_[0-9A-Za-z]{20,}$/.test(me), `${me}`);
+  await set("status = 'paid', buyerId = 'user_somebody'");
   await show(buyer);
   assertSame(await row(buyer, SMALL.name).getByTestId("terms").textContent(), "with Season pass, €89.00, not paid", "terms");
   await set(`buyerId = '${me}'`);
@@ -155,7 +161,7 @@ await check("too large: the page says so and sends nothing", async () => {
   assertSame(sent, [], "requests");
 });
 
-const begin = (fields, headers) => ask("POST", "/api/files", { name: "a.txt", size: 5, product: null, ...fields }, headers);
+const begin = (fields, headers) => ask("POST", "/api/files", { name: "a.txt", size: 5, product: null, shared: false, ...fields }, headers);
 for (const [name, go, want] of [
   ["one byte too much, straight", () => begin({ size: 25_000_001 }), [413, "too_large"]],
   ["one byte too much, through the app", () => ask("POST", "/api/files/content?name=a.txt", Buffer.alloc(1_000_001)), [413, "too_large"]],
@@ -165,24 +171,25 @@ for (const [name, go, want] of [
   ["a name with a path", () => begin({ name: "../../a.txt" }), [422, "invalid"]],
   ["a key of the browser's choice", () => begin({ key: "builds/files-two/a.txt" }), [422, "invalid"]],
   ["a product that is not there", () => begin({ product: "none" }), [404, "no_product"]],
+  ["a file for everybody and for buyers at once", () => begin({ product: "day-ticket", shared: true }), [422, "invalid"]],
+  ["an owner of the browser's choice", () => begin({ ownerId: "user_somebody" }), [422, "invalid"]],
   ["another site's page", () => begin({}, { "Sec-Fetch-Site": "cross-site" }), [403, "cross_origin"]],
 ])
   await check(`an upload of ${name} is refused, and no row is written`, async () => assertSame([...refusedBy(await go()), await stored('SELECT count(*) FROM "StoredFile"')], [...want, [[2n]]], "answer"));
 
 await check("a signed address takes the file that was announced and no other, and counts only when it came", async () => {
   const begun = await begin({ name: "exact.txt", size: 5 });
-  const cookie = begun.headers["set-cookie"][0].split(";")[0];
-  assert(/HttpOnly/i.test(begun.headers["set-cookie"][0]) && /SameSite=lax/i.test(begun.headers["set-cookie"][0]), "cookie");
   const { id, upload } = begun.json();
   const put = (body, type = "text/plain") => request(upload.url, { method: "PUT", headers: { "Content-Type": type }, body });
-  const done = () => ask("POST", `/api/files/${id}/done`, undefined, { Cookie: cookie });
+  const done = (who) => ask("POST", `/api/files/${id}/done`, undefined, {}, who);
   assertSame([(await put("123456")).status, (await put("12345", "text/html")).status], [403, 403], "another size, another type");
   assertSame(refusedBy(await done()), [409, "not_uploaded"], "before it came");
   assertSame(refusedBy(await ask("POST", `/api/files/${id}/link`)), [404, "no_file"], "a link before it came");
-  assertSame([(await put("12345")).status, refusedBy(await ask("POST", `/api/files/${id}/done`))], [200, [404, "no_file"]], "somebody else says that it came");
+  assertSame([(await put("12345")).status, refusedBy(await done(buyer))], [200, [404, "no_file"]], "somebody else says that it came");
   const finished = await done();
   assertSame([finished.status, finished.json().mine], [200, true], "it came");
-  assertSame((await ask("DELETE", `/api/files/${id}`, undefined, { Cookie: cookie })).status, 204, "delete");
+  assertSame([refusedBy(await ask("POST", `/api/files/${id}/link`, undefined, {}, buyer)), (await ask("POST", `/api/files/${id}/link`)).status], [[404, "no_file"], 200], "a link, for somebody else and for the owner");
+  assertSame((await ask("DELETE", `/api/files/${id}`)).status, 204, "delete");
 });
 
 await check("a deleted file is gone: the list, the row, and the object behind an address that was signed before", async () => {
@@ -195,14 +202,25 @@ await check("a deleted file is gone: the list, the row, and the object behind an
   assertSame([await names(owner), await stored('SELECT name FROM "StoredFile"'), (await request(url)).status], [[SMALL.name], [[SMALL.name]], 404], "after");
 });
 
-await check("another build's app sees none of it, and cannot reach it", async () => {
-  await show(owner, `${other.url}/files`);
+await check("another build's app knows neither its users nor its files, and cannot reach them", async () => {
+  await owner.page.goto(`${other.url}/sign-in`);
+  await fillAddress(owner, anybody("owner"));
+  await owner.page.getByTestId("form-feedback-error").getByText("Couldn't find your account.").waitFor();
+  const said = owner.problems.splice(0);
+  assert(said.length === 1 && /422.*sign_ins/.test(said[0]), `${said}`);
+  await signUp(owner, other, anybody("owner"), "/files");
   await owner.page.getByTestId("empty").waitFor();
-  assertSame(refusedBy(await request(`${other.url}/api/files/2/link`, { method: "POST" })), [404, "no_file"], "a link by number");
+  // Signed in to two builds in one browser, on one host: each keeps its own.
+  await show(owner);
+  assertSame(await names(owner), [SMALL.name], "files of the first");
+  await show(owner, `${other.url}/files`);
+  assertSame(await owner.page.locator("[data-file]").count(), 0, "files");
+  const there = async (method, target, body) => request(`${other.url}${target}`, { method, headers: { ...(await asUser(owner, other)), ...(body && { "Content-Type": "application/json" }) }, body });
+  assertSame(refusedBy(await there("POST", "/api/files/2/link")), [404, "no_file"], "a link by number");
   // Even when its database is made to name the object, its keys do not open it.
   const [[key]] = await stored('SELECT key FROM "StoredFile"');
-  await daemon.sql(two.env.TURSO_AUTH_TOKEN, `INSERT INTO "StoredFile" (key, name, contentType, size, state, ownerId) VALUES ('${key}', 'theirs.txt', 'text/plain', 19, 'ready', 'x')`);
-  const { url } = (await request(`${other.url}/api/files/1/link`, { method: "POST" })).json();
+  await daemon.sql(two.env.TURSO_AUTH_TOKEN, `INSERT INTO "StoredFile" (key, name, contentType, size, state, ownerId, shared) VALUES ('${key}', 'theirs.txt', 'text/plain', 19, 'ready', 'x', 1)`);
+  const { url } = (await there("POST", "/api/files/1/link")).json();
   const got = await request(url);
   assert([403, 404].includes(got.status) && !got.text.includes("Only for who paid"), `${got.status} ${got.text.slice(0, 200)}`);
 });
@@ -211,7 +229,8 @@ await check("the storage's keys move in .env.keys: a browser's address goes with
   const file = path.join(other.folder, ".env.keys");
   const set = (text) => (writeFileSync(`${file}.new`, text), renameSync(`${file}.new`, file));
   const body = { name: "a.txt", size: 5, product: null };
-  const signedFor = async () => new URL((await request(`${other.url}/api/files`, { method: "POST", headers: { "Content-Type": "application/json" }, body })).json().upload.url).origin;
+  const signedFor = async () =>
+    new URL((await request(`${other.url}/api/files`, { method: "POST", headers: { "Content-Type": "application/json", ...(await asUser(owner, other)) }, body })).json().upload.url).origin;
   assertSame(await signedFor(), forBrowsers, "before");
   const away = `http://127.0.0.1:${PORT_BASE + 97}`;
   set(`R2_ENDPOINT=${away}\n`);

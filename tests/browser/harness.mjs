@@ -11,7 +11,7 @@ export const shots = path.join(root, "tests", ".work");
 export const chromium = process.env.CHROMIUM ?? onPath("chromium", "chromium-browser", "google-chrome");
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const LOCAL = /^(data|blob|about):|^https?:\/\/(localhost|127\.0\.0\.1)(:|\/)/;
-const NOT_FOR_AN_APP = /^(R2_|AWS_|TURSO_|LIBSQL_|DATABASE_URL|VALETKEY_|NODE_OPTIONS|PORT$)/;
+const NOT_FOR_AN_APP = /^(CLERK_|NEXT_PUBLIC_|R2_|AWS_|TURSO_|LIBSQL_|DATABASE_URL|VALETKEY_|NODE_OPTIONS|PORT$)/;
 const running = new Set();
 
 export function prepare(say) {
@@ -21,6 +21,8 @@ export function prepare(say) {
     const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: here, stdio: ["ignore", "ignore", "inherit"] });
     if (status !== 0) throw new Error("npm ci failed in tests/browser");
   }
+  const scripts = spawnSync(process.execPath, [path.join(root, "tools", "clerk-bundles.mjs")], { stdio: ["ignore", "ignore", "inherit"] });
+  if (scripts.status !== 0) throw new Error("Clerk's scripts for browsers could not be fetched (tools/clerk-bundles.mjs)");
   makeReady(template, say);
   mkdirSync(shots, { recursive: true });
 }
@@ -88,7 +90,7 @@ export class Browser {
     const browser = new Browser();
     Object.assign(browser, { context, foreign: [], problems: [], texts: [], page: context.pages()[0] ?? (await context.newPage()) });
     running.add(browser);
-    browser.page.setDefaultTimeout(10_000);
+    browser.page.setDefaultTimeout(20_000);
     context.on("request", (r) => LOCAL.test(r.url()) || browser.foreign.push(r.url()));
     context.on("response", (r) => browser.texts.push(textOf(r)));
     browser.page.on("pageerror", (e) => browser.problems.push(e.message));

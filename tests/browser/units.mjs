@@ -7,7 +7,7 @@ import { root, tempFolder } from "../lib/daemon.mjs";
 import { assert, assertSame, check } from "../lib/tap.mjs";
 
 const template = path.join(root, "template");
-const PARTS = ["sql-split", "env-file", "config-core", "migrate", "db-error", "file-names", "file-types", "storage-error"];
+const PARTS = ["sql-split", "env-file", "config-core", "migrate", "db-error", "clerk-keys", "auth-error", "file-names", "file-types", "storage-error"];
 
 /** The sources as CommonJS modules in a folder of their own. */
 function compileParts() {
@@ -49,10 +49,12 @@ if (await check("the template's parts compile", () => void (load = compileParts(
   await migrations(load("./migrate.js"));
   await fileNames(load("./file-names.js"), load("./file-types.js"));
   await storageErrors(load("./storage-error.js"));
+  await clerkKeys(load("./clerk-keys.js"), load("./auth-error.js"));
+  await setAside();
 }
 
 // What every browser gets may be named so; a new one is added here by whoever made sure that it is no secret.
-const PUBLIC_NAMES = new Set([]);
+const PUBLIC_NAMES = new Set(["PUBLISHABLE_KEY", "PROXY_URL", "JS_URL", "UI_URL", "TELEMETRY_DISABLED", "KEYLESS_DISABLED", ""].map((name) => `NEXT_PUBLIC_CLERK_${name}`));
 
 await check("keys: only config-core reads the process environment, and no NEXT_PUBLIC_ name is one that nobody allowed", () => {
   const files = readdirSync(path.join(template, "src"), { recursive: true, withFileTypes: true })
@@ -60,9 +62,10 @@ await check("keys: only config-core reads the process environment, and no NEXT_P
   assert(files.length > 30, "sources were read");
   for (const file of [...files, path.join(template, ".env.example"), path.join(template, "next.config.ts")]) {
     const text = readFileSync(file, "utf8").replace(/^\s*(\/\/|#).*$/gm, "");
-    for (const [name] of text.matchAll(/NEXT_PUBLIC_\w*/g)) assert(PUBLIC_NAMES.has(name), `${name} in ${file}`);
-    if (!file.endsWith("config-core.ts")) assert(!/process\s*\.\s*env\b/.test(text), `process.env in ${file}`);
-    if (/^"use client"/.test(text)) assert(!/@\/lib\/(config|storage|files|db|visitor)"|aws-sdk/.test(text), `the server's part in the browser's: ${file}`);
+    for (const [name] of text.matchAll(/NEXT_PUBLIC_\w+/g)) assert(PUBLIC_NAMES.has(name), `${name} in ${file}`);
+    // next.config.ts runs before everything, and only moves names.
+    if (!/(config-core|next\.config)\.ts$/.test(file)) assert(!/process\s*\.\s*env\b/.test(text), `process.env in ${file}`);
+    if (/^"use client"/.test(text)) assert(!/@\/lib\/(config|config-core|clerk-keys|storage|files|db|user|health)"|aws-sdk|@clerk\/nextjs\/server/.test(text), `the server's part in the browser's: ${file}`);
   }
 });
 
@@ -98,6 +101,66 @@ async function storageErrors({ toStorageError, isMissingObject, describeStorageE
   await check("storage errors: no object is no error; the log gets names and numbers only", () =>
     assertSame([isMissingObject(answered(404, "NotFound")), isMissingObject(answered(404, "NoSuchBucket")), isMissingObject(answered(403)), describeStorageError(answered(403, "AccessDenied"))],
       [true, false, false, "AccessDenied 403"], "answers"));
+}
+
+async function clerkKeys({ clerkState, publishableHost }, { authErrorOf, authErrorOfStatus }) {
+  const pk = (host, mode = "test") => `pk_${mode}_${Buffer.from(`${host}$`).toString("base64").replace(/=+$/, "")}`;
+  await check("sign-in: a publishable key names its host, and what is none is told apart", () =>
+    assertSame([pk("b1.vk_accounts.dev"), `${pk("b1.vk_accounts.dev")}=`, pk("nohost"), pk("a.b$"), "pk_test_", "sk_test_abc", pk("a.b", "new"), "pk_test_YS5i"].map(publishableHost),
+      ["b1.vk_accounts.dev", "b1.vk_accounts.dev", null, null, null, null, null, null], "hosts"));
+
+  const ENV = {
+    NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY: pk("b1.vk_accounts.dev"), CLERK_SECRET_KEY: "sk_test_valet", CLERK_ENCRYPTION_KEY: "e",
+    VALETKEY_CLERK_API_URL: "http://127.0.0.1:1/bapi", VALETKEY_CLERK_PROXY_URL: "http://127.0.0.1:1/b", NEXT_PUBLIC_CLERK_JS_URL: "http://127.0.0.1:1/js", VALETKEY_CLERK_UI_URL: "http://127.0.0.1:1/ui",
+  };
+  const before = { cwd: process.cwd(), env: { ...process.env } };
+  const state = (environment, overlay) => {
+    for (const name of Object.keys(process.env)) if (/CLERK_/.test(name)) delete process.env[name];
+    Object.assign(process.env, environment);
+    process.chdir(tempFolder());
+    if (overlay) writeFileSync(".env.keys", Object.entries(overlay).map(([name, value]) => `${name}=${value}\n`).join(""));
+    const { keys, problem } = clerkState();
+    return keys ? [keys.publishableKey, keys.secretKey, keys.apiUrl, keys.proxyUrl, keys.jsUrl, keys.uiUrl] : problem.code;
+  };
+  const without = (name) => Object.fromEntries(Object.entries(ENV).filter(([one]) => one !== name));
+  const own = { NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY: pk("own.clerk.accounts.dev"), CLERK_SECRET_KEY: "sk_test_own" };
+  const cases = [
+    ["a build's keys, under either name", ENV, null, [pk("b1.vk_accounts.dev"), "sk_test_valet", "http://127.0.0.1:1/bapi", "http://127.0.0.1:1/b", "http://127.0.0.1:1/js", "http://127.0.0.1:1/ui"]],
+    ["the owner's leave the build's addresses aside", ENV, own, [own.NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY, "sk_test_own", "https://api.clerk.com", undefined, undefined, undefined]],
+    ["the owner's with an address of their own", ENV, { ...own, NEXT_PUBLIC_CLERK_PROXY_URL: "https://own/p" }, [own.NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY, "sk_test_own", "https://api.clerk.com", "https://own/p", undefined, undefined]],
+    ["nothing", {}, null, "auth_not_set"],
+    ["no encryption key", without("CLERK_ENCRYPTION_KEY"), null, "auth_not_set"],
+    ["an encryption key that came too late for the SDK", without("CLERK_ENCRYPTION_KEY"), { CLERK_ENCRYPTION_KEY: "e" }, "auth_not_set"],
+    ["half of the owner's", ENV, { CLERK_SECRET_KEY: "sk_test_own" }, "auth_mixed"],
+    ["live and test", ENV, { ...own, CLERK_SECRET_KEY: "sk_live_own" }, "auth_mixed"],
+    ["the two exchanged", ENV, { NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY: "sk_test_own", CLERK_SECRET_KEY: pk("own.clerk.accounts.dev") }, "auth_bad_key"],
+    ["a secret that is none", ENV, { ...own, CLERK_SECRET_KEY: "own" }, "auth_bad_key"],
+  ];
+  try {
+    for (const [name, environment, overlay, want] of cases) await check(`sign-in: ${name}`, () => assertSame(state(environment, overlay), want, "state"));
+  } finally {
+    process.chdir(before.cwd);
+    for (const name of Object.keys(process.env)) if (!(name in before.env)) delete process.env[name];
+    Object.assign(process.env, before.env);
+  }
+  await check("sign-in: what a failed question means", () =>
+    assertSame([401, 403, 429, 503, 500].map(authErrorOfStatus).concat(authErrorOf(Object.assign(new Error("x"), { name: "TimeoutError" })), authErrorOf(new TypeError("fetch failed"))),
+      ["auth_refused", "auth_refused", "auth_busy", "auth_busy", "auth_failed", "auth_timeout", "auth_unreachable"], "codes"));
+}
+
+async function setAside() {
+  await check("next.config.ts: the build finds nothing of sign-in in the environment, and nothing is lost", () => {
+    const folder = tempFolder();
+    writeFileSync(path.join(folder, "package.json"), '{"type":"module"}');
+    const { status, stdout, stderr } = spawnSync(path.join(template, "node_modules", ".bin", "tsc"), ["--ignoreConfig", "--outDir", folder, "--module", "esnext", "--moduleResolution", "bundler", "--target", "es2022", "--skipLibCheck", "--types", "node", "next.config.ts"], { cwd: template, encoding: "utf8" });
+    assert(status === 0, `${stdout}${stderr}`);
+    const env = { PATH: process.env.PATH, CLERK_API_URL: "a", NEXT_PUBLIC_CLERK_PROXY_URL: "p", NEXT_PUBLIC_CLERK_JS_URL: "", VALETKEY_CLERK_UI_URL: "u", NEXT_PUBLIC_CLERK_UI_URL: "other", CLERK_SECRET_KEY: "s", CLERK_ENCRYPTION_KEY: "e", NEXT_PUBLIC_OTHER: "o" };
+    const shown = spawnSync(process.execPath, ["-e", `import(${JSON.stringify(path.join(folder, "next.config.js"))}).then(() => console.log(JSON.stringify(Object.entries(process.env).filter(([name]) => /CLERK|OTHER/.test(name)).sort())))`], { env, encoding: "utf8" });
+    assertSame(Object.fromEntries(JSON.parse(shown.stdout)), {
+      CLERK_ENCRYPTION_KEY: "e", CLERK_SECRET_KEY: "s", NEXT_PUBLIC_CLERK_KEYLESS_DISABLED: "1", NEXT_PUBLIC_CLERK_TELEMETRY_DISABLED: "1", NEXT_PUBLIC_OTHER: "o",
+      VALETKEY_CLERK_API_URL: "a", VALETKEY_CLERK_JS_URL: "", VALETKEY_CLERK_PROXY_URL: "p", VALETKEY_CLERK_UI_URL: "u",
+    }, "environment");
+  });
 }
 
 async function keyFile({ parseEnvFile }, { cfg, cfgSource }) {

@@ -6,7 +6,9 @@ import { assert, assertSame, check, note } from "../lib/tap.mjs";
 import { Daemon, binary, root, run, sleep, tempFolder } from "../lib/daemon.mjs";
 import { Authority } from "../tls/certs.mjs";
 
+const AUTH = "https://vk.test:4501";
 const DB = "https://vk.test:4502";
+const STORAGE = "https://vk.test:4503";
 const PREVIEW = "https://preview.vk.test:8443";
 
 export async function flow(network) {
@@ -15,40 +17,44 @@ export async function flow(network) {
   const authority = await Authority.make(dir);
   const preview = await authority.issue("preview", { names: "DNS:preview.vk.test" });
 
-  // The browser lives in its namespace, and trusts the preview's certificate by its key and nothing else.
-  const spki = createHash("sha256").update(new X509Certificate(readFileSync(preview.cert)).publicKey.export({ type: "spki", format: "der" })).digest("base64");
+  // The browser lives in its namespace, and trusts the certificates of the preview and of the daemon by their keys, and nothing else.
+  const spki = (file) => createHash("sha256").update(new X509Certificate(readFileSync(file)).publicKey.export({ type: "spki", format: "der" })).digest("base64");
   const real = process.env.CHROMIUM ?? (await run("sh", ["-c", "command -v chromium || command -v chromium-browser || command -v google-chrome"])).stdout.trim();
   if (!real) throw new Error("there is no Chromium in PATH: install it (tools/install test), or set CHROMIUM to one");
   const wrapper = path.join(dir, "chromium");
-  writeFileSync(wrapper, `#!/bin/sh\nexec ${network.enter("browser").join(" ")} ${real} --ignore-certificate-errors-spki-list=${spki} "$@"\n`);
-  chmodSync(wrapper, 0o755);
+  const trust = (...certs) => {
+    writeFileSync(wrapper, `#!/bin/sh\nexec ${network.enter("browser").join(" ")} ${real} --ignore-certificate-errors-spki-list=${certs.map(spki).join(",")} "$@"\n`);
+    chmodSync(wrapper, 0o755);
+  };
   process.env.CHROMIUM = wrapper;
   const { App, Browser, prepare, stopAll } = await import("../browser/harness.mjs");
+  const { account, anybody, signUp } = await import("../browser/people.mjs");
   await check("the template is installed and built", () => prepare(note));
 
   const daemon = new Daemon({
     portBase: 4500, tls: true, wrapper: network.enter("daemon"),
-    args: ["--listen", `${network.address("daemon")} tls`, "--tls-self-signed", "--url-sandbox", `database=${DB}`, "--url-browser", `database=${DB}`],
+    args: ["--listen", `${network.address("daemon")} tls`, "--tls-self-signed", ...["--url-sandbox", "--url-browser"].flatMap((flag) => [flag, `auth=${AUTH}`, flag, `database=${DB}`, flag, `storage=${STORAGE}`])],
   });
   const proxies = [];
   try {
     await daemon.start();
     await check("the daemon is on its own address, with TLS on every listener", async () => {
-      assert(daemon.ready.includes(`console https://${network.address("daemon")}:4500, database https://${network.address("daemon")}:4502`), daemon.ready);
+      assert(daemon.ready.includes(`console https://${network.address("daemon")}:4500, auth https://${network.address("daemon")}:4501, database https://${network.address("daemon")}:4502`), daemon.ready);
       const doctor = await inside("daemon", binary, ["doctor", "--json", "--data", daemon.data]);
       const checks = JSON.parse(doctor.stdout).checks;
-      assertSame([doctor.code, checks.filter((c) => /^port|certificate/.test(c.check)).map((c) => c.result)], [0, ["ok", "ok", "ok", "ok"]], doctor.stdout);
+      assertSame([doctor.code, checks.filter((c) => /^port|certificate/.test(c.check)).map((c) => c.result)], [0, ["ok", "ok", "ok", "ok", "ok"]], doctor.stdout);
     });
-    const { env } = await daemon.createBuild("board");
-    await check("the environment names the daemon's address and what to trust", () => {
-      assertSame([env.TURSO_DATABASE_URL, env.NODE_EXTRA_CA_CERTS], [DB, path.join(daemon.data, "tls/cert.pem")]);
+    const { env } = await daemon.createBuild("board", ["--origin", PREVIEW]);
+    await check("the environment names the daemon's addresses and what to trust", () => {
+      assertSame([env.CLERK_API_URL, env.TURSO_DATABASE_URL, env.R2_ENDPOINT, env.NODE_EXTRA_CA_CERTS], [`${AUTH}/b/board/bapi`, DB, STORAGE, path.join(daemon.data, "tls/cert.pem")]);
     });
+    trust(preview.cert, path.join(daemon.data, "tls/cert.pem"));
 
     // `valetkey run` in the app's namespace: it asks the daemon by the socket in the data folder, the app by the network.
     class Inside extends App {
       async start() {
         const [command, ...args] = [...network.enter("app"), binary, "run", this.build, "--app", this.folder, "--data", this.daemon.data, "--", "npm", "start", "--", "-p", String(this.port)];
-        const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TURSO_|LIBSQL_|DATABASE_URL|VALETKEY_|NODE_|PORT$)/.test(name)));
+        const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(CLERK_|NEXT_PUBLIC_|TURSO_|LIBSQL_|DATABASE_URL|VALETKEY_|NODE_|PORT$)/.test(name)));
         this.process = spawn(command, args, { cwd: this.folder, env: clean, detached: true, stdio: ["ignore", "pipe", "pipe"] });
         proxies.push(this.process);
         for (const s of [this.process.stdout, this.process.stderr]) s.setEncoding("utf8").on("data", (d) => (this.log += d));
@@ -77,10 +83,10 @@ export async function flow(network) {
 
     const browser = await Browser.open();
     const { page } = browser;
-    await check("the page comes by https from the preview's name, and shows the database", async () => {
+    await check("the page comes by https from the preview's name, and shows that every service answers", async () => {
       await page.goto(PREVIEW);
       await page.getByRole("heading", { level: 1, name: "Your app is running" }).waitFor();
-      await page.getByTestId("database-health").filter({ hasText: /answers in/ }).waitFor();
+      for (const service of ["database", "auth", "storage"]) await page.getByTestId(`${service}-health`).filter({ hasText: /answers in/ }).waitFor();
       assertSame(await page.evaluate(() => [location.origin, isSecureContext]), [PREVIEW, true]);
     });
     const text = "Written from another network";
@@ -92,7 +98,17 @@ export async function flow(network) {
     await check("a reload shows it: it came from the database", async () => {
       await page.goto(PREVIEW);
       await page.getByText(text).first().waitFor();
-      assertSame([browser.problems, browser.foreign.filter((url) => !url.startsWith(PREVIEW))], [[], []], "problems and foreign requests");
+      assertSame([browser.problems, browser.foreign.filter((url) => ![PREVIEW, AUTH].some((at) => url.startsWith(`${at}/`)))], [[], []], "problems and foreign requests");
+    });
+    await check("somebody signs up by https, uploads a file straight to the storage, and is still there after a reload", async () => {
+      await signUp(browser, { url: PREVIEW }, anybody("board"), "/files");
+      await page.getByTestId("file").setInputFiles({ name: "far.txt", mimeType: "text/plain", buffer: Buffer.from("From another network.\n") });
+      await page.getByRole("button", { name: "Upload", exact: true }).click();
+      await page.getByRole("log").getByText("uploaded far.txt (200)", { exact: true }).waitFor();
+      await page.reload();
+      await account(browser, "in");
+      await page.getByText("far.txt").waitFor();
+      assertSame([browser.problems, browser.foreign.filter((url) => ![PREVIEW, AUTH, STORAGE].some((at) => url.startsWith(`${at}/`)))], [[], []], "problems and foreign requests");
     });
     await check("the row is in the build's file; db shell reads it over TLS", async () => {
       const shell = await inside("daemon", binary, ["db", "shell", "board", "--data", daemon.data], { input: 'SELECT body FROM "Note";\n' });
@@ -103,7 +119,7 @@ export async function flow(network) {
     });
     await check("no answer and no page held the key", async () => {
       const all = (await Promise.all(browser.texts)).join("\n") + app.log;
-      assert(!all.includes(env.TURSO_AUTH_TOKEN), "the key was seen");
+      for (const name of ["TURSO_AUTH_TOKEN", "CLERK_SECRET_KEY", "R2_SECRET_ACCESS_KEY"]) assert(env[name] && !all.includes(env[name]), `${name} was seen`);
     });
   } finally {
     await stopAll();

@@ -279,6 +279,9 @@ VK_MUSTCHECK vk_auth_fail vk_auth_set_primary(vk_auth_call *c, vk_str id);
  * VK_AUTH_F_NOT_SIGNED_IN: vk_auth_session_person finds nobody. */
 VK_MUSTCHECK vk_auth_fail vk_auth_token(vk_auth_call *c, const vk_auth_session *s, vk_str azp, bool fresh,
                                         vk_secret *jwt_r);
+/* The same where vk_auth_session_person has been asked. */
+VK_MUSTCHECK vk_auth_fail vk_auth_token_of(vk_auth_call *c, const vk_auth_session *s, vk_str azp, bool fresh,
+                                           vk_secret *jwt_r);
 typedef struct vk_auth_tokens vk_auth_tokens; /* the cache, of one pool; used on its strand */
 void vk_auth_tokens_free(vk_auth_tokens *t);  /* NULL is allowed */
 

@@ -208,7 +208,7 @@ vk_auth_fail vk_auth_client_now(vk_auth_call *c, vk_jw *w)
         if (e != VK_OK)
             return vk_auth_broke(c, e);
         at[live] = (vk_auth_live){.session = &s[i], .person = &p[live]};
-        f = vk_auth_token(c, &s[i], azp_of(c), false, &at[live].token);
+        f = vk_auth_token_of(c, &s[i], azp_of(c), false, &at[live].token);
         if (f != VK_AUTH_F_OK)
             return f;
         last_is_live |= strcmp(s[i].id, c->client.last_session) == 0;
@@ -234,7 +234,7 @@ vk_auth_fail vk_auth_session_now(vk_auth_call *c, const vk_auth_session *s, vk_j
     if (e != VK_OK)
         return e == VK_E_NOT_FOUND ? VK_AUTH_F_NO_SESSION : vk_auth_broke(c, e);
     if (vk_auth_session_status(s, c->now_ms) == VK_AUTH_ACTIVE && !p.user->banned && !p.user->locked) {
-        vk_auth_fail f = vk_auth_token(c, s, azp_of(c), false, &l.token);
+        vk_auth_fail f = vk_auth_token_of(c, s, azp_of(c), false, &l.token);
         if (f != VK_AUTH_F_OK)
             return f;
     }

@@ -22,6 +22,18 @@ static vk_auth_fail browser(vk_auth_call *c, char id_r[VK_AUTH_ID_MAX + 1])
     return VK_AUTH_F_OK;
 }
 
+/* "https://app.example:8443" → "app.example" */
+static vk_str host_of(vk_str origin)
+{
+    const char *scheme = memchr(origin.p, '/', origin.n), *end = origin.p + origin.n;
+    if (!scheme || end - scheme < 2)
+        return VK_STR_NONE;
+    const char *host = scheme + 2;
+    const char *port = host < end && *host == '[' ? memchr(host, ']', (size_t)(end - host)) : host;
+    const char *colon = port ? memchr(port, ':', (size_t)(end - port)) : NULL;
+    return (vk_str){host, (size_t)((colon ? colon : end) - host)};
+}
+
 /* A token of the client's last session for the app's origin; VK_SECRET_NONE: signed out. */
 static vk_auth_fail session(vk_auth_call *c, vk_str azp, vk_secret *jwt_r)
 {
@@ -82,6 +94,7 @@ static vk_auth_fail handshake(vk_auth_call *c)
     if (f == VK_AUTH_F_OK)
         f = session(c, vk_str_z(azp), &d.session);
     if (f == VK_AUTH_F_OK) {
+        d.host = host_of(vk_str_z(azp));
         d.dev_browser = vk_secret_of(vk_str_z(id));
         d.client_uat_s = d.session.n ? c->client.updated_ms / 1000 : 0;
         f = redirect(c, url, &d);

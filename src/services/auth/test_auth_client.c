@@ -21,6 +21,7 @@
 #define vk_auth_need_secret stand_need_secret
 #define vk_auth_handshake_routes t_handshake_routes
 #define vk_auth_token t_token
+#define vk_auth_token_of t_token_of
 #define vk_auth_tokens_free t_tokens_free
 #include "services/auth/client.c"
 #include "services/auth/handshake.c"
@@ -615,8 +616,10 @@ static void handshakes(void **state)
     v = told(VK_AUTH_F_OK);
     snprintf(want, sizeof want, "__clerk_db_jwt=%s; ", c->new_browser);
     line_begins(v, 0, want);
-    snprintf(want, sizeof want, "__client_uat=%lld; ", (long long)NOW / 1000);
+    snprintf(want, sizeof want, "__client_uat=%lld; Path=/; ", (long long)NOW / 1000);
     line_begins(v, 1, want);
+    assert_non_null(strstr(json_string_value(json_array_get(json_object_get(v, "directives"), 1)),
+                           "; Domain=app.example; SameSite=None; Secure; Partitioned"));
     line = json_string_value(json_array_get(json_object_get(v, "directives"), 2));
     const char *jwt = line + strlen("__session=");
     vk_jwt t = parsed(vk_secret_of((vk_str){jwt, strcspn(jwt, ";")}));
@@ -630,7 +633,7 @@ static void handshakes(void **state)
     v = told(VK_AUTH_F_OK);
     snprintf(want, sizeof want, "__clerk_db_jwt=%s; ", id);
     line_begins(v, 0, want);
-    line_begins(v, 1, "__client_uat=0; ");
+    line_begins(v, 1, "__client_uat=; Path=/; Max-Age=0; Domain=app.example; ");
     json_decref(v);
     memset(id + 4, 'A', VK_AUTH_ID_BODY);
     snprintf(query, sizeof query, "redirect_url=https://app.example/&__clerk_db_jwt=%s", id);

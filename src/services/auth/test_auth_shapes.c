@@ -281,6 +281,67 @@ static void directives(void **state)
     vk_buf_free(&out);
 }
 
+/* Beside clerk-js's own of the highest domain that a browser takes there must be no other __client_uat. */
+static void directive_domains(void **state)
+{
+    VK_UNUSED(state);
+    static const struct {
+        const char *host, *domains[VK_AUTH_DOMAINS_MAX + 1];
+    } cases[] = {
+        {"preview.vk.test", {"vk.test", "preview.vk.test"}},
+        {"a-1.b.example.co.uk", {"co.uk", "example.co.uk", "b.example.co.uk", "a-1.b.example.co.uk"}},
+        {"app.example", {"app.example"}},
+        {"x.localhost", {"x.localhost"}},
+        {"1.2.3.example", {"3.example", "2.3.example", "1.2.3.example"}},
+        {"a.b.c.d.e.f.g.h", {"g.h", "f.g.h", "e.f.g.h", "d.e.f.g.h", "c.d.e.f.g.h", "b.c.d.e.f.g.h"}},
+        {"localhost", {0}},
+        {"127.0.0.1", {0}},
+        {"10.0.0.5", {0}},
+        {"[::1]", {0}},
+        {"a..b", {0}},
+        {".a.b", {0}},
+        {"a.b.", {0}},
+        {"", {0}},
+    };
+    for (size_t i = 0; i < VK_COUNT(cases); i++)
+        for (int in = 0; in < 2; in++) {
+            vk_auth_directives d = {.suffix = VK_STR("s"),
+                                    .host = vk_str_z(cases[i].host),
+                                    .dev_browser = vk_secret_of(VK_STR("dvb_X")),
+                                    .session = in ? vk_secret_of(VK_STR("j")) : VK_SECRET_NONE,
+                                    .client_uat_s = in ? 7 : 0,
+                                    .partitioned = true};
+            vk_buf out;
+            vk_buf_init(&out, 16384);
+            vk_jw w = vk_jw_on(&out);
+            assert_int_equal(vk_auth_directives_write(&w, &d), VK_OK);
+            json_t *ours = json_loadb(out.p, out.n, 0, NULL);
+            size_t n = 0;
+            for (; cases[i].domains[n]; n++) {
+                char want[256];
+                snprintf(
+                    want, sizeof want,
+                    in ? "__client_uat=7; Path=/; Expires=Fri, 01 Jan 1971 00:00:00 GMT; Domain=%s; "
+                         "SameSite=None; Secure; Partitioned"
+                       : "__client_uat=; Path=/; Max-Age=0; Domain=%s; SameSite=None; Secure; Partitioned",
+                    cases[i].domains[n]);
+                assert_string_equal(json_string_value(json_array_get(ours, 1 + n)), want);
+            }
+            assert_int_equal(json_array_size(ours), 4 + 2 * (n ? n : 1));
+            if (n == 0)
+                assert_null(strstr(json_string_value(json_array_get(ours, 1)), "Domain"));
+            json_decref(ours);
+            vk_buf_free(&out);
+        }
+    vk_auth_directives bad = {
+        .suffix = VK_STR("s"), .host = VK_STR("a;b.example"), .dev_browser = vk_secret_of(VK_STR("dvb_X"))};
+    vk_buf out;
+    vk_buf_init(&out, 16384);
+    vk_jw w = vk_jw_on(&out);
+    assert_int_equal(vk_auth_directives_write(&w, &bad), VK_E_INVALID);
+    vk_buf_free(&out);
+}
+
 static int init(void **state)
 {
     VK_UNUSED(state);
@@ -292,7 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids),        cmocka_unit_test(keys_as_the_sdk_has_them),
         cmocka_unit_test(hosts),      cmocka_unit_test(emails),
-        cmocka_unit_test(directives),
+        cmocka_unit_test(directives), cmocka_unit_test(directive_domains),
     };
     return cmocka_run_group_tests(tests, init, NULL);
 }

@@ -206,19 +206,14 @@ static vk_auth_fail make(vk_auth_call *c, const vk_auth_session *s, vk_str azp, 
     return e == VK_OK ? VK_AUTH_F_OK : vk_auth_broke(c, e);
 }
 
-vk_auth_fail vk_auth_token(vk_auth_call *c, const vk_auth_session *s, vk_str azp, bool fresh,
-                           vk_secret *jwt_r)
+vk_auth_fail vk_auth_token_of(vk_auth_call *c, const vk_auth_session *s, vk_str azp, bool fresh,
+                              vk_secret *jwt_r)
 {
-    vk_auth_person person;
     entry times = {.made_ms = c->now_ms};
     vk_auth_tokens *t = tokens_of(c);
     if (!t)
         return vk_auth_broke(c, VK_E_NOMEM);
-    vk_err e = vk_auth_session_person(c, s, &person);
-    if (e == VK_E_NOT_FOUND)
-        return VK_AUTH_F_NOT_SIGNED_IN;
-    if (e == VK_OK)
-        e = client_updated(c, s, &times.updated_ms);
+    vk_err e = client_updated(c, s, &times.updated_ms);
     if (e != VK_OK)
         return vk_auth_broke(c, e);
     c->ex->secret = true;
@@ -240,4 +235,14 @@ vk_auth_fail vk_auth_token(vk_auth_call *c, const vk_auth_session *s, vk_str azp
     if (f == VK_AUTH_F_OK)
         keep(t, s, azp, &times, vk_secret_bytes(*jwt_r));
     return f;
+}
+
+vk_auth_fail vk_auth_token(vk_auth_call *c, const vk_auth_session *s, vk_str azp, bool fresh,
+                           vk_secret *jwt_r)
+{
+    vk_auth_person person;
+    vk_err e = vk_auth_session_person(c, s, &person);
+    if (e != VK_OK)
+        return e == VK_E_NOT_FOUND ? VK_AUTH_F_NOT_SIGNED_IN : vk_auth_broke(c, e);
+    return vk_auth_token_of(c, s, azp, fresh, jwt_r);
 }

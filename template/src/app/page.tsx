@@ -4,13 +4,16 @@ import { NotesApp } from "@/components/notes-app";
 import { toDatabaseError } from "@/lib/db-error";
 import type { ApiError, NotePage } from "@/lib/note-types";
 import { listNotes } from "@/lib/notes";
-import { databaseKeys } from "@/lib/services";
+import { authKeys, databaseKeys, storageKeys } from "@/lib/services";
 import { listProducts, listPurchases } from "@/lib/shop";
+import { userId } from "@/lib/user";
 
 export default async function Home() {
   await connection();
-  const [first, shop] = await Promise.all([firstPage(), readShop()]);
-  return <NotesApp keys={databaseKeys()} first={first} shop={shop} />;
+  const who = await userId();
+  const [first, shop] = await Promise.all([firstPage(), readShop(who)]);
+  const keys = { database: databaseKeys(), auth: authKeys(), storage: storageKeys() };
+  return <NotesApp keys={keys} first={first} shop={shop} />;
 }
 
 async function firstPage(): Promise<NotePage | { error: ApiError }> {
@@ -23,9 +26,9 @@ async function firstPage(): Promise<NotePage | { error: ApiError }> {
 }
 
 /** null when the database is away; the board says why. */
-async function readShop(): Promise<Shop | null> {
+async function readShop(who: string | null): Promise<Shop | null> {
   try {
-    const [products, bought] = await Promise.all([listProducts(), listPurchases()]);
+    const [products, bought] = await Promise.all([listProducts(), who === null ? null : listPurchases(who)]);
     return { products, bought };
   } catch {
     return null;

@@ -67,8 +67,8 @@ export function FileRow({ file, download, remove }: { file: FileView; download: 
   );
 }
 
-function terms({ mine, open, product }: FileView): string {
-  if (!product) return mine ? "free, yours" : "free";
+function terms({ mine, open, shared, product }: FileView): string {
+  if (!product) return shared ? (mine ? "for everybody, yours" : "for everybody") : "only for you";
   const sold = `with ${product.name}, ${money(product.priceCents, product.currency)}`;
   if (mine) return `${sold}, yours`;
   return open ? `${sold}, paid` : `${sold}, not paid`;

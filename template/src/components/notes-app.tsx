@@ -1,24 +1,23 @@
 "use client";
 
-import Link from "next/link";
 import { useRouter } from "next/navigation";
 import { useRef } from "react";
 import type { KeyState } from "@/lib/services";
 import { ActivityLog } from "./activity-log";
 import { Catalogue, type Shop } from "./catalogue";
 import { Composer } from "./composer";
-import { DatabaseTag } from "./database-tag";
+import { ServiceTag } from "./service-tag";
 import { EmptyState, ProblemState } from "./states";
 import { NoteTicket } from "./note-ticket";
-import { useDatabaseHealth, useNotes, type FirstPage } from "./use-notes";
+import { useHealth, useNotes, type FirstPage } from "./use-notes";
 
-type Props = { keys: KeyState; first: FirstPage; shop: Shop | null };
+type Props = { keys: { database: KeyState; auth: KeyState; storage: KeyState }; first: FirstPage; shop: Shop | null };
 
 export function NotesApp({ keys, first, shop }: Props) {
   const router = useRouter();
   const notes = useNotes(first);
   const { page, problem } = notes;
-  const health = useDatabaseHealth(notes.log[0]?.key);
+  const health = useHealth(notes.log[0]?.key);
   const composer = useRef<HTMLTextAreaElement>(null);
   const focusComposer = () => composer.current?.focus();
   const retry = async () => {
@@ -28,19 +27,20 @@ export function NotesApp({ keys, first, shop }: Props) {
 
   return (
     <div className="mx-auto grid max-w-6xl gap-x-16 gap-y-10 px-5 py-10 sm:px-8 lg:min-h-dvh lg:grid-cols-[minmax(0,5fr)_minmax(0,7fr)] lg:grid-rows-[auto_auto_1fr] lg:py-20">
-      <header>
+      <div>
         <h1 className="text-[clamp(2.6rem,6.2vw,4.5rem)] leading-[0.95] font-semibold tracking-[-0.045em] text-balance">
           Your app is running
         </h1>
         <p className="mt-6 max-w-[44ch] text-lg leading-relaxed text-pretty text-soft">
-          It has a database of its own. This board keeps its notes there, and a small shop its catalogue. Replace
-          both with your app; the database stays.
+          It has sign-in, a database and a storage of its own. This board keeps its notes there, and a small shop its
+          catalogue. Replace both with your app; the rest stays.
         </p>
-        <DatabaseTag keys={keys} health={health} />
-        <Link href="/files" className="mt-4 inline-block font-medium text-accent underline underline-offset-4 hover:no-underline">
-          Files
-        </Link>
-      </header>
+        <div className="mt-8 flex flex-col gap-2.5">
+          <ServiceTag service="database" name="Database" keys={keys.database} health={health?.database ?? null} />
+          <ServiceTag service="auth" name="Sign-in" keys={keys.auth} health={health?.auth ?? null} />
+          <ServiceTag service="storage" name="Storage" keys={keys.storage} health={health?.storage ?? null} />
+        </div>
+      </div>
 
       <main className="min-w-0 lg:col-start-2 lg:row-span-3 lg:row-start-1">
         <Composer ref={composer} write={notes.write} />

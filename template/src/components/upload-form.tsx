@@ -1,18 +1,21 @@
 "use client";
 
 import { useId, useRef, useState, type FormEvent } from "react";
-import { bytes, ENDS, SMALL_MAX, tooLarge, UPLOAD_MAX } from "@/lib/file-types";
+import { bytes, ENDS, SMALL_MAX, tooLarge, UPLOAD_MAX, type Audience } from "@/lib/file-types";
 import type { Progress } from "@/lib/files-client";
 import type { ApiError } from "@/lib/note-types";
 import { money, type ProductView } from "@/lib/shop-types";
 
 export type Way = "straight" | "app";
-type Upload = (file: File, way: Way, product: string | null, progress: Progress) => Promise<ApiError | null>;
+type Upload = (file: File, way: Way, audience: Audience, progress: Progress) => Promise<ApiError | null>;
 
 const WAYS: { way: Way; label: string; most: number }[] = [
   { way: "straight", label: "Straight to the storage", most: UPLOAD_MAX },
   { way: "app", label: "Through the app", most: SMALL_MAX },
 ];
+const ONLY_ME = "me";
+const EVERYBODY = "everybody";
+const WITH = "with ";
 const field = "rounded-md border border-line bg-paper px-3 py-2";
 
 export function UploadForm({ products, upload }: { products: ProductView[]; upload: Upload }) {
@@ -30,11 +33,11 @@ export function UploadForm({ products, upload }: { products: ProductView[]; uplo
     const most = WAYS.find((one) => one.way === way)?.most ?? 0;
     if (!file) return setProblem("Choose a file first.");
     if (file.size > most) return setProblem(tooLarge(file.size, most));
-    const product = String(new FormData(form).get("product") ?? "") || null;
+    const audience = audienceOf(String(new FormData(form).get("audience") ?? ONLY_ME));
     setProblem(null);
     const show = (sent: number) => setSending({ name: file.name, sent: Math.min(sent, file.size), size: file.size });
     show(0);
-    const failure = await upload(file, way, product, show);
+    const failure = await upload(file, way, audience, show);
     setSending(null);
     if (failure) return setProblem(`Not uploaded. ${failure.message}`);
     if (chosen.current) chosen.current.value = "";
@@ -69,10 +72,11 @@ export function UploadForm({ products, upload }: { products: ProductView[]; uplo
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-3">
         <label className="flex max-w-full flex-wrap items-center gap-2">
           For
-          <select name="product" defaultValue="" className={`${field} max-w-full`}>
-            <option value="">everybody, free</option>
+          <select name="audience" defaultValue={ONLY_ME} className={`${field} max-w-full`}>
+            <option value={ONLY_ME}>only me</option>
+            <option value={EVERYBODY}>everybody, free</option>
             {products.map(({ slug, name, priceCents, currency }) => (
-              <option key={slug} value={slug}>
+              <option key={slug} value={`${WITH}${slug}`}>
                 who paid for {name} ({money(priceCents, currency)})
               </option>
             ))}
@@ -99,4 +103,8 @@ export function UploadForm({ products, upload }: { products: ProductView[]; uplo
       )}
     </form>
   );
+}
+
+function audienceOf(chosen: string): Audience {
+  return { shared: chosen === EVERYBODY, product: chosen.startsWith(WITH) ? chosen.slice(WITH.length) : null };
 }

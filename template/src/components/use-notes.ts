@@ -1,7 +1,7 @@
 "use client";
 
 import { useCallback, useEffect, useState } from "react";
-import type { ApiError, DatabaseHealth, NotePage, NoteView } from "@/lib/note-types";
+import type { ApiError, Health, NotePage, NoteView } from "@/lib/note-types";
 import { fetchHealth, fetchNotes, patchNote, postNote, removeNote, RequestFailed } from "@/lib/notes-client";
 import { useLog } from "./use-log";
 
@@ -89,17 +89,18 @@ export function useNotes(first: FirstPage) {
 }
 
 /** Asks /api/health now and then while the page is visible, and whenever `asked` changes. null: not asked yet. */
-export function useDatabaseHealth(asked: unknown): DatabaseHealth | null {
-  const [health, setHealth] = useState<DatabaseHealth | null>(null);
+export function useHealth(asked: unknown): Health | null {
+  const [health, setHealth] = useState<Health | null>(null);
   useEffect(() => {
     let live = true;
     const ask = async () => {
       if (document.visibilityState !== "visible") return;
       try {
         const { data } = await fetchHealth();
-        if (live) setHealth(data.database);
+        if (live) setHealth(data);
       } catch (error) {
-        if (live && error instanceof RequestFailed) setHealth({ ok: false, error: error.error, ms: 0 });
+        const none = error instanceof RequestFailed && { ok: false as const, error: error.error, ms: 0 };
+        if (live && none) setHealth({ ok: true, database: none, auth: none, storage: none });
       }
     };
     void ask();

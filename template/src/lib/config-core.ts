@@ -2,6 +2,9 @@
 // from the process environment. The overlay is read again whenever it changes, so new keys count at the next request,
 // without a restart and without a rebuild. An empty value in the overlay clears a name of the process environment.
 //
+// next.config.ts sets aside what @clerk/nextjs would read by itself: its names are found here under the vendor's name or under
+// the other one, whichever the process has.
+//
 // Usable everywhere on the server; pages and components import `config.ts`, which the browser bundle refuses.
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
@@ -18,7 +21,7 @@ export type KeySource = "overlay" | "environment";
 
 export function cfg(name: string): string | undefined {
   const values = readOverlay();
-  const value = values.has(name) ? values.get(name) : environment[name];
+  const value = values.has(name) ? values.get(name) : (environment[name] ?? environment[setAside(name)]);
   return value === "" ? undefined : value;
 }
 
@@ -26,6 +29,15 @@ export function cfg(name: string): string | undefined {
 export function cfgSource(name: string): KeySource | undefined {
   if (cfg(name) === undefined) return undefined;
   return readOverlay().has(name) ? "overlay" : "environment";
+}
+
+/** For what a library reads from the process environment by itself: `.env.keys` can clear such a name, not set it. */
+export function inEnvironment(name: string): boolean {
+  return cfg(name) !== undefined && Boolean(environment[name]);
+}
+
+function setAside(name: string): string {
+  return name.replace(/^(NEXT_PUBLIC_)?CLERK_/, "VALETKEY_CLERK_");
 }
 
 function readOverlay(): ReadonlyMap<string, string> {

@@ -6,10 +6,13 @@ import { PrismaLibSql } from "@prisma/adapter-libsql";
 import { PrismaClient } from "@/generated/prisma/client";
 import { cfg } from "./config";
 import { databaseError, describeError, isMissingTable, toDatabaseError } from "./db-error";
+import { quietLog } from "./log";
 import { migrate } from "./migrate";
 
 const ANSWER_WITHIN_MS = 8_000;
 const CLOSE_OLD_AFTER_MS = 15_000;
+
+const log = quietLog("database");
 
 type Opened = { url: string; token: string | undefined; client: Promise<PrismaClient> };
 
@@ -25,7 +28,7 @@ export async function withDatabase<T>(query: (db: PrismaClient) => Promise<T>): 
   } catch (error) {
     if (isMissingTable(error)) forget(opened);
     const wrapped = toDatabaseError(error);
-    log(wrapped.code, describeError(wrapped.cause ?? wrapped, [opened?.token]));
+    log(`${wrapped.code}: ${describeError(wrapped.cause ?? wrapped, [opened?.token])}`);
     throw wrapped;
   }
 }
@@ -66,16 +69,6 @@ function closeLater(opened: Opened): void {
   setTimeout(() => {
     opened.client.then((client) => client.$disconnect()).catch(() => undefined);
   }, CLOSE_OLD_AFTER_MS).unref();
-}
-
-let logged = { text: "", at: -Infinity };
-
-/** A database that stays away fills no log: the same line comes once a minute. */
-function log(code: string, details: string): void {
-  const text = `database: ${code}: ${details}`;
-  if (text === logged.text && performance.now() - logged.at < 60_000) return;
-  logged = { text, at: performance.now() };
-  console.error(text);
 }
 
 function boundedFetch(request: Request): Promise<Response> {

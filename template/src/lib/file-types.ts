@@ -27,10 +27,13 @@ export type FileView = {
   size: number;
   createdAt: string;
   mine: boolean;
-  open: boolean; // for whoever asks: free, their own, or paid
+  shared: boolean; // with everybody
+  open: boolean; // for whoever asks: shared, their own, or paid
   product: { slug: string; name: string; priceCents: number; currency: string } | null;
 };
-export type FilePage = { files: FileView[]; total: number };
+/** Whom a file is for: its owner alone, everybody, or who paid for a product. */
+export type Audience = { shared: boolean; product: string | null };
+export type FilePage = { mine: FileView[]; others: FileView[] };
 export type Begun = { id: number; upload: { url: string; headers: Record<string, string> } };
 
 /** "1.5 MB" */

@@ -1,5 +1,5 @@
 // The browser's side of /api/files, and of the storage itself.
-import type { Begun, FilePage, FileView } from "./file-types";
+import type { Audience, Begun, FilePage, FileView } from "./file-types";
 import { request, RequestFailed } from "./notes-client";
 import type { ApiError } from "./note-types";
 
@@ -11,8 +11,8 @@ export const removeFile = (id: number) => request<null>("DELETE", `/api/files/${
 export const fileLink = (id: number) => request<{ url: string }>("POST", `/api/files/${id}/link`);
 
 /** Straight to the storage: the app signs an address, the file goes there, and the app looks whether it came. */
-export async function uploadStraight(file: File, product: string | null, progress: Progress): Promise<Answer<FileView>> {
-  const { data: begun } = await request<Begun>("POST", "/api/files", { name: file.name, size: file.size, product });
+export async function uploadStraight(file: File, { shared, product }: Audience, progress: Progress): Promise<Answer<FileView>> {
+  const { data: begun } = await request<Begun>("POST", "/api/files", { name: file.name, size: file.size, product, shared });
   try {
     await send("PUT", begun.upload.url, begun.upload.headers, file, progress, "storage_unreachable", "The storage does not answer this browser. Try again in a moment.");
     return await request<FileView>("POST", `/api/files/${begun.id}/done`);
@@ -23,8 +23,8 @@ export async function uploadStraight(file: File, product: string | null, progres
 }
 
 /** Through the app, for small files. */
-export async function uploadSmall(file: File, product: string | null, progress: Progress): Promise<Answer<FileView>> {
-  const query = new URLSearchParams(product === null ? { name: file.name } : { name: file.name, product });
+export async function uploadSmall(file: File, { shared, product }: Audience, progress: Progress): Promise<Answer<FileView>> {
+  const query = new URLSearchParams({ name: file.name, ...(shared && { shared: "true" }), ...(product !== null && { product }) });
   const { status, text } = await send("POST", `/api/files/content?${query}`, { "content-type": "application/octet-stream" }, file, progress, "app_unreachable", "The app itself does not answer. Check that it runs, then try again.");
   return { status, data: JSON.parse(text) as FileView };
 }

@@ -10,7 +10,7 @@ import { HttpError } from "./http";
 import { downloadUrl, keyPrefix, objectSize, putObject, removeObject, uploadUrl } from "./storage";
 
 const LIST_MAX = 100;
-const FILES_MAX = 1000;
+const FILES_MAX = 200; // of one owner
 const UNFINISHED_AFTER_MS = 3600_000;
 const TIDY_AT_ONCE = 10;
 
@@ -25,20 +25,24 @@ const name = z
   .regex(/^[^/\\\p{Cc}\p{Cs}]+$/u, "A file's name has no slashes and no control characters.");
 const product = z.string().min(1).max(100).nullable();
 const size = z.int("A size is a whole number of bytes.").min(1, "This file is empty.");
-export const newFile = z.strictObject({ name, size, product });
-export const newSmallFile = z.strictObject({ name, product });
+const shared = z.boolean().default(false);
+const oneAudience = { error: "A file is shared with everybody or comes with a product, not both." };
+const exclusive = (file: { shared: boolean; product: string | null }) => !file.shared || file.product === null;
+export const newFile = z.strictObject({ name, size, product, shared }).refine(exclusive, oneAudience);
+export const newSmallFile = z.strictObject({ name, product, shared }).refine(exclusive, oneAudience);
 
-/** The newest first, as `who` may see them. */
-export async function listFiles(who: string | null): Promise<FilePage> {
+/** One's own, and of others' what is shared or comes with a product; each the newest first. */
+export async function listFiles(who: string): Promise<FilePage> {
   return withDatabase(async (db) => {
-    const where = { state: "ready" };
-    const [rows, total, paid] = await Promise.all([
-      db.storedFile.findMany({ where, include: { product: true }, orderBy: { id: "desc" }, take: LIST_MAX }),
-      db.storedFile.count({ where }),
-      who === null ? [] : db.purchase.findMany({ where: { buyerId: who, status: "paid" }, select: { productId: true }, distinct: ["productId"] }),
+    const newest = { include: { product: true }, orderBy: { id: "desc" }, take: LIST_MAX } as const;
+    const [mine, others, paid] = await Promise.all([
+      db.storedFile.findMany({ where: { state: "ready", ownerId: who }, ...newest }),
+      db.storedFile.findMany({ where: { state: "ready", ownerId: { not: who }, OR: [{ shared: true }, { productId: { not: null } }] }, ...newest }),
+      db.purchase.findMany({ where: { buyerId: who, status: "paid" }, select: { productId: true }, distinct: ["productId"] }),
     ]);
     const bought = new Set(paid.map((purchase) => purchase.productId));
-    return { files: rows.map((row) => view(row, who, row.productId !== null && bought.has(row.productId))), total };
+    const seen = (row: WithProduct) => view(row, who, row.productId !== null && bought.has(row.productId));
+    return { mine: mine.map(seen), others: others.map(seen) };
   });
 }
 
@@ -72,9 +76,10 @@ export async function uploadSmall(who: string, wanted: z.infer<typeof newSmallFi
 export async function downloadLink(who: string | null, id: number): Promise<string> {
   const found = await withDatabase(async (db) => {
     const row = await db.storedFile.findFirst({ where: { id, state: "ready" }, include: { product: true } });
-    return row && { row, allowed: row.productId === null || row.ownerId === who || (await hasPaid(db, who, row.productId)) };
+    return row && { row, allowed: row.shared || row.ownerId === who || (row.productId !== null && (await hasPaid(db, who, row.productId))) };
   });
-  if (!found) throw gone();
+  if (!found?.allowed && who === null) throw new HttpError(401, "signed_out", "Sign in first, then try again.");
+  if (!found || (!found.allowed && found.row.productId === null)) throw gone();
   const { row, allowed } = found;
   if (!allowed)
     throw new HttpError(403, "not_purchased", `This file comes with “${row.product?.name}”. Get it in the catalogue; once it is paid, the file is yours.`);
@@ -97,11 +102,11 @@ async function newRow(who: string, wanted: z.infer<typeof newSmallFile>, bytes: 
   const kind = kindOf(wanted.name);
   if (!kind) throw new HttpError(415, "wrong_kind", `Files of this kind cannot be uploaded. These can: ${ENDS.join(", ")}.`);
   const made = await withDatabase(async (db) => {
-    if ((await db.storedFile.count()) >= FILES_MAX) return new HttpError(409, "too_many", `There are ${FILES_MAX} files already. Delete one first.`);
+    if ((await db.storedFile.count({ where: { ownerId: who } })) >= FILES_MAX) return new HttpError(409, "too_many", `You have ${FILES_MAX} files already. Delete one first.`);
     const sold = wanted.product === null ? null : await db.product.findUnique({ where: { slug: wanted.product } });
     if (wanted.product !== null && !sold?.active) return new HttpError(404, "no_product", "The product that this file should come with is not for sale any more.");
     const key = `${keyPrefix()}files/${randomUUID()}/${safeName(wanted.name)}`;
-    return db.storedFile.create({ data: { key, name: wanted.name, contentType: kind.type, size: bytes, ownerId: who, productId: sold?.id ?? null } });
+    return db.storedFile.create({ data: { key, name: wanted.name, contentType: kind.type, size: bytes, ownerId: who, shared: wanted.shared, productId: sold?.id ?? null } });
   });
   if (made instanceof HttpError) throw made; // an error inside would count as the database's
   return made;
@@ -137,7 +142,7 @@ function gone(): HttpError {
   return new HttpError(404, "no_file", "This file is not here any more.");
 }
 
-function view({ id, name, size, createdAt, ownerId, product }: WithProduct, who: string | null, paid: boolean): FileView {
+function view({ id, name, size, createdAt, ownerId, shared, product }: WithProduct, who: string, paid: boolean): FileView {
   const mine = ownerId === who;
   return {
     id,
@@ -145,7 +150,8 @@ function view({ id, name, size, createdAt, ownerId, product }: WithProduct, who:
     size,
     createdAt: createdAt.toISOString(),
     mine,
-    open: mine || product === null || paid,
+    shared,
+    open: mine || shared || paid,
     product: product && { slug: product.slug, name: product.name, priceCents: product.priceCents, currency: product.currency },
   };
 }

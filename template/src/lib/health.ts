@@ -1,12 +1,21 @@
+// What /api/health reports of each service: one real request, and a failure is an answer, never thrown.
 import "server-only";
+import { authError, authErrorOf, authErrorOfStatus } from "./auth-error";
+import { clerkState } from "./clerk-keys";
 import { toDatabaseError } from "./db-error";
-import type { DatabaseHealth } from "./note-types";
+import { quietLog } from "./log";
+import type { ApiError, DatabaseHealth, ServiceHealth } from "./note-types";
 import { countNotes } from "./notes";
+import { keyPrefix, objectSize, storageStamp } from "./storage";
+import { toStorageError } from "./storage-error";
 
-/** One real query. A failure is an answer here, never thrown. */
+const ANSWER_WITHIN_MS = 5_000;
+const ASK_AGAIN_AFTER_MS = 1_000; // whoever asks, the services are asked no more often
+
+const log = quietLog("auth");
+
 export async function databaseHealth(): Promise<DatabaseHealth> {
-  const started = performance.now();
-  const ms = () => Math.round((performance.now() - started) * 10) / 10;
+  const ms = stopwatch();
   try {
     const notes = await countNotes();
     return { ok: true, notes, ms: ms() };
@@ -14,4 +23,68 @@ export async function databaseHealth(): Promise<DatabaseHealth> {
     const { code, message } = toDatabaseError(error);
     return { ok: false, error: { code, message }, ms: ms() };
   }
+}
+
+/** The keys that sessions are signed with, which only the secret key opens. */
+export const authHealth = seldom(() => {
+  const { keys, problem } = clerkState();
+  if (problem) return { stamp: problem.message, ask: async () => problem };
+  return { stamp: `${keys.apiUrl} ${keys.secretKey}`, ask: () => askAuth(keys.apiUrl, keys.secretKey) };
+});
+
+/** An object that is not there: a storage that says so knows the key. */
+export const storageHealth = seldom(() => ({
+  stamp: storageStamp(),
+  ask: async () => {
+    try {
+      await objectSize(`${keyPrefix()}health`);
+      return null;
+    } catch (error) {
+      const { code, message } = toStorageError(error);
+      return { code, message };
+    }
+  },
+}));
+
+async function askAuth(apiUrl: string, secretKey: string): Promise<ApiError | null> {
+  try {
+    const response = await fetch(`${apiUrl}/v1/jwks`, {
+      headers: { authorization: `Bearer ${secretKey}` },
+      cache: "no-store",
+      redirect: "error",
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    });
+    await response.body?.cancel();
+    if (response.ok) return null;
+    log(`health: ${response.status}`);
+    return authError(authErrorOfStatus(response.status));
+  } catch (error) {
+    const code = authErrorOf(error);
+    log(`health: ${code}`);
+    return authError(code);
+  }
+}
+
+type Question = { stamp: string; ask: () => Promise<ApiError | null> };
+
+/** The answer of a moment ago counts for everybody, unless the keys are others by now. */
+function seldom(question: () => Question): () => Promise<ServiceHealth> {
+  let last = { stamp: "", at: -Infinity, answer: Promise.resolve<ServiceHealth>({ ok: true, ms: 0 }) };
+  return () => {
+    const { stamp, ask } = question();
+    const now = performance.now();
+    if (stamp !== last.stamp || now - last.at >= ASK_AGAIN_AFTER_MS) last = { stamp, at: now, answer: timed(ask) };
+    return last.answer;
+  };
+}
+
+async function timed(ask: () => Promise<ApiError | null>): Promise<ServiceHealth> {
+  const ms = stopwatch();
+  const error = await ask();
+  return error ? { ok: false, error, ms: ms() } : { ok: true, ms: ms() };
+}
+
+function stopwatch(): () => number {
+  const started = performance.now();
+  return () => Math.round((performance.now() - started) * 10) / 10;
 }

@@ -5,5 +5,6 @@ export const PAGE_SIZE = 20;
 export type NoteView = { id: number; body: string; pinned: boolean; createdAt: string; editedAt: string | null };
 export type NotePage = { notes: NoteView[]; next: string | null; total: number };
 export type DatabaseHealth = { ok: true; notes: number; ms: number } | { ok: false; error: ApiError; ms: number };
-export type Health = { ok: true; database: DatabaseHealth };
+export type ServiceHealth = { ok: true; ms: number } | { ok: false; error: ApiError; ms: number };
+export type Health = { ok: true; database: DatabaseHealth; auth: ServiceHealth; storage: ServiceHealth };
 export type ApiError = { code: string; message: string };

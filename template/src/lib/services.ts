@@ -1,4 +1,5 @@
 import "server-only";
+import { clerkState, publishableHost } from "./clerk-keys";
 import { cfg } from "./config";
 import { storageIsSet } from "./storage";
 
@@ -18,4 +19,13 @@ const VALET_BUCKET = /^vk-/;
 export function storageKeys(): KeyState {
   if (!storageIsSet()) return "not set";
   return VALET_BUCKET.test(cfg("R2_BUCKET") ?? "") ? "build keys" : "your keys";
+}
+
+/** The host in a build's publishable key: nobody can register a name with an underscore. */
+const VALET_HOST = /(^|\.)vk_accounts\.dev$/;
+
+export function authKeys(): KeyState {
+  const { keys } = clerkState();
+  if (!keys) return "not set";
+  return VALET_HOST.test(publishableHost(keys.publishableKey) ?? "") ? "build keys" : "your keys";
 }

@@ -8,7 +8,7 @@ import type { ProductView, PurchasePage, PurchaseStatus, PurchaseView } from "./
 
 const PRODUCTS_MAX = 100;
 const PURCHASES_MAX = 20;
-const PENDING_MAX = 1000;
+const PENDING_MAX = 50;
 const STATUSES: readonly string[] = ["pending", "paid", "refunded", "cancelled"] satisfies PurchaseStatus[];
 
 /** What is sold now, in the order of the catalogue. */
@@ -19,12 +19,13 @@ export async function listProducts(): Promise<ProductView[]> {
   });
 }
 
-/** The newest first. */
-export async function listPurchases(): Promise<PurchasePage> {
+/** One buyer's, the newest first. */
+export async function listPurchases(buyerId: string): Promise<PurchasePage> {
   return withDatabase(async (db) => {
+    const where = { buyerId };
     const [rows, total] = await Promise.all([
-      db.purchase.findMany({ include: { product: true }, orderBy: { id: "desc" }, take: PURCHASES_MAX }),
-      db.purchase.count(),
+      db.purchase.findMany({ where, include: { product: true }, orderBy: { id: "desc" }, take: PURCHASES_MAX }),
+      db.purchase.count({ where }),
     ]);
     return { purchases: rows.map(purchaseView), total };
   });
@@ -44,8 +45,8 @@ export async function buy(buyerId: string, wanted: z.infer<typeof newPurchase>):
     if (!product?.active) return new HttpError(404, "no_product", "This is not for sale any more.");
     if (product.priceCents !== wanted.priceCents || product.currency !== wanted.currency)
       return new HttpError(409, "other_price", "The price has changed meanwhile. Look at it again.");
-    if ((await db.purchase.count({ where: { status: "pending" } })) >= PENDING_MAX)
-      return new HttpError(409, "too_many_pending", "Too many purchases wait for their payment.");
+    if ((await db.purchase.count({ where: { buyerId, status: "pending" } })) >= PENDING_MAX)
+      return new HttpError(409, "too_many_pending", "Too many of your purchases wait for their payment.");
     const purchase = await db.purchase.create({
       data: { productId: product.id, buyerId, amountCents: product.priceCents, currency: product.currency },
       include: { product: true },

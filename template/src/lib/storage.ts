@@ -5,10 +5,13 @@ import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, PutObjectComm
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { cfg, cfgSource } from "./config";
 import { contentDisposition } from "./file-names";
+import { quietLog } from "./log";
 import { describeStorageError, isMissingObject, storageError, toStorageError } from "./storage-error";
 
 const UPLOAD_WITHIN_S = 300;
 const DOWNLOAD_WITHIN_S = 60;
+
+const log = quietLog("storage");
 
 type Opened = { stamp: string; bucket: string; server: S3Client; browser: S3Client };
 
@@ -16,6 +19,11 @@ let opened: Opened | undefined;
 
 export function storageIsSet(): boolean {
   return address() !== undefined && [cfg("R2_BUCKET"), cfg("R2_ACCESS_KEY_ID"), cfg("R2_SECRET_ACCESS_KEY")].every(Boolean);
+}
+
+/** Differs whenever the storage that `cfg` names is another one, or its keys are. Not to be shown: the keys are in it. */
+export function storageStamp(): string {
+  return JSON.stringify(["R2_ACCOUNT_ID", "R2_ENDPOINT", "R2_BUCKET", "R2_PREFIX", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"].map(cfg));
 }
 
 /** What every key of this app begins with: the part of the bucket that is its own. Empty, or with a slash at its end. */
@@ -68,7 +76,7 @@ async function withStorage<T>(use: (storage: Opened) => Promise<T>): Promise<T> 
     return await use(open());
   } catch (error) {
     const wrapped = toStorageError(error);
-    console.error(`storage: ${wrapped.code}: ${describeStorageError(wrapped.cause ?? wrapped)}`);
+    log(`${wrapped.code}: ${describeStorageError(wrapped.cause ?? wrapped)}`);
     throw wrapped;
   }
 }

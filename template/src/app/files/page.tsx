@@ -1,5 +1,6 @@
 import type { Metadata } from "next";
 import { connection } from "next/server";
+import { AuthNotSet } from "@/components/auth-frame";
 import { FilesApp } from "@/components/files-app";
 import { toDatabaseError } from "@/lib/db-error";
 import type { FilePage } from "@/lib/file-types";
@@ -8,18 +9,19 @@ import type { ApiError } from "@/lib/note-types";
 import { storageKeys } from "@/lib/services";
 import { listProducts } from "@/lib/shop";
 import type { ProductView } from "@/lib/shop-types";
-import { visitor } from "@/lib/visitor";
+import { pageUser } from "@/lib/user";
 
 export const metadata: Metadata = { title: "Files" };
 
 export default async function Files() {
   await connection();
-  const [first, products] = await Promise.all([firstPage(), forSale()]);
-  return <FilesApp keys={storageKeys()} first={first} products={products} />;
+  const who = await pageUser();
+  if (who.problem) return <AuthNotSet problem={who.problem} title="Files need sign-in" />;
+  const [first, products] = await Promise.all([firstPage(who.id), forSale()]);
+  return <FilesApp key={who.id} keys={storageKeys()} first={first} products={products} />;
 }
 
-async function firstPage(): Promise<FilePage | { error: ApiError }> {
-  const who = await visitor();
+async function firstPage(who: string): Promise<FilePage | { error: ApiError }> {
   try {
     return await listFiles(who);
   } catch (error) {

@@ -1,17 +1,16 @@
-import { connection, type NextRequest } from "next/server";
+import type { NextRequest } from "next/server";
 import { answer, check, readJson } from "@/lib/http";
 import { buy, listPurchases, newPurchase } from "@/lib/shop";
-import { meetVisitor } from "@/lib/visitor";
+import { requireUser } from "@/lib/user";
 
 export async function GET(request: NextRequest): Promise<Response> {
-  await connection();
-  return answer(request, async () => Response.json(await listPurchases(), { headers: { "cache-control": "no-store" } }));
+  return answer(request, async () => Response.json(await listPurchases(await requireUser()), { headers: { "cache-control": "no-store" } }));
 }
 
 export async function POST(request: NextRequest): Promise<Response> {
   return answer(request, async () => {
-    const wanted = check(newPurchase, await readJson(request));
-    const purchase = await buy(await meetVisitor(request), wanted);
+    const buyer = await requireUser();
+    const purchase = await buy(buyer, check(newPurchase, await readJson(request)));
     return Response.json(purchase, { status: 201 });
   });
 }

@@ -801,6 +801,7 @@ export const StoredFileScalarFieldEnum = {
   size: 'size',
   state: 'state',
   ownerId: 'ownerId',
+  shared: 'shared',
   productId: 'productId',
   createdAt: 'createdAt'
 } as const

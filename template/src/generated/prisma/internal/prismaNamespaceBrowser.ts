@@ -119,6 +119,7 @@ export const StoredFileScalarFieldEnum = {
   size: 'size',
   state: 'state',
   ownerId: 'ownerId',
+  shared: 'shared',
   productId: 'productId',
   createdAt: 'createdAt'
 } as const

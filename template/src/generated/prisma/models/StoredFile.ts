@@ -46,6 +46,7 @@ export type StoredFileMinAggregateOutputType = {
   size: number | null
   state: string | null
   ownerId: string | null
+  shared: boolean | null
   productId: number | null
   createdAt: Date | null
 }
@@ -58,6 +59,7 @@ export type StoredFileMaxAggregateOutputType = {
   size: number | null
   state: string | null
   ownerId: string | null
+  shared: boolean | null
   productId: number | null
   createdAt: Date | null
 }
@@ -70,6 +72,7 @@ export type StoredFileCountAggregateOutputType = {
   size: number
   state: number
   ownerId: number
+  shared: number
   productId: number
   createdAt: number
   _all: number
@@ -96,6 +99,7 @@ export type StoredFileMinAggregateInputType = {
   size?: true
   state?: true
   ownerId?: true
+  shared?: true
   productId?: true
   createdAt?: true
 }
@@ -108,6 +112,7 @@ export type StoredFileMaxAggregateInputType = {
   size?: true
   state?: true
   ownerId?: true
+  shared?: true
   productId?: true
   createdAt?: true
 }
@@ -120,6 +125,7 @@ export type StoredFileCountAggregateInputType = {
   size?: true
   state?: true
   ownerId?: true
+  shared?: true
   productId?: true
   createdAt?: true
   _all?: true
@@ -219,6 +225,7 @@ export type StoredFileGroupByOutputType = {
   size: number
   state: string
   ownerId: string
+  shared: boolean
   productId: number | null
   createdAt: Date
   _count: StoredFileCountAggregateOutputType | null
@@ -254,6 +261,7 @@ export type StoredFileWhereInput = {
   size?: Prisma.IntFilter<"StoredFile"> | number
   state?: Prisma.StringFilter<"StoredFile"> | string
   ownerId?: Prisma.StringFilter<"StoredFile"> | string
+  shared?: Prisma.BoolFilter<"StoredFile"> | boolean
   productId?: Prisma.IntNullableFilter<"StoredFile"> | number | null
   createdAt?: Prisma.DateTimeFilter<"StoredFile"> | Date | string
   product?: Prisma.XOR<Prisma.ProductNullableScalarRelationFilter, Prisma.ProductWhereInput> | null
@@ -267,6 +275,7 @@ export type StoredFileOrderByWithRelationInput = {
   size?: Prisma.SortOrder
   state?: Prisma.SortOrder
   ownerId?: Prisma.SortOrder
+  shared?: Prisma.SortOrder
   productId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   product?: Prisma.ProductOrderByWithRelationInput
@@ -283,6 +292,7 @@ export type StoredFileWhereUniqueInput = Prisma.AtLeast<{
   size?: Prisma.IntFilter<"StoredFile"> | number
   state?: Prisma.StringFilter<"StoredFile"> | string
   ownerId?: Prisma.StringFilter<"StoredFile"> | string
+  shared?: Prisma.BoolFilter<"StoredFile"> | boolean
   productId?: Prisma.IntNullableFilter<"StoredFile"> | number | null
   createdAt?: Prisma.DateTimeFilter<"StoredFile"> | Date | string
   product?: Prisma.XOR<Prisma.ProductNullableScalarRelationFilter, Prisma.ProductWhereInput> | null
@@ -296,6 +306,7 @@ export type StoredFileOrderByWithAggregationInput = {
   size?: Prisma.SortOrder
   state?: Prisma.SortOrder
   ownerId?: Prisma.SortOrder
+  shared?: Prisma.SortOrder
   productId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   _count?: Prisma.StoredFileCountOrderByAggregateInput
@@ -316,6 +327,7 @@ export type StoredFileScalarWhereWithAggregatesInput = {
   size?: Prisma.IntWithAggregatesFilter<"StoredFile"> | number
   state?: Prisma.StringWithAggregatesFilter<"StoredFile"> | string
   ownerId?: Prisma.StringWithAggregatesFilter<"StoredFile"> | string
+  shared?: Prisma.BoolWithAggregatesFilter<"StoredFile"> | boolean
   productId?: Prisma.IntNullableWithAggregatesFilter<"StoredFile"> | number | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"StoredFile"> | Date | string
 }
@@ -327,6 +339,7 @@ export type StoredFileCreateInput = {
   size: number
   state?: string
   ownerId: string
+  shared?: boolean
   createdAt?: Date | string
   product?: Prisma.ProductCreateNestedOneWithoutFilesInput
 }
@@ -339,6 +352,7 @@ export type StoredFileUncheckedCreateInput = {
   size: number
   state?: string
   ownerId: string
+  shared?: boolean
   productId?: number | null
   createdAt?: Date | string
 }
@@ -350,6 +364,7 @@ export type StoredFileUpdateInput = {
   size?: Prisma.IntFieldUpdateOperationsInput | number
   state?: Prisma.StringFieldUpdateOperationsInput | string
   ownerId?: Prisma.StringFieldUpdateOperationsInput | string
+  shared?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   product?: Prisma.ProductUpdateOneWithoutFilesNestedInput
 }
@@ -362,6 +377,7 @@ export type StoredFileUncheckedUpdateInput = {
   size?: Prisma.IntFieldUpdateOperationsInput | number
   state?: Prisma.StringFieldUpdateOperationsInput | string
   ownerId?: Prisma.StringFieldUpdateOperationsInput | string
+  shared?: Prisma.BoolFieldUpdateOperationsInput | boolean
   productId?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -374,6 +390,7 @@ export type StoredFileCreateManyInput = {
   size: number
   state?: string
   ownerId: string
+  shared?: boolean
   productId?: number | null
   createdAt?: Date | string
 }
@@ -385,6 +402,7 @@ export type StoredFileUpdateManyMutationInput = {
   size?: Prisma.IntFieldUpdateOperationsInput | number
   state?: Prisma.StringFieldUpdateOperationsInput | string
   ownerId?: Prisma.StringFieldUpdateOperationsInput | string
+  shared?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -396,6 +414,7 @@ export type StoredFileUncheckedUpdateManyInput = {
   size?: Prisma.IntFieldUpdateOperationsInput | number
   state?: Prisma.StringFieldUpdateOperationsInput | string
   ownerId?: Prisma.StringFieldUpdateOperationsInput | string
+  shared?: Prisma.BoolFieldUpdateOperationsInput | boolean
   productId?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -418,6 +437,7 @@ export type StoredFileCountOrderByAggregateInput = {
   size?: Prisma.SortOrder
   state?: Prisma.SortOrder
   ownerId?: Prisma.SortOrder
+  shared?: Prisma.SortOrder
   productId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
@@ -436,6 +456,7 @@ export type StoredFileMaxOrderByAggregateInput = {
   size?: Prisma.SortOrder
   state?: Prisma.SortOrder
   ownerId?: Prisma.SortOrder
+  shared?: Prisma.SortOrder
   productId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
@@ -448,6 +469,7 @@ export type StoredFileMinOrderByAggregateInput = {
   size?: Prisma.SortOrder
   state?: Prisma.SortOrder
   ownerId?: Prisma.SortOrder
+  shared?: Prisma.SortOrder
   productId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
@@ -515,6 +537,7 @@ export type StoredFileCreateWithoutProductInput = {
   size: number
   state?: string
   ownerId: string
+  shared?: boolean
   createdAt?: Date | string
 }
 
@@ -526,6 +549,7 @@ export type StoredFileUncheckedCreateWithoutProductInput = {
   size: number
   state?: string
   ownerId: string
+  shared?: boolean
   createdAt?: Date | string
 }
 
@@ -565,6 +589,7 @@ export type StoredFileScalarWhereInput = {
   size?: Prisma.IntFilter<"StoredFile"> | number
   state?: Prisma.StringFilter<"StoredFile"> | string
   ownerId?: Prisma.StringFilter<"StoredFile"> | string
+  shared?: Prisma.BoolFilter<"StoredFile"> | boolean
   productId?: Prisma.IntNullableFilter<"StoredFile"> | number | null
   createdAt?: Prisma.DateTimeFilter<"StoredFile"> | Date | string
 }
@@ -577,6 +602,7 @@ export type StoredFileCreateManyProductInput = {
   size: number
   state?: string
   ownerId: string
+  shared?: boolean
   createdAt?: Date | string
 }
 
@@ -587,6 +613,7 @@ export type StoredFileUpdateWithoutProductInput = {
   size?: Prisma.IntFieldUpdateOperationsInput | number
   state?: Prisma.StringFieldUpdateOperationsInput | string
   ownerId?: Prisma.StringFieldUpdateOperationsInput | string
+  shared?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -598,6 +625,7 @@ export type StoredFileUncheckedUpdateWithoutProductInput = {
   size?: Prisma.IntFieldUpdateOperationsInput | number
   state?: Prisma.StringFieldUpdateOperationsInput | string
   ownerId?: Prisma.StringFieldUpdateOperationsInput | string
+  shared?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -609,6 +637,7 @@ export type StoredFileUncheckedUpdateManyWithoutProductInput = {
   size?: Prisma.IntFieldUpdateOperationsInput | number
   state?: Prisma.StringFieldUpdateOperationsInput | string
   ownerId?: Prisma.StringFieldUpdateOperationsInput | string
+  shared?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -622,6 +651,7 @@ export type StoredFileSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   size?: boolean
   state?: boolean
   ownerId?: boolean
+  shared?: boolean
   productId?: boolean
   createdAt?: boolean
   product?: boolean | Prisma.StoredFile$productArgs<ExtArgs>
@@ -635,6 +665,7 @@ export type StoredFileSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   size?: boolean
   state?: boolean
   ownerId?: boolean
+  shared?: boolean
   productId?: boolean
   createdAt?: boolean
   product?: boolean | Prisma.StoredFile$productArgs<ExtArgs>
@@ -648,6 +679,7 @@ export type StoredFileSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   size?: boolean
   state?: boolean
   ownerId?: boolean
+  shared?: boolean
   productId?: boolean
   createdAt?: boolean
   product?: boolean | Prisma.StoredFile$productArgs<ExtArgs>
@@ -661,11 +693,12 @@ export type StoredFileSelectScalar = {
   size?: boolean
   state?: boolean
   ownerId?: boolean
+  shared?: boolean
   productId?: boolean
   createdAt?: boolean
 }
 
-export type StoredFileOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "key" | "name" | "contentType" | "size" | "state" | "ownerId" | "productId" | "createdAt", ExtArgs["result"]["storedFile"]>
+export type StoredFileOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "key" | "name" | "contentType" | "size" | "state" | "ownerId" | "shared" | "productId" | "createdAt", ExtArgs["result"]["storedFile"]>
 export type StoredFileInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   product?: boolean | Prisma.StoredFile$productArgs<ExtArgs>
 }
@@ -689,6 +722,7 @@ export type $StoredFilePayload<ExtArgs extends runtime.Types.Extensions.Internal
     size: number
     state: string
     ownerId: string
+    shared: boolean
     productId: number | null
     createdAt: Date
   }, ExtArgs["result"]["storedFile"]>
@@ -1122,6 +1156,7 @@ export interface StoredFileFieldRefs {
   readonly size: Prisma.FieldRef<"StoredFile", 'Int'>
   readonly state: Prisma.FieldRef<"StoredFile", 'String'>
   readonly ownerId: Prisma.FieldRef<"StoredFile", 'String'>
+  readonly shared: Prisma.FieldRef<"StoredFile", 'Boolean'>
   readonly productId: Prisma.FieldRef<"StoredFile", 'Int'>
   readonly createdAt: Prisma.FieldRef<"StoredFile", 'DateTime'>
 }

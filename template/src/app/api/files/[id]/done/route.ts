@@ -1,11 +1,11 @@
 import type { NextRequest } from "next/server";
 import { fileId, finishUpload } from "@/lib/files";
 import { answer, check } from "@/lib/http";
-import { meetVisitor } from "@/lib/visitor";
+import { requireUser } from "@/lib/user";
 
 type Context = { params: Promise<{ id: string }> };
 
 /** The browser has sent the file to the storage. */
 export async function POST(request: NextRequest, { params }: Context): Promise<Response> {
-  return answer(request, async () => Response.json(await finishUpload(await meetVisitor(request), check(fileId, (await params).id))));
+  return answer(request, async () => Response.json(await finishUpload(await requireUser(), check(fileId, (await params).id))));
 }
