@@ -51,15 +51,6 @@ static void raw(vk_jw *w, const char *key, vk_str json)
     vk_jw_raw(w, json.n ? json : VK_STR("{}"));
 }
 
-static void text(vk_jw *w, const char *key, vk_str s)
-{
-    vk_jw_key(w, vk_str_z(key));
-    if (s.p)
-        vk_jw_str(w, s);
-    else
-        vk_jw_null(w);
-}
-
 /* One user as the parameters of Clerk's POST /users, so that an import needs no translation; the id goes as
  * external_id, unless the app has given another. */
 static vk_err write_user(vk_auth_call *c, const vk_auth_user *u)
@@ -73,7 +64,7 @@ static vk_err write_user(vk_auth_call *c, const vk_auth_user *u)
         return e;
     vk_jw_obj(w);
     vk_jw_kstr(w, "id", vk_str_z(u->id));
-    text(w, "external_id", u->external_id.p ? u->external_id : vk_str_z(u->id));
+    vk_jw_kstr_or_null(w, "external_id", u->external_id.p ? u->external_id : vk_str_z(u->id));
     vk_jw_key(w, VK_STR("email_address"));
     vk_jw_arr(w);
     for (size_t i = 0; i < n; i++) {
@@ -85,8 +76,8 @@ static vk_err write_user(vk_auth_call *c, const vk_auth_user *u)
     vk_jw_arr_end(w);
     if (!verified)
         vk_jw_kbool(w, "skip_user_requirement", true);
-    text(w, "first_name", u->first_name);
-    text(w, "last_name", u->last_name);
+    vk_jw_kstr_or_null(w, "first_name", u->first_name);
+    vk_jw_kstr_or_null(w, "last_name", u->last_name);
     if (u->digest.n) {
         vk_jw_kstr(w, "password_digest", vk_secret_bytes(u->digest));
         vk_jw_kstr(w, "password_hasher", vk_str_z(vk_password_kind_name(u->digest_kind)));

@@ -64,6 +64,8 @@ VK_MUSTCHECK vk_err vk_auth_client_add(vk_auth_db *db, const vk_auth_client *c);
 VK_MUSTCHECK vk_err vk_auth_client_put(vk_auth_db *db, const vk_auth_client *c);
 VK_MUSTCHECK vk_err vk_auth_client_get(vk_auth_db *db, vk_str id, vk_auth_client *out_r);
 
+/* A session of that user that begins now, with an id of its own, of no client; it is not stored. */
+vk_auth_session vk_auth_session_new(const char user[VK_AUTH_ID_MAX + 1], int64_t now_ms);
 VK_MUSTCHECK vk_err vk_auth_session_add(vk_auth_db *db, const vk_auth_session *s);
 VK_MUSTCHECK vk_err vk_auth_session_put(vk_auth_db *db, const vk_auth_session *s);
 VK_MUSTCHECK vk_err vk_auth_session_get(vk_auth_db *db, vk_str id, vk_auth_session *out_r);
