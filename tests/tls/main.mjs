@@ -29,7 +29,7 @@ async function refusals() {
   fs.chmodSync(locked, 0o600)
   const pair = (cert, key) => ['--listen', '127.0.0.1 tls', '--tls-cert', cert, '--tls-key', key]
   for (const [name, args, code, words] of [
-    ['an address of the network without TLS', ['--listen', '0.0.0.0'], 2, ['database', '0.0.0.0', 'TLS', '--allow-plain-network']],
+    ['an address of the network without TLS', ['--listen', '0.0.0.0'], 2, ['auth', '0.0.0.0', 'TLS', '--allow-plain-network']],
     ['one listener on the network without TLS', ['--listen', 'database=[::]:4502'], 2, ['database', '::', 'TLS']],
     ['tls without a certificate', ['--listen', 'database=127.0.0.1 tls'], 2, ['--tls-cert', '--tls-self-signed']],
     ['a certificate that no listener uses', ['--tls-cert', good.cert, '--tls-key', good.key], 2, ['no listener has tls']],
@@ -71,7 +71,7 @@ async function selfSigned() {
   const scheme = (env, s) => ({ ...env, TURSO_DATABASE_URL: env.TURSO_DATABASE_URL.replace(/^https:/, `${s}:`) })
 
   await check('the ready line and the environment say https', async () => {
-    assert(daemon.ready.includes(`console https://127.0.0.1:${base}, database https://127.0.0.1:${base + 2}`), daemon.ready)
+    assert(daemon.ready.includes(`console https://127.0.0.1:${base}, auth https://127.0.0.1:${base + 1}, database https://127.0.0.1:${base + 2}`), daemon.ready)
     const env = await build('one')
     assertSame([env.TURSO_DATABASE_URL, env.NODE_EXTRA_CA_CERTS], [`https://127.0.0.1:${base + 2}`, file])
     assertSame([fs.statSync(file).mode & 0o777, fs.statSync(path.join(daemon.data, 'tls/key.pem')).mode & 0o777], [0o600, 0o600], 'modes')
@@ -105,7 +105,7 @@ async function selfSigned() {
     assert(s.certificate.seconds_left > 360 * 86400, s.certificate)
     const d = await daemon.cli(['doctor', '--json'])
     const lines = JSON.parse(d.stdout).checks.filter((c) => /port|certificate|console|database/.test(c.check))
-    assertSame(lines.map((l) => l.result), ['ok', 'ok', 'ok', 'ok'], d.stdout)
+    assertSame(lines.map((l) => l.result), ['ok', 'ok', 'ok', 'ok', 'ok'], d.stdout)
     assert(lines[0].text.includes('our certificate'), lines)
   })
   await check('no process but the supervisor keeps the files of certificate and key open, and it keeps sealed copies', async () => {
@@ -355,7 +355,7 @@ async function network() {
     daemon.ca = fs.readFileSync(path.join(daemon.data, 'tls/cert.pem'))
     for (const host of ['127.0.0.1', '[::1]']) assertSame((await request(`https://${host}:${base}/healthz`, { ca: daemon.ca })).status, 200, host)
     const d = await daemon.cli(['doctor', '--json'])
-    assertSame(JSON.parse(d.stdout).checks.filter((c) => /^port/.test(c.check)).map((c) => c.result), ['ok', 'ok', 'ok'], d.stdout)
+    assertSame(JSON.parse(d.stdout).checks.filter((c) => /^port/.test(c.check)).map((c) => c.result), ['ok', 'ok', 'ok', 'ok'], d.stdout)
     await daemon.stop()
   })
   await check('SIGHUP without TLS ends the daemon, as before', async () => {

@@ -12,12 +12,13 @@
 #define PARTITIONED "\1P"
 #define HIDES_USERS "\1E"
 
-#define ATTRIBUTE(name, enabled, first, factors, verify)                                                     \
-    "\"" name "\":{\"enabled\":" enabled ",\"required\":" enabled ",\"used_for_first_factor\":" first        \
+#define ATTRIBUTE(name, enabled, required, first, factors, verify)                                           \
+    "\"" name "\":{\"enabled\":" enabled ",\"required\":" required ",\"used_for_first_factor\":" first       \
     ",\"first_factors\":" factors                                                                            \
     ",\"used_for_second_factor\":false,\"second_factors\":[],\"verifications\":" factors                     \
     ",\"verify_at_sign_up\":" verify "}"
-#define OFF(name) ATTRIBUTE(name, "false", "false", "[]", "false")
+#define OPTIONAL(name) ATTRIBUTE(name, "true", "false", "false", "[]", "false")
+#define OFF(name) ATTRIBUTE(name, "false", "false", "false", "[]", "false")
 
 /* clang-format off */
 static const char text[] =
@@ -42,9 +43,9 @@ static const char text[] =
     "\"captcha_provider\":null,\"captcha_oauth_bypass\":[],\"captcha_heartbeat\":false},"
 
     "\"user_settings\":{\"attributes\":{"
-    ATTRIBUTE("email_address", "true", "true", "[\"email_code\"]", "true") ","
-    ATTRIBUTE("password", "true", "false", "[]", "false") ","
-    OFF("phone_number") "," OFF("username") "," OFF("web3_wallet") "," OFF("first_name") "," OFF("last_name") ","
+    ATTRIBUTE("email_address", "true", "true", "true", "[\"email_code\"]", "true") ","
+    ATTRIBUTE("password", "true", "true", "false", "[]", "false") ","
+    OFF("phone_number") "," OFF("username") "," OFF("web3_wallet") "," OPTIONAL("first_name") "," OPTIONAL("last_name") ","
     OFF("authenticator_app") "," OFF("backup_code") "," OFF("passkey") "},"
     "\"sign_in\":{\"second_factor\":{\"required\":false,\"enabled\":false}},"
     "\"sign_up\":{\"captcha_enabled\":false,\"captcha_widget_type\":\"smart\",\"custom_action_required\":false,"

@@ -8,7 +8,10 @@
 /* ---- fixed parts */
 
 /* What the page does. It is the same text for everybody, and the policy names its digest; so it must not be
- * put together from anything. */
+ * put together from anything.
+ *
+ * Whoever has signed in comes back to this page first, which then sends them to the app: Clerk's components
+ * make the address of an app, with the browser's id in it, before the sign-in gives the browser a new one. */
 static const char script[] =
     "\"use strict\";\n"
     "(async () => {\n"
@@ -37,10 +40,13 @@ static const char script[] =
     "\"#f4f4f5\",\n"
     "        colorPrimary: \"#f4f4f5\", colorPrimaryForeground: \"#18181b\" } } : {},\n"
     "    });\n"
-    "    const options = { routing: \"hash\", fallbackRedirectUrl: setup.redirect, "
-    "signInFallbackRedirectUrl: "
-    "setup.redirect,\n"
-    "      signUpFallbackRedirectUrl: setup.redirect };\n"
+    "    if (Clerk.session) {\n"
+    "      location.replace(Clerk.buildUrlWithAuth(setup.redirect));\n"
+    "      return;\n"
+    "    }\n"
+    "    const back = location.pathname + there + \"&signed_in=1\";\n"
+    "    const options = { routing: \"hash\", fallbackRedirectUrl: back, signInFallbackRedirectUrl: back, "
+    "signUpFallbackRedirectUrl: back };\n"
     "    const place = document.getElementById(\"form\");\n"
     "    if (setup.flow === \"sign-up\") Clerk.mountSignUp(place, options);\n"
     "    else Clerk.mountSignIn(place, options);\n"

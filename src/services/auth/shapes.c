@@ -51,7 +51,7 @@ static const constant activity_constants[] = {
 static const constant sign_up_constants[] = {
     {"object", "\"sign_up\""},
     {"required_fields", "[\"email_address\",\"password\"]"},
-    {"optional_fields", "[]"},
+    {"optional_fields", "[\"first_name\",\"last_name\"]"},
     {"username", "null"},
     {"phone_number", "null"},
     {"web3_wallet", "null"},
