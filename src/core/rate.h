@@ -40,6 +40,18 @@ static inline int64_t vk_rate_take(vk_bucket *b, const vk_rate *r, int64_t now_m
     return 0;
 }
 
+/* What vk_rate_take would say; takes nothing. */
+static inline int64_t vk_rate_wait(vk_bucket *b, const vk_rate *r, int64_t now_ms)
+{
+    if (r->each_ns == 0)
+        return 0;
+    int64_t now = now_ms * 1000000, from = atomic_load_explicit(b, memory_order_relaxed);
+    if (from < now || VK_UNLIKELY(from - now > r->burst_ns + r->each_ns))
+        from = now;
+    return from + r->each_ns - now > r->burst_ns ? (from + r->each_ns - now - r->burst_ns + 999999) / 1000000
+                                                 : 0;
+}
+
 /* Nothing of it is taken. */
 static inline bool vk_rate_full(vk_bucket *b, int64_t now_ms)
 {

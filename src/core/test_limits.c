@@ -98,7 +98,9 @@ static void buckets(void **state)
     int64_t now = 5000;
     assert_true(vk_rate_full(&b, now));
     for (int i = 0; i < 5; i++) /* the burst */
-        assert_int_equal(vk_rate_take(&b, &r, now), 0);
+        assert_int_equal(vk_rate_wait(&b, &r, now) + vk_rate_take(&b, &r, now), 0);
+    assert_int_equal(vk_rate_wait(&b, &r, now), 100); /* which takes nothing */
+    assert_int_equal(vk_rate_wait(&b, &none, now), 0);
     assert_int_equal(vk_rate_take(&b, &r, now), 100); /* then one each 100 ms */
     assert_false(vk_rate_full(&b, now));
     assert_int_equal(vk_rate_take(&b, &r, now + 60), 40);

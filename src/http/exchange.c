@@ -438,10 +438,8 @@ uint64_t vk_exchange_from(const vk_exchange *ex)
     return p ? p->addr ^ ((uint64_t)p->family << 48) : 0;
 }
 
-vk_err vk_exchange_bad_key(vk_exchange *ex)
+static vk_err bad_keys(vk_exchange *ex, int64_t wait)
 {
-    vk_peer *p = ex->conn->peer;
-    int64_t wait = p ? vk_gate_bad_key(ex->server->gate, p) : 0;
     if (wait == 0)
         return VK_OK;
     ex->retry_s = vk_rate_seconds(wait);
@@ -450,6 +448,18 @@ vk_err vk_exchange_bad_key(vk_exchange *ex)
                    "More than %lld requests a second from this address bring a key that opens nothing (limit "
                    "bad_key_rate): use the key that `valetkey env` prints, or try again in %d s",
                    (long long)ex->server->gate->bad_rate, ex->retry_s);
+}
+
+vk_err vk_exchange_bad_key(vk_exchange *ex)
+{
+    vk_peer *p = ex->conn->peer;
+    return bad_keys(ex, p ? vk_gate_bad_key(ex->server->gate, p) : 0);
+}
+
+vk_err vk_exchange_may_guess(vk_exchange *ex)
+{
+    vk_peer *p = ex->conn->peer;
+    return bad_keys(ex, p ? vk_gate_bad_keys(ex->server->gate, p) : 0);
 }
 
 static void run_posted(vk_task *t)

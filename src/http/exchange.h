@@ -178,6 +178,10 @@ uint64_t vk_exchange_from(const vk_exchange *ex);
  * vk_fail was told, retry_s and delay_ms are set. Good credentials from there go on as before. */
 VK_MUSTCHECK vk_err vk_exchange_bad_key(vk_exchange *ex);
 
+/* Before a credential is looked at that can be guessed: a password, a code. VK_E_BUSY, as above: one more
+ * that is wrong would be too many, so that a right one is not to be told from it. Takes nothing. */
+VK_MUSTCHECK vk_err vk_exchange_may_guess(vk_exchange *ex);
+
 /* From any thread: `resume(ex)` runs on the exchange's loop. */
 void vk_exchange_post(vk_exchange *ex, void (*resume)(vk_exchange *ex));
 

@@ -166,3 +166,8 @@ int64_t vk_gate_bad_key(const vk_gate *g, vk_peer *p)
 {
     return vk_rate_take(&p->bad, &g->bad, vk_clock_mono_ms());
 }
+
+int64_t vk_gate_bad_keys(const vk_gate *g, vk_peer *p)
+{
+    return vk_rate_wait(&p->bad, &g->bad, vk_clock_mono_ms());
+}

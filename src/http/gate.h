@@ -64,5 +64,7 @@ bool vk_gate_full(const vk_gate *g);
 bool vk_gate_emptied(vk_gate *g);
 /* A key of that peer was refused. 0: say so. Else there were too many, for so many milliseconds. */
 int64_t vk_gate_bad_key(const vk_gate *g, vk_peer *p);
+/* What it would answer to one more. */
+int64_t vk_gate_bad_keys(const vk_gate *g, vk_peer *p);
 
 #endif

@@ -2,7 +2,7 @@
 import { cleanUp } from '../lib/daemon.mjs'
 import { check, finish } from '../lib/tap.mjs'
 
-const areas = ['attempts', 'backend', 'client', 'me']
+const areas = ['attempts', 'backend', 'client', 'me', 'storm']
 const asked = process.argv.slice(2)
 
 for (const area of areas.filter((a) => !asked.length || asked.includes(a)))

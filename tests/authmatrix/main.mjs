@@ -1,5 +1,6 @@
 import { assert, assertSame, check, finish, note } from '../lib/tap.mjs'
 import { cleanUp, portBase, request } from '../lib/daemon.mjs'
+import { rules } from './rules.mjs'
 import { endpoints, everybody, fingerprint, open } from './world.mjs'
 
 const all = endpoints()
@@ -186,6 +187,8 @@ try {
     }
   })
   await daemon.stop()
+
+  await rules()
 } finally {
   await cleanUp()
 }

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { assert, assertSame, check, note, ok } from '../lib/tap.mjs'
 import { Daemon, tempFolder } from '../lib/daemon.mjs'
+import { Pool } from '../auth/lib.mjs'
 import { databaseFile, integrity } from './common.mjs'
 
 const MB = 1 << 20
@@ -56,6 +57,22 @@ export async function run(base) {
 async function scenario(daemon, ballast, dir) {
   const one = (await daemon.createBuild('one')).env.TURSO_AUTH_TOKEN
   const two = (await daemon.createBuild('two')).env.TURSO_AUTH_TOKEN
+  const pool = await Pool.of(daemon, 'people')
+  const people = new Map() // of each user what was acknowledged last
+  const user = async (size) => {
+    const n = people.size
+    const made = await pool.backend('POST', '/users', { external_id: `${n}`, email_address: [`p${n}@people.example`], skip_password_requirement: true, private_metadata: { v: 'x'.repeat(size) } })
+    if (made.status === 200) people.set(made.body.id, size)
+    return made
+  }
+  const browser = await pool.browser()
+  await browser.signUp('ada@people.example', 'correct horse battery')
+  await user(100)
+  const everybodyThere = async () => {
+    for (const [person, size] of people) assertSame((await pool.backend('GET', `/users/${person}`)).body.private_metadata?.v.length, size, person)
+    const me = await browser.call('GET', '/me')
+    assertSame([me.status, me.response?.email_addresses[0].email_address], [200, 'ada@people.example'])
+  }
   const acked = []
   let id = 0
   const insert = async (size) => {
@@ -94,6 +111,21 @@ async function scenario(daemon, ballast, dir) {
     }
     await allThere()
   })
+  await check('full disk: users are made or refused in Clerk’s shape, nothing by halves; who is signed in stays so, and tokens are made', async () => {
+    let refused
+    for (let i = 0; i < 200 && !refused; i++) {
+      const made = await user(60000)
+      if (made.status !== 200) refused = made
+    }
+    assertSame([refused?.status, refused?.body.errors[0].code], [507, 'storage_full'])
+    const up = await browser.call('POST', '/client/sign_ups', { email_address: 'new@people.example', unsafe_metadata: { a: 'x'.repeat(8000) } })
+    assert(up.status === 200 || (up.status === 507 && up.code === 'storage_full'), up.text)
+    await everybodyThere()
+    const [session] = (await browser.call('GET', '/client')).response.sessions
+    assertSame((await browser.call('POST', `/client/sessions/${session.id}/tokens`, {})).status, 200)
+    const ended = await browser.call('POST', `/client/sessions/${session.id}/touch`, {})
+    assert([200, 507].includes(ended.status), ended.text)
+  })
   await check('full disk: making a build fails with a sentence, or is done wholly', async () => {
     const r = await daemon.cli(['build', 'create', 'three', '--json'])
     if (r.code === 0) await daemon.sql(JSON.parse(r.stdout).env.TURSO_AUTH_TOKEN, 'SELECT 1')
@@ -114,6 +146,8 @@ async function scenario(daemon, ballast, dir) {
     try {
       await daemon.start()
       await allThere()
+      const there = await pool.backend('GET', '/users?limit=1')
+      assert(there.status === 200 || there.body?.errors, `${there.status}`) // without room for its -wal it cannot be opened
       note('started on the full disk')
     } catch (e) {
       if (daemon.pid) throw e
@@ -126,6 +160,9 @@ async function scenario(daemon, ballast, dir) {
     if (!daemon.pid) await daemon.start()
     for (let i = 0; i < 20; i++) await insert(5000)
     await allThere()
+    await everybodyThere()
+    for (let i = 0; i < 5; i++) assertSame((await user(5000)).status, 200)
+    await everybodyThere()
     const fresh = await daemon.createBuild('four')
     await daemon.sql(fresh.env.TURSO_AUTH_TOKEN, 'CREATE TABLE t(a)')
   })
@@ -142,5 +179,6 @@ async function scenario(daemon, ballast, dir) {
     assertSame((await daemon.sql(one, 'PRAGMA integrity_check')).rows[0][0].value, 'ok')
     await daemon.stop()
     assertSame(integrity(databaseFile(daemon, 'one')), 'ok')
+    assertSame(integrity(path.join(daemon.data, 'builds', 'people', 'auth.db')), 'ok')
   })
 }

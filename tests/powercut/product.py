@@ -98,6 +98,26 @@ class Daemon:
         return Connection(self.port_base + 2)
 
 
+class Users:
+    """A keep-alive connection to the Backend API of a build."""
+
+    def __init__(self, daemon, build, env):
+        self.http = http.client.HTTPConnection("127.0.0.1", daemon.port_base + 1, timeout=20)
+        self.path, self.key = "/b/%s/bapi/v1" % build, env["CLERK_SECRET_KEY"]
+
+    def ask(self, method, path, body=None):
+        self.http.request(method, self.path + path, None if body is None else json.dumps(body),
+                          {"Authorization": "Bearer " + self.key, "Content-Type": "application/json"})
+        r = self.http.getresponse()
+        text = r.read()
+        if r.status != 200:
+            raise Refused("HTTP %d: %s" % (r.status, text.decode(errors="replace")))
+        return json.loads(text)
+
+    def close(self):
+        self.http.close()
+
+
 class Connection:
     """A keep-alive connection to the database port."""
 

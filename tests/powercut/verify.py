@@ -1,10 +1,11 @@
 """What must be true of a disk image, given what was acknowledged at the cut."""
 import glob
+import json
 import os
 import sqlite3
 
 import workload
-from product import Daemon, Refused
+from product import Daemon, Refused, Users
 
 
 class Promises:
@@ -16,6 +17,7 @@ class Promises:
         self.started_rows, self.token = {}, None
         self.snapshot = self.restored = self.maybe_restored = False
         self.group = 0
+        self.key_of_tokens, self.people, self.maybe_people = None, {}, {}
         for a in journal.acks:
             done, begun = a.at <= cut, a.began <= cut
             if a.kind == "row" and begun:
@@ -26,12 +28,18 @@ class Promises:
                 (self.deleted if done else self.maybe_gone).add(a.build)
             if a.kind == "restore" and begun:
                 self.restored, self.maybe_restored = done, True
+            if a.kind == "user" and begun:
+                self.maybe_people.setdefault(a.what[0], set()).add(a.what[1:])
             if a.kind == "snapshot":
                 self.snapshot |= done
             if not done:
                 continue
             if a.kind == "group":
                 self.group = max(self.group, a.what)
+            if a.kind == "key":
+                self.key_of_tokens = a.what
+            elif a.kind == "user":
+                self.people[a.what[0]] = a.what[1]
             if a.kind == "ready":
                 self.token = a.what
             elif a.kind == "build":
@@ -46,7 +54,8 @@ class Promises:
 
     def key(self):
         return (tuple(sorted(self.builds)), tuple((b, len(r)) for b, r in sorted(self.rows.items())), tuple(sorted(self.revoked)),
-                tuple(sorted(self.deleted)), bool(self.token), tuple(sorted(self.tables)), self.snapshot, self.restored, self.maybe_restored, self.group)
+                tuple(sorted(self.deleted)), bool(self.token), tuple(sorted(self.tables)), self.snapshot, self.restored, self.maybe_restored, self.group,
+                self.key_of_tokens, tuple(sorted(self.people.items())), sum(len(v) for v in self.maybe_people.values()))
 
 
 def _rows_wrong(build, got, promises):
@@ -135,6 +144,38 @@ def _one_file(path, build, promises):
         c.close()
 
 
+def _people_wrong(got, promises):
+    """`got`: {number: text}."""
+    for i, version in promises.people.items():
+        if i not in got:
+            return "people: acknowledged user %d is lost" % i
+        if got[i] not in [workload.person(i, v, size) for v, size in promises.maybe_people[i] if v >= version]:
+            return "people: user %d is not what was acknowledged last" % i
+    for i, v in got.items():
+        if v not in [workload.person(i, n, size) for n, size in promises.maybe_people.get(i, ())]:
+            return "people: user %d was never written" % i
+    return ""
+
+
+def _users(path, promises):
+    """auth.db as a file."""
+    if not os.path.exists(path):
+        return "people: auth.db is lost" if promises.key_of_tokens else ""
+    c = sqlite3.connect(path)
+    try:
+        if c.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+            return "people: integrity_check fails"
+        if not c.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'keys'").fetchone()[0]:
+            return "people: the acknowledged users are lost" if promises.key_of_tokens else ""
+        if promises.key_of_tokens and c.execute("SELECT count(*) FROM keys").fetchone()[0] != 1:
+            return "people: the key of the tokens is lost"
+        if c.execute("SELECT count(*) FROM users u WHERE NOT EXISTS (SELECT 1 FROM emails WHERE user = u.id)").fetchone()[0]:
+            return "people: a user without the address that it was made with"
+        return _people_wrong({int(i): json.loads(m)["v"] for i, m in c.execute("SELECT external_id, private_metadata FROM users")}, promises)
+    finally:
+        c.close()
+
+
 def quick(where, promises):
     """The files themselves, with SQLite from Python: '' or what is wrong."""
     data = os.path.join(where, "data")
@@ -150,6 +191,11 @@ def quick(where, promises):
             bad = "%s: %s" % (build, e)
         if bad:
             return bad
+    if "people" in promises.kept():
+        try:
+            return _users(os.path.join(data, "builds", "people", "auth.db"), promises)
+        except sqlite3.Error as e:
+            return "people: %s" % e
     return ""
 
 
@@ -185,7 +231,7 @@ def _ask(d, promises):
             got = d.environment(build)
             if {k: v for k, v in got.items() if "PORT" not in k} != {k: v for k, v in promises.builds[build].items() if "PORT" not in k}:
                 return "%s: its keys are other ones" % build
-            bad = _ask_rows(c, build, token, promises)
+            bad = _ask_rows(c, build, token, promises) or (_ask_people(d, promises) if build == "people" else "")
             if bad:
                 return bad
         for build in promises.deleted:
@@ -211,3 +257,20 @@ def _ask_rows(c, build, token, promises):
     if build not in promises.tables:
         return ""
     return _rows_wrong(build, {int(i): v for i, v in c.execute(token, "SELECT id, v FROM t")}, promises)
+
+
+def _ask_people(d, promises):
+    u = Users(d, "people", promises.builds["people"])
+    try:
+        if promises.key_of_tokens and u.ask("GET", "/jwks")["keys"][0]["n"] != promises.key_of_tokens:
+            return "people: its tokens have another key"
+        if not promises.maybe_people:
+            return ""
+        got = {}
+        while True:
+            page = u.ask("GET", "/users?limit=50&offset=%d" % len(got))
+            if not page:
+                return _people_wrong(got, promises)
+            got.update((int(p["external_id"]), p["private_metadata"]["v"]) for p in page)
+    finally:
+        u.close()

@@ -3,7 +3,7 @@ after its answer was read whole; `began` is stamped before the request went out.
 import threading
 import time
 
-from product import Refused, integer, text
+from product import Refused, Users, integer, text
 
 TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT NOT NULL)"
 
@@ -16,7 +16,8 @@ class Ack:
 
 
 class Journal:
-    """All acknowledgements, by kind: ready, build, table, row, revoke, delete, snapshot, restore, group."""
+    """All acknowledgements, by kind: ready, build, table, row, revoke, delete, snapshot, restore, group,
+    key (of a build's session tokens), user, everybody."""
 
     def __init__(self):
         self.acks, self.mu = [], threading.Lock()
@@ -80,6 +81,32 @@ def group(d, journal, token, sql):
     c.close()
 
 
+# Users of the build "people": each has the text of its last change; a change of one is acknowledged by its number.
+def person(i, version, size):
+    return value_of("person", i * 1000 + version, size)
+
+
+def key_of_tokens(d, journal, env):
+    u = Users(d, "people", env)
+    journal.do("key", "people", None, lambda: u.ask("GET", "/jwks")["keys"][0]["n"])
+    u.close()
+
+
+def people(d, journal, env, ids, failures, size=300):
+    """Each is made, and changed once."""
+    u = Users(d, "people", env)
+    try:
+        for i in ids:
+            made = journal.do("user", "people", (i, 0, size), lambda: u.ask("POST", "/users", {
+                "external_id": str(i), "email_address": ["p%d@people.example" % i], "skip_password_requirement": True,
+                "private_metadata": {"v": person(i, 0, size)}}))
+            journal.do("user", "people", (i, 1, size), lambda: u.ask("PATCH", "/users/" + made["id"], {"private_metadata": {"v": person(i, 1, size)}}))
+    except (Refused, OSError) as e:
+        failures.append("people: %s" % e)
+    finally:
+        u.close()
+
+
 def parallel(*calls):
     threads = [threading.Thread(target=f, args=a) for f, *a in calls]
     for t in threads:
@@ -111,13 +138,16 @@ def run(make_daemon, heavy):
     one = create(d, "one")
     rows(d, journal, "one", one, range(1, 6), 100, failures)
     two, heavy_token = create(d, "two"), create(d, "heavy")
-    create(d, "short"), create(d, "doomed")
+    create(d, "short"), create(d, "doomed"), create(d, "people")
+    key_of_tokens(d, journal, env["people"])
     group(d, journal, heavy_token, [(0, "CREATE TABLE u (id INTEGER PRIMARY KEY, n INTEGER, v TEXT)"), (0, "CREATE TABLE f (v TEXT)"),
                                     (1, FILL_GROUP)])
     parallel((rows, d, journal, "one", one, range(6, 30), 300, failures),
              (rows, d, journal, "two", two, range(1, 30), 300, failures),
              (rows, d, journal, "heavy", heavy_token, range(1, heavy, 2), 9000, failures),
-             (rows, d, journal, "heavy", heavy_token, range(2, heavy, 2), 9000, failures))
+             (rows, d, journal, "heavy", heavy_token, range(2, heavy, 2), 9000, failures),
+             (people, d, journal, env["people"], range(0, 20), failures),
+             (people, d, journal, env["people"], range(20, 70), failures, 40000))
     journal.do("revoke", "short", "short", lambda: d.cli("build", "revoke", "short"))
     journal.do("delete", "doomed", "doomed", lambda: d.cli("build", "delete", "doomed", *YES))
     d.stop()
@@ -126,12 +156,15 @@ def run(make_daemon, heavy):
     d = start()
     group(d, journal, heavy_token, [(1, FILL_LOG), (2, "UPDATE u SET n = 2")])
     parallel((rows, d, journal, "one", one, range(30, 40), 300, failures),
-             (rows, d, journal, "two", two, range(30, 40), 300, failures))
+             (rows, d, journal, "two", two, range(30, 40), 300, failures),
+             (people, d, journal, env["people"], range(70, 80), failures),
+             (people, d, journal, env["people"], range(80, 110), failures, 40000))
     create(d, "late")
     restore(d, journal, create(d, "snap"), failures)
     d.kill()
     d = start()
     rows(d, journal, "two", two, range(40, 46), 300, failures)
+    people(d, journal, env["people"], range(110, 116), failures)
     journal.do("revoke", "late", "late", lambda: d.cli("build", "revoke", "late"))
     d.kill()
     return journal, failures, env

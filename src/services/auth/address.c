@@ -216,6 +216,10 @@ const vk_auth_route vk_auth_address_routes[] = {
      SIGNED_IN,
      .dear = true,
      .run = prepare},
-    {.method = "POST", .path = "/me/email_addresses/{idn}/attempt_verification", SIGNED_IN, .run = attempt},
+    {.method = "POST",
+     .path = "/me/email_addresses/{idn}/attempt_verification",
+     SIGNED_IN,
+     .run = attempt,
+     .guesses = true},
     {.method = NULL},
 };

@@ -1,5 +1,8 @@
 #include "services/auth/attempt.h"
 
+#include "core/clock.h"
+#include "core/rate.h"
+
 /* What a client is shown of somebody before it has proved anything, where nobody is to be told who has an
  * account: the same of everybody. */
 typedef struct mask {
@@ -142,6 +145,24 @@ vk_auth_fail vk_auth_may_secret(vk_auth_call *c, const char *name, size_t most, 
 
 /* ---- codes */
 
+/* Wrong codes for one address, whatever they are for: whoever begins one sign-up after the other has no more
+ * tries than who guesses at a user (VK_AUTH_LOCKOUT_MAX), of whom there is none yet. In memory: a restart
+ * forgets. Two addresses that share a slot share its tries. */
+enum { GUESS_SLOTS = 8192 };
+static vk_bucket guessed_at[GUESS_SLOTS];
+
+static vk_bucket *guesses_of(const vk_auth_call *c, vk_str address)
+{
+    uint64_t key[] = {vk_hash_str(vk_str_z(c->about->build)), vk_hash_str(address)};
+    return &guessed_at[vk_hash(key, sizeof key) % GUESS_SLOTS];
+}
+
+static vk_rate guess_rate(void)
+{
+    const int64_t each = (int64_t)VK_AUTH_LOCKOUT_MS * 1000000 / VK_AUTH_LOCKOUT_MAX;
+    return (vk_rate){each, each * VK_AUTH_LOCKOUT_MAX};
+}
+
 vk_auth_code_about vk_auth_about_code(const vk_auth_attempt *a, const char *strategy)
 {
     vk_auth_code_about out;
@@ -197,19 +218,29 @@ vk_auth_fail vk_auth_send_nothing(vk_auth_call *c, vk_auth_verification *v, vk_s
     return send_one(c, v, VK_STR_NONE, address, what);
 }
 
+/* `to`: the address that it counts for. */
 static vk_auth_fail try_one(vk_auth_call *c, vk_auth_verification *v, vk_str about, vk_str address,
-                            vk_secret code, bool fixed_too)
+                            vk_secret code, bool fixed_too, vk_str to)
 {
     uint8_t bound[VK_SHA256];
     uint32_t tries = v->tries;
+    const vk_rate rate = guess_rate();
+    vk_bucket *guesses = guesses_of(c, to);
     if (!bind_to(about, address, bound))
         return vk_auth_broke(c, VK_E_TOO_LARGE);
+    int64_t wait = vk_rate_wait(guesses, &rate, vk_clock_mono_ms());
+    if (wait) {
+        c->ex->retry_s = vk_rate_seconds(wait);
+        return VK_AUTH_F_TOO_MANY;
+    }
     vk_auth_try t = vk_auth_verification_attempt(
         v, vk_auth_code_key(c), (vk_str){(char *)bound, sizeof bound}, code, fixed_too, c->now_ms);
     if (t == VK_AUTH_TRY_RIGHT)
         return VK_AUTH_F_OK;
     c->keep = true;
     c->guessed = v->tries != tries;
+    if (c->guessed)
+        (void)vk_rate_take(guesses, &rate, vk_clock_mono_ms());
     switch (t) {
     case VK_AUTH_TRY_WRONG:
         return VK_AUTH_F_CODE_WRONG;
@@ -228,12 +259,12 @@ static vk_auth_fail try_one(vk_auth_call *c, vk_auth_verification *v, vk_str abo
 vk_auth_fail vk_auth_try_code(vk_auth_call *c, vk_auth_verification *v, vk_str about, vk_str address,
                               vk_secret code)
 {
-    return try_one(c, v, about, address, code, vk_auth_fixed(c, address));
+    return try_one(c, v, about, address, code, vk_auth_fixed(c, address), address);
 }
 
 /* A code that vk_auth_send_nothing made is not right here either: nobody has seen it, and it is bound to an
  * address, which this one is not. */
-vk_auth_fail vk_auth_try_nothing(vk_auth_call *c, vk_auth_verification *v, vk_secret code)
+vk_auth_fail vk_auth_try_nothing(vk_auth_call *c, vk_auth_verification *v, vk_str address, vk_secret code)
 {
-    return try_one(c, v, VK_STR("nothing"), VK_STR_NONE, code, false);
+    return try_one(c, v, VK_STR("nothing"), VK_STR_NONE, code, false, address);
 }

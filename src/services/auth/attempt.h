@@ -32,7 +32,8 @@ VK_MUSTCHECK vk_auth_fail vk_auth_may_secret(vk_auth_call *c, const char *name, 
  * could be right: no code goes out, and `what` tells the outbox why; no code is right, 424242 neither. */
 VK_MUSTCHECK vk_auth_fail vk_auth_send_nothing(vk_auth_call *c, vk_auth_verification *v, vk_str address,
                                                const char *what);
-VK_MUSTCHECK vk_auth_fail vk_auth_try_nothing(vk_auth_call *c, vk_auth_verification *v, vk_secret code);
+VK_MUSTCHECK vk_auth_fail vk_auth_try_nothing(vk_auth_call *c, vk_auth_verification *v, vk_str address,
+                                              vk_secret code);
 
 /* What a code is for: "<id>:<strategy>". Fits VK_AUTH_ABOUT_MAX. */
 typedef struct vk_auth_code_about {

@@ -64,6 +64,9 @@ typedef struct vk_auth_route {
     bool dear;  /* makes rows or messages for people who are not known: limited by address and build (front.c)
                  */
     vk_auth_fail (*run)(struct vk_auth_call *c);
+    /* A password, code or ticket may come with it: refused once too many wrong ones came from the address, be
+     * it right or not */
+    bool guesses;
 } vk_auth_route;
 
 /* The endpoints: a table in each file that has some, listed in routes.c. Each ends with .method NULL. */
@@ -299,8 +302,9 @@ VK_MUSTCHECK vk_auth_fail vk_auth_attempt_now(vk_auth_call *c, const char *id, v
  * "email_address". */
 VK_MUSTCHECK vk_auth_fail vk_auth_send_code(vk_auth_call *c, vk_auth_verification *v, vk_str about,
                                             vk_str address, const char *what);
-/* Tries one. VK_AUTH_F_OK: right. Otherwise the refusal; c->keep and c->guessed are set. The caller stores
- * *v in both cases. */
+/* Tries one. VK_AUTH_F_OK: right. VK_AUTH_F_TOO_MANY: it is not looked at, since VK_AUTH_LOCKOUT_MAX wrong
+ * ones came for that address within VK_AUTH_LOCKOUT_MS, in whichever attempts. Otherwise the refusal; c->keep
+ * and c->guessed are set. The caller stores *v in both cases. */
 VK_MUSTCHECK vk_auth_fail vk_auth_try_code(vk_auth_call *c, vk_auth_verification *v, vk_str about,
                                            vk_str address, vk_secret code);
 

@@ -75,9 +75,10 @@ static const struct {
                                 "This parameter isn't allowed beside another one that is present.", ""},
     [VK_AUTH_F_PARAM_WITH] = {422, "form_conditional_param_missing", "is missing",
                               "This parameter is required because of another one that is present.", ""},
-    [VK_AUTH_F_PARAM_LARGE] = {422, "form_param_exceeds_allowed_size", "exceeds allowed size",
-                               "The value is larger than valetkey keeps: 64 KiB of each metadata object.",
-                               ""},
+    [VK_AUTH_F_PARAM_LARGE] =
+        {422, "form_param_exceeds_allowed_size", "exceeds allowed size",
+         "The value is larger than valetkey keeps: 64 KiB of each metadata object, 8 KiB of a sign-up's.",
+         ""},
     [VK_AUTH_F_PARAM_MANY] = {422, "form_param_array_size_exceeded", "exceeds maximum size",
                               "There are more values than are allowed for this parameter.", ""},
     [VK_AUTH_F_PARAM_TWICE] = {422, "form_param_duplicate", "duplicate values",
@@ -178,6 +179,11 @@ static const struct {
     [VK_AUTH_F_UNSUPPORTED] =
         {501, "not_supported", "Not supported by valetkey",
          "This is not supported by valetkey. What is supported: docs/SUPPORTED-CALLS.md", NULL},
+    [VK_AUTH_F_FULL] =
+        {507, "storage_full", "Storage full",
+         "There is no space left for the users of this build: its disk is full, or they take 4 "
+         "GiB. Nothing was changed.",
+         NULL},
     [VK_AUTH_F_INTERNAL] = {500, "internal_clerk_error", "Something went wrong",
                             "The request could not be done. Please try again.", NULL},
 };

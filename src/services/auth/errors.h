@@ -77,6 +77,7 @@ typedef enum vk_auth_fail {
     VK_AUTH_F_ORIGIN,   /* the page that asks is not of the build's origins */
     VK_AUTH_F_TOO_MANY,
     VK_AUTH_F_UNSUPPORTED,
+    VK_AUTH_F_FULL,
     VK_AUTH_F_INTERNAL,
     VK_AUTH_FAILS
 } vk_auth_fail;

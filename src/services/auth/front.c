@@ -20,6 +20,8 @@ vk_auth_fail vk_auth_broke(const vk_auth_call *c, vk_err e)
 {
     if (e == VK_E_BUSY || e == VK_E_UNAVAILABLE)
         return VK_AUTH_F_TOO_MANY;
+    if (e == VK_E_FULL) /* which the store has logged */
+        return VK_AUTH_F_FULL;
     vk_log(VK_WARN, "a call of an app's users could not be done", VK_F(build, c->about->build),
            VK_F(error, vk_err_name(e)));
     return VK_AUTH_F_INTERNAL;
@@ -309,7 +311,7 @@ static vk_auth_fail admit(vk_auth_call *c)
         return why;
     if (page != VK_AUTH_F_OK && !is_public(c->route))
         return page;
-    if (c->route->dear && !dear_ok(c))
+    if ((c->route->dear && !dear_ok(c)) || (c->route->guesses && vk_exchange_may_guess(ex) != VK_OK))
         return VK_AUTH_F_TOO_MANY;
     if (at.backend && !c->route->reads && (f = vk_auth_origins_load(c)) != VK_AUTH_F_OK)
         return f;

@@ -204,7 +204,7 @@ const vk_auth_route vk_auth_me_routes[] = {
     {.method = "PATCH", .path = "/me", SIGNED_IN, .run = change},
     {.method = "DELETE", .path = "/me", SIGNED_IN, .run = take_out},
     {.method = "PATCH", .path = "/me/metadata", SIGNED_IN, .run = change_metadata},
-    {.method = "POST", .path = "/me/change_password", SIGNED_IN, .run = change_password},
+    {.method = "POST", .path = "/me/change_password", SIGNED_IN, .run = change_password, .guesses = true},
     {.method = "GET",
      .path = "/me/sessions/active",
      .need = VK_AUTH_NEEDS_SESSION,

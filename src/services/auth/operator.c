@@ -206,6 +206,7 @@ static void finish(vk_exchange *ex)
                : status == 422 ? VK_E_UNPROCESSABLE
                : status == 429 ? VK_E_BUSY
                : status == 501 ? VK_E_UNSUPPORTED
+               : status == 507 ? VK_E_FULL
                : status < 500  ? VK_E_INVALID
                                : VK_E_INTERNAL;
     vk_str param = c->param;

@@ -226,6 +226,7 @@ const vk_auth_route vk_auth_reverify_routes[] = {
      .path = "/client/sessions/{sess}/verify/attempt_first_factor",
      .need = VK_AUTH_NEEDS_SESSION,
      .form = VK_AUTH_ENVELOPE,
-     .run = attempt},
+     .run = attempt,
+     .guesses = true},
     {.method = NULL},
 };

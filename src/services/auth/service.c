@@ -4,6 +4,8 @@
 #include "core/random.h"
 #include "services/auth/inside.h"
 
+#include <arpa/inet.h>
+
 enum { PASSWORDS_WAITING = 128 };
 
 static const vk_valet_kind kinds[] = {
@@ -11,26 +13,32 @@ static const vk_valet_kind kinds[] = {
     {0},
 };
 
-/* Only this machine can come here, by the listener's address and by the one that apps are given. */
+/* A name or an address of this machine alone; an IPv6 address in brackets or without. */
+static bool is_loopback(const char *host)
+{
+    struct in_addr v4;
+    if (strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 || strcmp(host, "[::1]") == 0)
+        return true;
+    return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+}
+
+/* Only this machine can come here, by the listener's address and by those that apps are given. */
 static bool is_alone(const vk_runtime *rt, int index)
 {
-    static const vk_str local[] = {VK_STR("localhost"), VK_STR("127."), VK_STR("[::1]")};
-    char origin[VK_AUTH_ORIGIN_MAX + 1];
-    vk_str at = vk_str_z(rt->listen[index].host);
-    if (!vk_str_starts(at, VK_STR("127.")) && !vk_str_eqz(at, "::1") && at.n)
-        return false;
     const char *urls[] = {rt->url_browser[index], rt->url_sandbox[index]};
-    for (size_t i = 0; i < VK_COUNT(urls); i++) {
-        bool found = false;
-        if (vk_auth_origin_of(vk_str_z(urls[i]), origin) != VK_OK)
-            return false;
-        vk_str host = vk_str_z(strstr(origin, "://") + 3);
-        for (size_t j = 0; j < VK_COUNT(local); j++)
-            found = found || vk_str_starts(host, local[j]);
-        if (!found)
-            return false;
+    const char *at = rt->listen[index].host;
+    bool alone = !at[0] || is_loopback(at);
+    for (size_t i = 0; alone && i < VK_COUNT(urls); i++) {
+        char origin[VK_AUTH_ORIGIN_MAX + 1];
+        alone = vk_auth_origin_of(vk_str_z(urls[i]), origin) == VK_OK;
+        if (!alone)
+            break;
+        char *host = strstr(origin, "://") + 3, *port = strrchr(host, ':');
+        if (port && !strchr(port, ']'))
+            *port = '\0';
+        alone = is_loopback(host);
     }
-    return true;
+    return alone;
 }
 
 /* What the password of somebody who is not there is held against: a digest of our usual cost, of chance. That

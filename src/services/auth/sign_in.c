@@ -223,7 +223,7 @@ static vk_auth_fail try_code(vk_auth_call *c, vk_auth_attempt *a, who *w, vk_str
         return f;
     vk_auth_code_about about = vk_auth_about_code(a, a->strategy);
     f = t.reachable ? vk_auth_try_code(c, &a->verification, vk_str_z(about.text), vk_str_z(t.address), code)
-                    : vk_auth_try_nothing(c, &a->verification, code);
+                    : vk_auth_try_nothing(c, &a->verification, vk_str_z(a->address), code);
     if (f == VK_AUTH_F_OK)
         return f;
     vk_auth_fail stored = c->guessed ? count_miss(c, w) : VK_AUTH_F_OK;
@@ -477,13 +477,13 @@ static vk_auth_fail reset_password(vk_auth_call *c)
 }
 
 const vk_auth_route vk_auth_sign_in_routes[] = {
-    {"POST", "/client/sign_ins", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, false, true, create},
-    {"GET", "/client/sign_ins/{sia}", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, true, false, get},
+    {"POST", "/client/sign_ins", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, false, true, create, true},
+    {"GET", "/client/sign_ins/{sia}", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, true, false, get, false},
     {"POST", "/client/sign_ins/{sia}/prepare_first_factor", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, false,
-     true, prepare},
+     true, prepare, false},
     {"POST", "/client/sign_ins/{sia}/attempt_first_factor", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, false,
-     false, attempt},
+     false, attempt, true},
     {"POST", "/client/sign_ins/{sia}/reset_password", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, false, false,
-     reset_password},
+     reset_password, false},
     {0},
 };

@@ -7,6 +7,10 @@
 
 #define EMAIL_CODE "email_code"
 
+/* Bytes of metadata that somebody who is not known yet may bring: Clerk's own limit
+ * (clerk.com/docs/users/metadata), and what attempts take of the disk at most is a multiple of it. */
+enum { METADATA_MAX = 8 * 1024 };
+
 /* Whether somebody has the address. */
 static vk_auth_fail taken(vk_auth_call *c, const char *address, bool *yes_r)
 {
@@ -136,6 +140,10 @@ static vk_auth_fail fields(vk_auth_call *c, vk_auth_attempt *a)
         f = name(c, "last_name", &a->last_name);
     if (f == VK_AUTH_F_OK)
         f = vk_auth_may_object(c, "unsafe_metadata", &unsafe);
+    if (f == VK_AUTH_F_OK && unsafe.n > METADATA_MAX) {
+        c->param = VK_STR("unsafe_metadata");
+        f = VK_AUTH_F_PARAM_LARGE;
+    }
     if (f == VK_AUTH_F_OK && unsafe.p)
         a->unsafe_metadata = unsafe;
     if (f == VK_AUTH_F_OK)
@@ -300,7 +308,7 @@ static vk_auth_fail attempt(vk_auth_call *c)
     if (f != VK_AUTH_F_OK)
         return f;
     vk_auth_code_about about = vk_auth_about_code(&a, EMAIL_CODE);
-    f = hidden ? vk_auth_try_nothing(c, &a.verification, code)
+    f = hidden ? vk_auth_try_nothing(c, &a.verification, vk_str_z(a.address), code)
                : vk_auth_try_code(c, &a.verification, vk_str_z(about.text), vk_str_z(a.address), code);
     if (f == VK_AUTH_F_OK)
         return go_on(c, &a);
@@ -309,12 +317,12 @@ static vk_auth_fail attempt(vk_auth_call *c)
 }
 
 const vk_auth_route vk_auth_sign_up_routes[] = {
-    {"POST", "/client/sign_ups", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, false, true, create},
-    {"GET", "/client/sign_ups/{sua}", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, true, false, get},
-    {"PATCH", "/client/sign_ups/{sua}", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, false, false, update},
+    {"POST", "/client/sign_ups", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, false, true, create, true},
+    {"GET", "/client/sign_ups/{sua}", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, true, false, get, false},
+    {"PATCH", "/client/sign_ups/{sua}", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, false, false, update, true},
     {"POST", "/client/sign_ups/{sua}/prepare_verification", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, false,
-     true, prepare},
+     true, prepare, false},
     {"POST", "/client/sign_ups/{sua}/attempt_verification", VK_AUTH_NEEDS_BROWSER, VK_AUTH_ENVELOPE, false,
-     false, attempt},
+     false, attempt, true},
     {0},
 };

@@ -150,16 +150,21 @@ static void nothing(void **state)
         char code[16];
         vk_auth_verification a = v, b = v;
         snprintf(code, sizeof code, "%06d", i);
-        assert_int_equal(t_try_nothing(c, &a, vk_secret_of(vk_str_z(code))), VK_AUTH_F_CODE_WRONG);
+        assert_int_equal(t_try_nothing(c, &a, vk_str_z(code), vk_secret_of(vk_str_z(code))),
+                         VK_AUTH_F_CODE_WRONG);
         fixed = false;
-        assert_int_equal(t_try_code(c, &b, ABOUT, ADA, vk_secret_of(vk_str_z(code))), VK_AUTH_F_CODE_WRONG);
+        assert_int_equal(t_try_code(c, &b, ABOUT, vk_str_z(code), vk_secret_of(vk_str_z(code))),
+                         VK_AUTH_F_CODE_WRONG);
         fixed = true;
     }
     for (int i = 1; i < VK_AUTH_TRIES_MAX; i++)
-        assert_int_equal(t_try_nothing(c, &v, vk_secret_of(VK_STR("424242"))), VK_AUTH_F_CODE_WRONG);
-    assert_int_equal(t_try_nothing(c, &v, vk_secret_of(VK_STR("424242"))), VK_AUTH_F_CODE_FAILED);
+        assert_int_equal(t_try_nothing(c, &v, VK_STR("a@b.example"), vk_secret_of(VK_STR("424242"))),
+                         VK_AUTH_F_CODE_WRONG);
+    assert_int_equal(t_try_nothing(c, &v, VK_STR("a@b.example"), vk_secret_of(VK_STR("424242"))),
+                     VK_AUTH_F_CODE_FAILED);
     assert_true(c->guessed);
-    assert_int_equal(t_try_nothing(c, &v, vk_secret_of(VK_STR("424242"))), VK_AUTH_F_CODE_FAILED);
+    assert_int_equal(t_try_nothing(c, &v, VK_STR("a@b.example"), vk_secret_of(VK_STR("424242"))),
+                     VK_AUTH_F_CODE_FAILED);
     assert_false(c->guessed);
     while (v.prepares < VK_AUTH_PREPARES_MAX)
         assert_int_equal(t_send_nothing(c, &v, ADA, "no_account"), VK_AUTH_F_OK);

@@ -123,6 +123,6 @@ static vk_auth_fail accept_link(vk_auth_call *c)
 }
 
 const vk_auth_route vk_auth_ticket_routes[] = {
-    {"GET", "/tickets/accept", VK_AUTH_NEEDS_NOBODY, VK_AUTH_BARE, true, false, accept_link},
+    {"GET", "/tickets/accept", VK_AUTH_NEEDS_NOBODY, VK_AUTH_BARE, true, false, accept_link, true},
     {0},
 };

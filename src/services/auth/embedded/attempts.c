@@ -48,6 +48,7 @@ static sqlite3_stmt *bound(vk_auth_db *db, vk_auth_q q, const vk_auth_attempt *a
 
 vk_err vk_auth_attempt_add(vk_auth_db *db, const vk_auth_attempt *a)
 {
+    db->added++;
     return vk_auth_run(db, bound(db, VK_AUTH_Q_ATTEMPT_ADD, a), NULL);
 }
 

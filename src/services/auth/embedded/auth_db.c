@@ -40,6 +40,11 @@
 #define TICKET                                                                                               \
     "id, kind, status, hash, user, address, public_metadata, redirect_url, created_at, updated_at, "         \
     "expire_at"
+/* The oldest rows, so many at most: those until a time, and those of which there are too many. */
+#define OLDEST(table, key, at, which)                                                                        \
+    "DELETE FROM " table " WHERE " key " IN (SELECT " key " FROM " table " WHERE " which at                  \
+    " <= max(?1, coalesce((SELECT " at " FROM " table " WHERE " which "true ORDER BY " at                    \
+    " DESC LIMIT 1 OFFSET ?2), ?1)) ORDER BY " at " LIMIT ?3)"
 /* By an index where there is one. An active one is over at its time, whatever is stored. */
 #define SESSIONS(which)                                                                                      \
     " FROM sessions WHERE " which                                                                            \
@@ -103,6 +108,8 @@ static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_BROWSER] = "SELECT client, used_at FROM dev_browsers WHERE hash = ?1",
     [VK_AUTH_Q_SESSION_ADD] =
         "INSERT INTO sessions (" SESSION ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [VK_AUTH_Q_SESSION_TRIM] = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user = ?1 "
+                               "ORDER BY status = 0 DESC, rowid DESC LIMIT -1 OFFSET ?2)",
     [VK_AUTH_Q_SESSION_PUT] =
         "UPDATE sessions SET user = ?2, client = ?3, status = ?4, verified_at = ?5, "
         "last_active_at = ?6, expire_at = "
@@ -133,10 +140,12 @@ static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_ATTEMPTS_LEAVE] =
         "UPDATE attempts SET status = 5, updated_at = ?2 WHERE client = ?1 AND status < 4",
     [VK_AUTH_Q_ATTEMPT] = "SELECT " ATTEMPT " FROM attempts WHERE id = ?1 AND client = ?2",
-    [VK_AUTH_Q_TIDY_ATTEMPTS] = "DELETE FROM attempts WHERE abandon_at < ?1",
-    [VK_AUTH_Q_TIDY_BROWSERS] = "DELETE FROM dev_browsers WHERE used_at < ?1",
-    [VK_AUTH_Q_TIDY_CLIENTS] = "DELETE FROM clients WHERE used_at < ?1",
-    [VK_AUTH_Q_TIDY_SESSIONS] = "DELETE FROM sessions WHERE abandon_at < ?1",
+    [VK_AUTH_Q_TIDY_ATTEMPTS] = OLDEST("attempts", "id", "abandon_at", ""),
+    [VK_AUTH_Q_TIDY_BROWSERS] = OLDEST("dev_browsers", "hash", "used_at", ""),
+    [VK_AUTH_Q_TIDY_BROWSERS_IDLE] = OLDEST("dev_browsers", "hash", "used_at", "client IS NULL AND "),
+    [VK_AUTH_Q_TIDY_CLIENTS] = OLDEST("clients", "id", "used_at", ""),
+    [VK_AUTH_Q_TIDY_CLIENTS_IDLE] = OLDEST("clients", "id", "used_at", "last_session IS NULL AND "),
+    [VK_AUTH_Q_TIDY_SESSIONS] = OLDEST("sessions", "id", "abandon_at", ""),
     [VK_AUTH_Q_NONCE_ADD] = "INSERT INTO nonces (hash, payload, until) VALUES (?1, ?2, ?3)",
     [VK_AUTH_Q_NONCE_TAKE] = "DELETE FROM nonces WHERE hash = ?1 RETURNING payload, until",
     [VK_AUTH_Q_TIDY_NONCES] = "DELETE FROM nonces WHERE until <= ?1",
@@ -369,7 +378,8 @@ vk_err vk_auth_db_open(const char *path, const char *build, vk_auth_db **out_r)
                           "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                           " PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
                           " PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -500;"
-                          " PRAGMA temp_store = MEMORY", /* the sandbox has no folder for such files */
+                          " PRAGMA max_page_count = 1048576;" /* 4 GiB, as service.c promises to backups */
+                          " PRAGMA temp_store = MEMORY",      /* the sandbox has no folder for such files */
                           NULL, NULL, NULL);
     }
     vk_err e = err_of(rc);

@@ -53,6 +53,7 @@ static vk_str bytes(const uint8_t hash[VK_SHA256])
 
 vk_err vk_auth_browser_add(vk_auth_db *db, const uint8_t hash[VK_SHA256], vk_str client, int64_t now_ms)
 {
+    db->added++;
     return vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_BROWSER_ADD, "bsi", bytes(hash), or_none(client), now_ms),
                        NULL);
 }
@@ -91,6 +92,7 @@ static sqlite3_stmt *client_bound(vk_auth_db *db, vk_auth_q q, const vk_auth_cli
 
 vk_err vk_auth_client_add(vk_auth_db *db, const vk_auth_client *c)
 {
+    db->added++;
     return vk_auth_run(db, client_bound(db, VK_AUTH_Q_CLIENT_ADD, c), NULL);
 }
 
@@ -144,7 +146,12 @@ vk_auth_session vk_auth_session_new(const char user[VK_AUTH_ID_MAX + 1], int64_t
 
 vk_err vk_auth_session_add(vk_auth_db *db, const vk_auth_session *s)
 {
-    return vk_auth_run(db, session_bound(db, VK_AUTH_Q_SESSION_ADD, s), NULL);
+    vk_err e = vk_auth_run(db, session_bound(db, VK_AUTH_Q_SESSION_ADD, s), NULL);
+    return e == VK_OK ? vk_auth_run(db,
+                                    vk_auth_st(db, VK_AUTH_Q_SESSION_TRIM, "zi", s->user,
+                                               (int64_t)VK_AUTH_USER_SESSIONS_MAX),
+                                    NULL)
+                      : e;
 }
 
 vk_err vk_auth_session_put(vk_auth_db *db, const vk_auth_session *s)
@@ -239,19 +246,36 @@ vk_err vk_auth_sessions_end(vk_auth_db *db, vk_str client, vk_str user, vk_str b
         ended_r);
 }
 
-vk_err vk_auth_tidy(vk_auth_db *db, int64_t now_ms)
+bool vk_auth_tidy_due(const vk_auth_db *db)
 {
-    int64_t old = now_ms - (int64_t)VK_AUTH_ABANDON_DAYS * DAY_MS;
-    vk_err e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_BROWSERS, "i", old), NULL);
-    if (e == VK_OK)
-        e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_CLIENTS, "i", old), NULL);
-    if (e == VK_OK)
-        e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_SESSIONS, "i", now_ms), NULL);
-    if (e == VK_OK)
-        e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_ATTEMPTS, "i", now_ms), NULL);
+    return db->added >= VK_AUTH_TIDY_EACH;
+}
+
+vk_err vk_auth_tidy(vk_auth_db *db, int64_t now_ms, bool *more_r)
+{
+    const int64_t any = INT64_MAX, unused = now_ms - (int64_t)VK_AUTH_ABANDON_DAYS * DAY_MS,
+                  idle = now_ms - (int64_t)VK_AUTH_IDLE_DAYS * DAY_MS;
+    const struct {
+        vk_auth_q q;
+        int64_t before, most;
+    } all[] = {
+        {VK_AUTH_Q_TIDY_BROWSERS, unused, any}, {VK_AUTH_Q_TIDY_BROWSERS_IDLE, idle, VK_AUTH_IDLE_MAX},
+        {VK_AUTH_Q_TIDY_CLIENTS, unused, any},  {VK_AUTH_Q_TIDY_CLIENTS_IDLE, idle, VK_AUTH_IDLE_MAX},
+        {VK_AUTH_Q_TIDY_SESSIONS, now_ms, any}, {VK_AUTH_Q_TIDY_ATTEMPTS, now_ms, VK_AUTH_ATTEMPTS_MAX},
+    };
+    vk_err e = VK_OK;
+    *more_r = false;
+    db->added = 0; /* also when it fails: on a full disk not each call is to try it again */
+    for (size_t i = 0; i < VK_COUNT(all) && e == VK_OK; i++) {
+        int64_t gone = 0;
+        e = vk_auth_run(
+            db, vk_auth_st(db, all[i].q, "iii", all[i].before - 1, all[i].most, (int64_t)VK_AUTH_TIDY_ROWS),
+            &gone);
+        *more_r = *more_r || gone == VK_AUTH_TIDY_ROWS;
+    }
     if (e == VK_OK)
         e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_NONCES, "i", now_ms), NULL);
     if (e == VK_OK)
-        e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_TICKETS, "i", old), NULL);
+        e = vk_auth_run(db, vk_auth_st(db, VK_AUTH_Q_TIDY_TICKETS, "i", unused), NULL);
     return e;
 }

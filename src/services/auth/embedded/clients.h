@@ -10,7 +10,15 @@ enum {
     VK_AUTH_SESSION_DAYS = 7,
     VK_AUTH_ABANDON_DAYS = 30, /* also of browsers and clients that nobody uses */
     VK_AUTH_SESSIONS_PAGE_MAX = 500,
-    VK_AUTH_AGENT_MAX = 256, /* bytes of a User-Agent that are kept */
+    /* What whoever asks can have made has a number, so that nobody fills the disk with it: above it the
+     * oldest go, as they do after VK_AUTH_IDLE_DAYS. Rows are 0.1 to 0.3 KB, attempts up to 10 KB. */
+    VK_AUTH_IDLE_DAYS = 7,           /* browsers that lead nowhere, clients without a session */
+    VK_AUTH_IDLE_MAX = 100000,       /* of each of these two */
+    VK_AUTH_ATTEMPTS_MAX = 32768,    /* of one build */
+    VK_AUTH_USER_SESSIONS_MAX = 500, /* those that have ended go first */
+    VK_AUTH_TIDY_EACH = 2048,        /* such rows between two rounds of vk_auth_tidy */
+    VK_AUTH_TIDY_ROWS = 4096,        /* that one round takes from a table at most */
+    VK_AUTH_AGENT_MAX = 256,         /* bytes of a User-Agent that are kept */
 };
 
 typedef struct vk_auth_client {
@@ -66,6 +74,7 @@ VK_MUSTCHECK vk_err vk_auth_client_get(vk_auth_db *db, vk_str id, vk_auth_client
 
 /* A session of that user that begins now, with an id of its own, of no client; it is not stored. */
 vk_auth_session vk_auth_session_new(const char user[VK_AUTH_ID_MAX + 1], int64_t now_ms);
+/* Above VK_AUTH_USER_SESSIONS_MAX of its user the oldest go. */
 VK_MUSTCHECK vk_err vk_auth_session_add(vk_auth_db *db, const vk_auth_session *s);
 VK_MUSTCHECK vk_err vk_auth_session_put(vk_auth_db *db, const vk_auth_session *s);
 VK_MUSTCHECK vk_err vk_auth_session_get(vk_auth_db *db, vk_str id, vk_auth_session *out_r);
@@ -86,8 +95,11 @@ VK_MUSTCHECK vk_err vk_auth_sessions_count(vk_auth_db *db, const vk_auth_session
 VK_MUSTCHECK vk_err vk_auth_sessions_end(vk_auth_db *db, vk_str client, vk_str user, vk_str but,
                                          vk_auth_status status, int64_t now_ms, int64_t *ended_r);
 
-/* Takes out what is past its time: browsers and clients that nobody used, sessions,
- * attempts, nonces; and tickets that expired VK_AUTH_ABANDON_DAYS ago, whatever came of them. */
-VK_MUSTCHECK vk_err vk_auth_tidy(vk_auth_db *db, int64_t now_ms);
+/* Takes out what is past its time or too much: browsers and clients that nobody used, sessions, attempts,
+ * nonces; and tickets that expired VK_AUTH_ABANDON_DAYS ago, whatever came of them. So many rows at most that
+ * nobody waits for long; *more_r: there is more. In a transaction. */
+VK_MUSTCHECK vk_err vk_auth_tidy(vk_auth_db *db, int64_t now_ms, bool *more_r);
+/* Whether so much has come since the last round that it is time for another. */
+bool vk_auth_tidy_due(const vk_auth_db *db);
 
 #endif

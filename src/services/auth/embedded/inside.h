@@ -31,6 +31,7 @@ typedef enum vk_auth_q {
     VK_AUTH_Q_BROWSERS_LEAVE,
     VK_AUTH_Q_BROWSER,
     VK_AUTH_Q_SESSION_ADD,
+    VK_AUTH_Q_SESSION_TRIM,
     VK_AUTH_Q_SESSION_PUT,
     VK_AUTH_Q_SESSION,
     VK_AUTH_Q_SESSIONS, /* each of these two with the next two, by client and by user */
@@ -46,7 +47,9 @@ typedef enum vk_auth_q {
     VK_AUTH_Q_ATTEMPT,
     VK_AUTH_Q_TIDY_ATTEMPTS,
     VK_AUTH_Q_TIDY_BROWSERS,
+    VK_AUTH_Q_TIDY_BROWSERS_IDLE,
     VK_AUTH_Q_TIDY_CLIENTS,
+    VK_AUTH_Q_TIDY_CLIENTS_IDLE,
     VK_AUTH_Q_TIDY_SESSIONS,
     VK_AUTH_Q_NONCE_ADD,
     VK_AUTH_Q_NONCE_TAKE,
@@ -71,6 +74,7 @@ struct vk_auth_db {
     sqlite3 *db;
     char build[64];
     sqlite3_stmt *st[VK_AUTH_QS];
+    size_t added; /* rows since the last vk_auth_tidy that whoever asks can have made (vk_auth_tidy_due) */
 };
 
 /* The statement, reset, with its values bound. One character a value: s vk_str (NULL when its p is NULL), z

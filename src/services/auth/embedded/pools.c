@@ -21,6 +21,7 @@ enum {
     STACK = 512 << 10,
     KEYS_AHEAD = 4,
     KEY = 32,
+    COLD_MAX = VK_AUTH_THREADS / 4, /* a first use computes a key: many of them hold up nobody who has one */
     PATH_ROOM = PATH_MAX + VK_BUILD_ID_MAX + 32,
 };
 
@@ -38,8 +39,9 @@ struct vk_auth_pool {
     bool detached;    /* a pool of that name made later is another one */
     bool busy;        /* is in all.ready, or one of its jobs runs */
     bool leaving;     /* `leave` waits or runs */
+    bool warm; /* its database and its key are open: a job needs neither opening a file nor a new key */
     _Atomic bool closing;
-    vk_list ready;  /* in all.ready: has jobs that wait, and none that runs */
+    vk_list ready;  /* in all.ready or all.cold: has jobs that wait, and none that runs */
     vk_list recent; /* in all.recent while the database is open, the latest at the end */
     vk_list jobs;
     size_t n_jobs;
@@ -65,8 +67,8 @@ static struct {
     pthread_mutex_t mu;
     pthread_cond_t work;
     vk_map pools;
-    vk_list ready, recent;
-    size_t n_open, open_max;
+    vk_list ready, cold, recent; /* `cold`: those that are not warm, which may have COLD_MAX of the threads */
+    size_t n_cold, n_open, n_leaving, open_max;
     bool stopping;
     pthread_t threads[VK_AUTH_THREADS];
     size_t n_threads;
@@ -137,7 +139,10 @@ static void make_ready(vk_auth_pool *p)
     if (p->busy || vk_list_empty(&p->jobs))
         return;
     p->busy = true;
-    vk_list_push(&all.ready, &p->ready);
+    if (p->leaving && p->jobs.next == &p->leave.node) /* descriptors that others wait for: before everybody */
+        vk_list_unshift(&all.ready, &p->ready);
+    else
+        vk_list_push(p->warm ? &all.ready : &all.cold, &p->ready);
     pthread_cond_signal(&all.work);
 }
 
@@ -154,6 +159,7 @@ static void leave_soon(vk_auth_pool *p)
     if (p->leaving)
         return;
     p->leaving = true;
+    all.n_leaving++;
     push(p, &p->leave);
 }
 
@@ -335,6 +341,14 @@ vk_err vk_auth_pool_submit(vk_auth_pool *p, vk_auth_job *j, bool again)
     return room ? VK_OK : VK_E_BUSY;
 }
 
+/* The next pool; *cold_r: it is one of those. NULL: nothing to do. */
+static vk_list *next_ready(bool *cold_r)
+{
+    vk_list *n = all.n_cold < COLD_MAX ? vk_list_shift(&all.cold) : NULL;
+    *cold_r = n != NULL;
+    return n ? n : vk_list_shift(&all.ready);
+}
+
 static void *thread_main(void *arg)
 {
     VK_UNUSED(arg);
@@ -342,16 +356,19 @@ static void *thread_main(void *arg)
     pthread_mutex_lock(&all.mu);
     for (;;) {
         vk_list *n;
-        while (!(n = vk_list_shift(&all.ready)) && !all.stopping)
+        bool cold;
+        while (!(n = next_ready(&cold)) && !all.stopping)
             pthread_cond_wait(&all.work, &all.mu);
         if (!n)
             break;
         vk_auth_pool *p = VK_CONTAINER(n, vk_auth_pool, ready);
         vk_auth_job *j = VK_CONTAINER(vk_list_shift(&p->jobs), vk_auth_job, node);
         p->n_jobs--;
+        all.n_cold += cold;
         pthread_mutex_unlock(&all.mu);
         j->run(j);
         pthread_mutex_lock(&all.mu);
+        all.n_cold -= cold;
         vk_count(&all.jobs, 1);
         p->busy = false;
         make_ready(p); /* behind the others: each build's next job waits for its turn */
@@ -378,7 +395,8 @@ static void leave(vk_auth_job *j)
     bool open = p->db != NULL;
     close_files(p);
     pthread_mutex_lock(&all.mu);
-    p->leaving = false;
+    p->leaving = p->warm = false;
+    all.n_leaving--;
     if (open) {
         vk_list_remove(&p->recent);
         all.n_open--;
@@ -393,19 +411,19 @@ static void path_of(const vk_auth_pool *p, char out[PATH_ROOM])
     snprintf(out, PATH_ROOM, "%s/builds/%s/auth.db", all.rt->data_dir, p->about.build);
 }
 
-/* Sees to it that few are open, by closing those that have been idle for longest. */
+/* Sees to it that few are open, by closing those that have been idle for longest. Those that leave do so
+ * before anything else is done, so they count as gone. */
 static bool make_room(void)
 {
-    bool room = false;
     pthread_mutex_lock(&all.mu);
-    for (vk_list *n = all.recent.next; all.n_open >= all.open_max && n != &all.recent && !room; n = n->next) {
+    bool room = all.n_open < all.open_max + all.n_leaving;
+    for (vk_list *n = all.recent.next; n != &all.recent && !room; n = n->next) {
         vk_auth_pool *idle = VK_CONTAINER(n, vk_auth_pool, recent);
         if (idle->refs == 0) {
             leave_soon(idle);
             room = true;
         }
     }
-    room = room || all.n_open < all.open_max;
     if (room)
         all.n_open++; /* so that others see it while it is not there yet */
     pthread_mutex_unlock(&all.mu);
@@ -423,16 +441,18 @@ static vk_err open_db(vk_auth_pool *p, bool make)
     return e == VK_OK ? vk_auth_db_open(path, p->about.build, &p->db) : e;
 }
 
-/* Takes out what is past its time, now and then. What fails here fails for whoever needs it, too. */
+/* Takes out what is past its time, now and then, and after many rows came. What fails here fails for whoever
+ * needs it, too. */
 static void tidy(vk_auth_pool *p)
 {
     int64_t now = vk_clock_mono_ms();
-    if (p->tidied_ms && now - p->tidied_ms < VK_AUTH_TIDY_MS)
+    bool more = false;
+    if (p->tidied_ms && now - p->tidied_ms < VK_AUTH_TIDY_MS && !vk_auth_tidy_due(p->db))
         return;
-    p->tidied_ms = now;
     vk_err e = vk_auth_db_begin(p->db);
     if (e == VK_OK)
-        e = vk_auth_tidy(p->db, vk_clock_wall_ms());
+        e = vk_auth_tidy(p->db, vk_clock_wall_ms(), &more);
+    p->tidied_ms = more ? 0 : now;
     if (e == VK_OK)
         e = vk_auth_db_end(p->db);
     else
@@ -497,10 +517,15 @@ vk_err vk_auth_pool_db(vk_auth_pool *p, bool make, vk_auth_db **out_r)
         if (e != VK_OK)
             return e;
         vk_count(&all.opened, 1);
-        tidy(p);
     }
+    tidy(p);
     if (make && !p->rsa)
         e = open_key(p);
+    if (p->rsa && !p->warm) {
+        pthread_mutex_lock(&all.mu);
+        p->warm = true;
+        pthread_mutex_unlock(&all.mu);
+    }
     *out_r = p->db;
     return e;
 }
@@ -632,6 +657,7 @@ vk_err vk_auth_pools_start(vk_runtime *rt, int index)
     vk_master_subkey(rt->master, VK_STR("valetkey/auth/rsa/v1"), all.seal_key);
     vk_map_init(&all.pools);
     vk_list_init(&all.ready);
+    vk_list_init(&all.cold);
     vk_list_init(&all.recent);
     vk_err e = vk_keypool_new(KEYS_AHEAD, true, &all.keys);
     pthread_attr_t attr;

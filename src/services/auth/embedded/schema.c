@@ -23,11 +23,13 @@ const char *const vk_auth_schema[VK_AUTH_SCHEMA] = {
     "TEXT, "
     "created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, used_at INTEGER NOT NULL);"
     "CREATE INDEX clients_used ON clients (used_at);"
+    "CREATE INDEX clients_idle ON clients (used_at) WHERE last_session IS NULL;"
 
     "CREATE TABLE dev_browsers (hash BLOB PRIMARY KEY, client TEXT REFERENCES clients ON DELETE SET NULL, "
     "created_at "
     "INTEGER NOT NULL, used_at INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX dev_browsers_used ON dev_browsers (used_at);"
+    "CREATE INDEX dev_browsers_idle ON dev_browsers (used_at) WHERE client IS NULL;"
     "CREATE INDEX dev_browsers_client ON dev_browsers (client);"
 
     "CREATE TABLE sessions (id TEXT PRIMARY KEY, user TEXT NOT NULL, client TEXT, status INTEGER NOT NULL, "

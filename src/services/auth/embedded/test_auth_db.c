@@ -467,9 +467,10 @@ static void attempts(void **state)
     assert_true(!m.address && !m.password && !m.verification);
     snprintf(got.client, sizeof got.client, "client_other"); /* it does not change hands */
     assert_int_equal(vk_auth_attempt_put(db, &got), VK_E_NOT_FOUND);
-    assert_int_equal(vk_auth_tidy(db, 1 + VK_AUTH_ATTEMPT_MS), VK_OK);
+    bool more;
+    assert_int_equal(vk_auth_tidy(db, 1 + VK_AUTH_ATTEMPT_MS, &more), VK_OK);
     assert_int_equal(vk_auth_attempt_get(db, a, vk_str_z(up.id), vk_str_z(up.client), &back), VK_OK);
-    assert_int_equal(vk_auth_tidy(db, 2 + VK_AUTH_ATTEMPT_MS), VK_OK);
+    assert_int_equal(vk_auth_tidy(db, 2 + VK_AUTH_ATTEMPT_MS, &more), VK_OK);
     assert_int_equal(vk_auth_attempt_get(db, a, vk_str_z(up.id), vk_str_z(up.client), &back), VK_E_NOT_FOUND);
 }
 
@@ -537,7 +538,10 @@ static void tidies(void **state)
     int64_t used;
     vk_secret payload;
     vk_auth_id_new(VK_AUTH_CLIENT, c.id);
+    bool more;
     vk_auth_id_new(VK_AUTH_CLIENT, kept.id);
+    snprintf(kept.last_session, sizeof kept.last_session, "sess_1");
+    snprintf(c.last_session, sizeof c.last_session, "sess_2");
     assert_int_equal(vk_auth_client_add(db, &c), VK_OK);
     assert_int_equal(vk_auth_client_add(db, &kept), VK_OK);
     assert_int_equal(vk_auth_browser_add(db, old, vk_str_z(kept.id), now - 31 * day), VK_OK);
@@ -546,7 +550,7 @@ static void tidies(void **state)
     assert_int_equal(vk_auth_session_add(db, &here), VK_OK);
     assert_int_equal(vk_auth_nonce_put(db, old, vk_secret_of(VK_STR("x")), now - VK_AUTH_NONCE_MS), VK_OK);
     assert_int_equal(vk_auth_nonce_put(db, fresh, vk_secret_of(VK_STR("x")), now), VK_OK);
-    assert_int_equal(vk_auth_tidy(db, now), VK_OK);
+    assert_int_equal(vk_auth_tidy(db, now, &more), VK_OK);
     assert_int_equal(vk_auth_client_get(db, vk_str_z(c.id), &got), VK_E_NOT_FOUND);
     assert_int_equal(vk_auth_client_get(db, vk_str_z(kept.id), &got), VK_OK);
     assert_int_equal(vk_auth_browser_get(db, old, client, &used), VK_E_NOT_FOUND);
@@ -555,6 +559,118 @@ static void tidies(void **state)
     assert_int_equal(count(VK_STR_NONE, VK_STR_NONE, -1), 1);
     assert_int_equal(vk_auth_nonce_take(db, a, fresh, now, &payload), VK_OK);
     assert_int_equal(vk_auth_nonce_take(db, a, old, now - VK_AUTH_NONCE_MS, &payload), VK_E_NOT_FOUND);
+}
+
+static int64_t number(const char *text)
+{
+    sqlite3_stmt *st;
+    assert_int_equal(sqlite3_prepare_v2(db->db, text, -1, &st, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    return n;
+}
+
+/* So many rounds that there is nothing more to do. */
+static void tidy_all(int64_t now)
+{
+    bool more = true;
+    for (int i = 0; more && i < 20; i++) {
+        assert_int_equal(vk_auth_db_begin(db), VK_OK);
+        assert_int_equal(vk_auth_tidy(db, now, &more), VK_OK);
+        assert_int_equal(vk_auth_db_end(db), VK_OK);
+    }
+    assert_false(more);
+}
+
+static void what_nobody_signed_in_with_goes_sooner(void **state)
+{
+    VK_UNUSED(state);
+    const int64_t day = 86400000, now = 100 * day, then = now - 8 * day;
+    uint8_t idle[VK_SHA256] = {1}, fresh[VK_SHA256] = {2}, used[VK_SHA256] = {3};
+    vk_auth_client without = {.used_ms = then}, with = {.used_ms = then, .last_session = "sess_1"}, got;
+    char client[VK_AUTH_ID_MAX + 1];
+    int64_t at;
+    vk_auth_id_new(VK_AUTH_CLIENT, without.id);
+    vk_auth_id_new(VK_AUTH_CLIENT, with.id);
+    assert_int_equal(vk_auth_client_add(db, &without), VK_OK);
+    assert_int_equal(vk_auth_client_add(db, &with), VK_OK);
+    assert_int_equal(vk_auth_browser_add(db, idle, VK_STR_NONE, then), VK_OK);
+    assert_int_equal(vk_auth_browser_add(db, fresh, VK_STR_NONE, now), VK_OK);
+    assert_int_equal(vk_auth_browser_add(db, used, vk_str_z(with.id), then), VK_OK);
+    tidy_all(now);
+    assert_int_equal(vk_auth_client_get(db, vk_str_z(without.id), &got), VK_E_NOT_FOUND);
+    assert_int_equal(vk_auth_client_get(db, vk_str_z(with.id), &got), VK_OK);
+    assert_int_equal(vk_auth_browser_get(db, idle, client, &at), VK_E_NOT_FOUND);
+    assert_int_equal(vk_auth_browser_get(db, fresh, client, &at), VK_OK);
+    assert_int_equal(vk_auth_browser_get(db, used, client, &at), VK_OK);
+}
+
+/* Whoever asks makes as many as they like: the newest stay, and nobody who is signed in goes for it. */
+static void floods(void **state)
+{
+    VK_UNUSED(state);
+    enum { MORE = 6000 };
+    const int64_t now = 100 * (int64_t)86400000;
+    uint8_t hash[VK_SHA256] = {0};
+    vk_auth_client here = {.used_ms = now - 1, .last_session = "sess_1"}, got;
+    char client[VK_AUTH_ID_MAX + 1];
+    int64_t at;
+    vk_auth_id_new(VK_AUTH_CLIENT, here.id);
+    assert_int_equal(vk_auth_db_begin(db), VK_OK);
+    assert_int_equal(vk_auth_client_add(db, &here), VK_OK);
+    assert_int_equal(vk_auth_browser_add(db, hash, vk_str_z(here.id), now - 1), VK_OK);
+    for (int i = 1; i <= VK_AUTH_IDLE_MAX + MORE; i++) {
+        memcpy(hash, &i, sizeof i);
+        vk_auth_client c = {.used_ms = now + i};
+        vk_auth_id_new(VK_AUTH_CLIENT, c.id);
+        assert_int_equal(vk_auth_browser_add(db, hash, VK_STR_NONE, now + i), VK_OK);
+        assert_int_equal(vk_auth_client_add(db, &c), VK_OK);
+        assert_int_equal(vk_auth_tidy_due(db), db->added >= VK_AUTH_TIDY_EACH);
+        if (i > VK_AUTH_ATTEMPTS_MAX + MORE)
+            continue;
+        vk_auth_attempt x = {.kind = VK_AUTH_A_SIGN_UP, .abandon_ms = now + VK_AUTH_ATTEMPT_MS + i};
+        vk_auth_id_new(VK_AUTH_SIGN_UP, x.id);
+        assert_int_equal(vk_auth_attempt_add(db, &x), VK_OK);
+    }
+    assert_int_equal(vk_auth_db_end(db), VK_OK);
+    assert_true(vk_auth_tidy_due(db));
+    tidy_all(now);
+    assert_false(vk_auth_tidy_due(db));
+    assert_int_equal(number("SELECT count(*) FROM dev_browsers WHERE client IS NULL"), VK_AUTH_IDLE_MAX);
+    assert_int_equal(number("SELECT count(*) FROM clients WHERE last_session IS NULL"), VK_AUTH_IDLE_MAX);
+    assert_int_equal(number("SELECT count(*) FROM attempts"), VK_AUTH_ATTEMPTS_MAX);
+    assert_int_equal(number("SELECT min(abandon_at) FROM attempts"), now + VK_AUTH_ATTEMPT_MS + MORE + 1);
+    assert_int_equal(vk_auth_browser_get(db, hash, client, &at), VK_OK); /* the newest */
+    memset(hash, 0, sizeof hash);
+    assert_int_equal(vk_auth_browser_get(db, hash, client, &at), VK_OK); /* and who is signed in */
+    assert_int_equal(vk_auth_client_get(db, vk_str_z(here.id), &got), VK_OK);
+}
+
+static void one_user_has_so_many_sessions(void **state)
+{
+    VK_UNUSED(state);
+    const int more = 20;
+    vk_auth_session active = session("user_a", "", 1), other = session("user_b", "", 1), got;
+    assert_int_equal(vk_auth_db_begin(db), VK_OK);
+    assert_int_equal(vk_auth_session_add(db, &active), VK_OK);
+    assert_int_equal(vk_auth_session_add(db, &other), VK_OK);
+    vk_auth_session first, last;
+    for (int i = 0; i < VK_AUTH_USER_SESSIONS_MAX + more; i++) {
+        vk_auth_session s = session("user_a", "", 2 + i);
+        s.status = VK_AUTH_REPLACED;
+        assert_int_equal(vk_auth_session_add(db, &s), VK_OK);
+        if (i == 0)
+            first = s;
+        last = s;
+    }
+    assert_int_equal(vk_auth_db_end(db), VK_OK);
+    assert_int_equal(number("SELECT count(*) FROM sessions WHERE user = 'user_a'"),
+                     VK_AUTH_USER_SESSIONS_MAX);
+    assert_int_equal(vk_auth_session_get(db, vk_str_z(active.id), &got), VK_OK); /* before those that ended */
+    assert_int_equal(vk_auth_session_get(db, vk_str_z(last.id), &got), VK_OK);
+    assert_int_equal(vk_auth_session_get(db, vk_str_z(first.id), &got), VK_E_NOT_FOUND);
+    assert_int_equal(vk_auth_session_get(db, vk_str_z(other.id), &got), VK_OK);
 }
 
 static void pages(int n)
@@ -688,6 +804,9 @@ int main(void)
         T(outbox),
         T(keys),
         T(tidies),
+        T(what_nobody_signed_in_with_goes_sooner),
+        T(floods),
+        T(one_user_has_so_many_sessions),
         T(a_full_disk),
         T(little_memory),
         T(versions),

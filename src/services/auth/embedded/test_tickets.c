@@ -208,12 +208,13 @@ static void old_ones_go(void **state)
     const int64_t days = (int64_t)VK_AUTH_ABANDON_DAYS * 86400000;
     vk_auth_ticket early = ticket(VK_AUTH_T_INVITATION, "a@b.example", 0), got;
     vk_auth_ticket late = ticket(VK_AUTH_T_SIGN_IN, "user_1", 1);
+    bool more;
     early.status = VK_AUTH_T_ACCEPTED;
     assert_int_equal(vk_auth_ticket_add(db, &early), VK_OK);
     assert_int_equal(vk_auth_ticket_add(db, &late), VK_OK);
-    assert_int_equal(vk_auth_tidy(db, LIFE + days), VK_OK);
+    assert_int_equal(vk_auth_tidy(db, LIFE + days, &more), VK_OK);
     assert_int_equal(vk_auth_ticket_get(db, a, vk_str_z(early.id), &got), VK_OK);
-    assert_int_equal(vk_auth_tidy(db, LIFE + days + 1), VK_OK);
+    assert_int_equal(vk_auth_tidy(db, LIFE + days + 1, &more), VK_OK);
     assert_int_equal(vk_auth_ticket_get(db, a, vk_str_z(early.id), &got), VK_E_NOT_FOUND);
     assert_int_equal(vk_auth_ticket_get(db, a, vk_str_z(late.id), &got), VK_OK);
 }

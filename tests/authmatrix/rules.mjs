@@ -1,0 +1,64 @@
+// Rules that hold for a whole installation: where the fixed code counts, and how long a token outlives its session.
+import { assert, assertSame, check } from '../lib/tap.mjs'
+import { Pool, startDaemon } from '../auth/lib.mjs'
+import { request } from '../lib/daemon.mjs'
+
+const password = 'correct horse battery'
+const CODE = '424242'
+
+// Whether a sign-up of that address is complete with the fixed code.
+async function fixedCode(args, address) {
+  const daemon = await startDaemon(args)
+  const pool = await Pool.of(daemon, 'fixed')
+  const b = await pool.browser()
+  const made = await b.call('POST', '/client/sign_ups', { email_address: address, password })
+  const at = `/client/sign_ups/${made.response.id}`
+  await b.call('POST', `${at}/prepare_verification`, { strategy: 'email_code' })
+  const r = await b.call('POST', `${at}/attempt_verification`, { strategy: 'email_code', code: CODE })
+  const users = (await pool.users()).length
+  await daemon.stop()
+  assertSame(users, r.status === 200 ? 1 : 0, 'users')
+  return r.status === 200 ? 'right' : r.code
+}
+
+export async function rules() {
+  await check('424242 is right for everybody only where nobody else can come', async () => {
+    const wrong = 'form_code_incorrect'
+    for (const [args, want] of [
+      [[], 'right'],
+      [['--url-browser', 'auth=https://auth.example.org'], wrong],
+      [['--url-sandbox', 'auth=http://10.0.0.7:4501'], wrong],
+      [['--url-browser', 'auth=http://localhost.example.org:4501'], wrong],
+      [['--url-browser', 'auth=http://127.0.0.1.example.org:4501'], wrong],
+      [['--url-browser', 'auth=http://localhost:4501', '--url-sandbox', 'auth=http://[::1]:4501'], 'right'],
+      [['--listen', 'auth=0.0.0.0', '--allow-plain-network'], wrong],
+      [['--auth-fixed-code', 'off'], wrong],
+    ]) assertSame(await fixedCode(args, 'ada@example.com'), want, args.join(' ') || 'no flags')
+    assertSame(await fixedCode(['--url-browser', 'auth=https://auth.example.org'], 'ada+clerk_test@example.com'), 'right', 'a test address')
+  })
+
+  await check('after sign-out a token is good for 60 s at the most, and nothing makes another one', async () => {
+    const daemon = await startDaemon()
+    const pool = await Pool.of(daemon, 'stale')
+    const b = await pool.browser()
+    const session = (await b.signUp('ada@example.com', password)).response.created_session_id
+    const { jwt } = (await b.call('POST', `/client/sessions/${session}/tokens`, {})).body
+    const claims = JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url'))
+    assertSame(claims.exp - claims.iat, 60, 'its life')
+    const before = b.id
+    assertSame((await b.call('DELETE', '/client/sessions')).status, 200, 'sign-out')
+    assert(claims.exp <= Date.now() / 1000 + 60, 'its end')
+    for (const browser of new Set([before, b.id])) {
+      const again = await b.call('POST', `/client/sessions/${session}/tokens`, {}, { browser })
+      assert([401, 404].includes(again.status) && !again.text.includes('eyJ'), `${again.status} ${again.text}`)
+      assert(!(await b.call('GET', '/client', undefined, { browser })).text.includes('eyJ'), 'the client has a token')
+      const q = new URLSearchParams({ redirect_url: 'http://localhost:3000/', format: 'nonce', __clerk_db_jwt: browser, __session: jwt })
+      const hand = await request(`${pool.gateway}/v1/client/handshake?${q}`)
+      const nonce = new URL(hand.headers.location).searchParams.get('__clerk_handshake_nonce')
+      const { directives } = (await pool.backend('GET', `/clients/handshake_payload?nonce=${nonce}`)).body
+      assert(directives.every((d) => !d.includes('eyJ')) && directives.some((d) => /^__client_uat=(0;|;)/.test(d)), directives.join('\n'))
+    }
+    assertSame((await pool.backend('POST', `/sessions/${session}/tokens`, {})).status === 200, false, 'by the Backend API')
+    await daemon.stop()
+  })
+}
