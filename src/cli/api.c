@@ -135,6 +135,18 @@ const char *vk_reply_text(const vk_reply *r, const vk_json *o, const char *name)
     return z.p ? z.p : "";
 }
 
+int64_t vk_reply_number(const vk_json *o, const char *name, int64_t otherwise)
+{
+    int64_t n;
+    vk_err e = vk_json_i64(vk_json_get(o, vk_str_z(name)), &n);
+    return e == VK_OK ? n : otherwise;
+}
+
+const vk_json *vk_reply_items(const vk_json *array)
+{
+    return array && array->type == VK_JSON_ARRAY ? array->u.child : NULL;
+}
+
 bool vk_reply_ok(const vk_reply *r, int *exit_r)
 {
     *exit_r = VK_EXIT_OK;
@@ -341,7 +353,7 @@ bool vk_port_find(const vk_reply *status, const char *listener, vk_port *out_r)
 {
     const vk_json *all = vk_json_get(status->json, VK_STR("listeners"));
     vk_str pin = vk_json_str(vk_json_get(vk_json_get(status->json, VK_STR("certificate")), VK_STR("sha256")));
-    for (const vk_json *x = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; x; x = x->next) {
+    for (const vk_json *x = vk_reply_items(all); x; x = x->next) {
         int64_t port;
         const vk_json *tls = vk_json_get(x, VK_STR("tls"));
         vk_str host = vk_json_str(vk_json_get(x, VK_STR("address")));

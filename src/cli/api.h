@@ -49,6 +49,10 @@ bool vk_reply_ok(const vk_reply *r, int *exit_r);
 void vk_reply_free(vk_reply *r);
 /* A text member of an object; "" when it is not there. NUL-terminated in the reply's arena. */
 const char *vk_reply_text(const vk_reply *r, const vk_json *o, const char *name);
+/* A whole number of an object; `otherwise` when it is not there. */
+int64_t vk_reply_number(const vk_json *o, const char *name, int64_t otherwise);
+/* The first element of an array, the others by `next`; NULL: it is empty, or no array. */
+const vk_json *vk_reply_items(const vk_json *array);
 
 /* A listener of ours, as the daemon describes it over admin.sock. Under TLS it must show the certificate that
  * the daemon says it has, whatever its names are. */

@@ -59,7 +59,7 @@ static vk_err rows_of(vk_apply *a, const vk_reply *r, size_t i, const vk_json **
 {
     const vk_json *error, *response = vk_pipeline_result(r, i, &error);
     const vk_json *rows = vk_json_get(vk_json_get(response, VK_STR("result")), VK_STR("rows"));
-    *rows_r = rows && rows->type == VK_JSON_ARRAY ? rows->u.child : NULL;
+    *rows_r = vk_reply_items(rows);
     if (response)
         return VK_OK;
     const char *code = vk_reply_text(r, error, "code");
@@ -70,7 +70,7 @@ static vk_err rows_of(vk_apply *a, const vk_reply *r, size_t i, const vk_json **
 /* A row's i-th value as text; VK_STR_NONE for NULL. Hrana writes integers as texts too. */
 static vk_str cell(const vk_json *row, size_t i)
 {
-    const vk_json *v = row && row->type == VK_JSON_ARRAY ? row->u.child : NULL;
+    const vk_json *v = vk_reply_items(row);
     for (; v && i; i--)
         v = v->next;
     return vk_json_str(vk_json_get(v, VK_STR("value")));
@@ -255,7 +255,7 @@ static vk_str batch_cell(const vk_json *done, size_t step)
     for (; x && step; step--)
         x = x->next;
     const vk_json *rows = vk_json_get(x, VK_STR("rows"));
-    return cell(rows && rows->type == VK_JSON_ARRAY ? rows->u.child : NULL, 0);
+    return cell(vk_reply_items(rows), 0);
 }
 
 /* ---- a file's statements */

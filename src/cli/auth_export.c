@@ -33,8 +33,7 @@ static int put_page(const vk_part *part, const vk_reply *r, int64_t *n, int64_t 
     vk_buf b;
     vk_err e = VK_OK;
     vk_buf_init(&b, USER_MAX);
-    for (const vk_json *u = users && users->type == VK_JSON_ARRAY ? users->u.child : NULL; u && e == VK_OK;
-         u = u->next) {
+    for (const vk_json *u = vk_reply_items(users); u && e == VK_OK; u = u->next) {
         vk_buf_clear(&b);
         vk_buf_z(&b, (*n)++ ? ",\n" : "\n");
         vk_jw w = vk_jw_on(&b);

@@ -21,8 +21,7 @@ const char vk_help_auth_outbox[] =
 static void print(const vk_reply *r, const char *id)
 {
     static const char *const heads[] = {"WHEN", "TO", "FOR", "CODE"};
-    const vk_json *all = vk_json_get(r->json, VK_STR("messages"));
-    const vk_json *m = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL;
+    const vk_json *m = vk_reply_items(vk_json_get(r->json, VK_STR("messages")));
     vk_table *t = vk_table_new(VK_COUNT(heads));
     if (!m) {
         printf("%s has sent no message.\n", id);
@@ -33,10 +32,7 @@ static void print(const vk_reply *r, const char *id)
         vk_table_cell(t, vk_str_z(heads[i]), VK_DIM, false);
     for (; t && m; m = m->next) {
         char iso[VK_CLOCK_TEXT], at[32];
-        int64_t ms = 0;
-        if (vk_json_i64(vk_json_get(m, VK_STR("at_ms")), &ms) != VK_OK)
-            ms = 0;
-        vk_clock_text(ms, iso);
+        vk_clock_text(vk_reply_number(m, "at_ms", 0), iso);
         vk_time_short(iso, at);
         vk_table_cell(t, vk_str_z(at), VK_PLAIN, false);
         vk_table_cell(t, vk_json_str(vk_json_get(m, VK_STR("address"))), VK_PLAIN, false);

@@ -1,22 +1,22 @@
 /* auth users list, create, delete: the people who have signed up to a build's app. */
 #include "cli/args.h"
+#include "cli/ask.h"
 #include "cli/build.h"
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "core/clock.h"
 
-#include <termios.h>
-#include <unistd.h>
-
-enum { PAGE = 500, PASSWORD_ROOM = 512 };
+enum {
+    PAGE = 50, /* users; so many fit into one answer also with all the metadata that they may have */
+    PASSWORD_ROOM = 512,
+};
 
 const char vk_help_auth_users_list[] =
     "Usage: valetkey auth users list ID [--query TEXT] [--data DIR] [--json]\n"
     "\n"
     "Lists the users of a build's app, newest first: id, address, name, when they came and when they signed "
-    "in "
-    "last. Also of\n"
-    "a revoked build.\n"
+    "in last.\n"
+    "Also of a revoked build.\n"
     "\n"
     "  --query TEXT             those with TEXT in their id, an address or a name\n"
     "\n"
@@ -56,23 +56,11 @@ const char vk_help_auth_users_delete[] =
 
 /* ---- what the commands share */
 
-static const vk_json *items(const vk_json *array)
-{
-    return array && array->type == VK_JSON_ARRAY ? array->u.child : NULL;
-}
-
-static int64_t number(const vk_json *o, const char *name)
-{
-    int64_t n = 0;
-    vk_err e = vk_json_i64(vk_json_get(o, vk_str_z(name)), &n);
-    return e == VK_OK ? n : 0;
-}
-
 /* The primary address, or the first. */
 static vk_str address_of(const vk_json *user)
 {
     vk_str primary = vk_json_str(vk_json_get(user, VK_STR("primary_email_address_id")));
-    const vk_json *first = items(vk_json_get(user, VK_STR("email_addresses")));
+    const vk_json *first = vk_reply_items(vk_json_get(user, VK_STR("email_addresses")));
     for (const vk_json *e = first; e; e = e->next)
         if (vk_str_eq(vk_json_str(vk_json_get(e, VK_STR("id"))), primary))
             return vk_json_str(vk_json_get(e, VK_STR("email_address")));
@@ -100,8 +88,8 @@ static void row(vk_table *t, const vk_json *user)
     vk_table_cell(t, vk_json_str(vk_json_get(user, VK_STR("id"))), VK_PLAIN, false);
     vk_table_cell(t, address_of(user), VK_PLAIN, false);
     vk_table_cell(t, vk_str_z(name), VK_PLAIN, false);
-    cell_time(t, number(user, "created_at"));
-    cell_time(t, number(user, "last_sign_in_at"));
+    cell_time(t, vk_reply_number(user, "created_at", 0));
+    cell_time(t, vk_reply_number(user, "last_sign_in_at", 0));
     vk_table_cell(t, banned && banned->type == VK_JSON_BOOL && banned->u.b ? VK_STR("banned") : VK_STR(""),
                   VK_BAD, false);
 }
@@ -116,18 +104,15 @@ static void print_user_json(const vk_json *user, bool first)
     vk_buf_free(&b);
 }
 
-/* Page by page. *n_r: how many there were. */
+/* Page by page, into the table or, without one, as JSON, whose beginning is printed when the first page is
+ * there: an error before leaves nothing behind. *n_r: how many there were. */
 static int list(const char *command, const char *data, const char *id, const char *query, vk_table *t,
                 int64_t *n_r)
 {
-    static const char *const heads[] = {"ID", "ADDRESS", "NAME", "SINCE", "LAST SIGN-IN", ""};
-    for (size_t i = 0; t && i < VK_COUNT(heads); i++)
-        vk_table_cell(t, vk_str_z(heads[i]), VK_DIM, false);
-    bool ok, more = true;
-    while (more) {
+    for (int64_t page = PAGE; page == PAGE; *n_r += page) {
         char target[VK_SERVICE_TARGET], offset[24], limit[8];
         vk_reply r;
-        int64_t page = 0;
+        bool ok = false;
         snprintf(offset, sizeof offset, "%lld", (long long)*n_r);
         snprintf(limit, sizeof limit, "%d", PAGE);
         const char *const q[] = {"limit", limit, "offset", offset, "query", query, NULL};
@@ -137,98 +122,53 @@ static int list(const char *command, const char *data, const char *id, const cha
                 &(vk_build_ask){.data = data, .method = "GET", .target = target, .slow = true}, &r, &ok);
         if (code != VK_EXIT_OK || !ok)
             return code == VK_EXIT_OK ? VK_EXIT_FAILED : code;
-        for (const vk_json *u = items(r.json); u; u = u->next, page++) {
+        if (!t && *n_r == 0)
+            printf("{\"users\":[");
+        page = 0;
+        for (const vk_json *u = vk_reply_items(r.json); u; u = u->next, page++) {
             if (t)
                 row(t, u);
             else
                 print_user_json(u, *n_r + page == 0);
         }
         vk_reply_free(&r);
-        *n_r += page;
-        more = page == PAGE;
     }
+    if (!t)
+        printf("],\"total\":%lld}\n", (long long)*n_r);
     return VK_EXIT_OK;
 }
 
 int vk_cmd_auth_users_list(int argc, char **argv)
 {
+    static const char *const heads[] = {"ID", "ADDRESS", "NAME", "SINCE", "LAST SIGN-IN", ""};
     bool json = false;
     const char *data = NULL, *query = NULL, *pos[1];
+    int64_t n = 0;
     const vk_opt opts[] = {VK_OPT_T("query", query), VK_OPT_T("data", data), VK_OPT_F("json", json), {0}};
     if (vk_args(argc, argv, opts, pos, 1, 1, "The build's ID", NULL) != VK_OK)
         return VK_EXIT_USAGE;
     vk_out_json(json);
-    vk_table *t = json ? NULL : vk_table_new(6);
-    int64_t n = 0;
-    if (!json && !t)
+    if (json)
+        return list(argv[0], data, pos[0], query, NULL, &n);
+    vk_table *t = vk_table_new(VK_COUNT(heads));
+    if (!t)
         return vk_failed("nomem", "There is not enough memory.");
-    vk_buf shown;
-    vk_buf_init(&shown, 64);
-    if (json) {
-        /* The answer begins only when the first page has come, so that an error leaves nothing behind. */
-        char target[VK_SERVICE_TARGET];
-        vk_reply r;
-        bool ok;
-        int code = vk_service_target(argv[0], pos[0], "auth", "users/count", NULL, target);
-        if (code == VK_EXIT_OK)
-            code = vk_build_call(&(vk_build_ask){.data = data, .method = "GET", .target = target}, &r, &ok);
-        if (code != VK_EXIT_OK || !ok)
-            return code == VK_EXIT_OK ? VK_EXIT_FAILED : code;
-        vk_reply_free(&r);
-        printf("{\"users\":[");
-    }
+    for (size_t i = 0; i < VK_COUNT(heads); i++)
+        vk_table_cell(t, vk_str_z(heads[i]), VK_DIM, false);
     int code = list(argv[0], data, pos[0], query, t, &n);
-    if (json) {
-        if (code == VK_EXIT_OK)
-            printf("],\"total\":%lld}\n", (long long)n);
-        return code;
-    }
-    if (code == VK_EXIT_OK && n == 0)
-        printf("%s has no users%s.\n", pos[0], query ? " like that" : " yet");
-    bool printed = vk_table_print(t, code == VK_EXIT_OK && n ? stdout : NULL, 0);
-    if (code == VK_EXIT_OK && n && !printed)
+    bool shows = code == VK_EXIT_OK && n;
+    bool printed = vk_table_print(t, shows ? stdout : NULL, 0);
+    if (shows && !printed)
         return vk_failed("nomem", "There is not enough memory.");
-    if (code == VK_EXIT_OK && n)
-        printf("%s%lld users%s\n", vk_tone_begin(stdout, VK_DIM), (long long)n, vk_tone_end(stdout));
+    if (shows)
+        printf("%s%lld user%s%s\n", vk_tone_begin(stdout, VK_DIM), (long long)n, n == 1 ? "" : "s",
+               vk_tone_end(stdout));
+    else if (code == VK_EXIT_OK)
+        printf("%s has no users%s.\n", pos[0], query ? " like that" : " yet");
     return code;
 }
 
 /* ---- create */
-
-/* From standard input, up to its end or, on a terminal, up to the end of the line and not shown. */
-static int read_password(char out[PASSWORD_ROOM])
-{
-    struct termios before, hidden;
-    bool asks = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0;
-    size_t n = 0;
-    if (asks) {
-        hidden = before;
-        hidden.c_lflag &= ~(tcflag_t)ECHO;
-        fprintf(stderr, "Password: ");
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-    }
-    for (;;) {
-        ssize_t got = read(STDIN_FILENO, out + n, PASSWORD_ROOM - 1 - n);
-        if (got <= 0)
-            break;
-        n += (size_t)got;
-        if (n == PASSWORD_ROOM - 1 || (asks && out[n - 1] == '\n'))
-            break;
-    }
-    if (asks) {
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-        fprintf(stderr, "\n");
-    }
-    if (n && out[n - 1] == '\n')
-        n--;
-    if (n && out[n - 1] == '\r')
-        n--;
-    bool whole = memchr(out, '\0', n) == NULL && n < PASSWORD_ROOM - 2;
-    out[n] = '\0';
-    if (n && whole)
-        return VK_EXIT_OK;
-    return vk_failed("invalid", n ? "The password has too many bytes, or a NUL." : "No password was given.");
-}
 
 int vk_cmd_auth_users_create(int argc, char **argv)
 {
@@ -247,7 +187,7 @@ int vk_cmd_auth_users_create(int argc, char **argv)
     vk_out_json(json);
     int code = vk_service_target(argv[0], pos[0], "auth", "users", NULL, target);
     if (code == VK_EXIT_OK && with_password)
-        code = read_password(password);
+        code = vk_ask_secret("Password", password, sizeof password);
     if (code != VK_EXIT_OK)
         return code;
     vk_buf body;
@@ -285,11 +225,12 @@ int vk_cmd_auth_users_create(int argc, char **argv)
 
 /* ---- delete */
 
-/* The id of the user with that address. */
-static int find(const char *command, const char *data, const char *id, const char *address, char out[64])
+/* The id of the user that an id or an address names. */
+static int find(const char *command, const char *data, const char *id, const char *user, char out[64])
 {
+    const char *by = strchr(user, '@') ? "email_address" : "user_id";
     char target[VK_SERVICE_TARGET];
-    const char *const q[] = {"email_address", address, NULL};
+    const char *const q[] = {by, user, NULL};
     vk_reply r;
     bool ok = false;
     int code = vk_service_target(command, id, "auth", "users", q, target);
@@ -297,22 +238,11 @@ static int find(const char *command, const char *data, const char *id, const cha
         code = vk_build_call(&(vk_build_ask){.data = data, .method = "GET", .target = target}, &r, &ok);
     if (code != VK_EXIT_OK || !ok)
         return code == VK_EXIT_OK ? VK_EXIT_FAILED : code;
-    snprintf(out, 64, "%.60s", vk_reply_text(&r, items(r.json), "id"));
+    snprintf(out, 64, "%.60s", vk_reply_text(&r, vk_reply_items(r.json), "id"));
     vk_reply_free(&r);
-    return out[0]
-               ? VK_EXIT_OK
-               : vk_failed("not_found", "No user of %s has the address %s. See: valetkey auth users list %s",
-                           id, address, id);
-}
-
-/* Only a person at a terminal is asked; a script that says so means it. */
-static bool confirmed(const char *id, const char *user)
-{
-    char line[16];
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-        return true;
-    fprintf(stderr, "Remove the user %s of %s? There is no way back. [y/N] ", user, id);
-    return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
+    if (out[0])
+        return VK_EXIT_OK;
+    return vk_failed("not_found", "%s has no user %s. See: valetkey auth users list %s", id, user, id);
 }
 
 int vk_cmd_auth_users_delete(int argc, char **argv)
@@ -325,18 +255,10 @@ int vk_cmd_auth_users_delete(int argc, char **argv)
     if (vk_args(argc, argv, opts, pos, 2, 2, "The build's ID and a USER", NULL) != VK_OK)
         return VK_EXIT_USAGE;
     vk_out_json(json);
-    int code = VK_EXIT_OK;
-    if (strchr(pos[1], '@'))
-        code = find(argv[0], data, pos[0], pos[1], user);
-    else if (strspn(pos[1], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") !=
-                 strlen(pos[1]) ||
-             strlen(pos[1]) >= sizeof user)
-        code = vk_usage(argv[0], "USER is an address or an id like user_2abC….");
-    else
-        snprintf(user, sizeof user, "%s", pos[1]);
+    int code = find(argv[0], data, pos[0], pos[1], user);
     if (code != VK_EXIT_OK)
         return code;
-    if (!yes && !confirmed(pos[0], pos[1])) {
+    if (!yes && !vk_ask_yes("Remove the user %s of %s? There is no way back.", pos[1], pos[0])) {
         fprintf(stderr, "Nothing was removed.\n");
         return VK_EXIT_FAILED;
     }

@@ -114,8 +114,7 @@ static void join_origins(const vk_reply *r, const vk_json *b, vk_buf *out)
 {
     const vk_json *origins = vk_json_get(b, VK_STR("origins"));
     VK_UNUSED(r);
-    for (const vk_json *o = origins && origins->type == VK_JSON_ARRAY ? origins->u.child : NULL; o;
-         o = o->next) {
+    for (const vk_json *o = vk_reply_items(origins); o; o = o->next) {
         if (out->n)
             vk_buf_lit(out, ", ");
         vk_buf_str(out, vk_json_str(o));
@@ -284,8 +283,7 @@ struct list {
 static bool take_page(struct list *l, const vk_reply *r)
 {
     const vk_json *builds = vk_json_get(r->json, VK_STR("builds"));
-    for (const vk_json *b = builds && builds->type == VK_JSON_ARRAY ? builds->u.child : NULL; b;
-         b = b->next) {
+    for (const vk_json *b = vk_reply_items(builds); b; b = b->next) {
         if (l->table)
             list_row(l->table, r, b);
         else
@@ -433,8 +431,7 @@ int vk_cmd_build_origins(int argc, char **argv)
     const vk_json *list = vk_json_get(r.json, VK_STR("origins"));
     if (json)
         vk_reply_print(&r);
-    for (const vk_json *o = !json && list && list->type == VK_JSON_ARRAY ? list->u.child : NULL; o;
-         o = o->next)
+    for (const vk_json *o = json ? NULL : vk_reply_items(list); o; o = o->next)
         printf(VK_STR_FMT "\n", VK_STR_ARG(vk_json_str(o)));
     if (!json && list && list->count == 0)
         printf("The build %s has no origins.\n", pos[0]);

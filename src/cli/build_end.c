@@ -1,5 +1,6 @@
 /* build revoke, build delete. */
 #include "cli/args.h"
+#include "cli/ask.h"
 #include "cli/build.h"
 #include "cli/cli.h"
 #include "cli/out.h"
@@ -40,16 +41,6 @@ int vk_cmd_build_revoke(int argc, char **argv)
     return vk_build_command(argc, argv, "POST", "/revoke", print_revoked);
 }
 
-/* Only a person at a terminal is asked; a script that says delete means it. */
-static bool confirmed(const char *id)
-{
-    char line[16];
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-        return true;
-    fprintf(stderr, "Delete the build %s and all its data? There is no way back. [y/N] ", id);
-    return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
-}
-
 int vk_cmd_build_delete(int argc, char **argv)
 {
     bool json = false, yes = false, ok;
@@ -67,7 +58,7 @@ int vk_cmd_build_delete(int argc, char **argv)
     if (!ok)
         return code;
     vk_reply_free(&r);
-    if (!yes && !confirmed(pos[0])) {
+    if (!yes && !vk_ask_yes("Delete the build %s and all its data? There is no way back.", pos[0])) {
         fprintf(stderr, "Nothing was deleted.\n");
         return VK_EXIT_FAILED;
     }

@@ -21,7 +21,7 @@ static bool print(const vk_reply *r)
 {
     const vk_json *all = vk_json_get(r->json, VK_STR("origins"));
     bool good = true;
-    for (const vk_json *o = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; o; o = o->next) {
+    for (const vk_json *o = vk_reply_items(all); o; o = o->next) {
         int64_t status = 0, ms = 0;
         const char *origin = vk_reply_text(r, o, "origin");
         bool reached = vk_json_i64(vk_json_get(o, VK_STR("status")), &status) == VK_OK &&
@@ -57,7 +57,7 @@ int vk_cmd_build_ping(int argc, char **argv)
     if (json) {
         vk_reply_print(&r);
         code = VK_EXIT_OK;
-        for (const vk_json *o = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; o; o = o->next)
+        for (const vk_json *o = vk_reply_items(all); o; o = o->next)
             if (!vk_json_get(o, VK_STR("status")))
                 code = VK_EXIT_FAILED;
     } else if (!all || all->count == 0) {

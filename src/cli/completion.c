@@ -303,7 +303,7 @@ static int ids(const char *data)
         return VK_EXIT_OK;
     if (vk_api_call(&api, "GET", "/api/v1/builds?limit=500", VK_STR_NONE, VK_STR_NONE, &r) == VK_OK) {
         const vk_json *all = vk_json_get(r.json, VK_STR("builds"));
-        for (const vk_json *b = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; b; b = b->next)
+        for (const vk_json *b = vk_reply_items(all); b; b = b->next)
             printf("%s\n", vk_reply_text(&r, b, "id"));
         vk_reply_free(&r);
     }

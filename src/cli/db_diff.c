@@ -29,13 +29,6 @@ static const vk_json *first(const vk_json *v)
     return v && (v->type == VK_JSON_ARRAY || v->type == VK_JSON_OBJECT) ? v->u.child : NULL;
 }
 
-static int64_t number(const vk_json *o, const char *name)
-{
-    int64_t n = 0;
-    vk_err e = vk_json_i64(vk_json_get(o, vk_str_z(name)), &n);
-    return e == VK_OK ? n : -1;
-}
-
 static bool is_true(const vk_json *o, const char *name)
 {
     const vk_json *v = vk_json_get(o, vk_str_z(name));
@@ -85,7 +78,7 @@ static void put_value(vk_buf *b, const vk_json *v)
         if (vk_json_get(v, VK_STR("integer")))
             vk_buf_str(b, vk_json_str(vk_json_get(v, VK_STR("integer"))));
         else
-            vk_buf_printf(b, "x'…' /* %lld bytes */", (long long)number(v, "blob"));
+            vk_buf_printf(b, "x'…' /* %lld bytes */", (long long)vk_reply_number(v, "blob", -1));
         return;
     default:
         vk_buf_lit(b, "NULL");
@@ -220,7 +213,7 @@ static void print_rows(const vk_json *table, const char *kind)
         vk_buf_free(&line);
         vk_buf_free(&b);
     }
-    int64_t more = number(table, kind) - (rows ? rows->count : 0);
+    int64_t more = vk_reply_number(table, kind, -1) - (rows ? rows->count : 0);
     if (rows && more > 0)
         printf("    %s… and %lld more %s%s\n", vk_tone_begin(stdout, VK_DIM), (long long)more, kind,
                vk_tone_end(stdout));
@@ -238,10 +231,10 @@ static void print_name(const vk_json *table)
 static void print_table(const vk_json *table)
 {
     static const char *const kinds[] = {"added", "removed", "changed"};
-    int64_t from = number(table, "from"), to = number(table, "to"), n[3];
+    int64_t from = vk_reply_number(table, "from", -1), to = vk_reply_number(table, "to", -1), n[3];
     bool compared = is_true(table, "compared"), any = false;
     for (size_t i = 0; i < VK_COUNT(kinds); i++) {
-        n[i] = number(table, kinds[i]);
+        n[i] = vk_reply_number(table, kinds[i], -1);
         any |= n[i] > 0;
     }
     if (compared && !any)

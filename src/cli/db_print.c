@@ -1,15 +1,11 @@
 #include "cli/db_print.h"
 
+#include "cli/api.h"
 #include "cli/out.h"
 #include "core/encode.h"
 #include "core/json_write.h"
 
 enum { CELL_MAX = 200, BLOB_SHOWN = 24, JSON_MAX = 256 * 1024 * 1024 };
-
-static const vk_json *children(const vk_json *v)
-{
-    return v && v->type == VK_JSON_ARRAY ? v->u.child : NULL;
-}
 
 static void put_blob(vk_str base64, vk_buf *out)
 {
@@ -68,14 +64,14 @@ static void add_cell(vk_table *t, const vk_json *v)
 /* One text column with one row or long lines, such as a schema: as it is, not as a table. */
 static bool is_prose(const vk_json *result)
 {
-    const vk_json *col = children(vk_json_get(result, VK_STR("cols")));
+    const vk_json *col = vk_reply_items(vk_json_get(result, VK_STR("cols")));
     return col && !col->next && vk_str_eqz(vk_json_str(vk_json_get(col, VK_STR("name"))), "sql");
 }
 
 static void print_prose(const vk_json *rows)
 {
-    for (const vk_json *r = children(rows); r; r = r->next) {
-        const vk_json *v = children(r);
+    for (const vk_json *r = vk_reply_items(rows); r; r = r->next) {
+        const vk_json *v = vk_reply_items(r);
         vk_str left = vk_json_str(vk_json_get(v, VK_STR("value"))), line;
         while (left.n) {
             vk_buf b;
@@ -98,17 +94,17 @@ static void print_table(const vk_json *result)
     if (!t)
         return;
     size_t i = 0;
-    for (const vk_json *c = children(cols); c; c = c->next, i++) {
+    for (const vk_json *c = vk_reply_items(cols); c; c = c->next, i++) {
         /* A column of numbers has its name on the right too. */
-        const vk_json *first = children(children(rows));
+        const vk_json *first = vk_reply_items(vk_reply_items(rows));
         for (size_t k = 0; first && k < i; k++)
             first = first->next;
         vk_str type = vk_json_str(vk_json_get(first, VK_STR("type")));
         vk_table_cell(t, vk_json_str(vk_json_get(c, VK_STR("name"))), VK_BOLD,
                       vk_str_eqz(type, "integer") || vk_str_eqz(type, "float"));
     }
-    for (const vk_json *r = children(rows); r; r = r->next)
-        for (const vk_json *v = children(r); v; v = v->next)
+    for (const vk_json *r = vk_reply_items(rows); r; r = r->next)
+        for (const vk_json *v = vk_reply_items(r); v; v = v->next)
             add_cell(t, v);
     if (!vk_table_print(t, stdout, 0))
         vk_failed("nomem", "The result does not fit into memory; add a LIMIT.");
@@ -145,15 +141,15 @@ static void print_json(const vk_json *result)
     vk_jw_obj(&w);
     vk_jw_key(&w, VK_STR("columns"));
     vk_jw_arr(&w);
-    for (const vk_json *c = children(cols); c; c = c->next)
+    for (const vk_json *c = vk_reply_items(cols); c; c = c->next)
         vk_jw_str(&w, vk_json_str(vk_json_get(c, VK_STR("name"))));
     vk_jw_arr_end(&w);
     vk_jw_key(&w, VK_STR("rows"));
     vk_jw_arr(&w);
-    for (const vk_json *r = children(vk_json_get(result, VK_STR("rows"))); r; r = r->next) {
-        const vk_json *c = children(cols);
+    for (const vk_json *r = vk_reply_items(vk_json_get(result, VK_STR("rows"))); r; r = r->next) {
+        const vk_json *c = vk_reply_items(cols);
         vk_jw_obj(&w);
-        for (const vk_json *v = children(r); v && c; v = v->next, c = c->next) {
+        for (const vk_json *v = vk_reply_items(r); v && c; v = v->next, c = c->next) {
             vk_jw_key(&w, vk_json_str(vk_json_get(c, VK_STR("name"))));
             put_json_value(&w, v);
         }

@@ -77,13 +77,6 @@ int vk_snapshot_take(const char *data, const char *target, const char *name, boo
     return code;
 }
 
-static int64_t bytes_of(const vk_json *o)
-{
-    int64_t n = 0;
-    vk_err e = vk_json_i64(vk_json_get(o, VK_STR("bytes")), &n);
-    return e == VK_OK ? n : 0;
-}
-
 int vk_cmd_db_snapshot(int argc, char **argv)
 {
     bool json = false, ok;
@@ -100,7 +93,7 @@ int vk_cmd_db_snapshot(int argc, char **argv)
     if (!ok)
         return code;
     const char *id = vk_reply_text(&r, r.json, "id");
-    vk_size_text(bytes_of(r.json), size);
+    vk_size_text(vk_reply_number(r.json, "bytes", 0), size);
     if (json)
         vk_reply_print(&r);
     else
@@ -118,7 +111,7 @@ static void list_row(vk_table *t, const vk_reply *r, const vk_json *s)
     char size[VK_SIZE_TEXT], made[32];
     const vk_json *automatic = vk_json_get(s, VK_STR("automatic"));
     bool is_automatic = automatic && automatic->type == VK_JSON_BOOL && automatic->u.b;
-    vk_size_text(bytes_of(s), size);
+    vk_size_text(vk_reply_number(s, "bytes", 0), size);
     vk_time_short(vk_reply_text(r, s, "created"), made);
     vk_table_cell(t, vk_str_z(vk_reply_text(r, s, "id")), VK_PLAIN, false);
     vk_table_cell(t, vk_str_z(vk_reply_text(r, s, "name")), VK_PLAIN, false);
@@ -145,7 +138,7 @@ static int print_list(const vk_reply *r, const char *id)
         list_row(t, r, s);
     if (!vk_table_print(t, stdout, 0))
         return vk_failed("nomem", "Out of memory.");
-    vk_size_text(bytes_of(r->json), size);
+    vk_size_text(vk_reply_number(r->json, "bytes", 0), size);
     printf("%s%u of at most 20, %s%s\n", vk_tone_begin(stdout, VK_DIM), all->count, size,
            vk_tone_end(stdout));
     return VK_EXIT_OK;

@@ -98,7 +98,7 @@ static void check_urls(vk_doctor *d, const vk_reply *r)
 {
     static const char *const names[] = {"url_sandbox", "url_browser"};
     const vk_json *all = vk_json_get(r->json, VK_STR("services"));
-    for (const vk_json *s = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; s; s = s->next)
+    for (const vk_json *s = vk_reply_items(all); s; s = s->next)
         for (size_t i = 0; i < VK_COUNT(names); i++) {
             const char *url = vk_reply_text(r, s, names[i]);
             bool plain = strncmp(url, "http://", 7) == 0 || strncmp(url, "ws://", 5) == 0;
@@ -187,8 +187,7 @@ static void check_build_files(vk_doctor *d, vk_api *api)
             break;
         }
         const vk_json *all = vk_json_get(r.json, VK_STR("builds"));
-        for (const vk_json *b = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; b && whole;
-             b = b->next)
+        for (const vk_json *b = vk_reply_items(all); b && whole; b = b->next)
             whole = n < BUILDS_MAX && (ids[n++] = strdup(vk_reply_text(&r, b, "id")));
         const char *next = vk_reply_text(&r, r.json, "next");
         snprintf(target, sizeof target, "/api/v1/builds?limit=500&after=%.40s", next);

@@ -35,7 +35,7 @@ void vk_doctor_listeners(vk_doctor *d, const vk_reply *r)
 {
     check_port(d, r, "console", "console and admin API");
     const vk_json *all = vk_json_get(r->json, VK_STR("services"));
-    for (const vk_json *s = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; s; s = s->next) {
+    for (const vk_json *s = vk_reply_items(all); s; s = s->next) {
         const char *name = vk_reply_text(r, s, "name");
         check_port(d, r, name, name);
     }
@@ -99,7 +99,7 @@ void vk_doctor_certificate(vk_doctor *d, const vk_reply *r)
         vk_doctor_say(d, VK_FINE, "certificate", "%s, for %s, until %s", vk_reply_text(r, c, "key"), names,
                       until);
     const vk_json *all = vk_json_get(r->json, VK_STR("services"));
-    for (const vk_json *s = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL; s; s = s->next) {
+    for (const vk_json *s = vk_reply_items(all); s; s = s->next) {
         check_url(d, names, vk_reply_text(r, s, "url_sandbox"));
         if (strcmp(vk_reply_text(r, s, "url_sandbox"), vk_reply_text(r, s, "url_browser")) != 0)
             check_url(d, names, vk_reply_text(r, s, "url_browser"));

@@ -113,7 +113,7 @@ vk_err vk_pipeline_send(vk_endpoint *e, vk_jw *w, vk_reply *out_r, char *code, c
 const vk_json *vk_pipeline_result(const vk_reply *r, size_t i, const vk_json **error_r)
 {
     const vk_json *all = vk_json_get(r->json, VK_STR("results"));
-    const vk_json *x = all && all->type == VK_JSON_ARRAY ? all->u.child : NULL;
+    const vk_json *x = vk_reply_items(all);
     for (; x && i; i--)
         x = x->next;
     *error_r = vk_json_get(x, VK_STR("error"));

@@ -26,13 +26,6 @@ struct listing {
     vk_jw p;
 };
 
-static int64_t bytes_of(const vk_json *o)
-{
-    int64_t n = 0;
-    vk_err e = vk_json_i64(vk_json_get(o, VK_STR("bytes")), &n);
-    return e == VK_OK ? n : 0;
-}
-
 static void print_row(const char *size, const char *time, vk_str key)
 {
     vk_buf shown;
@@ -58,8 +51,8 @@ static void print_page(struct listing *l, const vk_reply *r)
     char size[VK_SIZE_TEXT], time[32];
     const vk_json *objects = vk_json_get(r->json, VK_STR("objects"));
     const vk_json *prefixes = vk_json_get(r->json, VK_STR("prefixes"));
-    const vk_json *o = objects && objects->type == VK_JSON_ARRAY ? objects->u.child : NULL;
-    const vk_json *p = prefixes && prefixes->type == VK_JSON_ARRAY ? prefixes->u.child : NULL;
+    const vk_json *o = vk_reply_items(objects);
+    const vk_json *p = vk_reply_items(prefixes);
     while (o || p) {
         vk_str key = vk_json_str(vk_json_get(o, VK_STR("key"))), folder = vk_json_str(p);
         size_t n = key.n < folder.n ? key.n : folder.n;
@@ -74,14 +67,14 @@ static void print_page(struct listing *l, const vk_reply *r)
             p = p->next;
             continue;
         }
-        vk_size_text(bytes_of(o), size);
+        vk_size_text(vk_reply_number(o, "bytes", 0), size);
         vk_time_short(vk_reply_text(r, o, "modified"), time);
         if (l->json)
             print_json(l, o);
         else
             print_row(size, time, key);
         l->objects++;
-        l->bytes += bytes_of(o);
+        l->bytes += vk_reply_number(o, "bytes", 0);
         o = o->next;
     }
 }

@@ -1,5 +1,6 @@
 /* storage rm: removes objects, by their keys or by a prefix. */
 #include "cli/args.h"
+#include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "cli/storage.h"
@@ -96,8 +97,7 @@ static int remove_page(struct removal *x, const char *prefix, bool *more_r)
     vk_jw_obj(&w);
     vk_jw_key(&w, VK_STR("keys"));
     vk_jw_arr(&w);
-    for (const vk_json *o = objects && objects->type == VK_JSON_ARRAY ? objects->u.child : NULL; o;
-         o = o->next) {
+    for (const vk_json *o = vk_reply_items(objects); o; o = o->next) {
         vk_jw_str(&w, vk_json_str(vk_json_get(o, VK_STR("key"))));
         *more_r = true;
     }
@@ -110,17 +110,6 @@ static int remove_page(struct removal *x, const char *prefix, bool *more_r)
         code = send_keys(x, vk_buf_view(&body));
     vk_buf_free(&body);
     return code;
-}
-
-/* Only a person at a terminal is asked; a script that says so means it. */
-static bool confirmed(const char *id, const char *prefix)
-{
-    char line[16];
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-        return true;
-    fprintf(stderr, "Remove every object of %s whose key begins with \"%s\"? There is no way back. [y/N] ",
-            id, prefix);
-    return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
 }
 
 static void tell(const struct removal *x, bool json)
@@ -166,7 +155,9 @@ int vk_cmd_storage_rm(int argc, char **argv)
                         "--prefix is empty, which would be every object; `valetkey build delete` removes "
                         "a build with all it has.");
     struct removal x = {.command = argv[0], .data = data, .id = pos[0]};
-    if (prefix && !yes && !confirmed(pos[0], prefix)) {
+    if (prefix && !yes &&
+        !vk_ask_yes("Remove every object of %s whose key begins with \"%s\"? There is no way back.", pos[0],
+                    prefix)) {
         fprintf(stderr, "Nothing was removed.\n");
         return VK_EXIT_FAILED;
     }

@@ -17,13 +17,6 @@ const char vk_help_storage_usage[] =
     "  valetkey storage usage demo\n"
     "  valetkey storage usage demo --recount --json\n";
 
-static int64_t number(const vk_json *o, const char *name)
-{
-    int64_t n = 0;
-    vk_err e = vk_json_i64(vk_json_get(o, vk_str_z(name)), &n);
-    return e == VK_OK ? n : 0;
-}
-
 static void row(const char *name, int64_t has, int64_t may, bool bytes)
 {
     char a[VK_SIZE_TEXT], b[VK_SIZE_TEXT], text[64 + 2 * VK_SIZE_TEXT];
@@ -42,19 +35,20 @@ static void print(const vk_reply *r)
 {
     char text[64 + VK_SIZE_TEXT], size[VK_SIZE_TEXT];
     const vk_json *u = r->json, *q = vk_json_get(u, VK_STR("quota")), *c = vk_json_get(u, VK_STR("recount"));
-    row("bytes", number(u, "bytes") + number(u, "upload_bytes"), number(q, "bytes"), true);
-    row("objects", number(u, "objects"), number(q, "objects"), false);
-    row("uploads", number(u, "uploads"), number(q, "uploads"), false);
-    vk_size_text(number(u, "upload_bytes"), size);
+    row("bytes", vk_reply_number(u, "bytes", 0) + vk_reply_number(u, "upload_bytes", 0),
+        vk_reply_number(q, "bytes", 0), true);
+    row("objects", vk_reply_number(u, "objects", 0), vk_reply_number(q, "objects", 0), false);
+    row("uploads", vk_reply_number(u, "uploads", 0), vk_reply_number(q, "uploads", 0), false);
+    vk_size_text(vk_reply_number(u, "upload_bytes", 0), size);
     snprintf(text, sizeof text, "%s, which count too", size);
-    if (number(u, "uploads"))
+    if (vk_reply_number(u, "uploads", 0))
         vk_out_fact("in them", text);
-    vk_size_text(number(q, "object_bytes"), size);
+    vk_size_text(vk_reply_number(q, "object_bytes", 0), size);
     vk_out_fact("an object", size);
     if (c) {
-        vk_size_text(number(c, "bytes") + number(c, "upload_bytes"), size);
-        snprintf(text, sizeof text, "%s, %lld objects, %lld uploads", size, (long long)number(c, "objects"),
-                 (long long)number(c, "uploads"));
+        vk_size_text(vk_reply_number(c, "bytes", 0) + vk_reply_number(c, "upload_bytes", 0), size);
+        snprintf(text, sizeof text, "%s, %lld objects, %lld uploads", size,
+                 (long long)vk_reply_number(c, "objects", 0), (long long)vk_reply_number(c, "uploads", 0));
         vk_out_fact("counted", text);
     }
 }

@@ -128,6 +128,15 @@ void vk_jw_kstr(vk_jw *w, const char *key, vk_str s)
     vk_jw_str(w, s);
 }
 
+void vk_jw_kstr_or_null(vk_jw *w, const char *key, vk_str s)
+{
+    vk_jw_key(w, vk_str_z(key));
+    if (s.p)
+        vk_jw_str(w, s);
+    else
+        vk_jw_null(w);
+}
+
 void vk_jw_ki64(vk_jw *w, const char *key, int64_t v)
 {
     vk_jw_key(w, vk_str_z(key));

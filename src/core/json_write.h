@@ -35,6 +35,8 @@ void vk_jw_raw(vk_jw *w, vk_str json);
 
 /* key + value in one call, for flat objects */
 void vk_jw_kstr(vk_jw *w, const char *key, vk_str s);
+/* A text without bytes (VK_STR_NONE) is null; an empty one is "". */
+void vk_jw_kstr_or_null(vk_jw *w, const char *key, vk_str s);
 void vk_jw_ki64(vk_jw *w, const char *key, int64_t v);
 void vk_jw_kbool(vk_jw *w, const char *key, bool v);
 

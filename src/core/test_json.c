@@ -549,6 +549,8 @@ static void writer(void **state)
     vk_jw_kstr(&w, "a\"", VK_STR("x"));
     vk_jw_ki64(&w, "n", INT64_MIN);
     vk_jw_kbool(&w, "t", true);
+    vk_jw_kstr_or_null(&w, "e", VK_STR(""));
+    vk_jw_kstr_or_null(&w, "z", VK_STR_NONE);
     vk_jw_key(&w, VK_STR("list"));
     vk_jw_arr(&w);
     vk_jw_null(&w);
@@ -566,10 +568,10 @@ static void writer(void **state)
     vk_jw_null(&w);
     vk_jw_obj_end(&w);
     assert_int_equal(b.err, VK_OK);
-    assert_true(
-        vk_str_eqz(vk_buf_view(&b),
-                   "{\"a\\\"\":\"x\",\"n\":-9223372036854775808,\"t\":true,\"list\":[null,false,0.5,[],{},"
-                   "{\"raw\":1},7,\"\"],\"\":null}"));
+    assert_true(vk_str_eqz(vk_buf_view(&b),
+                           "{\"a\\\"\":\"x\",\"n\":-9223372036854775808,\"t\":true,\"e\":\"\",\"z\":null,"
+                           "\"list\":[null,false,0.5,[],{},"
+                           "{\"raw\":1},7,\"\"],\"\":null}"));
     vk_buf_free(&b);
     vk_buf_init(&b, 10);
     w = vk_jw_on(&b);

@@ -2,7 +2,7 @@
  * keeps nobody else from verifying it. */
 #include "services/auth/call.h"
 
-enum { CODE_GIVEN_MAX = 32, STRATEGY_MAX = 32, ADDRESS_GIVEN_MAX = 1024 };
+enum { CODE_GIVEN_MAX = 32, ADDRESS_GIVEN_MAX = 1024 };
 
 const vk_auth_email_row *vk_auth_email_of(const vk_auth_call *c, vk_str id)
 {
@@ -150,7 +150,7 @@ static vk_auth_fail prepare(vk_auth_call *c)
     if (!at)
         return VK_AUTH_F_NOT_FOUND;
     vk_auth_email_row row = *at;
-    vk_auth_fail f = vk_auth_need_text(c, "strategy", STRATEGY_MAX, &strategy);
+    vk_auth_fail f = vk_auth_need_text(c, "strategy", VK_AUTH_STRATEGY_MAX, &strategy);
     if (f == VK_AUTH_F_OK && !vk_str_eqz(strategy, "email_code"))
         f = VK_AUTH_F_STRATEGY;
     if (f == VK_AUTH_F_OK && row.verified)

@@ -8,14 +8,22 @@
 #define SERVED                                                                                               \
     "Valetkey-Served-By: embedded\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
 
+enum { TRACE_BYTES = 16, TRACE = 2 * TRACE_BYTES + 1 };
+
 vk_auth_counts vk_auth_count;
+
+/* The id of a refusal, as Clerk has one: of chance, and kept nowhere. */
+static void make_trace(char out[TRACE])
+{
+    uint8_t random[TRACE_BYTES];
+    vk_random(random, sizeof random);
+    vk_hex(out, random, sizeof random);
+}
 
 void vk_auth_refusal(vk_exchange *ex, vk_auth_fail why, vk_str param, vk_str client)
 {
-    uint8_t random[16];
-    char trace[2 * sizeof random + 1];
-    vk_random(random, sizeof random);
-    vk_hex(trace, random, sizeof random);
+    char trace[TRACE];
+    make_trace(trace);
     vk_buf_clear(&ex->out);
     vk_jw w = vk_jw_on(&ex->out);
     vk_auth_fail_write(&w, why, param, vk_str_z(trace), client);
@@ -109,10 +117,8 @@ void vk_auth_preflight(vk_auth_call *c)
 
 void vk_auth_refuse_engine(vk_exchange *ex, int status, vk_err e, const char *text)
 {
-    uint8_t random[16];
-    char trace[2 * sizeof random + 1];
-    vk_random(random, sizeof random);
-    vk_hex(trace, random, sizeof random);
+    char trace[TRACE];
+    make_trace(trace);
     vk_buf_clear(&ex->out);
     vk_jw w = vk_jw_on(&ex->out);
     vk_auth_fail_write_as(&w, e == VK_E_BUSY ? vk_auth_fail_code(VK_AUTH_F_TOO_MANY) : vk_err_name(e), text,

@@ -10,6 +10,12 @@ static const vk_auth_params *params(const vk_auth_call *c)
     return strcmp(c->route->method, "GET") == 0 ? &c->query : &c->form;
 }
 
+vk_auth_fail vk_auth_bad(vk_auth_call *c, vk_auth_fail why, const char *param)
+{
+    c->param = vk_str_z(param);
+    return why;
+}
+
 static vk_auth_fail fail_of(vk_auth_call *c, vk_err e, const char *name)
 {
     if (e == VK_OK)

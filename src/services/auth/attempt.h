@@ -7,7 +7,6 @@
 
 enum {
     VK_AUTH_IDENTIFIER_MAX = 320, /* bytes of what somebody typed for an address */
-    VK_AUTH_PASSWORD_MAX = 4096,  /* of a password that is checked; what may be chosen: vk_password_judge */
     VK_AUTH_CODE_TEXT_MAX = 64,
     VK_AUTH_TICKET_TEXT_MAX = 512,
 };

@@ -5,12 +5,6 @@
 
 enum { TIME_TEXT_MAX = 40 };
 
-vk_auth_fail vk_auth_bad(vk_auth_call *c, vk_auth_fail why, const char *param)
-{
-    c->param = vk_str_z(param);
-    return why;
-}
-
 /* ---- parameters */
 
 static const vk_auth_params *params(const vk_auth_call *c)

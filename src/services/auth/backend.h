@@ -5,15 +5,7 @@
 
 #include "services/auth/call.h"
 
-enum {
-    VK_AUTH_PAGE = 10,
-    VK_AUTH_PAGE_MAX = 500,
-    VK_AUTH_OFFSET_MAX = 1000000000,
-    VK_AUTH_GIVEN_MAX = 4096, /* bytes of a password; what may be chosen is vk_password_judge's to say */
-};
-
-/* A refusal that names its parameter: returns `why`. */
-vk_auth_fail vk_auth_bad(vk_auth_call *c, vk_auth_fail why, const char *param);
+enum { VK_AUTH_PAGE = 10, VK_AUTH_PAGE_MAX = 500, VK_AUTH_OFFSET_MAX = 1000000000 };
 
 /* ---- parameters: of a GET its query, else its body */
 

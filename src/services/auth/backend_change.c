@@ -127,7 +127,7 @@ static vk_auth_fail set_password(vk_auth_call *c, vk_auth_user *u, bool *set_r)
         return vk_auth_bad(c, VK_AUTH_F_PARAM_WITH, "password_digest");
     if (!plain)
         return VK_AUTH_F_OK;
-    vk_auth_fail f = vk_auth_need_secret(c, "password", VK_AUTH_GIVEN_MAX, &password);
+    vk_auth_fail f = vk_auth_need_secret(c, "password", VK_AUTH_PASSWORD_MAX, &password);
     if (f == VK_AUTH_F_PARAM_MISSING) /* an empty one */
         f = VK_AUTH_F_PASSWORD_SHORT;
     if (f == VK_AUTH_F_OK)

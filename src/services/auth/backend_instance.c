@@ -31,11 +31,7 @@ static vk_auth_fail domains(vk_auth_call *c)
 
 static void id_or_null(vk_jw *w, const char *key, const char *id)
 {
-    vk_jw_key(w, vk_str_z(key));
-    if (id[0])
-        vk_jw_str(w, vk_str_z(id));
-    else
-        vk_jw_null(w);
+    vk_jw_kstr_or_null(w, key, id[0] ? vk_str_z(id) : VK_STR_NONE);
 }
 
 /* With all of its sessions that are kept, in the Backend API's form. */

@@ -1,7 +1,7 @@
 /* The Backend API: sessions and their tokens. */
 #include "services/auth/backend.h"
 
-enum { DAY_MS = 86400000, TOKEN_S = 60 };
+enum { TOKEN_S = 60 };
 
 /* Of a filter: VK_STR_NONE when it is not given. What can be no id matches nothing. */
 static vk_auth_fail id_of(vk_auth_call *c, const char *name, vk_str *out_r)
@@ -61,13 +61,6 @@ static vk_auth_fail get(vk_auth_call *c)
 static vk_auth_fail create(vk_auth_call *c)
 {
     vk_auth_user u;
-    vk_auth_session s = {.status = VK_AUTH_ACTIVE,
-                         .verified_ms = c->now_ms,
-                         .last_active_ms = c->now_ms,
-                         .expire_ms = c->now_ms + (int64_t)VK_AUTH_SESSION_DAYS * DAY_MS,
-                         .abandon_ms = c->now_ms + (int64_t)VK_AUTH_ABANDON_DAYS * DAY_MS,
-                         .created_ms = c->now_ms,
-                         .updated_ms = c->now_ms};
     vk_auth_fail f = vk_auth_need_user(c, &u);
     if (f != VK_AUTH_F_OK)
         return f;
@@ -78,8 +71,7 @@ static vk_auth_fail create(vk_auth_call *c)
         return VK_AUTH_F_USER_BANNED;
     if (u.locked || vk_auth_locked_ms(&u.lockout, c->now_ms))
         return VK_AUTH_F_USER_LOCKED;
-    vk_auth_id_new(VK_AUTH_SESSION, s.id);
-    memcpy(s.user, u.id, sizeof s.user);
+    vk_auth_session s = vk_auth_session_new(u.id, c->now_ms);
     vk_err e = vk_auth_session_add(c->db, &s);
     return e == VK_OK ? vk_auth_session_now(c, &s, &c->w) : vk_auth_broke(c, e);
 }
@@ -112,10 +104,7 @@ static vk_auth_fail token(vk_auth_call *c)
         f = vk_auth_token(c, &s, VK_STR_NONE, false, &jwt);
     if (f != VK_AUTH_F_OK)
         return f == VK_AUTH_F_NOT_SIGNED_IN ? VK_AUTH_F_NO_SESSION : f;
-    vk_jw_obj(&c->w);
-    vk_jw_kstr(&c->w, "object", VK_STR("token"));
-    vk_jw_kstr(&c->w, "jwt", vk_secret_bytes(jwt));
-    vk_jw_obj_end(&c->w);
+    vk_auth_token_write(&c->w, jwt);
     return VK_AUTH_F_OK;
 }
 

@@ -245,7 +245,7 @@ static vk_auth_fail verify_password(vk_auth_call *c)
     bool right;
     vk_auth_fail f = vk_auth_find_user(c, c->id[0], &u);
     if (f == VK_AUTH_F_OK)
-        f = vk_auth_need_secret(c, "password", VK_AUTH_GIVEN_MAX, &password);
+        f = vk_auth_need_secret(c, "password", VK_AUTH_PASSWORD_MAX, &password);
     if (f == VK_AUTH_F_OK && !u.digest.n)
         f = VK_AUTH_F_NO_PASSWORD;
     if (f == VK_AUTH_F_OK)

@@ -31,6 +31,8 @@ enum {
     VK_AUTH_IDS_MAX = 2,           /* ids in one path */
     VK_AUTH_WORKS_MAX = 3,         /* passwords that one call hashes or checks */
     VK_AUTH_BODY_MAX = 256 * 1024, /* three metadata objects, escaped */
+    VK_AUTH_PASSWORD_MAX =
+        4096, /* bytes of a password that is given; which may be chosen: vk_password_judge */
 };
 
 /* Who must be known before the handler runs. */
@@ -59,7 +61,7 @@ typedef struct vk_auth_route {
     vk_auth_need need;
     vk_auth_form form;
     bool reads; /* no transaction: changes nothing, or what needs none */
-    bool dear;  /* makes rows or messages for people who are not known: limited by address (VK_AUTH_DEAR_RATE)
+    bool dear;  /* makes rows or messages for people who are not known: limited by address and build (front.c)
                  */
     vk_auth_fail (*run)(struct vk_auth_call *c);
     /* A password, code or ticket may come with it: refused once too many wrong ones came from the address, be
@@ -163,6 +165,8 @@ VK_MUSTCHECK vk_auth_fail vk_auth_check(vk_auth_call *c, vk_password_kind kind, 
 /* The same work for somebody who is not there, or has no password: it takes as long, and is never right. */
 VK_MUSTCHECK vk_auth_fail vk_auth_check_nobody(vk_auth_call *c, vk_secret password);
 
+/* A refusal that names its parameter: returns `why`. */
+vk_auth_fail vk_auth_bad(vk_auth_call *c, vk_auth_fail why, const char *param);
 /* A parameter that must be there: VK_AUTH_F_PARAM_MISSING or _FORMAT with c->param set. Those that may be
  * missing are VK_STR_NONE then. From the body; the Backend API's GETs from the query. */
 VK_MUSTCHECK vk_auth_fail vk_auth_need_text(vk_auth_call *c, const char *name, size_t most, vk_str *out_r);

@@ -5,10 +5,7 @@
 
 #include "crypto/jwt.h"
 
-enum {
-    DAY_MS = 86400000,
-    LIVE_MAX = 32, /* sessions of one client that are looked at; with one at a time there is one */
-};
+enum { LIVE_MAX = 32 }; /* sessions of one client that are looked at; with one at a time there is one */
 
 /* ---- people */
 
@@ -108,13 +105,6 @@ static vk_err active(vk_auth_call *c, const vk_auth_session **out_r, size_t *n_r
 vk_auth_fail vk_auth_sign_in_user(vk_auth_call *c, vk_str user, const char *strategy, vk_auth_session *out_r)
 {
     vk_auth_user u;
-    vk_auth_session s = {.status = VK_AUTH_ACTIVE,
-                         .verified_ms = c->now_ms,
-                         .last_active_ms = c->now_ms,
-                         .expire_ms = c->now_ms + (int64_t)VK_AUTH_SESSION_DAYS * DAY_MS,
-                         .abandon_ms = c->now_ms + (int64_t)VK_AUTH_ABANDON_DAYS * DAY_MS,
-                         .created_ms = c->now_ms,
-                         .updated_ms = c->now_ms};
     vk_err e = vk_auth_user_get(c->db, c->arena, user, &u);
     if (e != VK_OK)
         return e == VK_E_NOT_FOUND ? VK_AUTH_F_NOT_FOUND : vk_auth_broke(c, e);
@@ -127,8 +117,7 @@ vk_auth_fail vk_auth_sign_in_user(vk_auth_call *c, vk_str user, const char *stra
         return f;
 
     vk_auth_client *k = &c->client;
-    vk_auth_id_new(VK_AUTH_SESSION, s.id);
-    memcpy(s.user, u.id, sizeof s.user);
+    vk_auth_session s = vk_auth_session_new(u.id, c->now_ms);
     memcpy(s.client, k->id, sizeof s.client);
     int64_t ended;
     e = vk_auth_sessions_end(c->db, vk_str_z(k->id), VK_STR_NONE, VK_STR_NONE, VK_AUTH_REPLACED, c->now_ms,

@@ -2,10 +2,7 @@
 #include "services/auth/call.h"
 #include "services/auth/metadata.h"
 
-enum {
-    PASSWORD_GIVEN_MAX = 4096, /* bytes; what may be chosen is vk_password_judge's to say */
-    DEVICES_MAX = 50,          /* sessions that are listed */
-};
+enum { DEVICES_MAX = 50 }; /* sessions that are listed */
 
 vk_auth_fail vk_auth_person_put(vk_auth_call *c, const vk_auth_user *u)
 {
@@ -22,12 +19,6 @@ static vk_auth_fail show(vk_auth_call *c)
     return VK_AUTH_F_OK;
 }
 
-static vk_auth_fail bad(vk_auth_call *c, vk_auth_fail why, const char *param)
-{
-    c->param = vk_str_z(param);
-    return why;
-}
-
 /* What Clerk has and a user may not set here: usernames and the like are off, and metadata of the server is
  * the server's. An empty value changes nothing and may be there. */
 static vk_auth_fail no_others(vk_auth_call *c)
@@ -39,7 +30,7 @@ static vk_auth_fail no_others(vk_auth_call *c)
     for (size_t i = 0; i < VK_COUNT(others); i++) {
         vk_str name = vk_str_z(others[i]);
         if (vk_auth_param_there(&c->form, name) && !vk_auth_param_is_null(&c->form, name))
-            return bad(c, VK_AUTH_F_PARAM_UNKNOWN, others[i]);
+            return vk_auth_bad(c, VK_AUTH_F_PARAM_UNKNOWN, others[i]);
     }
     return VK_AUTH_F_OK;
 }
@@ -88,7 +79,7 @@ static vk_auth_fail change_metadata(vk_auth_call *c)
     if (e == VK_OK)
         e = vk_auth_metadata_merge(c->arena, u.unsafe_metadata, patch, &u.unsafe_metadata);
     if (e == VK_E_INVALID || e == VK_E_TOO_LARGE)
-        return bad(c, VK_AUTH_F_PARAM_FORMAT, name);
+        return vk_auth_bad(c, VK_AUTH_F_PARAM_FORMAT, name);
     if (e != VK_OK)
         return vk_auth_broke(c, e);
     u.updated_ms = c->now_ms;
@@ -104,7 +95,7 @@ static vk_auth_fail may_change_password(vk_auth_call *c)
     vk_str name = VK_STR("current_password");
     if (!vk_auth_param_there(&c->form, name) || vk_auth_param_is_null(&c->form, name))
         return vk_auth_need_fresh(c);
-    vk_auth_fail f = vk_auth_need_secret(c, "current_password", PASSWORD_GIVEN_MAX, &current);
+    vk_auth_fail f = vk_auth_need_secret(c, "current_password", VK_AUTH_PASSWORD_MAX, &current);
     return f == VK_AUTH_F_OK ? vk_auth_need_password(c, current, VK_AUTH_F_PASSWORD_CURRENT) : f;
 }
 
@@ -112,17 +103,17 @@ static vk_auth_fail change_password(vk_auth_call *c)
 {
     vk_secret chosen, digest;
     bool others = false;
-    vk_auth_fail f = vk_auth_need_secret(c, "new_password", PASSWORD_GIVEN_MAX, &chosen);
+    vk_auth_fail f = vk_auth_need_secret(c, "new_password", VK_AUTH_PASSWORD_MAX, &chosen);
     if (f != VK_AUTH_F_OK)
         return f;
     vk_err e = vk_auth_param_bool(&c->form, VK_STR("sign_out_of_other_sessions"), &others);
     if (e != VK_OK && e != VK_E_NOT_FOUND)
-        return bad(c, VK_AUTH_F_PARAM_FORMAT, "sign_out_of_other_sessions");
+        return vk_auth_bad(c, VK_AUTH_F_PARAM_FORMAT, "sign_out_of_other_sessions");
     f = may_change_password(c);
     if (f == VK_AUTH_F_OK) {
         f = vk_auth_hash(c, chosen, &digest);
         if (f == VK_AUTH_F_PASSWORD_SHORT || f == VK_AUTH_F_PASSWORD_LONG || f == VK_AUTH_F_PARAM_FORMAT)
-            return bad(c, f, "new_password");
+            return vk_auth_bad(c, f, "new_password");
     }
     if (f != VK_AUTH_F_OK)
         return f;

@@ -21,8 +21,10 @@ static vk_auth_fail outbox(vk_auth_call *c)
     vk_auth_fail f = vk_auth_may_text(c, "address", VK_AUTH_EMAIL_MAX, &asked);
     if (f != VK_AUTH_F_OK)
         return f;
-    if (asked.p && vk_auth_email(asked, address) != VK_OK)
-        return VK_AUTH_F_EMAIL_FORMAT;
+    if (asked.p && vk_auth_email(asked, address) != VK_OK) {
+        c->param = VK_STR("address");
+        return VK_AUTH_F_PARAM_FORMAT;
+    }
     vk_err e = vk_auth_outbox(c->db, c->arena, asked.p ? vk_str_z(address) : VK_STR_NONE, &m, &n);
     if (e != VK_OK)
         return vk_auth_broke(c, e);
@@ -49,15 +51,6 @@ static void raw(vk_jw *w, const char *key, vk_str json)
     vk_jw_raw(w, json.n ? json : VK_STR("{}"));
 }
 
-static void text(vk_jw *w, const char *key, vk_str s)
-{
-    vk_jw_key(w, vk_str_z(key));
-    if (s.p)
-        vk_jw_str(w, s);
-    else
-        vk_jw_null(w);
-}
-
 /* One user as the parameters of Clerk's POST /users, so that an import needs no translation; the id goes as
  * external_id, unless the app has given another. */
 static vk_err write_user(vk_auth_call *c, const vk_auth_user *u)
@@ -71,7 +64,7 @@ static vk_err write_user(vk_auth_call *c, const vk_auth_user *u)
         return e;
     vk_jw_obj(w);
     vk_jw_kstr(w, "id", vk_str_z(u->id));
-    text(w, "external_id", u->external_id.p ? u->external_id : vk_str_z(u->id));
+    vk_jw_kstr_or_null(w, "external_id", u->external_id.p ? u->external_id : vk_str_z(u->id));
     vk_jw_key(w, VK_STR("email_address"));
     vk_jw_arr(w);
     for (size_t i = 0; i < n; i++) {
@@ -83,8 +76,8 @@ static vk_err write_user(vk_auth_call *c, const vk_auth_user *u)
     vk_jw_arr_end(w);
     if (!verified)
         vk_jw_kbool(w, "skip_user_requirement", true);
-    text(w, "first_name", u->first_name);
-    text(w, "last_name", u->last_name);
+    vk_jw_kstr_or_null(w, "first_name", u->first_name);
+    vk_jw_kstr_or_null(w, "last_name", u->last_name);
     if (u->digest.n) {
         vk_jw_kstr(w, "password_digest", vk_secret_bytes(u->digest));
         vk_jw_kstr(w, "password_hasher", vk_str_z(vk_password_kind_name(u->digest_kind)));
@@ -248,7 +241,7 @@ static vk_err head(vk_exchange *ex, const char *build, vk_str rest)
         c->route = vk_auth_route_find(
             method, &(vk_auth_at){.build = vk_str_z(build), .backend = true, .rest = path}, c->id, &why);
     if (!c->route)
-        return vk_service_refuse(ex, VK_E_NOT_FOUND, "%s.", "This is no id of a user");
+        return vk_service_refuse(ex, VK_E_NOT_FOUND, "This is no id of a user.");
     if (vk_auth_params_form(c->arena, ex->query, &c->query) != VK_OK)
         return vk_service_refuse(ex, VK_E_INVALID, "The query cannot be decoded.");
     c->empty = calls[i].empty;

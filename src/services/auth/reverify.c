@@ -3,11 +3,7 @@
  * with "session_reverification_required", and then try that again. */
 #include "services/auth/call.h"
 
-enum {
-    STRATEGY_MAX = 32,
-    PASSWORD_GIVEN_MAX = 4096, /* bytes of one that is only compared */
-    CODE_GIVEN_MAX = 32,
-};
+enum { CODE_GIVEN_MAX = 32 };
 
 vk_auth_fail vk_auth_need_fresh(const vk_auth_call *c)
 {
@@ -148,7 +144,7 @@ static vk_auth_fail prepare(vk_auth_call *c)
     char text[VK_AUTH_ABOUT_MAX];
     vk_auth_fail f = vk_auth_need_active(c);
     if (f == VK_AUTH_F_OK)
-        f = vk_auth_need_text(c, "strategy", STRATEGY_MAX, &strategy);
+        f = vk_auth_need_text(c, "strategy", VK_AUTH_STRATEGY_MAX, &strategy);
     if (f == VK_AUTH_F_OK && !vk_str_eqz(strategy, "email_code"))
         f = VK_AUTH_F_STRATEGY;
     if (f == VK_AUTH_F_OK)
@@ -202,13 +198,13 @@ static vk_auth_fail attempt(vk_auth_call *c)
     vk_secret password;
     vk_auth_fail f = vk_auth_need_active(c);
     if (f == VK_AUTH_F_OK)
-        f = vk_auth_need_text(c, "strategy", STRATEGY_MAX, &strategy);
+        f = vk_auth_need_text(c, "strategy", VK_AUTH_STRATEGY_MAX, &strategy);
     if (f == VK_AUTH_F_OK && vk_str_eqz(strategy, "email_code"))
         return by_code(c);
     if (f == VK_AUTH_F_OK && !vk_str_eqz(strategy, "password"))
         f = VK_AUTH_F_STRATEGY;
     if (f == VK_AUTH_F_OK)
-        f = vk_auth_need_secret(c, "password", PASSWORD_GIVEN_MAX, &password);
+        f = vk_auth_need_secret(c, "password", VK_AUTH_PASSWORD_MAX, &password);
     if (f == VK_AUTH_F_OK)
         f = vk_auth_need_password(c, password, VK_AUTH_F_PASSWORD_WRONG);
     return f == VK_AUTH_F_OK ? proven(c, NULL, "password") : f;

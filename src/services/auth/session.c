@@ -47,10 +47,7 @@ static vk_auth_fail tokens(vk_auth_call *c)
     f = vk_auth_token(c, &c->session, azp_of(c), fresh, &jwt);
     if (f != VK_AUTH_F_OK)
         return f;
-    vk_jw_obj(&c->w);
-    vk_jw_kstr(&c->w, "object", VK_STR("token"));
-    vk_jw_kstr(&c->w, "jwt", vk_secret_bytes(jwt));
-    vk_jw_obj_end(&c->w);
+    vk_auth_token_write(&c->w, jwt);
     return VK_AUTH_F_OK;
 }
 

@@ -92,18 +92,9 @@ static void constants(vk_jw *w, const constant *c, size_t n)
 }
 #define CONSTANTS(w, table) constants((w), (table), VK_COUNT(table))
 
-static void text_or_null(vk_jw *w, const char *key, vk_str s)
-{
-    vk_jw_key(w, vk_str_z(key));
-    if (s.p)
-        vk_jw_str(w, s);
-    else
-        vk_jw_null(w);
-}
-
 static void id_or_null(vk_jw *w, const char *key, const char *id)
 {
-    text_or_null(w, key, id[0] ? vk_str_z(id) : VK_STR_NONE);
+    vk_jw_kstr_or_null(w, key, id[0] ? vk_str_z(id) : VK_STR_NONE);
 }
 
 static void time_or_null(vk_jw *w, const char *key, int64_t ms)
@@ -173,6 +164,14 @@ void vk_auth_email_write(vk_jw *w, const vk_auth_view *v, const vk_auth_email_ro
     vk_jw_obj_end(w);
 }
 
+void vk_auth_token_write(vk_jw *w, vk_secret jwt)
+{
+    vk_jw_obj(w);
+    vk_jw_kstr(w, "object", VK_STR("token"));
+    vk_jw_kstr(w, "jwt", vk_secret_bytes(jwt));
+    vk_jw_obj_end(w);
+}
+
 void vk_auth_deleted_write(vk_jw *w, const char *object, vk_str id)
 {
     vk_jw_obj(w);
@@ -203,8 +202,8 @@ void vk_auth_user_write(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p
     vk_jw_obj(w);
     vk_jw_kstr(w, "id", vk_str_z(u->id));
     CONSTANTS(w, user_constants);
-    text_or_null(w, "first_name", u->first_name);
-    text_or_null(w, "last_name", u->last_name);
+    vk_jw_kstr_or_null(w, "first_name", u->first_name);
+    vk_jw_kstr_or_null(w, "last_name", u->last_name);
     picture(w, "image_url", v, p);
     picture(w, "profile_image_url", v, p);
     id_or_null(w, "primary_email_address_id", p->n_emails && p->emails[0].primary ? p->emails[0].id : "");
@@ -219,7 +218,7 @@ void vk_auth_user_write(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p
     if (v->backend)
         object(w, "private_metadata", u->private_metadata);
     object(w, "unsafe_metadata", u->unsafe_metadata);
-    text_or_null(w, "external_id", u->external_id);
+    vk_jw_kstr_or_null(w, "external_id", u->external_id);
     time_or_null(w, "last_sign_in_at", u->last_sign_in_ms);
     vk_jw_kbool(w, "banned", u->banned);
     vk_jw_kbool(w, "locked", u->locked || locked_ms);
@@ -235,8 +234,8 @@ void vk_auth_user_write(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p
 static void face(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p)
 {
     const vk_auth_user *u = p->user;
-    text_or_null(w, "first_name", u->first_name);
-    text_or_null(w, "last_name", u->last_name);
+    vk_jw_kstr_or_null(w, "first_name", u->first_name);
+    vk_jw_kstr_or_null(w, "last_name", u->last_name);
     picture(w, "image_url", v, p);
     vk_jw_kbool(w, "has_image", false);
 }
@@ -321,9 +320,9 @@ void vk_auth_activity_write(vk_jw *w, const vk_auth_view *v, const vk_auth_sessi
     CONSTANTS(w, activity_constants);
     vk_jw_kstr(w, "id", vk_str_z(id));
     vk_jw_kbool(w, "is_mobile", agent.mobile);
-    text_or_null(w, "browser_name", vk_str_z(agent.browser));
-    text_or_null(w, "browser_version", agent.version.n ? agent.version : VK_STR_NONE);
-    text_or_null(w, "device_type", vk_str_z(agent.device));
+    vk_jw_kstr_or_null(w, "browser_name", vk_str_z(agent.browser));
+    vk_jw_kstr_or_null(w, "browser_version", agent.version.n ? agent.version : VK_STR_NONE);
+    vk_jw_kstr_or_null(w, "device_type", vk_str_z(agent.device));
     vk_jw_obj_end(w);
     vk_jw_obj_end(w);
 }
@@ -390,8 +389,8 @@ void vk_auth_sign_up_write(vk_jw *w, const vk_auth_view *v, const vk_auth_try_vi
     id_or_null(w, "email_address", a->address);
     vk_jw_kbool(w, "password_enabled", !m.password);
     vk_jw_kbool(w, "has_password", !m.password);
-    text_or_null(w, "first_name", a->first_name);
-    text_or_null(w, "last_name", a->last_name);
+    vk_jw_kstr_or_null(w, "first_name", a->first_name);
+    vk_jw_kstr_or_null(w, "last_name", a->last_name);
     object(w, "unsafe_metadata", a->unsafe_metadata);
     id_or_null(w, "created_session_id", a->session);
     id_or_null(w, "created_user_id", a->user);

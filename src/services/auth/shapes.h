@@ -45,6 +45,7 @@ typedef struct vk_auth_try_view {
  */
 vk_str vk_auth_identifier(const vk_auth_person *p);
 void vk_auth_email_write(vk_jw *w, const vk_auth_view *v, const vk_auth_email_row *e);
+void vk_auth_token_write(vk_jw *w, vk_secret jwt);
 /* `object`: "user", "email_address". */
 void vk_auth_deleted_write(vk_jw *w, const char *object, vk_str id);
 void vk_auth_user_write(vk_jw *w, const vk_auth_view *v, const vk_auth_person *p);

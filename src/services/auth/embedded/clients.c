@@ -130,6 +130,20 @@ static sqlite3_stmt *session_bound(vk_auth_db *db, vk_auth_q q, const vk_auth_se
                       s->updated_ms, or_null(s->agent));
 }
 
+vk_auth_session vk_auth_session_new(const char user[VK_AUTH_ID_MAX + 1], int64_t now_ms)
+{
+    vk_auth_session s = {.status = VK_AUTH_ACTIVE,
+                         .verified_ms = now_ms,
+                         .last_active_ms = now_ms,
+                         .expire_ms = now_ms + (int64_t)VK_AUTH_SESSION_DAYS * DAY_MS,
+                         .abandon_ms = now_ms + (int64_t)VK_AUTH_ABANDON_DAYS * DAY_MS,
+                         .created_ms = now_ms,
+                         .updated_ms = now_ms};
+    vk_auth_id_new(VK_AUTH_SESSION, s.id);
+    memcpy(s.user, user, sizeof s.user);
+    return s;
+}
+
 vk_err vk_auth_session_add(vk_auth_db *db, const vk_auth_session *s)
 {
     vk_err e = vk_auth_run(db, session_bound(db, VK_AUTH_Q_SESSION_ADD, s), NULL);

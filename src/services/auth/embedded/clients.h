@@ -72,6 +72,8 @@ VK_MUSTCHECK vk_err vk_auth_client_add(vk_auth_db *db, const vk_auth_client *c);
 VK_MUSTCHECK vk_err vk_auth_client_put(vk_auth_db *db, const vk_auth_client *c);
 VK_MUSTCHECK vk_err vk_auth_client_get(vk_auth_db *db, vk_str id, vk_auth_client *out_r);
 
+/* A session of that user that begins now, with an id of its own, of no client; it is not stored. */
+vk_auth_session vk_auth_session_new(const char user[VK_AUTH_ID_MAX + 1], int64_t now_ms);
 /* Above VK_AUTH_USER_SESSIONS_MAX of its user the oldest go. */
 VK_MUSTCHECK vk_err vk_auth_session_add(vk_auth_db *db, const vk_auth_session *s);
 VK_MUSTCHECK vk_err vk_auth_session_put(vk_auth_db *db, const vk_auth_session *s);

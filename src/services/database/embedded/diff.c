@@ -135,15 +135,6 @@ static vk_str text_of(sqlite3_stmt *st, int i)
     return p ? (vk_str){p, (size_t)sqlite3_column_bytes(st, i)} : VK_STR_NONE;
 }
 
-static void put_or_null(vk_jw *w, const char *key, vk_str s)
-{
-    vk_jw_key(w, vk_str_z(key));
-    if (s.p)
-        vk_jw_str(w, s);
-    else
-        vk_jw_null(w);
-}
-
 /* ---- schema */
 
 /* Tables that belong to virtual tables come and go with those. */
@@ -174,8 +165,8 @@ static int diff_schema(struct diff *d)
                                   : VK_STR("removed"));
         vk_jw_kstr(d->w, "type", text_of(st, 0));
         vk_jw_kstr(d->w, "name", text_of(st, 1));
-        put_or_null(d->w, "from", from);
-        put_or_null(d->w, "to", to);
+        vk_jw_kstr_or_null(d->w, "from", from);
+        vk_jw_kstr_or_null(d->w, "to", to);
         vk_jw_obj_end(d->w);
         rc = d->w->out->err ? SQLITE_TOOBIG : SQLITE_OK;
     }
