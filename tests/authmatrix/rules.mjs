@@ -1,4 +1,7 @@
 // Rules that hold for a whole installation: where the fixed code counts, and how long a token outlives its session.
+import net from 'node:net'
+
+import { Meanwhile } from '../lib/meanwhile.mjs'
 import { assert, assertSame, check } from '../lib/tap.mjs'
 import { Pool, startDaemon } from '../auth/lib.mjs'
 import { request } from '../lib/daemon.mjs'
@@ -59,6 +62,32 @@ export async function rules() {
       assert(directives.every((d) => !d.includes('eyJ')) && directives.some((d) => /^__client_uat=(0;|;)/.test(d)), directives.join('\n'))
     }
     assertSame((await pool.backend('POST', `/sessions/${session}/tokens`, {})).status === 200, false, 'by the Backend API')
+    await daemon.stop()
+  })
+
+  await check('a build’s end does not wait for a client that takes its time with a body', async () => {
+    const daemon = await startDaemon()
+    const pool = await Pool.of(daemon, 'slow')
+    const b = await pool.browser()
+    await b.signUp('ada@example.com', password)
+    const answers = []
+    const begin = (path, headers) => new Promise((begun) => {
+      const s = net.connect(daemon.portBase + 1, '127.0.0.1')
+      let text = ''
+      s.on('data', (d) => { text += d })
+      answers.push(new Promise((ended) => s.on('close', () => ended(text)).on('error', () => {})))
+      s.write(`POST /b/slow${path} HTTP/1.1\r\nHost: 127.0.0.1:${daemon.portBase + 1}\r\n${headers}Content-Length: 1000\r\nConnection: close\r\n\r\nidentifier=a`, () => setTimeout(() => begun(s), 50))
+    })
+    const sockets = [
+      await begin(`/v1/client/sign_ins?__clerk_db_jwt=${b.id}`, 'Content-Type: application/x-www-form-urlencoded\r\n'),
+      await begin('/bapi/v1/users', `Authorization: Bearer ${pool.secretKey}\r\nContent-Type: application/json\r\n`),
+    ]
+    const meanwhile = new Meanwhile(), begun = Date.now()
+    await daemon.mustCli(['build', 'delete', 'slow'])
+    assert(meanwhile.allows((Date.now() - begun) / 1000, 3), `the deletion took ${Date.now() - begun} ms`)
+    for (const s of sockets) s.write(`${'b'.repeat(988)}`)
+    const [front, back] = (await Promise.all(answers)).map((a) => a.split(' ')[1])
+    assertSame([front, back], ['404', '401'])
     await daemon.stop()
   })
 }

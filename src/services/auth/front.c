@@ -342,6 +342,9 @@ static vk_err head(vk_exchange *ex)
     ex->ctx = c;
     ex->done = done;
     vk_auth_fail f = admit(c);
+    /* While a body comes, which may take its client long, the pool is not held: a revocation waits for those
+     * who hold it. c->about stays as long as the tenant does. */
+    done(ex);
     if (f != VK_AUTH_F_OK)
         vk_auth_refuse(ex, c, f);
     return f == VK_AUTH_F_OK ? VK_OK : VK_E_FORBIDDEN;
@@ -354,7 +357,10 @@ static void request(vk_exchange *ex)
     bool backend = c->route->need == VK_AUTH_NEEDS_BACKEND;
     vk_err e = backend ? vk_auth_params_json(c->arena, body, &c->form)
                        : vk_auth_params_form(c->arena, body, &c->form);
-    if (e != VK_OK)
+    c->pool = vk_auth_pool_hold(ex->principal);
+    if (!c->pool)
+        vk_auth_refuse(ex, c, backend ? VK_AUTH_F_SECRET_KEY : VK_AUTH_F_HOST);
+    else if (e != VK_OK)
         vk_auth_refuse(ex, c, e == VK_E_NOMEM ? VK_AUTH_F_INTERNAL : VK_AUTH_F_FORM);
     else if (vk_auth_pool_submit(c->pool, &c->job, false) != VK_OK)
         vk_auth_refuse(ex, c, VK_AUTH_F_TOO_MANY);
