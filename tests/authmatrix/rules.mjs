@@ -90,4 +90,20 @@ export async function rules() {
     assertSame([front, back], ['404', '401'])
     await daemon.stop()
   })
+
+  await check('nor for one that takes its time with an answer', async () => {
+    const daemon = await startDaemon()
+    const pool = await Pool.of(daemon, 'long')
+    const big = 'x'.repeat(45_000)
+    for (let i = 0; i < 300; i += 20)
+      await Promise.all(Array.from({ length: 20 }, (_, n) => pool.backend('POST', '/users', { email_address: [`u${i + n}@example.com`], skip_password_requirement: true, private_metadata: { big } })))
+    const s = net.connect(daemon.portBase + 1, '127.0.0.1')
+    await new Promise((begun) => s.once('readable', begun).write(`GET /b/long/bapi/v1/users?limit=500 HTTP/1.1\r\nHost: 127.0.0.1:${daemon.portBase + 1}\r\nAuthorization: Bearer ${pool.secretKey}\r\n\r\n`))
+    const meanwhile = new Meanwhile(), begun = Date.now()
+    await daemon.mustCli(['build', 'delete', 'long'])
+    assert(meanwhile.allows((Date.now() - begun) / 1000, 3), `the deletion took ${Date.now() - begun} ms`)
+    assert(s.readableLength < 12e6, 'it was not the client that was slow')
+    s.destroy()
+    await daemon.stop()
+  })
 }

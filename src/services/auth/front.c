@@ -183,10 +183,23 @@ static void run(vk_auth_job *j)
 
 /* ---- on the loop */
 
+static void let_go(vk_auth_call *c)
+{
+    if (c->pool)
+        vk_auth_pool_let_go(c->pool);
+    c->pool = NULL;
+}
+
+static void done(vk_exchange *ex)
+{
+    let_go(vk_auth_call_of(ex));
+}
+
 static void finish(vk_exchange *ex)
 {
     vk_auth_call *c = vk_auth_call_of(ex);
     vk_count(&vk_auth_count.calls, 1);
+    let_go(c); /* who takes the answer slowly holds up nobody */
     if (c->guessed) {
         vk_count(&vk_auth_count.guesses, 1);
         if (vk_exchange_bad_key(ex) != VK_OK)
@@ -198,14 +211,6 @@ static void finish(vk_exchange *ex)
         vk_auth_refused(c);
     else
         vk_auth_answer(c);
-}
-
-static void done(vk_exchange *ex)
-{
-    vk_auth_call *c = vk_auth_call_of(ex);
-    if (c->pool)
-        vk_auth_pool_let_go(c->pool);
-    c->pool = NULL;
 }
 
 /* False: too many calls of that address which make something for whoever asks. */
@@ -344,7 +349,7 @@ static vk_err head(vk_exchange *ex)
     vk_auth_fail f = admit(c);
     /* While a body comes, which may take its client long, the pool is not held: a revocation waits for those
      * who hold it. c->about stays as long as the tenant does. */
-    done(ex);
+    let_go(c);
     if (f != VK_AUTH_F_OK)
         vk_auth_refuse(ex, c, f);
     return f == VK_AUTH_F_OK ? VK_OK : VK_E_FORBIDDEN;

@@ -193,6 +193,8 @@ static const vk_auth_route *find_own(vk_str method, vk_str path)
 static void finish(vk_exchange *ex)
 {
     vk_auth_call *c = ex->principal;
+    vk_auth_pool_let_go(c->pool); /* who takes the answer slowly holds up nobody */
+    c->pool = NULL;
     if (c->fail == VK_AUTH_F_NOT_FOUND && !c->db && c->empty) {
         vk_respond_text(ex, 200, "application/json", vk_str_z(c->empty));
         return;
