@@ -13,6 +13,8 @@ const MiB = 1 << 20
 const GiB = 1 << 30
 const SLOW = 1000
 const RISE = 2 // MiB, the most that a large transfer may cost
+// What each upload that is under way may cost besides: what is gathered before it is written (docs/LIMITS.md), and what the allocator keeps of it.
+const GATHERED = 0.75 // MiB; 0.2 to 0.4 measured
 // What a slow upload may cost: its buffer, its request, its share of everything (18 KiB measured; a body's buffer may have 64).
 const PER_SLOW = 40 // KiB
 
@@ -122,7 +124,7 @@ try {
     })
     note(`1 GiB in parts: ${Math.round(1024 / ((performance.now() - t0) / 1000))} MiB/s, ${told(r)}`)
     assertSame(done.status, 200, done.text)
-    assert(r.rss <= RISE, told(r))
+    assert(r.rss <= RISE + 4 * GATHERED, told(r))
     assertSame(await getDigest('parts'), [200, want])
   })
   await check(`${SLOW} slow uploads at once: each is stored, memory is bounded, others are served meanwhile`, async () => {
