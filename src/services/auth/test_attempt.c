@@ -32,7 +32,8 @@
 #define ADA VK_STR("ada@example.com")
 
 static char dir[] = "/tmp/vk-auth-attempt-XXXXXX";
-static vk_auth_call call = {.now_ms = 1000}, *c = &call;
+static const vk_auth_about build = {.build = "b1"};
+static vk_auth_call call = {.now_ms = 1000, .about = &build}, *c = &call;
 static bool fixed, hides;
 
 vk_auth_fail stand_broke(const vk_auth_call *x, vk_err e)
