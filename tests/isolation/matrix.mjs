@@ -36,6 +36,7 @@ export const database = [
   { name: 'GET /version', who: 'open', make: () => ({ method: 'GET', path: '/version' }) },
 ]
 
+const someone = (ctx) => ctx.user ?? `user_${'0'.repeat(27)}`
 export const admin = [
   { name: 'status', who: 'admin', make: () => ({ method: 'GET', path: '/api/v1/status' }) },
   { name: 'copy the metadata', who: 'admin', make: () => ({ method: 'GET', path: '/api/v1/metadata/export' }) },
@@ -63,6 +64,15 @@ export const admin = [
   { name: 'renew a lease', who: 'admin', make: (ctx) => ({ method: 'POST', path: `/api/v1/builds/${ctx.own.id}/services/storage/leases/${ctx.lease ?? '0'.repeat(32)}` }) },
   { name: 'end a lease', who: 'admin', make: (ctx) => ({ method: 'DELETE', path: `/api/v1/builds/${ctx.own.id}/services/storage/leases/${ctx.lease ?? '0'.repeat(32)}` }) },
   { name: 'remove objects', who: 'admin', make: (ctx) => ({ method: 'POST', path: `/api/v1/builds/${ctx.own.id}/services/storage/objects/delete`, body: { keys: ['matrix'] } }) },
+  { name: 'make a user', who: 'admin', make: (ctx) => ({ method: 'POST', path: `/api/v1/builds/${ctx.own.id}/services/auth/users`, body: { email_address: ['matrix@example.com'], skip_password_requirement: true } }), then: (ctx, r) => { ctx.user = r.json().id } },
+  { name: 'list users', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/auth/users` }) },
+  { name: 'count users', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/auth/users/count` }) },
+  { name: 'read a user', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/auth/users/${someone(ctx)}` }) },
+  ...['ban', 'unban', 'lock', 'unlock'].map((what) => ({ name: `${what} a user`, who: 'admin', make: (ctx) => ({ method: 'POST', path: `/api/v1/builds/${ctx.own.id}/services/auth/users/${someone(ctx)}/${what}` }) })),
+  { name: 'users with their passwords’ digests', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/auth/users/export` }) },
+  { name: 'messages to users', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/auth/outbox` }) },
+  { name: 'export of the users', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/auth/export` }) },
+  { name: 'remove a user', who: 'admin', make: (ctx) => ({ method: 'DELETE', path: `/api/v1/builds/${ctx.own.id}/services/auth/users/${someone(ctx)}` }) },
   { name: 'revoke', who: 'admin', make: () => ({ method: 'POST', path: '/api/v1/builds/victim/revoke' }) },
   { name: 'delete', who: 'admin', make: () => ({ method: 'DELETE', path: '/api/v1/builds/victim' }) },
   { name: 'health', who: 'open', make: () => ({ method: 'GET', path: '/api/v1/health' }) },

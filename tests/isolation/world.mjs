@@ -45,7 +45,7 @@ export function bytes(daemon, id) {
   const snapshots = fs.existsSync(dir) ? fs.readdirSync(dir).filter((f) => f.startsWith('snapshot.')).sort() : []
   const blobs = fs.existsSync(path.join(dir, 'blobs')) ? fs.readdirSync(path.join(dir, 'blobs'), { recursive: true }).sort().join() : ''
   hash.update(blobs)
-  for (const f of ['database.db', 'database.db-wal', 'storage.db', 'storage.db-wal', ...snapshots]) {
+  for (const f of ['database.db', 'database.db-wal', 'storage.db', 'storage.db-wal', 'auth.db', 'auth.db-wal', ...snapshots]) {
     hash.update(`${f}:`)
     try { hash.update(fs.readFileSync(path.join(dir, f))) } catch (e) { hash.update(e.code) }
   }
