@@ -116,6 +116,24 @@ static void behind_others(void **state)
     free(all);
 }
 
+/* More than was said: no byte is lost, and none goes beyond the memory that there is. */
+static void more_than_said(void **state)
+{
+    VK_UNUSED(state);
+    vk_ob_stage g = {0};
+    char *all = pattern(40000);
+    int fd = new_file();
+    assert_int_equal(vk_ob_stage_add(&g, fd, 0, (vk_str){all, 100}, 50), VK_OB_OK);
+    assert_int_equal(g.room, 150);
+    assert_int_equal(vk_ob_stage_add(&g, fd, 100, (vk_str){all + 100, 20000}, -1), VK_OB_OK);
+    assert_int_equal(vk_ob_stage_add(&g, fd, 20100, (vk_str){all + 20100, 19900}, -1), VK_OB_OK);
+    assert_int_equal(vk_ob_stage_write(&g, fd), VK_OB_OK);
+    check_file(fd, all, 40000);
+    vk_ob_stage_free(&g);
+    close(fd);
+    free(all);
+}
+
 /* All stages together have a limit; without room bytes are written as they come. */
 static void no_room(void **state)
 {
@@ -169,8 +187,8 @@ static int unmake(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(borders), cmocka_unit_test(one_piece), cmocka_unit_test(behind_others),
-        cmocka_unit_test(no_room), cmocka_unit_test(disk_full),
+        cmocka_unit_test(borders),        cmocka_unit_test(one_piece), cmocka_unit_test(behind_others),
+        cmocka_unit_test(more_than_said), cmocka_unit_test(no_room),   cmocka_unit_test(disk_full),
     };
     return cmocka_run_group_tests(tests, make, unmake);
 }
