@@ -97,7 +97,8 @@ typedef struct vk_auth_work {
 typedef struct vk_auth_call {
     vk_exchange *ex;
     const vk_auth_route *route;
-    vk_auth_pool *pool;              /* held until it is answered */
+    vk_auth_pool *pool;              /* held from when the body is there until the answer is made: a
+                                      * revocation waits for those who hold it, and for no slow client */
     const vk_tenant *tenant;         /* whose key or address it came with; NULL: the operator asks */
     void (*resume)(vk_exchange *ex); /* answers, back on the loop */
     const char *empty;               /* the operator's answer when the build has no users yet */

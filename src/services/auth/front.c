@@ -199,7 +199,7 @@ static void finish(vk_exchange *ex)
 {
     vk_auth_call *c = vk_auth_call_of(ex);
     vk_count(&vk_auth_count.calls, 1);
-    let_go(c); /* who takes the answer slowly holds up nobody */
+    let_go(c);
     if (c->guessed) {
         vk_count(&vk_auth_count.guesses, 1);
         if (vk_exchange_bad_key(ex) != VK_OK)
@@ -274,10 +274,10 @@ static vk_auth_fail open_build(vk_auth_call *c, const vk_auth_at *at)
     if (f != VK_AUTH_F_OK)
         return f;
     c->tenant = c->ex->principal;
-    c->pool = vk_auth_pool_hold(c->ex->principal);
-    if (!c->pool)
+    const vk_auth_pool *p = vk_auth_pool_of(c->ex->principal);
+    if (!p)
         return at->backend ? VK_AUTH_F_SECRET_KEY : VK_AUTH_F_HOST;
-    c->about = vk_auth_pool_about(c->pool);
+    c->about = vk_auth_pool_about(p);
     return VK_AUTH_F_OK;
 }
 
@@ -347,9 +347,6 @@ static vk_err head(vk_exchange *ex)
     ex->ctx = c;
     ex->done = done;
     vk_auth_fail f = admit(c);
-    /* While a body comes, which may take its client long, the pool is not held: a revocation waits for those
-     * who hold it. c->about stays as long as the tenant does. */
-    let_go(c);
     if (f != VK_AUTH_F_OK)
         vk_auth_refuse(ex, c, f);
     return f == VK_AUTH_F_OK ? VK_OK : VK_E_FORBIDDEN;

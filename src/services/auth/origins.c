@@ -33,7 +33,7 @@ static vk_auth_origin_list *list_of(const vk_str *origins, size_t n)
     return l;
 }
 
-static vk_err read_origins(vk_auth_call *c, vk_auth_origin_list **out_r)
+static vk_err read_origins(vk_auth_call *c, vk_auth_pool *pool, vk_auth_origin_list **out_r)
 {
     vk_worker *w = c->ex->server->ctx;
     vk_build b;
@@ -46,7 +46,7 @@ static vk_err read_origins(vk_auth_call *c, vk_auth_origin_list **out_r)
         return VK_E_NOMEM;
     (*out_r)->epoch = epoch;
     atomic_fetch_add(&(*out_r)->refs, 1);
-    vk_auth_pool_keep_origins(c->pool, *out_r);
+    vk_auth_pool_keep_origins(pool, *out_r);
     return VK_OK;
 }
 
@@ -58,11 +58,14 @@ static void unref(void *arg)
 static vk_err load(vk_auth_call *c)
 {
     vk_worker *w = c->ex->server->ctx;
-    vk_auth_origin_list *l = vk_auth_pool_origins(c->pool);
+    vk_auth_pool *pool = vk_auth_pool_of(c->ex->principal);
+    if (!pool)
+        return VK_E_NOT_FOUND;
+    vk_auth_origin_list *l = vk_auth_pool_origins(pool);
     vk_err e = VK_OK;
     if (!l || l->epoch != atomic_load(&w->rt->registry.epoch)) {
         vk_auth_origin_list_unref(l);
-        e = read_origins(c, &l);
+        e = read_origins(c, pool, &l);
     }
     if (e == VK_OK && (e = vk_arena_cleanup(c->arena, unref, l)) != VK_OK)
         vk_auth_origin_list_unref(l);

@@ -217,15 +217,32 @@ static void let_go(vk_auth_pool *p)
     settle(p);
 }
 
-vk_auth_pool *vk_auth_pool_hold(vk_tenant *t)
+/* A tenant that has one keeps it allocated. */
+static vk_auth_pool *of_tenant(vk_tenant *t)
 {
-    pthread_mutex_lock(&all.mu);
     vk_auth_pool *p = atomic_load_explicit(&t->service[all.index], memory_order_relaxed);
     if (!p && !atomic_load(&t->closed) && (p = find_or_make(t->id)) != NULL) {
         p->tenants++;
         atomic_store(&t->service[all.index], p);
     }
-    p = hold(p);
+    return p;
+}
+
+vk_auth_pool *vk_auth_pool_of(vk_tenant *t)
+{
+    vk_auth_pool *p = atomic_load(&t->service[all.index]);
+    if (!p) {
+        pthread_mutex_lock(&all.mu);
+        p = of_tenant(t);
+        pthread_mutex_unlock(&all.mu);
+    }
+    return p && !atomic_load_explicit(&p->closing, memory_order_relaxed) ? p : NULL;
+}
+
+vk_auth_pool *vk_auth_pool_hold(vk_tenant *t)
+{
+    pthread_mutex_lock(&all.mu);
+    vk_auth_pool *p = hold(of_tenant(t));
     pthread_mutex_unlock(&all.mu);
     return p;
 }

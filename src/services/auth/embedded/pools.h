@@ -35,6 +35,10 @@ VK_MUSTCHECK vk_err vk_auth_pools_start(vk_runtime *rt, int index);
 /* Runs what waits, ends the threads, closes all. No call is under way any more. */
 void vk_auth_pools_stop(void);
 
+/* The pool of a tenant, not held: good for what is constant (vk_auth_pool_about) and for its origins as long
+ * as the tenant is. Costs no lock but the first time. NULL: out of memory, or it is being closed. Any thread.
+ */
+VK_MUSTCHECK vk_auth_pool *vk_auth_pool_of(vk_tenant *t);
 /* The pool of a tenant, held until vk_auth_pool_let_go; costs no I/O. NULL: out of memory, or it is being
  * closed. Any thread. */
 VK_MUSTCHECK vk_auth_pool *vk_auth_pool_hold(vk_tenant *t);
