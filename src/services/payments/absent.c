@@ -366,6 +366,10 @@ W vk_err vk_pay_db_open(const char *path, const char *build, vk_pay_db **out_r)
     return VK_E_UNSUPPORTED;
 }
 W void vk_pay_db_close(vk_pay_db *db) {}
+W vk_err vk_pay_db_copy(vk_pay_db *db, const char *to)
+{
+    return VK_E_UNSUPPORTED;
+}
 W vk_err vk_pay_db_begin(vk_pay_db *db)
 {
     return VK_E_UNSUPPORTED;
