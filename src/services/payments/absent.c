@@ -3,6 +3,7 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #include "services/payments/call.h"
 #include "services/payments/form.h"
+#include "services/payments/hooks.h"
 
 #define W __attribute__((weak))
 
@@ -240,18 +241,6 @@ W vk_str vk_pay_id(vk_pay_call *c, const char *prefix, int random)
 }
 W vk_err vk_pay_find(vk_pay_call *c, const vk_pay_resource *r, const char *key, vk_str value, size_t most,
                      vk_pv **array_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_event(vk_pay_call *c, const char *type, const vk_pay_resource *r, vk_pv *doc)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_event_changed(vk_pay_call *c, const char *type, const vk_pay_resource *r, vk_pv *doc)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_wake_at(vk_pay_call *c, int64_t at_ms)
 {
     return VK_E_UNSUPPORTED;
 }
@@ -520,3 +509,18 @@ W void vk_pay_export(const char *build,
 {
 }
 W void vk_pay_pools_count(vk_pay_pool_counts *out_r) {}
+W void vk_pay_hooks_committed(const vk_pay_call *c) {}
+W bool vk_pay_hooks_wait(vk_pay_call *c, void (*then)(vk_exchange *ex))
+{
+    return false;
+}
+W vk_err vk_pay_hooks_start(vk_runtime *rt, int index)
+{
+    return VK_OK;
+}
+W void vk_pay_hooks_stop(void) {}
+W void vk_pay_hooks_count(vk_pay_hook_counts *out_r) {}
+W vk_err vk_pay_seen(vk_pay_call *c, const vk_pv *doc)
+{
+    return VK_OK;
+}
