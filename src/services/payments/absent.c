@@ -248,30 +248,6 @@ W vk_err vk_pay_run(vk_pay_call *c)
 {
     return VK_E_UNSUPPORTED;
 }
-W bool vk_pay_currency(vk_str code)
-{
-    return false;
-}
-W bool vk_pay_zero_decimal(vk_str code)
-{
-    return false;
-}
-W int64_t vk_pay_least(vk_str code)
-{
-    return 0;
-}
-W vk_str vk_pay_amount(vk_arena *a, int64_t amount, vk_str currency)
-{
-    return VK_STR_NONE;
-}
-W vk_err vk_pay_percent_of(int64_t amount, vk_str percent, int64_t *out_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_times(vk_str unit_amount_decimal, int64_t quantity, int64_t *out_r)
-{
-    return VK_E_UNSUPPORTED;
-}
 W vk_err vk_pay_method_of_card(vk_pay_call *c, const vk_pv *card, const vk_pv *billing_details,
                                vk_pv **method_r)
 {
@@ -355,6 +331,10 @@ W vk_err vk_pay_db_open(const char *path, const char *build, vk_pay_db **out_r)
     return VK_E_UNSUPPORTED;
 }
 W void vk_pay_db_close(vk_pay_db *db) {}
+W vk_err vk_pay_db_copy(vk_pay_db *db, const char *to)
+{
+    return VK_E_UNSUPPORTED;
+}
 W vk_err vk_pay_db_begin(vk_pay_db *db)
 {
     return VK_E_UNSUPPORTED;

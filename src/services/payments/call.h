@@ -152,8 +152,10 @@ bool vk_pay_currency(vk_str code);
 bool vk_pay_zero_decimal(vk_str code);
 /* The least that can be charged, in the smallest unit. */
 int64_t vk_pay_least(vk_str code);
-/* "$12.00", "¥500", "€9.99", "CHF 3.00": for people. In the arena. */
+/* "$12.00", "¥500", "€9.99", "CHF 3.00", "$1,234.50": for people. In the arena. */
 vk_str vk_pay_amount(vk_arena *a, int64_t amount, vk_str currency);
+/* "$0.50 usd", "$4.00 hkd", "175.00 Ft huf": as Stripe's errors name the least. */
+vk_str vk_pay_amount_code(vk_arena *a, int64_t amount, vk_str currency);
 /* "12.50" or "12" percent, or a unit_amount_decimal ("0.05"), of an amount: exact, rounded half up (away from
  * zero) to the unit at the end. VK_E_INVALID: no decimal (12 digits after the point at most); VK_E_TOO_LARGE.
  */
