@@ -2,6 +2,7 @@
  * comes. */
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #include "services/payments/call.h"
+#include "services/payments/hooks.h"
 
 #define W __attribute__((weak))
 
@@ -130,43 +131,7 @@ W vk_err vk_pay_find(vk_pay_call *c, const vk_pay_resource *r, const char *key, 
 {
     return VK_E_UNSUPPORTED;
 }
-W vk_err vk_pay_event(vk_pay_call *c, const char *type, const vk_pay_resource *r, vk_pv *doc)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_event_changed(vk_pay_call *c, const char *type, const vk_pay_resource *r, vk_pv *doc)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_wake_at(vk_pay_call *c, int64_t at_ms)
-{
-    return VK_E_UNSUPPORTED;
-}
 W vk_err vk_pay_run(vk_pay_call *c)
-{
-    return VK_E_UNSUPPORTED;
-}
-W bool vk_pay_currency(vk_str code)
-{
-    return false;
-}
-W bool vk_pay_zero_decimal(vk_str code)
-{
-    return false;
-}
-W int64_t vk_pay_least(vk_str code)
-{
-    return 0;
-}
-W vk_str vk_pay_amount(vk_arena *a, int64_t amount, vk_str currency)
-{
-    return VK_STR_NONE;
-}
-W vk_err vk_pay_percent_of(int64_t amount, vk_str percent, int64_t *out_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_times(vk_str unit_amount_decimal, int64_t quantity, int64_t *out_r)
 {
     return VK_E_UNSUPPORTED;
 }
@@ -253,6 +218,10 @@ W vk_err vk_pay_db_open(const char *path, const char *build, vk_pay_db **out_r)
     return VK_E_UNSUPPORTED;
 }
 W void vk_pay_db_close(vk_pay_db *db) {}
+W vk_err vk_pay_db_copy(vk_pay_db *db, const char *to)
+{
+    return VK_E_UNSUPPORTED;
+}
 W vk_err vk_pay_db_begin(vk_pay_db *db)
 {
     return VK_E_UNSUPPORTED;
@@ -407,3 +376,18 @@ W void vk_pay_export(const char *build,
 {
 }
 W void vk_pay_pools_count(vk_pay_pool_counts *out_r) {}
+W void vk_pay_hooks_committed(const vk_pay_call *c) {}
+W bool vk_pay_hooks_wait(vk_pay_call *c, void (*then)(vk_exchange *ex))
+{
+    return false;
+}
+W vk_err vk_pay_hooks_start(vk_runtime *rt, int index)
+{
+    return VK_OK;
+}
+W void vk_pay_hooks_stop(void) {}
+W void vk_pay_hooks_count(vk_pay_hook_counts *out_r) {}
+W vk_err vk_pay_seen(vk_pay_call *c, const vk_pv *doc)
+{
+    return VK_OK;
+}

@@ -246,6 +246,7 @@ bool vk_pv_equal(const vk_pv *a, const vk_pv *b)
     case VK_PV_INT:
         return a->u.i == b->u.i;
     case VK_PV_STR:
+    case VK_PV_NUM:
         return vk_str_eq(a->u.s, b->u.s);
     case VK_PV_ARR:
         return a->count == b->count && equal_elements(a, b);
@@ -380,7 +381,10 @@ static vk_pv *from_json(vk_arena *a, const vk_json *j)
         vk_buf text = {.p = room, .cap = sizeof room, .max = sizeof room};
         vk_json_double(&text, j->u.d);
         vk_str s = text.err == VK_OK ? vk_arena_dup(a, vk_buf_view(&text)) : VK_STR_NONE;
-        return s.p ? vk_pv_str(a, s) : NULL;
+        vk_pv *v = s.p ? vk_pv_str(a, s) : NULL;
+        if (v)
+            v->type = VK_PV_NUM;
+        return v;
     }
     case VK_JSON_ARRAY:
     case VK_JSON_OBJECT:
@@ -443,6 +447,9 @@ static void put(vk_buf *out, const vk_pv *v, int level, int depth)
         return;
     case VK_PV_STR:
         vk_json_quote(out, v->u.s);
+        return;
+    case VK_PV_NUM:
+        vk_buf_str(out, v->u.s);
         return;
     case VK_PV_ARR:
     case VK_PV_OBJ:

@@ -14,6 +14,8 @@ typedef enum vk_pv_type {
     VK_PV_STR, /* decimals too: Stripe's *_decimal are JSON strings */
     VK_PV_ARR,
     VK_PV_OBJ,
+    VK_PV_NUM, /* a number that is no integer, as text (u.s): written without quotes. Documents hold such
+                * numbers (percent_off) as VK_PV_STR; only rendered objects have it */
 } vk_pv_type;
 
 typedef struct vk_pv {
@@ -31,7 +33,8 @@ typedef struct vk_pv {
     } u;
 } vk_pv;
 
-/* New values. NULL: no memory. Texts are not copied: they must live as long as the arena. */
+/* New values. NULL: no memory. Texts are not copied: they must live as long as the arena. VK_PV_NUM: a
+ * VK_PV_STR of a JSON number whose type is changed. */
 vk_pv *vk_pv_null(vk_arena *a);
 vk_pv *vk_pv_bool(vk_arena *a, bool b);
 vk_pv *vk_pv_int(vk_arena *a, int64_t i);
@@ -72,8 +75,9 @@ VK_MUSTCHECK bool vk_pv_add(vk_arena *a, vk_pv *arr, vk_pv *v);
 void vk_pv_del(vk_pv *o, const char *key); /* nothing when it is not there */
 void vk_pv_del_n(vk_pv *o, vk_str key);
 
-/* From JSON. Numbers that are no integers of 18 digits become texts (as JavaScript shows them). Of a member
- * that stands twice the first one is found. VK_E_INVALID, VK_E_NOMEM. Strings may be views into `text`. */
+/* From JSON. Numbers that are no integers of 18 digits become VK_PV_NUM (written as vk_json_double does). Of
+ * a member that stands twice the first one is found. VK_E_INVALID, VK_E_NOMEM. Strings may be views into
+ * `text`. */
 VK_MUSTCHECK vk_err vk_pv_parse(vk_arena *a, vk_str text, vk_pv **out_r);
 /* As JSON on one line: what is stored. Errors are the buffer's; `v` NULL: VK_E_NOMEM; more than 100 levels:
  * VK_E_TOO_LARGE. */
