@@ -2,6 +2,7 @@
  * comes. */
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #include "services/payments/call.h"
+#include "services/payments/form.h"
 #include "services/payments/hooks.h"
 
 #define W __attribute__((weak))
@@ -174,11 +175,6 @@ W vk_err vk_pay_coupon_valid(vk_pay_call *c, const vk_pv *coupon, vk_str currenc
     return VK_E_UNSUPPORTED;
 }
 W vk_err vk_pay_redeem(vk_pay_call *c, vk_pv *coupon, vk_pv *promotion_code)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_totals(vk_pay_line *lines, size_t n, const vk_pv *const *coupons, size_t n_coupons,
-                       vk_str currency)
 {
     return VK_E_UNSUPPORTED;
 }
