@@ -3,121 +3,10 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #include "services/payments/call.h"
 #include "services/payments/form.h"
+#include "services/payments/hooks.h"
 
 #define W __attribute__((weak))
 
-W vk_pv *vk_pv_null(vk_arena *a)
-{
-    return NULL;
-}
-W vk_pv *vk_pv_bool(vk_arena *a, bool b)
-{
-    return NULL;
-}
-W vk_pv *vk_pv_int(vk_arena *a, int64_t i)
-{
-    return NULL;
-}
-W vk_pv *vk_pv_str(vk_arena *a, vk_str s)
-{
-    return NULL;
-}
-W vk_pv *vk_pv_arr(vk_arena *a)
-{
-    return NULL;
-}
-W vk_pv *vk_pv_obj(vk_arena *a)
-{
-    return NULL;
-}
-W vk_pv *vk_pv_copy(vk_arena *a, const vk_pv *v)
-{
-    return NULL;
-}
-W vk_pv *vk_pv_get(const vk_pv *o, const char *key)
-{
-    return NULL;
-}
-W vk_pv *vk_pv_get_n(const vk_pv *o, vk_str key)
-{
-    return NULL;
-}
-W vk_pv *vk_pv_at(const vk_pv *o, const char *path)
-{
-    return NULL;
-}
-W bool vk_pv_is(const vk_pv *v, vk_pv_type type)
-{
-    return false;
-}
-W bool vk_pv_is_null(const vk_pv *v)
-{
-    return false;
-}
-W vk_str vk_pv_text(const vk_pv *o, const char *path)
-{
-    return VK_STR_NONE;
-}
-W int64_t vk_pv_number(const vk_pv *o, const char *path, int64_t otherwise)
-{
-    return 0;
-}
-W bool vk_pv_flag(const vk_pv *o, const char *path)
-{
-    return false;
-}
-W vk_pv *vk_pv_first(const vk_pv *v)
-{
-    return NULL;
-}
-W bool vk_pv_equal(const vk_pv *a, const vk_pv *b)
-{
-    return false;
-}
-W bool vk_pv_set(vk_arena *a, vk_pv *o, const char *key, vk_pv *v)
-{
-    return false;
-}
-W bool vk_pv_set_n(vk_arena *a, vk_pv *o, vk_str key, vk_pv *v)
-{
-    return false;
-}
-W bool vk_pv_put(vk_arena *a, vk_pv *o, const char *path, vk_pv *v)
-{
-    return false;
-}
-W bool vk_pv_put_str(vk_arena *a, vk_pv *o, const char *path, vk_str s)
-{
-    return false;
-}
-W bool vk_pv_put_int(vk_arena *a, vk_pv *o, const char *path, int64_t i)
-{
-    return false;
-}
-W bool vk_pv_put_bool(vk_arena *a, vk_pv *o, const char *path, bool b)
-{
-    return false;
-}
-W bool vk_pv_put_null(vk_arena *a, vk_pv *o, const char *path)
-{
-    return false;
-}
-W bool vk_pv_add(vk_arena *a, vk_pv *arr, vk_pv *v)
-{
-    return false;
-}
-W void vk_pv_del(vk_pv *o, const char *key) {}
-W vk_err vk_pv_parse(vk_arena *a, vk_str text, vk_pv **out_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W void vk_pv_write(vk_buf *out, const vk_pv *v) {}
-W void vk_pv_write_pretty(vk_buf *out, const vk_pv *v) {}
-W vk_err vk_pay_form(vk_arena *a, vk_str text, vk_pv *into, vk_pv **out_r, const char **why_r,
-                     vk_str *param_r)
-{
-    return VK_E_UNSUPPORTED;
-}
 const vk_pay_resource vk_pay_r_account W = {.object = "account"};
 const vk_pay_resource vk_pay_r_balance W = {.object = "balance"};
 const vk_pay_resource vk_pay_r_product W = {.object = "product"};
@@ -243,18 +132,6 @@ W vk_err vk_pay_find(vk_pay_call *c, const vk_pay_resource *r, const char *key, 
 {
     return VK_E_UNSUPPORTED;
 }
-W vk_err vk_pay_event(vk_pay_call *c, const char *type, const vk_pay_resource *r, vk_pv *doc)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_event_changed(vk_pay_call *c, const char *type, const vk_pay_resource *r, vk_pv *doc)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_wake_at(vk_pay_call *c, int64_t at_ms)
-{
-    return VK_E_UNSUPPORTED;
-}
 W vk_err vk_pay_run(vk_pay_call *c)
 {
     return VK_E_UNSUPPORTED;
@@ -298,11 +175,6 @@ W vk_err vk_pay_coupon_valid(vk_pay_call *c, const vk_pv *coupon, vk_str currenc
     return VK_E_UNSUPPORTED;
 }
 W vk_err vk_pay_redeem(vk_pay_call *c, vk_pv *coupon, vk_pv *promotion_code)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_totals(vk_pay_line *lines, size_t n, const vk_pv *const *coupons, size_t n_coupons,
-                       vk_str currency)
 {
     return VK_E_UNSUPPORTED;
 }
@@ -444,6 +316,38 @@ W vk_err vk_pay_due_list(vk_pay_db *db, int64_t now_ms, bool (*one)(void *arg, v
     return VK_E_UNSUPPORTED;
 }
 W vk_err vk_pay_tidy(vk_pay_db *db, int64_t now_ms, bool *more_r)
+{
+    return VK_E_UNSUPPORTED;
+}
+W void vk_pay_hooks_committed(const vk_pay_call *c) {}
+W bool vk_pay_hooks_wait(vk_pay_call *c, void (*then)(vk_exchange *ex))
+{
+    return false;
+}
+W vk_err vk_pay_hooks_start(vk_runtime *rt, int index)
+{
+    return VK_OK;
+}
+W void vk_pay_hooks_stop(void) {}
+W void vk_pay_hooks_count(vk_pay_hook_counts *out_r) {}
+W vk_err vk_pay_seen(vk_pay_call *c, const vk_pv *doc)
+{
+    return VK_OK;
+}
+W vk_err vk_pay_checkout_change(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char **why_r,
+                                const char **field_r)
+{
+    return VK_E_UNSUPPORTED;
+}
+W bool vk_pay_checkout_waits(const vk_pv *session)
+{
+    return false;
+}
+W vk_err vk_pay_checkout_due(vk_pay_call *c, vk_pv *session)
+{
+    return VK_E_UNSUPPORTED;
+}
+W vk_err vk_pay_subscriptions_end(vk_pay_call *c, vk_str customer)
 {
     return VK_E_UNSUPPORTED;
 }
