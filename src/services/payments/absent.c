@@ -4,6 +4,7 @@
 #include "services/payments/assets.h"
 #include "services/payments/call.h"
 #include "services/payments/form.h"
+#include "services/payments/hooks.h"
 
 #define W __attribute__((weak))
 
@@ -190,39 +191,7 @@ W vk_pv *vk_pay_list(vk_arena *a, vk_pv *data, bool more, vk_str url)
 {
     return NULL;
 }
-W vk_err vk_pay_event_changed(vk_pay_call *c, const char *type, const vk_pay_resource *r, vk_pv *doc)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_wake_at(vk_pay_call *c, int64_t at_ms)
-{
-    return VK_E_UNSUPPORTED;
-}
 W vk_err vk_pay_run(vk_pay_call *c)
-{
-    return VK_E_UNSUPPORTED;
-}
-W bool vk_pay_currency(vk_str code)
-{
-    return false;
-}
-W bool vk_pay_zero_decimal(vk_str code)
-{
-    return false;
-}
-W int64_t vk_pay_least(vk_str code)
-{
-    return 0;
-}
-W vk_str vk_pay_amount(vk_arena *a, int64_t amount, vk_str currency)
-{
-    return VK_STR_NONE;
-}
-W vk_err vk_pay_percent_of(int64_t amount, vk_str percent, int64_t *out_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_times(vk_str unit_amount_decimal, int64_t quantity, int64_t *out_r)
 {
     return VK_E_UNSUPPORTED;
 }
@@ -471,3 +440,18 @@ W bool vk_pay_asset(vk_exchange *ex)
 {
     return false;
 }
+W vk_err vk_pay_db_copy(vk_pay_db *db, const char *to)
+{
+    return VK_E_UNSUPPORTED;
+}
+W void vk_pay_hooks_committed(const vk_pay_call *c) {}
+W bool vk_pay_hooks_wait(vk_pay_call *c, void (*then)(vk_exchange *ex))
+{
+    return false;
+}
+W vk_err vk_pay_hooks_start(vk_runtime *rt, int index)
+{
+    return VK_OK;
+}
+W void vk_pay_hooks_stop(void) {}
+W void vk_pay_hooks_count(vk_pay_hook_counts *out_r) {}

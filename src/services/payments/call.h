@@ -72,6 +72,8 @@ typedef struct vk_pay_call {
     vk_pv *doc;               /* the object of the verb, for `run`: CREATE, UPDATE, RETRIEVE, DELETE */
     struct vk_pay_docs *docs; /* what the call has loaded (docs.c) */
     size_t events;
+    struct vk_pay_targets *targets; /* who gets them (events.c) */
+    int64_t wake_ms;                /* after the commit something is due then (hooks.h); 0: nothing */
 
     /* The answer. */
     vk_pv *result; /* a document of ep->resource, or (with `rendered`) what is sent as it is */
@@ -142,8 +144,8 @@ VK_MUSTCHECK vk_err vk_pay_event(vk_pay_call *c, const char *type, const vk_pay_
 /* With previous_attributes: what has changed since vk_pay_before. Nothing when nothing has. */
 VK_MUSTCHECK vk_err vk_pay_event_changed(vk_pay_call *c, const char *type, const vk_pay_resource *r,
                                          vk_pv *doc);
-/* The build's time at which something is due (a session that expires), unix milliseconds: the build is woken
- * then (wake.c), also after a restart. */
+/* Something is due at that time (a session expires), unix milliseconds: vk_pay_due is called then. What it is
+ * is put with vk_pay_due_put, which is what is left after a restart; this sets the clock. */
 VK_MUSTCHECK vk_err vk_pay_wake_at(vk_pay_call *c, int64_t at_ms);
 
 /* ---- generic.c: what a call does, on the strand */
@@ -156,8 +158,10 @@ bool vk_pay_currency(vk_str code);
 bool vk_pay_zero_decimal(vk_str code);
 /* The least that can be charged, in the smallest unit. */
 int64_t vk_pay_least(vk_str code);
-/* "$12.00", "¥500", "€9.99", "CHF 3.00": for people. In the arena. */
+/* "$12.00", "¥500", "€9.99", "CHF 3.00", "$1,234.50": for people. In the arena. */
 vk_str vk_pay_amount(vk_arena *a, int64_t amount, vk_str currency);
+/* "$0.50 usd", "$4.00 hkd", "175.00 Ft huf": as Stripe's errors name the least. */
+vk_str vk_pay_amount_code(vk_arena *a, int64_t amount, vk_str currency);
 /* "12.50" or "12" percent, or a unit_amount_decimal ("0.05"), of an amount: exact, rounded half up (away from
  * zero) to the unit at the end. VK_E_INVALID: no decimal (12 digits after the point at most); VK_E_TOO_LARGE.
  */

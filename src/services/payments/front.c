@@ -5,6 +5,7 @@
 #include "core/encode.h"
 #include "services/payments/assets.h"
 #include "services/payments/form.h"
+#include "services/payments/hooks.h"
 
 enum {
     PAGE_BODY_MAX = 64 * 1024,
@@ -19,7 +20,6 @@ typedef struct front {
     vk_pv *form; /* as it came */
     int status;
     bool version_given;
-    bool waits; /* for the app's answer to a webhook */
 } front;
 
 static front *front_of(const vk_exchange *ex)
@@ -162,6 +162,10 @@ static void settled(vk_pay_job *j, vk_err e)
             vk_buf_clear(&c->ex->out);
         c->to = VK_STR_NONE;
     }
+    if (e == VK_OK)
+        vk_pay_hooks_committed(c);
+    if (e == VK_OK && c->to.p && vk_pay_hooks_wait(c, back))
+        return; /* the app is told first, so that the page it comes back to finds what was bought */
     vk_exchange_post(c->ex, back);
 }
 

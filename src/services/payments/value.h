@@ -14,6 +14,8 @@ typedef enum vk_pv_type {
     VK_PV_STR, /* decimals too: Stripe's *_decimal are JSON strings */
     VK_PV_ARR,
     VK_PV_OBJ,
+    VK_PV_NUM, /* a number that is no integer, as text (u.s): written without quotes. Documents hold such
+                * numbers (percent_off) as VK_PV_STR; only rendered objects have it */
 } vk_pv_type;
 
 typedef struct vk_pv {
@@ -70,8 +72,8 @@ VK_MUSTCHECK bool vk_pv_put_null(vk_arena *a, vk_pv *o, const char *path);
 VK_MUSTCHECK bool vk_pv_add(vk_arena *a, vk_pv *arr, vk_pv *v);
 void vk_pv_del(vk_pv *o, const char *key); /* nothing when it is not there */
 
-/* From JSON. Numbers that are no integers of 18 digits become texts. VK_E_INVALID, VK_E_NOMEM. Strings may be
- * views into `text`. */
+/* From JSON. Numbers that are no integers of 18 digits become VK_PV_NUM. VK_E_INVALID, VK_E_NOMEM. Strings
+ * may be views into `text`. */
 VK_MUSTCHECK vk_err vk_pv_parse(vk_arena *a, vk_str text, vk_pv **out_r);
 /* As JSON on one line: what is stored. Errors are the buffer's. */
 void vk_pv_write(vk_buf *out, const vk_pv *v);

@@ -19,6 +19,9 @@ enum {
 
 VK_MUSTCHECK vk_err vk_pay_db_open(const char *path, const char *build, vk_pay_db **out_r);
 void vk_pay_db_close(vk_pay_db *db);
+/* All pages, as they are now, into the empty file `to`; not synced, and outside of a transaction.
+ * (vk_sqlite_copy_pages.) VK_E_FULL: no room for it. */
+VK_MUSTCHECK vk_err vk_pay_db_copy(vk_pay_db *db, const char *to);
 
 /* A transaction, within which each call is a part of its own. begin … (mark, keep or drop)* … end or undo. */
 VK_MUSTCHECK vk_err vk_pay_db_begin(vk_pay_db *db);
