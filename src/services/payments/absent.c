@@ -237,11 +237,6 @@ W vk_err vk_pay_redeem(vk_pay_call *c, vk_pv *coupon, vk_pv *promotion_code)
 {
     return VK_E_UNSUPPORTED;
 }
-W vk_err vk_pay_totals(vk_pay_line *lines, size_t n, const vk_pv *const *coupons, size_t n_coupons,
-                       vk_str currency)
-{
-    return VK_E_UNSUPPORTED;
-}
 W vk_err vk_pay_checkout_load(vk_pay_call *c, vk_str id, vk_pay_checkout *out_r)
 {
     return VK_E_UNSUPPORTED;

@@ -222,16 +222,33 @@ VK_MUSTCHECK vk_err vk_pay_redeem(vk_pay_call *c, vk_pv *coupon, vk_pv *promotio
 
 /* ---- totals.c: the amounts of line items */
 
+enum {
+    VK_PAY_LINE_COUPONS = 20, /* discounts that stack */
+    VK_PAY_LINE_RATES = 10,   /* tax rates of one line */
+};
+#define VK_PAY_NO_UNIT INT64_MIN
+
 typedef struct vk_pay_line {
-    vk_pv *price;                                           /* document */
-    vk_str product;                                         /* id, for applies_to */
-    int64_t quantity, unit, subtotal, discount, tax, total; /* unit: VK_PAY_NO_UNIT for decimals */
-    const vk_pv *tax_rates;                                 /* documents: array */
+    vk_pv *price;           /* document; its unit_amount_decimal counts when `unit` is VK_PAY_NO_UNIT */
+    vk_str product;         /* id, for applies_to */
+    int64_t quantity, unit; /* given */
+    const vk_pv *tax_rates; /* given: documents, an array; NULL: none */
+    /* What comes out. total = subtotal - discount + exclusive; tax has the inclusive ones, too. */
+    int64_t subtotal, discount, tax, exclusive, total;
+    int64_t of_coupon[VK_PAY_LINE_COUPONS]; /* parts of `discount`, in the coupons' order */
+    int64_t of_rate[VK_PAY_LINE_RATES];     /* parts of `tax`, in the rates' order */
+    int64_t taxable;                        /* what the exclusive rates are taken of */
 } vk_pay_line;
-/* Discounts and taxes over lines: percent rounded half up a line; an amount is spread over the lines by their
- * share, so that the sum is exact; exclusive taxes add, inclusive ones are in the amount. Pure. */
+/* Discounts and taxes over lines. Coupons one after the other: a percentage of what is left of each line that
+ * it applies to, rounded half up; an amount is spread over these lines by their share, so that the sum is
+ * exact and no line goes below 0. Taxes of what is left: inclusive ones are in it (net * rate, net = what is
+ * left / (1 + their sum)), exclusive ones add (net * rate); each rounded half up. Pure.
+ * VK_E_INVALID: negative or nonsensical input, another currency; VK_E_TOO_LARGE: 18 digits are not enough, or
+ * too many coupons or rates. Source: docs.stripe.com/billing/invoices/tax-rates, …/coupons. */
 VK_MUSTCHECK vk_err vk_pay_totals(vk_pay_line *lines, size_t n, const vk_pv *const *coupons, size_t n_coupons,
                                   vk_str currency);
+/* The same for one amount that has no coupons (shipping): tax_r as in vk_pay_line. */
+VK_MUSTCHECK vk_err vk_pay_tax(int64_t amount, const vk_pv *tax_rates, int64_t *tax_r, int64_t *exclusive_r);
 
 /* ---- checkout.c: what the page does with a session (pages_checkout.c draws) */
 
