@@ -338,3 +338,20 @@ W vk_err vk_pay_hooks_start(vk_runtime *rt, int index)
 }
 W void vk_pay_hooks_stop(void) {}
 W void vk_pay_hooks_count(vk_pay_hook_counts *out_r) {}
+W vk_err vk_pay_checkout_change(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char **why_r,
+                                const char **field_r)
+{
+    return VK_E_UNSUPPORTED;
+}
+W bool vk_pay_checkout_waits(const vk_pv *session)
+{
+    return false;
+}
+W vk_err vk_pay_checkout_due(vk_pay_call *c, vk_pv *session)
+{
+    return VK_E_UNSUPPORTED;
+}
+W vk_err vk_pay_subscriptions_end(vk_pay_call *c, vk_str customer)
+{
+    return VK_E_UNSUPPORTED;
+}
