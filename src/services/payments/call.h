@@ -60,6 +60,8 @@ typedef struct vk_pay_call {
     char version_name[64];             /* as it is echoed, and as events carry it */
     char request_id[20];               /* req_… */
     vk_str idempotency_key;            /* VK_STR_NONE */
+    uint8_t fingerprint[VK_SHA256];    /* of what was asked, with a key */
+    vk_str original_request;           /* the answer is that of an earlier request */
     bool publishable;                  /* came with pk_… */
     vk_str browser_base, sandbox_base; /* "http://127.0.0.1:4504": what pages' addresses begin with is
                                         * browser_base */
@@ -70,6 +72,8 @@ typedef struct vk_pay_call {
     vk_pv *doc;               /* the object of the verb, for `run`: CREATE, UPDATE, RETRIEVE, DELETE */
     struct vk_pay_docs *docs; /* what the call has loaded (docs.c) */
     size_t events;
+    struct vk_pay_targets *targets; /* who gets them (events.c) */
+    int64_t wake_ms;                /* after the commit something is due then (hooks.h); 0: nothing */
 
     /* The answer. */
     vk_pv *result; /* a document of ep->resource, or (with `rendered`) what is sent as it is */
@@ -122,9 +126,15 @@ VK_MUSTCHECK vk_err vk_pay_put(vk_pay_call *c, vk_pv *doc);
 const vk_pv *vk_pay_before(vk_pay_call *c, const vk_pv *doc);
 /* A fresh id in the arena. VK_STR_NONE: no memory. */
 vk_str vk_pay_id(vk_pay_call *c, const char *prefix, int random);
-/* The newest documents with key=value (VK_STR_NONE: any), at most `most`, as an array of documents. */
+/* The newest documents with key=value (VK_STR_NONE: any), at most `most` (VK_PAY_DOCS_MAX and less): an array
+ * in the arena. */
 VK_MUSTCHECK vk_err vk_pay_find(vk_pay_call *c, const vk_pay_resource *r, const char *key, vk_str value,
-                                size_t most, vk_pv **array_r);
+                                size_t most, vk_pv ***docs_r, size_t *n_r);
+/* The document of a row that a list gave (its texts are copied). */
+VK_MUSTCHECK vk_err vk_pay_doc_read(vk_pay_call *c, const vk_pay_resource *r, const vk_pay_row *row,
+                                    vk_pv **doc_r);
+/* From here on vk_pay_before answers what the document is now: an event has told of it. */
+VK_MUSTCHECK vk_err vk_pay_seen(vk_pay_call *c, const vk_pv *doc);
 
 /* ---- events.c */
 
@@ -134,8 +144,8 @@ VK_MUSTCHECK vk_err vk_pay_event(vk_pay_call *c, const char *type, const vk_pay_
 /* With previous_attributes: what has changed since vk_pay_before. Nothing when nothing has. */
 VK_MUSTCHECK vk_err vk_pay_event_changed(vk_pay_call *c, const char *type, const vk_pay_resource *r,
                                          vk_pv *doc);
-/* The build's time at which something is due (a session that expires), unix milliseconds: the build is woken
- * then (wake.c), also after a restart. */
+/* Something is due at that time (a session expires), unix milliseconds: vk_pay_due is called then. What it is
+ * is put with vk_pay_due_put, which is what is left after a restart; this sets the clock. */
 VK_MUSTCHECK vk_err vk_pay_wake_at(vk_pay_call *c, int64_t at_ms);
 
 /* ---- generic.c: what a call does, on the strand */
@@ -148,8 +158,10 @@ bool vk_pay_currency(vk_str code);
 bool vk_pay_zero_decimal(vk_str code);
 /* The least that can be charged, in the smallest unit. */
 int64_t vk_pay_least(vk_str code);
-/* "$12.00", "¥500", "€9.99", "CHF 3.00": for people. In the arena. */
+/* "$12.00", "¥500", "€9.99", "CHF 3.00", "$1,234.50": for people. In the arena. */
 vk_str vk_pay_amount(vk_arena *a, int64_t amount, vk_str currency);
+/* "$0.50 usd", "$4.00 hkd", "175.00 Ft huf": as Stripe's errors name the least. */
+vk_str vk_pay_amount_code(vk_arena *a, int64_t amount, vk_str currency);
 /* "12.50" or "12" percent, or a unit_amount_decimal ("0.05"), of an amount: exact, rounded half up (away from
  * zero) to the unit at the end. VK_E_INVALID: no decimal (12 digits after the point at most); VK_E_TOO_LARGE.
  */
@@ -210,21 +222,38 @@ VK_MUSTCHECK vk_err vk_pay_redeem(vk_pay_call *c, vk_pv *coupon, vk_pv *promotio
 
 /* ---- totals.c: the amounts of line items */
 
+enum {
+    VK_PAY_LINE_COUPONS = 20, /* discounts that stack */
+    VK_PAY_LINE_RATES = 10,   /* tax rates of one line */
+};
+#define VK_PAY_NO_UNIT INT64_MIN
+
 typedef struct vk_pay_line {
-    vk_pv *price;                                           /* document */
-    vk_str product;                                         /* id, for applies_to */
-    int64_t quantity, unit, subtotal, discount, tax, total; /* unit: VK_PAY_NO_UNIT for decimals */
-    const vk_pv *tax_rates;                                 /* documents: array */
+    vk_pv *price;           /* document; its unit_amount_decimal counts when `unit` is VK_PAY_NO_UNIT */
+    vk_str product;         /* id, for applies_to */
+    int64_t quantity, unit; /* given */
+    const vk_pv *tax_rates; /* given: documents, an array; NULL: none */
+    /* What comes out. total = subtotal - discount + exclusive; tax has the inclusive ones, too. */
+    int64_t subtotal, discount, tax, exclusive, total;
+    int64_t of_coupon[VK_PAY_LINE_COUPONS]; /* parts of `discount`, in the coupons' order */
+    int64_t of_rate[VK_PAY_LINE_RATES];     /* parts of `tax`, in the rates' order */
+    int64_t taxable;                        /* what the exclusive rates are taken of */
 } vk_pay_line;
-/* Discounts and taxes over lines: percent rounded half up a line; an amount is spread over the lines by their
- * share, so that the sum is exact; exclusive taxes add, inclusive ones are in the amount. Pure. */
+/* Discounts and taxes over lines. Coupons one after the other: a percentage of what is left of each line that
+ * it applies to, rounded half up; an amount is spread over these lines by their share, so that the sum is
+ * exact and no line goes below 0. Taxes of what is left: inclusive ones are in it (net * rate, net = what is
+ * left / (1 + their sum)), exclusive ones add (net * rate); each rounded half up. Pure.
+ * VK_E_INVALID: negative or nonsensical input, another currency; VK_E_TOO_LARGE: 18 digits are not enough, or
+ * too many coupons or rates. Source: docs.stripe.com/billing/invoices/tax-rates, …/coupons. */
 VK_MUSTCHECK vk_err vk_pay_totals(vk_pay_line *lines, size_t n, const vk_pv *const *coupons, size_t n_coupons,
                                   vk_str currency);
+/* The same for one amount that has no coupons (shipping): tax_r as in vk_pay_line. */
+VK_MUSTCHECK vk_err vk_pay_tax(int64_t amount, const vk_pv *tax_rates, int64_t *tax_r, int64_t *exclusive_r);
 
 /* ---- checkout.c: what the page does with a session (pages_checkout.c draws) */
 
-/* The session's line items as documents with amounts; sums; what is due now. `code`: a promotion code that is
- * applied, or VK_STR_NONE. Expires it first when its time is over. */
+/* The session's line items as documents with amounts; sums; what is due now. Expires it first when its time
+ * is over: that changes documents, so it is for calls that may. */
 typedef struct vk_pay_checkout {
     vk_pv *session;
     vk_pv *items; /* array of documents (object "item"), rendered amounts in them */
@@ -237,15 +266,34 @@ typedef struct vk_pay_checkout {
     bool needs_card;   /* false: nothing is due and nothing is kept */
 } vk_pay_checkout;
 VK_MUSTCHECK vk_err vk_pay_checkout_load(vk_pay_call *c, vk_str id, vk_pay_checkout *out_r);
-/* What somebody filled in: card, email, name, addresses, code, custom fields, quantities (the page's fields
- * as params). Does it all, once: customer, method, intent, subscription, invoice, session, events. *paid_r as
- * in vk_pay_confirm. A field that is wrong or a decline: VK_OK, VK_PAY_PAID_NO and *why_r a sentence for
- * people, *field_r the field's name (or NULL). ACTION: the session waits for vk_pay_checkout_go_on. */
+/* The page's fields (all texts; names as on the real page where it has them):
+ *   email cardNumber cardExpiry cardCvc billingName billingCountry billingPostalCode billingAddressLine1
+ *   billingAddressLine2 billingLocality billingAdministrativeArea phoneNumber shippingName shippingCountry
+ *   shippingAddressLine1 shippingAddressLine2 shippingPostalCode shippingLocality
+ *   shippingAdministrativeArea shippingOption (a shipping rate's id) promotionCode removePromotionCode
+ *   termsOfServiceConsentCheckbox promotionsConsentCheckbox custom_<key of the custom field>
+ *   quantity_<id of the line item> */
+
+/* Applies what changes the amounts, without paying: promotionCode (or removePromotionCode), quantity_…,
+ * shippingOption. *k is as after vk_pay_checkout_load. *why_r: NULL, or a sentence for people with the
+ * field's name in *field_r; then nothing of it was applied. Nothing for a session that is not open. */
+VK_MUSTCHECK vk_err vk_pay_checkout_change(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields,
+                                           const char **why_r, const char **field_r);
+/* What somebody filled in: does it all, once (with vk_pay_checkout_change first): customer, method, intent,
+ * subscription, invoice, session, events. *paid_r as in vk_pay_confirm; OK at once for a session that is
+ * complete. A field that is wrong, an expired session or a decline: VK_OK, VK_PAY_PAID_NO and *why_r a
+ * sentence for people, *field_r the field's name (or NULL). ACTION: the session waits for
+ * vk_pay_checkout_go_on, the page leads to its /authenticate. */
 VK_MUSTCHECK vk_err vk_pay_checkout_pay(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields,
                                         vk_pay_paid *paid_r, const char **why_r, const char **field_r);
-/* After the 3-D Secure page. */
+/* Whether it waits for that page. */
+bool vk_pay_checkout_waits(const vk_pv *session);
+/* After the 3-D Secure page. VK_PAY_PAID_NO with *why_r when nothing waits, too. */
 VK_MUSTCHECK vk_err vk_pay_checkout_go_on(vk_pay_call *c, vk_pay_checkout *k, bool authenticated,
                                           vk_pay_paid *paid_r, const char **why_r);
+/* Expires an open session whose time is over, with its events; nothing for others. For wake.c, and before one
+ * is read. */
+VK_MUSTCHECK vk_err vk_pay_checkout_due(vk_pay_call *c, vk_pv *session);
 /* Where a finished session leads: success_url with its placeholder replaced. In the arena. */
 vk_str vk_pay_success_url(vk_pay_call *c, const vk_pv *session);
 /* The session of a payment link, as `POST …/sessions` makes it. */
@@ -270,6 +318,9 @@ typedef struct vk_pay_subscribe {
  * to. */
 VK_MUSTCHECK vk_err vk_pay_subscribe_new(vk_pay_call *c, const vk_pay_subscribe *ask, vk_pv **subscription_r,
                                          vk_pay_paid *paid_r);
+
+/* Cancels all that a customer has that is not over, with events: before it is deleted. */
+VK_MUSTCHECK vk_err vk_pay_subscriptions_end(vk_pay_call *c, vk_str customer);
 
 /* ---- wake.c: what is due, on the strand of a build that was woken: sessions that expire. */
 VK_MUSTCHECK vk_err vk_pay_due(vk_pay_call *c);

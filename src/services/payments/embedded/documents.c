@@ -229,7 +229,7 @@ typedef struct walk {
     const vk_pay_ask *ask;
     place above, below; /* what is asked for is between them */
     size_t n, along;    /* of ways; the key along which they go */
-    way ways[VK_PAY_ANY_MAX];
+    way ways[VK_PAY_VALUES_MAX];
 } walk;
 
 static int compare(place a, place b)
@@ -399,7 +399,7 @@ vk_err vk_pay_doc_list(vk_pay_db *db, const vk_pay_ask *ask, bool (*one)(void *a
     walk w = {.db = db, .ask = ask};
     bool more = true, good;
     place at;
-    if (ask->n_keys > VK_PAY_ASK_KEYS_MAX || ask->n_any > VK_PAY_ANY_MAX)
+    if (ask->n_keys > VK_PAY_ASK_KEYS_MAX || ask->n_any > VK_PAY_VALUES_MAX)
         return VK_E_TOO_LARGE;
     vk_err e = bounds(&w);
     if (e == VK_OK)

@@ -1,6 +1,6 @@
 /* What the units of payments.db share: the handle, the table of statements, binding and reading. */
-#ifndef VK_PAY_INSIDE_H
-#define VK_PAY_INSIDE_H
+#ifndef VK_PAY_DB_INSIDE_H
+#define VK_PAY_DB_INSIDE_H
 
 #include "services/payments/embedded/payments_db.h"
 
@@ -70,7 +70,7 @@ struct vk_pay_db {
     int64_t used, quota; /* bytes that the rows take: never less than they do (vk_pay_room); VK_PAY_QUOTA */
     vk_buf keys, had;
     sqlite3_stmt *st[VK_PAY_QS];
-    sqlite3_stmt *ways[2][VK_PAY_ANY_MAX]; /* [oldest first]: several of one may be under way at a time */
+    sqlite3_stmt *ways[2][VK_PAY_VALUES_MAX]; /* [oldest first]: several of one may be under way at a time */
 };
 
 extern const char *const vk_pay_sql[VK_PAY_QS];

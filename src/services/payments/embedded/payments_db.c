@@ -337,8 +337,8 @@ void vk_pay_db_close(vk_pay_db *db)
         return;
     for (size_t i = 0; i < VK_PAY_QS; i++)
         sqlite3_finalize(db->st[i]);
-    for (size_t i = 0; i < 2 * VK_PAY_ANY_MAX; i++)
-        sqlite3_finalize(db->ways[i / VK_PAY_ANY_MAX][i % VK_PAY_ANY_MAX]);
+    for (size_t i = 0; i < 2 * VK_PAY_VALUES_MAX; i++)
+        sqlite3_finalize(db->ways[i / VK_PAY_VALUES_MAX][i % VK_PAY_VALUES_MAX]);
     sqlite3_close(db->db);
     vk_buf_free(&db->keys);
     vk_buf_free(&db->had);
@@ -387,12 +387,11 @@ vk_err vk_pay_room(vk_pay_db *db, size_t n)
 
 vk_err vk_pay_db_begin(vk_pay_db *db)
 {
-    if (db->open)
+    if (db->open && db->lost == VK_OK)
         return VK_E_INTERNAL;
+    vk_pay_db_undo(db);
     vk_err e = run(db, VK_PAY_Q_BEGIN);
     db->open = e == VK_OK;
-    db->part = false;
-    db->lost = VK_OK;
     return e;
 }
 
@@ -450,5 +449,5 @@ void vk_pay_db_undo(vk_pay_db *db)
 
 bool vk_pay_db_open_part(const vk_pay_db *db)
 {
-    return db->open;
+    return db->open && db->lost == VK_OK;
 }

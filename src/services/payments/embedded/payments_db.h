@@ -21,7 +21,7 @@ enum {
     VK_PAY_DOC_KEYS_MAX = 128,       /* keys of one document */
     VK_PAY_KEY_VALUE_MAX = 2048,     /* bytes */
     VK_PAY_ASK_KEYS_MAX = 8,         /* of a list */
-    VK_PAY_ANY_MAX = 100,            /* values of its first key */
+    VK_PAY_VALUES_MAX = 100,         /* values of its first key */
     VK_PAY_QUOTA = 1 << 30,          /* bytes that the file's rows take; VK_E_FULL beyond */
     VK_PAY_TIDY_STEP = 200,          /* rows of each kind that one vk_pay_tidy takes out */
     VK_PAY_FILE_MAX = INT32_MAX / 2, /* bytes of the file, a little more than the quota */
@@ -40,7 +40,8 @@ VK_MUSTCHECK vk_err vk_pay_db_copy(vk_pay_db *db, const char *to);
  *
  * Little memory or a full disk can undo more than the statement that met it: all of the transaction, parts
  * that were kept with it. From then on every change, mark, keep and end answer that error, so that nothing is
- * written on its own; end or undo is the way out of it. A quota that is full fails one change and no more. */
+ * written on its own; end, undo or the next begin is the way out of it. A quota that is full fails one change
+ * and no more. */
 VK_MUSTCHECK vk_err vk_pay_db_begin(vk_pay_db *db);
 VK_MUSTCHECK vk_err vk_pay_db_mark(vk_pay_db *db);
 VK_MUSTCHECK vk_err vk_pay_db_keep(vk_pay_db *db);
@@ -51,7 +52,8 @@ void vk_pay_db_drop(vk_pay_db *db);
 VK_MUSTCHECK vk_err vk_pay_db_end(vk_pay_db *db);
 /* Without a transaction: nothing. */
 void vk_pay_db_undo(vk_pay_db *db);
-bool vk_pay_db_open_part(const vk_pay_db *db); /* between begin and end or undo */
+/* A transaction is open: false also when it was undone before its end. */
+bool vk_pay_db_open_part(const vk_pay_db *db);
 
 /* ---- documents: JSON texts. `kind` is the resource's object name. */
 
