@@ -1,6 +1,5 @@
 /* POST /builds/{}/origins/check: are the app's pages there, seen from here? */
 #include "admin/call.h"
-#include "admin/reach.h"
 
 struct check_call {
     vk_reach reach; /* first */
