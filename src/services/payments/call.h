@@ -60,6 +60,8 @@ typedef struct vk_pay_call {
     char version_name[64];             /* as it is echoed, and as events carry it */
     char request_id[20];               /* req_… */
     vk_str idempotency_key;            /* VK_STR_NONE */
+    uint8_t fingerprint[VK_SHA256];    /* of what was asked, with a key */
+    vk_str original_request;           /* the answer is that of an earlier request */
     bool publishable;                  /* came with pk_… */
     vk_str browser_base, sandbox_base; /* "http://127.0.0.1:4504": what pages' addresses begin with is
                                         * browser_base */
@@ -124,9 +126,13 @@ VK_MUSTCHECK vk_err vk_pay_put(vk_pay_call *c, vk_pv *doc);
 const vk_pv *vk_pay_before(vk_pay_call *c, const vk_pv *doc);
 /* A fresh id in the arena. VK_STR_NONE: no memory. */
 vk_str vk_pay_id(vk_pay_call *c, const char *prefix, int random);
-/* The newest documents with key=value (VK_STR_NONE: any), at most `most`, as an array of documents. */
+/* The newest documents with key=value (VK_STR_NONE: any), at most `most` (VK_PAY_DOCS_MAX and less): an array
+ * in the arena. */
 VK_MUSTCHECK vk_err vk_pay_find(vk_pay_call *c, const vk_pay_resource *r, const char *key, vk_str value,
-                                size_t most, vk_pv **array_r);
+                                size_t most, vk_pv ***docs_r, size_t *n_r);
+/* The document of a row that a list gave (its texts are copied). */
+VK_MUSTCHECK vk_err vk_pay_doc_read(vk_pay_call *c, const vk_pay_resource *r, const vk_pay_row *row,
+                                    vk_pv **doc_r);
 /* From here on vk_pay_before answers what the document is now: an event has told of it. */
 VK_MUSTCHECK vk_err vk_pay_seen(vk_pay_call *c, const vk_pv *doc);
 
@@ -246,8 +252,8 @@ VK_MUSTCHECK vk_err vk_pay_tax(int64_t amount, const vk_pv *tax_rates, int64_t *
 
 /* ---- checkout.c: what the page does with a session (pages_checkout.c draws) */
 
-/* The session's line items as documents with amounts; sums; what is due now. `code`: a promotion code that is
- * applied, or VK_STR_NONE. Expires it first when its time is over. */
+/* The session's line items as documents with amounts; sums; what is due now. Expires it first when its time
+ * is over: that changes documents, so it is for calls that may. */
 typedef struct vk_pay_checkout {
     vk_pv *session;
     vk_pv *items; /* array of documents (object "item"), rendered amounts in them */
@@ -260,15 +266,34 @@ typedef struct vk_pay_checkout {
     bool needs_card;   /* false: nothing is due and nothing is kept */
 } vk_pay_checkout;
 VK_MUSTCHECK vk_err vk_pay_checkout_load(vk_pay_call *c, vk_str id, vk_pay_checkout *out_r);
-/* What somebody filled in: card, email, name, addresses, code, custom fields, quantities (the page's fields
- * as params). Does it all, once: customer, method, intent, subscription, invoice, session, events. *paid_r as
- * in vk_pay_confirm. A field that is wrong or a decline: VK_OK, VK_PAY_PAID_NO and *why_r a sentence for
- * people, *field_r the field's name (or NULL). ACTION: the session waits for vk_pay_checkout_go_on. */
+/* The page's fields (all texts; names as on the real page where it has them):
+ *   email cardNumber cardExpiry cardCvc billingName billingCountry billingPostalCode billingAddressLine1
+ *   billingAddressLine2 billingLocality billingAdministrativeArea phoneNumber shippingName shippingCountry
+ *   shippingAddressLine1 shippingAddressLine2 shippingPostalCode shippingLocality
+ *   shippingAdministrativeArea shippingOption (a shipping rate's id) promotionCode removePromotionCode
+ *   termsOfServiceConsentCheckbox promotionsConsentCheckbox custom_<key of the custom field>
+ *   quantity_<id of the line item> */
+
+/* Applies what changes the amounts, without paying: promotionCode (or removePromotionCode), quantity_…,
+ * shippingOption. *k is as after vk_pay_checkout_load. *why_r: NULL, or a sentence for people with the
+ * field's name in *field_r; then nothing of it was applied. Nothing for a session that is not open. */
+VK_MUSTCHECK vk_err vk_pay_checkout_change(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields,
+                                           const char **why_r, const char **field_r);
+/* What somebody filled in: does it all, once (with vk_pay_checkout_change first): customer, method, intent,
+ * subscription, invoice, session, events. *paid_r as in vk_pay_confirm; OK at once for a session that is
+ * complete. A field that is wrong, an expired session or a decline: VK_OK, VK_PAY_PAID_NO and *why_r a
+ * sentence for people, *field_r the field's name (or NULL). ACTION: the session waits for
+ * vk_pay_checkout_go_on, the page leads to its /authenticate. */
 VK_MUSTCHECK vk_err vk_pay_checkout_pay(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields,
                                         vk_pay_paid *paid_r, const char **why_r, const char **field_r);
-/* After the 3-D Secure page. */
+/* Whether it waits for that page. */
+bool vk_pay_checkout_waits(const vk_pv *session);
+/* After the 3-D Secure page. VK_PAY_PAID_NO with *why_r when nothing waits, too. */
 VK_MUSTCHECK vk_err vk_pay_checkout_go_on(vk_pay_call *c, vk_pay_checkout *k, bool authenticated,
                                           vk_pay_paid *paid_r, const char **why_r);
+/* Expires an open session whose time is over, with its events; nothing for others. For wake.c, and before one
+ * is read. */
+VK_MUSTCHECK vk_err vk_pay_checkout_due(vk_pay_call *c, vk_pv *session);
 /* Where a finished session leads: success_url with its placeholder replaced. In the arena. */
 vk_str vk_pay_success_url(vk_pay_call *c, const vk_pv *session);
 /* The session of a payment link, as `POST …/sessions` makes it. */
@@ -293,6 +318,9 @@ typedef struct vk_pay_subscribe {
  * to. */
 VK_MUSTCHECK vk_err vk_pay_subscribe_new(vk_pay_call *c, const vk_pay_subscribe *ask, vk_pv **subscription_r,
                                          vk_pay_paid *paid_r);
+
+/* Cancels all that a customer has that is not over, with events: before it is deleted. */
+VK_MUSTCHECK vk_err vk_pay_subscriptions_end(vk_pay_call *c, vk_str customer);
 
 /* ---- wake.c: what is due, on the strand of a build that was woken: sessions that expire. */
 VK_MUSTCHECK vk_err vk_pay_due(vk_pay_call *c);

@@ -27,7 +27,7 @@ typedef struct vk_pay_hooked {
     vk_list ready; /* in all.ready or all.slow */
     char build[VK_BUILD_ID_MAX + 1];
     bool turning, again, expire;
-    bool expiring;                            /* the turn is one */
+    bool waits_slow; /* is in all.slow */
     size_t n_flights, reserved, reserved_slow;
     vk_list flights, back;                    /* under way; what came back, to be written */
     int64_t not_before_ms, expire_after_ms;   /* unix milliseconds */
@@ -107,10 +107,34 @@ static void settle(vk_pay_hooked *b)
 
 static void make_ready(vk_pay_hooked *b)
 {
-    if (b->turning)
+    if (b->turning) {
         b->again = true;
-    else if (vk_list_empty(&b->ready))
+        return;
+    }
+    if (b->waits_slow)
+        vk_list_remove(&b->ready);
+    b->waits_slow = false;
+    if (vk_list_empty(&b->ready))
         vk_list_push(&all.ready, &b->ready);
+}
+
+/* Places among the slow ones are free: for those who wait for one. Who has something for it by now is seen in
+ * its turn. */
+static void open_slow(void)
+{
+    vk_list *n = NULL;
+    for (size_t i = 0; i < all.free_slow && (n = vk_list_shift(&all.slow)) != NULL; i++)
+        make_ready(VK_CONTAINER(n, vk_pay_hooked, ready));
+}
+
+/* What came back is written before anything else is begun, also when all places are taken. */
+static void make_first(vk_pay_hooked *b)
+{
+    make_ready(b);
+    if (b->turning)
+        return;
+    vk_list_remove(&b->ready);
+    vk_list_unshift(&all.ready, &b->ready);
 }
 
 static void wake_at(const char *build, int64_t at_ms)
@@ -191,10 +215,7 @@ static void flown(vk_pay_flight *f)
     all.free++;
     all.free_slow += f->slow;
     atomic_fetch_sub(&all.under_way, 1);
-    /* One of those who wait for such a place: which of them has something for it is seen in its turn. */
-    vk_list *n = f->slow ? vk_list_shift(&all.slow) : NULL;
-    if (n)
-        vk_list_push(&all.ready, n);
+    open_slow();
 }
 
 /* `text`: the answer's beginning, or why there is none. */
@@ -217,7 +238,7 @@ static void came_back(vk_pay_flight *f, int status, vk_str text)
     if (f->tries == 0)
         heard(f);
     vk_list_push(&b->back, &f->node);
-    make_ready(b);
+    make_first(b);
 }
 
 static void answered(vk_reach *r)
@@ -311,6 +332,7 @@ static void launch_all(vk_pay_hooked *b, vk_pay_turn *t)
     all.free += b->reserved - (good ? t->n : 0);
     all.free_slow += b->reserved_slow - (good ? t->n_slow : 0);
     b->reserved = b->reserved_slow = 0;
+    open_slow();
     vk_pay_origins origins = {0};
     if (good)
         origins = vk_pay_origins_of(&build);
@@ -342,8 +364,10 @@ static void after_turn(vk_pay_hooked *b, const vk_pay_turn *t)
     } else {
         if (t->more || !vk_list_empty(&b->back))
             make_ready(b);
-        else if (t->more_slow && vk_list_empty(&b->ready))
+        else if (t->more_slow && vk_list_empty(&b->ready)) {
             vk_list_push(&all.slow, &b->ready);
+            b->waits_slow = true;
+        }
         if (t->expired && now_ms >= b->expire_after_ms) {
             b->expire = true;
             make_ready(b);
@@ -393,7 +417,7 @@ static void take_busy(const vk_pay_hooked *b, vk_pay_turn *t)
     for (vk_list *n = b->flights.next; n != &b->flights && t->n_busy < VK_COUNT(t->busy); n = n->next) {
         const vk_pay_flight *f = VK_CONTAINER(n, vk_pay_flight, node);
         t->busy[t->n_busy].id = f->id;
-        t->busy[t->n_busy].endpoint = f->endpoint; /* may go during the turn: see flights that came back */
+        t->busy[t->n_busy].endpoint = vk_hash_str(f->endpoint);
         t->busy[t->n_busy++].first = f->tries == 0;
     }
 }
@@ -474,6 +498,9 @@ static void pump(void)
         if (room == 0 && b->n_flights < VK_PAY_FLIGHTS_BUILD && vk_list_empty(&b->back))
             break; /* all are under way: an answer comes back here */
         vk_list_remove(n);
+        if (!vk_list_empty(&all.ready) && all.free < VK_PAY_FLIGHTS_BUILD &&
+            !vk_list_empty(&b->back))
+            room = 0; /* others wait: what came back is written, and then it stands behind them */
         if (vk_clock_wall_ms() < b->not_before_ms)
             wake_at(b->build, b->not_before_ms);
         else if (room || !vk_list_empty(&b->back) || b->expire)
@@ -528,13 +555,16 @@ static void noticed(vk_task *task)
 {
     notice *x = VK_CONTAINER(task, notice, task);
     vk_pay_hooked *b = NULL;
+    if (all.stopped) {
+        free(x);
+        return;
+    }
     if (x->at_ms > vk_clock_wall_ms())
         wake_at(x->build, x->at_ms);
     else if ((b = hooked(x->build)) != NULL)
         make_ready(b);
     free(x);
-    if (!all.stopped)
-        pump();
+    pump();
 }
 
 void vk_pay_hooks_committed(const vk_pay_call *c)

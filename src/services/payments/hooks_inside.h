@@ -53,7 +53,7 @@ typedef struct vk_pay_turn {
     vk_list settle; /* flights that came back */
     struct {
         int64_t id;
-        vk_str endpoint;
+        uint64_t endpoint; /* its vk_hash_str */
         bool first;
     } busy[VK_PAY_FLIGHTS_BUILD]; /* under way */
     size_t n_busy, room, room_slow; /* how many it may bring */

@@ -210,10 +210,10 @@ static bool one_due(void *arg, const vk_pay_delivery *d)
     } else if (!*taken && !under_way(t, d->id)) {
         bool slow = vk_pay_slow(t->build, d->endpoint);
         *taken = true;
-        if (slow && t->n_slow == t->room_slow)
-            t->more_slow = true;
-        else if (t->n == t->room)
+        if (t->n == t->room)
             t->more = true;
+        else if (slow && t->n_slow == t->room_slow)
+            t->more_slow = true;
         else
             l->e = take(l, d, p->url, slow);
     }
@@ -226,7 +226,7 @@ static vk_err look(vk_pay_db *db, vk_pay_turn *t, vk_arena *a)
     vk_err e = find_places(db, &l);
     for (size_t i = 0; i < t->n_busy; i++)
         for (size_t k = 0; k < l.n_places; k++)
-            if (vk_str_eq(l.places[k].id, t->busy[i].endpoint))
+            if (vk_hash_str(l.places[k].id) == t->busy[i].endpoint)
                 *(t->busy[i].first ? &l.places[k].first_taken : &l.places[k].again_taken) = true;
     if (e == VK_OK)
         e = vk_pay_delivery_due(db, vk_clock_wall_ms(), one_due, &l);

@@ -33,7 +33,8 @@ typedef struct vk_pv {
     } u;
 } vk_pv;
 
-/* New values. NULL: no memory. Texts are not copied: they must live as long as the arena. */
+/* New values. NULL: no memory. Texts are not copied: they must live as long as the arena. VK_PV_NUM: a
+ * VK_PV_STR of a JSON number whose type is changed. */
 vk_pv *vk_pv_null(vk_arena *a);
 vk_pv *vk_pv_bool(vk_arena *a, bool b);
 vk_pv *vk_pv_int(vk_arena *a, int64_t i);
@@ -63,7 +64,8 @@ bool vk_pv_equal(const vk_pv *a, const vk_pv *b); /* the order of members does n
 VK_MUSTCHECK bool vk_pv_set(vk_arena *a, vk_pv *o, const char *key,
                             vk_pv *v); /* replaces in place, or appends */
 VK_MUSTCHECK bool vk_pv_set_n(vk_arena *a, vk_pv *o, vk_str key, vk_pv *v);
-/* By path; objects on the way are made (also in place of null). No element of an array is made. */
+/* By path; objects on the way are made (also in place of null). No element of an array is made, and nothing
+ * below a text, number or truth value: false, too. */
 VK_MUSTCHECK bool vk_pv_put(vk_arena *a, vk_pv *o, const char *path, vk_pv *v);
 VK_MUSTCHECK bool vk_pv_put_str(vk_arena *a, vk_pv *o, const char *path, vk_str s); /* VK_STR_NONE: null */
 VK_MUSTCHECK bool vk_pv_put_int(vk_arena *a, vk_pv *o, const char *path, int64_t i);
@@ -71,11 +73,14 @@ VK_MUSTCHECK bool vk_pv_put_bool(vk_arena *a, vk_pv *o, const char *path, bool b
 VK_MUSTCHECK bool vk_pv_put_null(vk_arena *a, vk_pv *o, const char *path);
 VK_MUSTCHECK bool vk_pv_add(vk_arena *a, vk_pv *arr, vk_pv *v);
 void vk_pv_del(vk_pv *o, const char *key); /* nothing when it is not there */
+void vk_pv_del_n(vk_pv *o, vk_str key);
 
-/* From JSON. Numbers that are no integers of 18 digits become VK_PV_NUM. VK_E_INVALID, VK_E_NOMEM. Strings
- * may be views into `text`. */
+/* From JSON. Numbers that are no integers of 18 digits become VK_PV_NUM (written as vk_json_double does). Of
+ * a member that stands twice the first one is found. VK_E_INVALID, VK_E_NOMEM. Strings may be views into
+ * `text`. */
 VK_MUSTCHECK vk_err vk_pv_parse(vk_arena *a, vk_str text, vk_pv **out_r);
-/* As JSON on one line: what is stored. Errors are the buffer's. */
+/* As JSON on one line: what is stored. Errors are the buffer's; `v` NULL: VK_E_NOMEM; more than 100 levels:
+ * VK_E_TOO_LARGE. */
 void vk_pv_write(vk_buf *out, const vk_pv *v);
 /* As JSON with two blanks a level, as Stripe sends it: `{}` and `[]` when empty. */
 void vk_pv_write_pretty(vk_buf *out, const vk_pv *v);
