@@ -15,8 +15,8 @@ typedef struct vk_reach {
     vk_task task;
     const vk_runtime *rt;
     vk_str method, url;
-    vk_str origin;             /* one that the build has registered, or empty */
-    vk_str content_type, body; /* may be empty */
+    vk_str origin;                  /* one that the build has registered, or empty */
+    vk_str content_type, body;      /* may be empty */
     const vk_reach_header *headers; /* which courier lets through (courier/outbound.h) */
     size_t n_headers;
     size_t keep; /* bytes of the answer's body that are wanted, at most VK_REACH_KEEP_MAX: longer ones are cut
@@ -24,11 +24,11 @@ typedef struct vk_reach {
     struct vk_client *client;
     vk_buf ask;
     /* Filled in for `done`: */
-    int status;                       /* what the host answered; 0: it was not reached */
-    int64_t ms;                       /* until then */
-    char why[320];                    /* when it was not reached: a sentence without its final dot */
-    bool untried;                     /* …since courier is away or has no room: nothing was sent, as far as is known */
-    vk_str answer;                    /* the beginning of the body, as UTF-8; while `done` runs */
+    int status;    /* what the host answered; 0: it was not reached */
+    int64_t ms;    /* until then */
+    char why[320]; /* when it was not reached: a sentence without its final dot */
+    bool untried;  /* …since courier is away or has no room: nothing was sent, as far as is known */
+    vk_str answer; /* the beginning of the body, as UTF-8; while `done` runs */
     void (*done)(struct vk_reach *r); /* on loops[0] */
 } vk_reach;
 

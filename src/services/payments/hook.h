@@ -4,9 +4,8 @@
 #ifndef VK_PAY_HOOK_H
 #define VK_PAY_HOOK_H
 
-#include "core/secret.h"
 #include "services/payments/value.h"
-#include "valet/valet.h"
+#include "valetkey/service.h"
 
 enum {
     VK_PAY_ENDPOINTS_MAX = 16, /* webhook endpoints of a build, besides the default one; as at Stripe */

@@ -29,8 +29,8 @@ typedef struct vk_pay_hooked {
     bool turning, again, expire;
     bool waits_slow; /* is in all.slow */
     size_t n_flights, reserved, reserved_slow;
-    vk_list flights, back;                    /* under way; what came back, to be written */
-    int64_t not_before_ms, expire_after_ms;   /* unix milliseconds */
+    vk_list flights, back;                  /* under way; what came back, to be written */
+    int64_t not_before_ms, expire_after_ms; /* unix milliseconds */
 } vk_pay_hooked;
 
 /* A page that waits. */
@@ -296,8 +296,8 @@ static void launch(vk_pay_flight *f, const vk_pay_origins *origins)
     vk_pay_hook_sign(vk_secret_of(vk_str_z(secret)), now_ms / 1000, f->body, f->signature);
     vk_wipe(secret, sizeof secret);
     f->headers[0] = (vk_reach_header){VK_STR("Stripe-Signature"), vk_str_z(f->signature)};
-    f->headers[1] = (vk_reach_header){VK_STR("User-Agent"),
-                                      VK_STR("Stripe/1.0 (+https://stripe.com/docs/webhooks)")};
+    f->headers[1] =
+        (vk_reach_header){VK_STR("User-Agent"), VK_STR("Stripe/1.0 (+https://stripe.com/docs/webhooks)")};
     f->reach = (vk_reach){.rt = all.rt,
                           .method = VK_STR("POST"),
                           .url = f->url,
@@ -427,7 +427,8 @@ static bool prepare(vk_pay_hooked *b, vk_pay_turn *t)
 {
     vk_arena *a = vk_arena_new(BUILD_ARENA);
     vk_build build;
-    t->pool = vk_pay_pool_hold_id(b->build); /* before the metadata is asked, so that a deletion waits for it */
+    t->pool =
+        vk_pay_pool_hold_id(b->build); /* before the metadata is asked, so that a deletion waits for it */
     bool good = a && t->pool && is_active(b->build, a, &build);
     if (good) {
         t->generation = build.generation;
@@ -498,8 +499,7 @@ static void pump(void)
         if (room == 0 && b->n_flights < VK_PAY_FLIGHTS_BUILD && vk_list_empty(&b->back))
             break; /* all are under way: an answer comes back here */
         vk_list_remove(n);
-        if (!vk_list_empty(&all.ready) && all.free < VK_PAY_FLIGHTS_BUILD &&
-            !vk_list_empty(&b->back))
+        if (!vk_list_empty(&all.ready) && all.free < VK_PAY_FLIGHTS_BUILD && !vk_list_empty(&b->back))
             room = 0; /* others wait: what came back is written, and then it stands behind them */
         if (vk_clock_wall_ms() < b->not_before_ms)
             wake_at(b->build, b->not_before_ms);

@@ -1,4 +1,5 @@
-/* Between hooks.c, which keeps time on loop 0, and hooks_turn.c, which reads and writes on a build's strand. */
+/* Between hooks.c, which keeps time on loop 0, and hooks_turn.c, which reads and writes on a build's strand.
+ */
 #ifndef VK_PAY_HOOKS_INSIDE_H
 #define VK_PAY_HOOKS_INSIDE_H
 
@@ -49,14 +50,14 @@ typedef struct vk_pay_turn {
     char build[VK_BUILD_ID_MAX + 1];
     char origin[VK_PAY_ORIGIN_MAX + 1]; /* the build's first */
     uint64_t generation;
-    bool expire; /* vk_pay_due, and nothing else */
+    bool expire;    /* vk_pay_due, and nothing else */
     vk_list settle; /* flights that came back */
     struct {
         int64_t id;
         uint64_t endpoint; /* its vk_hash_str */
         bool first;
-    } busy[VK_PAY_FLIGHTS_BUILD]; /* under way */
-    size_t n_busy, room, room_slow; /* how many it may bring */
+    } busy[VK_PAY_FLIGHTS_BUILD];                  /* under way */
+    size_t n_busy, room, room_slow;                /* how many it may bring */
     void (*told)(struct vk_pay_turn *t, vk_err e); /* on the strand, after the commit */
     vk_err e;
 

@@ -27,7 +27,8 @@ void vk_pay_slow_set(const char *build, vk_str endpoint, bool slow)
 {
     uint64_t h = mark_of(build, endpoint);
     if (slow || vk_pay_slow(build, endpoint))
-        atomic_store_explicit(&slow_marks[h % SLOTS], slow ? (uint32_t)(h >> 32) | 1 : 0, memory_order_relaxed);
+        atomic_store_explicit(&slow_marks[h % SLOTS], slow ? (uint32_t)(h >> 32) | 1 : 0,
+                              memory_order_relaxed);
 }
 
 /* ---- what came of them */
@@ -232,8 +233,7 @@ static vk_err look(vk_pay_db *db, vk_pay_turn *t, vk_arena *a)
         e = vk_pay_delivery_due(db, vk_clock_wall_ms(), one_due, &l);
     if (e == VK_OK)
         e = l.e;
-    for (size_t i = 0; i < l.n_gone && e == VK_OK; i++)
-    {
+    for (size_t i = 0; i < l.n_gone && e == VK_OK; i++) {
         l.gone[i].note = VK_STR("[{\"error\":\"The endpoint was deleted, or turned off.\"}]");
         e = vk_pay_delivery_set(db, &l.gone[i]);
     }
