@@ -5,6 +5,7 @@
 #include "services/payments/call.h"
 #include "services/payments/form.h"
 #include "services/payments/hooks.h"
+#include "services/payments/resources/runs.h"
 
 #define W __attribute__((weak))
 
@@ -78,10 +79,6 @@ W vk_err vk_pay_render_for(struct vk_pay_call *c, const vk_pay_resource *r, cons
 W vk_pv *vk_pay_list(vk_arena *a, vk_pv *data, bool more, vk_str url)
 {
     return NULL;
-}
-W vk_err vk_pay_run(vk_pay_call *c)
-{
-    return VK_E_UNSUPPORTED;
 }
 W vk_err vk_pay_method_of_card(vk_pay_call *c, const vk_pv *card, const vk_pv *billing_details,
                                vk_pv **method_r)
