@@ -153,17 +153,6 @@ W vk_err vk_pay_due(vk_pay_call *c)
 {
     return VK_E_UNSUPPORTED;
 }
-W void vk_pay_hooks_committed(const vk_pay_call *c) {}
-W bool vk_pay_hooks_wait(vk_pay_call *c, void (*then)(vk_exchange *ex))
-{
-    return false;
-}
-W vk_err vk_pay_hooks_start(vk_runtime *rt, int index)
-{
-    return VK_OK;
-}
-W void vk_pay_hooks_stop(void) {}
-W void vk_pay_hooks_count(vk_pay_hook_counts *out_r) {}
 W vk_err vk_pay_checkout_change(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char **why_r,
                                 const char **field_r)
 {
