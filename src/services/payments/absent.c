@@ -5,6 +5,7 @@
 #include "services/payments/call.h"
 #include "services/payments/form.h"
 #include "services/payments/hooks.h"
+#include "services/payments/resources/runs.h"
 
 #define W __attribute__((weak))
 
@@ -79,10 +80,6 @@ W vk_pv *vk_pay_list(vk_arena *a, vk_pv *data, bool more, vk_str url)
 {
     return NULL;
 }
-W vk_err vk_pay_run(vk_pay_call *c)
-{
-    return VK_E_UNSUPPORTED;
-}
 W vk_err vk_pay_code_valid(vk_pay_call *c, vk_str code, vk_str customer, vk_str currency, int64_t subtotal,
                            vk_pv **promotion_code_r, vk_pv **coupon_r, const char **why_r)
 {
@@ -127,127 +124,6 @@ W vk_err vk_pay_due(vk_pay_call *c)
 {
     return VK_E_UNSUPPORTED;
 }
-W vk_err vk_pay_db_open(const char *path, const char *build, vk_pay_db **out_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W void vk_pay_db_close(vk_pay_db *db) {}
-W vk_err vk_pay_db_copy(vk_pay_db *db, const char *to)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_db_begin(vk_pay_db *db)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_db_mark(vk_pay_db *db)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_db_keep(vk_pay_db *db)
-{
-    return VK_E_UNSUPPORTED;
-}
-W void vk_pay_db_drop(vk_pay_db *db) {}
-W vk_err vk_pay_db_end(vk_pay_db *db)
-{
-    return VK_E_UNSUPPORTED;
-}
-W void vk_pay_db_undo(vk_pay_db *db) {}
-W bool vk_pay_db_open_part(const vk_pay_db *db)
-{
-    return false;
-}
-W vk_err vk_pay_doc_put(vk_pay_db *db, const vk_pay_row *row, const vk_pay_key *keys, size_t n)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_doc_get(vk_pay_db *db, vk_arena *a, vk_str id, vk_pay_row *out_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_doc_del(vk_pay_db *db, vk_str id)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_doc_list(vk_pay_db *db, const vk_pay_ask *ask, bool (*one)(void *arg, const vk_pay_row *row),
-                         void *arg)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_doc_count(vk_pay_db *db, const char *kind, int64_t *out_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_idem_get(vk_pay_db *db, vk_arena *a, vk_str key, int64_t now_ms, vk_pay_idem *out_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_idem_put(vk_pay_db *db, vk_str key, int64_t now_ms, const vk_pay_idem *v)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_set(vk_pay_db *db, const char *name, vk_str value)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_setting(vk_pay_db *db, vk_arena *a, const char *name, vk_str *out_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_delivery_add(vk_pay_db *db, const vk_pay_delivery *d, int64_t *id_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_delivery_set(vk_pay_db *db, const vk_pay_delivery *d)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_delivery_get(vk_pay_db *db, vk_arena *a, int64_t id, vk_pay_delivery *out_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_delivery_due(vk_pay_db *db, int64_t now_ms, bool (*one)(void *arg, const vk_pay_delivery *d),
-                             void *arg)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_delivery_list(vk_pay_db *db, vk_str event, bool (*one)(void *arg, const vk_pay_delivery *d),
-                              void *arg)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_delivery_pending(vk_pay_db *db, vk_str event, int64_t *out_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_next_due(vk_pay_db *db, int64_t *at_ms_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_due_put(vk_pay_db *db, vk_str id, int64_t at_ms)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_due_list(vk_pay_db *db, int64_t now_ms, bool (*one)(void *arg, vk_str id), void *arg)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_tidy(vk_pay_db *db, int64_t now_ms, bool *more_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W void vk_pay_hooks_committed(const vk_pay_call *c) {}
-W bool vk_pay_hooks_wait(vk_pay_call *c, void (*then)(vk_exchange *ex))
-{
-    return false;
-}
-W vk_err vk_pay_hooks_start(vk_runtime *rt, int index)
-{
-    return VK_OK;
-}
-W void vk_pay_hooks_stop(void) {}
-W void vk_pay_hooks_count(vk_pay_hook_counts *out_r) {}
 W vk_err vk_pay_checkout_change(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char **why_r,
                                 const char **field_r)
 {
