@@ -154,3 +154,18 @@ vk_err vk_pay_balance_now(vk_pay_call *c, vk_pv **available_r, vk_pv **pending_r
     *pending_r = pending;
     return VK_OK;
 }
+
+vk_err vk_pay_balance_retrieve(vk_pay_call *c)
+{
+    vk_pv *available, *pending, *balance = vk_pv_obj(c->arena);
+    vk_err e = vk_pay_balance_now(c, &available, &pending);
+    if (e != VK_OK)
+        return e;
+    if (!vk_pv_put_str(c->arena, balance, "object", VK_STR("balance")) ||
+        !vk_pv_put(c->arena, balance, "available", available) ||
+        !vk_pv_put_bool(c->arena, balance, "livemode", false) ||
+        !vk_pv_put(c->arena, balance, "pending", pending))
+        return VK_E_NOMEM;
+    c->result = balance;
+    return VK_OK;
+}

@@ -209,6 +209,7 @@ typedef struct vk_pay_intent_ask {
 VK_MUSTCHECK vk_err vk_pay_intent_new(vk_pay_call *c, const vk_pay_intent_ask *ask, vk_pv **intent_r);
 /* Cancels one that is open or waits to be captured, with its events. `reason` VK_STR_NONE: none. */
 VK_MUSTCHECK vk_err vk_pay_payment_cancel(vk_pay_call *c, vk_pv *intent, vk_str reason);
+VK_MUSTCHECK vk_err vk_pay_setup_cancel(vk_pay_call *c, vk_pv *intent, vk_str reason);
 VK_MUSTCHECK vk_err vk_pay_setup_new(vk_pay_call *c, vk_str customer, const vk_pv *metadata,
                                      vk_pv **intent_r);
 

@@ -95,7 +95,7 @@ static bool card_details(vk_pay_call *c, vk_pv *card, const vk_pv *method, int64
     vk_arena *a = c->arena;
     const vk_pv *from = vk_pv_get(method, "card");
     vk_pv *three = NULL;
-    if (how->authenticated && vk_pv_parse(a, VK_STR(secured), &three) != VK_OK)
+    if (how->authenticated && vk_pv_parse(a, vk_str_z(secured), &three) != VK_OK)
         return false;
     return copy_members(a, card, from, same, VK_COUNT(same)) &&
            vk_pv_put_str(a, card, "network", vk_pv_text(from, "brand")) &&
@@ -164,7 +164,7 @@ vk_err vk_pay_charge_new(vk_pay_call *c, vk_pv *intent, vk_pv *method, const vk_
     if (e == VK_OK)
         e = vk_pay_new(c, R, VK_STR_NONE, &ch);
     if (e == VK_OK)
-        e = vk_pv_parse(a, VK_STR(skeleton), &parts);
+        e = vk_pv_parse(a, vk_str_z(skeleton), &parts);
     if (e != VK_OK)
         return e;
     bool ok = vk_pay_merge(a, ch, parts) && copy_members(a, ch, intent, same, VK_COUNT(same)) &&

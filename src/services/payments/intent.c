@@ -1,5 +1,4 @@
 /* Payment intents. https://docs.stripe.com/api/payment_intents */
-#include "services/payments/catalogue.h"
 #include "services/payments/charge.h"
 #include "services/payments/resources/runs.h"
 
@@ -92,7 +91,7 @@ static vk_err take_options(vk_pay_call *c, vk_pv *intent)
     vk_pv *options = vk_pv_get(intent, "payment_method_options");
     bool pays = vk_str_eqz(vk_pv_text(intent, "object"), "payment_intent");
     if (!vk_pv_is(options, VK_PV_OBJ)) {
-        vk_err e = vk_pv_parse(a, pays ? VK_STR(payment) : VK_STR(setup), &options);
+        vk_err e = vk_pv_parse(a, pays ? vk_str_z(payment) : vk_str_z(setup), &options);
         if (e != VK_OK || !vk_pv_put(a, intent, "payment_method_options", options))
             return e == VK_OK ? VK_E_NOMEM : e;
     }
@@ -169,17 +168,31 @@ static vk_err check_amount(vk_pay_call *c, int64_t amount, vk_str currency)
                          VK_STR_ARG(limit));
 }
 
+/* Stripe takes a currency in any case and keeps it in lower case. */
+static vk_err put_currency(vk_arena *a, vk_pv *intent, vk_str given)
+{
+    vk_str code = vk_arena_dup(a, given);
+    char *p = (char *)(uintptr_t)code.p;
+    for (size_t i = 0; p && i < code.n; i++)
+        if (p[i] >= 'A' && p[i] <= 'Z')
+            p[i] = (char)(p[i] + ('a' - 'A'));
+    return p && vk_pv_put_str(a, intent, "currency", code) ? VK_OK : VK_E_NOMEM;
+}
+
 /* amount and currency, as they will be */
 static vk_err take_money(vk_pay_call *c, vk_pv *intent)
 {
     vk_arena *a = c->arena;
     vk_str given = vk_pv_text(c->params, "currency");
     int64_t amount = vk_pv_number(c->params, "amount", vk_pv_number(intent, "amount", 0));
-    if ((given.p && !vk_pv_put_str(a, intent, "currency", given)) ||
-        !vk_pv_put_int(a, intent, "amount", amount))
-        return VK_E_NOMEM;
-    vk_err e = vk_pay_currency_param(c, intent, "currency", "currency");
-    return e == VK_OK ? check_amount(c, amount, vk_pv_text(intent, "currency")) : e;
+    vk_err e = given.p ? put_currency(a, intent, given) : VK_OK;
+    if (e == VK_OK && !vk_pv_put_int(a, intent, "amount", amount))
+        e = VK_E_NOMEM;
+    if (e != VK_OK)
+        return e;
+    if (!vk_pay_currency(vk_pv_text(intent, "currency")))
+        return vk_pay_refuse(c, 400, NULL, "currency", "Invalid currency: " VK_STR_FMT, VK_STR_ARG(given));
+    return check_amount(c, amount, vk_pv_text(intent, "currency"));
 }
 
 /* ---- made by calls, and by us */
@@ -197,7 +210,7 @@ static const char skeleton[] =
 static vk_err complete(vk_pay_call *c, vk_pv *intent)
 {
     vk_pv *parts;
-    vk_err e = vk_pv_parse(c->arena, VK_STR(skeleton), &parts);
+    vk_err e = vk_pv_parse(c->arena, vk_str_z(skeleton), &parts);
     VK_PV_EACH(v, e == VK_OK ? parts : NULL)
     if (!vk_pv_get_n(intent, v->key) && !vk_pv_set_n(c->arena, intent, v->key, vk_pv_copy(c->arena, v)))
         return VK_E_NOMEM;
@@ -220,7 +233,10 @@ vk_err vk_pay_payment_intent_create(vk_pay_call *c)
     e = vk_pay_put(c, intent);
     if (e == VK_OK)
         e = vk_pay_event(c, "payment_intent.created", R, intent);
-    return e == VK_OK && confirm ? vk_pay_confirm_asked(c, KIND, intent) : e;
+    if (e == VK_OK && confirm)
+        e = vk_pay_confirm_asked(c, KIND, intent);
+    c->result = intent;
+    return e;
 }
 
 static bool put_given(vk_arena *a, vk_pv *o, const char *member, vk_str value)

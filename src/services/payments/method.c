@@ -186,7 +186,7 @@ static vk_err make(vk_pay_call *c, const typed *t, const vk_pv *billing, vk_pv *
     char print[VK_PAY_FINGERPRINT + 1];
     vk_err e = vk_pay_new(c, R, VK_STR_NONE, &m);
     if (e == VK_OK)
-        e = vk_pv_parse(a, VK_STR(skeleton), &parts);
+        e = vk_pv_parse(a, vk_str_z(skeleton), &parts);
     if (e != VK_OK)
         return e;
     card_key(key);

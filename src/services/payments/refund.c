@@ -96,7 +96,7 @@ static vk_err make(vk_pay_call *c, vk_pv *charge, int64_t amount, vk_pv **refund
     vk_str reason = vk_pv_text(c->params, "reason");
     vk_err e = vk_pay_new(c, R, VK_STR_NONE, &r);
     if (e == VK_OK)
-        e = vk_pv_parse(a, VK_STR(skeleton), &parts);
+        e = vk_pv_parse(a, vk_str_z(skeleton), &parts);
     if (e != VK_OK)
         return e;
     bool ok = vk_pay_merge(a, r, parts) && vk_pv_put_int(a, r, "amount", amount) &&
@@ -117,7 +117,7 @@ static vk_err make(vk_pay_call *c, vk_pv *charge, int64_t amount, vk_pv **refund
 vk_err vk_pay_refund_create(vk_pay_call *c)
 {
     vk_pv *charge = NULL, *refund;
-    int64_t amount;
+    int64_t amount = 0;
     vk_err e = charge_asked(c, &charge);
     if (e == VK_OK)
         e = amount_asked(c, charge, &amount);

@@ -14,7 +14,7 @@ static const char skeleton[] =
 static vk_err complete(vk_pay_call *c, vk_pv *intent)
 {
     vk_pv *parts;
-    vk_err e = vk_pv_parse(c->arena, VK_STR(skeleton), &parts);
+    vk_err e = vk_pv_parse(c->arena, vk_str_z(skeleton), &parts);
     VK_PV_EACH(v, e == VK_OK ? parts : NULL)
     if (!vk_pv_get_n(intent, v->key) && !vk_pv_set_n(c->arena, intent, v->key, vk_pv_copy(c->arena, v)))
         return VK_E_NOMEM;
