@@ -2,8 +2,6 @@
 #include "services/payments/charge.h"
 #include "services/payments/resources/runs.h"
 
-#include "valet/valet.h"
-
 #define R (&vk_pay_r_payment_method)
 
 static const char used_up[] =
