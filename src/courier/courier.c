@@ -15,7 +15,7 @@ typedef struct vk_courier {
     pthread_mutex_t mu; /* while libcurl is loaded */
     bool looked_for, can_call;
     vk_lane *lanes[VK_COURIER_LANES];
-    size_t next;
+    _Atomic uint32_t load[VK_COURIER_LANES]; /* that wait or are under way */
 } vk_courier;
 
 /* A call on its way; in the exchange's arena. */
@@ -23,6 +23,7 @@ typedef struct errand {
     vk_job job; /* first */
     vk_exchange *ex;
     vk_courier *courier;
+    size_t lane;
     vk_outbound_ask ask;
     vk_outbound_answer answer;
     vk_err e;
@@ -80,7 +81,22 @@ static void on_lane(vk_job *j)
         snprintf(x->answer.why, sizeof x->answer.why,
                  "libcurl is not on this machine (Debian: libcurl4), so no host can be asked");
     }
+    atomic_fetch_sub(&x->courier->load[x->lane], 1);
     vk_exchange_post(x->ex, answer_call);
+}
+
+static bool parse_headers(errand *x, const vk_json *o)
+{
+    vk_outbound_header *all = vk_arena_calloc(x->ex->arena, VK_OUTBOUND_HEADERS * sizeof *all);
+    if (!all || o->type != VK_JSON_OBJECT || o->count > VK_OUTBOUND_HEADERS)
+        return false;
+    for (const vk_json *h = o->u.child; h; h = h->next) {
+        all[x->ask.n_headers] = (vk_outbound_header){h->key, vk_json_str(h)};
+        if (!vk_outbound_header_ok(&all[x->ask.n_headers++]))
+            return false;
+    }
+    x->ask.headers = all;
+    return true;
 }
 
 static bool parse(errand *x, vk_str body)
@@ -89,7 +105,8 @@ static bool parse(errand *x, vk_str body)
     int64_t most = 0;
     if (vk_json_parse(x->ex->arena, body, &o, NULL, NULL) != VK_OK)
         return false;
-    const vk_json *body_max = vk_json_opt(o, VK_STR("body_max"));
+    const vk_json *body_max = vk_json_opt(o, VK_STR("body_max")),
+                  *headers = vk_json_opt(o, VK_STR("headers")), *cut = vk_json_opt(o, VK_STR("cut"));
     x->ask = (vk_outbound_ask){.method = vk_json_str(vk_json_get(o, VK_STR("method"))),
                                .url = vk_json_str(vk_json_get(o, VK_STR("url"))),
                                .origin = vk_json_str(vk_json_opt(o, VK_STR("origin"))),
@@ -101,7 +118,35 @@ static bool parse(errand *x, vk_str body)
     if (body_max && (vk_json_i64(body_max, &most) != VK_OK || most < 0))
         return false;
     x->ask.body_max = (size_t)most;
+    x->ask.cut = cut && cut->type == VK_JSON_BOOL && cut->u.b;
+    if (headers && !parse_headers(x, headers))
+        return false;
     return x->ask.method.n && x->ask.url.n;
+}
+
+/* To the lane that has the least to do: a host that answers slowly is to hold up nobody while there are
+ * others. On the loop, where alone lanes are made. */
+static bool give(vk_courier *c, errand *x)
+{
+    size_t best = VK_COURIER_LANES;
+    uint32_t least = VK_COURIER_QUEUE;
+    for (size_t i = 0; i < VK_COURIER_LANES && least; i++) {
+        uint32_t load = atomic_load(&c->load[i]);
+        if (!c->lanes[i] && vk_lane_new("vk-outbound", VK_COURIER_QUEUE, &c->lanes[i]) != VK_OK)
+            break;
+        if (load < least) {
+            least = load;
+            best = i;
+        }
+    }
+    if (best == VK_COURIER_LANES)
+        return false;
+    x->lane = best;
+    atomic_fetch_add(&c->load[best], 1);
+    if (vk_lane_add(c->lanes[best], &x->job) == VK_OK)
+        return true;
+    atomic_fetch_sub(&c->load[best], 1);
+    return false;
 }
 
 static void call(vk_exchange *ex)
@@ -119,9 +164,8 @@ static void call(vk_exchange *ex)
         vk_respond_json_error(ex, VK_E_INVALID, "This is no request for a call");
         return;
     }
-    for (size_t i = 0; i < VK_COURIER_LANES; i++)
-        if (vk_lane_add(c->lanes[c->next++ % VK_COURIER_LANES], &x->job) == VK_OK)
-            return;
+    if (give(c, x))
+        return;
     vk_respond_json_error(ex, VK_E_BUSY, "Too many calls to other hosts are waiting; try again");
 }
 
@@ -179,9 +223,6 @@ vk_err vk_courier_new(const vk_egress *egress, struct vk_courier **out_r)
         return VK_E_NOMEM;
     c->outbound.egress = *egress;
     pthread_mutex_init(&c->mu, NULL);
-    for (size_t i = 0; i < VK_COURIER_LANES; i++)
-        if (vk_lane_new("vk-outbound", VK_COURIER_QUEUE / VK_COURIER_LANES, &c->lanes[i]) != VK_OK)
-            return VK_E_NOMEM;
     *out_r = c;
     return VK_OK;
 }

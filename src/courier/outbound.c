@@ -52,7 +52,8 @@ typedef struct call {
     bool loopback; /* allowed */
     char pins[VK_HOST_MAX + 16 + VK_OUTBOUND_ADDRESSES * (INET6_ADDRSTRLEN + 3)];
     vk_outbound_answer *answer;
-    size_t head_bytes, body_max;
+    size_t head_bytes, body_max, thrown;
+    bool cut;
     vk_err e; /* of a callback */
 } call;
 
@@ -144,10 +145,11 @@ static size_t take_head(char *p, size_t size, size_t n, void *arg)
 static size_t take_body(char *p, size_t size, size_t n, void *arg)
 {
     call *c = arg;
-    size_t more = size * n;
-    if (more <= c->body_max - c->answer->body.n) {
-        vk_buf_add(&c->answer->body, p, more);
-        if (!c->answer->body.err)
+    size_t more = size * n, left = c->body_max - c->answer->body.n;
+    if (more <= left || c->cut) {
+        vk_buf_add(&c->answer->body, p, more <= left ? more : left);
+        c->thrown += more <= left ? 0 : more - left; /* read on, so that who answers sees it taken */
+        if (!c->answer->body.err && c->thrown <= VK_OUTBOUND_BODY_MAX)
             return more;
     }
     c->e = fail(c, VK_E_TOO_LARGE, "the answer is larger than %zu bytes", c->body_max);
@@ -155,6 +157,45 @@ static size_t take_body(char *p, size_t size, size_t n, void *arg)
 }
 
 /* ---- the call */
+
+bool vk_outbound_header_ok(const vk_outbound_header *h)
+{
+    static const char *const ours[] = {"host",       "content-length", "content-type", "transfer-encoding",
+                                       "connection", "keep-alive",     "expect",       "te",
+                                       "trailer",    "upgrade",        "cookie"};
+    if (h->name.n == 0 || h->value.n == 0 || h->name.n + h->value.n > VK_OUTBOUND_HEADER_MAX)
+        return false;
+    for (size_t i = 0; i < h->name.n; i++) {
+        char c = h->name.p[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-'))
+            return false;
+    }
+    for (size_t i = 0; i < h->value.n; i++)
+        if (h->value.p[i] < ' ' || h->value.p[i] > '~')
+            return false;
+    for (size_t i = 0; i < VK_COUNT(ours); i++)
+        if (vk_str_ieq(h->name, vk_str_z(ours[i])))
+            return false;
+    return !(h->name.n >= 6 && vk_str_ieq((vk_str){h->name.p, 6}, VK_STR("proxy-")));
+}
+
+/* The header lines; false: no memory. "Expect" is what curl adds to long bodies, and waits for. */
+static bool add_lines(const vk_curl *x, const vk_outbound_ask *ask, struct curl_slist **lines)
+{
+    char line[VK_OUTBOUND_HEADER_MAX + 8];
+    struct curl_slist *more = x->slist_append(*lines, "Expect:");
+    *lines = more ? more : *lines;
+    if (more && ask->content_type.n) {
+        snprintf(line, sizeof line, "Content-Type: " VK_STR_FMT, VK_STR_ARG(ask->content_type));
+        more = x->slist_append(*lines, line);
+    }
+    for (size_t i = 0; more && i < ask->n_headers; i++) {
+        snprintf(line, sizeof line, VK_STR_FMT ": " VK_STR_FMT, VK_STR_ARG(ask->headers[i].name),
+                 VK_STR_ARG(ask->headers[i].value));
+        more = x->slist_append(*lines, line);
+    }
+    return more != NULL;
+}
 
 static vk_err kind_of(CURLcode code)
 {
@@ -164,7 +205,7 @@ static vk_err kind_of(CURLcode code)
 static vk_err perform(call *c, const vk_outbound_ask *ask, int64_t left_ms)
 {
     const vk_curl *x = &c->o->curl;
-    char url[VK_TARGET_MAX + 16], type[128], method[16];
+    char url[VK_TARGET_MAX + 16], method[16];
     struct curl_slist *pins = x->slist_append(NULL, c->pins), *lines = NULL;
     CURL *h = x->easy_init();
     vk_err e = VK_E_NOMEM;
@@ -175,12 +216,8 @@ static vk_err perform(call *c, const vk_outbound_ask *ask, int64_t left_ms)
     snprintf(url, sizeof url, "%s://%s%s%s:%u%s" VK_STR_FMT, c->target.tls ? "https" : "http", v6 ? "[" : "",
              c->target.host, v6 ? "]" : "", c->target.port, slash ? "/" : "", VK_STR_ARG(c->target.path));
     snprintf(method, sizeof method, VK_STR_FMT, VK_STR_ARG(ask->method));
-    if (ask->content_type.n) {
-        snprintf(type, sizeof type, "Content-Type: " VK_STR_FMT, VK_STR_ARG(ask->content_type));
-        lines = x->slist_append(lines, type);
-        if (!lines)
-            goto out;
-    }
+    if (!add_lines(x, ask, &lines))
+        goto out;
     c->e = VK_OK;
 #define SET(option, value) (x->easy_setopt(h, option, value) == CURLE_OK)
     bool set =
@@ -224,7 +261,7 @@ out:
 vk_err vk_outbound_call(const vk_outbound *o, const vk_outbound_ask *ask, vk_outbound_answer *answer)
 {
     static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE"};
-    call c = {.o = o, .answer = answer, .body_max = ask->body_max};
+    call c = {.o = o, .answer = answer, .body_max = ask->body_max, .cut = ask->cut};
     const char *why;
     bool known = false;
     int64_t begun = vk_clock_mono_ms();
@@ -237,6 +274,11 @@ vk_err vk_outbound_call(const vk_outbound *o, const vk_outbound_ask *ask, vk_out
     vk_err e = VK_OK;
     if (!known)
         e = fail(&c, VK_E_INVALID, "this method is not sent");
+    if (e == VK_OK && ask->n_headers > VK_OUTBOUND_HEADERS)
+        e = fail(&c, VK_E_INVALID, "there are more than %d headers", VK_OUTBOUND_HEADERS);
+    for (size_t i = 0; e == VK_OK && i < ask->n_headers; i++)
+        if (!vk_outbound_header_ok(&ask->headers[i]))
+            e = fail(&c, VK_E_INVALID, "a header cannot be sent");
     if (e == VK_OK && vk_target_parse(ask->url, &c.target, &why) != VK_OK)
         e = fail(&c, VK_E_INVALID, "the URL cannot be used: %s", why);
     bool registered = e == VK_OK && ask->origin.n && vk_target_has_origin(&c.target, ask->origin);

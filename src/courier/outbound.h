@@ -19,6 +19,8 @@ enum {
     VK_OUTBOUND_HEAD_MAX = 16 * 1024,
     VK_OUTBOUND_BODY_MAX = 1024 * 1024,
     VK_OUTBOUND_ADDRESSES = 32, /* of one host; more are refused */
+    VK_OUTBOUND_HEADERS = 16,
+    VK_OUTBOUND_HEADER_MAX = 1024, /* bytes of one, name and value */
 };
 
 /* What stays the same. */
@@ -32,11 +34,18 @@ typedef struct vk_outbound {
     void (*resolved)(struct addrinfo *list);
 } vk_outbound;
 
+typedef struct vk_outbound_header {
+    vk_str name, value;
+} vk_outbound_header;
+
 typedef struct vk_outbound_ask {
     vk_str method, url;
-    vk_str content_type, body; /* of a POST; may be empty */
-    vk_str origin;             /* one that the build has registered; may be empty */
-    size_t body_max;           /* of the answer, at most VK_OUTBOUND_BODY_MAX */
+    vk_str content_type, body;         /* of a POST; may be empty */
+    vk_str origin;                     /* one that the build has registered; may be empty */
+    const vk_outbound_header *headers; /* further ones */
+    size_t n_headers;
+    size_t body_max; /* of the answer, at most VK_OUTBOUND_BODY_MAX */
+    bool cut;        /* of a longer one the beginning is kept, instead of an error */
 } vk_outbound_ask;
 
 typedef struct vk_outbound_answer {
@@ -46,8 +55,13 @@ typedef struct vk_outbound_answer {
     char why[300]; /* when it is not VK_OK: a sentence without its final dot */
 } vk_outbound_answer;
 
-/* VK_OK: there is a status, whatever it is. VK_E_INVALID: the URL. VK_E_FORBIDDEN: the guard. VK_E_TIMEOUT.
- * VK_E_TOO_LARGE: head or body of the answer. VK_E_UNAVAILABLE: not resolved, not reached, TLS refused. */
+/* Whether such a header may be sent: a name of letters, digits and "-" which is none that frames the message
+ * or is about the connection (Host, Content-Length, Transfer-Encoding, …), and a value of printable ASCII. */
+bool vk_outbound_header_ok(const vk_outbound_header *h);
+
+/* VK_OK: there is a status, whatever it is. VK_E_INVALID: the URL, a header. VK_E_FORBIDDEN: the guard.
+ * VK_E_TIMEOUT. VK_E_TOO_LARGE: head or body of the answer. VK_E_UNAVAILABLE: not resolved, not reached, TLS
+ * refused. */
 VK_MUSTCHECK vk_err vk_outbound_call(const vk_outbound *o, const vk_outbound_ask *ask,
                                      vk_outbound_answer *answer);
 

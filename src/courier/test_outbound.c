@@ -190,6 +190,85 @@ static void plain(void **state)
     end(&p);
 }
 
+static void headers(void **state)
+{
+    VK_UNUSED(state);
+    static const vk_outbound_header good[] = {
+        {VK_STR("Stripe-Signature"), VK_STR("t=1,v1=ab")},
+        {VK_STR("User-Agent"), VK_STR("Stripe/1.0 (+https://stripe.com)")}};
+    static const vk_outbound_header bad[] = {
+        {VK_STR("Host"), VK_STR("a")},
+        {VK_STR("content-length"), VK_STR("1")},
+        {VK_STR("Transfer-Encoding"), VK_STR("chunked")},
+        {VK_STR("Connection"), VK_STR("close")},
+        {VK_STR("Expect"), VK_STR("100-continue")},
+        {VK_STR("Proxy-Authorization"), VK_STR("a")},
+        {VK_STR("Cookie"), VK_STR("a=b")},
+        {VK_STR("X-A: b"), VK_STR("c")},
+        {VK_STR("X-A\r\nHost"), VK_STR("c")},
+        {VK_STR("X-A"), VK_STR("b\r\nX-B: c")},
+        {VK_STR("X-A"), VK_STR("b\nX-B: c")},
+        {VK_STR("X-A"), VK_STR("\xc3\xa9")},
+        {VK_STR("X-A"), VK_STR("")},
+        {VK_STR(""), VK_STR("b")},
+        {VK_STR("X-A"), VK_STR("b\0c")},
+    };
+    place p = {.reply = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"};
+    start(&p);
+    char origin[100];
+    snprintf(origin, sizeof origin, "http://127.0.0.1:%d", p.port);
+    vk_outbound_ask ask = {.method = VK_STR("POST"),
+                           .url = vk_str_z(origin),
+                           .origin = vk_str_z(origin),
+                           .body = VK_STR("{}"),
+                           .headers = good,
+                           .n_headers = VK_COUNT(good),
+                           .body_max = 100};
+    vk_buf_clear(&answer.body);
+    assert_int_equal(vk_outbound_call(&outbound, &ask, &answer), VK_OK);
+    assert_non_null(strstr(p.got, "\r\nStripe-Signature: t=1,v1=ab\r\n"));
+    assert_non_null(strstr(p.got, "\r\nUser-Agent: Stripe/1.0 (+https://stripe.com)\r\n"));
+    assert_null(strstr(p.got, "valetkey/"));
+    assert_null(strstr(p.got, "Expect"));
+    for (size_t i = 0; i < VK_COUNT(bad); i++) {
+        if (vk_outbound_header_ok(&bad[i]))
+            fail_msg("%zu is taken", i);
+        ask.headers = &bad[i];
+        ask.n_headers = 1;
+        assert_int_equal(vk_outbound_call(&outbound, &ask, &answer), VK_E_INVALID);
+    }
+    vk_outbound_header many[VK_OUTBOUND_HEADERS + 1];
+    for (size_t i = 0; i < VK_COUNT(many); i++)
+        many[i] = good[0];
+    ask.headers = many;
+    ask.n_headers = VK_COUNT(many);
+    assert_int_equal(vk_outbound_call(&outbound, &ask, &answer), VK_E_INVALID);
+    assert_int_equal(p.accepted, 1);
+    end(&p);
+}
+
+/* Of a long answer the beginning is enough for some; without end it is none. */
+static void cut(void **state)
+{
+    VK_UNUSED(state);
+    static const size_t fill[] = {300 * 1024, 3 * VK_OUTBOUND_BODY_MAX};
+    for (size_t i = 0; i < VK_COUNT(fill); i++) {
+        place p = {.reply = "HTTP/1.1 200 OK\r\n\r\n", .filler = fill[i]};
+        start(&p);
+        char origin[100];
+        snprintf(origin, sizeof origin, "http://127.0.0.1:%d", p.port);
+        const vk_outbound_ask ask = {.method = VK_STR("GET"),
+                                     .url = vk_str_z(origin),
+                                     .origin = vk_str_z(origin),
+                                     .body_max = 4096,
+                                     .cut = true};
+        vk_buf_clear(&answer.body);
+        assert_int_equal(vk_outbound_call(&outbound, &ask, &answer), i == 0 ? VK_OK : VK_E_TOO_LARGE);
+        assert_int_equal(answer.body.n, 4096);
+        end(&p);
+    }
+}
+
 /* Loopback without being registered, or registered as something else. */
 static void loopback(void **state)
 {
@@ -328,6 +407,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain),
+        cmocka_unit_test(headers),
+        cmocka_unit_test(cut),
         cmocka_unit_test(loopback),
         cmocka_unit_test(names),
         cmocka_unit_test(sizes),
