@@ -9,12 +9,6 @@
     }
 /* clang-format off */
 RUN(vk_pay_account_retrieve)
-RUN(vk_pay_product_create)
-RUN(vk_pay_product_update)
-RUN(vk_pay_product_delete)
-RUN(vk_pay_price_create)
-RUN(vk_pay_price_list)
-RUN(vk_pay_price_update)
 RUN(vk_pay_customer_create)
 RUN(vk_pay_customer_update)
 RUN(vk_pay_customer_delete)

@@ -12,6 +12,7 @@ vk_err vk_pay_balance_retrieve(vk_pay_call *c);
 
 /* product */
 vk_err vk_pay_product_create(vk_pay_call *c);
+vk_err vk_pay_product_list(vk_pay_call *c);
 vk_err vk_pay_product_update(vk_pay_call *c);
 vk_err vk_pay_product_delete(vk_pay_call *c);
 
