@@ -161,6 +161,10 @@ W vk_err vk_pay_db_open(const char *path, const char *build, vk_pay_db **out_r)
     return VK_E_UNSUPPORTED;
 }
 W void vk_pay_db_close(vk_pay_db *db) {}
+W vk_err vk_pay_db_copy(vk_pay_db *db, const char *to)
+{
+    return VK_E_UNSUPPORTED;
+}
 W vk_err vk_pay_db_begin(vk_pay_db *db)
 {
     return VK_E_UNSUPPORTED;
@@ -262,71 +266,6 @@ W vk_err vk_pay_tidy(vk_pay_db *db, int64_t now_ms, bool *more_r)
 {
     return VK_E_UNSUPPORTED;
 }
-W vk_err vk_pay_pools_start(vk_runtime *rt, int index)
-{
-    return VK_E_UNSUPPORTED;
-}
-W void vk_pay_pools_stop(void) {}
-W vk_pay_pool *vk_pay_pool_of(vk_tenant *t)
-{
-    return NULL;
-}
-W vk_pay_pool *vk_pay_pool_hold(vk_tenant *t)
-{
-    return NULL;
-}
-W vk_pay_pool *vk_pay_pool_hold_id(const char *build)
-{
-    return NULL;
-}
-W void vk_pay_pool_let_go(vk_pay_pool *p) {}
-W const struct vk_pay_about *vk_pay_pool_about(const vk_pay_pool *p)
-{
-    return NULL;
-}
-W bool vk_pay_pool_closing(const vk_pay_pool *p)
-{
-    return false;
-}
-W vk_err vk_pay_pool_submit(vk_pay_pool *p, vk_pay_job *j, bool again)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_pool_db(vk_pay_pool *p, vk_pay_db **out_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W const vk_runtime *vk_pay_runtime(void)
-{
-    return NULL;
-}
-W int vk_pay_index(void)
-{
-    return 0;
-}
-W size_t vk_pay_builds_with_data(const char *after, char (*names)[VK_BUILD_ID_MAX + 1], size_t room)
-{
-    return 0;
-}
-W void vk_pay_close_build(const char *build, void (*done)(void *arg), void *arg) {}
-W void vk_pay_free_tenant(vk_tenant *t) {}
-W void vk_pay_export(const char *build,
-                     void (*done)(void *arg, vk_err e, const vk_export *x, const char *why), void *arg)
-{
-}
-W void vk_pay_pools_count(vk_pay_pool_counts *out_r) {}
-W bool vk_pay_absent(vk_str method, vk_str path)
-{
-    return false;
-}
-W bool vk_pay_asset(vk_exchange *ex)
-{
-    return false;
-}
-W vk_err vk_pay_db_copy(vk_pay_db *db, const char *to)
-{
-    return VK_E_UNSUPPORTED;
-}
 W void vk_pay_hooks_committed(const vk_pay_call *c) {}
 W bool vk_pay_hooks_wait(vk_pay_call *c, void (*then)(vk_exchange *ex))
 {
@@ -354,4 +293,12 @@ W vk_err vk_pay_checkout_due(vk_pay_call *c, vk_pv *session)
 W vk_err vk_pay_subscriptions_end(vk_pay_call *c, vk_str customer)
 {
     return VK_E_UNSUPPORTED;
+}
+W bool vk_pay_absent(vk_str method, vk_str path)
+{
+    return false;
+}
+W bool vk_pay_asset(vk_exchange *ex)
+{
+    return false;
 }
