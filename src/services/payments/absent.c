@@ -80,10 +80,6 @@ W vk_pv *vk_pay_list(vk_arena *a, vk_pv *data, bool more, vk_str url)
 {
     return NULL;
 }
-W vk_err vk_pay_run(vk_pay_call *c)
-{
-    return VK_E_UNSUPPORTED;
-}
 W vk_err vk_pay_method_of_card(vk_pay_call *c, const vk_pv *card, const vk_pv *billing_details,
                                vk_pv **method_r)
 {
@@ -267,17 +263,6 @@ W vk_err vk_pay_tidy(vk_pay_db *db, int64_t now_ms, bool *more_r)
 {
     return VK_E_UNSUPPORTED;
 }
-W void vk_pay_hooks_committed(const vk_pay_call *c) {}
-W bool vk_pay_hooks_wait(vk_pay_call *c, void (*then)(vk_exchange *ex))
-{
-    return false;
-}
-W vk_err vk_pay_hooks_start(vk_runtime *rt, int index)
-{
-    return VK_OK;
-}
-W void vk_pay_hooks_stop(void) {}
-W void vk_pay_hooks_count(vk_pay_hook_counts *out_r) {}
 W vk_err vk_pay_checkout_change(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char **why_r,
                                 const char **field_r)
 {

@@ -57,14 +57,15 @@ typedef struct vk_pay_call {
     vk_pv *params; /* after vk_pay_check: typed, without expand; an object. Pages: as they came */
     vk_pv *expand; /* array of texts, or NULL */
     int version;
-    char version_name[64];             /* as it is echoed, and as events carry it */
-    char request_id[20];               /* req_… */
-    vk_str idempotency_key;            /* VK_STR_NONE */
-    uint8_t fingerprint[VK_SHA256];    /* of what was asked, with a key */
-    vk_str original_request;           /* the answer is that of an earlier request */
-    bool publishable;                  /* came with pk_… */
-    vk_str browser_base, sandbox_base; /* "http://127.0.0.1:4504": what pages' addresses begin with is
-                                        * browser_base */
+    char version_name[64];                /* as it is echoed, and as events carry it */
+    char request_id[20];                  /* req_… */
+    vk_str idempotency_key;               /* VK_STR_NONE */
+    uint8_t fingerprint[VK_SHA256];       /* of what was asked, with a key */
+    vk_str original_request;              /* the answer is that of an earlier request */
+    bool publishable;                     /* came with pk_… */
+    const struct vk_pay_origins *origins; /* of the build, for calls that need them (webhook_endpoint.c) */
+    vk_str browser_base, sandbox_base;    /* "http://127.0.0.1:4504": what pages' addresses begin with is
+                                           * browser_base */
 
     /* On the strand. */
     vk_pay_db *db;

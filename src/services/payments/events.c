@@ -16,6 +16,8 @@ struct vk_pay_targets {
     int version;
     size_t n;
     target at[VK_PAY_ENDPOINTS_MAX + 1];
+    vk_str told; /* the event that a page waits for, when the call made one; `pending` deliveries of it */
+    int64_t pending;
 };
 
 /* ---- who gets events */
@@ -158,7 +160,7 @@ static vk_err store(const making *m, const vk_pv *event)
     return e;
 }
 
-static vk_err deliver(making *m, const struct vk_pay_targets *t)
+static vk_err deliver(making *m, struct vk_pay_targets *t)
 {
     vk_str bodies[VK_COUNT(t->at)] = {{NULL, 0}};
     int64_t now_ms = vk_clock_wall_ms();
@@ -196,7 +198,20 @@ static vk_err deliver(making *m, const struct vk_pay_targets *t)
     }
     if (e == VK_OK && m->pending)
         vk_pay_hooks_due(m->c, now_ms);
+    if (vk_str_eqz(m->type, "checkout.session.completed")) {
+        t->told = m->id;
+        t->pending = m->pending;
+    }
     return e;
+}
+
+bool vk_pay_told(const vk_pay_call *c, vk_str *event_r, int64_t *pending_r)
+{
+    if (!c->targets || !c->targets->pending)
+        return false;
+    *event_r = c->targets->told;
+    *pending_r = c->targets->pending;
+    return true;
 }
 
 static vk_err make(vk_pay_call *c, const char *type, const vk_pay_resource *r, vk_pv *doc,
