@@ -38,6 +38,8 @@ function s3(env, method, key, { query, body } = {}) {
 // The Backend API, by which an app's server asks.
 const clerk = (env, method, path, body) => ({ url: `${env.CLERK_API_URL}/v1${path}`, method, headers: { ...bearer(env.CLERK_SECRET_KEY), 'Content-Type': 'application/json' }, body: body && JSON.stringify(body) })
 
+const stripe = (env, method, path, form) => ({ url: `${env.STRIPE_API_BASE}/v1${path}`, method, headers: { ...bearer(env.STRIPE_SECRET_KEY), ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }) }, body: form && String(new URLSearchParams(form)) })
+
 export const adapters = {
   auth: {
     env: ['CLERK_PUBLISHABLE_KEY', 'CLERK_SECRET_KEY', 'CLERK_API_URL', 'CLERK_PROXY_URL', 'CLERK_JS_URL', 'CLERK_UI_URL', 'CLERK_SIGN_IN_URL', 'CLERK_SIGN_UP_URL',
@@ -88,6 +90,32 @@ export const adapters = {
       return r.json().problem
     },
     health: '/health',
+  },
+
+  payments: {
+    env: ['STRIPE_SECRET_KEY', 'STRIPE_PUBLISHABLE_KEY', 'STRIPE_WEBHOOK_SECRET', 'STRIPE_API_BASE'],
+    keys: ['STRIPE_SECRET_KEY', 'STRIPE_PUBLISHABLE_KEY'],
+    shown: ['STRIPE_PUBLISHABLE_KEY'],
+    store: (env, text) => stripe(env, 'POST', '/products', { name: text }),
+    // All pages; they come with the newest first.
+    async read(env, how) {
+      const names = []
+      for (let after; ;) {
+        const r = await send(stripe(env, 'GET', `/products?limit=100${after ? `&starting_after=${after}` : ''}`), how)
+        if (r.status !== 200) return r
+        const page = r.json()
+        names.push(...page.data.map((product) => product.name))
+        after = page.data.at(-1)?.id
+        if (!page.has_more) return { ...r, names: names.reverse() }
+      }
+    },
+    lines: (r) => r.names,
+    problem(r) {
+      assertSame(r.type, 'application/json', 'content type')
+      assertSame(Object.keys(r.json()), ['error'], 'members')
+      assert(r.json().error.type && r.json().error.message, r.text)
+      return r.json().error.code ?? r.json().error.type
+    },
   },
 
   storage: {
