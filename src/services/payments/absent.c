@@ -109,19 +109,6 @@ W vk_err vk_pay_setup_new(vk_pay_call *c, vk_str customer, const vk_pv *metadata
 {
     return VK_E_UNSUPPORTED;
 }
-W vk_err vk_pay_code_valid(vk_pay_call *c, vk_str code, vk_str customer, vk_str currency, int64_t subtotal,
-                           vk_pv **promotion_code_r, vk_pv **coupon_r, const char **why_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_coupon_valid(vk_pay_call *c, const vk_pv *coupon, vk_str currency, const char **why_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_redeem(vk_pay_call *c, vk_pv *coupon, vk_pv *promotion_code)
-{
-    return VK_E_UNSUPPORTED;
-}
 W vk_err vk_pay_checkout_load(vk_pay_call *c, vk_str id, vk_pay_checkout *out_r)
 {
     return VK_E_UNSUPPORTED;
