@@ -77,11 +77,18 @@ void vk_html_note(vk_buf *out, const char *title, const char *text, vk_str link,
     vk_html_end(out);
 }
 
+void vk_html_choices(vk_buf *out)
+{
+    vk_buf_lit(out, "<form method=\"post\" class=\"choices\">\n"
+                    "<button class=\"main\" id=\"test-source-authorize-3ds\" name=\"result\" "
+                    "value=\"complete\">Complete authentication</button>\n"
+                    "<button id=\"test-source-fail-3ds\" name=\"result\" value=\"fail\">Fail "
+                    "authentication</button>\n</form>\n");
+}
+
 vk_str vk_html_origin(vk_arena *a, vk_str url)
 {
-    size_t at = vk_str_starts(url, VK_STR("https://"))  ? 8
-                : vk_str_starts(url, VK_STR("http://")) ? 7
-                                                        : 0;
+    size_t at = vk_str_starts(url, VK_STR("https://")) ? 8 : vk_str_starts(url, VK_STR("http://")) ? 7 : 0;
     size_t end = at;
     while (end < url.n && !strchr("/?#", url.p[end])) {
         char c = url.p[end];

@@ -1,5 +1,5 @@
-/* The hosted checkout page: what it shows and asks for. Ids and names of fields are those of Stripe's own page,
- * so that tests which fill that one fill this one too. */
+/* The hosted checkout page: what it shows and asks for. Ids and names of fields are those of Stripe's own
+ * page, so that tests which fill that one fill this one too. */
 #include "services/payments/countries.h"
 #include "services/payments/html.h"
 #include "services/payments/pages.h"
@@ -63,7 +63,8 @@ static void headline(const sheet *s)
 {
     vk_buf *out = s->out;
     if (sets_up(s)) {
-        vk_buf_lit(out, "<p class=\"price\">Save your card</p>\n<p class=\"soft\">Nothing is charged now.</p>\n");
+        vk_buf_lit(out,
+                   "<p class=\"price\">Save your card</p>\n<p class=\"soft\">Nothing is charged now.</p>\n");
         return;
     }
     vk_buf_lit(out, "<p class=\"price\" data-testid=\"amount\">");
@@ -104,10 +105,11 @@ static void quantity(const sheet *s, const vk_pv *item)
     const char *id = z(s, vk_pv_text(item, "id"));
     snprintf(least, sizeof least, "%lld", (long long)vk_pv_number(may, "minimum", 0));
     snprintf(most, sizeof most, "%lld", (long long)vk_pv_number(may, "maximum", 99));
-    vk_html_f(s->out,
-              "<label for=\"quantity_%s\">Quantity</label><input form=\"pay\" type=\"number\" data-apply "
-              "id=\"quantity_%s\" name=\"quantity_%s\" value=\"%s\" min=\"%s\" max=\"%s\" inputmode=\"numeric\">",
-              id, id, id, n, least, most);
+    vk_html_f(
+        s->out,
+        "<label for=\"quantity_%s\">Quantity</label><input form=\"pay\" type=\"number\" data-apply "
+        "id=\"quantity_%s\" name=\"quantity_%s\" value=\"%s\" min=\"%s\" max=\"%s\" inputmode=\"numeric\">",
+        id, id, id, n, least, most);
 }
 
 static void lines(const sheet *s)
@@ -116,7 +118,8 @@ static void lines(const sheet *s)
     if (sets_up(s))
         return;
     vk_buf_lit(out, "<table>\n<tbody>\n");
-    VK_PV_EACH (item, s->k->items) {
+    VK_PV_EACH(item, s->k->items)
+    {
         vk_str name = vk_pv_text(item, "description");
         vk_buf_lit(out, "<tr><td data-testid=\"line-item\">");
         vk_html(out, name);
@@ -145,15 +148,17 @@ static void promotion(const sheet *s)
         return;
     bool bad = s->field && strcmp(s->field, "promotionCode") == 0;
     if (s->k->discount || vk_pv_first(vk_pv_get(s->k->session, "discounts"))) {
-        vk_buf_lit(out, "<p><button form=\"pay\" formnovalidate name=\"removePromotionCode\" value=\"1\">Remove the "
-                        "promotion code</button></p>\n");
+        vk_buf_lit(
+            out, "<p><button form=\"pay\" formnovalidate name=\"removePromotionCode\" value=\"1\">Remove the "
+                 "promotion code</button></p>\n");
         return;
     }
-    vk_html_f(out,
-              "<div class=\"side\"><div><label for=\"promotionCode\">Add promotion code</label>"
-              "<input form=\"pay\" type=\"text\" id=\"promotionCode\" name=\"promotionCode\" autocomplete=\"off\" "
-              "autocapitalize=\"characters\" value=\"%s\"",
-              bad ? z(s, vk_pv_text(s->fields, "promotionCode")) : "");
+    vk_html_f(
+        out,
+        "<div class=\"side\"><div><label for=\"promotionCode\">Add promotion code</label>"
+        "<input form=\"pay\" type=\"text\" id=\"promotionCode\" name=\"promotionCode\" autocomplete=\"off\" "
+        "autocapitalize=\"characters\" value=\"%s\"",
+        bad ? z(s, vk_pv_text(s->fields, "promotionCode")) : "");
     if (bad)
         vk_buf_lit(out, " aria-invalid=\"true\" aria-describedby=\"problem\"");
     vk_buf_lit(out, "></div><button form=\"pay\" id=\"applyCode\" name=\"action\" value=\"apply\" "
@@ -172,8 +177,8 @@ static void input(const sheet *s, const char *type, const char *name, const char
                   const char *more)
 {
     bool bad = s->field && strcmp(s->field, name) == 0;
-    vk_html_f(s->out, "<label for=\"%s\">%s</label><input type=\"%s\" id=\"%s\" name=\"%s\" value=\"%s\"", name, label,
-              type, name, name, value);
+    vk_html_f(s->out, "<label for=\"%s\">%s</label><input type=\"%s\" id=\"%s\" name=\"%s\" value=\"%s\"",
+              name, label, type, name, name, value);
     if (bad)
         vk_buf_lit(s->out, " aria-invalid=\"true\" aria-describedby=\"problem\" autofocus");
     vk_buf_ch(s->out, ' ');
@@ -182,19 +187,21 @@ static void input(const sheet *s, const char *type, const char *name, const char
 }
 
 /* `among`: an array of codes, or NULL for all. */
-static void country(const sheet *s, const char *name, const char *label, const char *chosen, const vk_pv *among)
+static void country(const sheet *s, const char *name, const char *label, const char *chosen,
+                    const vk_pv *among)
 {
     size_t n;
     const vk_pay_country *all = vk_pay_countries(&n);
-    vk_html_f(s->out, "<label for=\"%s\">%s</label><select id=\"%s\" name=\"%s\" autocomplete=\"country\">\n", name, label,
-              name, name);
+    vk_html_f(s->out, "<label for=\"%s\">%s</label><select id=\"%s\" name=\"%s\" autocomplete=\"country\">\n",
+              name, label, name, name);
     for (size_t i = 0; i < n; i++) {
         bool in = !among;
-        VK_PV_EACH (code, among)
-            in = in || (vk_pv_is(code, VK_PV_STR) && vk_str_eqz(code->u.s, all[i].code));
+        VK_PV_EACH(code, among)
+        in = in || (vk_pv_is(code, VK_PV_STR) && vk_str_eqz(code->u.s, all[i].code));
         if (in)
-            vk_html_f(s->out, strcmp(chosen, all[i].code) == 0 ? "<option value=\"%s\" selected>%s</option>\n"
-                                                              : "<option value=\"%s\">%s</option>\n",
+            vk_html_f(s->out,
+                      strcmp(chosen, all[i].code) == 0 ? "<option value=\"%s\" selected>%s</option>\n"
+                                                       : "<option value=\"%s\">%s</option>\n",
                       all[i].code, all[i].name);
     }
     vk_buf_lit(s->out, "</select>\n");
@@ -234,7 +241,8 @@ static void contact(const sheet *s)
     else
         input(s, "email", "email", "Email", had(s, "email"), "required autocomplete=\"email\"");
     if (vk_pv_flag(s->k->session, "phone_number_collection.enabled"))
-        input(s, "tel", "phoneNumber", "Phone number", had(s, "phoneNumber"), "required autocomplete=\"tel\"");
+        input(s, "tel", "phoneNumber", "Phone number", had(s, "phoneNumber"),
+              "required autocomplete=\"tel\"");
     vk_buf_lit(s->out, "</fieldset>\n");
 }
 
@@ -244,7 +252,8 @@ static void shipping(const sheet *s)
     const vk_pv *options = vk_pv_get(s->k->session, "shipping_options");
     if (vk_pv_first(among)) {
         vk_buf_lit(s->out, "<fieldset><legend>Shipping address</legend>\n");
-        input(s, "text", "shippingName", "Full name", had(s, "shippingName"), "required autocomplete=\"shipping name\"");
+        input(s, "text", "shippingName", "Full name", had(s, "shippingName"),
+              "required autocomplete=\"shipping name\"");
         address(s, "shipping", among);
         vk_buf_lit(s->out, "</fieldset>\n");
     }
@@ -253,14 +262,17 @@ static void shipping(const sheet *s)
     vk_str chosen = vk_pv_text(s->k->session, "shipping_cost.shipping_rate");
     vk_buf_lit(s->out, "<fieldset><legend>Shipping method</legend>\n");
     bool first = true;
-    VK_PV_EACH (option, options) {
+    VK_PV_EACH(option, options)
+    {
         vk_str id = vk_pv_text(option, "shipping_rate");
         vk_pv *rate;
         if (vk_pay_get(s->c, &vk_pay_r_shipping_rate, id, &rate) != VK_OK)
             continue;
         bool is = chosen.n ? vk_str_eq(chosen, id) : first;
-        vk_html_f(s->out, "<label class=\"check\"><input type=\"radio\" data-apply name=\"shippingOption\" value=\"%s\"",
-                  z(s, id));
+        vk_html_f(
+            s->out,
+            "<label class=\"check\"><input type=\"radio\" data-apply name=\"shippingOption\" value=\"%s\"",
+            z(s, id));
         vk_buf_z(s->out, is ? " checked> <span>" : "> <span>");
         vk_html(s->out, vk_pv_text(rate, "display_name"));
         vk_buf_lit(s->out, " — ");
@@ -277,20 +289,24 @@ static void custom_field(const sheet *s, const vk_pv *f)
     bool optional = vk_pv_flag(f, "optional");
     vk_str type = vk_pv_text(f, "type"), label = vk_pv_text(f, "label.custom");
     snprintf(name, sizeof name, "custom_%.*s", (int)vk_pv_text(f, "key").n, vk_pv_text(f, "key").p);
-    vk_str shown = optional ? vk_arena_printf(s->c->arena, VK_STR_FMT " (optional)", VK_STR_ARG(label)) : label;
+    vk_str shown =
+        optional ? vk_arena_printf(s->c->arena, VK_STR_FMT " (optional)", VK_STR_ARG(label)) : label;
     if (!vk_str_eqz(type, "dropdown")) {
         vk_str limits = vk_arena_printf(s->c->arena, "%s%s", optional ? "" : "required ",
                                         vk_str_eqz(type, "numeric") ? "inputmode=\"numeric\"" : "");
         input(s, "text", name, z(s, shown), had(s, name), z(s, limits));
         return;
     }
-    vk_html_f(s->out, "<label for=\"%s\">%s</label><select id=\"%s\" name=\"%s\">\n", name, z(s, shown), name, name);
+    vk_html_f(s->out, "<label for=\"%s\">%s</label><select id=\"%s\" name=\"%s\">\n", name, z(s, shown), name,
+              name);
     if (optional)
         vk_buf_lit(s->out, "<option value=\"\"></option>\n");
-    VK_PV_EACH (o, vk_pv_at(f, "dropdown.options")) {
+    VK_PV_EACH(o, vk_pv_at(f, "dropdown.options"))
+    {
         const char *value = z(s, vk_pv_text(o, "value"));
-        vk_html_f(s->out, strcmp(had(s, name), value) == 0 ? "<option value=\"%s\" selected>%s</option>\n"
-                                                          : "<option value=\"%s\">%s</option>\n",
+        vk_html_f(s->out,
+                  strcmp(had(s, name), value) == 0 ? "<option value=\"%s\" selected>%s</option>\n"
+                                                   : "<option value=\"%s\">%s</option>\n",
                   value, z(s, vk_pv_text(o, "label")));
     }
     vk_buf_lit(s->out, "</select>\n");
@@ -302,8 +318,8 @@ static void custom_fields(const sheet *s)
     if (!vk_pv_first(all))
         return;
     vk_buf_lit(s->out, "<fieldset><legend>Details</legend>\n");
-    VK_PV_EACH (f, all)
-        custom_field(s, f);
+    VK_PV_EACH(f, all)
+    custom_field(s, f);
     vk_buf_lit(s->out, "</fieldset>\n");
 }
 
@@ -345,9 +361,10 @@ static void consent(const sheet *s)
                   "name=\"termsOfServiceConsentCheckbox\" value=\"true\" required> <span>%s</span></label>\n",
                   terms.n ? z(s, terms) : "I agree to the terms of service");
     if (vk_str_eqz(vk_pv_text(s->k->session, "consent_collection.promotions"), "auto"))
-        vk_buf_lit(s->out, "<label class=\"check\"><input type=\"checkbox\" id=\"promotionsConsentCheckbox\" "
-                           "name=\"promotionsConsentCheckbox\" value=\"true\"> <span>Send me news and offers</span>"
-                           "</label>\n");
+        vk_buf_lit(s->out,
+                   "<label class=\"check\"><input type=\"checkbox\" id=\"promotionsConsentCheckbox\" "
+                   "name=\"promotionsConsentCheckbox\" value=\"true\"> <span>Send me news and offers</span>"
+                   "</label>\n");
 }
 
 static void say_custom(const sheet *s, const char *where)
@@ -364,16 +381,15 @@ static void button(const sheet *s)
     vk_str type = vk_pv_text(s->k->session, "submit_type");
     vk_buf *out = s->out;
     say_custom(s, "submit");
-    vk_buf_lit(out, "<button class=\"main\" data-testid=\"hosted-payment-submit-button\" data-busy=\"Processing…\" "
-                    "name=\"action\" value=\"pay\">");
+    vk_buf_lit(
+        out, "<button class=\"main\" data-testid=\"hosted-payment-submit-button\" data-busy=\"Processing…\" "
+             "name=\"action\" value=\"pay\">");
     if (sets_up(s)) {
         vk_buf_lit(out, "Save card");
     } else if (subscribes(s)) {
         vk_buf_z(out, s->k->trial_end ? "Start trial" : "Subscribe");
     } else {
-        vk_buf_z(out, vk_str_eqz(type, "book")     ? "Book "
-                      : vk_str_eqz(type, "donate") ? "Donate "
-                                                   : "Pay ");
+        vk_buf_z(out, vk_str_eqz(type, "book") ? "Book " : vk_str_eqz(type, "donate") ? "Donate " : "Pay ");
         amount(s, s->k->total);
     }
     vk_buf_lit(out, "</button>\n");
@@ -383,13 +399,12 @@ static void button(const sheet *s)
 static void hints(const sheet *s)
 {
     if (s->k->needs_card)
-        vk_buf_lit(s->out,
-                   "<details><summary>Test cards</summary><table>\n"
-                   "<tr><td>Is paid</td><td><code>4242 4242 4242 4242</code></td></tr>\n"
-                   "<tr><td>Asks for 3-D Secure</td><td><code>4000 0027 6000 3184</code></td></tr>\n"
-                   "<tr><td>Is declined</td><td><code>4000 0000 0000 0002</code></td></tr>\n"
-                   "<tr><td>Has too little on it</td><td><code>4000 0000 0000 9995</code></td></tr>\n"
-                   "</table><p class=\"soft\">Any date to come, any CVC.</p></details>\n");
+        vk_buf_lit(s->out, "<details><summary>Test cards</summary><table>\n"
+                           "<tr><td>Is paid</td><td><code>4242 4242 4242 4242</code></td></tr>\n"
+                           "<tr><td>Asks for 3-D Secure</td><td><code>4000 0027 6000 3184</code></td></tr>\n"
+                           "<tr><td>Is declined</td><td><code>4000 0000 0000 0002</code></td></tr>\n"
+                           "<tr><td>Has too little on it</td><td><code>4000 0000 0000 9995</code></td></tr>\n"
+                           "</table><p class=\"soft\">Any date to come, any CVC.</p></details>\n");
 }
 
 /* ---- the page */
@@ -437,13 +452,14 @@ static vk_err over(vk_pay_call *c, const vk_pay_checkout *k)
 {
     if (vk_str_eqz(vk_pv_text(k->session, "status"), "complete")) {
         vk_html_note(&c->ex->out, "This Checkout Session is already complete",
-                     "It was paid or saved once, and nothing more is charged.", vk_pay_success_url(c, k->session),
-                     "Go on");
+                     "It was paid or saved once, and nothing more is charged.",
+                     vk_pay_success_url(c, k->session), "Go on");
         return VK_OK;
     }
     c->status = 410;
-    vk_html_note(&c->ex->out, "This Checkout Session has expired", "Nothing was charged. Go back to begin again.",
-                 vk_pv_text(k->session, "cancel_url"), "Back");
+    vk_html_note(&c->ex->out, "This Checkout Session has expired",
+                 "Nothing was charged. Go back to begin again.", vk_pv_text(k->session, "cancel_url"),
+                 "Back");
     return VK_OK;
 }
 
@@ -453,7 +469,8 @@ static void allow(vk_pay_call *c, const vk_pay_checkout *k)
     c->form_action = vk_html_origin(c->arena, vk_pv_text(k->session, "success_url"));
 }
 
-static vk_err show(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char *why, const char *field)
+static vk_err show(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char *why,
+                   const char *field)
 {
     if (!vk_str_eqz(vk_pv_text(k->session, "status"), "open"))
         return over(c, k);
@@ -498,8 +515,8 @@ vk_err vk_pay_page_checkout_pay(vk_pay_call *c)
     vk_err e = load(c, &k);
     if (e != VK_OK)
         return e;
-    bool pays = !vk_str_eqz(vk_pv_text(c->params, "action"), "apply") &&
-                !vk_pv_get(c->params, "removePromotionCode");
+    bool pays =
+        !vk_str_eqz(vk_pv_text(c->params, "action"), "apply") && !vk_pv_get(c->params, "removePromotionCode");
     if (!pays) {
         e = vk_pay_checkout_change(c, &k, c->params, &why, &field);
         c->status = why ? 400 : 200;
@@ -512,8 +529,8 @@ vk_err vk_pay_page_checkout_pay(vk_pay_call *c)
         return lead_on(c, &k);
     if (paid == VK_PAY_PAID_ACTION) {
         allow(c, &k);
-        c->to = vk_arena_printf(c->arena, VK_STR_FMT "/b/%s/c/pay/" VK_STR_FMT "/authenticate", VK_STR_ARG(c->browser_base),
-                                c->about->build, VK_STR_ARG(c->id[0]));
+        c->to = vk_arena_printf(c->arena, VK_STR_FMT "/b/%s/c/pay/" VK_STR_FMT "/authenticate",
+                                VK_STR_ARG(c->browser_base), c->about->build, VK_STR_ARG(c->id[0]));
         return c->to.p ? VK_OK : VK_E_NOMEM;
     }
     c->status = 402;
@@ -532,19 +549,16 @@ static vk_err ask_again(vk_pay_call *c, const vk_pay_checkout *k, const char *wh
         vk_html_f(out, "<p class=\"alert\" role=\"alert\">%s</p>\n", why);
     vk_buf_lit(out, "<p>This stands for the page of the card's bank.</p>\n<p class=\"price\">");
     vk_html_amount(out, c->arena, k->total, k->currency);
-    vk_buf_lit(out, "</p>\n<form method=\"post\" class=\"choices\">\n"
-                    "<button class=\"main\" id=\"test-source-authorize-3ds\" name=\"result\" value=\"complete\">Complete "
-                    "authentication</button>\n"
-                    "<button id=\"test-source-fail-3ds\" name=\"result\" value=\"fail\">Fail authentication</button>\n"
-                    "</form>\n");
+    vk_buf_lit(out, "</p>\n");
+    vk_html_choices(out);
     vk_html_end(out);
     return VK_OK;
 }
 
 static vk_err back_to_checkout(vk_pay_call *c)
 {
-    c->to = vk_arena_printf(c->arena, VK_STR_FMT "/b/%s/c/pay/" VK_STR_FMT, VK_STR_ARG(c->browser_base), c->about->build,
-                            VK_STR_ARG(c->id[0]));
+    c->to = vk_arena_printf(c->arena, VK_STR_FMT "/b/%s/c/pay/" VK_STR_FMT, VK_STR_ARG(c->browser_base),
+                            c->about->build, VK_STR_ARG(c->id[0]));
     return c->to.p ? VK_OK : VK_E_NOMEM;
 }
 
