@@ -1,7 +1,6 @@
 /* Stands in for what is not written yet, so that the rest links; each function goes from here when its unit
  * comes. */
 #pragma GCC diagnostic ignored "-Wunused-parameter"
-#include "services/payments/assets.h"
 #include "services/payments/call.h"
 #include "services/payments/form.h"
 #include "services/payments/hooks.h"
@@ -142,10 +141,6 @@ W vk_err vk_pay_subscriptions_end(vk_pay_call *c, vk_str customer)
     return VK_E_UNSUPPORTED;
 }
 W bool vk_pay_absent(vk_str method, vk_str path)
-{
-    return false;
-}
-W bool vk_pay_asset(vk_exchange *ex)
 {
     return false;
 }
