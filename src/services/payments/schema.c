@@ -480,6 +480,23 @@ static vk_err routes(const vk_pay_endpoint *ep, const char **why_r)
     return e;
 }
 
+/* What is known not to be here and would be taken for an id: "/v1/invoices/upcoming". */
+static vk_err hidden(const char **why_r)
+{
+    vk_err e = VK_OK;
+    for (const vk_pay_missing *m = vk_pay_missing_calls; m->path && e == VK_OK; m++) {
+        vk_pay_route *r = &all.routes[all.n_routes];
+        if (!m->method || strchr(m->path, ':'))
+            continue;
+        if (all.n_routes == VK_COUNT(all.routes) ||
+            !vk_pay_split(vk_str_z(m->path + 1), '/', r->seg, VK_COUNT(r->seg), &r->n))
+            return wrong(why_r, "missing call", m->path);
+        r->missing = m->method;
+        all.n_routes++;
+    }
+    return e;
+}
+
 /* ---- */
 
 static vk_err compile(const char **why_r)
@@ -510,7 +527,9 @@ static vk_err compile(const char **why_r)
         e = shape(&all.trees[i].root, why_r);
     for (size_t i = 0; i < all.n_trees && e == VK_OK; i++)
         e = routes(all.trees[i].resource->endpoints, why_r);
-    return e == VK_OK ? routes(vk_pay_pages, why_r) : e;
+    if (e == VK_OK)
+        e = routes(vk_pay_pages, why_r);
+    return e == VK_OK ? hidden(why_r) : e;
 }
 
 vk_err vk_pay_schema_start(const char **why_r)
@@ -605,8 +624,8 @@ const vk_pay_endpoint *vk_pay_endpoint_find(vk_str method, vk_str path, int vers
         if (!matches(r, seg, n, &literal, found))
             continue;
         *there_r = true;
-        if (!vk_str_eqz(method, r->ep->method) || version < r->ep->since ||
-            (r->ep->until && version >= r->ep->until) || literal <= most)
+        if (literal <= most || !vk_str_eqz(method, r->ep ? r->ep->method : r->missing) ||
+            (r->ep && (version < r->ep->since || (r->ep->until && version >= r->ep->until))))
             continue;
         most = literal;
         best = r->ep;

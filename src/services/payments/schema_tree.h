@@ -81,7 +81,8 @@ typedef struct vk_pay_tree {
 
 /* A path in segments; empty text: an id. */
 typedef struct vk_pay_route {
-    const vk_pay_endpoint *ep;
+    const vk_pay_endpoint *ep; /* NULL: a call that is missing, */
+    const char *missing;       /* with this method */
     vk_str seg[VK_PAY_SEGMENTS];
     size_t n;
     vk_pay_node params; /* its children are the parameters */

@@ -73,6 +73,8 @@ static void endpoints(void **state)
         {"GET", "/v1/customers/", NULL, "", "", false},
         {"GET", "/v1//customers", NULL, "", "", false},
         {"GET", "/v1/nothing", NULL, "", "", false},
+        {"GET", "/v1/invoices/upcoming", NULL, "", "", true},
+        {"GET", "/v1/invoices/in_1", "/v1/invoices/:id", "in_1", "", true},
         {"GET", "", NULL, "", "", false},
         {"GET", "/", NULL, "", "", false},
         {"GET", "/a/b/c/d/e/f/g/h/i/j/k", NULL, "", "", false},
@@ -99,6 +101,7 @@ static void endpoints(void **state)
     assert_true(vk_pay_absent(VK_STR("GET"), VK_STR("/v2/core/accounts")));
     assert_true(vk_pay_absent(VK_STR("POST"), VK_STR("/v1/invoices/in_1/pay")));
     assert_true(vk_pay_absent(VK_STR("GET"), VK_STR("/v1/customers/cus_1/tax_ids")));
+    assert_true(vk_pay_absent(VK_STR("GET"), VK_STR("/v1/invoices/upcoming")));
     assert_false(vk_pay_absent(VK_STR("GET"), VK_STR("/v1/nothing")));
     assert_false(vk_pay_absent(VK_STR("GET"), VK_STR("/")));
 }
