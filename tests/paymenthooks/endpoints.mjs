@@ -98,8 +98,7 @@ export async function only_to_the_builds_own_origins() {
 }
 
 export async function where_the_default_endpoint_is() {
-  const r = await new Receiver().open()
-  const second = await new Receiver().open()
+  const [r, second] = [await new Receiver().open(), await new Receiver().open()].sort((x, y) => (x.origin < y.origin ? -1 : 1))
   const a = await app('where', r, { origins: [r.origin, second.origin] })
   const show = async () => (await operator('GET', 'where', 'webhook')).body
   assertSame(await show(), { off: false, url: `${r.origin}/api/webhooks/stripe`, path: '/api/webhooks/stripe' })

@@ -50,6 +50,7 @@ export async function a_redirect_is_no_answer() {
   const r = await new Receiver().open()
   const other = await new Receiver().open()
   const a = await app('redirect', r, { origins: [r.origin, other.origin] })
+  await daemon.mustCli(['payments', 'webhook', 'redirect', '--url', `${r.origin}/hook`])
   r.answer = (h, n) => (n === 1 ? [302, { Location: `${other.origin}/there` }, ''] : 204)
   await a.stripe.products.create({ name: 'p' })
   const hit = await r.hit(() => true, 2)
@@ -81,6 +82,7 @@ export async function a_dead_receiver_holds_up_nobody_else() {
   const [a, b] = [await app('dead', dead), await app('alive', alive)]
   const both = await app('half-dead', alive)
   await daemon.mustCli(['build', 'origins', 'half-dead', alive.origin, dead.origin])
+  await daemon.mustCli(['payments', 'webhook', 'half-dead', '--url', `${alive.origin}/api/webhooks/stripe`])
   await both.stripe.webhookEndpoints.create({ url: `${dead.origin}/x`, enabled_events: ['*'] })
   for (let i = 0; i < 4; i++) await a.stripe.products.create({ name: `dead${i}` })
   await dead.hit(() => true)
@@ -120,9 +122,8 @@ export async function many_dead_receivers_leave_room() {
     await alive.hit((h) => h.event.data.object.id === p.id)
     assert(Date.now() - t0 < 5000, `${Date.now() - t0} ms`)
   }
-  const { text } = await daemon.admin('GET', '/metrics')
-  const flying = Number(/^valetkey_payments_webhooks_under_way (\d+)$/m.exec(text)[1])
-  assert(flying <= 12, `${flying} at once`)
+  const flying = async () => Number(/^valetkey_payments_webhooks_under_way (\d+)$/m.exec((await daemon.admin('GET', '/metrics')).text)[1])
+  await until(async () => (await flying()) === 12, 'a bound for those that are known as slow', 60000)
   for (const a of slow) await daemon.mustCli(['build', 'delete', a.id, '--yes'])
   await dead.close()
   await alive.close()
