@@ -286,7 +286,10 @@ static void finish(vk_exchange *ex)
     if (x->e == VK_OK) {
         vk_respond(ex, 200, "application/json");
     } else if (no) {
-        vk_err e = no->status == 404 ? VK_E_NOT_FOUND : no->status == 409 ? VK_E_CONFLICT : VK_E_INVALID;
+        vk_err e = no->status == 404   ? VK_E_NOT_FOUND
+                   : no->status == 409 ? VK_E_CONFLICT
+                   : no->status == 422 ? VK_E_UNPROCESSABLE
+                                       : VK_E_INVALID;
         (void)vk_service_refuse(ex, e, "%s" VK_STR_FMT "%s" VK_STR_FMT, no->param.n ? "\"" : "",
                                 VK_STR_ARG(no->param), no->param.n ? "\": " : "", VK_STR_ARG(no->message));
     } else if (x->e == VK_E_NOT_FOUND && x->op->empty) {
