@@ -209,7 +209,7 @@ static vk_err set_webhook(vk_pay_asked *x)
         value = first->u.s;
         if (!vk_pay_origin_allowed(&x->origins, value) || memchr(value.p, '#', value.n))
             return vk_pay_refuse(
-                c, 400, NULL, "url",
+                c, 422, NULL, "url",
                 "It must be an address on one of the build's origins; register the origin first.");
     } else if (vk_str_eqz(key, "off") && vk_pv_is(first, VK_PV_BOOL)) {
         value = first->u.b ? VK_STR("off") : VK_STR(VK_PAY_DEFAULT_PATH);
