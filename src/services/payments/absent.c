@@ -9,19 +9,6 @@
 
 #define W __attribute__((weak))
 
-W vk_err vk_pay_code_valid(vk_pay_call *c, vk_str code, vk_str customer, vk_str currency, int64_t subtotal,
-                           vk_pv **promotion_code_r, vk_pv **coupon_r, const char **why_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_coupon_valid(vk_pay_call *c, const vk_pv *coupon, vk_str currency, const char **why_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_redeem(vk_pay_call *c, vk_pv *coupon, vk_pv *promotion_code)
-{
-    return VK_E_UNSUPPORTED;
-}
 W vk_err vk_pay_checkout_load(vk_pay_call *c, vk_str id, vk_pay_checkout *out_r)
 {
     return VK_E_UNSUPPORTED;
@@ -69,8 +56,4 @@ W vk_err vk_pay_checkout_due(vk_pay_call *c, vk_pv *session)
 W vk_err vk_pay_subscriptions_end(vk_pay_call *c, vk_str customer)
 {
     return VK_E_UNSUPPORTED;
-}
-W bool vk_pay_asset(vk_exchange *ex)
-{
-    return false;
 }
