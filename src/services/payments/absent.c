@@ -80,35 +80,6 @@ W vk_pv *vk_pay_list(vk_arena *a, vk_pv *data, bool more, vk_str url)
 {
     return NULL;
 }
-W vk_err vk_pay_method_of_card(vk_pay_call *c, const vk_pv *card, const vk_pv *billing_details,
-                               vk_pv **method_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_method_of(vk_pay_call *c, vk_str id, const char *param, vk_pv **method_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_attach(vk_pay_call *c, vk_pv *method, vk_str customer)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_confirm_payment(vk_pay_call *c, vk_pv *intent, const vk_pay_confirm *how, vk_pay_paid *paid_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_confirm_setup(vk_pay_call *c, vk_pv *intent, const vk_pay_confirm *how, vk_pay_paid *paid_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_intent_new(vk_pay_call *c, const vk_pay_intent_ask *ask, vk_pv **intent_r)
-{
-    return VK_E_UNSUPPORTED;
-}
-W vk_err vk_pay_setup_new(vk_pay_call *c, vk_str customer, const vk_pv *metadata, vk_pv **intent_r)
-{
-    return VK_E_UNSUPPORTED;
-}
 W vk_err vk_pay_code_valid(vk_pay_call *c, vk_str code, vk_str customer, vk_str currency, int64_t subtotal,
                            vk_pv **promotion_code_r, vk_pv **coupon_r, const char **why_r)
 {

@@ -187,6 +187,7 @@ typedef enum vk_pay_paid {
 typedef struct vk_pay_confirm {
     vk_pv *method;
     bool off_session;   /* no customer is there to authenticate */
+    bool no_action;     /* one is, but is not to be asked: what would ask declines */
     bool authenticated; /* 3-D Secure was passed just now */
     bool refused;       /* …or failed */
     vk_str return_url;
@@ -206,6 +207,9 @@ typedef struct vk_pay_intent_ask {
     const vk_pv *metadata, *shipping;
 } vk_pay_intent_ask;
 VK_MUSTCHECK vk_err vk_pay_intent_new(vk_pay_call *c, const vk_pay_intent_ask *ask, vk_pv **intent_r);
+/* Cancels one that is open or waits to be captured, with its events. `reason` VK_STR_NONE: none. */
+VK_MUSTCHECK vk_err vk_pay_payment_cancel(vk_pay_call *c, vk_pv *intent, vk_str reason);
+VK_MUSTCHECK vk_err vk_pay_setup_cancel(vk_pay_call *c, vk_pv *intent, vk_str reason);
 VK_MUSTCHECK vk_err vk_pay_setup_new(vk_pay_call *c, vk_str customer, const vk_pv *metadata,
                                      vk_pv **intent_r);
 

@@ -31,7 +31,6 @@ vk_err vk_pay_customer_payment_method(vk_pay_call *c);
 
 /* payment_method */
 vk_err vk_pay_payment_method_create(vk_pay_call *c);
-vk_err vk_pay_payment_method_list(vk_pay_call *c);
 vk_err vk_pay_payment_method_update(vk_pay_call *c);
 vk_err vk_pay_payment_method_attach(vk_pay_call *c);
 vk_err vk_pay_payment_method_detach(vk_pay_call *c);
