@@ -3,6 +3,7 @@
 #include "core/metrics.h"
 #include "services/payments/hooks.h"
 #include "services/payments/inside.h"
+#include "services/payments/operator.h"
 
 /* Longer than auth's, so that Clerk's and Stripe's secret keys are not taken for each other. */
 static const vk_valet_kind kinds[] = {
@@ -113,6 +114,7 @@ static const vk_service payments = {
     .free_tenant = vk_pay_free_tenant,
     .export_data = vk_pay_export,
     .files = files,
+    .operator_calls = &vk_pay_operator,
     .metrics = metrics,
 };
 VK_SERVICE_REGISTER(payments);
