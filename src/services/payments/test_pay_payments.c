@@ -179,6 +179,8 @@ static void same(const model *m, const vk_pv *shown)
     assert_int_equal(vk_pv_number(shown, "amount", -1), m->amount);
     assert_int_equal(vk_pv_number(shown, "amount_capturable", -1), m->capturable);
     assert_int_equal(vk_pv_number(shown, "amount_received", -1), m->received);
+    if (m->state == NEEDS_METHOD)
+        assert_true(vk_pv_is_null(vk_pv_get(shown, "payment_method")));
 }
 
 static void confirmed(model *m, ends how)

@@ -83,7 +83,8 @@
 /* A card's data, where a call makes a method on the way. */
 #define VK_PAY_CARD_DATA(of)                                                                                 \
     {of "[card]", "object"}, {of "[card][cvc]", "string"}, {of "[card][exp_month]", "int"},                  \
-        {of "[card][exp_year]", "int"}, {of "[card][networks]", "any", "!"}, {of "[card][number]", "string"}, \
+        {of "[card][exp_year]", "int"}, {of "[card][networks]", "any", "!"},                                 \
+        {of "[card][number]", "string"},                                                                     \
     {                                                                                                        \
         of "[card][token]", "string"                                                                         \
     }
