@@ -60,6 +60,8 @@ typedef struct vk_pay_call {
     char version_name[64];             /* as it is echoed, and as events carry it */
     char request_id[20];               /* req_… */
     vk_str idempotency_key;            /* VK_STR_NONE */
+    uint8_t fingerprint[VK_SHA256];    /* of what was asked, with a key */
+    vk_str original_request;           /* the answer is that of an earlier request */
     bool publishable;                  /* came with pk_… */
     vk_str browser_base, sandbox_base; /* "http://127.0.0.1:4504": what pages' addresses begin with is
                                         * browser_base */
@@ -124,9 +126,13 @@ VK_MUSTCHECK vk_err vk_pay_put(vk_pay_call *c, vk_pv *doc);
 const vk_pv *vk_pay_before(vk_pay_call *c, const vk_pv *doc);
 /* A fresh id in the arena. VK_STR_NONE: no memory. */
 vk_str vk_pay_id(vk_pay_call *c, const char *prefix, int random);
-/* The newest documents with key=value (VK_STR_NONE: any), at most `most`, as an array of documents. */
+/* The newest documents with key=value (VK_STR_NONE: any), at most `most` (VK_PAY_DOCS_MAX and less): an array
+ * in the arena. */
 VK_MUSTCHECK vk_err vk_pay_find(vk_pay_call *c, const vk_pay_resource *r, const char *key, vk_str value,
-                                size_t most, vk_pv **array_r);
+                                size_t most, vk_pv ***docs_r, size_t *n_r);
+/* The document of a row that a list gave (its texts are copied). */
+VK_MUSTCHECK vk_err vk_pay_doc_read(vk_pay_call *c, const vk_pay_resource *r, const vk_pay_row *row,
+                                    vk_pv **doc_r);
 /* From here on vk_pay_before answers what the document is now: an event has told of it. */
 VK_MUSTCHECK vk_err vk_pay_seen(vk_pay_call *c, const vk_pv *doc);
 

@@ -114,6 +114,9 @@ const vk_pay_resource *vk_pay_resource_of_id(vk_str id);
 const vk_pay_endpoint *vk_pay_endpoint_find(vk_str method, vk_str path, int version, vk_str ids_r[2],
                                             bool *there_r);
 
+/* Stripe has such a call, and valetkey has it not. */
+bool vk_pay_absent(vk_str method, vk_str path);
+
 /* "2026-10-28.endive" → 20261028, and the version's name as it is echoed. VK_E_INVALID. Later ones than the
  * newest are the newest. */
 VK_MUSTCHECK vk_err vk_pay_version(vk_str text, int *out_r);
