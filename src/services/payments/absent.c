@@ -5,6 +5,7 @@
 #include "services/payments/call.h"
 #include "services/payments/form.h"
 #include "services/payments/hooks.h"
+#include "services/payments/resources/runs.h"
 
 #define W __attribute__((weak))
 

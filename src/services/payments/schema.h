@@ -7,22 +7,38 @@
  * since <= v < until.
  *
  * Types of fields
- *   string int bool time decimal map object any      time: unix seconds; decimal: a JSON string; any: as it
- * is =a|b|c          one of these texts [string] [int]  an array of…;  [] or [object]: of objects, whose
- * members are rows "name[].member"
- *   @price          the id of a price, expandable;  @customer,account: one of these
+ *   string int bool time decimal number map object any      time: unix seconds; decimal: a JSON string;
+ * number: a JSON number that need not be whole (stored as a text); map: as it is, any members; any: as it is
+ *   =a|b|c          one of these texts; "shown<stored" when the document has another word for it
+ *   [string] [int]  an array of…;  []: of objects, whose members are rows "name[].member"
+ *   @price          the id of a price, expandable;  @customer,account: one of these. The document has the id,
+ *                   or the whole object (then it is not looked up); [@price]: an array of these
  *   {price}         the whole object, rendered by its own description: stored inside of the document as an
- *                   object, or as its id (then it is looked up: what old versions embedded)
- *   list{line_item} a list object with such elements; stored as {"data":[…]}
+ *                   object, or as its id (then it is looked up);  [{tax_rate}]: an array of these
+ *   list{line_item} a list object with such elements; stored as {"data":[…]}, or looked up (`from`). `start`
+ *                   is its url, ":id" in it the id of the object that it is in. It shows the first
+ *                   VK_PAY_INLINE_MAX. list{}: always empty
+ *   +x              there only when it is expanded
  *   x?              x or null
  * Names: dotted path; a '?' at the end: may be absent, and is when the document has no such member. A row
  * without '?' is always there: the document's value, or `start`, or null where the type allows it, or the
  * empty value of the type. An object? that the document does not have is null; an object that is there has
- * all of its members.
+ * all of its members, and so has an object without '?', from the starts of its rows.
+ * `from`: where the value is, if not in the member of the same name; seen from the object that the row is a
+ * member of. Segments: a member, a number (an element), "only" (the element, when there is one alone).
+ * "status=paid": whether that is the value there. "?customer": documents whose key `customer` is this
+ * object's id, newest first.
+ * Rows of the same name stand one after the other. Before VK_PAY_BASIL, rows with a later `since` are shown
+ * as well, as Stripe does, unless an older row of the same name is.
  *
- * Types of parameters: as above, and
- *   string:500      at most so many characters
- *   time|=now       a choice
+ * Types of parameters: as above (no references), and
+ *   string:500      at most so many characters; without a number 5000
+ *   decimal number  a decimal: becomes a text
+ *   country         two upper-case letters
+ *   time|=now bool|=x   a choice
+ *   =a|b<c          c is taken, too, and becomes b
+ *   range           a whole number, or a map of gt, gte, lt, lte
+ *   any             whatever it is
  *   x?              the empty text is allowed and unsets (null in the result)
  * Names as on the wire: "line_items[][price_data][currency]*"; a '*' at the end: required within its parent.
  * A map is given whole: "metadata" (limits of metadata apply). */
@@ -34,8 +50,9 @@
 enum {
     VK_PAY_NEWEST = 20261028, /* 2026-10-28.endive */
     VK_PAY_BASIL = 20250331,
-    VK_PAY_EXPAND_MAX = 4, /* levels */
-    VK_PAY_KEYS_MAX = 8,
+    VK_PAY_EXPAND_MAX = 4,  /* levels */
+    VK_PAY_INLINE_MAX = 10, /* elements of a list inside of an object */
+    VK_PAY_KEYS_MAX = 10,
     VK_PAY_ID_MAX = 255,
 };
 #define VK_PAY_NEWEST_NAME "2026-10-28.endive"
@@ -49,9 +66,11 @@ typedef struct vk_pay_field {
 
 typedef struct vk_pay_param {
     const char *name, *type;
-    /* Where the generic calls put it: "=": the field of the same name; a path; NULL: the call's own `run`
-     * reads it. "!": accepted without effect (Stripe-Notice says so). In lists: the resource's key that it
-     * filters by. */
+    /* Where the generic calls put it: "=": the field of the same name, with all that is in it; a path; NULL:
+     * the call's own `run` reads it, or it goes with its parent. "!": accepted without effect (Stripe-Notice
+     * says so). "-": Stripe's, but not here, and not to be overlooked: refused (vk_pay_refuse_absent). In
+     * lists: the resource's key that it filters by ("id" and "created" are always keys; an array: one of
+     * these). */
     const char *to;
     int since, until;
 } vk_pay_param;
@@ -91,9 +110,11 @@ typedef struct vk_pay_resource {
     const vk_pay_field *fields;        /* .name NULL ends */
     const vk_pay_endpoint *endpoints;  /* .method NULL ends; NULL: it has none of its own */
     const char *keys[VK_PAY_KEYS_MAX]; /* paths by which lists filter and others look it up: "customer",
-                                        * "items.data[].price.id"; NULL ends. Texts and booleans */
+                                        * "items.data[].price"; NULL ends. Texts and booleans; of an
+                                        * object, its id */
     bool silent;                       /* no created/updated/deleted events */
     bool inner;                        /* lives inside of others only: line items */
+    const char *mirrors;               /* the resource whose documents these are: a plan is a price */
 } vk_pay_resource;
 
 /* All of them, NULL at the end (resources/all.c). */
@@ -104,6 +125,15 @@ extern const vk_pay_resource vk_pay_r_account, vk_pay_r_balance, vk_pay_r_produc
     vk_pay_r_session, vk_pay_r_item, vk_pay_r_subscription, vk_pay_r_subscription_item, vk_pay_r_invoice,
     vk_pay_r_invoice_line, vk_pay_r_invoice_payment, vk_pay_r_payment_link, vk_pay_r_tax_rate,
     vk_pay_r_shipping_rate, vk_pay_r_webhook_endpoint, vk_pay_r_event, vk_pay_r_balance_transaction;
+
+/* The hosted pages (resources/pages.c); .method NULL ends. */
+extern const vk_pay_endpoint vk_pay_pages[];
+/* Calls of Stripe's that are known not to be here (resources/missing.c), for the documentation; NULL ends. */
+typedef struct vk_pay_missing {
+    const char *calls; /* "POST /v1/invoices" */
+    const char *why;
+} vk_pay_missing;
+extern const vk_pay_missing vk_pay_missing_calls[];
 
 /* Compiles all tables, once in `start`; *why_r says which row is wrong. Constant and shared afterwards. */
 VK_MUSTCHECK vk_err vk_pay_schema_start(const char **why_r);

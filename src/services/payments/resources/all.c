@@ -1,0 +1,33 @@
+/* The whole description. */
+#include "services/payments/schema.h"
+
+const vk_pay_resource *const vk_pay_resources[] = {
+    &vk_pay_r_account,
+    &vk_pay_r_balance,
+    &vk_pay_r_product,
+    &vk_pay_r_price,
+    &vk_pay_r_plan,
+    &vk_pay_r_customer,
+    &vk_pay_r_payment_method,
+    &vk_pay_r_payment_intent,
+    &vk_pay_r_setup_intent,
+    &vk_pay_r_charge,
+    &vk_pay_r_refund,
+    &vk_pay_r_balance_transaction,
+    &vk_pay_r_coupon,
+    &vk_pay_r_promotion_code,
+    &vk_pay_r_discount,
+    &vk_pay_r_session,
+    &vk_pay_r_item,
+    &vk_pay_r_subscription,
+    &vk_pay_r_subscription_item,
+    &vk_pay_r_invoice,
+    &vk_pay_r_invoice_line,
+    &vk_pay_r_invoice_payment,
+    &vk_pay_r_payment_link,
+    &vk_pay_r_tax_rate,
+    &vk_pay_r_shipping_rate,
+    &vk_pay_r_webhook_endpoint,
+    &vk_pay_r_event,
+    NULL,
+};

@@ -1,0 +1,83 @@
+/* What the tables of resources/ share. */
+#ifndef VK_PAY_ROWS_H
+#define VK_PAY_ROWS_H
+
+#include "services/payments/schema.h"
+
+/* A row names what it has; the rest is 0. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+#define VK_PAY_CALL(m, p, v, r, ps, f)                                                                       \
+    {                                                                                                        \
+        .method = m, .path = p, .verb = VK_PAY_##v, .resource = &vk_pay_r_##r, .params = ps, .run = f        \
+    }
+#define VK_PAY_CALL_PUBLIC(m, p, v, r, ps, f)                                                                \
+    {                                                                                                        \
+        .method = m, .path = p, .verb = VK_PAY_##v, .resource = &vk_pay_r_##r, .params = ps, .run = f,       \
+        .publishable = true                                                                                  \
+    }
+
+/* The ways to pay that are no cards: accepted without effect, where options or data of a method are given. */
+/* clang-format off */
+#define VK_PAY_OTHER_METHODS(of) \
+    {of "[acss_debit]", "any", "!"}, \
+    {of "[affirm]", "any", "!"}, \
+    {of "[afterpay_clearpay]", "any", "!"}, \
+    {of "[alipay]", "any", "!"}, \
+    {of "[alma]", "any", "!"}, \
+    {of "[amazon_pay]", "any", "!"}, \
+    {of "[au_becs_debit]", "any", "!"}, \
+    {of "[bacs_debit]", "any", "!"}, \
+    {of "[bancontact]", "any", "!"}, \
+    {of "[billie]", "any", "!"}, \
+    {of "[bizum]", "any", "!"}, \
+    {of "[blik]", "any", "!"}, \
+    {of "[boleto]", "any", "!"}, \
+    {of "[card_present]", "any", "!"}, \
+    {of "[cashapp]", "any", "!"}, \
+    {of "[crypto]", "any", "!"}, \
+    {of "[customer_balance]", "any", "!"}, \
+    {of "[demo_pay]", "any", "!"}, \
+    {of "[eps]", "any", "!"}, \
+    {of "[fpx]", "any", "!"}, \
+    {of "[giropay]", "any", "!"}, \
+    {of "[grabpay]", "any", "!"}, \
+    {of "[ideal]", "any", "!"}, \
+    {of "[interac_present]", "any", "!"}, \
+    {of "[kakao_pay]", "any", "!"}, \
+    {of "[klarna]", "any", "!"}, \
+    {of "[konbini]", "any", "!"}, \
+    {of "[kr_card]", "any", "!"}, \
+    {of "[link]", "any", "!"}, \
+    {of "[mb_way]", "any", "!"}, \
+    {of "[mobilepay]", "any", "!"}, \
+    {of "[multibanco]", "any", "!"}, \
+    {of "[naver_pay]", "any", "!"}, \
+    {of "[nz_bank_account]", "any", "!"}, \
+    {of "[oxxo]", "any", "!"}, \
+    {of "[p24]", "any", "!"}, \
+    {of "[pay_by_bank]", "any", "!"}, \
+    {of "[payco]", "any", "!"}, \
+    {of "[paynow]", "any", "!"}, \
+    {of "[paypal]", "any", "!"}, \
+    {of "[paypay]", "any", "!"}, \
+    {of "[payto]", "any", "!"}, \
+    {of "[pix]", "any", "!"}, \
+    {of "[promptpay]", "any", "!"}, \
+    {of "[revolut_pay]", "any", "!"}, \
+    {of "[samsung_pay]", "any", "!"}, \
+    {of "[satispay]", "any", "!"}, \
+    {of "[scalapay]", "any", "!"}, \
+    {of "[sepa_debit]", "any", "!"}, \
+    {of "[sequra]", "any", "!"}, \
+    {of "[sofort]", "any", "!"}, \
+    {of "[sunbit]", "any", "!"}, \
+    {of "[swish]", "any", "!"}, \
+    {of "[twint]", "any", "!"}, \
+    {of "[upi]", "any", "!"}, \
+    {of "[us_bank_account]", "any", "!"}, \
+    {of "[wechat_pay]", "any", "!"}, \
+    {of "[zip]", "any", "!"}
+/* clang-format on */
+
+#endif
