@@ -247,9 +247,6 @@ typedef struct vk_pay_line {
  * too many coupons or rates. Source: docs.stripe.com/billing/invoices/tax-rates, …/coupons. */
 VK_MUSTCHECK vk_err vk_pay_totals(vk_pay_line *lines, size_t n, const vk_pv *const *coupons, size_t n_coupons,
                                   vk_str currency);
-/* The same for one amount that has no coupons (shipping): tax_r as in vk_pay_line. */
-VK_MUSTCHECK vk_err vk_pay_tax(int64_t amount, const vk_pv *tax_rates, int64_t *tax_r, int64_t *exclusive_r);
-
 /* ---- checkout.c: what the page does with a session (pages_checkout.c draws) */
 
 /* The session's line items as documents with amounts; sums; what is due now. Expires it first when its time

@@ -323,13 +323,6 @@ static void refused(void **state)
         assert_int_equal(vk_pay_totals(l, n, c, k, VK_STR("usd")), t[i].e);
     }
     assert_int_equal(vk_pay_totals(l, 0, c, VK_PAY_LINE_COUPONS + 1, VK_STR("usd")), VK_E_TOO_LARGE);
-    int64_t tax, exclusive;
-    vk_pv *rates;
-    assert_int_equal(vk_pv_parse(a, VK_STR("[{\"percentage\":20,\"inclusive\":false}]"), &rates), VK_OK);
-    assert_int_equal(vk_pay_tax(500, rates, &tax, &exclusive), VK_OK);
-    assert_int_equal(tax, 100);
-    assert_int_equal(exclusive, 100);
-    assert_int_equal(vk_pay_tax(-1, rates, &tax, &exclusive), VK_E_INVALID);
     vk_arena_free(a);
 }
 

@@ -1,0 +1,459 @@
+/* Line items of sessions and payment links: what they are, and what they come to. */
+#include "services/payments/billing.h"
+
+#include "core/text.h"
+
+static const char *param_of(vk_pay_call *c, const char *name, size_t i, const char *rest)
+{
+    vk_str s = vk_arena_printf(c->arena, "%s[%zu]%s", name, i, rest);
+    return s.p ? s.p : name;
+}
+
+static vk_str lower(vk_pay_call *c, vk_str s)
+{
+    vk_str copy = vk_arena_dup(c->arena, s);
+    char *p = (char *)copy.p;
+    for (size_t i = 0; i < copy.n; i++)
+        p[i] = (char)(p[i] >= 'A' && p[i] <= 'Z' ? p[i] + 32 : p[i]);
+    return copy;
+}
+
+/* ---- prices that are made with the call */
+
+static vk_err product_inline(vk_pay_call *c, const vk_pv *data, vk_pv **product_r)
+{
+    vk_err e = vk_pay_new(c, &vk_pay_r_product, VK_STR_NONE, product_r);
+    if (e != VK_OK)
+        return e;
+    static const char *const same[] = {"name", "description", "images", "metadata", "tax_code", "unit_label"};
+    vk_pay_fill f = {c->arena, *product_r, false};
+    vk_fill_bool(&f, "active", false);
+    vk_fill_int(&f, "updated", c->now);
+    for (size_t i = 0; i < VK_COUNT(same); i++)
+        vk_fill_copy(&f, same[i], data, same[i]);
+    if (f.bad)
+        return VK_E_NOMEM;
+    e = vk_pay_put(c, *product_r);
+    return e == VK_OK ? vk_pay_event(c, "product.created", &vk_pay_r_product, *product_r) : e;
+}
+
+/* "12.50": whole when nothing but zeros is behind the point. */
+static vk_err amount_of(vk_pay_call *c, const vk_pv *data, const char *param, vk_str *decimal_r,
+                        int64_t *unit_r)
+{
+    const vk_pv *unit = vk_pv_get(data, "unit_amount");
+    vk_str decimal = vk_pv_text(data, "unit_amount_decimal");
+    const char *name = vk_arena_printf(c->arena, "%s[unit_amount]", param).p;
+    if (!name)
+        return VK_E_NOMEM;
+    if (vk_pv_is(unit, VK_PV_INT) && decimal.p)
+        return vk_pay_refuse_both(c, name, vk_arena_printf(c->arena, "%s[unit_amount_decimal]", param).p);
+    if (vk_pv_is(unit, VK_PV_INT)) {
+        if (unit->u.i < 0)
+            return vk_pay_refuse(c, 400, "parameter_invalid_integer", name, "Invalid non-negative integer");
+        *unit_r = unit->u.i;
+        *decimal_r = vk_arena_printf(c->arena, "%lld", (long long)unit->u.i);
+        return decimal_r->p ? VK_OK : VK_E_NOMEM;
+    }
+    if (!decimal.p)
+        return vk_pay_refuse_missing(c, name);
+    int64_t once;
+    vk_err e = vk_pay_times(decimal, 1, &once);
+    if (e != VK_OK || once < 0 || decimal.p[0] == '-')
+        return vk_pay_refuse(c, 400, NULL, name, "Invalid decimal: " VK_STR_FMT, VK_STR_ARG(decimal));
+    size_t point = 0;
+    while (point < decimal.n && decimal.p[point] != '.')
+        point++;
+    bool whole = true;
+    for (size_t i = point + 1; i < decimal.n; i++)
+        whole &= decimal.p[i] == '0';
+    *unit_r = whole ? once : VK_PAY_NO_UNIT;
+    *decimal_r = decimal;
+    return VK_OK;
+}
+
+vk_err vk_pay_price_inline(vk_pay_call *c, const vk_pv *data, const char *param, vk_pv **price_r)
+{
+    vk_str given = vk_pv_text(data, "currency"), currency = lower(c, given);
+    const char *name = vk_arena_printf(c->arena, "%s[product]", param).p;
+    const vk_pv *product_data = vk_pv_get(data, "product_data");
+    vk_str product = vk_pv_text(data, "product"), decimal = VK_STR_NONE;
+    int64_t unit = 0;
+    vk_pv *made, *price;
+    if (!name || !currency.p)
+        return VK_E_NOMEM;
+    if (!vk_pay_currency(currency))
+        return vk_pay_refuse(c, 400, NULL, vk_arena_printf(c->arena, "%s[currency]", param).p,
+                             "Invalid currency: " VK_STR_FMT, VK_STR_ARG(given));
+    if (product.p && product_data)
+        return vk_pay_refuse_both(c, name, vk_arena_printf(c->arena, "%s[product_data]", param).p);
+    if (!product.p && !product_data)
+        return vk_pay_refuse_missing(c, name);
+    vk_err e = amount_of(c, data, param, &decimal, &unit);
+    if (e == VK_OK)
+        e = product.p ? vk_pay_need(c, &vk_pay_r_product, product, name, &made)
+                      : product_inline(c, product_data, &made);
+    if (e == VK_OK)
+        e = vk_pay_new(c, &vk_pay_r_price, VK_STR_NONE, &price);
+    if (e != VK_OK)
+        return e;
+    const vk_pv *recurring = vk_pv_get(data, "recurring");
+    int64_t count = vk_pv_number(recurring, "interval_count", 1);
+    if (count < 1 || count > 156)
+        return vk_pay_refuse(c, 400, NULL, vk_arena_printf(c->arena, "%s[recurring][interval_count]", param).p,
+                             "The interval count must be a positive number, and at most three years.");
+    vk_str behavior = vk_pv_text(data, "tax_behavior");
+    vk_pay_fill f = {c->arena, price, false};
+    vk_fill_bool(&f, "active", false);
+    vk_fill_bool(&f, "inline", true);
+    vk_fill_str(&f, "billing_scheme", VK_STR("per_unit"));
+    vk_fill_str(&f, "currency", currency);
+    vk_fill(&f, "metadata", vk_pv_obj(c->arena));
+    vk_fill_str(&f, "product", vk_pv_text(made, "id"));
+    vk_fill_str(&f, "type", recurring ? VK_STR("recurring") : VK_STR("one_time"));
+    vk_fill_str(&f, "tax_behavior", behavior.p ? behavior : VK_STR("unspecified"));
+    if (recurring) {
+        vk_fill_copy(&f, "recurring.interval", recurring, "interval");
+        vk_fill_int(&f, "recurring.interval_count", count);
+        vk_fill_str(&f, "recurring.usage_type", VK_STR("licensed"));
+    }
+    if (unit == VK_PAY_NO_UNIT)
+        vk_fill_null(&f, "unit_amount");
+    else
+        vk_fill_int(&f, "unit_amount", unit);
+    vk_fill_str(&f, "unit_amount_decimal", decimal);
+    if (f.bad)
+        return VK_E_NOMEM;
+    *price_r = price;
+    e = vk_pay_put(c, price);
+    return e == VK_OK ? vk_pay_event(c, "price.created", &vk_pay_r_price, price) : e;
+}
+
+/* ---- items */
+
+vk_err vk_pay_rates_check(vk_pay_call *c, const vk_pv *ids, const char *param)
+{
+    size_t i = 0;
+    if (ids && ids->count > VK_PAY_LINE_RATES)
+        return vk_pay_refuse(c, 400, NULL, param, "Array %s exceeded maximum %d allowed elements.", param,
+                             VK_PAY_LINE_RATES);
+    VK_PV_EACH(id, ids)
+    {
+        vk_pv *rate;
+        const char *name = param_of(c, param, i++, "");
+        vk_err e = vk_pay_need(c, &vk_pay_r_tax_rate, vk_pv_is(id, VK_PV_STR) ? id->u.s : VK_STR(""), name, &rate);
+        if (e != VK_OK)
+            return e;
+        if (!vk_pv_is_null(vk_pv_get(rate, "active")) && !vk_pv_flag(rate, "active"))
+            return vk_pay_refuse(c, 400, NULL, name,
+                                 "The tax rate `" VK_STR_FMT "` is not active, so it cannot be used.",
+                                 VK_STR_ARG(id->u.s));
+    }
+    return VK_OK;
+}
+
+static vk_err price_given(vk_pay_call *c, vk_str id, const char *param, vk_pv **price_r)
+{
+    vk_pv *product;
+    vk_err e = vk_pay_need(c, &vk_pay_r_price, id, param, price_r);
+    if (e != VK_OK)
+        return e;
+    if (vk_pv_flag(*price_r, "active") == false && !vk_pv_is_null(vk_pv_get(*price_r, "active")))
+        return vk_pay_refuse(c, 400, NULL, param,
+                             "The price specified is inactive. This field only accepts active prices.");
+    if (!vk_pv_is_null(vk_pv_get(*price_r, "custom_unit_amount")))
+        return vk_pay_refuse_absent(c, param, "prices whose amount the customer chooses");
+    if (vk_str_eqz(vk_pv_text(*price_r, "recurring.usage_type"), "metered"))
+        return vk_pay_refuse_absent(c, param, "metered prices");
+    e = vk_pay_get(c, &vk_pay_r_product, vk_pv_text(*price_r, "product"), &product);
+    if (e == VK_OK && !vk_pv_is_null(vk_pv_get(product, "active")) && !vk_pv_flag(product, "active"))
+        return vk_pay_refuse(c, 400, NULL, param,
+                             "Price `" VK_STR_FMT
+                             "` is not available to be purchased because its product is not active.",
+                             VK_STR_ARG(id));
+    return e == VK_E_NOT_FOUND ? VK_OK : e;
+}
+
+static vk_err adjustable(vk_pay_call *c, const vk_pv *a, const char *param, vk_pay_fill *f, int64_t quantity)
+{
+    if (vk_pv_is_null(a) || !vk_pv_flag(a, "enabled")) {
+        vk_fill_null(f, "adjustable_quantity");
+        return VK_OK;
+    }
+    int64_t least = vk_pv_number(a, "minimum", 0), most = vk_pv_number(a, "maximum", 99);
+    if (most > VK_PAY_QUANTITY_MAX || most < 1 || least < 0 || least > most)
+        return vk_pay_refuse(c, 400, NULL, param, "The minimum must be at least 0 and the maximum at most %d, and not below it.",
+                             VK_PAY_QUANTITY_MAX);
+    if (quantity < least || quantity > most)
+        return vk_pay_refuse(c, 400, NULL, param,
+                             "The quantity must lie between the minimum and the maximum of `adjustable_quantity`.");
+    vk_fill_bool(f, "adjustable_quantity.enabled", true);
+    vk_fill_int(f, "adjustable_quantity.maximum", most);
+    vk_fill_int(f, "adjustable_quantity.minimum", least);
+    return VK_OK;
+}
+
+static vk_err one_item(vk_pay_call *c, const vk_pv *p, const char *name, size_t i, vk_str *currency,
+                       vk_pv **item_r)
+{
+    vk_str id = vk_pv_text(p, "price");
+    const vk_pv *data = vk_pv_get(p, "price_data"), *quantity = vk_pv_get(p, "quantity");
+    const char *of_price = param_of(c, name, i, "[price]"), *of_data = param_of(c, name, i, "[price_data]");
+    vk_pv *price, *product, *item = vk_pv_obj(c->arena);
+    if (id.p && data)
+        return vk_pay_refuse_both(c, of_price, of_data);
+    if (!id.p && !data)
+        return vk_pay_refuse_missing(c, of_price);
+    if (!vk_pv_is(quantity, VK_PV_INT))
+        return vk_pay_refuse(c, 400, "parameter_missing", param_of(c, name, i, "[quantity]"),
+                             "Quantity is required. Add `quantity` to `%s`", param_of(c, name, i, ""));
+    if (quantity->u.i < 1 || quantity->u.i > 999999999)
+        return vk_pay_refuse(c, 400, "parameter_invalid_integer", param_of(c, name, i, "[quantity]"),
+                             "This value must be greater than or equal to 1.");
+    vk_err e = id.p ? price_given(c, id, of_price, &price) : vk_pay_price_inline(c, data, of_data, &price);
+    if (e == VK_OK)
+        e = vk_pay_rates_check(c, vk_pv_get(p, "tax_rates"), param_of(c, name, i, "[tax_rates]"));
+    if (e == VK_OK)
+        e = vk_pay_get(c, &vk_pay_r_product, vk_pv_text(price, "product"), &product);
+    if (e != VK_OK)
+        return e;
+    vk_str cur = vk_pv_text(price, "currency");
+    if (!currency->p)
+        *currency = cur;
+    if (!vk_str_eq(*currency, cur))
+        return vk_pay_refuse(c, 400, NULL, id.p ? of_price : of_data,
+                             "The price specified only supports `" VK_STR_FMT
+                             "`. This doesn't match the expected currency: `" VK_STR_FMT "`.",
+                             VK_STR_ARG(cur), VK_STR_ARG(*currency));
+    vk_pay_fill f = {c->arena, item, false};
+    vk_fill_str(&f, "id", vk_pay_id(c, vk_pay_r_item.prefix, vk_pay_r_item.random));
+    vk_fill_str(&f, "object", VK_STR("item"));
+    e = adjustable(c, vk_pv_get(p, "adjustable_quantity"), param_of(c, name, i, "[adjustable_quantity]"), &f,
+                   quantity->u.i);
+    vk_fill_str(&f, "currency", cur);
+    vk_fill_str(&f, "description", vk_pv_text(product, "name"));
+    vk_fill_copy(&f, "metadata", p, "metadata");
+    vk_fill_str(&f, "price", vk_pv_text(price, "id"));
+    vk_fill_str(&f, "product", vk_pv_text(price, "product"));
+    vk_fill_int(&f, "quantity", quantity->u.i);
+    vk_fill_copy(&f, "rates", p, "tax_rates");
+    *item_r = item;
+    return e == VK_OK && f.bad ? VK_E_NOMEM : e;
+}
+
+vk_err vk_pay_items_make(vk_pay_call *c, const vk_pv *params, const char *name, vk_str *currency_io,
+                         vk_pv **items_r)
+{
+    const vk_pv *given = vk_pv_get(params, name);
+    vk_pv *items = vk_pv_arr(c->arena);
+    size_t i = 0;
+    if (!given || given->count == 0)
+        return vk_pay_refuse_missing(c, name);
+    if (given->count > VK_PAY_ITEMS_MAX)
+        return vk_pay_refuse(c, 400, NULL, name, "Array %s exceeded maximum %d allowed elements.", name,
+                             VK_PAY_ITEMS_MAX);
+    VK_PV_EACH(p, given)
+    {
+        vk_pv *item;
+        vk_err e = one_item(c, p, name, i++, currency_io, &item);
+        if (e != VK_OK)
+            return e;
+        if (!vk_pv_add(c->arena, items, item))
+            return VK_E_NOMEM;
+    }
+    *items_r = items;
+    return VK_OK;
+}
+
+bool vk_pay_recurs(vk_pay_call *c, const vk_pv *item)
+{
+    vk_pv *price;
+    return vk_pay_get(c, &vk_pay_r_price, vk_pv_text(item, "price"), &price) == VK_OK &&
+           vk_str_eqz(vk_pv_text(price, "type"), "recurring");
+}
+
+vk_err vk_pay_items_mode(vk_pay_call *c, const vk_pv *items, vk_str *mode_io)
+{
+    size_t recurring = 0, once = 0;
+    vk_str interval = VK_STR_NONE;
+    int64_t count = 0;
+    VK_PV_EACH(item, items)
+    {
+        vk_pv *price;
+        vk_err e = vk_pay_get(c, &vk_pay_r_price, vk_pv_text(item, "price"), &price);
+        if (e != VK_OK)
+            return e;
+        if (!vk_str_eqz(vk_pv_text(price, "type"), "recurring")) {
+            once++;
+            continue;
+        }
+        vk_str i = vk_pv_text(price, "recurring.interval");
+        int64_t n = vk_pv_number(price, "recurring.interval_count", 1);
+        if (recurring++ && (!vk_str_eq(i, interval) || n != count))
+            return vk_pay_refuse(c, 400, NULL, "line_items",
+                                 "Checkout does not support multiple prices with different billing intervals.");
+        interval = i;
+        count = n;
+    }
+    if (!mode_io->p)
+        *mode_io = recurring ? VK_STR("subscription") : VK_STR("payment");
+    if (vk_str_eqz(*mode_io, "payment") && recurring)
+        return vk_pay_refuse(c, 400, NULL, "line_items",
+                             "You specified `payment` mode but passed a recurring price. Either switch to "
+                             "`subscription` mode or use only one-time prices.");
+    if (vk_str_eqz(*mode_io, "subscription") && !recurring)
+        return vk_pay_refuse(c, 400, NULL, "line_items",
+                             "You must provide at least one recurring price in `subscription` mode when using "
+                             "prices.");
+    if (vk_str_eqz(*mode_io, "subscription") && (recurring > VK_PAY_SUB_ITEMS_MAX || once > VK_PAY_SUB_ITEMS_MAX))
+        return vk_pay_refuse(c, 400, NULL, "line_items",
+                             "In `subscription` mode there may be at most %d recurring and %d one-time prices.",
+                             VK_PAY_SUB_ITEMS_MAX, VK_PAY_SUB_ITEMS_MAX);
+    return VK_OK;
+}
+
+/* ---- amounts */
+
+static vk_err rates_of(vk_pay_call *c, const vk_pv *ids, vk_pv **rates_r)
+{
+    vk_pv *rates = vk_pv_arr(c->arena);
+    VK_PV_EACH(id, ids)
+    {
+        vk_pv *rate;
+        vk_err e = vk_pay_get(c, &vk_pay_r_tax_rate, vk_pv_is(id, VK_PV_STR) ? id->u.s : VK_STR(""), &rate);
+        if (e != VK_OK)
+            return e;
+        if (!vk_pv_add(c->arena, rates, vk_pv_copy(c->arena, rate)))
+            return VK_E_NOMEM;
+    }
+    *rates_r = rates;
+    return rates ? VK_OK : VK_E_NOMEM;
+}
+
+vk_err vk_pay_items_lines(vk_pay_call *c, const vk_pv *items, unsigned which, vk_str exempt,
+                          vk_pay_line **lines_r, size_t *n_r)
+{
+    size_t n = 0;
+    vk_pay_line *lines = vk_arena_calloc(c->arena, ((items ? items->count : 0) + 1) * sizeof(*lines));
+    if (!lines)
+        return VK_E_NOMEM;
+    bool taxed = !vk_str_eqz(exempt, "exempt") && !vk_str_eqz(exempt, "reverse");
+    VK_PV_EACH(item, items)
+    {
+        vk_pv *price, *rates = NULL;
+        vk_err e = vk_pay_get(c, &vk_pay_r_price, vk_pv_text(item, "price"), &price);
+        if (e != VK_OK)
+            return e;
+        bool recurs = vk_str_eqz(vk_pv_text(price, "type"), "recurring");
+        if (!(which & (recurs ? VK_PAY_RECURRING : VK_PAY_ONCE)))
+            continue;
+        if (taxed)
+            e = rates_of(c, vk_pv_get(item, "rates"), &rates);
+        if (e != VK_OK)
+            return e;
+        lines[n++] = (vk_pay_line){
+            .price = price,
+            .product = vk_pv_text(price, "product"),
+            .quantity = vk_pv_number(item, "quantity", 1),
+            .unit = recurs && (which & VK_PAY_FREE) ? 0 : vk_pv_number(price, "unit_amount", VK_PAY_NO_UNIT),
+            .tax_rates = rates,
+        };
+    }
+    *lines_r = lines;
+    *n_r = n;
+    return VK_OK;
+}
+
+vk_err vk_pay_coupons(vk_pay_call *c, const vk_pv *discounts, const vk_pv ***coupons_r, size_t *n_r)
+{
+    size_t n = 0;
+    const vk_pv **coupons =
+        vk_arena_alloc(c->arena, ((discounts ? discounts->count : 0) + 1) * sizeof(*coupons));
+    if (!coupons)
+        return VK_E_NOMEM;
+    VK_PV_EACH(d, discounts)
+    {
+        vk_pv *coupon;
+        vk_err e = vk_pay_get(c, &vk_pay_r_coupon, vk_pv_text(d, "coupon"), &coupon);
+        if (e != VK_OK)
+            return e;
+        if (vk_pv_flag(coupon, "deleted"))
+            continue; /* a stub: it takes nothing off any more */
+        coupons[n++] = coupon;
+    }
+    *coupons_r = coupons;
+    *n_r = n;
+    return VK_OK;
+}
+
+/* What an item shows when its discounts and taxes are expanded. */
+static vk_err shown(vk_pay_call *c, const vk_pay_line *l, vk_pv *item, const vk_pv *objects)
+{
+    vk_pv *taxes = vk_pv_arr(c->arena), *discounts = vk_pv_arr(c->arena);
+    size_t i = 0;
+    bool ok = true;
+    VK_PV_EACH(rate, l->tax_rates)
+    {
+        vk_pv *t = vk_pv_obj(c->arena);
+        vk_pay_fill f = {c->arena, t, false};
+        vk_fill_int(&f, "amount", l->of_rate[i++]);
+        vk_fill_str(&f, "rate", vk_pv_text(rate, "id"));
+        vk_fill_int(&f, "taxable_amount", l->taxable);
+        ok &= !f.bad && vk_pv_add(c->arena, taxes, t);
+    }
+    i = 0;
+    VK_PV_EACH(o, objects)
+    {
+        if (i == VK_PAY_LINE_COUPONS)
+            break;
+        vk_pv *d = vk_pv_obj(c->arena);
+        vk_pay_fill f = {c->arena, d, false};
+        vk_fill_int(&f, "amount", l->of_coupon[i++]);
+        vk_fill(&f, "discount", vk_pv_copy(c->arena, o));
+        ok &= !f.bad && vk_pv_add(c->arena, discounts, d);
+    }
+    vk_pay_fill f = {c->arena, item, !ok};
+    vk_fill_int(&f, "amount_subtotal", l->subtotal);
+    vk_fill_int(&f, "amount_discount", l->discount);
+    vk_fill_int(&f, "amount_tax", l->tax);
+    vk_fill_int(&f, "amount_total", l->total);
+    vk_fill(&f, "discounts", discounts);
+    vk_fill(&f, "taxes", taxes);
+    return f.bad ? VK_E_NOMEM : VK_OK;
+}
+
+vk_err vk_pay_items_sum(vk_pay_call *c, vk_pv *items, const vk_pv *discounts, const vk_pv *objects,
+                        vk_str currency, unsigned which, vk_str exempt, vk_pay_sums *out_r, const char **why_r)
+{
+    vk_pay_line *lines;
+    const vk_pv **coupons;
+    size_t n, k;
+    vk_err e = vk_pay_items_lines(c, items, which, exempt, &lines, &n);
+    if (e == VK_OK)
+        e = vk_pay_coupons(c, discounts, &coupons, &k);
+    if (e == VK_OK)
+        e = vk_pay_totals(lines, n, coupons, k, currency);
+    if (e == VK_E_TOO_LARGE || e == VK_E_INVALID) {
+        *why_r = "The amounts are too large.";
+        return VK_E_INVALID;
+    }
+    if (e != VK_OK)
+        return e;
+    *out_r = (vk_pay_sums){0};
+    size_t i = 0;
+    VK_PV_EACH(item, items)
+    {
+        if (i == n)
+            break;
+        e = shown(c, &lines[i], item, objects);
+        if (e != VK_OK)
+            return e;
+        out_r->subtotal += lines[i].subtotal;
+        out_r->discount += lines[i].discount;
+        out_r->tax += lines[i].tax;
+        out_r->exclusive += lines[i].exclusive;
+        out_r->total += lines[i].total;
+        i++;
+    }
+    return VK_OK;
+}
