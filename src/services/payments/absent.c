@@ -80,10 +80,6 @@ W vk_pv *vk_pay_list(vk_arena *a, vk_pv *data, bool more, vk_str url)
 {
     return NULL;
 }
-W vk_err vk_pay_run(vk_pay_call *c)
-{
-    return VK_E_UNSUPPORTED;
-}
 W vk_err vk_pay_method_of_card(vk_pay_call *c, const vk_pv *card, const vk_pv *billing_details,
                                vk_pv **method_r)
 {
