@@ -2,7 +2,7 @@
 #ifndef VK_PAY_BILLING_H
 #define VK_PAY_BILLING_H
 
-#include "services/payments/call.h"
+#include "services/payments/catalogue.h"
 
 enum {
     VK_PAY_ITEMS_MAX = 100,       /* line items of a session in payment mode, of a link */
@@ -11,6 +11,7 @@ enum {
     VK_PAY_TRIAL_DAYS = 730,
     VK_PAY_URL_MAX = 5000,
     VK_PAY_TOKEN = 32, /* characters of the address of an invoice or a payment link */
+    VK_PAY_TOTAL_MAX = 99999999,  /* eight digits: what a card can pay */
 };
 
 /* ---- a tree that is being filled: whether there was memory is asked once, at the end */
@@ -52,27 +53,15 @@ static inline void vk_fill_copy(vk_pay_fill *f, const char *path, const vk_pv *v
 /* Documents of the object "item" from the parameter `name` (line_items): prices are looked up, or made with
  * their products from price_data; with quantity, adjustable_quantity and tax rates. *currency_io: VK_STR_NONE,
  * or what it has to be. Amounts come with vk_pay_items_sum. Refuses.
- * An item has, beside what is shown of it: `product`, and `rates`, the ids of its tax rates. */
+ * An item has, beside what is shown of it: `_product`, and `_rates`, the ids of its tax rates. */
 VK_MUSTCHECK vk_err vk_pay_items_make(vk_pay_call *c, const vk_pv *params, const char *name,
                                       vk_str *currency_io, vk_pv **items_r);
-/* A price and its product from price_data, as line items and subscriptions have it; it is used once, so it is
- * not active. `param`: its name on the wire. Refuses. */
-VK_MUSTCHECK vk_err vk_pay_price_inline(vk_pay_call *c, const vk_pv *data, const char *param, vk_pv **price_r);
 /* Ids of tax rates that are there and active. Refuses. */
 VK_MUSTCHECK vk_err vk_pay_rates_check(vk_pay_call *c, const vk_pv *ids, const char *param);
 
 /* The coupons of an array of {coupon, promotion_code}. */
 VK_MUSTCHECK vk_err vk_pay_coupons(vk_pay_call *c, const vk_pv *discounts, const vk_pv ***coupons_r,
                                    size_t *n_r);
-/* The coupons that discounts of the parameter `name` give, checked: an array of {coupon, promotion_code}.
- * Refuses. */
-VK_MUSTCHECK vk_err vk_pay_discounts_make(vk_pay_call *c, const vk_pv *params, const char *name,
-                                          vk_str customer, vk_str currency, int64_t subtotal,
-                                          vk_pv **discounts_r);
-/* The object "discount" of one of them; `owner`: the member that says whose it is ("checkout_session"). */
-VK_MUSTCHECK vk_err vk_pay_discount_make(vk_pay_call *c, const vk_pv *discount, vk_str customer,
-                                         const char *owner, vk_str id, vk_pv **object_r);
-
 typedef struct vk_pay_sums {
     int64_t subtotal, discount, tax, exclusive, total;
 } vk_pay_sums;
@@ -92,8 +81,19 @@ VK_MUSTCHECK vk_err vk_pay_items_sum(vk_pay_call *c, vk_pv *items, const vk_pv *
                                      vk_pay_sums *out_r, const char **why_r);
 bool vk_pay_recurs(vk_pay_call *c, const vk_pv *item);
 
-/* An answer that is a list of what is inside of a document, by limit, starting_after and ending_before. */
-VK_MUSTCHECK vk_err vk_pay_inner_list(vk_pay_call *c, const vk_pay_resource *r, const vk_pv *data, vk_str url);
+/* ---- discounts.c */
+
+/* The coupons that discounts of the parameter `name` give, checked: an array of {coupon, promotion_code}.
+ * Refuses. */
+VK_MUSTCHECK vk_err vk_pay_discounts_make(vk_pay_call *c, const vk_pv *params, const char *name,
+                                          vk_str customer, vk_str currency, int64_t subtotal,
+                                          vk_pv **discounts_r);
+/* The object "discount" of one of them; `owner`: the member that says whose it is ("checkout_session"). */
+VK_MUSTCHECK vk_err vk_pay_discount_make(vk_pay_call *c, const vk_pv *discount, vk_str customer,
+                                         const char *owner, vk_str id, vk_pv **object_r);
+
+/* They were used. */
+VK_MUSTCHECK vk_err vk_pay_discounts_redeem(vk_pay_call *c, const vk_pv *discounts);
 
 /* ---- period.c. Pure. */
 
@@ -106,8 +106,10 @@ VK_MUSTCHECK vk_err vk_pay_period(int64_t anchor, vk_str interval, int64_t count
 
 /* An absolute http or https address without user, blanks or controls. */
 bool vk_pay_url_ok(vk_str url);
-/* A session from parameters as `POST /v1/checkout/sessions` has them; `doc` is new and comes back filled. */
-VK_MUSTCHECK vk_err vk_pay_session_fill(vk_pay_call *c, vk_pv *doc, const vk_pv *params);
+/* Completes a session whose own fields are in `doc`: line items (`_items`, an array, is taken out), mode,
+ * currency, discounts by the parameters, amounts, address, end. For sessions of the API and of links. Refuses. */
+VK_MUSTCHECK vk_err vk_pay_session_finish(vk_pay_call *c, vk_pv *doc, vk_pv *items, vk_str currency,
+                                          const vk_pv *params);
 /* Custom fields, texts and shipping options, which links have as well. Refuses. */
 VK_MUSTCHECK vk_err vk_pay_custom_fields(vk_pay_call *c, const vk_pv *params, vk_pv **fields_r);
 VK_MUSTCHECK vk_err vk_pay_shipping_options(vk_pay_call *c, const vk_pv *params, vk_str currency,

@@ -305,6 +305,7 @@ typedef struct vk_pay_subscribe {
     int64_t trial_end;       /* 0: none */
     const vk_pv *metadata;
     vk_str description, collection_method, payment_behavior;
+    vk_str missing_method; /* trial_settings.end_behavior.missing_payment_method */
     int64_t days_until_due;
     const vk_pv *one_time; /* array of line items that are on the first invoice only; NULL */
     bool on_session;       /* its payer is there */

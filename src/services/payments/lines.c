@@ -1,132 +1,10 @@
 /* Line items of sessions and payment links: what they are, and what they come to. */
 #include "services/payments/billing.h"
 
-#include "core/text.h"
-
 static const char *param_of(vk_pay_call *c, const char *name, size_t i, const char *rest)
 {
     vk_str s = vk_arena_printf(c->arena, "%s[%zu]%s", name, i, rest);
     return s.p ? s.p : name;
-}
-
-static vk_str lower(vk_pay_call *c, vk_str s)
-{
-    vk_str copy = vk_arena_dup(c->arena, s);
-    char *p = (char *)copy.p;
-    for (size_t i = 0; i < copy.n; i++)
-        p[i] = (char)(p[i] >= 'A' && p[i] <= 'Z' ? p[i] + 32 : p[i]);
-    return copy;
-}
-
-/* ---- prices that are made with the call */
-
-static vk_err product_inline(vk_pay_call *c, const vk_pv *data, vk_pv **product_r)
-{
-    vk_err e = vk_pay_new(c, &vk_pay_r_product, VK_STR_NONE, product_r);
-    if (e != VK_OK)
-        return e;
-    static const char *const same[] = {"name", "description", "images", "metadata", "tax_code", "unit_label"};
-    vk_pay_fill f = {c->arena, *product_r, false};
-    vk_fill_bool(&f, "active", false);
-    vk_fill_int(&f, "updated", c->now);
-    for (size_t i = 0; i < VK_COUNT(same); i++)
-        vk_fill_copy(&f, same[i], data, same[i]);
-    if (f.bad)
-        return VK_E_NOMEM;
-    e = vk_pay_put(c, *product_r);
-    return e == VK_OK ? vk_pay_event(c, "product.created", &vk_pay_r_product, *product_r) : e;
-}
-
-/* "12.50": whole when nothing but zeros is behind the point. */
-static vk_err amount_of(vk_pay_call *c, const vk_pv *data, const char *param, vk_str *decimal_r,
-                        int64_t *unit_r)
-{
-    const vk_pv *unit = vk_pv_get(data, "unit_amount");
-    vk_str decimal = vk_pv_text(data, "unit_amount_decimal");
-    const char *name = vk_arena_printf(c->arena, "%s[unit_amount]", param).p;
-    if (!name)
-        return VK_E_NOMEM;
-    if (vk_pv_is(unit, VK_PV_INT) && decimal.p)
-        return vk_pay_refuse_both(c, name, vk_arena_printf(c->arena, "%s[unit_amount_decimal]", param).p);
-    if (vk_pv_is(unit, VK_PV_INT)) {
-        if (unit->u.i < 0)
-            return vk_pay_refuse(c, 400, "parameter_invalid_integer", name, "Invalid non-negative integer");
-        *unit_r = unit->u.i;
-        *decimal_r = vk_arena_printf(c->arena, "%lld", (long long)unit->u.i);
-        return decimal_r->p ? VK_OK : VK_E_NOMEM;
-    }
-    if (!decimal.p)
-        return vk_pay_refuse_missing(c, name);
-    int64_t once;
-    vk_err e = vk_pay_times(decimal, 1, &once);
-    if (e != VK_OK || once < 0 || decimal.p[0] == '-')
-        return vk_pay_refuse(c, 400, NULL, name, "Invalid decimal: " VK_STR_FMT, VK_STR_ARG(decimal));
-    size_t point = 0;
-    while (point < decimal.n && decimal.p[point] != '.')
-        point++;
-    bool whole = true;
-    for (size_t i = point + 1; i < decimal.n; i++)
-        whole &= decimal.p[i] == '0';
-    *unit_r = whole ? once : VK_PAY_NO_UNIT;
-    *decimal_r = decimal;
-    return VK_OK;
-}
-
-vk_err vk_pay_price_inline(vk_pay_call *c, const vk_pv *data, const char *param, vk_pv **price_r)
-{
-    vk_str given = vk_pv_text(data, "currency"), currency = lower(c, given);
-    const char *name = vk_arena_printf(c->arena, "%s[product]", param).p;
-    const vk_pv *product_data = vk_pv_get(data, "product_data");
-    vk_str product = vk_pv_text(data, "product"), decimal = VK_STR_NONE;
-    int64_t unit = 0;
-    vk_pv *made, *price;
-    if (!name || !currency.p)
-        return VK_E_NOMEM;
-    if (!vk_pay_currency(currency))
-        return vk_pay_refuse(c, 400, NULL, vk_arena_printf(c->arena, "%s[currency]", param).p,
-                             "Invalid currency: " VK_STR_FMT, VK_STR_ARG(given));
-    if (product.p && product_data)
-        return vk_pay_refuse_both(c, name, vk_arena_printf(c->arena, "%s[product_data]", param).p);
-    if (!product.p && !product_data)
-        return vk_pay_refuse_missing(c, name);
-    vk_err e = amount_of(c, data, param, &decimal, &unit);
-    if (e == VK_OK)
-        e = product.p ? vk_pay_need(c, &vk_pay_r_product, product, name, &made)
-                      : product_inline(c, product_data, &made);
-    if (e == VK_OK)
-        e = vk_pay_new(c, &vk_pay_r_price, VK_STR_NONE, &price);
-    if (e != VK_OK)
-        return e;
-    const vk_pv *recurring = vk_pv_get(data, "recurring");
-    int64_t count = vk_pv_number(recurring, "interval_count", 1);
-    if (count < 1 || count > 156)
-        return vk_pay_refuse(c, 400, NULL, vk_arena_printf(c->arena, "%s[recurring][interval_count]", param).p,
-                             "The interval count must be a positive number, and at most three years.");
-    vk_str behavior = vk_pv_text(data, "tax_behavior");
-    vk_pay_fill f = {c->arena, price, false};
-    vk_fill_bool(&f, "active", false);
-    vk_fill_bool(&f, "inline", true);
-    vk_fill_str(&f, "billing_scheme", VK_STR("per_unit"));
-    vk_fill_str(&f, "currency", currency);
-    vk_fill(&f, "metadata", vk_pv_obj(c->arena));
-    vk_fill_str(&f, "product", vk_pv_text(made, "id"));
-    vk_fill_str(&f, "type", recurring ? VK_STR("recurring") : VK_STR("one_time"));
-    vk_fill_str(&f, "tax_behavior", behavior.p ? behavior : VK_STR("unspecified"));
-    if (recurring) {
-        vk_fill_copy(&f, "recurring.interval", recurring, "interval");
-        vk_fill_int(&f, "recurring.interval_count", count);
-        vk_fill_str(&f, "recurring.usage_type", VK_STR("licensed"));
-    }
-    if (unit == VK_PAY_NO_UNIT)
-        vk_fill_null(&f, "unit_amount");
-    else
-        vk_fill_int(&f, "unit_amount", unit);
-    vk_fill_str(&f, "unit_amount_decimal", decimal);
-    if (f.bad)
-        return VK_E_NOMEM;
-    *price_r = price;
-    e = vk_pay_put(c, price);
-    return e == VK_OK ? vk_pay_event(c, "price.created", &vk_pay_r_price, price) : e;
 }
 
 /* ---- items */
@@ -162,9 +40,9 @@ static vk_err price_given(vk_pay_call *c, vk_str id, const char *param, vk_pv **
         return vk_pay_refuse(c, 400, NULL, param,
                              "The price specified is inactive. This field only accepts active prices.");
     if (!vk_pv_is_null(vk_pv_get(*price_r, "custom_unit_amount")))
-        return vk_pay_refuse_absent(c, param, "prices whose amount the customer chooses");
+        return vk_pay_refuse_absent(c, param, "A price whose amount the customer chooses");
     if (vk_str_eqz(vk_pv_text(*price_r, "recurring.usage_type"), "metered"))
-        return vk_pay_refuse_absent(c, param, "metered prices");
+        return vk_pay_refuse_absent(c, param, "A metered price");
     e = vk_pay_get(c, &vk_pay_r_product, vk_pv_text(*price_r, "product"), &product);
     if (e == VK_OK && !vk_pv_is_null(vk_pv_get(product, "active")) && !vk_pv_flag(product, "active"))
         return vk_pay_refuse(c, 400, NULL, param,
@@ -234,9 +112,9 @@ static vk_err one_item(vk_pay_call *c, const vk_pv *p, const char *name, size_t 
     vk_fill_str(&f, "description", vk_pv_text(product, "name"));
     vk_fill_copy(&f, "metadata", p, "metadata");
     vk_fill_str(&f, "price", vk_pv_text(price, "id"));
-    vk_fill_str(&f, "product", vk_pv_text(price, "product"));
+    vk_fill_str(&f, "_product", vk_pv_text(price, "product"));
     vk_fill_int(&f, "quantity", quantity->u.i);
-    vk_fill_copy(&f, "rates", p, "tax_rates");
+    vk_fill_copy(&f, "_rates", p, "tax_rates");
     *item_r = item;
     return e == VK_OK && f.bad ? VK_E_NOMEM : e;
 }
@@ -348,14 +226,14 @@ vk_err vk_pay_items_lines(vk_pay_call *c, const vk_pv *items, unsigned which, vk
         if (!(which & (recurs ? VK_PAY_RECURRING : VK_PAY_ONCE)))
             continue;
         if (taxed)
-            e = rates_of(c, vk_pv_get(item, "rates"), &rates);
+            e = rates_of(c, vk_pv_get(item, "_rates"), &rates);
         if (e != VK_OK)
             return e;
         lines[n++] = (vk_pay_line){
             .price = price,
             .product = vk_pv_text(price, "product"),
             .quantity = vk_pv_number(item, "quantity", 1),
-            .unit = recurs && (which & VK_PAY_FREE) ? 0 : vk_pv_number(price, "unit_amount", VK_PAY_NO_UNIT),
+            .unit = recurs && (which & VK_PAY_FREE) ? 0 : vk_pay_price_unit(price),
             .tax_rates = rates,
         };
     }
