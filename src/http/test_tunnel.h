@@ -4,6 +4,7 @@
 #ifndef VK_HTTP_TEST_TUNNEL_H
 #define VK_HTTP_TEST_TUNNEL_H
 
+#include "core/clock.h"
 #include "crypto/selfsign.h"
 #include "net/tls.h"
 
@@ -20,16 +21,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TUNNEL_PIECE = 16384 };
+enum { TUNNEL_PIECE = 16384, TUNNEL_END_MS = 30000 };
 
 static struct sockaddr_in tunnel_to;
 static SSL_CTX *tunnel_ctx;
+static int tunnel_listener;
+static pthread_t tunnel_acceptor;
 static _Atomic int tunnels; /* threads that use OpenSSL */
 
 struct flow { /* one direction */
     char bytes[TUNNEL_PIECE];
     size_t at, n;
     bool ended, told; /* the source's end; which the destination knows */
+    bool full;        /* TLS goes on when its socket has room */
 };
 
 /* What a broken connection looks like from the other side. */
@@ -37,6 +41,14 @@ static void tunnel_reset(int fd)
 {
     struct linger l = {.l_onoff = 1};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
+}
+
+/* TLS has not done it. False: it never will. */
+static bool tunnel_waits(SSL *ssl, int r, bool *full)
+{
+    int why = SSL_get_error(ssl, r);
+    *full = why == SSL_ERROR_WANT_WRITE;
+    return *full || why == SSL_ERROR_WANT_READ;
 }
 
 /* Plain to TLS. False: the TLS side broke. */
@@ -53,16 +65,18 @@ static bool tunnel_out(SSL *ssl, int plain, struct flow *f, bool *plain_broke)
         f->n = n > 0 ? (size_t)n : 0;
     }
     size_t w = 0;
+    f->full = false;
     ERR_clear_error();
     if (f->at < f->n) {
         int r = SSL_write_ex(ssl, f->bytes + f->at, f->n - f->at, &w);
         f->at += r == 1 ? w : 0;
-        int why = r == 1 ? 0 : SSL_get_error(ssl, r);
-        return r == 1 || why == SSL_ERROR_WANT_WRITE || why == SSL_ERROR_WANT_READ;
+        f->full = f->at < f->n;
+        return r == 1 || tunnel_waits(ssl, r, &f->full);
     }
-    if (f->ended && !f->told) {
-        int r = SSL_is_init_finished(ssl) ? SSL_shutdown(ssl) : 0;
-        f->told = r >= 0;
+    if (f->ended && !f->told && SSL_is_init_finished(ssl)) {
+        /* A server that has gone already cannot be told, ever; what it said before may still come in. */
+        int r = SSL_shutdown(ssl);
+        f->told = r >= 0 || !tunnel_waits(ssl, r, &f->full);
     }
     return true;
 }
@@ -70,15 +84,15 @@ static bool tunnel_out(SSL *ssl, int plain, struct flow *f, bool *plain_broke)
 /* TLS to plain. False: the TLS side broke. */
 static bool tunnel_in(SSL *ssl, int plain, struct flow *f, bool *plain_broke)
 {
+    f->full = false;
     if (f->at == f->n && !f->ended) {
         size_t n = 0;
         ERR_clear_error();
         int r = SSL_read_ex(ssl, f->bytes, sizeof f->bytes, &n);
-        int why = r == 1 ? 0 : SSL_get_error(ssl, r);
-        f->ended = why == SSL_ERROR_ZERO_RETURN;
+        f->ended = r != 1 && SSL_get_error(ssl, r) == SSL_ERROR_ZERO_RETURN;
         f->at = 0;
         f->n = r == 1 ? n : 0;
-        if (r != 1 && !f->ended && why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
+        if (r != 1 && !f->ended && !tunnel_waits(ssl, r, &f->full))
             return false;
     }
     if (f->at < f->n) {
@@ -110,15 +124,15 @@ static void *tunnel_main(void *arg)
         SSL_set_connect_state(ssl);
     while (whole && !plain_broke && !(out->told && in->told)) {
         whole = tunnel_in(ssl, plain, in, &plain_broke) && tunnel_out(ssl, plain, out, &plain_broke);
-        if (!whole || plain_broke || SSL_pending(ssl))
-            continue;
         bool hold = in->at < in->n;
+        if (!whole || plain_broke || (out->told && in->told) || (SSL_pending(ssl) && !hold))
+            continue;
         struct pollfd p[2] = {
-            {.fd = fd, .events = (short)((hold ? 0 : POLLIN) | (out->at < out->n ? POLLOUT : 0))},
-            {.fd = plain,
-             .events = (short)((out->at < out->n || out->ended ? 0 : POLLIN) | (hold ? POLLOUT : 0))}};
-        if (in->ended && !hold)
-            p[0].events &= ~POLLIN;
+            {.events = (short)((hold || in->ended ? 0 : POLLIN) | (in->full || out->full ? POLLOUT : 0))},
+            {.events = (short)((out->at < out->n || out->ended ? 0 : POLLIN) | (hold ? POLLOUT : 0))}};
+        /* One of which nothing is wanted would wake us all the time once it is broken. */
+        p[0].fd = p[0].events ? fd : -1;
+        p[1].fd = p[1].events ? plain : -1;
         poll(p, 2, 1000);
     }
     if (!whole)
@@ -135,24 +149,37 @@ static void *tunnel_main(void *arg)
     return NULL;
 }
 
-/* At exit, before OpenSSL frees what the threads use: they end with their connections. */
-static void tunnel_end(void)
-{
-    for (int i = 0; i < 10000 && atomic_load(&tunnels); i++)
-        usleep(1000);
-}
-
 static void *tunnel_accept(void *arg)
 {
-    int listener = (int)(intptr_t)arg;
+    VK_UNUSED(arg);
     for (;;) {
         pthread_t t;
-        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        int fd = accept4(tunnel_listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0 && errno == EINVAL) /* tunnel_end has shut it */
+            return NULL;
         atomic_fetch_add(&tunnels, 1);
         if (fd < 0 || pthread_create(&t, NULL, tunnel_main, (void *)(intptr_t)fd) != 0)
             abort();
         pthread_detach(t);
     }
+}
+
+/* At exit, before OpenSSL frees what the threads use: no more of them come, and they end with their
+ * connections. One that stays fails the test by its name; what it holds would be a leak without one. */
+static void tunnel_end(void)
+{
+    int64_t until = vk_clock_mono_ms() + TUNNEL_END_MS;
+    shutdown(tunnel_listener, SHUT_RDWR);
+    pthread_join(tunnel_acceptor, NULL);
+    close(tunnel_listener);
+    while (atomic_load(&tunnels) && vk_clock_mono_ms() < until)
+        usleep(1000);
+    int left = atomic_load(&tunnels);
+    if (left == 0)
+        return;
+    printf("not ok - connections through the tunnel that have not ended: %d\n", left);
+    fflush(stdout);
+    _exit(1);
 }
 
 /* A host with a fresh certificate, for the server; from here on *address is the tunnel's. */
@@ -162,7 +189,6 @@ static vk_tls_host *tunnel_begin(struct sockaddr_in *address)
     vk_selfsign_names names = {0};
     vk_buf cert, key;
     char why[VK_TLS_WHY_MAX];
-    pthread_t t;
     vk_buf_init(&cert, 65536);
     vk_buf_init(&key, 65536);
     if (vk_selfsign_name(&names, VK_STR("localhost")) != VK_OK || vk_selfsign(&names, &cert, &key) != VK_OK ||
@@ -173,18 +199,17 @@ static vk_tls_host *tunnel_begin(struct sockaddr_in *address)
     vk_buf_free_secret(&key);
     signal(SIGPIPE, SIG_IGN); /* as in all of our processes */
     tunnel_ctx = SSL_CTX_new(TLS_client_method());
-    if (!tunnel_ctx || atexit(tunnel_end) != 0)
+    if (!tunnel_ctx)
         abort();
     SSL_CTX_set_mode(tunnel_ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     tunnel_to = *address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    tunnel_listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     socklen_t n = sizeof *address;
     address->sin_port = 0;
-    if (bind(fd, (struct sockaddr *)address, n) != 0 || listen(fd, 64) != 0 ||
-        getsockname(fd, (struct sockaddr *)address, &n) != 0 ||
-        pthread_create(&t, NULL, tunnel_accept, (void *)(intptr_t)fd) != 0)
+    if (bind(tunnel_listener, (struct sockaddr *)address, n) != 0 || listen(tunnel_listener, 64) != 0 ||
+        getsockname(tunnel_listener, (struct sockaddr *)address, &n) != 0 ||
+        pthread_create(&tunnel_acceptor, NULL, tunnel_accept, NULL) != 0 || atexit(tunnel_end) != 0)
         abort();
-    pthread_detach(t);
     return host;
 }
 

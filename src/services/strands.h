@@ -66,14 +66,14 @@ typedef struct vk_strand_kind {
     /* Never inside of a batch. Also when it was not opened, or not entirely. */
     void (*close)(vk_strand *s);
     /* Whether the next job will find everything in memory. NULL: when it is open. */
-    bool (*warm)(const vk_strand *s);
+    bool (*warm)(vk_strand *s);
     /* Ends what the jobs of a batch have begun. Only when one of them waits. NULL: nothing to do. */
     vk_err (*batch_end)(vk_strand *s);
     /* Takes out what is past its time, of an open build, after the jobs have their answers. True: there is
      * more, so soon again. NULL: nothing. */
     bool (*tidy)(vk_strand *s);
     /* Whether that is needed before its time. NULL: never. */
-    bool (*tidy_due)(const vk_strand *s);
+    bool (*tidy_due)(vk_strand *s);
 } vk_strand_kind;
 
 /* Of one build; all but `build` and `owner` is strands.c's. */

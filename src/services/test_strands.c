@@ -127,13 +127,13 @@ static bool tidy(vk_strand *s)
     return tidy_more;
 }
 
-static bool tidy_due(const vk_strand *s)
+static bool tidy_due(vk_strand *s)
 {
     VK_UNUSED(s);
     return tidy_soon;
 }
 
-static bool warm(const vk_strand *s)
+static bool warm(vk_strand *s)
 {
     VK_UNUSED(s);
     return !cool;

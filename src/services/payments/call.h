@@ -57,14 +57,15 @@ typedef struct vk_pay_call {
     vk_pv *params; /* after vk_pay_check: typed, without expand; an object. Pages: as they came */
     vk_pv *expand; /* array of texts, or NULL */
     int version;
-    char version_name[64];             /* as it is echoed, and as events carry it */
-    char request_id[20];               /* req_… */
-    vk_str idempotency_key;            /* VK_STR_NONE */
-    uint8_t fingerprint[VK_SHA256];    /* of what was asked, with a key */
-    vk_str original_request;           /* the answer is that of an earlier request */
-    bool publishable;                  /* came with pk_… */
-    vk_str browser_base, sandbox_base; /* "http://127.0.0.1:4504": what pages' addresses begin with is
-                                        * browser_base */
+    char version_name[64];                /* as it is echoed, and as events carry it */
+    char request_id[20];                  /* req_… */
+    vk_str idempotency_key;               /* VK_STR_NONE */
+    uint8_t fingerprint[VK_SHA256];       /* of what was asked, with a key */
+    vk_str original_request;              /* the answer is that of an earlier request */
+    bool publishable;                     /* came with pk_… */
+    const struct vk_pay_origins *origins; /* of the build, for calls that need them (webhook_endpoint.c) */
+    vk_str browser_base, sandbox_base;    /* "http://127.0.0.1:4504": what pages' addresses begin with is
+                                           * browser_base */
 
     /* On the strand. */
     vk_pay_db *db;
@@ -186,6 +187,7 @@ typedef enum vk_pay_paid {
 typedef struct vk_pay_confirm {
     vk_pv *method;
     bool off_session;   /* no customer is there to authenticate */
+    bool no_action;     /* one is, but is not to be asked: what would ask declines */
     bool authenticated; /* 3-D Secure was passed just now */
     bool refused;       /* …or failed */
     vk_str return_url;
@@ -205,6 +207,9 @@ typedef struct vk_pay_intent_ask {
     const vk_pv *metadata, *shipping;
 } vk_pay_intent_ask;
 VK_MUSTCHECK vk_err vk_pay_intent_new(vk_pay_call *c, const vk_pay_intent_ask *ask, vk_pv **intent_r);
+/* Cancels one that is open or waits to be captured, with its events. `reason` VK_STR_NONE: none. */
+VK_MUSTCHECK vk_err vk_pay_payment_cancel(vk_pay_call *c, vk_pv *intent, vk_str reason);
+VK_MUSTCHECK vk_err vk_pay_setup_cancel(vk_pay_call *c, vk_pv *intent, vk_str reason);
 VK_MUSTCHECK vk_err vk_pay_setup_new(vk_pay_call *c, vk_str customer, const vk_pv *metadata,
                                      vk_pv **intent_r);
 

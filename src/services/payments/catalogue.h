@@ -13,4 +13,15 @@ VK_MUSTCHECK vk_err vk_pay_price_inline(vk_pay_call *c, const vk_pv *data, const
  * (vk_pay_times), or the customer chooses the amount. */
 int64_t vk_pay_price_unit(const vk_pv *price);
 
+/* The currency at a path of a document (or of parameters), which is there: in lower case, and one of
+ * Stripe's. Refuses. */
+VK_MUSTCHECK vk_err vk_pay_currency_param(vk_pay_call *c, vk_pv *doc, const char *path, const char *param);
+/* A number that must lie between two; what is no number passes. Refuses. */
+VK_MUSTCHECK vk_err vk_pay_within(vk_pay_call *c, const vk_pv *v, int64_t least, int64_t most,
+                                  const char *param);
+/* A decimal without needless zeros: "010.50" is "10.5". Not negative, 15 digits before the point.
+ * VK_E_INVALID, VK_E_NOMEM. */
+VK_MUSTCHECK vk_err vk_pay_decimal_plain(vk_arena *a, vk_str text, size_t decimals, vk_str *out_r,
+                                         bool *whole_r);
+
 #endif

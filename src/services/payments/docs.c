@@ -12,6 +12,7 @@ typedef struct vk_pay_doc {
     vk_pv *doc;
     vk_str before; /* as JSON; VK_STR_NONE: it is new */
     bool deleted;
+    int64_t seq; /* 0: not stored yet */
 } vk_pay_doc;
 
 struct vk_pay_docs {
@@ -45,7 +46,7 @@ static vk_err remember(vk_pay_call *c, const vk_pay_resource *r, vk_str id, vk_p
     vk_pay_doc *d = VK_NEW(c->arena, vk_pay_doc);
     if (!d)
         return VK_E_NOMEM;
-    *d = (vk_pay_doc){c->docs->first, r, id, doc, before, deleted};
+    *d = (vk_pay_doc){c->docs->first, r, id, doc, before, deleted, 0};
     c->docs->first = d;
     c->docs->n++;
     return VK_OK;
@@ -65,8 +66,10 @@ vk_err vk_pay_doc_read(vk_pay_call *c, const vk_pay_resource *r, const vk_pay_ro
     vk_err e = vk_pv_parse(c->arena, body, &doc);
     if (e == VK_OK)
         e = remember(c, r, vk_pv_text(doc, "id"), doc, body, row->deleted);
-    if (e == VK_OK)
+    if (e == VK_OK) {
+        c->docs->first->seq = row->seq;
         *doc_r = doc;
+    }
     return e == VK_E_INVALID ? VK_E_CORRUPT : e;
 }
 
@@ -183,13 +186,16 @@ vk_err vk_pay_put(vk_pay_call *c, vk_pv *doc)
     vk_buf b;
     vk_buf_init(&b, VK_PAY_DOC_MAX);
     vk_pv_write(&b, doc);
-    vk_pay_row row = {.id = d->id,
+    vk_pay_row row = {.seq = d->seq,
+                      .id = d->id,
                       .kind = vk_str_z(d->resource->object),
                       .body = vk_buf_view(&b),
                       .created = vk_pv_number(doc, "created", c->now),
                       .deleted = deleted};
     vk_err e = b.err == VK_OK ? vk_pay_doc_put(c->db, &row, f.at, f.n) : b.err;
     vk_buf_free(&b);
+    if (e == VK_OK)
+        d->seq = row.seq;
     d->deleted = deleted;
     if (e == VK_E_TOO_LARGE)
         return vk_pay_refuse(c, 400, NULL, NULL, "The %s is too large to be stored.", d->resource->word);

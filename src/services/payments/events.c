@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "services/payments/hook.h"
 #include "services/payments/hooks.h"
+#include "services/payments/operator.h"
 
 typedef struct target {
     vk_str endpoint, url; /* the default one's url is empty: where its build is is known when it is sent */
@@ -16,6 +17,8 @@ struct vk_pay_targets {
     int version;
     size_t n;
     target at[VK_PAY_ENDPOINTS_MAX + 1];
+    vk_str told; /* the event that a page waits for, when the call made one; `pending` deliveries of it */
+    int64_t pending;
 };
 
 /* ---- who gets events */
@@ -151,14 +154,14 @@ static vk_err store(const making *m, const vk_pv *event)
             keys[n++] = (vk_pay_key){"type", {m->type.p, i + 1}};
     vk_buf_init(&b, VK_PAY_EVENT_BYTES);
     vk_pv_write(&b, event);
-    const vk_pay_row row = {
+    vk_pay_row row = {
         .id = m->id, .kind = vk_str_z(vk_pay_r_event.object), .body = vk_buf_view(&b), .created = m->c->now};
     vk_err e = b.err == VK_OK ? vk_pay_doc_put(m->c->db, &row, keys, n) : b.err;
     vk_buf_free(&b);
     return e;
 }
 
-static vk_err deliver(making *m, const struct vk_pay_targets *t)
+static vk_err deliver(making *m, struct vk_pay_targets *t)
 {
     vk_str bodies[VK_COUNT(t->at)] = {{NULL, 0}};
     int64_t now_ms = vk_clock_wall_ms();
@@ -196,7 +199,20 @@ static vk_err deliver(making *m, const struct vk_pay_targets *t)
     }
     if (e == VK_OK && m->pending)
         vk_pay_hooks_due(m->c, now_ms);
+    if (vk_str_eqz(m->type, "checkout.session.completed")) {
+        t->told = m->id;
+        t->pending = m->pending;
+    }
     return e;
+}
+
+bool vk_pay_told(const vk_pay_call *c, vk_str *event_r, int64_t *pending_r)
+{
+    if (!c->targets || !c->targets->pending)
+        return false;
+    *event_r = c->targets->told;
+    *pending_r = c->targets->pending;
+    return true;
 }
 
 static vk_err make(vk_pay_call *c, const char *type, const vk_pay_resource *r, vk_pv *doc,
@@ -240,4 +256,83 @@ vk_err vk_pay_wake_at(vk_pay_call *c, int64_t at_ms)
 {
     vk_pay_hooks_due(c, at_ms);
     return VK_OK;
+}
+
+/* ---- once more */
+
+typedef struct sending {
+    vk_arena *a;
+    vk_pay_delivery all[VK_PAY_ENDPOINTS_MAX + 1];
+    size_t n;
+    vk_err e;
+} sending;
+
+static bool one_delivery(void *arg, const vk_pay_delivery *d)
+{
+    sending *s = arg;
+    vk_pay_delivery *x = &s->all[s->n++];
+    *x = (vk_pay_delivery){.id = d->id,
+                           .due_ms = d->due_ms,
+                           .tries = d->tries,
+                           .status = d->status,
+                           .endpoint = vk_arena_dup(s->a, d->endpoint),
+                           .note = d->note.p ? vk_arena_dup(s->a, d->note) : VK_STR_NONE,
+                           .body = d->body.p ? VK_STR("") : VK_STR_NONE};
+    s->e = x->endpoint.p && (!d->note.p || x->note.p) ? VK_OK : VK_E_NOMEM;
+    return s->e == VK_OK && s->n < VK_COUNT(s->all);
+}
+
+/* Due now: as it was made, or where its bytes are gone as the event is kept. */
+static vk_err send_again(vk_pay_call *c, vk_pay_delivery *d, vk_str body, int64_t now_ms)
+{
+    bool gone = !d->body.p;
+    d->body = gone ? body : VK_STR_NONE;
+    d->delivered = false;
+    if (!d->due_ms || d->tries) /* else it waits for its turn */
+        d->due_ms = now_ms;
+    return vk_pay_delivery_set(c->db, d);
+}
+
+vk_err vk_pay_event_resend(vk_pay_call *c, const vk_pv *event, vk_str endpoint, int64_t *n_r)
+{
+    struct vk_pay_targets *t;
+    int64_t now_ms = vk_clock_wall_ms(), id;
+    vk_str event_id = vk_pv_text(event, "id"), type = vk_pv_text(event, "type"), body;
+    sending *s = VK_NEW(c->arena, sending);
+    vk_buf b;
+    if (!s)
+        return VK_E_NOMEM;
+    s->a = c->arena;
+    vk_buf_init(&b, VK_PAY_EVENT_BYTES);
+    vk_pv_write_pretty(&b, event);
+    body = b.err == VK_OK ? vk_arena_dup(c->arena, vk_buf_view(&b)) : VK_STR_NONE;
+    vk_err e = b.err != VK_OK ? b.err : body.p ? load_targets(c, &t) : VK_E_NOMEM;
+    vk_buf_free(&b);
+    if (e == VK_OK)
+        e = vk_pay_delivery_list(c->db, event_id, one_delivery, s);
+    if (e == VK_OK)
+        e = s->e;
+    *n_r = 0;
+    for (size_t i = 0; e == VK_OK && i < t->n; i++) {
+        const target *x = &t->at[i];
+        vk_pay_delivery *old = NULL;
+        if ((endpoint.p && !vk_str_eq(endpoint, x->endpoint)) || !takes(x, type))
+            continue;
+        for (size_t k = 0; k < s->n && !old; k++)
+            if (vk_str_eq(s->all[k].endpoint, x->endpoint))
+                old = &s->all[k];
+        e = old ? send_again(c, old, body, now_ms)
+                : vk_pay_delivery_add(c->db,
+                                      &(vk_pay_delivery){.event = event_id,
+                                                         .endpoint = x->endpoint,
+                                                         .url = x->url,
+                                                         .body = body,
+                                                         .created_ms = now_ms,
+                                                         .due_ms = now_ms},
+                                      &id);
+        *n_r += 1;
+    }
+    if (e == VK_OK && *n_r)
+        vk_pay_hooks_due(c, now_ms);
+    return e;
 }

@@ -94,7 +94,7 @@ static vk_err api(front *f)
     vk_pv *out;
     vk_err e = vk_pay_replay(c, f->form, &f->status);
     if (e != VK_E_NOT_FOUND)
-        return e;
+        return e == VK_OK ? vk_pay_show_secret(c) : e;
     vk_str shown = vk_pv_text(f->form, "client_secret");
     e = vk_pay_check(c, f->form);
     if (e != VK_OK)
@@ -121,7 +121,8 @@ static vk_err api(front *f)
     }
     if (ex->out.err != VK_OK)
         return ex->out.err;
-    return vk_pay_keep_answer(c, f->status);
+    e = vk_pay_keep_answer(c, f->status);
+    return e == VK_OK ? vk_pay_show_secret(c) : e;
 }
 
 static vk_err page(front *f)
@@ -421,6 +422,10 @@ static void request(vk_exchange *ex)
         return;
     }
     c->about = vk_pay_pool_about(c->pool);
+    if (vk_pay_origins_load(c) != VK_OK) {
+        vk_pay_no_answer(ex, VK_PAY_BROKEN, VK_STR_NONE);
+        return;
+    }
     f->job = (vk_pay_job){.run = run, .done = settled, .reads = only_reads(c->ep), .make = true};
     if (vk_pay_pool_submit(c->pool, &f->job, false) != VK_OK)
         vk_pay_no_answer(ex, VK_PAY_TOO_MANY, VK_STR_NONE);

@@ -48,10 +48,9 @@ static bool good_id(vk_str id)
     return id.n > 0 && id.n <= VK_PAY_ID_MAX;
 }
 
-/* The id that the caller wishes, if there is no such object; a deleted one makes room. */
-static vk_err wished_id(vk_pay_call *c, const vk_pay_resource *r, vk_str *id_r)
+vk_err vk_pay_wished_id(vk_pay_call *c, const vk_pay_resource *r, const vk_pv *from, vk_str *id_r)
 {
-    vk_str id = vk_pv_text(c->params, "id");
+    vk_str id = vk_pv_text(from, "id");
     vk_pay_row row;
     *id_r = VK_STR_NONE;
     if (!id.n)
@@ -79,7 +78,7 @@ static vk_err create(vk_pay_call *c)
 {
     const vk_pay_resource *r = c->ep->resource;
     vk_str id;
-    vk_err e = wished_id(c, r, &id);
+    vk_err e = vk_pay_wished_id(c, r, c->params, &id);
     if (e == VK_OK && !id.p && !r->prefix) { /* a coupon: people type it */
         id = vk_pay_id(c, "", BARE_ID);
         e = id.p ? VK_OK : VK_E_NOMEM;

@@ -24,6 +24,11 @@ VK_MUSTCHECK vk_err vk_pay_store_new(vk_pay_call *c, const vk_pay_resource *r, v
 /* Stores what has changed and tells "<object>.updated" of it; nothing when nothing has. */
 VK_MUSTCHECK vk_err vk_pay_store_changed(vk_pay_call *c, const vk_pay_resource *r, vk_pv *doc);
 
+/* The id that `from` wishes a new object to have (its `id`), or VK_STR_NONE. A deleted object of that id
+ * makes room. Refuses: it is taken, or would not do in a path. */
+VK_MUSTCHECK vk_err vk_pay_wished_id(vk_pay_call *c, const vk_pay_resource *r, const vk_pv *from,
+                                     vk_str *id_r);
+
 /* Answers with the list of c->ep->resource's documents that have these keys, besides what the parameters
  * say: for lists below another object. `url` VK_STR_NONE: the resource's. */
 VK_MUSTCHECK vk_err vk_pay_list_of(vk_pay_call *c, const vk_pay_key *keys, size_t n, vk_str url);

@@ -50,6 +50,19 @@ void vk_pay_hook_sign(vk_secret secret, int64_t now, vk_str body, char out[VK_PA
     vk_buf_free(&b);
 }
 
+void vk_pay_endpoint_secret(const vk_master *m, const char *build, vk_str endpoint, char out[VK_VALET_MAX])
+{
+    char label[64 + VK_BUILD_ID_MAX];
+    uint8_t key[32], mac[VK_SHA256];
+    snprintf(label, sizeof label, "valetkey/payments/whsec/v1/%s", build);
+    vk_master_subkey(m, vk_str_z(label), key);
+    vk_hmac((vk_str){(const char *)key, sizeof key}, endpoint, mac);
+    memcpy(out, "whsec_", 6);
+    vk_hex(out + 6, mac, sizeof mac);
+    vk_wipe(key, sizeof key);
+    vk_wipe(mac, sizeof mac);
+}
+
 int64_t vk_pay_hook_again(int tries, int64_t created_ms, int64_t now_ms)
 {
     static const int64_t after_s[] = {1, 5, 30, 120, 600};

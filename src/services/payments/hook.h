@@ -4,8 +4,8 @@
 #ifndef VK_PAY_HOOK_H
 #define VK_PAY_HOOK_H
 
-#include "core/secret.h"
 #include "services/payments/value.h"
+#include "valetkey/service.h"
 
 enum {
     VK_PAY_ENDPOINTS_MAX = 16, /* webhook endpoints of a build, besides the default one; as at Stripe */
@@ -28,6 +28,10 @@ vk_pv *vk_pay_hook_previous(vk_arena *a, const vk_pv *before, const vk_pv *now);
 /* Stripe-Signature: "t=<unix>,v1=<hex>" over exactly these bytes. The key is the whole secret, whsec_ and
  * all. */
 void vk_pay_hook_sign(vk_secret secret, int64_t now, vk_str body, char out[VK_PAY_SIGNATURE_MAX]);
+
+/* The secret of a webhook endpoint that the app has made, derived, so that nothing is stored: "whsec_" and 64
+ * hex digits. */
+void vk_pay_endpoint_secret(const vk_master *m, const char *build, vk_str endpoint, char out[VK_VALET_MAX]);
 
 /* When a delivery is tried again, unix milliseconds; 0: no more. `tries` attempts were made, the last one
  * failed at `now_ms`. After 1 s, 5 s, 30 s, 2 min, 10 min, then hourly while less than VK_PAY_HOOK_HOURS have

@@ -29,6 +29,10 @@ void vk_pay_hooks_committed(const vk_pay_call *c);
  * nothing is waited for. Any thread; the last that is done with the exchange. */
 VK_MUSTCHECK bool vk_pay_hooks_wait(vk_pay_call *c, void (*then)(vk_exchange *ex));
 
+/* events.c: the event that a page waits for, and how many deliveries of it there are; false: the call made
+ * none. */
+bool vk_pay_told(const vk_pay_call *c, vk_str *event_r, int64_t *pending_r);
+
 /* Once in front, after the pools have started; and before they stop. */
 VK_MUSTCHECK vk_err vk_pay_hooks_start(vk_runtime *rt, int index);
 void vk_pay_hooks_stop(void);

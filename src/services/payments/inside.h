@@ -40,6 +40,14 @@ void vk_pay_refuse_engine(vk_exchange *ex, int status, vk_err e, const char *tex
 /* "req_" and 14 characters. */
 void vk_pay_request_id(char out[20]);
 
+/* ---- webhook_endpoint.c */
+
+/* On the loop, before the strand: c->origins, where the call needs them. */
+VK_MUSTCHECK vk_err vk_pay_origins_load(vk_pay_call *c);
+/* On the strand, last: the answer in ex->out gets what is shown but kept nowhere, also when it is an earlier
+ * call's: the secret of a webhook endpoint. Nothing for other calls. */
+VK_MUSTCHECK vk_err vk_pay_show_secret(vk_pay_call *c);
+
 /* ---- idempotent.c: on the strand */
 
 /* VK_OK: the answer of an earlier call is in ex->out, with *status_r. VK_E_NOT_FOUND: go on. VK_E_INVALID:

@@ -1,7 +1,5 @@
-/* The user pools of the builds that are in use: opened at first use, closed when idle, bounded in number; and
- * a few threads that work on them. All work on one build's pool is done one job after the other (its strand),
- * so there is one writer a file and nothing of it needs a lock; a build whose disk is slow holds up nobody
- * else's. Between the front and auth_db.h. */
+/* The user pools of the builds that are in use: opened at first use, closed when idle, bounded in number. All
+ * work on one build's is done on its strand (services/strands.h). Between the front and auth_db.h. */
 #ifndef VK_AUTH_POOLS_H
 #define VK_AUTH_POOLS_H
 
@@ -10,6 +8,7 @@
 #include "services/auth/embedded/auth_db.h"
 #include "services/auth/ids.h"
 #include "services/auth/pubkey.h"
+#include "services/strands.h"
 #include "valetkey/service.h"
 
 enum {
@@ -26,7 +25,7 @@ struct vk_auth_about;
 struct vk_auth_tokens;
 
 typedef struct vk_auth_job {
-    vk_list node;
+    vk_strand_job job;                  /* pools.c's */
     void (*run)(struct vk_auth_job *j); /* on the strand; the job may be gone when it returns */
 } vk_auth_job;
 

@@ -4,14 +4,13 @@
 #include "core/disk.h"
 #include "core/encode.h"
 #include "core/log.h"
-#include "core/random.h"
 #include "crypto/digest.h"
+#include "services/export.h"
 #include "services/payments/call.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PATH_ROOM = PATH_MAX + VK_BUILD_ID_MAX + 32, PREFIX = 5, ACCOUNT_RANDOM = 16 };
@@ -267,91 +266,20 @@ vk_err vk_pay_pool_submit(vk_pay_pool *p, vk_pay_job *j, bool again)
 
 /* ---- export */
 
-struct export
+static vk_err copy(vk_strand *s, const char *path)
 {
-    vk_pay_job job;
-    vk_pay_pool *pool;
-    void (*done)(void *arg, vk_err e, const vk_export *x, const char *why);
-    void *arg;
-    vk_export out;
-    const char *why;
-};
-
-/* A copy in a file of its own, which is unlinked. */
-static vk_err copy(vk_pay_pool *p, vk_export *x, const char **why_r)
-{
-    uint8_t random[8];
-    char digits[2 * sizeof random + 1], name[64], path[PATH_ROOM];
-    struct stat st;
-    vk_pay_db *db;
-    vk_err e = vk_pay_pool_db(p, &db);
-    *why_r = e == VK_E_NOT_FOUND ? "This build has no payments yet" : "The build's payments cannot be read";
-    if (e != VK_OK)
-        return e;
-    *why_r = "The copy cannot be made in the data folder";
-    vk_random(random, sizeof random);
-    vk_hex(digits, random, sizeof random);
-    snprintf(name, sizeof name, "tmp/payments-%s", digits);
-    snprintf(path, sizeof path, "%s/%s", all.rt->data_dir, name);
-    e = vk_disk_mkdir(all.rt->data_fd, "tmp", 0700);
-    int fd = e == VK_OK
-                 ? openat(all.rt->data_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)
-                 : -1;
-    if (fd < 0)
-        return e == VK_OK ? vk_disk_err(errno) : e;
-    close(fd); /* nobody has it open yet, so no lock of SQLite's is lost */
-    e = vk_pay_db_copy(db, path);
-    fd = e == VK_OK ? openat(all.rt->data_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
-    unlinkat(all.rt->data_fd, name, 0);
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        if (fd >= 0)
-            close(fd);
-        if (e == VK_E_FULL)
-            *why_r = "The disk is full";
-        return e == VK_OK ? VK_E_IO : e;
-    }
-    *x = (vk_export){fd, st.st_size, "application/vnd.sqlite3", "payments.db"};
-    return VK_OK;
-}
-
-static vk_err run_export(vk_pay_job *j)
-{
-    struct export *x = VK_CONTAINER(j, struct export, job);
-    return copy(x->pool, &x->out, &x->why);
-}
-
-static void export_done(vk_pay_job *j, vk_err e)
-{
-    struct export *x = VK_CONTAINER(j, struct export, job);
-    if (e != VK_OK && e != VK_E_NOT_FOUND)
-        vk_log(VK_WARN, "the payments of a build cannot be exported", VK_F(build, x->pool->about.build),
-               VK_F(error, vk_err_name(e)));
-    x->done(x->arg, e, e == VK_OK ? &x->out : NULL, x->why);
-    vk_pay_pool_let_go(x->pool);
-    free(x);
+    return vk_pay_db_copy(pool_of(s)->db, path);
 }
 
 void vk_pay_export(const char *build, void (*done)(void *arg, vk_err e, const vk_export *x, const char *why),
                    void *arg)
 {
-    struct export *x = calloc(1, sizeof *x);
-    vk_pay_pool *p = x ? vk_pay_pool_hold_id(build) : NULL;
-    if (p) {
-        *x = (struct export){.job = {.run = run_export, .done = export_done, .reads = true, .alone = true},
-                             .pool = p,
-                             .done = done,
-                             .arg = arg};
-        if (vk_pay_pool_submit(p, &x->job, false) == VK_OK)
-            return;
-        vk_pay_pool_let_go(p);
-    }
-    bool memory = x != NULL;
-    free(x);
-    if (p)
-        done(arg, VK_E_BUSY, NULL, "The build has too many requests waiting; try again");
-    else
-        done(arg, memory ? VK_E_CONFLICT : VK_E_NOMEM, NULL,
-             memory ? "The build is being revoked or deleted; try again in a second" : "Out of memory");
+    static const vk_strand_file file = {.name = "payments.db",
+                                        .label = "payments",
+                                        .none = "This build has no payments yet",
+                                        .unreadable = "The build's payments cannot be read",
+                                        .copy = copy};
+    vk_strand_export(&all, &file, build, done, arg);
 }
 
 /* ---- which builds have one */

@@ -21,8 +21,8 @@ static const vk_pay_field fields[] = {
 static const vk_pay_param list_params[] = {
     {"created", "range", "created"},
     {"delivery_success", "bool"},
-    {"type", "string"},
-    {"types", "[string]"},
+    {"type", "string", "="},
+    {"types", "[string]", "type"},
     {0},
 };
 

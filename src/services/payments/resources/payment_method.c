@@ -186,7 +186,7 @@ static const vk_pay_param attach_params[] = {
 
 static const vk_pay_endpoint endpoints[] = {
     VK_PAY_CALL("POST", "/v1/payment_methods", ACTION, payment_method, payment_methods_params, vk_pay_payment_method_create),
-    VK_PAY_CALL("GET", "/v1/payment_methods", LIST, payment_method, list_params, vk_pay_payment_method_list),
+    VK_PAY_CALL("GET", "/v1/payment_methods", LIST, payment_method, list_params, NULL),
     VK_PAY_CALL("GET", "/v1/payment_methods/:id", RETRIEVE, payment_method, NULL, NULL),
     VK_PAY_CALL("POST", "/v1/payment_methods/:id", UPDATE, payment_method, update_params, vk_pay_payment_method_update),
     VK_PAY_CALL("POST", "/v1/payment_methods/:id/attach", ACTION, payment_method, attach_params, vk_pay_payment_method_attach),

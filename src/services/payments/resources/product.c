@@ -129,7 +129,7 @@ static const vk_pay_param update_params[] = {
 
 static const vk_pay_endpoint endpoints[] = {
     VK_PAY_CALL("POST", "/v1/products", CREATE, product, create_params, vk_pay_product_create),
-    VK_PAY_CALL("GET", "/v1/products", LIST, product, list_params, NULL),
+    VK_PAY_CALL("GET", "/v1/products", LIST, product, list_params, vk_pay_product_list),
     VK_PAY_CALL("GET", "/v1/products/search", SEARCH, product, search_params, NULL),
     VK_PAY_CALL("GET", "/v1/products/:id", RETRIEVE, product, NULL, NULL),
     VK_PAY_CALL("POST", "/v1/products/:id", UPDATE, product, update_params, vk_pay_product_update),

@@ -12,6 +12,7 @@ vk_err vk_pay_balance_retrieve(vk_pay_call *c);
 
 /* product */
 vk_err vk_pay_product_create(vk_pay_call *c);
+vk_err vk_pay_product_list(vk_pay_call *c);
 vk_err vk_pay_product_update(vk_pay_call *c);
 vk_err vk_pay_product_delete(vk_pay_call *c);
 
@@ -30,7 +31,6 @@ vk_err vk_pay_customer_payment_method(vk_pay_call *c);
 
 /* payment_method */
 vk_err vk_pay_payment_method_create(vk_pay_call *c);
-vk_err vk_pay_payment_method_list(vk_pay_call *c);
 vk_err vk_pay_payment_method_update(vk_pay_call *c);
 vk_err vk_pay_payment_method_attach(vk_pay_call *c);
 vk_err vk_pay_payment_method_detach(vk_pay_call *c);
@@ -105,7 +105,6 @@ vk_err vk_pay_shipping_rate_update(vk_pay_call *c);
 /* webhook_endpoint */
 vk_err vk_pay_webhook_endpoint_create(vk_pay_call *c);
 vk_err vk_pay_webhook_endpoint_update(vk_pay_call *c);
-vk_err vk_pay_webhook_endpoint_delete(vk_pay_call *c);
 
 /* event */
 vk_err vk_pay_event_list(vk_pay_call *c);
