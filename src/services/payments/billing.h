@@ -10,8 +10,8 @@ enum {
     VK_PAY_QUANTITY_MAX = 999999, /* that somebody may choose */
     VK_PAY_TRIAL_DAYS = 730,
     VK_PAY_URL_MAX = 5000,
-    VK_PAY_TOKEN = 32, /* characters of the address of an invoice or a payment link */
-    VK_PAY_TOTAL_MAX = 99999999,  /* eight digits: what a card can pay */
+    VK_PAY_TOKEN = 32,           /* characters of the address of an invoice or a payment link */
+    VK_PAY_TOTAL_MAX = 99999999, /* eight digits: what a card can pay */
 };
 
 /* ---- a tree that is being filled: whether there was memory is asked once, at the end */
@@ -51,9 +51,9 @@ static inline void vk_fill_copy(vk_pay_fill *f, const char *path, const vk_pv *v
 /* ---- lines.c: line items */
 
 /* Documents of the object "item" from the parameter `name` (line_items): prices are looked up, or made with
- * their products from price_data; with quantity, adjustable_quantity and tax rates. *currency_io: VK_STR_NONE,
- * or what it has to be. Amounts come with vk_pay_items_sum. Refuses.
- * An item has, beside what is shown of it: `_product`, and `_rates`, the ids of its tax rates. */
+ * their products from price_data; with quantity, adjustable_quantity and tax rates. *currency_io:
+ * VK_STR_NONE, or what it has to be. Amounts come with vk_pay_items_sum. Refuses. An item has, beside what is
+ * shown of it: `_product`, and `_rates`, the ids of its tax rates. */
 VK_MUSTCHECK vk_err vk_pay_items_make(vk_pay_call *c, const vk_pv *params, const char *name,
                                       vk_str *currency_io, vk_pv **items_r);
 /* Ids of tax rates that are there and active. Refuses. */
@@ -107,7 +107,8 @@ VK_MUSTCHECK vk_err vk_pay_period(int64_t anchor, vk_str interval, int64_t count
 /* An absolute http or https address without user, blanks or controls. */
 bool vk_pay_url_ok(vk_str url);
 /* Completes a session whose own fields are in `doc`: line items (`_items`, an array, is taken out), mode,
- * currency, discounts by the parameters, amounts, address, end. For sessions of the API and of links. Refuses. */
+ * currency, discounts by the parameters, amounts, address, end. For sessions of the API and of links.
+ * Refuses. */
 VK_MUSTCHECK vk_err vk_pay_session_finish(vk_pay_call *c, vk_pv *doc, vk_pv *items, vk_str currency,
                                           const vk_pv *params);
 /* Custom fields, texts and shipping options, which links have as well. Refuses. */
@@ -118,6 +119,8 @@ VK_MUSTCHECK vk_err vk_pay_shipping_options(vk_pay_call *c, const vk_pv *params,
 VK_MUSTCHECK vk_err vk_pay_items_mode(vk_pay_call *c, const vk_pv *items, vk_str *mode_io);
 /* The session's amounts after something has changed. */
 VK_MUSTCHECK vk_err vk_pay_session_sum(vk_pay_call *c, vk_pv *session, const char **why_r);
+/* Cancels an intent that a payment has begun with, with its event; nothing for one that is over. */
+VK_MUSTCHECK vk_err vk_pay_intent_drop(vk_pay_call *c, const vk_pay_resource *r, vk_str id);
 /* Ends an open one, with the event. */
 VK_MUSTCHECK vk_err vk_pay_session_end(vk_pay_call *c, vk_pv *session);
 /* One more completed session of its link. */
@@ -126,9 +129,9 @@ VK_MUSTCHECK vk_err vk_pay_link_count(vk_pay_call *c, vk_str link);
 /* ---- invoice.c */
 
 typedef struct vk_pay_invoice_ask {
-    vk_pv *customer;             /* document */
-    const vk_pv *subscription;   /* document, or NULL */
-    const char *reason;          /* billing_reason */
+    vk_pv *customer;           /* document */
+    const vk_pv *subscription; /* document, or NULL */
+    const char *reason;        /* billing_reason */
     vk_str currency, description, footer, collection_method, default_payment_method;
     const vk_pv *metadata, *custom_fields;
     int64_t days_until_due; /* of send_invoice */
@@ -148,17 +151,18 @@ typedef struct vk_pay_invoice_item {
     int64_t start, end; /* its period */
     bool free;          /* a trial's */
 } vk_pay_invoice_item;
-/* An invoice, finalized, with invoice.created and invoice.finalized. One of 0 is paid at once, with its
- * events. */
-VK_MUSTCHECK vk_err vk_pay_invoice_make(vk_pay_call *c, const vk_pay_invoice_ask *ask,
-                                        const vk_pay_invoice_item *items, size_t n, int64_t shipping,
-                                        vk_pv **invoice_r);
+/* A draft of the lines; no event yet. VK_E_INVALID when the amounts are too large: refused. */
+VK_MUSTCHECK vk_err vk_pay_invoice_draft(vk_pay_call *c, const vk_pay_invoice_ask *ask,
+                                         const vk_pay_invoice_item *items, size_t n, int64_t shipping,
+                                         vk_pv **invoice_r);
+/* invoice.created, its number, invoice.finalized; one of 0 is paid at once, with its events. */
+VK_MUSTCHECK vk_err vk_pay_invoice_open(vk_pay_call *c, vk_pv *invoice);
 /* Its payment is this intent now (an open invoice_payment). */
 VK_MUSTCHECK vk_err vk_pay_invoice_intent(vk_pay_call *c, vk_pv *invoice, vk_pv *intent);
 /* It was paid with the intent it has (or with nothing, when it is of 0): status, events. */
 VK_MUSTCHECK vk_err vk_pay_invoice_paid(vk_pay_call *c, vk_pv *invoice);
-/* A try has failed. */
-VK_MUSTCHECK vk_err vk_pay_invoice_failed(vk_pay_call *c, vk_pv *invoice);
+/* A try has failed, or somebody has to authenticate (`action`). */
+VK_MUSTCHECK vk_err vk_pay_invoice_failed(vk_pay_call *c, vk_pv *invoice, bool action);
 VK_MUSTCHECK vk_err vk_pay_invoice_void(vk_pay_call *c, vk_pv *invoice);
 
 /* ---- subscription.c */
@@ -169,5 +173,11 @@ VK_MUSTCHECK vk_err vk_pay_subscription_go_on(vk_pay_call *c, vk_pv *subscriptio
                                               vk_pay_paid *paid_r);
 /* An incomplete one ends: incomplete_expired, its invoice void. */
 VK_MUSTCHECK vk_err vk_pay_subscription_drop(vk_pay_call *c, vk_pv *subscription);
+/* What its time has come for: an incomplete one ends after 23 hours, another at cancel_at. Nothing else. */
+VK_MUSTCHECK vk_err vk_pay_subscription_due(vk_pay_call *c, vk_pv *subscription);
+/* Ends it now, with the event. */
+VK_MUSTCHECK vk_err vk_pay_subscription_end(vk_pay_call *c, vk_pv *subscription);
+/* The time at which vk_pay_subscription_due has to be called, put where the build is woken by it. */
+VK_MUSTCHECK vk_err vk_pay_subscription_wake(vk_pay_call *c, const vk_pv *subscription);
 
 #endif

@@ -63,7 +63,8 @@ static vk_err view(vk_pay_call *c, vk_pv *s, vk_pay_checkout *out_r)
         .trial_end = days ? c->now + days * DAY : vk_pv_number(s, "_given.subscription_data.trial_end", 0),
     };
     bool always = vk_str_eqz(vk_pv_text(s, "payment_method_collection"), "always");
-    out_r->needs_card = in_mode(out_r, "setup") || out_r->total > 0 || (in_mode(out_r, "subscription") && always);
+    out_r->needs_card =
+        in_mode(out_r, "setup") || out_r->total > 0 || (in_mode(out_r, "subscription") && always);
     return in_mode(out_r, "subscription") ? recurring(c, out_r) : VK_OK;
 }
 
@@ -159,7 +160,8 @@ static vk_err quantities(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields
     VK_PV_EACH(item, k->items)
     {
         const vk_pv *a = vk_pv_get(item, "adjustable_quantity");
-        const char *name = vk_arena_printf(c->arena, "quantity_" VK_STR_FMT, VK_STR_ARG(vk_pv_text(item, "id"))).p;
+        const char *name =
+            vk_arena_printf(c->arena, "quantity_" VK_STR_FMT, VK_STR_ARG(vk_pv_text(item, "id"))).p;
         vk_str given = name ? vk_str_trim(vk_pv_text(fields, name)) : VK_STR_NONE;
         int64_t least = vk_pv_number(a, "minimum", 0), most = vk_pv_number(a, "maximum", 99), n;
         if (!name)
@@ -289,7 +291,8 @@ static bool keeps_card(const vk_pay_checkout *k)
 
 static bool wants_customer(const vk_pay_checkout *k)
 {
-    return in_mode(k, "subscription") || keeps_card(k) || vk_pv_flag(k->session, "invoice_creation.enabled") ||
+    return in_mode(k, "subscription") || keeps_card(k) ||
+           vk_pv_flag(k->session, "invoice_creation.enabled") ||
            vk_str_eqz(vk_pv_text(k->session, "customer_creation"), "always");
 }
 
@@ -459,8 +462,9 @@ static vk_err subscribe(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, con
         .page = how->page,
     };
     e = vk_pay_subscribe_new(c, &ask, &subscription, paid_r);
-    return e == VK_OK && !vk_pv_put_str(c->arena, s, "_subscription", vk_pv_text(subscription, "id")) ? VK_E_NOMEM
-                                                                                                     : e;
+    return e == VK_OK && !vk_pv_put_str(c->arena, s, "_subscription", vk_pv_text(subscription, "id"))
+               ? VK_E_NOMEM
+               : e;
 }
 
 /* ---- complete */
@@ -501,7 +505,9 @@ static vk_err invoice_of(vk_pay_call *c, vk_pay_checkout *k, vk_str customer_id)
         .discounts = vk_pv_get(s, "discounts"),
         .objects = vk_pv_get(s, "_objects"),
     };
-    e = vk_pay_invoice_make(c, &ask, items, n, k->shipping, &invoice);
+    e = vk_pay_invoice_draft(c, &ask, items, n, k->shipping, &invoice);
+    if (e == VK_OK)
+        e = vk_pay_invoice_open(c, invoice);
     vk_str pi = vk_pv_text(s, "payment_intent");
     if (e == VK_OK && pi.p) {
         e = vk_pay_get(c, &vk_pay_r_payment_intent, pi, &intent);
@@ -577,7 +583,8 @@ static vk_err complete(vk_pay_call *c, vk_pay_checkout *k)
                                                      : VK_STR("unpaid"));
     vk_fill_str(&f, "status", VK_STR("complete"));
     vk_fill_null(&f, "url");
-    static const char *const over[] = {"_waits", "_method", "_customer", "_subscription", "_setup_intent", "_filled"};
+    static const char *const over[] = {"_waits",        "_method",       "_customer",
+                                       "_subscription", "_setup_intent", "_filled"};
     for (size_t i = 0; i < VK_COUNT(over); i++)
         vk_pv_del(s, over[i]);
     e = f.bad ? VK_E_NOMEM : vk_pay_put(c, s);

@@ -10,7 +10,8 @@
  * else NULL. */
 VK_MUSTCHECK vk_err vk_pay_filled(vk_pay_call *c, const vk_pay_checkout *k, const vk_pv *fields,
                                   vk_pv **filled_r, vk_pv **card_r, const char **why_r, const char **field_r);
-/* "MM / YY" and its like: "12/34", "12 / 34", "1234", "12 / 2034". Year as it was typed. VK_E_INVALID. Pure. */
+/* "MM / YY" and its like: "12/34", "12 / 34", "1234", "12 / 2034". Year as it was typed. VK_E_INVALID. Pure.
+ */
 VK_MUSTCHECK vk_err vk_pay_expiry(vk_str text, int64_t *month_r, int64_t *year_r);
 
 #endif

@@ -2,8 +2,8 @@
 #include "services/payments/checkout.h"
 
 enum {
-    NAME_MAX = 150,
-    LINE_MAX = 200,
+    PERSON_MAX = 150,
+    ADDRESS_MAX = 200,
     TEXT_MAX = 255, /* of a custom field without a limit of its own */
 };
 
@@ -62,12 +62,12 @@ static bool phone(const form *f, vk_str *out_r)
 typedef struct names {
     const char *name, *country, *line1, *line2, *postal, *city, *state;
 } names;
-static const names billing = {"billingName",          "billingCountry",    "billingAddressLine1",
-                              "billingAddressLine2",  "billingPostalCode", "billingLocality",
-                              "billingAdministrativeArea"};
-static const names shipping = {"shippingName",         "shippingCountry",    "shippingAddressLine1",
-                               "shippingAddressLine2", "shippingPostalCode", "shippingLocality",
-                               "shippingAdministrativeArea"};
+static const names billing = {
+    "billingName",       "billingCountry",  "billingAddressLine1",      "billingAddressLine2",
+    "billingPostalCode", "billingLocality", "billingAdministrativeArea"};
+static const names shipping = {
+    "shippingName",       "shippingCountry",  "shippingAddressLine1",      "shippingAddressLine2",
+    "shippingPostalCode", "shippingLocality", "shippingAdministrativeArea"};
 
 static bool country_ok(vk_str s)
 {
@@ -94,7 +94,7 @@ static bool address(const form *f, const names *n, bool whole, vk_pay_fill *out,
     vk_pay_fill a = {out->a, o, false};
     for (size_t i = 0; i < VK_COUNT(all); i++) {
         vk_str s = typed(f, all[i].field);
-        if (s.n > LINE_MAX)
+        if (s.n > ADDRESS_MAX)
             return wrong(f, all[i].field, "This is too long.");
         vk_fill_str(&a, all[i].member, s);
     }
@@ -112,12 +112,12 @@ static bool ship_to(const form *f, vk_pay_fill *out)
         return true;
     if (!name.n)
         return wrong(f, shipping.name, "Enter the name of the person to ship to.");
-    if (name.n > NAME_MAX)
+    if (name.n > PERSON_MAX)
         return wrong(f, shipping.name, "This is too long.");
     if (!address(f, &shipping, true, out, "shipping.address"))
         return false;
     VK_PV_EACH(a, allowed)
-        ships |= vk_pv_is(a, VK_PV_STR) && vk_str_eq(a->u.s, country);
+    ships |= vk_pv_is(a, VK_PV_STR) && vk_str_eq(a->u.s, country);
     if (!ships)
         return wrong(f, shipping.country, "We do not ship to this country.");
     vk_fill_str(out, "shipping.name", name);
@@ -188,7 +188,7 @@ static bool consent(const form *f, vk_pay_fill *out)
         return true;
     vk_fill_str(out, "consent.terms_of_service", terms ? VK_STR("accepted") : VK_STR_NONE);
     vk_fill_str(out, "consent.promotions",
-                !promotions                              ? VK_STR_NONE
+                !promotions                               ? VK_STR_NONE
                 : typed(f, "promotionsConsentCheckbox").n ? VK_STR("opt_in")
                                                           : VK_STR("opt_out"));
     return true;
@@ -260,7 +260,7 @@ vk_err vk_pay_filled(vk_pay_call *c, const vk_pay_checkout *k, const vk_pv *fiel
     vk_str name = typed(&f, billing.name);
     if (made && !name.n && !wrong(&f, billing.name, "Enter the name on your card."))
         return VK_OK;
-    if (name.n > NAME_MAX && !wrong(&f, billing.name, "This is too long."))
+    if (name.n > PERSON_MAX && !wrong(&f, billing.name, "This is too long."))
         return VK_OK;
     if (!address(&f, &billing, whole, &out, "address") || !custom(&f, &out) || !consent(&f, &out))
         return VK_OK;

@@ -19,7 +19,8 @@ vk_err vk_pay_rates_check(vk_pay_call *c, const vk_pv *ids, const char *param)
     {
         vk_pv *rate;
         const char *name = param_of(c, param, i++, "");
-        vk_err e = vk_pay_need(c, &vk_pay_r_tax_rate, vk_pv_is(id, VK_PV_STR) ? id->u.s : VK_STR(""), name, &rate);
+        vk_err e =
+            vk_pay_need(c, &vk_pay_r_tax_rate, vk_pv_is(id, VK_PV_STR) ? id->u.s : VK_STR(""), name, &rate);
         if (e != VK_OK)
             return e;
         if (!vk_pv_is_null(vk_pv_get(rate, "active")) && !vk_pv_flag(rate, "active"))
@@ -60,11 +61,13 @@ static vk_err adjustable(vk_pay_call *c, const vk_pv *a, const char *param, vk_p
     }
     int64_t least = vk_pv_number(a, "minimum", 0), most = vk_pv_number(a, "maximum", 99);
     if (most > VK_PAY_QUANTITY_MAX || most < 1 || least < 0 || least > most)
-        return vk_pay_refuse(c, 400, NULL, param, "The minimum must be at least 0 and the maximum at most %d, and not below it.",
+        return vk_pay_refuse(c, 400, NULL, param,
+                             "The minimum must be at least 0 and the maximum at most %d, and not below it.",
                              VK_PAY_QUANTITY_MAX);
     if (quantity < least || quantity > most)
-        return vk_pay_refuse(c, 400, NULL, param,
-                             "The quantity must lie between the minimum and the maximum of `adjustable_quantity`.");
+        return vk_pay_refuse(
+            c, 400, NULL, param,
+            "The quantity must lie between the minimum and the maximum of `adjustable_quantity`.");
     vk_fill_bool(f, "adjustable_quantity.enabled", true);
     vk_fill_int(f, "adjustable_quantity.maximum", most);
     vk_fill_int(f, "adjustable_quantity.minimum", least);
@@ -77,7 +80,7 @@ static vk_err one_item(vk_pay_call *c, const vk_pv *p, const char *name, size_t 
     vk_str id = vk_pv_text(p, "price");
     const vk_pv *data = vk_pv_get(p, "price_data"), *quantity = vk_pv_get(p, "quantity");
     const char *of_price = param_of(c, name, i, "[price]"), *of_data = param_of(c, name, i, "[price_data]");
-    vk_pv *price, *product, *item = vk_pv_obj(c->arena);
+    vk_pv *price = NULL, *product = NULL, *item = vk_pv_obj(c->arena);
     if (id.p && data)
         return vk_pay_refuse_both(c, of_price, of_data);
     if (!id.p && !data)
@@ -132,7 +135,7 @@ vk_err vk_pay_items_make(vk_pay_call *c, const vk_pv *params, const char *name, 
                              VK_PAY_ITEMS_MAX);
     VK_PV_EACH(p, given)
     {
-        vk_pv *item;
+        vk_pv *item = NULL;
         vk_err e = one_item(c, p, name, i++, currency_io, &item);
         if (e != VK_OK)
             return e;
@@ -168,8 +171,9 @@ vk_err vk_pay_items_mode(vk_pay_call *c, const vk_pv *items, vk_str *mode_io)
         vk_str i = vk_pv_text(price, "recurring.interval");
         int64_t n = vk_pv_number(price, "recurring.interval_count", 1);
         if (recurring++ && (!vk_str_eq(i, interval) || n != count))
-            return vk_pay_refuse(c, 400, NULL, "line_items",
-                                 "Checkout does not support multiple prices with different billing intervals.");
+            return vk_pay_refuse(
+                c, 400, NULL, "line_items",
+                "Checkout does not support multiple prices with different billing intervals.");
         interval = i;
         count = n;
     }
@@ -180,13 +184,16 @@ vk_err vk_pay_items_mode(vk_pay_call *c, const vk_pv *items, vk_str *mode_io)
                              "You specified `payment` mode but passed a recurring price. Either switch to "
                              "`subscription` mode or use only one-time prices.");
     if (vk_str_eqz(*mode_io, "subscription") && !recurring)
-        return vk_pay_refuse(c, 400, NULL, "line_items",
-                             "You must provide at least one recurring price in `subscription` mode when using "
-                             "prices.");
-    if (vk_str_eqz(*mode_io, "subscription") && (recurring > VK_PAY_SUB_ITEMS_MAX || once > VK_PAY_SUB_ITEMS_MAX))
-        return vk_pay_refuse(c, 400, NULL, "line_items",
-                             "In `subscription` mode there may be at most %d recurring and %d one-time prices.",
-                             VK_PAY_SUB_ITEMS_MAX, VK_PAY_SUB_ITEMS_MAX);
+        return vk_pay_refuse(
+            c, 400, NULL, "line_items",
+            "You must provide at least one recurring price in `subscription` mode when using "
+            "prices.");
+    if (vk_str_eqz(*mode_io, "subscription") &&
+        (recurring > VK_PAY_SUB_ITEMS_MAX || once > VK_PAY_SUB_ITEMS_MAX))
+        return vk_pay_refuse(
+            c, 400, NULL, "line_items",
+            "In `subscription` mode there may be at most %d recurring and %d one-time prices.",
+            VK_PAY_SUB_ITEMS_MAX, VK_PAY_SUB_ITEMS_MAX);
     return VK_OK;
 }
 
@@ -301,7 +308,8 @@ static vk_err shown(vk_pay_call *c, const vk_pay_line *l, vk_pv *item, const vk_
 }
 
 vk_err vk_pay_items_sum(vk_pay_call *c, vk_pv *items, const vk_pv *discounts, const vk_pv *objects,
-                        vk_str currency, unsigned which, vk_str exempt, vk_pay_sums *out_r, const char **why_r)
+                        vk_str currency, unsigned which, vk_str exempt, vk_pay_sums *out_r,
+                        const char **why_r)
 {
     vk_pay_line *lines;
     const vk_pv **coupons;

@@ -24,9 +24,9 @@ bool vk_pay_url_ok(vk_str url)
         if (ch <= ' ' || ch == 0x7f || ch == '\\')
             return false;
     }
-    size_t skip = n >= 8 && vk_str_ieq((vk_str){url.p, 8}, VK_STR("https://")) ? 8
+    size_t skip = n >= 8 && vk_str_ieq((vk_str){url.p, 8}, VK_STR("https://"))  ? 8
                   : n >= 7 && vk_str_ieq((vk_str){url.p, 7}, VK_STR("http://")) ? 7
-                                                                                 : 0;
+                                                                                : 0;
     if (!skip)
         return false;
     rest = (vk_str){url.p + skip, n - skip};
@@ -106,8 +106,9 @@ static vk_err check_rules(vk_pay_call *c, vk_str mode)
                    : vk_str_eqz(mode, "subscription") ? modes[i].subscription
                                                       : modes[i].setup;
         if (!may && given(p, modes[i].param))
-            return vk_pay_refuse(c, 400, NULL, modes[i].param, "You can not pass `%s` in `" VK_STR_FMT "` mode.",
-                                 modes[i].param, VK_STR_ARG(mode));
+            return vk_pay_refuse(c, 400, NULL, modes[i].param,
+                                 "You can not pass `%s` in `" VK_STR_FMT "` mode.", modes[i].param,
+                                 VK_STR_ARG(mode));
     }
     for (size_t i = 0; i < VK_COUNT(apart); i++) {
         if (given(p, apart[i][0]) && given(p, apart[i][1]))
@@ -151,8 +152,10 @@ static vk_err check_trial(vk_pay_call *c)
                              "The `trial_end` date has to be at least 2 days in the future.");
     if (vk_pv_is(end, VK_PV_INT) && end->u.i > c->now + (int64_t)VK_PAY_TRIAL_DAYS * DAY)
         return vk_pay_refuse(c, 400, NULL, "subscription_data[trial_end]",
-                             "The `trial_end` date must be at most %d days in the future.", VK_PAY_TRIAL_DAYS);
-    return vk_pay_rates_check(c, vk_pv_get(data, "default_tax_rates"), "subscription_data[default_tax_rates]");
+                             "The `trial_end` date must be at most %d days in the future.",
+                             VK_PAY_TRIAL_DAYS);
+    return vk_pay_rates_check(c, vk_pv_get(data, "default_tax_rates"),
+                              "subscription_data[default_tax_rates]");
 }
 
 /* ---- amounts */
@@ -312,7 +315,8 @@ static vk_err take_rest(vk_pay_call *c, vk_pay_fill *f)
     }
     if (vk_pv_flag(p, "invoice_creation.enabled")) {
         static const char *const data[] = {"custom_fields", "description", "footer"};
-        const vk_pv *from = vk_pv_at(p, "invoice_creation.invoice_data"), *metadata = vk_pv_get(from, "metadata");
+        const vk_pv *from = vk_pv_at(p, "invoice_creation.invoice_data"),
+                    *metadata = vk_pv_get(from, "metadata");
         vk_fill_bool(f, "invoice_creation.enabled", true);
         vk_fill(f, "invoice_creation.invoice_data.metadata",
                 metadata ? vk_pv_copy(c->arena, metadata) : vk_pv_obj(c->arena));
@@ -322,7 +326,8 @@ static vk_err take_rest(vk_pay_call *c, vk_pay_fill *f)
         f->bad |= g.bad;
     }
     vk_fill(f, "payment_method_types", vk_pv_arr(c->arena));
-    f->bad |= !vk_pv_add(c->arena, vk_pv_get(f->o, "payment_method_types"), vk_pv_str(c->arena, VK_STR("card")));
+    f->bad |=
+        !vk_pv_add(c->arena, vk_pv_get(f->o, "payment_method_types"), vk_pv_str(c->arena, VK_STR("card")));
     vk_err e = vk_pay_custom_fields(c, p, &fields);
     if (e == VK_OK)
         vk_fill(f, "custom_fields", fields);
@@ -381,10 +386,11 @@ vk_err vk_pay_session_list(vk_pay_call *c)
 
 static vk_err refuse_status(vk_pay_call *c, const vk_pv *doc, const char *what)
 {
-    return vk_pay_refuse(c, 400, NULL, NULL,
-                         "Only Checkout Sessions with a status in [\"open\"] can be %s. This Checkout Session has "
-                         "a status of `" VK_STR_FMT "`.",
-                         what, VK_STR_ARG(vk_pv_text(doc, "status")));
+    return vk_pay_refuse(
+        c, 400, NULL, NULL,
+        "Only Checkout Sessions with a status in [\"open\"] can be %s. This Checkout Session has "
+        "a status of `" VK_STR_FMT "`.",
+        what, VK_STR_ARG(vk_pv_text(doc, "status")));
 }
 
 vk_err vk_pay_session_update(vk_pay_call *c)
@@ -421,37 +427,16 @@ vk_err vk_pay_session_update(vk_pay_call *c)
     return e == VK_OK && f.bad ? VK_E_NOMEM : e;
 }
 
-/* The intent that a payment began with is of no use any more. */
-static vk_err drop_intent(vk_pay_call *c, const vk_pay_resource *r, vk_str id, const char *event)
-{
-    vk_pv *intent;
-    if (!id.p)
-        return VK_OK;
-    vk_err e = vk_pay_get(c, r, id, &intent);
-    if (e != VK_OK)
-        return e == VK_E_NOT_FOUND ? VK_OK : e;
-    vk_str status = vk_pv_text(intent, "status");
-    if (vk_str_eqz(status, "succeeded") || vk_str_eqz(status, "canceled"))
-        return VK_OK;
-    vk_pay_fill f = {c->arena, intent, false};
-    vk_fill_str(&f, "status", VK_STR("canceled"));
-    vk_fill_int(&f, "canceled_at", c->now);
-    vk_fill_null(&f, "next_action");
-    e = f.bad ? VK_E_NOMEM : vk_pay_put(c, intent);
-    return e == VK_OK ? vk_pay_event(c, event, r, intent) : e;
-}
-
 vk_err vk_pay_session_end(vk_pay_call *c, vk_pv *s)
 {
     vk_pv *subscription;
     vk_str id = vk_pv_text(s, "_subscription");
     vk_pay_fill f = {c->arena, s, false};
-    vk_err e = drop_intent(c, &vk_pay_r_payment_intent, vk_pv_text(s, "payment_intent"),
-                           "payment_intent.canceled");
+    vk_err e = vk_pay_intent_drop(c, &vk_pay_r_payment_intent, vk_pv_text(s, "payment_intent"));
     if (e == VK_OK)
-        e = drop_intent(c, &vk_pay_r_setup_intent,
-                        vk_pv_text(s, vk_pv_text(s, "setup_intent").p ? "setup_intent" : "_setup_intent"),
-                        "setup_intent.canceled");
+        e = vk_pay_intent_drop(
+            c, &vk_pay_r_setup_intent,
+            vk_pv_text(s, vk_pv_text(s, "setup_intent").p ? "setup_intent" : "_setup_intent"));
     if (e == VK_OK && id.p) {
         e = vk_pay_get(c, &vk_pay_r_subscription, id, &subscription);
         if (e == VK_OK && vk_str_eqz(vk_pv_text(subscription, "status"), "incomplete"))
@@ -488,7 +473,7 @@ vk_err vk_pay_session_line_items(vk_pay_call *c)
     vk_err e = vk_pay_need(c, &vk_pay_r_session, c->id[0], NULL, &s);
     if (e != VK_OK)
         return e;
-    vk_str url = vk_arena_printf(c->arena, "/v1/checkout/sessions/" VK_STR_FMT "/line_items",
-                                 VK_STR_ARG(c->id[0]));
+    vk_str url =
+        vk_arena_printf(c->arena, "/v1/checkout/sessions/" VK_STR_FMT "/line_items", VK_STR_ARG(c->id[0]));
     return url.p ? vk_pay_list_inner(c, &vk_pay_r_item, vk_pv_at(s, "line_items.data"), url) : VK_E_NOMEM;
 }

@@ -30,13 +30,15 @@ static vk_err field_options(vk_pay_call *c, const vk_pv *f, const char *name)
     if (!options || options->count == 0)
         return vk_pay_refuse_missing(c, vk_arena_printf(c->arena, "%s[dropdown][options]", name).p);
     if (options->count > DROPDOWN)
-        return vk_pay_refuse(c, 400, NULL, name, "Array options exceeded maximum %d allowed elements.", DROPDOWN);
+        return vk_pay_refuse(c, 400, NULL, name, "Array options exceeded maximum %d allowed elements.",
+                             DROPDOWN);
     VK_PV_EACH(o, options)
     {
         if (!plain(vk_pv_text(o, "value"), 100) || vk_pv_text(o, "label").n > 100)
-            return vk_pay_refuse(c, 400, NULL, name,
-                                 "The value of an option must be alphanumeric, and value and label at most 100 "
-                                 "characters.");
+            return vk_pay_refuse(
+                c, 400, NULL, name,
+                "The value of an option must be alphanumeric, and value and label at most 100 "
+                "characters.");
         VK_PV_EACH(other, options)
         {
             if (other != o && vk_str_eq(vk_pv_text(o, "value"), vk_pv_text(other, "value")))
@@ -55,7 +57,8 @@ static vk_err one_field(vk_pay_call *c, const vk_pv *f, const char *name, vk_pv 
                              "The key of a custom field must be alphanumeric and at most 200 characters.");
     if (label.n > 50)
         return vk_pay_refuse(c, 400, NULL, vk_arena_printf(c->arena, "%s[label][custom]", name).p,
-                             "Invalid string: " VK_STR_FMT "; must be at most 50 characters", VK_STR_ARG(label));
+                             "Invalid string: " VK_STR_FMT "; must be at most 50 characters",
+                             VK_STR_ARG(label));
     for (size_t i = 0; i < VK_COUNT(types); i++) {
         if (!vk_str_eqz(type, types[i]) && given(f, types[i]))
             return vk_pay_refuse(c, 400, NULL, name, "`%s` can only be used with the type `%s`.", types[i],
@@ -140,7 +143,8 @@ static vk_err shipping_option(vk_pay_call *c, const vk_pv *p, size_t i, vk_str c
         return vk_pay_refuse_missing(c, vk_arena_printf(c->arena, "%s[fixed_amount]", of_data).p);
     if (data && vk_pv_number(data, "fixed_amount.amount", 0) < 0)
         return vk_pay_refuse(c, 400, "parameter_invalid_integer", of_data, "Invalid non-negative integer");
-    vk_err e = data ? shipping_made(c, data, &rate) : vk_pay_need(c, &vk_pay_r_shipping_rate, id, name, &rate);
+    vk_err e =
+        data ? shipping_made(c, data, &rate) : vk_pay_need(c, &vk_pay_r_shipping_rate, id, name, &rate);
     if (e != VK_OK)
         return e;
     if (!data && !vk_pv_is_null(vk_pv_get(rate, "active")) && !vk_pv_flag(rate, "active"))
@@ -164,7 +168,8 @@ vk_err vk_pay_shipping_options(vk_pay_call *c, const vk_pv *params, vk_str curre
     size_t i = 0;
     if (all && all->count > SHIPPING_OPTIONS)
         return vk_pay_refuse(c, 400, NULL, "shipping_options",
-                             "Array shipping_options exceeded maximum %d allowed elements.", SHIPPING_OPTIONS);
+                             "Array shipping_options exceeded maximum %d allowed elements.",
+                             SHIPPING_OPTIONS);
     VK_PV_EACH(p, all)
     {
         vk_pv *o = vk_pv_obj(c->arena);
@@ -262,4 +267,26 @@ vk_err vk_pay_session_sum(vk_pay_call *c, vk_pv *s, const char **why_r)
     vk_fill_int(&f, "total_details.amount_tax", sums.tax);
     e = breakdown(c, items, objects, &f);
     return e == VK_OK && f.bad ? VK_E_NOMEM : e;
+}
+
+/* ---- what has begun and is not wanted any more */
+
+vk_err vk_pay_intent_drop(vk_pay_call *c, const vk_pay_resource *r, vk_str id)
+{
+    vk_pv *intent;
+    if (!id.p)
+        return VK_OK;
+    vk_err e = vk_pay_get(c, r, id, &intent);
+    if (e != VK_OK)
+        return e == VK_E_NOT_FOUND ? VK_OK : e;
+    const char *event = r == &vk_pay_r_setup_intent ? "setup_intent.canceled" : "payment_intent.canceled";
+    vk_str status = vk_pv_text(intent, "status");
+    if (vk_str_eqz(status, "succeeded") || vk_str_eqz(status, "canceled"))
+        return VK_OK;
+    vk_pay_fill f = {c->arena, intent, false};
+    vk_fill_str(&f, "status", VK_STR("canceled"));
+    vk_fill_int(&f, "canceled_at", c->now);
+    vk_fill_null(&f, "next_action");
+    e = f.bad ? VK_E_NOMEM : vk_pay_put(c, intent);
+    return e == VK_OK ? vk_pay_event(c, event, r, intent) : e;
 }

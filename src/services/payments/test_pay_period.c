@@ -38,7 +38,8 @@ static void ends(void **state)
     };
     for (size_t i = 0; i < VK_COUNT(t); i++) {
         int64_t end = 0;
-        assert_int_equal(vk_pay_period(at(t[i].anchor), vk_str_z(t[i].interval), t[i].count, t[i].n, &end), VK_OK);
+        assert_int_equal(vk_pay_period(at(t[i].anchor), vk_str_z(t[i].interval), t[i].count, t[i].n, &end),
+                         VK_OK);
         if (end != at(t[i].end))
             fail_msg("%s + %lld * %lld %s is not %s", t[i].anchor, (long long)t[i].n, (long long)t[i].count,
                      t[i].interval, t[i].end);
