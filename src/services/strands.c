@@ -377,10 +377,9 @@ static void *thread_main(void *arg)
         uint32_t jobs = run_batch(s);
         all->n_cold -= cold;
         s->busy = false;
-        if (all->stopping &&
-            !vk_list_empty(&s->recent)) /* what waited has opened it, after the stop's look */
-            leave_soon(s);
-        make_ready(s); /* behind the others: what waits of each build waits for its turn */
+        if (all->stopping && !vk_list_empty(&s->recent))
+            leave_soon(s); /* what waited has opened it after the stop had looked */
+        make_ready(s);     /* behind the others: what waits of each build waits for its turn */
         let_go(s, jobs);
     }
     pthread_mutex_unlock(&all->mu);

@@ -349,18 +349,26 @@ vk_err vk_pay_price_create(vk_pay_call *c)
     return e == VK_OK ? attach_product(c, c->doc, c->params, NULL, false) : e;
 }
 
+vk_err vk_pay_tax_behavior_kept(vk_pay_call *c)
+{
+    vk_str was = vk_pv_text(vk_pay_before(c, c->doc), "tax_behavior"),
+           is = vk_pv_text(c->doc, "tax_behavior");
+    if (!was.p || vk_str_eqz(was, "unspecified") || vk_str_eq(was, is))
+        return VK_OK;
+    return vk_pay_refuse(c, 400, NULL, "tax_behavior",
+                         "You cannot change the `tax_behavior` of a %s once it is specified.",
+                         c->ep->resource->word);
+}
+
 vk_err vk_pay_price_update(vk_pay_call *c)
 {
     const vk_pv *before = vk_pay_before(c, c->doc);
-    vk_str was = vk_pv_text(before, "tax_behavior");
-    if (!before)
-        return VK_E_NOMEM;
-    if (!vk_str_eqz(was, "unspecified") && !vk_str_eq(was, vk_pv_text(c->doc, "tax_behavior")))
-        return vk_pay_refuse(c, 400, NULL, "tax_behavior",
-                             "You cannot change the `tax_behavior` of a price once it is specified.");
+    vk_err e = before ? vk_pay_tax_behavior_kept(c) : VK_E_NOMEM;
+    if (e != VK_OK)
+        return e;
     if (vk_pv_flag(before, "active") && !vk_pv_flag(c->doc, "active")) {
         vk_pv *product;
-        vk_err e = vk_pay_get(c, &vk_pay_r_product, vk_pv_text(c->doc, "product"), &product);
+        e = vk_pay_get(c, &vk_pay_r_product, vk_pv_text(c->doc, "product"), &product);
         if (e == VK_OK && vk_str_eq(vk_pv_text(product, "default_price"), c->id[0]))
             return vk_pay_refuse(
                 c, 400, NULL, NULL,

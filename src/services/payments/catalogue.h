@@ -19,9 +19,14 @@ VK_MUSTCHECK vk_err vk_pay_currency_param(vk_pay_call *c, vk_pv *doc, const char
 /* A number that must lie between two; what is no number passes. Refuses. */
 VK_MUSTCHECK vk_err vk_pay_within(vk_pay_call *c, const vk_pv *v, int64_t least, int64_t most,
                                   const char *param);
+/* On an update: tax_behavior can be chosen once. Refuses. */
+VK_MUSTCHECK vk_err vk_pay_tax_behavior_kept(vk_pay_call *c);
 /* A decimal without needless zeros: "010.50" is "10.5". Not negative, 15 digits before the point.
  * VK_E_INVALID, VK_E_NOMEM. */
 VK_MUSTCHECK vk_err vk_pay_decimal_plain(vk_arena *a, vk_str text, size_t decimals, vk_str *out_r,
                                          bool *whole_r);
+
+/* Whether it looks like an address of electronic mail: something, "@", a domain, no blanks. */
+bool vk_pay_email_ok(vk_str email);
 
 #endif

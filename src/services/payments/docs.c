@@ -216,7 +216,7 @@ vk_err vk_pay_seen(vk_pay_call *c, const vk_pv *doc)
     vk_pay_doc *d = of_tree(c, doc);
     vk_buf b;
     if (!d)
-        return VK_E_INTERNAL;
+        return VK_OK; /* it lives inside of another: a discount */
     vk_buf_init(&b, VK_PAY_DOC_MAX);
     vk_pv_write(&b, doc);
     d->before = b.err == VK_OK ? vk_arena_dup(c->arena, vk_buf_view(&b)) : VK_STR_NONE;

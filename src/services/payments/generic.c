@@ -1,5 +1,7 @@
 #include "services/payments/generic.h"
 
+#include "services/payments/discount.h"
+
 enum { BARE_ID = 8 }; /* characters of an id without a prefix */
 
 /* ---- one object ---- */
@@ -115,6 +117,14 @@ static vk_err answer_stub(vk_pay_call *c, const vk_pay_resource *r, vk_str id)
     return VK_OK;
 }
 
+/* What depends on the time is shown as it is now. */
+static vk_err as_of_now(vk_pay_call *c, const vk_pay_resource *r, vk_pv *doc)
+{
+    if (r == &vk_pay_r_coupon)
+        return vk_pay_coupon_now(c, doc);
+    return r == &vk_pay_r_promotion_code ? vk_pay_code_now(c, doc) : VK_OK;
+}
+
 static vk_err retrieve(vk_pay_call *c)
 {
     const vk_pay_resource *r = c->ep->resource;
@@ -134,8 +144,10 @@ static vk_err retrieve(vk_pay_call *c)
             return vk_pay_refuse_unknown(c, r, c->id[0], NULL);
     }
     e = own_run(c);
-    if (e == VK_OK && !c->result)
+    if (e == VK_OK && !c->result) {
         c->result = c->doc;
+        e = as_of_now(c, r, c->doc);
+    }
     return e;
 }
 
@@ -154,11 +166,12 @@ static vk_err update(vk_pay_call *c)
     return e;
 }
 
-/* What is left of it in its place: no more than the stub, and when it was made. */
-static vk_err shrink(vk_pay_call *c, vk_pv *doc)
+/* What is left of it in its place: no more than the stub, and when it was made. Coupons stay whole: discounts
+ * that there are go on. */
+static vk_err shrink(vk_pay_call *c, const vk_pay_resource *r, vk_pv *doc)
 {
     static const char *const keep[] = {"id", "object", "created"};
-    for (vk_pv *m = vk_pv_first(doc), *next; m; m = next) {
+    for (vk_pv *m = r == &vk_pay_r_coupon ? NULL : vk_pv_first(doc), *next; m; m = next) {
         bool kept = false;
         next = m->next;
         for (size_t i = 0; i < VK_COUNT(keep); i++)
@@ -180,7 +193,7 @@ static vk_err remove_one(vk_pay_call *c)
     /* The event has the object as it was. */
     e = tell(c, r, c->doc, "deleted");
     if (e == VK_OK)
-        e = leaves_stub(r) ? shrink(c, c->doc) : vk_pay_doc_del(c->db, c->id[0]);
+        e = leaves_stub(r) ? shrink(c, r, c->doc) : vk_pay_doc_del(c->db, c->id[0]);
     return e == VK_OK ? answer_stub(c, r, c->id[0]) : e;
 }
 
@@ -340,8 +353,10 @@ static vk_err rendered(vk_pay_call *c, const vk_pay_resource *r, vk_pv *const *d
 {
     vk_pv *data = vk_pv_arr(c->arena);
     for (size_t i = 0; i < n; i++) {
-        vk_pv *one = NULL;
-        vk_err e = vk_pay_render(c, r, docs[backwards ? n - 1 - i : i], "data", &one);
+        vk_pv *doc = docs[backwards ? n - 1 - i : i], *one = NULL;
+        vk_err e = as_of_now(c, r, doc);
+        if (e == VK_OK)
+            e = vk_pay_render(c, r, doc, "data", &one);
         if (e != VK_OK)
             return e;
         if (!vk_pv_add(c->arena, data, one))

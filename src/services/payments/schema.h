@@ -128,10 +128,11 @@ extern const vk_pay_resource vk_pay_r_account, vk_pay_r_balance, vk_pay_r_produc
 
 /* The hosted pages (resources/pages.c); .method NULL ends. */
 extern const vk_pay_endpoint vk_pay_pages[];
-/* Calls of Stripe's that are known not to be here (resources/missing.c), for the documentation; NULL ends. */
+/* Calls of Stripe's that are known not to be here (resources/missing.c); .path NULL ends. */
 typedef struct vk_pay_missing {
-    const char *calls; /* "POST /v1/invoices" */
-    const char *why;
+    const char *method; /* NULL: any */
+    const char *path;   /* and all below it; ":id": any segment */
+    const char *why;    /* for the documentation: what it is about */
 } vk_pay_missing;
 extern const vk_pay_missing vk_pay_missing_calls[];
 

@@ -108,7 +108,7 @@ static vk_err batch_end(vk_strand *s)
     vk_err e = p->lost;
     if (e == VK_OK && in_transaction(p))
         e = vk_pay_db_end(p->db);
-    if (in_transaction(p))
+    if (e != VK_OK && p->db)
         vk_pay_db_undo(p->db);
     if (e != VK_OK)
         vk_log(VK_ERROR, "a build's payments cannot be stored", VK_F(build, s->build),
