@@ -298,9 +298,9 @@ VK_MUSTCHECK vk_err vk_pay_checkout_go_on(vk_pay_call *c, vk_pay_checkout *k, bo
 VK_MUSTCHECK vk_err vk_pay_checkout_due(vk_pay_call *c, vk_pv *session);
 /* Where a finished session leads: success_url with its placeholder replaced. In the arena. */
 vk_str vk_pay_success_url(vk_pay_call *c, const vk_pv *session);
-/* A session of a payment link (its id), as `POST …/sessions` makes it; stored. VK_E_NOT_FOUND;
- * VK_E_FORBIDDEN: the link is not active, or as many sessions as it may have are complete. */
-VK_MUSTCHECK vk_err vk_pay_link_session(vk_pay_call *c, vk_str link, vk_pv **session_r);
+/* A session of a payment link (the end of its address), as `POST …/sessions` makes it; stored.
+ * VK_E_NOT_FOUND; VK_E_FORBIDDEN: the link is not active, or as many sessions as it may have are complete. */
+VK_MUSTCHECK vk_err vk_pay_link_session(vk_pay_call *c, vk_str token, vk_pv **session_r);
 
 /* ---- subscription.c */
 

@@ -306,10 +306,11 @@ static vk_err number(vk_pay_call *c, vk_pay_fill *f)
     vk_str prefix = vk_pv_text(customer, "invoice_prefix");
     int64_t next = vk_pv_number(customer, "next_invoice_sequence", 1);
     if (!prefix.n) {
-        prefix = vk_pay_id(c, "", PREFIX);
-        char *p = (char *)prefix.p;
-        for (size_t i = 0; i < prefix.n; i++)
-            p[i] = (char)(p[i] >= 'a' && p[i] <= 'z' ? p[i] - 32 : p[i]);
+        char letters[PREFIX];
+        vk_str random = vk_pay_id(c, "", PREFIX);
+        for (size_t i = 0; i < random.n; i++)
+            letters[i] = (char)(random.p[i] >= 'a' && random.p[i] <= 'z' ? random.p[i] - 32 : random.p[i]);
+        prefix = vk_arena_dup(c->arena, (vk_str){letters, random.n});
         vk_fill_str(&g, "invoice_prefix", prefix);
     }
     vk_fill_int(&g, "next_invoice_sequence", next + 1);

@@ -259,7 +259,18 @@ static vk_pv *options_of(vk_pay_call *c, const vk_pv *link)
     return vk_pv_put(c->arena, params, "shipping_options", options) ? params : NULL;
 }
 
-vk_err vk_pay_link_session(vk_pay_call *c, vk_str id, vk_pv **session_r)
+/* By the end of its address. */
+static vk_err by_token(vk_pay_call *c, vk_str token, vk_pv **link_r)
+{
+    vk_pv **links;
+    size_t n;
+    vk_err e = vk_pay_find(c, &vk_pay_r_payment_link, "token", token, 1, &links, &n);
+    if (e == VK_OK && n)
+        *link_r = links[0];
+    return e == VK_OK && !n ? VK_E_NOT_FOUND : e;
+}
+
+vk_err vk_pay_link_session(vk_pay_call *c, vk_str token, vk_pv **session_r)
 {
     static const char *const same[] = {
         "allow_promotion_codes",
@@ -277,7 +288,7 @@ vk_err vk_pay_link_session(vk_pay_call *c, vk_str id, vk_pv **session_r)
         "submit_type",
     };
     vk_pv *link, *s;
-    vk_err e = vk_pay_get(c, &vk_pay_r_payment_link, id, &link);
+    vk_err e = by_token(c, token, &link);
     if (e != VK_OK)
         return e;
     int64_t limit = vk_pv_number(link, "restrictions.completed_sessions.limit", 0);

@@ -243,7 +243,7 @@ static vk_err cancel_later(vk_pay_call *c, vk_pv *doc)
 
 vk_err vk_pay_subscription_create(vk_pay_call *c)
 {
-    vk_pv *customer, *first, *items, *discounts, *doc;
+    vk_pv *customer, *first, *items = NULL, *discounts = NULL, *doc;
     vk_pay_paid paid;
     vk_pay_subscribe ask = {
         .customer = vk_pv_text(c->params, "customer"),
