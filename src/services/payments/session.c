@@ -376,12 +376,7 @@ vk_err vk_pay_session_retrieve(vk_pay_call *c)
 /* A list tells of no open session whose time is over, whether or not anything has woken the build. */
 vk_err vk_pay_session_list(vk_pay_call *c)
 {
-    vk_pv **open;
-    size_t n;
-    vk_err e = vk_pay_find(c, &vk_pay_r_session, "status", VK_STR("open"), VK_PAY_LIST_MAX, &open, &n);
-    for (size_t i = 0; i < n && e == VK_OK; i++)
-        e = vk_pay_checkout_due(c, open[i]);
-    return e;
+    return vk_pay_due(c);
 }
 
 static vk_err refuse_status(vk_pay_call *c, const vk_pv *doc, const char *what)
