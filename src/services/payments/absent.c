@@ -57,7 +57,3 @@ W vk_err vk_pay_subscriptions_end(vk_pay_call *c, vk_str customer)
 {
     return VK_E_UNSUPPORTED;
 }
-W bool vk_pay_asset(vk_exchange *ex)
-{
-    return false;
-}

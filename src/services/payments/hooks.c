@@ -246,7 +246,8 @@ static void answered(vk_reach *r)
     vk_pay_flight *f = VK_CONTAINER(r, vk_pay_flight, reach);
     vk_pay_hooked *b = f->of;
     flown(f);
-    f->took_ms = r->ms;
+    f->took_ms = vk_clock_wall_ms() - f->at_ms;
+    f->took_ms = f->took_ms > 0 ? f->took_ms : 0; /* somebody may have set the clock */
     if (all.stopped) {
         vk_pay_flight_free(f); /* it is sent again after the start */
         return;

@@ -209,7 +209,7 @@ static vk_err set_webhook(vk_pay_asked *x)
         value = first->u.s;
         if (!vk_pay_origin_allowed(&x->origins, value) || memchr(value.p, '#', value.n))
             return vk_pay_refuse(
-                c, 400, NULL, "url",
+                c, 422, NULL, "url",
                 "It must be an address on one of the build's origins; register the origin first.");
     } else if (vk_str_eqz(key, "off") && vk_pv_is(first, VK_PV_BOOL)) {
         value = first->u.b ? VK_STR("off") : VK_STR(VK_PAY_DEFAULT_PATH);
@@ -286,7 +286,10 @@ static void finish(vk_exchange *ex)
     if (x->e == VK_OK) {
         vk_respond(ex, 200, "application/json");
     } else if (no) {
-        vk_err e = no->status == 404 ? VK_E_NOT_FOUND : no->status == 409 ? VK_E_CONFLICT : VK_E_INVALID;
+        vk_err e = no->status == 404   ? VK_E_NOT_FOUND
+                   : no->status == 409 ? VK_E_CONFLICT
+                   : no->status == 422 ? VK_E_UNPROCESSABLE
+                                       : VK_E_INVALID;
         (void)vk_service_refuse(ex, e, "%s" VK_STR_FMT "%s" VK_STR_FMT, no->param.n ? "\"" : "",
                                 VK_STR_ARG(no->param), no->param.n ? "\": " : "", VK_STR_ARG(no->message));
     } else if (x->e == VK_E_NOT_FOUND && x->op->empty) {

@@ -87,14 +87,14 @@ static vk_err call(seeding *s, const char *path, vk_pv *params, vk_pv **doc_r)
             return VK_E_NOMEM;
         c->refusal->message = said;
         c->refusal->param = VK_STR_NONE;
-        c->refusal->status = 400; /* what it names may not be there: the request is wrong all the same */
+        c->refusal->status = 422; /* also of what it names and is not there */
     }
     return e;
 }
 
 static vk_err refuse(seeding *s, const char *why)
 {
-    return vk_pay_refuse(&s->x->c, 400, NULL, NULL, "%s%s%s", s->where, s->where[0] ? ": " : "", why);
+    return vk_pay_refuse(&s->x->c, 422, NULL, NULL, "%s%s%s", s->where, s->where[0] ? ": " : "", why);
 }
 
 /* The members of `from` but for some (NULL ends), as parameters. */
@@ -341,7 +341,7 @@ vk_err vk_pay_seed(vk_pay_asked *x)
         if (!(vk_str_eqz(m->key, kinds[0]) || vk_str_eqz(m->key, kinds[1])) || !vk_pv_is(m, VK_PV_ARR))
             return refuse(&s, "A catalogue has \"products\" and \"coupons\", and both are arrays.");
         if (m->count > ALL_MAX)
-            return vk_pay_refuse(&x->c, 400, NULL, NULL, "More than %d at once are too many.", ALL_MAX);
+            return vk_pay_refuse(&x->c, 422, NULL, NULL, "More than %d at once are too many.", ALL_MAX);
     }
     for (size_t i = 0; i < VK_COUNT(kinds) && e == VK_OK; i++) {
         size_t at = 0;

@@ -12,6 +12,8 @@ const vk_pay_endpoint vk_pay_pages[] = {
     PAGE("POST", "/c/pay/:id", vk_pay_page_checkout_pay),
     PAGE("GET", "/c/pay/:id/authenticate", vk_pay_page_authenticate),
     PAGE("POST", "/c/pay/:id/authenticate", vk_pay_page_authenticate_done),
+    PAGE("GET", "/authenticate/:id", vk_pay_page_intent),
+    PAGE("POST", "/authenticate/:id", vk_pay_page_intent_done),
     PAGE("GET", "/pay/:id", vk_pay_page_link),
     PAGE("GET", "/receipts/:id", vk_pay_page_receipt),
     PAGE("GET", "/i/:id", vk_pay_page_invoice),

@@ -115,6 +115,8 @@ vk_err vk_pay_page_checkout(vk_pay_call *c);
 vk_err vk_pay_page_checkout_pay(vk_pay_call *c);
 vk_err vk_pay_page_authenticate(vk_pay_call *c);
 vk_err vk_pay_page_authenticate_done(vk_pay_call *c);
+vk_err vk_pay_page_intent(vk_pay_call *c);
+vk_err vk_pay_page_intent_done(vk_pay_call *c);
 vk_err vk_pay_page_link(vk_pay_call *c);
 vk_err vk_pay_page_receipt(vk_pay_call *c);
 vk_err vk_pay_page_invoice(vk_pay_call *c);
