@@ -419,9 +419,21 @@ static vk_err make_shape(const vk_pay_node *up, int version, vk_pay_shape *out, 
     return VK_OK;
 }
 
+/* Rows of one name for several versions: the members stand once, behind the last of them. */
+static void share(vk_pay_node *up)
+{
+    for (vk_pay_node *n = up->first; n; n = n->next)
+        for (const vk_pay_node *k = n->next; k && !n->first; k = k->next)
+            if (vk_str_eq(k->name, n->name)) {
+                n->first = k->first;
+                n->last = k->last;
+            }
+}
+
 static vk_err shape(vk_pay_node *n, const char **why_r)
 {
     bool same = true;
+    share(n);
     for (vk_pay_node *k = n->first; k; k = k->next) {
         vk_err e = shape(k, why_r);
         if (e != VK_OK)

@@ -18,7 +18,7 @@
  *   list{line_item} a list object with such elements; stored as {"data":[…]}, or looked up (`from`). `start`
  *                   is its url, ":id" in it the id of the object that it is in. It shows the first
  *                   VK_PAY_INLINE_MAX. list{}: always empty
- *   +x              there only when it is expanded
+ *   +x              there only when it is expanded (null until then, when the name has no '?')
  *   x?              x or null
  * Names: dotted path; a '?' at the end: may be absent, and is when the document has no such member. A row
  * without '?' is always there: the document's value, or `start`, or null where the type allows it, or the
@@ -28,8 +28,9 @@
  * member of. Segments: a member, a number (an element), "only" (the element, when there is one alone).
  * "status=paid": whether that is the value there. "?customer": documents whose key `customer` is this
  * object's id, newest first.
- * Rows of the same name stand one after the other. Before VK_PAY_BASIL, rows with a later `since` are shown
- * as well, as Stripe does, unless an older row of the same name is.
+ * Rows of the same name stand one after the other, their members behind the last of them. Before
+ * VK_PAY_BASIL, rows with a later `since` are shown as well, as Stripe does, unless an older row of the same
+ * name is.
  *
  * Types of parameters: as above (no references), and
  *   string:500      at most so many characters; without a number 5000

@@ -317,10 +317,11 @@ static vk_err members(rendering *x, const vk_pay_node *n, const vk_pv *doc, cons
         const vk_pay_node *row = s->rows[i];
         const wish *k = w ? wish_of(w, row->name) : NULL;
         const vk_pv *v = row->n_from ? follow(row, doc) : found[i];
-        if (row->type.expanded_only ? !k : row->optional && !v)
+        bool folded = row->type.expanded_only && !k;
+        if (row->optional && (folded || (!v && !row->type.expanded_only)))
             continue;
         vk_pv *one = NULL;
-        vk_err e = value(x, row, v, k, &one);
+        vk_err e = folded ? give(vk_pv_null(x->a), &one) : value(x, row, v, k, &one);
         if (e != VK_OK)
             return e;
         if (one)

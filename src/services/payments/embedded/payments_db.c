@@ -296,7 +296,7 @@ static int settings(vk_pay_db *db)
              "PRAGMA page_size = %d; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
              " PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;"
              " PRAGMA journal_size_limit = 8388608; PRAGMA wal_autocheckpoint = 2000;"
-             " PRAGMA cache_size = -1000; PRAGMA max_page_count = %d;"
+             " PRAGMA cache_size = -2000; PRAGMA max_page_count = %d;"
              " PRAGMA temp_store = MEMORY", /* the sandbox has no folder for such files */
              PAGE, VK_PAY_FILE_MAX / PAGE);
     sqlite3_busy_timeout(db->db, BUSY_MS);
