@@ -8,4 +8,3 @@
 #include "services/payments/resources/runs.h"
 
 #define W __attribute__((weak))
-
