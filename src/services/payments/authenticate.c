@@ -1,4 +1,5 @@
 /* What the page of 3-D Secure needs: the intent that waits for its owner, and what they say. */
+#include "services/payments/billing.h"
 #include "services/payments/charge.h"
 
 static bool status_is(const vk_pv *intent, const char *status)
@@ -93,6 +94,8 @@ vk_err vk_pay_authentication_answer(vk_pay_call *c, vk_pay_authentication *x, bo
         vk_pay_paid paid;
         vk_pay_decline why;
         e = vk_pay_confirm_why(c, x->kind, x->intent, &how, &paid, &why);
+        if (e == VK_OK)
+            e = vk_pay_intent_settled(c, x->intent, paid);
     }
     return e == VK_OK ? describe(c, x) : e;
 }

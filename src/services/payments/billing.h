@@ -171,6 +171,9 @@ VK_MUSTCHECK vk_err vk_pay_invoice_void(vk_pay_call *c, vk_pv *invoice);
  * trialing now, with all events. */
 VK_MUSTCHECK vk_err vk_pay_subscription_go_on(vk_pay_call *c, vk_pv *subscription, const vk_pay_confirm *how,
                                               vk_pay_paid *paid_r);
+/* A payment intent was confirmed by a call or on its own page of 3-D Secure: when it is an open invoice's,
+ * that and its subscription become what came of it. Nothing for others. */
+VK_MUSTCHECK vk_err vk_pay_intent_settled(vk_pay_call *c, const vk_pv *intent, vk_pay_paid paid);
 /* An incomplete one ends: incomplete_expired, its invoice void. */
 VK_MUSTCHECK vk_err vk_pay_subscription_drop(vk_pay_call *c, vk_pv *subscription);
 /* What its time has come for: an incomplete one ends after 23 hours, another at cancel_at. Nothing else. */

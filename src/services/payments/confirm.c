@@ -1,6 +1,7 @@
 /* Confirming: what a card's bank says to a payment intent or a setup intent, with 3-D Secure between.
  * Sources: Stripe's pages "How PaymentIntents work", "How SetupIntents work", "Authenticate with 3D Secure".
  */
+#include "services/payments/billing.h"
 #include "services/payments/charge.h"
 
 #include <stdarg.h>
@@ -346,6 +347,8 @@ vk_err vk_pay_confirm_asked(vk_pay_call *c, const vk_pay_kind *kind, vk_pv *inte
                                 .return_url = back};
     vk_pv_del(intent, "_authenticated");
     e = vk_pay_confirm_why(c, kind, intent, &how, &paid, &why);
+    if (e == VK_OK)
+        e = vk_pay_intent_settled(c, intent, paid);
     if (e == VK_OK && paid == VK_PAY_PAID_NO)
         return refuse_declined(c, kind, intent, &why);
     return e;

@@ -351,6 +351,24 @@ vk_err vk_pay_subscription_go_on(vk_pay_call *c, vk_pv *doc, const vk_pay_confir
     return e == VK_OK ? settled(c, doc, invoice, *paid_r) : e;
 }
 
+/* An app that let the first invoice open confirms its payment intent by itself (default_incomplete). */
+vk_err vk_pay_intent_settled(vk_pay_call *c, const vk_pv *intent, vk_pay_paid paid)
+{
+    vk_pv *invoice, *doc = NULL;
+    vk_str id = vk_pv_text(intent, "invoice");
+    vk_err e = id.p ? vk_pay_get(c, &vk_pay_r_invoice, id, &invoice) : VK_E_NOT_FOUND;
+    if (e != VK_OK || !has_status(invoice, "open"))
+        return e == VK_E_NOT_FOUND ? VK_OK : e;
+    vk_str of = vk_pv_text(invoice, "parent.subscription_details.subscription");
+    e = of.p ? vk_pay_get(c, &vk_pay_r_subscription, of, &doc) : VK_OK;
+    if (e != VK_OK && e != VK_E_NOT_FOUND)
+        return e;
+    if (doc && has_status(doc, "incomplete"))
+        return settled(c, doc, invoice, paid);
+    return paid == VK_PAY_PAID_OK ? vk_pay_invoice_paid(c, invoice)
+                                  : vk_pay_invoice_failed(c, invoice, paid == VK_PAY_PAID_ACTION);
+}
+
 /* ---- how it ends */
 
 static vk_err void_first(vk_pay_call *c, const vk_pv *doc)
