@@ -179,7 +179,7 @@ export async function api(daemon) {
     assertSame([h.status, h.roles], ['ok', { front: 'ok', keeper: 'ok', courier: 'ok' }])
     assertSame(Object.keys(h).sort(), ['roles', 'started', 'status', 'uptime', 'version'], 'and nothing for the admin only')
     const s = (await daemon.admin('GET', '/api/v1/status')).json()
-    assertSame([s.console_port, ...s.services.map((x) => [x.name, x.port])], [daemon.portBase, ['auth', daemon.portBase + 1], ['database', daemon.portBase + 2], ['storage', daemon.portBase + 3]])
+    assertSame([s.console_port, ...s.services.map((x) => [x.name, x.port])], [daemon.portBase, ['auth', daemon.portBase + 1], ['database', daemon.portBase + 2], ['storage', daemon.portBase + 3], ['payments', daemon.portBase + 4]])
     assert(s.builds.total >= s.builds.active && s.builds.active > 0 && s.key_source, JSON.stringify(s))
   })
 

@@ -7,6 +7,7 @@
 //   read      answers what is stored; lines takes the texts out of a good answer
 //   problem   the kind of an error; throws when it is not in the format of the service's vendor
 //   refusals  statuses of a key that opens nothing
+//   settle    undefined, or what keeps it from changing its files by itself, before its first write
 //   health    a path that answers 200 to everybody; undefined: it has none
 //
 // `how` is given to request(): an agent, a timeout.
@@ -37,6 +38,8 @@ function s3(env, method, key, { query, body } = {}) {
 
 // The Backend API, by which an app's server asks.
 const clerk = (env, method, path, body) => ({ url: `${env.CLERK_API_URL}/v1${path}`, method, headers: { ...bearer(env.CLERK_SECRET_KEY), 'Content-Type': 'application/json' }, body: body && JSON.stringify(body) })
+
+const stripe = (env, method, path, form) => ({ url: `${env.STRIPE_API_BASE}/v1${path}`, method, headers: { ...bearer(env.STRIPE_SECRET_KEY), ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }) }, body: form && String(new URLSearchParams(form)) })
 
 export const adapters = {
   auth: {
@@ -88,6 +91,36 @@ export const adapters = {
       return r.json().problem
     },
     health: '/health',
+  },
+
+  payments: {
+    env: ['STRIPE_SECRET_KEY', 'STRIPE_PUBLISHABLE_KEY', 'STRIPE_WEBHOOK_SECRET', 'STRIPE_API_BASE'],
+    keys: ['STRIPE_SECRET_KEY'],
+    // No webhooks: there is no app to take them, and each try that fails is written down.
+    async settle(daemon, id) {
+      const r = await daemon.admin('PUT', `/api/v1/builds/${id}/services/payments/webhook`, { body: { off: true } })
+      assertSame(r.status, 200, r.text)
+    },
+    store: (env, text) => stripe(env, 'POST', '/products', { name: text }),
+    // All pages; they come with the newest first.
+    async read(env, how) {
+      const names = []
+      for (let after; ;) {
+        const r = await send(stripe(env, 'GET', `/products?limit=100${after ? `&starting_after=${after}` : ''}`), how)
+        if (r.status !== 200) return r
+        const page = r.json()
+        names.push(...page.data.map((product) => product.name))
+        after = page.data.at(-1)?.id
+        if (!page.has_more) return { ...r, names: names.reverse() }
+      }
+    },
+    lines: (r) => r.names,
+    problem(r) {
+      assertSame(r.type, 'application/json', 'content type')
+      assertSame(Object.keys(r.json()), ['error'], 'members')
+      assert(r.json().error.type && r.json().error.message, r.text)
+      return r.json().error.code ?? r.json().error.type
+    },
   },
 
   storage: {

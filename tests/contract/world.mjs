@@ -96,7 +96,11 @@ export const made = (daemon, id, args = []) => daemon.createBuild(id, ['--framew
 // A build whose every service has been used once: its environment, with what was written as `text`.
 export async function build(daemon, services, id, args = []) {
   const { env } = await made(daemon, id, args)
-  for (const s of services) if (s.hasAdapter) await put(s, env, `first-of-${id}`)
+  for (const s of services) {
+    if (!s.hasAdapter) continue
+    await s.settle?.(daemon, id)
+    await put(s, env, `first-of-${id}`)
+  }
   return { id, env }
 }
 

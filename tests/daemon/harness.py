@@ -243,7 +243,7 @@ def mode(path):
 
 
 READY = re.compile(r'^valetkey \d+\.\d+\.\d+ ready: console http://127\.0\.0\.1:(\d+), auth http://127\.0\.0\.1:(?:\d+), database http://127\.0\.0\.1:(\d+), '
-                   r'storage http://127\.0\.0\.1:(\d+), data (.+) \(pid (\d+), (\d+) loops?\); fences: no_new_privs,[^;]+(?:; not there: .+)?\n$')
+                   r'storage http://127\.0\.0\.1:(\d+), payments http://127\.0\.0\.1:(?:\d+), data (.+) \(pid (\d+), (\d+) loops?\); fences: no_new_privs,[^;]+(?:; not there: .+)?\n$')
 
 if not os.access(BIN, os.X_OK):
     print(f'not ok 1 - there is a program to test ({BIN})\n1..1')

@@ -9,6 +9,7 @@ import { Authority } from "../tls/certs.mjs";
 const AUTH = "https://vk.test:4501";
 const DB = "https://vk.test:4502";
 const STORAGE = "https://vk.test:4503";
+const PAYMENTS = "https://vk.test:4504";
 const PREVIEW = "https://preview.vk.test:8443";
 
 export async function flow(network) {
@@ -33,7 +34,7 @@ export async function flow(network) {
 
   const daemon = new Daemon({
     portBase: 4500, tls: true, wrapper: network.enter("daemon"),
-    args: ["--listen", `${network.address("daemon")} tls`, "--tls-self-signed", ...["--url-sandbox", "--url-browser"].flatMap((flag) => [flag, `auth=${AUTH}`, flag, `database=${DB}`, flag, `storage=${STORAGE}`])],
+    args: ["--listen", `${network.address("daemon")} tls`, "--tls-self-signed", ...["--url-sandbox", "--url-browser"].flatMap((flag) => [flag, `auth=${AUTH}`, flag, `database=${DB}`, flag, `storage=${STORAGE}`, flag, `payments=${PAYMENTS}`])],
   });
   const proxies = [];
   try {

@@ -100,7 +100,7 @@ async function selfSigned() {
   })
   await check('status and doctor know the listeners and the certificate', async () => {
     const s = (await daemon.admin('GET', '/api/v1/status')).json()
-    assertSame(s.listeners, [...[['auth', 1], ['database', 2], ['storage', 3]].map(([name, n]) => ({ name, address: '127.0.0.1', port: base + n, tls: true })), { name: 'console', address: '127.0.0.1', port: base, tls: true }])
+    assertSame(s.listeners, [...[['auth', 1], ['database', 2], ['storage', 3], ['payments', 4]].map(([name, n]) => ({ name, address: '127.0.0.1', port: base + n, tls: true })), { name: 'console', address: '127.0.0.1', port: base, tls: true }])
     assertSame([s.certificate.names, s.certificate.key, s.certificate.self_signed], ['localhost, db.test, 127.0.0.1, ::1', 'EC 256 bit', true])
     assert(s.certificate.seconds_left > 360 * 86400, s.certificate)
     const d = await daemon.cli(['doctor', '--json'])
