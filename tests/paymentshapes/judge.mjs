@@ -31,17 +31,29 @@ const program = (file, text, old) => {
 const each = (type) => (type.isUnion() ? type.types : [type])
 const isDecimal = (type) => each(type).some((t) => t.symbol?.name === 'Decimal' || t.getProperty?.('_coefficient'))
 
+// Of the types that an object in its place may have, those whose `object` says the same, when it says one.
+function meant(checker, node) {
+  const type = checker.getContextualType(node)
+  const types = type ? each(type) : []
+  const name = node.properties.find((p) => p.name.text === 'object')?.initializer.text
+  const same = types.filter((t) => {
+    const p = t.getProperty('object')
+    return p && each(checker.getTypeOfSymbol(p)).some((x) => x.value === name)
+  })
+  return name && same.length ? same : types
+}
+
 // What is to be replaced in the text before it is judged: unknown members go, decimals become what the SDK makes of them.
 function edits(checker, source, of) {
   const found = []
   const unknown = []
   const visit = (node, trail) => {
     if (ts.isObjectLiteralExpression(node)) {
-      const type = checker.getContextualType(node)
-      const open = type && each(type).some((t) => t.flags & ts.TypeFlags.Any || checker.getIndexInfoOfType(t, ts.IndexKind.String))
+      const types = meant(checker, node)
+      const open = types.some((t) => t.flags & ts.TypeFlags.Any || checker.getIndexInfoOfType(t, ts.IndexKind.String))
       for (const p of node.properties) {
         const here = [...trail, p.name.text]
-        const known = !type || open || each(type).some((t) => t.getProperty(p.name.text))
+        const known = open || types.length === 0 || types.some((t) => t.getProperty(p.name.text))
         if (known) visit(p.initializer, here)
         else {
           found.push([p.getFullStart(), p.getEnd() + (source.text[p.getEnd()] === ',' ? 1 : 0), ''])

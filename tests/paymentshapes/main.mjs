@@ -3,7 +3,7 @@ import { Daemon, portBase } from '../lib/daemon.mjs'
 import { assert, check, finish, note, ok } from '../lib/tap.mjs'
 import { api } from './api.mjs'
 import { judge, MAJORS } from './judge.mjs'
-import { ORIGIN, world } from './world.mjs'
+import { eventsOf, ORIGIN, world } from './world.mjs'
 
 const wanted = process.argv.slice(2)
 const majors = Object.keys(MAJORS).map(Number).filter((m) => !wanted.length || wanted.includes(String(m)))
@@ -45,6 +45,14 @@ try {
   const things = await world(calls)
   for (const major of majors) {
     const samples = await samplesOf(calls, things, major)
+    await check(`${major}: events of a build of that version`, async () => {
+      const events = await eventsOf(api((await daemon.createBuild(`events-${major}`)).env), MAJORS[major])
+      assert(events.length >= 7, `${events.length} events: ${events.map((e) => e.type)}`)
+      for (const json of events) {
+        assert(json.api_version === MAJORS[major], `${json.type} has version ${json.api_version}`)
+        samples.push({ name: json.type, type: 'Event', json })
+      }
+    })
     const { errors, unknown } = judge(major, samples)
     ok(errors.length === 0, `${major} (${MAJORS[major]}): ${samples.length} objects have the SDK's types`, [...errors.slice(0, 60), errors.length > 60 ? `and ${errors.length - 60} more` : ''].join('\n  '))
     note(`${major}: members that its types do not know: ${[...unknown.keys()].join(' ') || 'none'}`)

@@ -7,6 +7,16 @@ const CARD = { number: '4242424242424242', exp_month: 12, exp_year: 2034, cvc: '
 const ADDRESS = { line1: '1 High Street', city: 'Springfield', postal_code: '12345', state: 'IL', country: 'US' }
 const PAID = { cardNumber: CARD.number, cardExpiry: '12 / 34', cardCvc: CARD.cvc, billingName: 'Ada Example', billingCountry: 'US', billingPostalCode: '12345', email: 'ada@example.com', action: 'pay' }
 
+// Events stay what they were in the version of their time: a few of a build whose version is that one.
+export async function eventsOf({ get, post }, version) {
+  const product = await post('/v1/products', { name: 'T', default_price_data: { currency: 'usd', unit_amount: 500 } }, version)
+  await post(`/v1/products/${product.id}`, { description: 'D' }, version)
+  const customer = await post('/v1/customers', { email: 'ada@example.com' }, version)
+  const intent = await post('/v1/payment_intents', { amount: 500, currency: 'usd', customer: customer.id, payment_method: 'pm_card_visa', confirm: true, payment_method_types: ['card'] }, version)
+  await post('/v1/refunds', { payment_intent: intent.id }, version)
+  return (await get('/v1/events', { limit: 100 }, version)).data
+}
+
 export async function world({ get, post, del, call }) {
   const found = []
   const add = (name, path, type, more = {}) => found.push({ name, path, type, ...more })
@@ -147,7 +157,7 @@ export async function world({ get, post, del, call }) {
   // what came of all that
   const lists = [
     ['/v1/invoices', 'Invoice', { expand: ['customer', 'payment_intent', 'subscription', 'charge', 'payments', 'discounts'] }], ['/v1/balance_transactions', 'BalanceTransaction', { expand: ['source'] }],
-    ['/v1/events', 'Event'], ['/v1/charges', 'Charge'], ['/v1/refunds', 'Refund'], ['/v1/payment_intents', 'PaymentIntent'], ['/v1/subscriptions?status=all', 'Subscription'],
+    ['/v1/events', 'Event', { from: 23 }], ['/v1/charges', 'Charge'], ['/v1/refunds', 'Refund'], ['/v1/payment_intents', 'PaymentIntent'], ['/v1/subscriptions?status=all', 'Subscription'],
     ['/v1/checkout/sessions', 'Checkout.Session'], ['/v1/invoice_payments', 'InvoicePayment', { from: 18, expand: ['payment.payment_intent', 'invoice'] }],
     [`/v1/customers/${customer.id}/payment_methods`, 'PaymentMethod'], ['/v1/webhook_endpoints', 'WebhookEndpoint'],
   ]
