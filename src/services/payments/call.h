@@ -252,9 +252,6 @@ typedef struct vk_pay_line {
  * too many coupons or rates. Source: docs.stripe.com/billing/invoices/tax-rates, …/coupons. */
 VK_MUSTCHECK vk_err vk_pay_totals(vk_pay_line *lines, size_t n, const vk_pv *const *coupons, size_t n_coupons,
                                   vk_str currency);
-/* The same for one amount that has no coupons (shipping): tax_r as in vk_pay_line. */
-VK_MUSTCHECK vk_err vk_pay_tax(int64_t amount, const vk_pv *tax_rates, int64_t *tax_r, int64_t *exclusive_r);
-
 /* ---- checkout.c: what the page does with a session (pages_checkout.c draws) */
 
 /* The session's line items as documents with amounts; sums; what is due now. Expires it first when its time
@@ -301,8 +298,9 @@ VK_MUSTCHECK vk_err vk_pay_checkout_go_on(vk_pay_call *c, vk_pay_checkout *k, bo
 VK_MUSTCHECK vk_err vk_pay_checkout_due(vk_pay_call *c, vk_pv *session);
 /* Where a finished session leads: success_url with its placeholder replaced. In the arena. */
 vk_str vk_pay_success_url(vk_pay_call *c, const vk_pv *session);
-/* The session of a payment link, as `POST …/sessions` makes it. */
-VK_MUSTCHECK vk_err vk_pay_link_session(vk_pay_call *c, vk_str link, vk_pv **session_r);
+/* A session of a payment link (the end of its address), as `POST …/sessions` makes it; stored.
+ * VK_E_NOT_FOUND; VK_E_FORBIDDEN: the link is not active, or as many sessions as it may have are complete. */
+VK_MUSTCHECK vk_err vk_pay_link_session(vk_pay_call *c, vk_str token, vk_pv **session_r);
 
 /* ---- subscription.c */
 
@@ -313,6 +311,7 @@ typedef struct vk_pay_subscribe {
     int64_t trial_end;       /* 0: none */
     const vk_pv *metadata;
     vk_str description, collection_method, payment_behavior;
+    vk_str missing_method; /* trial_settings.end_behavior.missing_payment_method */
     int64_t days_until_due;
     const vk_pv *one_time; /* array of line items that are on the first invoice only; NULL */
     bool on_session;       /* its payer is there */

@@ -1,6 +1,7 @@
 #include "services/payments/generic.h"
 
 #include "services/payments/discount.h"
+#include "services/payments/search.h"
 
 enum { BARE_ID = 8 }; /* characters of an id without a prefix */
 
@@ -448,9 +449,97 @@ static vk_err list(vk_pay_call *c)
     return e == VK_OK && !c->result ? vk_pay_list_of(c, NULL, 0, VK_STR_NONE) : e;
 }
 
+/* ---- search ---- */
+
+struct search {
+    struct page page;
+    const vk_pay_query *query;
+    vk_arena *scratch; /* of one row */
+    size_t rows;
+    int64_t last; /* the seq of the last row that was looked at */
+};
+
+static bool one_match(void *arg, const vk_pay_row *row)
+{
+    struct search *s = arg;
+    struct page *p = &s->page;
+    vk_pv *doc = NULL;
+    if (s->rows == VK_PAY_SCAN_MAX) {
+        p->more = true;
+        return false;
+    }
+    s->rows++;
+    if (vk_pay_search_may(s->query, row->body)) {
+        vk_arena_reset(s->scratch);
+        p->e = vk_pv_parse(s->scratch, row->body, &doc);
+        if (p->e != VK_OK)
+            return false;
+        /* Prices of price_data are in no list. */
+        if (vk_pay_search_match(s->query, doc) && !vk_pv_flag(doc, "inline") && !one_row(p, row))
+            return false;
+    }
+    s->last = row->seq;
+    return true;
+}
+
+/* `page` is what next_page said: from where on. */
+static vk_err page_of(vk_pay_call *c, int64_t *after_r)
+{
+    vk_str page = vk_pv_text(c->params, "page");
+    if (!page.p || (vk_str_to_i64(page, after_r) == VK_OK && *after_r > 0))
+        return VK_OK;
+    return vk_pay_refuse(c, 400, NULL, "page", "Invalid page: " VK_STR_FMT, VK_STR_ARG(page));
+}
+
+static vk_err answer_search(vk_pay_call *c, const struct search *s)
+{
+    vk_arena *a = c->arena;
+    vk_pv *result = vk_pv_obj(a), *data;
+    vk_err e = rendered(c, s->page.r, s->page.docs, s->page.n, false, &data);
+    if (e != VK_OK)
+        return e;
+    vk_str next = s->page.more ? vk_arena_printf(a, "%lld", (long long)s->last) : VK_STR_NONE;
+    bool ok = (next.p || !s->page.more) && vk_pv_put_str(a, result, "object", VK_STR("search_result")) &&
+              vk_pv_put(a, result, "data", data) && vk_pv_put_bool(a, result, "has_more", s->page.more) &&
+              vk_pv_put_str(a, result, "next_page", next) &&
+              vk_pv_put_str(a, result, "url", vk_str_z(c->ep->path));
+    c->result = result;
+    c->rendered = true;
+    return ok ? VK_OK : VK_E_NOMEM;
+}
+
 static vk_err search(vk_pay_call *c)
 {
-    return vk_pay_refuse_absent(c, NULL, "Search");
+    const vk_pay_resource *r = c->ep->resource;
+    vk_pay_ask ask = {.kind = r->object, .created_to = INT64_MAX};
+    window w;
+    const char *why = NULL;
+    struct search *s = VK_NEW(c->arena, struct search);
+    if (!s)
+        return VK_E_NOMEM;
+    vk_err e = window_of(c, &w);
+    if (e == VK_OK)
+        e = page_of(c, &ask.after);
+    if (e == VK_OK)
+        e = own_run(c);
+    if (e != VK_OK)
+        return e;
+    *s = (struct search){.page = {.c = c, .r = r, .limit = (size_t)w.limit}};
+    e = vk_pay_search_parse(c->arena, vk_str_z(r->object), vk_pv_text(c->params, "query"), &s->query, &why);
+    if (e == VK_E_INVALID)
+        return vk_pay_refuse(c, 400, NULL, "query", "%s", why);
+    if (e == VK_E_UNSUPPORTED)
+        return vk_pay_refuse_absent(c, NULL, "Search of these objects");
+    if (e != VK_OK)
+        return e;
+    s->scratch = vk_arena_new(VK_PAY_SCRATCH);
+    if (!s->scratch)
+        return VK_E_NOMEM;
+    e = vk_pay_doc_list(c->db, &ask, one_match, s);
+    if (e == VK_OK)
+        e = s->page.e == VK_E_INVALID ? VK_E_CORRUPT : s->page.e;
+    vk_arena_free(s->scratch);
+    return e == VK_OK ? answer_search(c, s) : e;
 }
 
 /* ---- all ---- */

@@ -17,6 +17,9 @@ enum {
     VK_PAY_LIST_LEN = 10, /* elements when there is no `limit` */
     VK_PAY_LIST_MAX = 100,
     VK_PAY_ANY_MAX = 100, /* values of one filter */
+    /* Documents that one search looks at: behind that it answers what it has, and where to go on. */
+    VK_PAY_SCAN_MAX = 50000,
+    VK_PAY_SCRATCH = 8 << 20, /* memory for reading one of them */
 };
 
 /* Stores a new document and tells "<object>.created" of it, unless its resource is silent. */

@@ -14,7 +14,6 @@ enum {
     VK_PAY_FLIGHTS_SLOW = 12,  /* of these, to receivers that were slow the last time */
     VK_PAY_FLIGHTS_BUILD = 4,  /* of these, of one build */
     VK_PAY_SLOW_MS = 2000,     /* so long, and it was slow */
-    VK_PAY_SCAN = 500,         /* deliveries that are looked at for the next ones */
     VK_PAY_NOTE_MAX = 4096,    /* bytes of an answer that are kept */
     VK_PAY_ATTEMPTS_KEPT = 12, /* of one delivery, the latest */
 };

@@ -6,7 +6,7 @@
 #include "services/payments/hooks.h"
 #include "services/payments/inside.h"
 
-enum { TURN_ARENA = 16 << 20, GONE_MAX = 64, OLD_ANSWER = 200, SLOTS = 4096 };
+enum { TURN_ARENA = 16 << 20, OLD_ANSWER = 200, SLOTS = 4096 };
 
 /* ---- who was slow */
 
@@ -74,37 +74,20 @@ vk_str vk_pay_attempts_add(vk_arena *a, vk_str log, const vk_pay_flight *f)
     return out;
 }
 
-static vk_err settle(vk_pay_db *db, vk_arena *a, const vk_pay_flight *f)
-{
-    bool good = f->status / 100 == 2;
-    int64_t now_ms = f->at_ms + f->took_ms;
-    vk_str log = vk_pay_attempts_add(a, f->log, f);
-    if (!log.p)
-        return VK_E_NOMEM;
-    vk_err e = vk_pay_delivery_set(
-        db, &(vk_pay_delivery){.id = f->id,
-                               .due_ms = good ? 0 : vk_pay_hook_again(f->tries + 1, f->created_ms, now_ms),
-                               .tries = f->tries + 1,
-                               .status = f->status,
-                               .note = log,
-                               .delivered = good});
-    return e == VK_E_NOT_FOUND ? VK_OK : e; /* the event was past its time */
-}
-
 /* ---- what is next */
 
 typedef struct place {
     vk_str id, url;
-    bool off, first_taken, again_taken;
+    bool off;
+    bool first_taken, again_taken; /* one is under way */
 } place;
 
 typedef struct looking {
     vk_pay_turn *t;
     vk_arena *a;
     place places[VK_PAY_ENDPOINTS_MAX + 1];
-    size_t n_places, scanned;
-    vk_pay_delivery gone[GONE_MAX];
-    size_t n_gone;
+    size_t n_places;
+    place *at; /* whose deliveries are looked at */
     vk_err e;
 } looking;
 
@@ -178,66 +161,76 @@ static vk_err take(looking *l, const vk_pay_delivery *d, vk_str url, bool slow)
     return VK_OK;
 }
 
-static bool under_way(const vk_pay_turn *t, int64_t id)
-{
-    for (size_t i = 0; i < t->n_busy; i++)
-        if (t->busy[i].id == id)
-            return true;
-    return false;
-}
-
-static bool all_taken(const looking *l)
-{
-    for (size_t i = 0; i < l->n_places; i++)
-        if (!l->places[i].off && !(l->places[i].first_taken && l->places[i].again_taken))
-            return false;
-    return true;
-}
-
-/* The oldest that was never tried of each endpoint, so that these arrive in order; and beside it one that is
- * tried again, which so holds up nobody. */
+/* The first one that is not under way. */
 static bool one_due(void *arg, const vk_pay_delivery *d)
 {
     looking *l = arg;
     vk_pay_turn *t = l->t;
-    place *p = NULL;
-    for (size_t i = 0; i < l->n_places && !p; i++)
-        if (vk_str_eq(l->places[i].id, d->endpoint))
-            p = &l->places[i];
-    bool *taken = p ? d->tries ? &p->again_taken : &p->first_taken : NULL;
-    if (!p || p->off || !d->body.p) {
-        if (l->n_gone < GONE_MAX)
-            l->gone[l->n_gone++] = (vk_pay_delivery){.id = d->id, .tries = d->tries, .status = d->status};
-    } else if (!*taken && !under_way(t, d->id)) {
-        bool slow = vk_pay_slow(t->build, d->endpoint);
-        *taken = true;
-        if (t->n == t->room)
-            t->more = true;
-        else if (slow && t->n_slow == t->room_slow)
-            t->more_slow = true;
-        else
-            l->e = take(l, d, p->url, slow);
-    }
-    return l->e == VK_OK && ++l->scanned < VK_PAY_SCAN && !all_taken(l);
+    for (size_t i = 0; i < t->n_busy; i++)
+        if (t->busy[i].id == d->id)
+            return true;
+    bool slow = vk_pay_slow(t->build, d->endpoint);
+    if (t->n == t->room)
+        t->more = true;
+    else if (slow && t->n_slow == t->room_slow)
+        t->more_slow = true;
+    else
+        l->e = take(l, d, l->at->url, slow);
+    return false;
 }
 
-static vk_err look(vk_pay_db *db, vk_pay_turn *t, vk_arena *a)
+/* Of each endpoint the oldest that was never tried, so that these arrive in order; and beside it one that is
+ * tried again, which so holds up nobody. Those that are not slow come first. */
+static vk_err look(vk_pay_db *db, looking *l)
 {
-    looking l = {.t = t, .a = a};
-    vk_err e = find_places(db, &l);
-    for (size_t i = 0; i < t->n_busy; i++)
-        for (size_t k = 0; k < l.n_places; k++)
-            if (vk_hash_str(l.places[k].id) == t->busy[i].endpoint)
-                *(t->busy[i].first ? &l.places[k].first_taken : &l.places[k].again_taken) = true;
-    if (e == VK_OK)
-        e = vk_pay_delivery_due(db, vk_clock_wall_ms(), one_due, &l);
-    if (e == VK_OK)
-        e = l.e;
-    for (size_t i = 0; i < l.n_gone && e == VK_OK; i++) {
-        l.gone[i].note = VK_STR("[{\"error\":\"The endpoint was deleted, or turned off.\"}]");
-        e = vk_pay_delivery_set(db, &l.gone[i]);
+    vk_pay_turn *t = l->t;
+    int64_t now_ms = vk_clock_wall_ms();
+    vk_err e = VK_OK;
+    for (size_t i = 0; i < 2 * l->n_places && e == VK_OK; i++) {
+        place *p = l->at = &l->places[i % l->n_places];
+        if (p->off || vk_pay_slow(t->build, p->id) != (i >= l->n_places))
+            continue;
+        for (size_t k = 0; k < t->n_busy; k++)
+            if (vk_hash_str(p->id) == t->busy[k].endpoint)
+                *(t->busy[k].first ? &p->first_taken : &p->again_taken) = true;
+        if (!p->first_taken)
+            e = vk_pay_delivery_due(db, p->id, false, now_ms, one_due, l);
+        if (e == VK_OK && l->e == VK_OK && !p->again_taken)
+            e = vk_pay_delivery_due(db, p->id, true, now_ms, one_due, l);
+        if (e == VK_OK)
+            e = l->e;
     }
     return e;
+}
+
+/* Whether an endpoint is still one, and takes something. */
+static bool is_on(const looking *l, vk_str endpoint)
+{
+    for (size_t i = 0; i < l->n_places; i++)
+        if (vk_str_eq(l->places[i].id, endpoint))
+            return !l->places[i].off;
+    return false;
+}
+
+/* What came of an attempt. Who has no room left keeps no log of it: it counts all the same. */
+static vk_err settle(vk_pay_db *db, const looking *l, const vk_pay_flight *f)
+{
+    bool good = f->status / 100 == 2, more = !good && is_on(l, f->endpoint);
+    int64_t now_ms = f->at_ms + f->took_ms;
+    vk_pay_delivery d = {.id = f->id,
+                         .due_ms = more ? vk_pay_hook_again(f->tries + 1, f->created_ms, now_ms) : 0,
+                         .tries = f->tries + 1,
+                         .status = f->status,
+                         .note = vk_pay_attempts_add(l->a, f->log, f),
+                         .delivered = good};
+    if (!d.note.p)
+        return VK_E_NOMEM;
+    vk_err e = vk_pay_delivery_set(db, &d);
+    if (e == VK_E_FULL) {
+        d.note = VK_STR_NONE;
+        e = vk_pay_delivery_set(db, &d);
+    }
+    return e == VK_E_NOT_FOUND ? VK_OK : e; /* the event was past its time */
 }
 
 static bool one_expired(void *arg, vk_str id)
@@ -265,10 +258,13 @@ static vk_err work(vk_pay_turn *t, vk_arena *a)
         return VK_OK;
     if (e == VK_OK && t->expire)
         return expire(t, a);
-    for (vk_list *n = t->settle.next; n != &t->settle && e == VK_OK; n = n->next)
-        e = settle(db, a, VK_CONTAINER(n, vk_pay_flight, node));
+    looking l = {.t = t, .a = a};
     if (e == VK_OK)
-        e = look(db, t, a);
+        e = find_places(db, &l);
+    for (vk_list *n = t->settle.next; n != &t->settle && e == VK_OK; n = n->next)
+        e = settle(db, &l, VK_CONTAINER(n, vk_pay_flight, node));
+    if (e == VK_OK)
+        e = look(db, &l);
     if (e == VK_OK)
         e = vk_pay_due_list(db, vk_clock_wall_ms(), one_expired, &t->expired);
     return e == VK_OK ? vk_pay_next_due(db, &t->next_ms) : e;

@@ -217,6 +217,8 @@ static vk_err set_webhook(vk_pay_asked *x)
         return vk_pay_refuse(c, 400, NULL, NULL, "Give one of \"path\", \"url\" and \"off\".");
     }
     vk_err e = vk_pay_set(c->db, VK_PAY_WEBHOOK_SETTING, value);
+    if (e == VK_OK && vk_str_eqz(value, "off"))
+        e = vk_pay_delivery_end(c->db, VK_STR(VK_PAY_DEFAULT_ENDPOINT));
     return e == VK_OK ? show_webhook(x) : e;
 }
 

@@ -181,14 +181,6 @@ static vk_err tax(int64_t amount, const vk_pv *rates, int64_t *of_rate, int64_t 
     return VK_OK;
 }
 
-vk_err vk_pay_tax(int64_t amount, const vk_pv *tax_rates, int64_t *tax_r, int64_t *exclusive_r)
-{
-    int64_t of_rate[VK_PAY_LINE_RATES] = {0}, taxable;
-    if (amount < 0 || amount > most)
-        return VK_E_INVALID;
-    return tax(amount, tax_rates, of_rate, tax_r, exclusive_r, &taxable);
-}
-
 vk_err vk_pay_totals(vk_pay_line *lines, size_t n, const vk_pv *const *coupons, size_t n_coupons,
                      vk_str currency)
 {

@@ -113,5 +113,12 @@ vk_err vk_pay_webhook_endpoint_update(vk_pay_call *c)
     if (e != VK_OK || !vk_pv_is(disabled, VK_PV_BOOL))
         return e;
     vk_str status = disabled->u.b ? VK_STR("disabled") : VK_STR("enabled");
+    if (disabled->u.b && (e = vk_pay_delivery_end(c->db, vk_pv_text(c->doc, "id"))) != VK_OK)
+        return e;
     return vk_pv_put_str(c->arena, c->doc, "status", status) ? VK_OK : VK_E_NOMEM;
+}
+
+vk_err vk_pay_webhook_endpoint_delete(vk_pay_call *c)
+{
+    return vk_pay_delivery_end(c->db, vk_pv_text(c->doc, "id"));
 }

@@ -152,10 +152,18 @@ static vk_err show(vk_pay_db *db, sqlite3_stmt *st, bool (*one)(void *arg, const
     return e == VK_E_NOT_FOUND ? VK_OK : e;
 }
 
-vk_err vk_pay_delivery_due(vk_pay_db *db, int64_t now_ms, bool (*one)(void *arg, const vk_pay_delivery *d),
-                           void *arg)
+vk_err vk_pay_delivery_due(vk_pay_db *db, vk_str endpoint, bool again, int64_t now_ms,
+                           bool (*one)(void *arg, const vk_pay_delivery *d), void *arg)
 {
-    return show(db, vk_pay_st(db, VK_PAY_Q_DELIVERIES_DUE, "i", now_ms), one, arg);
+    return show(
+        db,
+        vk_pay_st(db, again ? VK_PAY_Q_DELIVERIES_AGAIN : VK_PAY_Q_DELIVERIES_FIRST, "si", endpoint, now_ms),
+        one, arg);
+}
+
+vk_err vk_pay_delivery_end(vk_pay_db *db, vk_str endpoint)
+{
+    return vk_pay_change(db, vk_pay_st(db, VK_PAY_Q_DELIVERIES_END, "s", endpoint), NULL);
 }
 
 vk_err vk_pay_delivery_list(vk_pay_db *db, vk_str event, bool (*one)(void *arg, const vk_pay_delivery *d),

@@ -55,8 +55,13 @@ const char *const vk_pay_sql[VK_PAY_QS] = {
     [VK_PAY_Q_DELIVERY_SET] = "UPDATE deliveries SET due_ms = ?2, tries = ?3, status = ?4, delivered = ?5, "
                               "note = ?6 WHERE id = ?1",
     [VK_PAY_Q_DELIVERY] = "SELECT " DELIVERY " WHERE d.id = ?1",
-    [VK_PAY_Q_DELIVERIES_DUE] =
-        "SELECT " DELIVERY " WHERE d.due_ms > 0 AND d.due_ms <= ?1 ORDER BY d.due_ms, d.id",
+    [VK_PAY_Q_DELIVERIES_FIRST] =
+        "SELECT " DELIVERY " WHERE d.endpoint = ?1 AND d.due_ms > 0 AND d.tries = 0 "
+        "AND d.due_ms <= ?2 ORDER BY d.id",
+    [VK_PAY_Q_DELIVERIES_AGAIN] =
+        "SELECT " DELIVERY " WHERE d.endpoint = ?1 AND d.due_ms > 0 AND d.tries > 0 "
+        "AND d.due_ms <= ?2 ORDER BY d.due_ms, d.id",
+    [VK_PAY_Q_DELIVERIES_END] = "UPDATE deliveries SET due_ms = 0 WHERE endpoint = ?1 AND due_ms > 0",
     [VK_PAY_Q_DELIVERIES_OF] = "SELECT " DELIVERY " WHERE d.event = ?1 ORDER BY d.id",
     [VK_PAY_Q_DELIVERIES] = "SELECT " DELIVERY " ORDER BY d.id DESC",
     [VK_PAY_Q_DELIVERIES_PENDING] = "SELECT count(*) FROM deliveries WHERE event = ?1 AND due_ms > 0",

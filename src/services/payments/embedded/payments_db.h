@@ -135,10 +135,13 @@ VK_MUSTCHECK vk_err vk_pay_delivery_add(vk_pay_db *db, const vk_pay_delivery *d,
 VK_MUSTCHECK vk_err vk_pay_delivery_set(vk_pay_db *db, const vk_pay_delivery *d);
 /* VK_E_NOT_FOUND. Texts in the arena. */
 VK_MUSTCHECK vk_err vk_pay_delivery_get(vk_pay_db *db, vk_arena *a, int64_t id, vk_pay_delivery *out_r);
-/* Those due at `now_ms`, the longest due first, until `one` says false. Here and below the texts last until
+/* Those of an endpoint that are due at `now_ms`, until `one` says false: never tried, in the order in which
+ * they were made; or with `again`, tried before, the longest due first. Here and below the texts last until
  * `one` returns, which may not use the database. */
-VK_MUSTCHECK vk_err vk_pay_delivery_due(vk_pay_db *db, int64_t now_ms,
+VK_MUSTCHECK vk_err vk_pay_delivery_due(vk_pay_db *db, vk_str endpoint, bool again, int64_t now_ms,
                                         bool (*one)(void *arg, const vk_pay_delivery *d), void *arg);
+/* Settles what an endpoint has still to get: nothing more of it is due. */
+VK_MUSTCHECK vk_err vk_pay_delivery_end(vk_pay_db *db, vk_str endpoint);
 /* Of an event in order (VK_STR_NONE: of all, the newest first). */
 VK_MUSTCHECK vk_err vk_pay_delivery_list(vk_pay_db *db, vk_str event,
                                          bool (*one)(void *arg, const vk_pay_delivery *d), void *arg);

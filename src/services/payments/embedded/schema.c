@@ -19,6 +19,9 @@ const char *const vk_pay_schema[VK_PAY_SCHEMA] = {
     "NOT NULL, delivered INTEGER NOT NULL, note TEXT);"
     "CREATE INDEX deliveries_event ON deliveries (event);"
     "CREATE INDEX deliveries_due ON deliveries (due_ms) WHERE due_ms > 0;"
+    /* each endpoint's, so that one which takes nothing hides nobody else's */
+    "CREATE INDEX deliveries_first ON deliveries (endpoint, id) WHERE due_ms > 0 AND tries = 0;"
+    "CREATE INDEX deliveries_again ON deliveries (endpoint, due_ms) WHERE due_ms > 0 AND tries > 0;"
     /* apart: a try changes the row, and the bytes go before it does */
     "CREATE TABLE bodies (delivery INTEGER PRIMARY KEY, body BLOB NOT NULL);"
 

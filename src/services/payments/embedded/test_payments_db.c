@@ -190,11 +190,15 @@ static void deliveries(void **state)
                 got.status == 0 && !got.delivered);
     assert_int_equal(vk_pay_delivery_get(db, a, 99, &got), VK_E_NOT_FOUND);
     shown s = {.left = 10};
-    assert_int_equal(vk_pay_delivery_due(db, 50, note_delivery, &s), VK_OK);
-    assert_string_equal(s.ids, "2:evt_1 1:evt_1");
+    assert_int_equal(vk_pay_delivery_due(db, d.endpoint, false, 50, note_delivery, &s), VK_OK);
+    assert_string_equal(s.ids, "1:evt_1 2:evt_1"); /* in the order in which they were made */
     s = (shown){.left = 1};
-    assert_int_equal(vk_pay_delivery_due(db, 60, note_delivery, &s), VK_OK);
-    assert_string_equal(s.ids, "2:evt_1");
+    assert_int_equal(vk_pay_delivery_due(db, d.endpoint, false, 60, note_delivery, &s), VK_OK);
+    assert_string_equal(s.ids, "1:evt_1");
+    s = (shown){.left = 10};
+    assert_int_equal(vk_pay_delivery_due(db, d.endpoint, true, 60, note_delivery, &s), VK_OK);
+    assert_int_equal(vk_pay_delivery_due(db, VK_STR("we_2"), false, 60, note_delivery, &s), VK_OK);
+    assert_string_equal(s.ids, "");
     assert_int_equal(vk_pay_delivery_pending(db, VK_STR("evt_1"), &n), VK_OK);
     assert_int_equal(n, 2);
     assert_int_equal(vk_pay_next_due(db, &n), VK_OK);
@@ -218,8 +222,27 @@ static void deliveries(void **state)
     assert_int_equal(vk_pay_delivery_pending(db, VK_STR("evt_1"), &n), VK_OK);
     assert_int_equal(n, 1);
     s = (shown){.left = 10};
-    assert_int_equal(vk_pay_delivery_due(db, 1000, note_delivery, &s), VK_OK);
+    assert_int_equal(vk_pay_delivery_due(db, d.endpoint, false, 1000, note_delivery, &s), VK_OK);
     assert_string_equal(s.ids, "1:evt_1 3:evt_2");
+    /* Tried before: the longest due first. */
+    begin();
+    for (int i = 0; i < 2; i++) {
+        got = (vk_pay_delivery){.id = id[i == 0 ? 0 : 2], .due_ms = i == 0 ? 900 : 800, .tries = 1};
+        assert_int_equal(vk_pay_delivery_set(db, &got), VK_OK);
+    }
+    end();
+    s = (shown){.left = 10};
+    assert_int_equal(vk_pay_delivery_due(db, d.endpoint, true, 1000, note_delivery, &s), VK_OK);
+    assert_int_equal(vk_pay_delivery_due(db, d.endpoint, false, 1000, note_delivery, &s), VK_OK);
+    assert_string_equal(s.ids, "3:evt_2 1:evt_1");
+    begin();
+    assert_int_equal(vk_pay_delivery_end(db, VK_STR("we_2")), VK_OK);
+    assert_int_equal(vk_pay_delivery_pending(db, VK_STR("evt_1"), &n), VK_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(vk_pay_delivery_end(db, d.endpoint), VK_OK);
+    assert_int_equal(vk_pay_delivery_pending(db, VK_STR("evt_1"), &n), VK_OK);
+    assert_int_equal(n, 0);
+    end();
     s = (shown){.left = 10};
     assert_int_equal(vk_pay_delivery_list(db, VK_STR("evt_1"), note_delivery, &s), VK_OK);
     assert_string_equal(s.ids, "1:evt_1 2:evt_1");

@@ -105,6 +105,7 @@ vk_err vk_pay_shipping_rate_update(vk_pay_call *c);
 /* webhook_endpoint */
 vk_err vk_pay_webhook_endpoint_create(vk_pay_call *c);
 vk_err vk_pay_webhook_endpoint_update(vk_pay_call *c);
+vk_err vk_pay_webhook_endpoint_delete(vk_pay_call *c);
 
 /* event */
 vk_err vk_pay_event_list(vk_pay_call *c);

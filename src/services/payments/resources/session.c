@@ -195,7 +195,7 @@ static const vk_pay_field fields[] = {
     {"total_details.amount_discount", "int"},
     {"total_details.amount_shipping", "int?"},
     {"total_details.amount_tax", "int"},
-    {"total_details.breakdown?", "object"},
+    {"total_details.breakdown?", "+object"},
     {"total_details.breakdown.discounts", "[]"},
     {"total_details.breakdown.discounts[].amount", "int"},
     {"total_details.breakdown.discounts[].discount", "{discount}"},

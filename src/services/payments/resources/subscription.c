@@ -167,7 +167,7 @@ static const vk_pay_param list_params[] = {
     {"customer_account", "any", "!"},
     {"plan", "string", "items.data[].price"},
     {"price", "string", "items.data[].price"},
-    {"status", "=active|canceled|unpaid|incomplete|incomplete_expired|past_due|paused|trialing|all|ended"},
+    {"status", "=active|canceled|unpaid|incomplete|incomplete_expired|past_due|paused|trialing|all|ended", "status"},
     {"test_clock", "any", "!"},
     {0},
 };

@@ -43,7 +43,7 @@ static const vk_pay_endpoint endpoints[] = {
     VK_PAY_CALL("GET", "/v1/webhook_endpoints", LIST, webhook_endpoint, NULL, NULL),
     VK_PAY_CALL("GET", "/v1/webhook_endpoints/:id", RETRIEVE, webhook_endpoint, NULL, NULL),
     VK_PAY_CALL("POST", "/v1/webhook_endpoints/:id", UPDATE, webhook_endpoint, update_params, vk_pay_webhook_endpoint_update),
-    VK_PAY_CALL("DELETE", "/v1/webhook_endpoints/:id", DELETE, webhook_endpoint, NULL, NULL),
+    VK_PAY_CALL("DELETE", "/v1/webhook_endpoints/:id", DELETE, webhook_endpoint, NULL, vk_pay_webhook_endpoint_delete),
     {0},
 };
 /* clang-format on */

@@ -1,0 +1,767 @@
+/* Paying: what the checkout page's form does, once however often it is sent. Everything of a session happens
+ * on its build's strand, one call after the other, so a second one sees what the first has left: a session
+ * that is complete, or one that is open and whose intent has failed. */
+#include "services/payments/checkout.h"
+#include "services/payments/generic.h"
+
+enum {
+    DAY = 86400,
+};
+
+/* ---- what the page shows */
+
+static bool lasts(const vk_pv *coupon)
+{
+    return !vk_str_eqz(vk_pv_text(coupon, "duration"), "once");
+}
+
+/* What a period costs when the trial and discounts of the first payment are over. */
+static vk_err recurring(vk_pay_call *c, vk_pay_checkout *k)
+{
+    vk_pay_line *lines;
+    const vk_pv **coupons;
+    size_t n, m, kept = 0;
+    vk_err e = vk_pay_items_lines(c, k->items, VK_PAY_RECURRING, VK_STR_NONE, &lines, &n);
+    if (e == VK_OK)
+        e = vk_pay_coupons(c, vk_pv_get(k->session, "discounts"), &coupons, &m);
+    for (size_t i = 0; e == VK_OK && i < m; i++) {
+        if (lasts(coupons[i]))
+            coupons[kept++] = coupons[i];
+    }
+    if (e == VK_OK)
+        e = vk_pay_totals(lines, n, coupons, kept, k->currency);
+    if (e != VK_OK)
+        return e;
+    k->recurring = 0;
+    for (size_t i = 0; i < n; i++)
+        k->recurring += lines[i].total;
+    if (n) {
+        k->interval = vk_pv_text(lines[0].price, "recurring.interval");
+        k->interval_count = vk_pv_number(lines[0].price, "recurring.interval_count", 1);
+    }
+    return VK_OK;
+}
+
+static bool in_mode(const vk_pay_checkout *k, const char *mode)
+{
+    return vk_str_eqz(vk_pv_text(k->session, "mode"), mode);
+}
+
+static vk_err view(vk_pay_call *c, vk_pv *s, vk_pay_checkout *out_r)
+{
+    int64_t days = vk_pv_number(s, "_given.subscription_data.trial_period_days", 0);
+    int64_t shipping = vk_pv_number(s, "shipping_cost.amount_total", 0);
+    *out_r = (vk_pay_checkout){
+        .session = s,
+        .items = vk_pv_at(s, "line_items.data"),
+        .currency = vk_pv_text(s, "currency"),
+        .subtotal = vk_pv_number(s, "amount_subtotal", 0),
+        .discount = vk_pv_number(s, "total_details.amount_discount", 0),
+        .tax = vk_pv_number(s, "total_details.amount_tax", 0),
+        .shipping = shipping,
+        .total = vk_pv_number(s, "amount_total", 0),
+        .trial_end = days ? c->now + days * DAY : vk_pv_number(s, "_given.subscription_data.trial_end", 0),
+    };
+    bool always = vk_str_eqz(vk_pv_text(s, "payment_method_collection"), "always");
+    out_r->needs_card =
+        in_mode(out_r, "setup") || out_r->total > 0 || (in_mode(out_r, "subscription") && always);
+    return in_mode(out_r, "subscription") ? recurring(c, out_r) : VK_OK;
+}
+
+vk_err vk_pay_checkout_load(vk_pay_call *c, vk_str id, vk_pay_checkout *out_r)
+{
+    vk_pv *s;
+    vk_err e = vk_pay_get(c, &vk_pay_r_session, id, &s);
+    if (e == VK_OK)
+        e = vk_pay_checkout_due(c, s);
+    return e == VK_OK ? view(c, s, out_r) : e;
+}
+
+bool vk_pay_checkout_waits(const vk_pv *session)
+{
+    return vk_str_eqz(vk_pv_text(session, "status"), "open") && vk_pv_flag(session, "_waits");
+}
+
+vk_str vk_pay_success_url(vk_pay_call *c, const vk_pv *session)
+{
+    static const vk_str hole = {"{CHECKOUT_SESSION_ID}", 21};
+    vk_str url = vk_pv_text(session, "success_url"), id = vk_pv_text(session, "id");
+    size_t holes = 0, n = 0;
+    if (!url.p)
+        return url;
+    for (size_t i = 0; i + hole.n <= url.n; i++)
+        holes += memcmp(url.p + i, hole.p, hole.n) == 0;
+    char *out = vk_arena_alloc(c->arena, url.n + holes * id.n + 1);
+    if (!out)
+        return VK_STR_NONE;
+    for (size_t i = 0; i < url.n;) {
+        if (i + hole.n <= url.n && memcmp(url.p + i, hole.p, hole.n) == 0) {
+            memcpy(out + n, id.p, id.n);
+            n += id.n;
+            i += hole.n;
+        } else {
+            out[n++] = url.p[i++];
+        }
+    }
+    out[n] = '\0';
+    return (vk_str){out, n};
+}
+
+/* ---- changes of amounts */
+
+static vk_err use_code(vk_pay_call *c, vk_pay_checkout *k, vk_str code, const char **why_r)
+{
+    vk_pv *promotion, *coupon, *object, *s = k->session;
+    vk_str customer = vk_pv_text(s, "customer");
+    vk_err e = vk_pay_code_valid(c, code, customer, k->currency, k->subtotal, &promotion, &coupon, why_r);
+    if (e != VK_OK || *why_r)
+        return e;
+    vk_pv *discounts = vk_pv_arr(c->arena), *objects = vk_pv_arr(c->arena), *d = vk_pv_obj(c->arena);
+    vk_pay_fill f = {c->arena, d, false}, g = {c->arena, s, false};
+    vk_fill_str(&f, "coupon", vk_pv_text(coupon, "id"));
+    vk_fill_str(&f, "promotion_code", vk_pv_text(promotion, "id"));
+    if (f.bad)
+        return VK_E_NOMEM;
+    e = vk_pay_discount_make(c, d, customer, "checkout_session", vk_pv_text(s, "id"), &object);
+    if (e != VK_OK)
+        return e;
+    g.bad |= !vk_pv_add(c->arena, discounts, d) || !vk_pv_add(c->arena, objects, object);
+    vk_fill(&g, "discounts", discounts);
+    vk_fill(&g, "_objects", objects);
+    return g.bad ? VK_E_NOMEM : VK_OK;
+}
+
+/* The field that is there all the time has the code that is applied already, too. */
+static vk_err codes(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char **why_r)
+{
+    vk_pv *s = k->session, *applied = NULL;
+    vk_str code = vk_str_trim(vk_pv_text(fields, "promotionCode"));
+    vk_str id = vk_pv_text(vk_pv_first(vk_pv_get(s, "discounts")), "promotion_code");
+    if (!vk_pv_flag(s, "allow_promotion_codes"))
+        return VK_OK;
+    if (vk_pv_text(fields, "removePromotionCode").n) {
+        vk_pay_fill f = {c->arena, s, false};
+        vk_fill(&f, "discounts", vk_pv_arr(c->arena));
+        vk_fill(&f, "_objects", vk_pv_arr(c->arena));
+        return f.bad ? VK_E_NOMEM : VK_OK;
+    }
+    if (!code.n)
+        return VK_OK;
+    vk_err e = id.p ? vk_pay_get(c, &vk_pay_r_promotion_code, id, &applied) : VK_OK;
+    if (e != VK_OK)
+        return e;
+    return vk_str_ieq(vk_pv_text(applied, "code"), code) ? VK_OK : use_code(c, k, code, why_r);
+}
+
+static vk_err quantities(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char **why_r,
+                         const char **field_r)
+{
+    int64_t all = 0;
+    VK_PV_EACH(item, k->items)
+    {
+        const vk_pv *a = vk_pv_get(item, "adjustable_quantity");
+        const char *name =
+            vk_arena_printf(c->arena, "quantity_" VK_STR_FMT, VK_STR_ARG(vk_pv_text(item, "id"))).p;
+        vk_str given = name ? vk_str_trim(vk_pv_text(fields, name)) : VK_STR_NONE;
+        int64_t least = vk_pv_number(a, "minimum", 0), most = vk_pv_number(a, "maximum", 99), n;
+        if (!name)
+            return VK_E_NOMEM;
+        if (given.n && vk_pv_flag(a, "enabled")) {
+            if (vk_str_to_i64(given, &n) != VK_OK || n < least || n > most) {
+                *field_r = name;
+                *why_r = vk_arena_printf(c->arena, "Enter a quantity from %lld to %lld.", (long long)least,
+                                         (long long)most)
+                             .p;
+                return *why_r ? VK_OK : VK_E_NOMEM;
+            }
+            if (!vk_pv_put_int(c->arena, item, "quantity", n))
+                return VK_E_NOMEM;
+        }
+        all += vk_pv_number(item, "quantity", 0);
+        *field_r = name;
+    }
+    if (all == 0 && !in_mode(k, "setup"))
+        *why_r = "Choose a quantity.";
+    else
+        *field_r = NULL;
+    return VK_OK;
+}
+
+static vk_err shipping(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char **why_r)
+{
+    vk_str id = vk_pv_text(fields, "shippingOption");
+    vk_pay_fill f = {c->arena, k->session, false};
+    if (!id.n)
+        return VK_OK;
+    VK_PV_EACH(o, vk_pv_get(k->session, "shipping_options"))
+    {
+        if (!vk_str_eq(vk_pv_text(o, "shipping_rate"), id))
+            continue;
+        vk_fill_int(&f, "shipping_cost.amount_subtotal", vk_pv_number(o, "shipping_amount", 0));
+        vk_fill_int(&f, "shipping_cost.amount_total", vk_pv_number(o, "shipping_amount", 0));
+        vk_fill_str(&f, "shipping_cost.shipping_rate", id);
+        return f.bad ? VK_E_NOMEM : VK_OK;
+    }
+    *why_r = "Choose how to ship.";
+    return VK_OK;
+}
+
+static vk_err bounds(vk_pay_call *c, const vk_pay_checkout *k, const char **why_r)
+{
+    int64_t least = vk_pay_least(k->currency);
+    if (k->total > VK_PAY_TOTAL_MAX)
+        *why_r = "This is more than can be paid at once.";
+    else if (k->total > 0 && k->total < least)
+        *why_r = vk_arena_printf(c->arena, "The total must be at least " VK_STR_FMT ".",
+                                 VK_STR_ARG(vk_pay_amount(c->arena, least, k->currency)))
+                     .p;
+    else
+        return VK_OK;
+    return *why_r ? VK_OK : VK_E_NOMEM;
+}
+
+static vk_err apply(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char **why_r,
+                    const char **field_r)
+{
+    vk_err e = quantities(c, k, fields, why_r, field_r);
+    if (e != VK_OK || *why_r)
+        return e;
+    *field_r = "shippingOption";
+    e = shipping(c, k, fields, why_r);
+    if (e != VK_OK || *why_r)
+        return e;
+    *field_r = "promotionCode";
+    /* The code's minimum is about the quantities that are chosen now. */
+    e = vk_pay_session_sum(c, k->session, why_r);
+    k->subtotal = vk_pv_number(k->session, "amount_subtotal", 0);
+    if (e == VK_OK)
+        e = codes(c, k, fields, why_r);
+    if (e == VK_OK && !*why_r)
+        e = vk_pay_session_sum(c, k->session, why_r);
+    if (e == VK_E_INVALID && *why_r)
+        e = VK_OK;
+    if (e != VK_OK || *why_r)
+        return e;
+    e = view(c, k->session, k);
+    if (e == VK_OK)
+        e = bounds(c, k, why_r);
+    if (!*why_r)
+        *field_r = NULL;
+    return e;
+}
+
+vk_err vk_pay_checkout_change(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char **why_r,
+                              const char **field_r)
+{
+    vk_pv *s = k->session, *was = vk_pv_copy(c->arena, s), *subscription;
+    *why_r = *field_r = NULL;
+    if (!was)
+        return VK_E_NOMEM;
+    if (!vk_str_eqz(vk_pv_text(s, "status"), "open") || in_mode(k, "setup"))
+        return VK_OK;
+    vk_err e = apply(c, k, fields, why_r, field_r);
+    if (e != VK_OK)
+        return e;
+    if (*why_r) {
+        s->u = was->u;
+        s->count = was->count;
+        return view(c, s, k);
+    }
+    if (vk_pv_equal(s, was))
+        return VK_OK;
+    /* What has begun was about other amounts. */
+    vk_pv_del(s, "_waits");
+    vk_str begun = vk_pv_text(s, "_subscription");
+    if (begun.p) {
+        e = vk_pay_get(c, &vk_pay_r_subscription, begun, &subscription);
+        if (e == VK_OK)
+            e = vk_pay_subscription_drop(c, subscription);
+        vk_pv_del(s, "_subscription");
+    }
+    return e == VK_OK ? vk_pay_put(c, s) : e;
+}
+
+/* ---- paying */
+
+static bool keeps_card(const vk_pay_checkout *k)
+{
+    const char *usage = "_given.payment_intent_data.setup_future_usage";
+    return !in_mode(k, "payment") || vk_pv_text(k->session, usage).p;
+}
+
+static bool wants_customer(const vk_pay_checkout *k)
+{
+    return in_mode(k, "subscription") || keeps_card(k) ||
+           vk_pv_flag(k->session, "invoice_creation.enabled") ||
+           vk_str_eqz(vk_pv_text(k->session, "customer_creation"), "always");
+}
+
+static void customer_fields(vk_pay_fill *f, const vk_pv *filled, bool name, bool address, bool shipping)
+{
+    if (name) {
+        vk_fill_copy(f, "name", filled, "name");
+        vk_fill_copy(f, "phone", filled, "phone");
+    }
+    if (address)
+        vk_fill_copy(f, "address", filled, "address");
+    if (shipping)
+        vk_fill_copy(f, "shipping", filled, "shipping");
+}
+
+/* A customer that was there gets what the session says it may get; and an email when it has none. */
+static vk_err update_customer(vk_pay_call *c, const vk_pv *s, vk_str id, const vk_pv *filled)
+{
+    vk_pv *customer;
+    vk_err e = vk_pay_get(c, &vk_pay_r_customer, id, &customer);
+    if (e != VK_OK)
+        return e;
+    vk_pay_fill f = {c->arena, customer, false};
+    customer_fields(&f, filled, vk_str_eqz(vk_pv_text(s, "_given.customer_update.name"), "auto"),
+                    vk_str_eqz(vk_pv_text(s, "_given.customer_update.address"), "auto"),
+                    vk_str_eqz(vk_pv_text(s, "_given.customer_update.shipping"), "auto"));
+    if (!vk_pv_text(customer, "email").n)
+        vk_fill_copy(&f, "email", filled, "email");
+    return f.bad ? VK_E_NOMEM : vk_pay_store_changed(c, &vk_pay_r_customer, customer);
+}
+
+/* The session's customer: its own, the one that an earlier try has made, or a new one. */
+static vk_err customer_of(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *filled, vk_str *id_r)
+{
+    vk_pv *s = k->session, *customer;
+    vk_str own = vk_pv_text(s, "customer"), made = vk_pv_text(s, "_customer");
+    *id_r = own.p ? own : made;
+    if (own.p)
+        return update_customer(c, s, own, filled);
+    if (made.p || !wants_customer(k))
+        return VK_OK;
+    vk_err e = vk_pay_new(c, &vk_pay_r_customer, VK_STR_NONE, &customer);
+    if (e != VK_OK)
+        return e;
+    vk_pay_fill f = {c->arena, customer, false};
+    vk_fill_copy(&f, "email", filled, "email");
+    customer_fields(&f, filled, true, true, true);
+    *id_r = vk_pv_text(customer, "id");
+    if (f.bad || !vk_pv_put_str(c->arena, s, "_customer", *id_r))
+        return VK_E_NOMEM;
+    return vk_pay_store_new(c, &vk_pay_r_customer, customer);
+}
+
+static vk_err pay_intent(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, vk_pv **intent_r)
+{
+    vk_pv *s = k->session;
+    const vk_pv *data = vk_pv_at(s, "_given.payment_intent_data"), *filled = vk_pv_get(s, "_filled");
+    const vk_pv *shipping = vk_pv_get(data, "shipping");
+    vk_str id = vk_pv_text(s, "payment_intent");
+    if (vk_pv_is_null(shipping))
+        shipping = vk_pv_get(filled, "shipping");
+    if (!id.p) {
+        vk_pay_intent_ask ask = {
+            .amount = k->total,
+            .currency = k->currency,
+            .customer = customer,
+            .description = vk_pv_text(data, "description"),
+            .receipt_email = vk_pv_text(data, "receipt_email"),
+            .setup_future_usage = vk_pv_text(data, "setup_future_usage"),
+            .capture_method = vk_pv_text(data, "capture_method"),
+            .session = vk_pv_text(s, "id"),
+            .metadata = vk_pv_get(data, "metadata"),
+            .shipping = vk_pv_is_null(shipping) ? NULL : shipping,
+        };
+        vk_err e = vk_pay_intent_new(c, &ask, intent_r);
+        if (e == VK_OK && !vk_pv_put_str(c->arena, s, "payment_intent", vk_pv_text(*intent_r, "id")))
+            e = VK_E_NOMEM;
+        return e;
+    }
+    vk_err e = vk_pay_get(c, &vk_pay_r_payment_intent, id, intent_r);
+    if (e != VK_OK)
+        return e;
+    vk_pay_fill f = {c->arena, *intent_r, false};
+    vk_fill_int(&f, "amount", k->total);
+    return f.bad ? VK_E_NOMEM : VK_OK;
+}
+
+static vk_err setup_intent(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, vk_pv **intent_r)
+{
+    /* In subscription mode nobody is told of it: it only sees the card of a trial. */
+    const char *member = in_mode(k, "setup") ? "setup_intent" : "_setup_intent";
+    const vk_pv *data = vk_pv_at(k->session, "_given.setup_intent_data");
+    vk_str id = vk_pv_text(k->session, member);
+    if (id.p)
+        return vk_pay_get(c, &vk_pay_r_setup_intent, id, intent_r);
+    vk_err e = vk_pay_setup_new(c, customer, vk_pv_get(data, "metadata"), intent_r);
+    if (e != VK_OK)
+        return e;
+    vk_pay_fill f = {c->arena, *intent_r, false};
+    vk_fill_copy(&f, "description", data, "description");
+    f.bad |= !vk_pv_put_str(c->arena, k->session, member, vk_pv_text(*intent_r, "id"));
+    return f.bad ? VK_E_NOMEM : VK_OK;
+}
+
+/* Somebody who was asked to authenticate has come back with another card. */
+static bool restart(vk_pay_call *c, vk_pv *intent, const vk_pay_confirm *how)
+{
+    if (how->authenticated || how->refused || !vk_str_eqz(vk_pv_text(intent, "status"), "requires_action"))
+        return true;
+    vk_pay_fill f = {c->arena, intent, false};
+    vk_fill_str(&f, "status", VK_STR("requires_payment_method"));
+    vk_fill_null(&f, "next_action");
+    return !f.bad;
+}
+
+/* Items of the session as a subscription has them, and those that are paid once. */
+static vk_err sort_items(vk_pay_call *c, vk_pay_checkout *k, vk_pv **recurring_r, vk_pv **once_r)
+{
+    const vk_pv *rates = vk_pv_at(k->session, "_given.subscription_data.default_tax_rates");
+    vk_pv *recurs = vk_pv_arr(c->arena), *once = vk_pv_arr(c->arena);
+    VK_PV_EACH(item, k->items)
+    {
+        vk_pv *o = vk_pv_obj(c->arena);
+        vk_pay_fill f = {c->arena, o, false};
+        bool again = vk_pay_recurs(c, item);
+        if (vk_pv_number(item, "quantity", 0) == 0)
+            continue;
+        vk_fill_copy(&f, "price", item, "price");
+        vk_fill_copy(&f, "quantity", item, "quantity");
+        vk_fill_copy(&f, "metadata", item, "metadata");
+        vk_fill_copy(&f, "tax_rates", item, "_rates");
+        if (again && rates && vk_pv_is_null(vk_pv_get(item, "_rates")))
+            vk_fill(&f, "tax_rates", vk_pv_copy(c->arena, rates));
+        if (f.bad || !vk_pv_add(c->arena, again ? recurs : once, o))
+            return VK_E_NOMEM;
+    }
+    *recurring_r = recurs;
+    *once_r = once;
+    return recurs && once ? VK_OK : VK_E_NOMEM;
+}
+
+static vk_err subscribe(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, const vk_pay_confirm *how,
+                        vk_pay_paid *paid_r)
+{
+    vk_pv *s = k->session, *subscription, *items, *once;
+    const vk_pv *data = vk_pv_at(s, "_given.subscription_data");
+    vk_str id = vk_pv_text(s, "_subscription");
+    vk_err e;
+    if (id.p) {
+        e = vk_pay_get(c, &vk_pay_r_subscription, id, &subscription);
+        return e == VK_OK ? vk_pay_subscription_go_on(c, subscription, how, paid_r) : e;
+    }
+    e = sort_items(c, k, &items, &once);
+    if (e != VK_OK)
+        return e;
+    vk_pay_subscribe ask = {
+        .customer = customer,
+        .method = how->method ? vk_pv_text(how->method, "id") : VK_STR_NONE,
+        .items = items,
+        .discounts = vk_pv_get(s, "discounts"),
+        .trial_end = k->trial_end,
+        .metadata = vk_pv_get(data, "metadata"),
+        .description = vk_pv_text(data, "description"),
+        .missing_method = vk_pv_text(data, "trial_settings.end_behavior.missing_payment_method"),
+        .one_time = once,
+        .on_session = true,
+        .page = how->page,
+    };
+    e = vk_pay_subscribe_new(c, &ask, &subscription, paid_r);
+    return e == VK_OK && !vk_pv_put_str(c->arena, s, "_subscription", vk_pv_text(subscription, "id"))
+               ? VK_E_NOMEM
+               : e;
+}
+
+/* ---- complete */
+
+static vk_err invoice_of(vk_pay_call *c, vk_pay_checkout *k, vk_str customer_id)
+{
+    vk_pv *s = k->session, *customer, *invoice, *intent;
+    const vk_pv *data = vk_pv_at(s, "invoice_creation.invoice_data");
+    size_t n = 0;
+    vk_pay_invoice_item *items = vk_arena_calloc(c->arena, (k->items->count + 1) * sizeof(*items));
+    vk_err e = items ? vk_pay_get(c, &vk_pay_r_customer, customer_id, &customer) : VK_E_NOMEM;
+    VK_PV_EACH(item, k->items)
+    {
+        vk_pv *price = NULL;
+        if (e == VK_OK && vk_pv_number(item, "quantity", 0) > 0) {
+            e = vk_pay_get(c, &vk_pay_r_price, vk_pv_text(item, "price"), &price);
+            items[n++] = (vk_pay_invoice_item){.price = price,
+                                               .quantity = vk_pv_number(item, "quantity", 1),
+                                               .rates = vk_pv_get(item, "_rates"),
+                                               .metadata = vk_pv_get(item, "metadata"),
+                                               .description = vk_pv_text(item, "description"),
+                                               .start = c->now,
+                                               .end = c->now};
+        }
+    }
+    if (e != VK_OK)
+        return e;
+    vk_pay_invoice_ask ask = {
+        .customer = customer,
+        .reason = "manual",
+        .currency = k->currency,
+        .description = vk_pv_text(data, "description"),
+        .footer = vk_pv_text(data, "footer"),
+        .metadata = vk_pv_get(data, "metadata"),
+        .custom_fields = vk_pv_get(data, "custom_fields"),
+        .period_start = c->now,
+        .period_end = c->now,
+        .discounts = vk_pv_get(s, "discounts"),
+        .objects = vk_pv_get(s, "_objects"),
+    };
+    e = vk_pay_invoice_draft(c, &ask, items, n, k->shipping, &invoice);
+    if (e == VK_OK)
+        e = vk_pay_invoice_open(c, invoice);
+    vk_str pi = vk_pv_text(s, "payment_intent");
+    if (e == VK_OK && pi.p) {
+        e = vk_pay_get(c, &vk_pay_r_payment_intent, pi, &intent);
+        if (e == VK_OK)
+            e = vk_pay_invoice_intent(c, invoice, intent);
+        if (e == VK_OK)
+            e = vk_pay_invoice_paid(c, invoice);
+    }
+    return e == VK_OK && !vk_pv_put_str(c->arena, s, "invoice", vk_pv_text(invoice, "id")) ? VK_E_NOMEM : e;
+}
+
+static bool captured(vk_pay_call *c, const vk_pv *s)
+{
+    vk_pv *intent;
+    vk_str id = vk_pv_text(s, "payment_intent");
+    return !id.p || (vk_pay_get(c, &vk_pay_r_payment_intent, id, &intent) == VK_OK &&
+                     vk_str_eqz(vk_pv_text(intent, "status"), "succeeded"));
+}
+
+static vk_err details(vk_pay_call *c, vk_pv *s, const vk_pv *filled, vk_str customer_id)
+{
+    vk_pv *customer = NULL;
+    vk_err e = customer_id.p ? vk_pay_get(c, &vk_pay_r_customer, customer_id, &customer) : VK_OK;
+    if (e != VK_OK)
+        return e;
+    vk_str exempt = vk_pv_text(customer, "tax_exempt");
+    vk_pay_fill f = {c->arena, s, false};
+    vk_fill(&f, "customer_details", vk_pv_obj(c->arena));
+    vk_fill_copy(&f, "customer_details.address", filled, "address");
+    vk_fill_copy(&f, "customer_details.email", filled, "email");
+    vk_fill_copy(&f, "customer_details.name", filled, "name");
+    vk_fill_copy(&f, "customer_details.phone", filled, "phone");
+    vk_fill_str(&f, "customer_details.tax_exempt", exempt.p ? exempt : VK_STR("none"));
+    vk_fill(&f, "customer_details.tax_ids", vk_pv_arr(c->arena));
+    if (!vk_pv_is_null(vk_pv_get(filled, "shipping"))) {
+        vk_fill_copy(&f, "collected_information.shipping_details.address", filled, "shipping.address");
+        vk_fill_copy(&f, "collected_information.shipping_details.name", filled, "shipping.name");
+    } else if (vk_pv_is_null(vk_pv_get(s, "collected_information"))) {
+        vk_fill_null(&f, "collected_information.shipping_details");
+    }
+    vk_fill_copy(&f, "consent", filled, "consent");
+    vk_fill_copy(&f, "custom_fields", filled, "custom_fields");
+    return f.bad ? VK_E_NOMEM : VK_OK;
+}
+
+static vk_err complete(vk_pay_call *c, vk_pay_checkout *k)
+{
+    vk_pv *s = k->session, *subscription;
+    vk_str customer = vk_pv_text(s, "customer"), link = vk_pv_text(s, "payment_link");
+    vk_str made = vk_pv_text(s, "_customer"), sub = vk_pv_text(s, "_subscription");
+    vk_pay_fill f = {c->arena, s, false};
+    if (!customer.p)
+        customer = made;
+    vk_err e = details(c, s, vk_pv_get(s, "_filled"), customer);
+    if (e == VK_OK)
+        e = vk_pay_discounts_redeem(c, vk_pv_get(s, "discounts"));
+    if (e == VK_OK && in_mode(k, "payment") && vk_pv_flag(s, "invoice_creation.enabled"))
+        e = invoice_of(c, k, customer);
+    if (e == VK_OK && sub.p) {
+        e = vk_pay_get(c, &vk_pay_r_subscription, sub, &subscription);
+        vk_fill_str(&f, "subscription", sub);
+        vk_fill_copy(&f, "invoice", subscription, "latest_invoice");
+    }
+    if (e == VK_OK && link.p)
+        e = vk_pay_link_count(c, link);
+    if (e != VK_OK)
+        return e;
+    if (customer.p)
+        vk_fill_str(&f, "customer", customer);
+    vk_fill_str(&f, "payment_status",
+                k->total == 0 || in_mode(k, "setup") ? VK_STR("no_payment_required")
+                : captured(c, s)                     ? VK_STR("paid")
+                                                     : VK_STR("unpaid"));
+    vk_fill_str(&f, "status", VK_STR("complete"));
+    vk_fill_null(&f, "url");
+    static const char *const over[] = {"_waits",        "_method",       "_customer",
+                                       "_subscription", "_setup_intent", "_filled"};
+    for (size_t i = 0; i < VK_COUNT(over); i++)
+        vk_pv_del(s, over[i]);
+    e = f.bad ? VK_E_NOMEM : vk_pay_put(c, s);
+    if (e == VK_OK)
+        e = vk_pay_due_put(c->db, vk_pv_text(s, "id"), 0);
+    return e == VK_OK ? vk_pay_event(c, "checkout.session.completed", &vk_pay_r_session, s) : e;
+}
+
+/* ---- a try */
+
+static const char *reason(vk_pay_call *c, const vk_pv *intent, const char *path)
+{
+    const char *other = "Your payment could not be processed. Please try another card.";
+    vk_str why = vk_pv_text(intent, path);
+    vk_str text = why.n ? vk_arena_dup(c->arena, why) : VK_STR_NONE;
+    return text.p ? text.p : other;
+}
+
+static const char *invoice_reason(vk_pay_call *c, const vk_pv *s)
+{
+    vk_pv *subscription = NULL, *invoice = NULL, *intent = NULL;
+    if (vk_pay_get(c, &vk_pay_r_subscription, vk_pv_text(s, "_subscription"), &subscription) == VK_OK &&
+        vk_pay_get(c, &vk_pay_r_invoice, vk_pv_text(subscription, "latest_invoice"), &invoice) == VK_OK &&
+        vk_pay_get(c, &vk_pay_r_payment_intent, vk_pv_text(invoice, "payment_intent"), &intent) != VK_OK)
+        intent = NULL;
+    return reason(c, intent, "last_payment_error.message");
+}
+
+static vk_err settle(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, const vk_pay_confirm *how,
+                     vk_pay_paid *paid_r, const char **why_r)
+{
+    vk_pv *intent;
+    vk_err e;
+    *paid_r = VK_PAY_PAID_OK;
+    if (!how->method)
+        return in_mode(k, "subscription") ? subscribe(c, k, customer, how, paid_r) : VK_OK;
+    if (in_mode(k, "payment")) {
+        e = pay_intent(c, k, customer, &intent);
+        if (e == VK_OK && !restart(c, intent, how))
+            e = VK_E_NOMEM;
+        if (e == VK_OK)
+            e = vk_pay_confirm_payment(c, intent, how, paid_r);
+        if (e == VK_OK && *paid_r == VK_PAY_PAID_NO)
+            *why_r = reason(c, intent, "last_payment_error.message");
+        return e;
+    }
+    if (in_mode(k, "subscription") && k->total > 0) {
+        if (!vk_pv_text(how->method, "customer").p) {
+            e = vk_pay_attach(c, how->method, customer);
+            if (e != VK_OK)
+                return e;
+        }
+        e = subscribe(c, k, customer, how, paid_r);
+        if (e == VK_OK && *paid_r == VK_PAY_PAID_NO)
+            *why_r = invoice_reason(c, k->session);
+        return e;
+    }
+    e = setup_intent(c, k, customer, &intent);
+    if (e == VK_OK && !restart(c, intent, how))
+        e = VK_E_NOMEM;
+    if (e == VK_OK)
+        e = vk_pay_confirm_setup(c, intent, how, paid_r);
+    if (e == VK_OK && *paid_r == VK_PAY_PAID_NO)
+        *why_r = reason(c, intent, "last_setup_error.message");
+    if (e == VK_OK && *paid_r == VK_PAY_PAID_OK && in_mode(k, "subscription"))
+        e = subscribe(c, k, customer, how, paid_r);
+    return e;
+}
+
+static vk_err attempt(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, const vk_pay_confirm *how,
+                      vk_pay_paid *paid_r, const char **why_r)
+{
+    vk_pv *s = k->session;
+    vk_err e = settle(c, k, customer, how, paid_r, why_r);
+    if (e != VK_OK)
+        return e;
+    if (*paid_r == VK_PAY_PAID_OK)
+        return complete(c, k);
+    vk_pay_fill f = {c->arena, s, false};
+    vk_pv_del(s, "_waits");
+    if (*paid_r == VK_PAY_PAID_ACTION) {
+        vk_fill_bool(&f, "_waits", true);
+        vk_fill_str(&f, "_method", vk_pv_text(how->method, "id"));
+    }
+    return f.bad ? VK_E_NOMEM : vk_pay_put(c, s);
+}
+
+/* VK_OK with *paid_r: there is nothing to do. */
+static bool over(vk_pv *s, vk_pay_paid *paid_r, const char **why_r)
+{
+    vk_str status = vk_pv_text(s, "status");
+    *paid_r = vk_str_eqz(status, "complete") ? VK_PAY_PAID_OK : VK_PAY_PAID_NO;
+    if (vk_str_eqz(status, "expired"))
+        *why_r = "This page has expired. Nothing was paid.";
+    return !vk_str_eqz(status, "open");
+}
+
+/* A card that is none of ours is refused as a call of the API would be; here somebody reads it. */
+static vk_err method_of(vk_pay_call *c, const vk_pv *card, const vk_pv *filled, vk_pv **method_r,
+                        const char **why_r, const char **field_r)
+{
+    static const struct {
+        const char *param, *field;
+    } fields[] = {{"cvc", "cardCvc"}, {"exp_month", "cardExpiry"}, {"exp_year", "cardExpiry"}};
+    vk_pv *billing = vk_pv_obj(c->arena);
+    vk_pay_fill f = {c->arena, billing, false};
+    vk_fill_copy(&f, "address", filled, "address");
+    vk_fill_copy(&f, "email", filled, "email");
+    vk_fill_copy(&f, "name", filled, "name");
+    vk_fill_copy(&f, "phone", filled, "phone");
+    if (f.bad)
+        return VK_E_NOMEM;
+    vk_err e = vk_pay_method_of_card(c, card, billing, method_r);
+    if (e == VK_OK || !c->refusal)
+        return e;
+    vk_str why = vk_arena_dup(c->arena, c->refusal->message), param = c->refusal->param;
+    *why_r = why.p ? why.p : "Your card is not accepted.";
+    *field_r = "cardNumber";
+    for (size_t i = 0; i < VK_COUNT(fields); i++) {
+        vk_str end = vk_str_z(fields[i].param);
+        bool in = param.n >= end.n && memcmp(param.p + param.n - end.n, end.p, end.n) == 0;
+        bool bracket = param.n > end.n && memcmp(param.p + param.n - end.n - 1, end.p, end.n) == 0;
+        if (in || bracket)
+            *field_r = fields[i].field;
+    }
+    c->refusal = NULL;
+    c->keep = false;
+    return VK_OK;
+}
+
+static vk_str page_of(vk_pay_call *c, const vk_pv *s)
+{
+    return vk_arena_printf(c->arena, VK_STR_FMT "/authenticate", VK_STR_ARG(vk_pv_text(s, "url")));
+}
+
+vk_err vk_pay_checkout_pay(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, vk_pay_paid *paid_r,
+                           const char **why_r, const char **field_r)
+{
+    vk_pv *s = k->session, *filled = NULL, *card = NULL, *method = NULL;
+    vk_str customer;
+    *why_r = *field_r = NULL;
+    if (over(s, paid_r, why_r))
+        return VK_OK;
+    vk_err e = vk_pay_checkout_change(c, k, fields, why_r, field_r);
+    if (e == VK_OK && !*why_r)
+        e = vk_pay_filled(c, k, fields, &filled, &card, why_r, field_r);
+    if (e == VK_OK && !*why_r && card)
+        e = method_of(c, card, filled, &method, why_r, field_r);
+    if (e != VK_OK || *why_r)
+        return e;
+    if (!vk_pv_set(c->arena, s, "_filled", filled))
+        return VK_E_NOMEM;
+    e = customer_of(c, k, filled, &customer);
+    if (e != VK_OK)
+        return e;
+    vk_pay_confirm how = {.method = method, .page = page_of(c, s)};
+    return attempt(c, k, customer, &how, paid_r, why_r);
+}
+
+vk_err vk_pay_checkout_go_on(vk_pay_call *c, vk_pay_checkout *k, bool authenticated, vk_pay_paid *paid_r,
+                             const char **why_r)
+{
+    vk_pv *s = k->session, *method;
+    vk_str customer = vk_pv_text(s, "customer");
+    *why_r = NULL;
+    if (over(s, paid_r, why_r))
+        return VK_OK;
+    if (!vk_pay_checkout_waits(s)) {
+        *why_r = "There is nothing to authenticate.";
+        return VK_OK;
+    }
+    if (!customer.p)
+        customer = vk_pv_text(s, "_customer");
+    vk_err e = vk_pay_get(c, &vk_pay_r_payment_method, vk_pv_text(s, "_method"), &method);
+    if (e != VK_OK)
+        return e;
+    vk_pay_confirm how = {
+        .method = method, .authenticated = authenticated, .refused = !authenticated, .page = page_of(c, s)};
+    return attempt(c, k, customer, &how, paid_r, why_r);
+}

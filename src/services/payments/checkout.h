@@ -1,0 +1,17 @@
+/* What somebody filled in on the checkout page, checked: checkout_fields.c, for checkout.c. */
+#ifndef VK_PAY_CHECKOUT_H
+#define VK_PAY_CHECKOUT_H
+
+#include "services/payments/billing.h"
+
+/* Checks the page's fields (their names: call.h) against what the session asks for. *why_r: NULL, or a
+ * sentence for people, with the field in *field_r. *filled_r is an object {email, name, phone, address,
+ * shipping, custom_fields, terms, promotions}; *card_r {number, exp_month, exp_year, cvc} when one is needed,
+ * else NULL. */
+VK_MUSTCHECK vk_err vk_pay_filled(vk_pay_call *c, const vk_pay_checkout *k, const vk_pv *fields,
+                                  vk_pv **filled_r, vk_pv **card_r, const char **why_r, const char **field_r);
+/* "MM / YY" and its like: "12/34", "12 / 34", "1234", "12 / 2034". Year as it was typed. VK_E_INVALID. Pure.
+ */
+VK_MUSTCHECK vk_err vk_pay_expiry(vk_str text, int64_t *month_r, int64_t *year_r);
+
+#endif
