@@ -47,6 +47,7 @@ function meant(checker, node) {
 function edits(checker, source, of) {
   const found = []
   const unknown = []
+  const wrong = [] // from major 22 on, enumerations take any other text, too, so that the compiler does not tell
   const visit = (node, trail) => {
     if (ts.isObjectLiteralExpression(node)) {
       const types = meant(checker, node)
@@ -64,12 +65,14 @@ function edits(checker, source, of) {
     }
     if (ts.isStringLiteral(node)) {
       const type = checker.getContextualType(node)
+      const words = type ? each(type).filter((t) => t.isStringLiteral()).map((t) => t.value) : []
+      if (words.length && !words.includes(node.text) && each(type).some((t) => t.isIntersection())) wrong.push(`${trail.join('.')}: "${node.text}" is none of ${words.slice(0, 12).join(', ')}`)
       if (type && isDecimal(type) && /^-?\d+(\.\d+)?$/.test(node.text)) found.push([node.getStart(), node.getEnd(), '(0 as unknown as Stripe.Decimal)'])
     }
     ts.forEachChild(node, (child) => visit(child, trail))
   }
   for (const s of source.statements) if (ts.isVariableStatement(s)) visit(s.declarationList.declarations[0].initializer, [of(s)])
-  return { found, unknown }
+  return { found, unknown, wrong }
 }
 
 const apply = (text, list) => list.toSorted((a, b) => b[0] - a[0]).reduce((t, [from, to, by]) => t.slice(0, from) + by + t.slice(to), text)
@@ -81,14 +84,14 @@ export function judge(major, samples) {
   const first = program(file, text)
   const index = (statement) => Number(statement.declarationList.declarations[0].name.text.slice(1))
   const source = first.getSourceFile(file)
-  const { found, unknown } = edits(first.getTypeChecker(), source, (s) => samples[index(s)].type)
+  const { found, unknown, wrong } = edits(first.getTypeChecker(), source, (s) => samples[index(s)].type)
   const judged = program(file, apply(text, found), first)
-  const errors = [...judged.getSyntacticDiagnostics(judged.getSourceFile(file)), ...judged.getSemanticDiagnostics(judged.getSourceFile(file))].map((d) => {
-    let node = d.file.statements.find((s) => s.pos <= d.start && d.start < s.end)
+  const errors = [...wrong, ...[...judged.getSyntacticDiagnostics(judged.getSourceFile(file)), ...judged.getSemanticDiagnostics(judged.getSourceFile(file))].map((d) => {
+    const node = d.file.statements.find((s) => s.pos <= d.start && d.start < s.end)
     const sample = node && ts.isVariableStatement(node) ? samples[index(node)].name : '?'
     const line = d.file.text.slice(d.start, d.start + 60).split('\n')[0]
     return `${sample}: at ${line}: ${ts.flattenDiagnosticMessageText(d.messageText, ' — ').slice(0, 600)}`
-  })
+  })]
   const counts = new Map()
   for (const u of unknown) counts.set(u, (counts.get(u) ?? 0) + 1)
   return { errors, unknown: counts }
