@@ -419,6 +419,8 @@ static void take_busy(const vk_pay_hooked *b, vk_pay_turn *t)
 {
     for (vk_list *n = b->flights.next; n != &b->flights && t->n_busy < VK_COUNT(t->busy); n = n->next) {
         const vk_pay_flight *f = VK_CONTAINER(n, vk_pay_flight, node);
+        if (f->generation != t->generation)
+            continue;
         t->busy[t->n_busy].id = f->id;
         t->busy[t->n_busy].endpoint = vk_hash_str(f->endpoint);
         t->busy[t->n_busy++].first = f->tries == 0;
