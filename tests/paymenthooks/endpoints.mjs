@@ -109,7 +109,7 @@ export async function where_the_default_endpoint_is() {
   assertSame(await show(), { off: false, url: `${second.origin}/there`, path: null })
   await a.stripe.products.create({ name: 'q' })
   assertSame(construct(await second.hit(() => true), a.secret).data.object.name, 'q')
-  assertSame((await operator('PUT', 'where', 'webhook', { url: 'https://evil.example/' })).status, 400)
+  assertSame((await operator('PUT', 'where', 'webhook', { url: 'https://evil.example/' })).status, 422)
   assertSame((await operator('PUT', 'where', 'webhook', { path: '//evil.example/' })).status, 400)
   await daemon.mustCli(['payments', 'webhook', 'where', '--off'])
   assertSame(await show(), { off: true, url: null, path: null })

@@ -4,12 +4,13 @@ import { daemon } from './rig.mjs'
 import * as signed from './signed.mjs'
 import * as endpoints from './endpoints.mjs'
 import * as tries from './tries.mjs'
+import * as pages from './pages.mjs'
 import * as ends from './ends.mjs'
 
 try {
   await daemon.start()
   const only = process.argv[2]
-  for (const part of [signed, endpoints, tries, ends])
+  for (const part of [signed, endpoints, tries, pages, ends])
     for (const [name, fn] of Object.entries(part))
       if (!only || name.includes(only)) await check(name.replaceAll('_', ' '), fn)
   if (process.env.SHOW_LOG) console.error(daemon.log)
