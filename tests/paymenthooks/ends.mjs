@@ -21,6 +21,32 @@ export async function killed_between_the_commit_and_the_delivery() {
   await r.close()
 }
 
+export async function killed_while_many_are_on_their_way() {
+  const r = await new Receiver().open()
+  const a = await app('crowd', r)
+  const made = []
+  let alive = true
+  const load = Array.from({ length: 4 }, async () => {
+    while (alive) {
+      const p = await a.stripe.products.create({ name: 'p' }).catch(() => undefined)
+      if (p) made.push(p.id)
+    }
+  })
+  await until(() => made.length > 50, 'some were made')
+  await daemon.kill9()
+  alive = false
+  await Promise.all(load)
+  await daemon.start()
+  // What was acknowledged is on disk, and its event with it.
+  await until(() => made.every((id) => r.about(id).length > 0), 'each is told')
+  const first = r.hits.filter((h, i) => r.hits.findIndex((x) => x.event.id === h.event.id) === i).map((h) => h.event.id)
+  const listed = []
+  for await (const e of a.stripe.events.list({ limit: 100 })) listed.push(e.id)
+  assertSame(first, listed.reverse().slice(0, first.length), 'in order, whatever came twice')
+  for (const h of r.hits) construct(h, a.secret)
+  await r.close()
+}
+
 export async function an_orderly_restart() {
   const r = await new Receiver().open()
   const { port } = r
