@@ -19,7 +19,8 @@ export async function until(look, what, ms = 30000) {
   }
 }
 
-// Receives on a port of its own, and keeps what it got. `answer(hit, n)` decides: a status, [status, headers, body], or 'hang'.
+// Receives on a port of its own, and keeps what it got. `answer(hit, n)` decides, perhaps later: a status, [status, headers, body], or
+// 'hang'.
 export class Receiver {
   constructor() {
     this.hits = []
@@ -31,17 +32,18 @@ export class Receiver {
     this.server = http.createServer((req, res) => {
       const parts = []
       req.on('data', (d) => parts.push(d))
-      req.on('end', () => {
+      req.on('end', async () => {
         const raw = Buffer.concat(parts)
         const hit = { at: Date.now(), method: req.method, path: req.url, headers: req.headers, raw, event: JSON.parse(raw.toString()) }
         this.hits.push(hit)
-        const a = this.answer(hit, this.of(hit.event.id).length)
+        const a = await this.answer(hit, this.of(hit.event.id).length)
         if (a === 'hang') {
           this.held.add(res)
           return
         }
         const [status, headers, body] = Array.isArray(a) ? a : [a, {}, 'ok']
         res.writeHead(status, headers).end(body)
+        hit.answered = Date.now()
       })
     })
     this.server.keepAliveTimeout = 1

@@ -138,9 +138,13 @@ static vk_err pay(vk_pay_call *c, vk_pv *intent, vk_pv *method, bool authenticat
 {
     vk_arena *a = c->arena;
     vk_pv *ch;
-    bool manual = text_is(intent, "capture_method", "manual");
+    bool manual = text_is(intent, "capture_method", "manual") ||
+                  text_is(intent, "payment_method_options.card.capture_method", "manual");
     int64_t amount = vk_pv_number(intent, "amount", 0);
-    vk_err e = keep_method(c, intent, method, vk_pv_text(intent, "setup_future_usage"), true);
+    vk_str usage = vk_pv_text(intent, "payment_method_options.card.setup_future_usage");
+    if (!usage.p)
+        usage = vk_pv_text(intent, "setup_future_usage");
+    vk_err e = keep_method(c, intent, method, vk_str_eqz(usage, "none") ? VK_STR_NONE : usage, true);
     if (e != VK_OK)
         return e;
     if (!vk_pv_text(method, "customer").p && !vk_pv_put_bool(a, method, "_card.used", true))

@@ -95,14 +95,15 @@ static vk_err take_options(vk_pay_call *c, vk_pv *intent)
         if (e != VK_OK || !vk_pv_put(a, intent, "payment_method_options", options))
             return e == VK_OK ? VK_E_NOMEM : e;
     }
-    vk_str asked = vk_pv_text(c->params, "payment_method_options.card.request_three_d_secure");
-    if (asked.p && !vk_str_eqz(asked, "any") && !vk_str_eqz(asked, "challenge") &&
-        !vk_str_eqz(asked, "automatic"))
-        return vk_pay_refuse(
-            c, 400, NULL, "payment_method_options[card][request_three_d_secure]",
-            "Invalid payment_method_options[card][request_three_d_secure]: must be one of any, "
-            "automatic, or challenge");
-    return !asked.p || vk_pv_put_str(a, options, "card.request_three_d_secure", asked) ? VK_OK : VK_E_NOMEM;
+    static const char *const given[] = {"request_three_d_secure", "capture_method", "setup_future_usage"};
+    const vk_pv *asked = vk_pv_at(c->params, "payment_method_options.card");
+    vk_pv *card = vk_pv_get(options, "card");
+    for (size_t i = 0; i < VK_COUNT(given); i++) {
+        vk_str text = vk_pv_text(asked, given[i]);
+        if (text.p && !vk_pv_put_str(a, card, given[i], text))
+            return VK_E_NOMEM;
+    }
+    return VK_OK;
 }
 
 vk_err vk_pay_intent_take(vk_pay_call *c, vk_pv *intent)

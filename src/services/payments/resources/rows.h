@@ -80,4 +80,30 @@
     {of "[zip]", "any", "!"}
 /* clang-format on */
 
+/* A card's data, where a call makes a method on the way. */
+#define VK_PAY_CARD_DATA(of)                                                                                 \
+    {of "[card]", "object"}, {of "[card][cvc]", "string"}, {of "[card][exp_month]", "int"},                  \
+        {of "[card][exp_year]", "int"}, {of "[card][networks]", "any", "!"},                                 \
+        {of "[card][number]", "string"},                                                                     \
+    {                                                                                                        \
+        of "[card][token]", "string"                                                                         \
+    }
+
+/* What may be said of a card in payment_method_options. */
+#define VK_PAY_CARD_OPTIONS(of)                                                                              \
+    {of "[card]", "object"}, {of "[card][request_three_d_secure]", "=any|automatic|challenge"},              \
+        {of "[card][cvc_token]", "any", "!"}, {of "[card][installments]", "any", "!"},                       \
+        {of "[card][mandate_options]", "any", "!"}, {of "[card][moto]", "any", "!"},                         \
+        {of "[card][network]", "any", "!"}, {of "[card][request_extended_authorization]", "any", "!"},       \
+        {of "[card][request_incremental_authorization]", "any", "!"},                                        \
+        {of "[card][request_multicapture]", "any", "!"}, {of "[card][request_overcapture]", "any", "!"},     \
+        {of "[card][require_cvc_recollection]", "any", "!"},                                                 \
+        {of "[card][setup_credential_usage]", "any", "!"},                                                   \
+        {of "[card][statement_descriptor_suffix_kana]", "any", "!"},                                         \
+        {of "[card][statement_descriptor_suffix_kanji]", "any", "!"},                                        \
+        {of "[card][stored_credential_usage]", "any", "!"},                                                  \
+    {                                                                                                        \
+        of "[card][three_d_secure]", "any", "!"                                                              \
+    }
+
 #endif
