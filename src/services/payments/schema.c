@@ -708,6 +708,9 @@ vk_err vk_pay_version(vk_str text, int *out_r)
         i++;
     if (i < text.n && text.p[i] != ';')
         return VK_E_INVALID;
+    for (; i < text.n; i++) /* betas; it is echoed, and events carry it */
+        if (text.p[i] < ' ' || text.p[i] > '~')
+            return VK_E_INVALID;
     int v = y * 10000 + m * 100 + d;
     *out_r = v > VK_PAY_NEWEST ? VK_PAY_NEWEST : v;
     return VK_OK;

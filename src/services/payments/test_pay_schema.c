@@ -128,6 +128,9 @@ static void versions(void **state)
         {"20261028ab", 0},
         {"2026-1o-28", 0},
         {"1999-01-01", 0},
+        {"2024-06-20; a=\x7f", 0},
+        {"2024-06-20; a=\xe4", 0},
+        {"2024-06-20; a=\tb", 0},
     };
     VK_UNUSED(state);
     for (size_t i = 0; i < VK_COUNT(cases); i++) {
