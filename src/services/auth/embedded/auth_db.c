@@ -2,6 +2,7 @@
 
 #include "core/log.h"
 #include "services/auth/embedded/schema.h"
+#include "store/tenantdb.h"
 
 #include <stdarg.h>
 
@@ -170,31 +171,6 @@ static const char *const sql[VK_AUTH_QS] = {
     [VK_AUTH_Q_KEY] = "SELECT sealed FROM keys WHERE kid = ?1",
 };
 
-static vk_err err_of(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-    case SQLITE_DONE:
-        return VK_OK;
-    case SQLITE_CONSTRAINT:
-        return rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY ? VK_E_CONFLICT
-                                                                                    : VK_E_INTERNAL;
-    case SQLITE_FULL:
-        return VK_E_FULL;
-    case SQLITE_NOMEM:
-        return VK_E_NOMEM;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return VK_E_BUSY;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return VK_E_CORRUPT;
-    default:
-        return VK_E_IO;
-    }
-}
-
 /* ---- statements */
 
 sqlite3_stmt *vk_auth_st(vk_auth_db *db, vk_auth_q q, const char *types, ...)
@@ -233,7 +209,7 @@ sqlite3_stmt *vk_auth_st(vk_auth_db *db, vk_auth_q q, const char *types, ...)
 
 static vk_err failed(vk_auth_db *db, int rc)
 {
-    vk_err e = err_of(rc);
+    vk_err e = vk_tenantdb_err(rc);
     if (e == VK_OK)
         e = VK_E_INTERNAL;
     if (e != VK_E_CONFLICT)
@@ -319,50 +295,6 @@ vk_err vk_auth_col_verification(sqlite3_stmt *st, int i, vk_auth_verification *o
 
 /* ---- opening */
 
-static vk_err version_of(vk_auth_db *db, int *out_r)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(db->db, "PRAGMA user_version", -1, &st, NULL);
-    if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
-        *out_r = sqlite3_column_int(st, 0);
-    sqlite3_finalize(st);
-    return err_of(rc);
-}
-
-/* Each step is one transaction with its number, so there is no state between two versions. */
-static vk_err migrate(vk_auth_db *db)
-{
-    int version = 0;
-    char number[64];
-    vk_err e = version_of(db, &version);
-    if (e == VK_OK && (version < 0 || version > VK_AUTH_SCHEMA))
-        e = version > VK_AUTH_SCHEMA ? VK_E_NEWER : VK_E_CORRUPT;
-    for (; e == VK_OK && version < VK_AUTH_SCHEMA; version++) {
-        snprintf(number, sizeof number, "PRAGMA user_version = %d; COMMIT", version + 1);
-        int rc = sqlite3_exec(db->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_exec(db->db, vk_auth_schema[version], NULL, NULL, NULL);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_exec(db->db, number, NULL, NULL, NULL);
-        e = err_of(rc);
-    }
-    return e;
-}
-
-/* What a killed process left in the -wal is visible as soon as it is read, synced or not; no answer may
- * follow from it before it is. */
-static vk_err sync_wal(vk_auth_db *db)
-{
-    sqlite3_file *f = NULL;
-    sqlite3_int64 n = 0;
-    int rc = sqlite3_exec(db->db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_file_control(db->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &f);
-    if (rc != SQLITE_OK || !f || !f->pMethods || (f->pMethods->xFileSize(f, &n) == SQLITE_OK && n == 0))
-        return err_of(rc);
-    return err_of(f->pMethods->xSync(f, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY));
-}
-
 vk_err vk_auth_db_open(const char *path, const char *build, vk_auth_db **out_r)
 {
     vk_auth_db *db = calloc(1, sizeof *db);
@@ -382,11 +314,11 @@ vk_err vk_auth_db_open(const char *path, const char *build, vk_auth_db **out_r)
                           " PRAGMA temp_store = MEMORY",      /* the sandbox has no folder for such files */
                           NULL, NULL, NULL);
     }
-    vk_err e = err_of(rc);
+    vk_err e = vk_tenantdb_err(rc);
     if (e == VK_OK)
-        e = migrate(db);
+        e = vk_tenantdb_migrate(db->db, vk_auth_schema, VK_AUTH_SCHEMA);
     if (e == VK_OK)
-        e = sync_wal(db);
+        e = vk_tenantdb_sync_wal(db->db);
     if (e != VK_OK) {
         vk_log(VK_ERROR, "a build's user pool cannot be opened", VK_F(build, db->build),
                VK_F(error, e == VK_E_NEWER                                  ? "a newer valetkey wrote it"

@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "services/payments/embedded/schema.h"
 #include "store/copy.h"
+#include "store/tenantdb.h"
 
 #include <stdarg.h>
 
@@ -97,31 +98,6 @@ const char *const vk_pay_sql[VK_PAY_QS] = {
 
 const char *const vk_pay_ways_sql[2] = {ALONG "created DESC, seq DESC", ALONG "created, seq"};
 
-static vk_err err_of(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-    case SQLITE_DONE:
-        return VK_OK;
-    case SQLITE_CONSTRAINT:
-        return rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY ? VK_E_CONFLICT
-                                                                                    : VK_E_INTERNAL;
-    case SQLITE_FULL:
-        return VK_E_FULL;
-    case SQLITE_NOMEM:
-        return VK_E_NOMEM;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return VK_E_BUSY;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return VK_E_CORRUPT;
-    default:
-        return VK_E_IO;
-    }
-}
-
 /* ---- statements */
 
 static void bind(sqlite3_stmt *st, const char *types, va_list ap)
@@ -167,7 +143,7 @@ sqlite3_stmt *vk_pay_st(vk_pay_db *db, vk_pay_q q, const char *types, ...)
 
 vk_err vk_pay_failed(vk_pay_db *db, int rc)
 {
-    vk_err e = err_of(rc);
+    vk_err e = vk_tenantdb_err(rc);
     if (e == VK_OK)
         e = VK_E_INTERNAL;
     if (e != VK_E_CONFLICT)
@@ -245,50 +221,6 @@ static vk_err count_used(vk_pay_db *db)
     return e;
 }
 
-static vk_err version_of(vk_pay_db *db, int *out_r)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(db->db, "PRAGMA user_version", -1, &st, NULL);
-    if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
-        *out_r = sqlite3_column_int(st, 0);
-    sqlite3_finalize(st);
-    return err_of(rc);
-}
-
-/* Each step is one transaction with its number, so there is no state between two versions. */
-static vk_err migrate(vk_pay_db *db)
-{
-    int version = 0;
-    char text[64];
-    vk_err e = version_of(db, &version);
-    if (e == VK_OK && (version < 0 || version > VK_PAY_SCHEMA))
-        e = version > VK_PAY_SCHEMA ? VK_E_NEWER : VK_E_CORRUPT;
-    for (; e == VK_OK && version < VK_PAY_SCHEMA; version++) {
-        snprintf(text, sizeof text, "PRAGMA user_version = %d; COMMIT", version + 1);
-        int rc = sqlite3_exec(db->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_exec(db->db, vk_pay_schema[version], NULL, NULL, NULL);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_exec(db->db, text, NULL, NULL, NULL);
-        e = err_of(rc);
-    }
-    return e;
-}
-
-/* What a killed process left in the -wal is visible as soon as it is read, synced or not; no answer may
- * follow from it before it is. */
-static vk_err sync_wal(vk_pay_db *db)
-{
-    sqlite3_file *f = NULL;
-    sqlite3_int64 n = 0;
-    int rc = sqlite3_exec(db->db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_file_control(db->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &f);
-    if (rc != SQLITE_OK || !f || !f->pMethods || (f->pMethods->xFileSize(f, &n) == SQLITE_OK && n == 0))
-        return err_of(rc);
-    return err_of(f->pMethods->xSync(f, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY));
-}
-
 static int settings(vk_pay_db *db)
 {
     char text[640];
@@ -317,11 +249,11 @@ vk_err vk_pay_db_open(const char *path, const char *build, vk_pay_db **out_r)
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (rc == SQLITE_OK)
         rc = settings(db);
-    vk_err e = err_of(rc);
+    vk_err e = vk_tenantdb_err(rc);
     if (e == VK_OK)
-        e = migrate(db);
+        e = vk_tenantdb_migrate(db->db, vk_pay_schema, VK_PAY_SCHEMA);
     if (e == VK_OK)
-        e = sync_wal(db);
+        e = vk_tenantdb_sync_wal(db->db);
     if (e == VK_OK)
         e = count_used(db);
     if (e != VK_OK) {
@@ -358,7 +290,7 @@ vk_err vk_pay_db_copy(vk_pay_db *db, const char *to)
     if (rc != SQLITE_OK)
         vk_log(VK_ERROR, "a build's payments cannot be copied", VK_F(build, db->build),
                VK_F(error, sqlite3_errstr(rc)));
-    return err_of(rc);
+    return vk_tenantdb_err(rc);
 }
 
 /* ---- transactions */
