@@ -115,8 +115,7 @@ vk_str vk_html_origin(vk_arena *a, vk_str url)
     size_t end = at;
     while (at && end < url.n && !strchr("/?#", url.p[end])) {
         char c = url.p[end];
-        bool plain =
-            (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || strchr(".-_:", c);
+        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || strchr(".-_:", c);
         if (!plain)
             return VK_STR_NONE; /* it goes into a policy */
         end++;
