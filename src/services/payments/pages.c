@@ -95,7 +95,7 @@ vk_err vk_pay_page_receipt(vk_pay_call *c)
     vk_html_begin(out, "Receipt", "paper");
     vk_buf_lit(out, "<div class=\"sheet\">");
     vk_html_who(out, c->about->business);
-    vk_html_f(out, "<h1>Receipt from %s</h1>\n<p class=\"price\">", c->about->business);
+    vk_buf_lit(out, "<h1>Receipt</h1>\n<p class=\"price\">");
     vk_html_amount(out, c->arena, amount, currency);
     vk_buf_z(out, back == 0        ? "</p>\n<p><span class=\"tag paid\">Paid</span></p>\n"
                   : back >= amount ? "</p>\n<p><span class=\"tag\">Refunded</span></p>\n"

@@ -552,9 +552,11 @@ static void page(const sheet *s)
     }
     vk_html_who(out, c->about->business);
     headline(s);
-    if (of_order(s))
+    if (of_order(s) && !is_bad(s, "promotionCode"))
         problem(s);
     lines(s);
+    if (is_bad(s, "promotionCode"))
+        problem(s);
     promotion(s);
     vk_html_f(out, "</section>\n<form class=\"pay\" id=\"pay\" method=\"post\" action=\"/b/%s/c/pay/%s\">\n",
               c->about->build, z(s, c->id[0]));
