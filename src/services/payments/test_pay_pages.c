@@ -363,7 +363,7 @@ static void papers(void **state)
          "{\"id\":\"in_1\",\"hosted_token\":\"tokentoken\",\"currency\":\"usd\",\"status\":\"open\","
          "\"number\":\"" EVIL "\",\"customer_email\":\"" EVIL "\",\"customer_name\":\"" EVIL
          "\",\"footer\":\"" EVIL "\",\"subtotal\":100,\"total\":90,\"amount_remaining\":90,\"total_discount_"
-                                 "amounts\":[{\"amount\":10}],"
+         "amounts\":[{\"amount\":10}],"
          "\"lines\":{\"data\":[{\"description\":\"" EVIL "\",\"amount\":100}]}}");
     page(vk_pay_page_invoice, "tokentoken");
     tame(5);
