@@ -11,6 +11,9 @@ export async function a_promotion_code(shop) {
   const s = await shop.session({ allow_promotion_codes: true })
   await page.goto(s.url)
   await fill(page)
+  const sent = []
+  const keep = (r) => sent.push(r.postData() ?? '')
+  page.on('request', keep)
   await page.fill('#promotionCode', 'AUTUMN')
   await page.press('#promotionCode', 'Enter')
   await page.waitForSelector('#promotionCode[aria-invalid=true]')
@@ -26,6 +29,8 @@ export async function a_promotion_code(shop) {
   await page.click('#applyCode')
   await shown('$20.00')
   assertSame(await page.inputValue('#cardNumber'), '4242 4242 4242 4242', 'the card is there still')
+  page.off('request', keep)
+  assertSame([sent.length, sent.filter((body) => /card|4242/i.test(body)), sent.every((body) => body.includes('email=jenny'))], [4, [], true], 'what was sent before paying')
   await submit(page)
   await thanked(shop, s)
   const done = await shop.stripe.checkout.sessions.retrieve(s.id)
