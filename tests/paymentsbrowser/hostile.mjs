@@ -137,3 +137,16 @@ export async function names_that_are_markup(shop) {
   await page.goto((await shop.session({ customer_email: 'a@b.example', cancel_url: undefined })).url)
   assertSame(await page.locator('[data-testid=business-link]').count(), 0)
 }
+
+// As much as the API lets somebody put on one page.
+export async function the_largest_page(shop) {
+  const options = Array.from({ length: 200 }, (_, i) => ({ label: `${'"'.repeat(90)}${i}`, value: `${'v'.repeat(90)}${i}` }))
+  const s = await shop.session({
+    line_items: Array.from({ length: 100 }, (_, i) => line('"'.repeat(200), 100 + i, { quantity: 2, adjustable_quantity: { enabled: true } })),
+    custom_fields: ['a', 'b', 'c'].map((key) => ({ key, label: { type: 'custom', custom: '"'.repeat(50) }, type: 'dropdown', dropdown: { options } })),
+    custom_text: { submit: { message: '"'.repeat(1200) } }, shipping_address_collection: { allowed_countries: ['US'] },
+  })
+  const r = await get(s.url)
+  assertSame([r.status, r.text.trim().endsWith('</html>')], [200, true], `${r.text.length} bytes`)
+  assertSame((await post(s.url, { ...FIELDS, cardNumber: '' })).status, 402)
+}
