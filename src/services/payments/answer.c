@@ -4,6 +4,7 @@
 #include "core/encode.h"
 #include "core/log.h"
 #include "core/random.h"
+#include "services/payments/html.h"
 
 #include <stdarg.h>
 
@@ -209,7 +210,8 @@ static vk_err page_policy(vk_exchange *ex, const vk_pay_call *c)
     vk_str more = c ? c->form_action : VK_STR_NONE;
     int n = snprintf(policy, sizeof policy,
                      "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; "
-                     "form-action 'self'%s" VK_STR_FMT "; base-uri 'none'; frame-ancestors 'none'",
+                     "connect-src 'self'; form-action 'self'%s" VK_STR_FMT
+                     "; base-uri 'none'; frame-ancestors 'none'",
                      more.n ? " " : "", VK_STR_ARG(more));
     if (n < 0 || (size_t)n >= sizeof policy)
         return VK_E_TOO_LARGE;
@@ -322,13 +324,14 @@ static void no_page(vk_exchange *ex, int status, const char *title, const char *
     vk_pay_endpoint page = {.verb = VK_PAY_PAGE};
     vk_pay_call c = {.ex = ex, .ep = &page};
     vk_buf_clear(&ex->out);
-    vk_buf_printf(&ex->out,
-                  "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%s</title>"
-                  "<meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" "
-                  "href=\"/assets/pay.css\"></head><body><main class=\"note\"><h1>%s</h1><p>%s</p></main>"
-                  "</body></html>\n",
-                  title, title, why);
+    vk_html_note(&ex->out, "bad", title, why, VK_STR_NONE, "");
     vk_pay_answer(ex, &c, status);
+}
+
+static bool is_page(const vk_exchange *ex)
+{
+    const vk_pay_call *c = ex->ctx;
+    return c && c->ep && c->ep->verb == VK_PAY_PAGE;
 }
 
 void vk_pay_no_answer(vk_exchange *ex, vk_pay_no why, vk_str given)
@@ -347,6 +350,10 @@ void vk_pay_no_answer(vk_exchange *ex, vk_pay_no why, vk_str given)
     if (why == VK_PAY_BROKEN_PAGE) {
         no_page(ex, 500, "Something went wrong",
                 "This could not be done, and nothing was charged. Try again.");
+        return;
+    }
+    if (why == VK_PAY_TOO_MANY && is_page(ex)) {
+        no_page(ex, 429, "Too many requests", "Too much was asked in too short a time. Wait, and try again.");
         return;
     }
     if (why == VK_PAY_ABSENT)
@@ -375,6 +382,10 @@ void vk_pay_refuse_engine(vk_exchange *ex, int status, vk_err e, const char *mes
                .type = status >= 500 ? "api_error" : "invalid_request_error",
                .code = e == VK_E_BUSY ? "rate_limit" : NULL,
                .message = vk_str_z(message)};
+    if (is_page(ex)) {
+        no_page(ex, status, "This form cannot be read", message);
+        return;
+    }
     vk_buf_clear(&ex->out);
     write_error(&ex->out, &x);
     vk_pay_answer(ex, NULL, status);

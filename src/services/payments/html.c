@@ -61,20 +61,41 @@ void vk_html_begin(vk_buf *out, const char *title, const char *main_class)
 
 void vk_html_end(vk_buf *out)
 {
-    vk_buf_lit(out, "</main>\n<footer>Served by valetkey, offline. Cards of the test table only.</footer>\n"
+    vk_buf_lit(out, "</main>\n<footer>Served by valetkey, offline. Test cards only.</footer>\n"
                     "</body>\n</html>\n");
 }
 
-void vk_html_note(vk_buf *out, const char *title, const char *text, vk_str link, const char *link_text)
+void vk_html_who(vk_buf *out, const char *business)
+{
+    char first[2] = {business[0], '\0'};
+    vk_html_f(out, "<p class=\"who\"><span aria-hidden=\"true\">%s</span>%s</p>\n", first, business);
+}
+
+void vk_html_note(vk_buf *out, const char *sign, const char *title, const char *text, vk_str link,
+                  const char *link_text)
 {
     vk_html_begin(out, title, "note");
-    vk_html_f(out, "<h1>%s</h1>\n<p>%s</p>\n", title, text);
+    vk_html_f(out,
+              "<div class=\"sheet\"><div class=\"sign %s\" aria-hidden=\"true\">%s</div>\n<h1>%s</h1>\n"
+              "<p>%s</p>\n",
+              sign,
+              strcmp(sign, "good") == 0  ? "✓"
+              : strcmp(sign, "bad") == 0 ? "!"
+                                         : "…",
+              title, text);
     if (link.n) {
-        vk_buf_lit(out, "<p><a class=\"button\" rel=\"noreferrer\" href=\"");
+        vk_buf_lit(out, "<p><a class=\"button main\" rel=\"noreferrer\" href=\"");
         vk_html(out, link);
         vk_html_f(out, "\">%s</a></p>\n", link_text);
     }
+    vk_buf_lit(out, "</div>\n");
     vk_html_end(out);
+}
+
+void vk_html_fact(vk_buf *out, const char *what, const char *is)
+{
+    if (is && is[0])
+        vk_html_f(out, "<div><dt>%s</dt><dd>%s</dd></div>\n", what, is);
 }
 
 void vk_html_choices(vk_buf *out)
@@ -88,14 +109,16 @@ void vk_html_choices(vk_buf *out)
 
 vk_str vk_html_origin(vk_arena *a, vk_str url)
 {
-    size_t at = vk_str_starts(url, VK_STR("https://")) ? 8 : vk_str_starts(url, VK_STR("http://")) ? 7 : 0;
+    size_t at = url.n > 8 && vk_str_ieq((vk_str){url.p, 8}, VK_STR("https://"))  ? 8
+                : url.n > 7 && vk_str_ieq((vk_str){url.p, 7}, VK_STR("http://")) ? 7
+                                                                                 : 0;
     size_t end = at;
-    while (end < url.n && !strchr("/?#", url.p[end])) {
+    while (at && end < url.n && !strchr("/?#", url.p[end])) {
         char c = url.p[end];
-        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || strchr(".-_:[]", c);
+        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || strchr(".-_:", c);
         if (!plain)
             return VK_STR_NONE; /* it goes into a policy */
         end++;
     }
-    return end > at && at ? vk_arena_dup(a, (vk_str){url.p, end}) : VK_STR_NONE;
+    return end > at ? vk_arena_dup(a, (vk_str){url.p, end}) : VK_STR_NONE;
 }

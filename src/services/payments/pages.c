@@ -35,16 +35,44 @@ static void row(vk_pay_call *c, const char *class, const char *what, int64_t amo
     vk_buf_lit(out, "</td></tr>\n");
 }
 
+/* "visa" is how the API has it. */
+const char *vk_pay_card_words(vk_pay_call *c, vk_str brand, vk_str last4)
+{
+    static const char *const names[][2] = {
+        {"amex", "American Express"}, {"diners", "Diners Club"}, {"discover", "Discover"}, {"jcb", "JCB"},
+        {"mastercard", "Mastercard"}, {"visa", "Visa"},
+    };
+    const char *name = "Card";
+    for (size_t i = 0; i < VK_COUNT(names); i++)
+        name = vk_str_eqz(brand, names[i][0]) ? names[i][1] : name;
+    return last4.n ? z(c, vk_arena_printf(c->arena, "%s •••• " VK_STR_FMT, name, VK_STR_ARG(last4))) : name;
+}
+
 /* ---- payment links: each visit begins a session of its own */
+
+static vk_err link_of(vk_pay_call *c, vk_pv **link_r)
+{
+    vk_pv **found;
+    size_t n;
+    vk_err e = vk_pay_find(c, &vk_pay_r_payment_link, "token", c->id[0], 1, &found, &n);
+    *link_r = e == VK_OK && n ? found[0] : NULL;
+    return e == VK_OK && !n ? VK_E_NOT_FOUND : e;
+}
 
 vk_err vk_pay_page_link(vk_pay_call *c)
 {
-    vk_pv *session;
-    vk_err e = vk_pay_link_session(c, c->id[0], &session);
+    vk_pv *session, *link;
+    vk_err e = link_of(c, &link);
+    if (e != VK_OK)
+        return no_such(c, e);
+    if (vk_str_eqz(c->ex->method, "HEAD")) /* who only looks whether it is there buys nothing */
+        return VK_OK;
+    e = vk_pay_link_session(c, c->id[0], &session);
     if (e == VK_E_FORBIDDEN) {
+        vk_str why = vk_pv_text(link, "inactive_message");
         c->status = 410;
-        vk_html_note(&c->ex->out, "This link is not active", "It cannot be paid with any more.", VK_STR_NONE,
-                     "");
+        vk_html_note(&c->ex->out, "bad", "This link is not active",
+                     why.n ? z(c, why) : "It cannot be paid with any more.", VK_STR_NONE, "");
         return VK_OK;
     }
     if (e != VK_OK)
@@ -62,24 +90,31 @@ vk_err vk_pay_page_receipt(vk_pay_call *c)
     vk_err e = vk_pay_receipt(c, c->id[0], &charge);
     if (e != VK_OK)
         return no_such(c, e);
-    vk_str currency = vk_pv_text(charge, "currency"), to = vk_pv_text(charge, "receipt_email");
+    vk_str currency = vk_pv_text(charge, "currency"), what = vk_pv_text(charge, "description");
     int64_t amount = vk_pv_number(charge, "amount", 0), back = vk_pv_number(charge, "amount_refunded", 0);
     vk_html_begin(out, "Receipt", "paper");
-    vk_html_f(out, "<div class=\"sheet\"><h1>Receipt from %s</h1>\n<p class=\"price\">", c->about->business);
+    vk_buf_lit(out, "<div class=\"sheet\">");
+    vk_html_who(out, c->about->business);
+    vk_buf_lit(out, "<h1>Receipt</h1>\n<p class=\"price\">");
     vk_html_amount(out, c->arena, amount, currency);
-    vk_buf_lit(out, "</p>\n<p class=\"soft\">Paid on ");
+    vk_buf_z(out, back == 0        ? "</p>\n<p><span class=\"tag paid\">Paid</span></p>\n"
+                  : back >= amount ? "</p>\n<p><span class=\"tag\">Refunded</span></p>\n"
+                                   : "</p>\n<p><span class=\"tag\">Partly refunded</span></p>\n");
+    vk_buf_lit(out, "<dl class=\"facts\">\n<div><dt>Date</dt><dd>");
     day(c, vk_pv_number(charge, "created", 0));
-    vk_html_f(out, " with %s •••• %s</p>\n", z(c, vk_pv_text(charge, "payment_method_details.card.brand")),
-              z(c, vk_pv_text(charge, "payment_method_details.card.last4")));
-    if (to.n)
-        vk_html_f(out, "<p class=\"soft\">For %s</p>\n", z(c, to));
-    vk_str what = vk_pv_text(charge, "description");
-    if (what.n)
-        vk_html_f(out, "<p>%s</p>\n", z(c, what));
-    vk_buf_lit(out, "<table><tbody>\n");
-    row(c, "", "Amount charged", amount, currency);
-    if (back)
+    vk_buf_lit(out, "</dd></div>\n");
+    vk_html_fact(out, "Paid with",
+                 vk_pay_card_words(c, vk_pv_text(charge, "payment_method_details.card.brand"),
+                                   vk_pv_text(charge, "payment_method_details.card.last4")));
+    vk_html_fact(out, "For", z(c, vk_pv_text(charge, "receipt_email")));
+    vk_html_f(out, "</dl>\n<table><tbody>\n");
+    row(c, "", what.n ? z(c, what) : "Payment", amount, currency);
+    if (back) {
         row(c, "off", "Refunded", -back, currency);
+        row(c, "total", "Paid after refunds", amount - back, currency);
+    } else {
+        row(c, "total", "Amount paid", amount, currency);
+    }
     vk_html_f(out, "</tbody></table>\n<p class=\"soft\">Charge %s</p></div>\n",
               z(c, vk_pv_text(charge, "id")));
     vk_html_end(out);
@@ -100,6 +135,32 @@ static vk_err invoice_of(vk_pay_call *c, vk_pv **invoice_r)
     return e;
 }
 
+static void invoice_sums(vk_pay_call *c, const vk_pv *invoice, vk_str currency)
+{
+    int64_t subtotal = vk_pv_number(invoice, "subtotal", 0), off = 0, tax = 0;
+    VK_PV_EACH(d, vk_pv_get(invoice, "total_discount_amounts"))
+    off += vk_pv_number(d, "amount", 0);
+    VK_PV_EACH(t, vk_pv_get(invoice, "total_taxes"))
+    tax += vk_pv_number(t, "amount", 0);
+    row(c, "", "Subtotal", subtotal, currency);
+    if (off)
+        row(c, "off", "Discount", -off, currency);
+    if (tax)
+        row(c, "", "Tax", tax, currency);
+    row(c, "total", "Total", vk_pv_number(invoice, "total", 0), currency);
+    row(c, "", "Paid", vk_pv_number(invoice, "amount_paid", 0), currency);
+    row(c, "", "Due", vk_pv_number(invoice, "amount_remaining", 0), currency);
+}
+
+static const char *invoice_status(vk_str status)
+{
+    return vk_str_eqz(status, "paid")            ? "Paid"
+           : vk_str_eqz(status, "open")          ? "Open"
+           : vk_str_eqz(status, "void")          ? "Void"
+           : vk_str_eqz(status, "uncollectible") ? "Uncollectible"
+                                                 : "Draft";
+}
+
 vk_err vk_pay_page_invoice(vk_pay_call *c)
 {
     vk_pv *invoice;
@@ -109,26 +170,56 @@ vk_err vk_pay_page_invoice(vk_pay_call *c)
         return no_such(c, e);
     vk_str currency = vk_pv_text(invoice, "currency"), status = vk_pv_text(invoice, "status");
     vk_html_begin(out, "Invoice", "paper");
-    vk_html_f(out, "<div class=\"sheet\"><h1>Invoice %s from %s</h1>\n<p class=\"price\">",
-              z(c, vk_pv_text(invoice, "number")), c->about->business);
+    vk_buf_lit(out, "<div class=\"sheet\">");
+    vk_html_who(out, c->about->business);
+    vk_html_f(out, "<h1>Invoice %s</h1>\n<p class=\"price\">", z(c, vk_pv_text(invoice, "number")));
     vk_html_amount(out, c->arena, vk_pv_number(invoice, "total", 0), currency);
-    vk_html_f(out, "</p>\n<p class=\"soft\">%s, ", z(c, status));
+    vk_html_f(out, "</p>\n<p><span class=\"tag %s\">%s</span></p>\n<dl class=\"facts\">\n", z(c, status),
+              invoice_status(status));
+    vk_buf_lit(out, "<div><dt>Date</dt><dd>");
     day(c, vk_pv_number(invoice, "created", 0));
-    vk_html_f(out, "</p>\n<p class=\"soft\">For %s</p>\n<table><tbody>\n",
-              z(c, vk_pv_text(invoice, "customer_email")));
+    vk_buf_lit(out, "</dd></div>\n");
+    vk_html_fact(out, "For", z(c, vk_pv_text(invoice, "customer_name")));
+    vk_html_fact(out, "Email", z(c, vk_pv_text(invoice, "customer_email")));
+    vk_buf_lit(out, "</dl>\n<table><tbody>\n");
     VK_PV_EACH(line, vk_pv_at(invoice, "lines.data"))
     row(c, "", z(c, vk_pv_text(line, "description")), vk_pv_number(line, "amount", 0), currency);
     vk_buf_lit(out, "</tbody><tfoot>\n");
-    row(c, "", "Subtotal", vk_pv_number(invoice, "subtotal", 0), currency);
-    row(c, "total", "Total", vk_pv_number(invoice, "total", 0), currency);
-    row(c, "", "Paid", vk_pv_number(invoice, "amount_paid", 0), currency);
-    row(c, "", "Due", vk_pv_number(invoice, "amount_remaining", 0), currency);
-    vk_buf_lit(out, "</tfoot></table></div>\n");
+    invoice_sums(c, invoice, currency);
+    vk_buf_lit(out, "</tfoot></table>\n");
+    vk_str footer = vk_pv_text(invoice, "footer");
+    if (footer.n)
+        vk_html_f(out, "<p class=\"soft\">%s</p>\n", z(c, footer));
+    vk_buf_lit(out, "</div>\n");
     vk_html_end(out);
     return VK_OK;
 }
 
-/* ---- 3-D Secure of an intent that the app's own server confirmed */
+/* ---- 3-D Secure: of a checkout session (pages_checkout.c), and… */
+
+void vk_pay_bank_page(vk_pay_call *c, int64_t amount, vk_str currency, const char *card, const char *why)
+{
+    vk_buf *out = &c->ex->out;
+    vk_html_begin(out, "3-D Secure", "note");
+    vk_buf_lit(out, "<div class=\"sheet\"><h1>Is it you?</h1>\n"
+                    "<p class=\"soft\">This stands for the page of the card's bank.</p>\n");
+    if (why)
+        vk_html_f(out, "<p class=\"alert\" role=\"alert\">%s</p>\n", why);
+    if (currency.n) {
+        vk_buf_lit(out, "<p class=\"price\">");
+        vk_html_amount(out, c->arena, amount, currency);
+        vk_buf_lit(out, "</p>\n");
+    }
+    vk_buf_lit(out, "<dl class=\"facts\">\n");
+    vk_html_fact(out, "Asked by", c->about->business);
+    vk_html_fact(out, "Card", card);
+    vk_buf_lit(out, "</dl>\n");
+    vk_html_choices(out);
+    vk_buf_lit(out, "</div>\n");
+    vk_html_end(out);
+}
+
+/* ---- …of an intent that the app's own server confirmed */
 
 static vk_err authentication(vk_pay_call *c, vk_pay_authentication *x)
 {
@@ -139,7 +230,7 @@ static vk_err authentication(vk_pay_call *c, vk_pay_authentication *x)
     if (!x->waits) {
         c->to = x->back;
         if (!c->to.n)
-            vk_html_note(&c->ex->out, "It is done", "You may close this page.", VK_STR_NONE, "");
+            vk_html_note(&c->ex->out, "good", "It is done", "You may close this page.", VK_STR_NONE, "");
     }
     return VK_OK;
 }
@@ -147,20 +238,10 @@ static vk_err authentication(vk_pay_call *c, vk_pay_authentication *x)
 vk_err vk_pay_page_intent(vk_pay_call *c)
 {
     vk_pay_authentication x;
-    vk_buf *out = &c->ex->out;
     vk_err e = authentication(c, &x);
     if (e != VK_OK || !x.waits)
         return e;
-    vk_html_begin(out, "3-D Secure", "note");
-    vk_buf_lit(out, "<h1>Is it you?</h1>\n<p>This stands for the page of the card's bank.</p>\n");
-    if (x.currency.n) {
-        vk_buf_lit(out, "<p class=\"price\">");
-        vk_html_amount(out, c->arena, x.amount, x.currency);
-        vk_buf_lit(out, "</p>\n");
-    }
-    vk_html_f(out, "<p class=\"soft\">%s •••• %s</p>\n", z(c, x.brand), z(c, x.last4));
-    vk_html_choices(out);
-    vk_html_end(out);
+    vk_pay_bank_page(c, x.amount, x.currency, vk_pay_card_words(c, x.brand, x.last4), NULL);
     return VK_OK;
 }
 
@@ -177,9 +258,11 @@ vk_err vk_pay_page_intent_done(vk_pay_call *c)
     e = vk_pay_authentication_answer(c, &x, yes);
     if (e != VK_OK)
         return e;
-    c->to = x.back;
-    if (!c->to.n)
-        vk_html_note(&c->ex->out, yes ? "It is done" : "It was refused", "You may close this page.",
-                     VK_STR_NONE, "");
+    if (x.back.n && c->form_action.n)
+        c->to = x.back;
+    else
+        vk_html_note(&c->ex->out, yes ? "good" : "bad", yes ? "It is done" : "It was refused",
+                     x.back.n ? "Go on to where you came from." : "You may close this page.", x.back,
+                     "Continue");
     return VK_OK;
 }

@@ -4,6 +4,9 @@
 #include "services/payments/html.h"
 #include "services/payments/pages.h"
 
+/* What a field says that is wrong. */
+#define BAD " aria-invalid=\"true\" aria-describedby=\"problem\""
+
 enum { DAY = 86400 };
 
 typedef struct sheet {
@@ -57,22 +60,43 @@ static void trial(const sheet *s)
     vk_buf_z(s->out, days > 1 ? " days free" : " day free");
 }
 
+/* What is wrong stands where it is wrong: beside the amounts, or above the form. It has the focus at first.
+ */
+static bool of_order(const sheet *s)
+{
+    return s->field && (strcmp(s->field, "promotionCode") == 0 || strncmp(s->field, "quantity_", 9) == 0);
+}
+
+static void problem(const sheet *s)
+{
+    if (s->why)
+        vk_html_f(s->out,
+                  "<p class=\"alert\" role=\"alert\" id=\"problem\" tabindex=\"-1\" autofocus>%s</p>\n",
+                  s->why);
+}
+
+static bool is_bad(const sheet *s, const char *name)
+{
+    return s->field && strcmp(s->field, name) == 0;
+}
+
 /* ---- what is bought */
 
 static void headline(const sheet *s)
 {
     vk_buf *out = s->out;
     if (sets_up(s)) {
-        vk_buf_lit(out,
-                   "<p class=\"price\">Save your card</p>\n<p class=\"soft\">Nothing is charged now.</p>\n");
+        vk_buf_lit(
+            out, "<h1 class=\"price\">Save your card</h1>\n<p class=\"soft\">Nothing is charged now.</p>\n");
         return;
     }
-    vk_buf_lit(out, "<p class=\"price\" data-testid=\"amount\">");
+    vk_buf_z(out, subscribes(s) ? "<p class=\"soft\">Subscribe</p>\n" : "<p class=\"soft\">Pay</p>\n");
+    vk_buf_lit(out, "<h1 class=\"price\" data-testid=\"amount\">");
     if (s->k->trial_end)
         trial(s);
     else
         amount(s, s->k->total);
-    vk_buf_lit(out, "</p>\n");
+    vk_buf_lit(out, "</h1>\n");
     if (!subscribes(s))
         return;
     vk_buf_z(out, s->k->trial_end ? "<p class=\"soft\">Then " : "<p class=\"soft\">");
@@ -91,53 +115,116 @@ static void sum(const sheet *s, const char *class, const char *what, int64_t n, 
     vk_buf_lit(s->out, "</td></tr>\n");
 }
 
+/* Under a name: what one costs, or what it costs from then on. */
+static void unit_price(const sheet *s, const vk_pv *item)
+{
+    vk_pv *price;
+    int64_t q = vk_pv_number(item, "quantity", 1);
+    if (vk_pay_get(s->c, &vk_pay_r_price, vk_pv_text(item, "price"), &price) != VK_OK)
+        return;
+    const vk_pv *recurring = vk_pv_get(price, "recurring"), *unit = vk_pv_get(price, "unit_amount");
+    int64_t count = vk_pv_number(recurring, "interval_count", 1);
+    if (!vk_pv_is(unit, VK_PV_INT) || (vk_pv_is_null(recurring) && q == 1))
+        return;
+    vk_buf_lit(s->out, "<small>");
+    amount(s, unit->u.i);
+    if (q != 1)
+        vk_buf_lit(s->out, " each");
+    if (!vk_pv_is_null(recurring)) {
+        vk_buf_z(s->out, count > 1 ? " every " : " per ");
+        if (count > 1) {
+            vk_buf_i64(s->out, count);
+            vk_buf_ch(s->out, ' ');
+        }
+        vk_html(s->out, vk_pv_text(recurring, "interval"));
+        vk_buf_z(s->out, count > 1 ? "s" : "");
+    }
+    vk_buf_lit(s->out, "</small>");
+}
+
 static void quantity(const sheet *s, const vk_pv *item)
 {
     const vk_pv *may = vk_pv_get(item, "adjustable_quantity");
-    char n[24], least[24], most[24];
-    int64_t q = vk_pv_number(item, "quantity", 1);
-    snprintf(n, sizeof n, "%lld", (long long)q);
-    if (!vk_pv_flag(may, "enabled")) {
-        if (q != 1)
-            vk_html_f(s->out, " × %s", n);
-        return;
-    }
+    char n[24], least[24], most[24], name[120];
     const char *id = z(s, vk_pv_text(item, "id"));
+    snprintf(n, sizeof n, "%lld", (long long)vk_pv_number(item, "quantity", 1));
     snprintf(least, sizeof least, "%lld", (long long)vk_pv_number(may, "minimum", 0));
     snprintf(most, sizeof most, "%lld", (long long)vk_pv_number(may, "maximum", 99));
-    vk_html_f(
-        s->out,
-        "<label for=\"quantity_%s\">Quantity</label><input form=\"pay\" type=\"number\" data-apply "
-        "id=\"quantity_%s\" name=\"quantity_%s\" value=\"%s\" min=\"%s\" max=\"%s\" inputmode=\"numeric\">",
-        id, id, id, n, least, most);
+    snprintf(name, sizeof name, "quantity_%s", id);
+    vk_html_f(s->out,
+              "<div class=\"count\"><label for=\"%s\">Quantity</label><input form=\"pay\" type=\"number\" "
+              "data-apply id=\"%s\" name=\"%s\" value=\"%s\" min=\"%s\" max=\"%s\" inputmode=\"numeric\"",
+              name, name, name, is_bad(s, name) ? z(s, vk_pv_text(s->fields, name)) : n, least, most);
+    vk_buf_z(s->out, is_bad(s, name) ? BAD "></div>" : "></div>");
+}
+
+static void line(const sheet *s, const vk_pv *item)
+{
+    vk_buf *out = s->out;
+    bool may = vk_pv_flag(item, "adjustable_quantity.enabled");
+    int64_t q = vk_pv_number(item, "quantity", 1);
+    vk_buf_lit(out, "<tr><td data-testid=\"line-item\"><span class=\"name\">");
+    vk_html(out, vk_pv_text(item, "description"));
+    vk_buf_lit(out, "</span>");
+    if (!may && q != 1) {
+        vk_buf_lit(out, " × ");
+        vk_buf_i64(out, q);
+    }
+    unit_price(s, item);
+    if (may)
+        quantity(s, item);
+    vk_buf_lit(out, "</td><td>");
+    amount(s, vk_pv_number(item, "amount_subtotal", 0));
+    vk_buf_lit(out, "</td></tr>\n");
+}
+
+/* What the discount is called: its code, else its coupon's name. */
+static const char *discount_name(const sheet *s)
+{
+    vk_pv *doc;
+    const vk_pv *d = vk_pv_first(vk_pv_get(s->k->session, "discounts"));
+    vk_str code = vk_pv_text(d, "promotion_code"), coupon = vk_pv_text(d, "coupon"), name = VK_STR_NONE;
+    if (code.n && vk_pay_get(s->c, &vk_pay_r_promotion_code, code, &doc) == VK_OK)
+        name = vk_pv_text(doc, "code");
+    else if (coupon.n && vk_pay_get(s->c, &vk_pay_r_coupon, coupon, &doc) == VK_OK)
+        name = vk_pv_text(doc, "name");
+    return name.n ? z(s, vk_arena_printf(s->c->arena, "Discount (" VK_STR_FMT ")", VK_STR_ARG(name)))
+                  : "Discount";
+}
+
+/* Without scripts, what somebody changes is sent by a button. */
+static void update(const sheet *s)
+{
+    bool may = false;
+    const vk_pv *options = vk_pv_get(s->k->session, "shipping_options");
+    VK_PV_EACH(item, s->k->items)
+    may = may || vk_pv_flag(item, "adjustable_quantity.enabled");
+    if (may || (options && options->count > 1))
+        vk_buf_lit(s->out, "<noscript><p><button form=\"pay\" formnovalidate name=\"action\" "
+                           "value=\"apply\">Update the total</button></p></noscript>\n");
 }
 
 static void lines(const sheet *s)
 {
+    const vk_pay_checkout *k = s->k;
     vk_buf *out = s->out;
     if (sets_up(s))
         return;
     vk_buf_lit(out, "<table>\n<tbody>\n");
-    VK_PV_EACH(item, s->k->items)
-    {
-        vk_str name = vk_pv_text(item, "description");
-        vk_buf_lit(out, "<tr><td data-testid=\"line-item\">");
-        vk_html(out, name);
-        quantity(s, item);
-        vk_buf_lit(out, "</td><td>");
-        amount(s, vk_pv_number(item, "amount_subtotal", 0));
-        vk_buf_lit(out, "</td></tr>\n");
-    }
+    VK_PV_EACH(item, k->items)
+    line(s, item);
     vk_buf_lit(out, "</tbody>\n<tfoot>\n");
-    sum(s, "", "Subtotal", s->k->subtotal, false);
-    if (s->k->discount)
-        sum(s, "off", "Discount", s->k->discount, true);
-    if (vk_pv_first(vk_pv_get(s->k->session, "shipping_options")))
-        sum(s, "", "Shipping", s->k->shipping, false);
-    if (s->k->tax)
-        sum(s, "", "Tax", s->k->tax, false);
-    sum(s, "total", subscribes(s) && s->k->trial_end ? "Due today" : "Total", s->k->total, false);
+    sum(s, "", "Subtotal", k->subtotal, false);
+    if (k->discount)
+        sum(s, "off", discount_name(s), k->discount, true);
+    if (vk_pv_first(vk_pv_get(k->session, "shipping_options")))
+        sum(s, "", "Shipping", k->shipping, false);
+    if (k->tax)
+        sum(s, "", k->subtotal - k->discount + k->shipping == k->total ? "Tax (included)" : "Tax", k->tax,
+            false);
+    sum(s, "total", subscribes(s) && k->trial_end ? "Due today" : "Total", k->total, false);
     vk_buf_lit(out, "</tfoot>\n</table>\n");
+    update(s);
 }
 
 /* A code is typed in beside the amounts; the form is the page's one. */
@@ -146,11 +233,11 @@ static void promotion(const sheet *s)
     vk_buf *out = s->out;
     if (!vk_pv_flag(s->k->session, "allow_promotion_codes"))
         return;
-    bool bad = s->field && strcmp(s->field, "promotionCode") == 0;
+    bool bad = is_bad(s, "promotionCode");
     if (s->k->discount || vk_pv_first(vk_pv_get(s->k->session, "discounts"))) {
-        vk_buf_lit(
-            out, "<p><button form=\"pay\" formnovalidate name=\"removePromotionCode\" value=\"1\">Remove the "
-                 "promotion code</button></p>\n");
+        vk_buf_lit(out,
+                   "<p><button form=\"pay\" formnovalidate id=\"removeCode\" name=\"removePromotionCode\" "
+                   "value=\"1\">Remove the promotion code</button></p>\n");
         return;
     }
     vk_html_f(
@@ -160,7 +247,7 @@ static void promotion(const sheet *s)
         "autocapitalize=\"characters\" value=\"%s\"",
         bad ? z(s, vk_pv_text(s->fields, "promotionCode")) : "");
     if (bad)
-        vk_buf_lit(out, " aria-invalid=\"true\" aria-describedby=\"problem\"");
+        vk_buf_lit(out, BAD);
     vk_buf_lit(out, "></div><button form=\"pay\" id=\"applyCode\" name=\"action\" value=\"apply\" "
                     "formnovalidate>Apply</button></div>\n");
 }
@@ -176,11 +263,11 @@ static const char *had(const sheet *s, const char *name)
 static void input(const sheet *s, const char *type, const char *name, const char *label, const char *value,
                   const char *more)
 {
-    bool bad = s->field && strcmp(s->field, name) == 0;
+    bool bad = is_bad(s, name);
     vk_html_f(s->out, "<label for=\"%s\">%s</label><input type=\"%s\" id=\"%s\" name=\"%s\" value=\"%s\"",
               name, label, type, name, name, value);
     if (bad)
-        vk_buf_lit(s->out, " aria-invalid=\"true\" aria-describedby=\"problem\" autofocus");
+        vk_buf_lit(s->out, BAD);
     vk_buf_ch(s->out, ' ');
     vk_buf_z(s->out, more);
     vk_buf_lit(s->out, ">\n");
@@ -192,8 +279,10 @@ static void country(const sheet *s, const char *name, const char *label, const c
 {
     size_t n;
     const vk_pay_country *all = vk_pay_countries(&n);
-    vk_html_f(s->out, "<label for=\"%s\">%s</label><select id=\"%s\" name=\"%s\" autocomplete=\"country\">\n",
-              name, label, name, name);
+    bool shipping = vk_str_starts(vk_str_z(name), VK_STR("shipping"));
+    vk_html_f(s->out, "<label for=\"%s\">%s</label><select id=\"%s\" name=\"%s\" autocomplete=\"%s country\"",
+              name, label, name, name, shipping ? "shipping" : "billing");
+    vk_buf_z(s->out, is_bad(s, name) ? BAD ">\n" : ">\n");
     for (size_t i = 0; i < n; i++) {
         bool in = !among;
         VK_PV_EACH(code, among)
@@ -210,20 +299,38 @@ static void country(const sheet *s, const char *name, const char *label, const c
 static void address(const sheet *s, const char *prefix, const vk_pv *among)
 {
     static const struct {
-        const char *name, *label, *more;
-    } parts[] = {{"AddressLine1", "Address", "required"},
-                 {"AddressLine2", "Apartment, suite (optional)", ""},
-                 {"PostalCode", "Postal code", ""},
-                 {"Locality", "City", "required"},
-                 {"AdministrativeArea", "State or province", ""}};
-    char name[64];
+        const char *name, *label, *fill;
+        bool needed, half;
+    } parts[] = {{"AddressLine1", "Address", "address-line1", true, false},
+                 {"AddressLine2", "Apartment, suite (optional)", "address-line2", false, false},
+                 {"PostalCode", "Postal code", "postal-code", false, true},
+                 {"Locality", "City", "address-level2", true, true},
+                 {"AdministrativeArea", "State or province", "address-level1", false, false}};
+    char name[64], more[80];
+    bool half = false;
     snprintf(name, sizeof name, "%sCountry", prefix);
     const char *chosen = had(s, name);
     country(s, name, "Country or region", chosen[0] ? chosen : "US", among);
     for (size_t i = 0; i < VK_COUNT(parts); i++) {
         snprintf(name, sizeof name, "%s%s", prefix, parts[i].name);
-        input(s, "text", name, parts[i].label, had(s, name), parts[i].more);
+        snprintf(more, sizeof more, "%sautocomplete=\"%s %s\"", parts[i].needed ? "required " : "", prefix,
+                 parts[i].fill);
+        if (parts[i].half)
+            vk_buf_z(s->out, half ? "<div>\n" : "<div class=\"row\"><div>\n");
+        input(s, "text", name, parts[i].label, had(s, name), more);
+        if (parts[i].half)
+            vk_buf_z(s->out, half ? "</div></div>\n" : "</div>\n");
+        half = parts[i].half;
     }
+}
+
+static void say_custom(const sheet *s, const char *where)
+{
+    char path[64];
+    snprintf(path, sizeof path, "custom_text.%s.message", where);
+    vk_str text = vk_pv_text(s->k->session, path);
+    if (text.n)
+        vk_html_f(s->out, "<p class=\"soft\">%s</p>\n", z(s, text));
 }
 
 static void contact(const sheet *s)
@@ -246,6 +353,25 @@ static void contact(const sheet *s)
     vk_buf_lit(s->out, "</fieldset>\n");
 }
 
+/* "3–5 business days"; the unit of the later end. */
+static void delivery(const sheet *s, const vk_pv *estimate)
+{
+    int64_t from = vk_pv_number(estimate, "minimum.value", 0),
+            to = vk_pv_number(estimate, "maximum.value", 0);
+    vk_str unit = vk_pv_text(estimate, to ? "maximum.unit" : "minimum.unit");
+    int64_t last = to ? to : from;
+    if (!last)
+        return;
+    vk_buf_z(s->out, !to ? "<small>At least " : !from ? "<small>Up to " : "<small>");
+    if (from && to && from != to) {
+        vk_buf_i64(s->out, from);
+        vk_buf_lit(s->out, "–");
+    }
+    vk_buf_i64(s->out, last);
+    vk_html_f(s->out, " %s", vk_str_eqz(unit, "business_day") ? "business day" : z(s, unit));
+    vk_buf_z(s->out, last == 1 ? "</small>" : "s</small>");
+}
+
 static void shipping(const sheet *s)
 {
     const vk_pv *among = vk_pv_at(s->k->session, "shipping_address_collection.allowed_countries");
@@ -255,30 +381,38 @@ static void shipping(const sheet *s)
         input(s, "text", "shippingName", "Full name", had(s, "shippingName"),
               "required autocomplete=\"shipping name\"");
         address(s, "shipping", among);
+        say_custom(s, "shipping_address");
         vk_buf_lit(s->out, "</fieldset>\n");
     }
     if (!vk_pv_first(options))
         return;
     vk_str chosen = vk_pv_text(s->k->session, "shipping_cost.shipping_rate");
     vk_buf_lit(s->out, "<fieldset><legend>Shipping method</legend>\n");
-    bool first = true;
+    size_t nth = 0;
     VK_PV_EACH(option, options)
     {
+        char at[40];
         vk_str id = vk_pv_text(option, "shipping_rate");
         vk_pv *rate;
         if (vk_pay_get(s->c, &vk_pay_r_shipping_rate, id, &rate) != VK_OK)
             continue;
-        bool is = chosen.n ? vk_str_eq(chosen, id) : first;
-        vk_html_f(
-            s->out,
-            "<label class=\"check\"><input type=\"radio\" data-apply name=\"shippingOption\" value=\"%s\"",
-            z(s, id));
+        snprintf(at, sizeof at, "shippingOption-%zu", nth);
+        bool is = chosen.n ? vk_str_eq(chosen, id) : nth == 0;
+        vk_html_f(s->out,
+                  "<label class=\"check choice\"><input type=\"radio\" data-apply id=\"%s\" "
+                  "name=\"shippingOption\" value=\"%s\"",
+                  at, z(s, id));
         vk_buf_z(s->out, is ? " checked> <span>" : "> <span>");
         vk_html(s->out, vk_pv_text(rate, "display_name"));
-        vk_buf_lit(s->out, " — ");
-        vk_html_amount(s->out, s->c->arena, vk_pv_number(rate, "fixed_amount.amount", 0), s->k->currency);
+        delivery(s, vk_pv_get(rate, "delivery_estimate"));
+        vk_buf_lit(s->out, "</span> <span>");
+        int64_t costs = vk_pv_number(rate, "fixed_amount.amount", 0);
+        if (costs)
+            amount(s, costs);
+        else
+            vk_buf_lit(s->out, "Free");
         vk_buf_lit(s->out, "</span></label>\n");
-        first = false;
+        nth++;
     }
     vk_buf_lit(s->out, "</fieldset>\n");
 }
@@ -292,13 +426,14 @@ static void custom_field(const sheet *s, const vk_pv *f)
     vk_str shown =
         optional ? vk_arena_printf(s->c->arena, VK_STR_FMT " (optional)", VK_STR_ARG(label)) : label;
     if (!vk_str_eqz(type, "dropdown")) {
-        vk_str limits = vk_arena_printf(s->c->arena, "%s%s", optional ? "" : "required ",
-                                        vk_str_eqz(type, "numeric") ? "inputmode=\"numeric\"" : "");
+        vk_str limits = vk_arena_printf(s->c->arena, "%sautocomplete=\"off\"%s", optional ? "" : "required ",
+                                        vk_str_eqz(type, "numeric") ? " inputmode=\"numeric\"" : "");
         input(s, "text", name, z(s, shown), had(s, name), z(s, limits));
         return;
     }
-    vk_html_f(s->out, "<label for=\"%s\">%s</label><select id=\"%s\" name=\"%s\">\n", name, z(s, shown), name,
+    vk_html_f(s->out, "<label for=\"%s\">%s</label><select id=\"%s\" name=\"%s\"", name, z(s, shown), name,
               name);
+    vk_buf_z(s->out, is_bad(s, name) ? BAD ">\n" : optional ? ">\n" : " required>\n");
     if (optional)
         vk_buf_lit(s->out, "<option value=\"\"></option>\n");
     VK_PV_EACH(o, vk_pv_at(f, "dropdown.options"))
@@ -329,7 +464,7 @@ static void card(const sheet *s)
     const char *chosen = had(s, "billingCountry");
     if (!s->k->needs_card)
         return;
-    vk_buf_lit(s->out, "<fieldset><legend>Card</legend>\n");
+    vk_buf_lit(s->out, "<fieldset><legend>Payment details</legend>\n");
     input(s, "text", "cardNumber", "Card number", "",
           "required inputmode=\"numeric\" autocomplete=\"cc-number\" placeholder=\"1234 1234 1234 1234\" "
           "maxlength=\"30\"");
@@ -367,23 +502,14 @@ static void consent(const sheet *s)
                    "</label>\n");
 }
 
-static void say_custom(const sheet *s, const char *where)
-{
-    char path[64];
-    snprintf(path, sizeof path, "custom_text.%s.message", where);
-    vk_str text = vk_pv_text(s->k->session, path);
-    if (text.n)
-        vk_html_f(s->out, "<p class=\"soft\">%s</p>\n", z(s, text));
-}
-
 static void button(const sheet *s)
 {
     vk_str type = vk_pv_text(s->k->session, "submit_type");
     vk_buf *out = s->out;
     say_custom(s, "submit");
-    vk_buf_lit(
-        out, "<button class=\"main\" data-testid=\"hosted-payment-submit-button\" data-busy=\"Processing…\" "
-             "name=\"action\" value=\"pay\">");
+    vk_buf_lit(out, "<div id=\"submit\"><button class=\"main\" type=\"submit\" "
+                    "data-testid=\"hosted-payment-submit-button\" data-busy=\"Processing…\" "
+                    "name=\"action\" value=\"pay\">");
     if (sets_up(s)) {
         vk_buf_lit(out, "Save card");
     } else if (subscribes(s)) {
@@ -392,7 +518,7 @@ static void button(const sheet *s)
         vk_buf_z(out, vk_str_eqz(type, "book") ? "Book " : vk_str_eqz(type, "donate") ? "Donate " : "Pay ");
         amount(s, s->k->total);
     }
-    vk_buf_lit(out, "</button>\n");
+    vk_buf_lit(out, "</button></div>\n");
     say_custom(s, "after_submit");
 }
 
@@ -418,27 +544,29 @@ static void page(const sheet *s)
     /* Enter in a field does what the form's first button does. */
     vk_buf_lit(out, "<button hidden form=\"pay\" name=\"action\" value=\"pay\"></button>"
                     "<button hidden form=\"pay\" id=\"applyChanges\" name=\"action\" value=\"apply\" "
-                    "formnovalidate></button>\n<section aria-label=\"Order\">\n");
+                    "formnovalidate></button>\n<section id=\"order\" aria-label=\"Order\">\n");
     if (cancel.n) {
         vk_buf_lit(out, "<a class=\"back\" data-testid=\"business-link\" rel=\"noreferrer\" href=\"");
         vk_html(out, cancel);
         vk_buf_lit(out, "\">← Back</a>\n");
     }
-    vk_html_f(out, "<h1>%s</h1>\n", c->about->business);
+    vk_html_who(out, c->about->business);
     headline(s);
+    if (of_order(s) && !is_bad(s, "promotionCode"))
+        problem(s);
     lines(s);
+    if (is_bad(s, "promotionCode"))
+        problem(s);
     promotion(s);
     vk_html_f(out, "</section>\n<form class=\"pay\" id=\"pay\" method=\"post\" action=\"/b/%s/c/pay/%s\">\n",
               c->about->build, z(s, c->id[0]));
-    if (s->why) {
-        vk_buf_lit(out, "<p class=\"alert\" role=\"alert\" id=\"problem\">");
-        vk_html_z(out, s->why);
-        vk_buf_lit(out, "</p>\n");
-    }
+    vk_buf_lit(out, "<div id=\"problems\">");
+    if (!of_order(s))
+        problem(s);
+    vk_buf_lit(out, "</div>\n");
     contact(s);
     shipping(s);
     custom_fields(s);
-    say_custom(s, "shipping_address");
     card(s);
     consent(s);
     button(s);
@@ -451,15 +579,15 @@ static void page(const sheet *s)
 static vk_err over(vk_pay_call *c, const vk_pay_checkout *k)
 {
     if (vk_str_eqz(vk_pv_text(k->session, "status"), "complete")) {
-        vk_html_note(&c->ex->out, "This Checkout Session is already complete",
+        vk_html_note(&c->ex->out, "good", "This Checkout Session is already complete",
                      "It was paid or saved once, and nothing more is charged.",
-                     vk_pay_success_url(c, k->session), "Go on");
+                     vk_pay_success_url(c, k->session), "Continue");
         return VK_OK;
     }
     c->status = 410;
-    vk_html_note(&c->ex->out, "This Checkout Session has expired",
+    vk_html_note(&c->ex->out, "", "This Checkout Session has expired",
                  "Nothing was charged. Go back to begin again.", vk_pv_text(k->session, "cancel_url"),
-                 "Back");
+                 "Go back");
     return VK_OK;
 }
 
@@ -496,14 +624,26 @@ vk_err vk_pay_page_checkout(vk_pay_call *c)
     return e == VK_OK ? show(c, &k, NULL, NULL, NULL) : e;
 }
 
+/* What a link says when it leads nowhere. */
+static const char *thanks(vk_pay_call *c, const vk_pv *session)
+{
+    vk_pv *link;
+    vk_str id = vk_pv_text(session, "payment_link"), says = VK_STR_NONE;
+    if (id.n && vk_pay_get(c, &vk_pay_r_payment_link, id, &link) == VK_OK)
+        says = vk_pv_text(link, "after_completion.hosted_confirmation.custom_message");
+    says = says.n ? vk_arena_dup(c->arena, says) : VK_STR_NONE;
+    return says.p ? says.p : "It is done. You may close this page.";
+}
+
+/* A policy that cannot name where it leads would stop the redirect: then somebody clicks. */
 static vk_err lead_on(vk_pay_call *c, const vk_pay_checkout *k)
 {
-    allow(c, k);
     vk_str to = vk_pay_success_url(c, k->session);
-    if (to.n)
+    allow(c, k);
+    if (to.n && c->form_action.n)
         c->to = to;
     else
-        vk_html_note(&c->ex->out, "Thank you", "It is done. You may close this page.", VK_STR_NONE, "");
+        vk_html_note(&c->ex->out, "good", "Thank you", thanks(c, k->session), to, "Continue");
     return VK_OK;
 }
 
@@ -541,17 +681,13 @@ vk_err vk_pay_page_checkout_pay(vk_pay_call *c)
 
 static vk_err ask_again(vk_pay_call *c, const vk_pay_checkout *k, const char *why)
 {
-    vk_buf *out = &c->ex->out;
+    vk_pv *method = NULL;
+    if (vk_pay_get(c, &vk_pay_r_payment_method, vk_pv_text(k->session, "_method"), &method) != VK_OK)
+        method = NULL;
     allow(c, k);
-    vk_html_begin(out, "3-D Secure", "note");
-    vk_buf_lit(out, "<h1>Is it you?</h1>\n");
-    if (why)
-        vk_html_f(out, "<p class=\"alert\" role=\"alert\">%s</p>\n", why);
-    vk_buf_lit(out, "<p>This stands for the page of the card's bank.</p>\n<p class=\"price\">");
-    vk_html_amount(out, c->arena, k->total, k->currency);
-    vk_buf_lit(out, "</p>\n");
-    vk_html_choices(out);
-    vk_html_end(out);
+    vk_pay_bank_page(c, k->total, k->currency,
+                     vk_pay_card_words(c, vk_pv_text(method, "card.brand"), vk_pv_text(method, "card.last4")),
+                     why);
     return VK_OK;
 }
 
