@@ -1,9 +1,9 @@
 /* What courier answers on the socketpair. It has no other way in, no vault and no build data.
  *   GET  /healthz   200, JSON {"status":"ok","role":"courier"}
  *   POST /v1/connect  with one end of a socketpair as a descriptor: courier serves it too. 200
- *   POST /v1/call   {"method","url","origin","content_type","headers","body","body_max","cut"}; all but the
- * first two may be absent; "headers" is an object of names and values (vk_outbound_header_ok): one request to
- * a host that somebody typed (courier/outbound.h). 200 with
+ *   POST /v1/call   {"method","url","origin","content_type","headers","body","body_max","cut"}, all but the
+ *                   first two may be absent: one request to a host that somebody typed (courier/outbound.h).
+ *                   "headers" is an object of names and values (vk_outbound_header_ok). 200 with
  *                   {"status","ms","body"} when the host answered, whatever it said; otherwise an error whose
  *                   code and sentence say why not. 429 when too many wait.
  * Anything else is 404. */
@@ -21,8 +21,8 @@ enum {
 
 struct vk_courier;
 
-/* libcurl is loaded at the first call; where it is missing, /v1/call says so. Owner: the
- * caller; lives as long as the process. VK_E_NOMEM. */
+/* libcurl is loaded at the first call; where it is missing, /v1/call says so. Owner: the caller; lives as
+ * long as the process. VK_E_NOMEM. */
 VK_MUSTCHECK vk_err vk_courier_new(const vk_egress *egress, struct vk_courier **out_r);
 
 /* Its server's ctx is a vk_courier, and it takes descriptors. */
