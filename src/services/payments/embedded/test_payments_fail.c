@@ -275,8 +275,6 @@ static void little_memory(void **state)
     VK_UNUSED(state);
     int runs = 0;
     long leak = 0;
-    if (!ALLOC_SEAM)
-        skip();
     memset(large, 'x', sizeof large - 1);
     begin();
     assert_int_equal(put("customer", "cus_0", 1, "{}", "first", "1"), VK_OK);
@@ -286,7 +284,7 @@ static void little_memory(void **state)
     unsynced = true;
     if (!alloc_torture(everything, &runs, &leak))
         fail_msg("allocation %d, %ld not freed", runs, leak);
-    assert_true(runs > 50);
+    assert_true(runs > 50 || !ALLOC_SEAM); /* a sanitizer's allocator does not fail: once through, then */
 }
 
 static void a_tight_arena(void **state)
