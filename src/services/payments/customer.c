@@ -77,15 +77,6 @@ static vk_err check(vk_pay_call *c)
     return e;
 }
 
-/* What customers may be given below 2025-03-31. */
-static vk_err own_discount(vk_pay_call *c, vk_pv *customer)
-{
-    VK_UNUSED(customer);
-    if (vk_pv_get(c->params, "coupon") || vk_pv_get(c->params, "promotion_code"))
-        return vk_pay_refuse_absent(c, "coupon", "A discount of a customer");
-    return VK_OK;
-}
-
 /* invoice_settings[default_payment_method]: a method that the customer has. `fresh`: the one that the same
  * call attaches, by the name that it was given there. */
 static vk_err default_method(vk_pay_call *c, vk_pv *customer, vk_str fresh_name, const vk_pv *fresh)
@@ -122,8 +113,6 @@ vk_err vk_pay_customer_create(vk_pay_call *c)
         e = vk_pay_method_of(c, name, "payment_method", &method);
     if (e == VK_OK)
         e = default_method(c, customer, name, method);
-    if (e == VK_OK)
-        e = own_discount(c, customer);
     if (e != VK_OK || !method)
         return e;
     /* The customer first, and then what is attached to it. */
@@ -137,9 +126,7 @@ vk_err vk_pay_customer_create(vk_pay_call *c)
 vk_err vk_pay_customer_update(vk_pay_call *c)
 {
     vk_err e = check(c);
-    if (e == VK_OK)
-        e = default_method(c, c->doc, VK_STR_NONE, NULL);
-    return e == VK_OK ? own_discount(c, c->doc) : e;
+    return e == VK_OK ? default_method(c, c->doc, VK_STR_NONE, NULL) : e;
 }
 
 /* Subscriptions end, with their events; methods are nobody's any more. */
@@ -183,24 +170,13 @@ vk_err vk_pay_customer_payment_method(vk_pay_call *c)
     return VK_OK;
 }
 
+/* Discounts belong to sessions and subscriptions here; customers have none. */
 vk_err vk_pay_customer_discount_delete(vk_pay_call *c)
 {
-    vk_pv *customer, *shown;
+    vk_pv *customer;
     vk_err e = vk_pay_need(c, &vk_pay_r_customer, c->id[0], NULL, &customer);
     if (e != VK_OK)
         return e;
-    vk_pv *discount = vk_pv_get(customer, "discount");
-    if (!vk_pv_is(discount, VK_PV_OBJ))
-        return vk_pay_refuse(c, 404, "resource_missing", NULL, "No active discount for customer: " VK_STR_FMT,
-                             VK_STR_ARG(c->id[0]));
-    e = vk_pay_event(c, "customer.discount.deleted", &vk_pay_r_discount, discount);
-    if (e == VK_OK)
-        e = vk_pay_render(c, &vk_pay_r_discount, discount, "", &shown);
-    if (e != VK_OK)
-        return e;
-    if (!vk_pv_put_null(c->arena, customer, "discount") || !vk_pv_put_bool(c->arena, shown, "deleted", true))
-        return VK_E_NOMEM;
-    c->result = shown;
-    c->rendered = true;
-    return vk_pay_store_changed(c, &vk_pay_r_customer, customer);
+    return vk_pay_refuse(c, 404, "resource_missing", NULL, "No active discount for customer: " VK_STR_FMT,
+                         VK_STR_ARG(c->id[0]));
 }

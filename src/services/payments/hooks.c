@@ -12,6 +12,7 @@
 enum {
     WAIT_MS = 5000,    /* a page waits for the app at most so long */
     SOON_MS = 1000,    /* courier is away; something is left that a turn could not take */
+    LATER_MS = 5000,   /* the same, of slow receivers, which are told when there is room */
     BROKEN_MS = 10000, /* the database fails */
     BUSY_MS = 200,
     SWEEP_ROOM = 64,
@@ -374,7 +375,8 @@ static void after_turn(vk_pay_hooked *b, const vk_pay_turn *t)
             make_ready(b);
         }
         if (t->next_ms != INT64_MAX)
-            wake_at(b->build, t->next_ms > now_ms ? t->next_ms : now_ms + SOON_MS);
+            wake_at(b->build,
+                    t->next_ms > now_ms ? t->next_ms : now_ms + (b->waits_slow ? LATER_MS : SOON_MS));
     }
 }
 

@@ -103,8 +103,8 @@ static const vk_pay_param create_params[] = {
     {"tax_id_data", "any", "!"},
     {"test_clock", "any", "-"},
     {"validate", "any", "!"},
-    {"coupon", "string", NULL, 0, VK_PAY_BASIL},
-    {"promotion_code", "string", NULL, 0, VK_PAY_BASIL},
+    {"coupon", "any", "-", 0, VK_PAY_BASIL},
+    {"promotion_code", "any", "-", 0, VK_PAY_BASIL},
     {0},
 };
 
@@ -161,8 +161,8 @@ static const vk_pay_param update_params[] = {
     {"tax", "any", "!"},
     {"tax_exempt", "=none|exempt|reverse?", "="},
     {"validate", "any", "!"},
-    {"coupon", "string", NULL, 0, VK_PAY_BASIL},
-    {"promotion_code", "string", NULL, 0, VK_PAY_BASIL},
+    {"coupon", "any", "-", 0, VK_PAY_BASIL},
+    {"promotion_code", "any", "-", 0, VK_PAY_BASIL},
     {0},
 };
 
