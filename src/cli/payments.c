@@ -16,7 +16,7 @@
 enum { CATALOGUE_MAX = 1 << 20, EVENT_ID_MAX = 255 };
 
 const char vk_help_payments_webhook[] =
-    "Usage: valetkey payments webhook ID [--path P | --url U | --off] [--data DIR] [--json]\n"
+    "Usage: valetkey payments webhook ID [--path PATH | --url URL | --off] [--data DIR] [--json]\n"
     "\n"
     "Shows or sets where the events of a build's payments go by default: a path on its first origin "
     "(/api/webhooks/stripe), or\n"
@@ -25,9 +25,9 @@ const char vk_help_payments_webhook[] =
     "that the app\n"
     "makes itself with Stripe's API get theirs besides.\n"
     "\n"
-    "  --path P                 a path on the build's first origin; without origins, on "
+    "  --path PATH              a path on the build's first origin; without origins, on "
     "http://localhost:3000\n"
-    "  --url U                  a whole address, on one of the build's origins\n"
+    "  --url URL                a whole address, on one of the build's origins\n"
     "  --off                    nowhere; what waits to be sent there is given up\n"
     "\n"
     "Examples:\n"

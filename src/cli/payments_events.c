@@ -11,14 +11,14 @@
 enum { FOLLOW_MS = 1000, LAST_MAX = 64 };
 
 const char vk_help_payments_events[] =
-    "Usage: valetkey payments events ID [EVENT] [--type T] [--limit N] [--follow] [--data DIR] [--json]\n"
+    "Usage: valetkey payments events ID [EVENT] [--type TYPE] [--limit N] [--follow] [--data DIR] [--json]\n"
     "\n"
     "Lists the events of a build's payments, newest first, and whether the app has taken them; with an "
     "EVENT, "
     "this one, as it\n"
     "was sent, with each attempt and what the app answered. Also of a revoked build.\n"
     "\n"
-    "  --type T                 those of a type, or of several: \"customer.*\"\n"
+    "  --type TYPE              those of a type, or of several: \"customer.*\"\n"
     "  --limit N                so many, 1 to 100 (20)\n"
     "  --follow                 oldest first, and then further ones as they come, until it is interrupted\n"
     "\n"
@@ -28,11 +28,11 @@ const char vk_help_payments_events[] =
     "  valetkey payments events demo evt_1QwErTyUiOpAsDfGhJkLzXcV --json\n";
 
 const char vk_help_payments_resend[] =
-    "Usage: valetkey payments resend ID EVENT [--endpoint E] [--data DIR] [--json]\n"
+    "Usage: valetkey payments resend ID EVENT [--endpoint ENDPOINT] [--data DIR] [--json]\n"
     "\n"
     "Sends an event to the build's app once more: the same event, with a fresh signature.\n"
     "\n"
-    "  --endpoint E             to one endpoint only: an id (we_...), or \"default\"\n"
+    "  --endpoint ENDPOINT      to one endpoint only: an id (we_...), or \"default\"\n"
     "\n"
     "Examples:\n"
     "  valetkey payments resend demo evt_1QwErTyUiOpAsDfGhJkLzXcV\n"

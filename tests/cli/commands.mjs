@@ -143,8 +143,8 @@ export async function commands(daemon) {
 
   await check('every command has help with examples, on standard output, exit 0', async () => {
     const all = (await run(binary, ['help'])).stdout
-    const names = [...all.matchAll(/^ {2}((?:build |db |storage |auth users |auth )?[a-z]+) +\S/gm)].map((m) => m[1]).filter((n) => n !== 'valetkey')
-    for (const n of ['serve', 'build create', 'build ping', 'env', 'run', 'auth users list', 'auth outbox', 'db shell', 'db download', 'storage put', 'doctor', 'completion', 'man', 'version']) assert(names.includes(n), n)
+    const names = [...all.matchAll(/^ {2}((?:build |db |storage |payments |auth users |auth )?[a-z]+) +\S/gm)].map((m) => m[1]).filter((n) => n !== 'valetkey')
+    for (const n of ['serve', 'build create', 'build ping', 'env', 'run', 'auth users list', 'auth outbox', 'db shell', 'db download', 'storage put', 'payments events', 'doctor', 'completion', 'man', 'version']) assert(names.includes(n), n)
     for (const n of names) {
       const r = await run(binary, [...n.split(' '), '--help'])
       assertSame([r.code, r.stderr], [0, ''], n)

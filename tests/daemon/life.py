@@ -229,7 +229,7 @@ def no_listener():
     d = Daemon(folder() + '/data').ready()
     for again in range(2):
         pids, all = d.children(), listening()
-        want(len(sockets(pids['front']) & all) == 5, 'front has its five listeners')
+        want(len(sockets(pids['front']) & all) == 6, 'front has its six listeners')
         for role in ('keeper', 'courier'):
             want(not sockets(pids[role]) & all, f'{role} has a listener')
             fds = [os.readlink(f'/proc/{pids[role]}/fd/{x}') for x in os.listdir(f'/proc/{pids[role]}/fd')]

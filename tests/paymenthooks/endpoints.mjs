@@ -65,6 +65,19 @@ export async function an_old_SDKs_version_is_the_builds() {
   assertSame(construct(first, a.secret).api_version, '2023-10-16')
   await a.stripe.products.create({ name: 'q' })
   assertSame((await r.hit((h) => h.event.type === 'product.created', 2)).event.api_version, '2023-10-16', 'the first one is kept')
+  // What handlers of then read; and nothing that there was not.
+  const old = a.stripe14
+  const { default_price: price } = await old.products.create({ name: 'Pro', default_price_data: { currency: 'usd', unit_amount: 1200, recurring: { interval: 'month' } } })
+  const customer = await old.customers.create({ email: 'ada@example.com' })
+  const method = await old.paymentMethods.attach('pm_card_visa', { customer: customer.id })
+  const sub = await old.subscriptions.create({ customer: customer.id, items: [{ price }], default_payment_method: method.id })
+  const invoice = (await r.hit((h) => h.event.type === 'invoice.payment_succeeded')).event.data.object
+  assertSame([invoice.subscription, invoice.paid, typeof invoice.payment_intent], [sub.id, true, 'string'])
+  const made = (await r.hit((h) => h.event.type === 'customer.subscription.created')).event.data.object
+  assert(made.current_period_end > Date.now() / 1000, JSON.stringify(made).slice(0, 500))
+  await a.stripe.customers.update(customer.id, { name: 'last' })
+  await r.hit((h) => h.event.type === 'customer.updated')
+  assertSame(r.typed('invoice_payment.paid').length, 0)
   await r.close()
 }
 

@@ -58,6 +58,46 @@ export async function an_app_that_is_not_there_holds_up_nothing() {
   assert(Date.now() - t0 < 4500, `${Date.now() - t0} ms`)
 }
 
+// What each action tells, in order; a checkout of a customer who is new.
+export async function the_events_of_each_action() {
+  const r = await new Receiver().open()
+  const { stripe, ...a } = await app('actions', r)
+  let seen = 0
+  const tells = async (what, types, act) => {
+    const got = await act()
+    await r.hit(() => true, seen + types.length)
+    assertSame(r.hits.slice(seen).map((h) => h.event.type), types, what)
+    seen += types.length
+    return got
+  }
+  const invoiced = ['customer.subscription.created', 'invoice.created', 'invoice.finalized']
+  const paid = ['payment_intent.created', 'charge.succeeded', 'payment_intent.succeeded', 'invoice.paid', 'invoice.payment_succeeded', 'invoice_payment.paid']
+  const once = { amount: 1000, currency: 'usd', confirm: true, return_url: r.origin }
+  const { default_price: price } = await tells('product', ['product.created', 'price.created'], () =>
+    stripe.products.create({ name: 'Pro', default_price_data: { currency: 'usd', unit_amount: 1200, recurring: { interval: 'month' } } }))
+  const customer = await tells('customer', ['customer.created'], () => stripe.customers.create({ email: 'ada@example.com' }))
+  await tells('declined', ['payment_intent.created', 'charge.failed', 'payment_intent.payment_failed'], () =>
+    stripe.paymentIntents.create({ ...once, payment_method: 'pm_card_chargeDeclined' }).catch((e) => assertSame(e.statusCode, 402)))
+  const intent = await tells('authorised', ['payment_intent.created', 'charge.succeeded', 'payment_intent.amount_capturable_updated'], () =>
+    stripe.paymentIntents.create({ ...once, capture_method: 'manual', payment_method: 'pm_card_visa' }))
+  await tells('captured', ['charge.captured', 'payment_intent.succeeded'], () => stripe.paymentIntents.capture(intent.id))
+  await tells('refunded', ['refund.created', 'charge.refunded'], () => stripe.refunds.create({ payment_intent: intent.id, amount: 300 }))
+  const method = await tells('attached', ['payment_method.attached'], () => stripe.paymentMethods.attach('pm_card_visa', { customer: customer.id }))
+  await tells('usual', ['customer.updated'], () => stripe.customers.update(customer.id, { invoice_settings: { default_payment_method: method.id } }))
+  const sub = await tells('subscription', [...invoiced, ...paid], () => stripe.subscriptions.create({ customer: customer.id, items: [{ price }] }))
+  await tells('ends later', ['customer.subscription.updated'], () => stripe.subscriptions.update(sub.id, { cancel_at_period_end: true }))
+  assertSame(r.hits.at(-1).event.data.previous_attributes, { cancel_at: null, cancel_at_period_end: false, canceled_at: null, cancellation_details: { reason: null } })
+  await tells('ended', ['customer.subscription.deleted'], () => stripe.subscriptions.cancel(sub.id))
+  const checkout = (params) => stripe.checkout.sessions.create({ success_url: r.origin, line_items: [{ price, quantity: 1 }], mode: 'subscription', ...params })
+  await tells('paid on a page', ['customer.created', 'payment_method.attached', ...invoiced, ...paid, 'checkout.session.completed'], async () => assertSame((await pay(await checkout())).status, 303))
+  await tells('on trial', ['customer.created', 'setup_intent.created', 'setup_intent.succeeded', 'payment_method.attached', ...invoiced, 'invoice.paid', 'invoice.payment_succeeded', 'checkout.session.completed'], async () =>
+    assertSame((await pay(await checkout({ subscription_data: { trial_period_days: 14 } }))).status, 303))
+  await tells('given up', ['checkout.session.expired'], async () => stripe.checkout.sessions.expire((await checkout()).id))
+  for (const h of r.hits) construct(h, a.secret)
+  assertSame(new Set(r.hits.map((h) => h.event.id)).size, r.hits.length, 'each once')
+  await r.close()
+}
+
 export async function a_session_expires_although_nobody_asks() {
   const r = await new Receiver().open()
   const a = await app('expires', r)

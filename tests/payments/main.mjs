@@ -7,7 +7,7 @@ await install(import.meta.dirname)
 const { Payments } = await import('./rig.mjs')
 const wanted = process.argv.slice(2)
 
-const PARTS = ['cards', 'intents', 'secure', 'setups', 'refunds']
+const PARTS = ['catalogue', 'cards', 'intents', 'secure', 'setups', 'refunds']
 
 const payments = await Payments.start()
 try {

@@ -14,11 +14,11 @@ export class Payments {
     return p
   }
 
-  // { stripe, env, id, base } of a new build. No webhook endpoint hears of it: nobody listens where apps would.
+  // { stripe, env, id, base, another(name) } of a new build. No webhook endpoint hears of it: nobody listens where apps would.
   async build(id) {
     const { env } = await this.daemon.createBuild(id)
     for (const name of ['STRIPE_SECRET_KEY', 'STRIPE_PUBLISHABLE_KEY', 'STRIPE_WEBHOOK_SECRET', 'STRIPE_API_BASE']) assert(env[name], `the environment of build ${id} has no ${name}: ${Object.keys(env)}`)
-    return { id, env, base: this.base, stripe: client(env), browser: client(env, { key: env.STRIPE_PUBLISHABLE_KEY }) }
+    return { id, env, base: this.base, another: (more) => this.build(`${id}-${more}`), stripe: client(env), browser: client(env, { key: env.STRIPE_PUBLISHABLE_KEY }) }
   }
 
   async stop() {

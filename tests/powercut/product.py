@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import time
+import urllib.parse
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 BINARY = os.path.join(ROOT, os.environ.get("VALETKEY_BIN", "build/valetkey"))
@@ -113,6 +114,34 @@ class Users:
         if r.status != 200:
             raise Refused("HTTP %d: %s" % (r.status, text.decode(errors="replace")))
         return json.loads(text)
+
+    def close(self):
+        self.http.close()
+
+
+class Payments:
+    """A keep-alive connection to the payments of a build."""
+
+    def __init__(self, daemon, env):
+        self.http, self.key = http.client.HTTPConnection("127.0.0.1", daemon.port_base + 4, timeout=20), env["STRIPE_SECRET_KEY"]
+
+    def ask(self, method, path, form=None, idempotency_key=None):
+        headers = {"Authorization": "Bearer " + self.key}
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
+        self.http.request(method, path, None if form is None else urllib.parse.urlencode(form), headers)
+        r = self.http.getresponse()
+        body = r.read()
+        if r.status != 200:
+            raise Refused("HTTP %d: %s" % (r.status, body.decode(errors="replace")))
+        return json.loads(body)
+
+    def pay(self, i):
+        """One payment, which is made and goes through in one call. The same `i` again is the same payment."""
+        return self.ask("POST", "/v1/payment_intents", {"amount": 1000 + i, "currency": "usd", "confirm": "true", "payment_method": "pm_card_visa",
+                                                        "payment_method_types[0]": "card", "metadata[n]": i}, "pay-%d" % i)
 
     def close(self):
         self.http.close()

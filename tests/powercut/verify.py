@@ -5,7 +5,7 @@ import os
 import sqlite3
 
 import workload
-from product import Daemon, Refused, Users
+from product import Daemon, Payments, Refused, Users
 
 
 class Promises:
@@ -18,6 +18,7 @@ class Promises:
         self.snapshot = self.restored = self.maybe_restored = False
         self.group = 0
         self.key_of_tokens, self.people, self.maybe_people = None, {}, {}
+        self.paid, self.maybe_paid = set(), set()
         for a in journal.acks:
             done, begun = a.at <= cut, a.began <= cut
             if a.kind == "row" and begun:
@@ -30,6 +31,8 @@ class Promises:
                 self.restored, self.maybe_restored = done, True
             if a.kind == "user" and begun:
                 self.maybe_people.setdefault(a.what[0], set()).add(a.what[1:])
+            if a.kind == "payment" and begun:
+                (self.paid if done else self.maybe_paid).add(a.what)
             if a.kind == "snapshot":
                 self.snapshot |= done
             if not done:
@@ -55,7 +58,8 @@ class Promises:
     def key(self):
         return (tuple(sorted(self.builds)), tuple((b, len(r)) for b, r in sorted(self.rows.items())), tuple(sorted(self.revoked)),
                 tuple(sorted(self.deleted)), bool(self.token), tuple(sorted(self.tables)), self.snapshot, self.restored, self.maybe_restored, self.group,
-                self.key_of_tokens, tuple(sorted(self.people.items())), sum(len(v) for v in self.maybe_people.values()))
+                self.key_of_tokens, tuple(sorted(self.people.items())), sum(len(v) for v in self.maybe_people.values()),
+                tuple(sorted(self.paid)), tuple(sorted(self.maybe_paid)))
 
 
 def _rows_wrong(build, got, promises):
@@ -176,6 +180,51 @@ def _users(path, promises):
         c.close()
 
 
+# What one payment leaves, by the event's type; the events of the intent say its number, and of the charge its intent.
+EVENTS = {"payment_intent.created", "charge.succeeded", "payment_intent.succeeded"}
+
+
+def _payments_wrong(intents, charges, events, answers, promises):
+    """`intents`: {number: (id, status)}; `charges`: {intent's id}; `events`: {(type, intent's id)}; `answers`: {number} or None."""
+    for i in promises.paid:
+        if i not in intents:
+            return "shop: acknowledged payment %d is lost" % i
+    for i, (id, status) in intents.items():
+        if i not in promises.paid and i not in promises.maybe_paid:
+            return "shop: payment %d was never made" % i
+        if status != "succeeded" or id not in charges or {t for t, x in events if x == id} < EVENTS or (answers is not None and i not in answers):
+            return "shop: there is a part of payment %d" % i
+    if len(charges) != len(intents) or {x for _, x in events} != charges or (answers is not None and len(answers) != len(intents)):
+        return "shop: there is something of a payment that is not there"
+    return ""
+
+
+def _gather(objects):
+    """What of these objects _payments_wrong wants."""
+    intents = {int(o["metadata"]["n"]): (o["id"], o["status"]) for o in objects if o["object"] == "payment_intent"}
+    charges = {o["payment_intent"] for o in objects if o["object"] == "charge"}
+    events = {(o["type"], o["data"]["object"]["id" if o["data"]["object"]["object"] == "payment_intent" else "payment_intent"])
+              for o in objects if o["object"] == "event" and o["type"] in EVENTS}
+    return intents, charges, events
+
+
+def _payments(path, promises):
+    """payments.db as a file."""
+    if not os.path.exists(path):
+        return "shop: payments.db is lost" if promises.paid else ""
+    c = sqlite3.connect(path)
+    try:
+        if c.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+            return "shop: integrity_check fails"
+        if not c.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'due'").fetchone()[0]:
+            return "shop: the acknowledged payments are lost" if promises.paid else ""
+        objects = [json.loads(b) for b, in c.execute("SELECT body FROM documents WHERE kind IN ('payment_intent', 'charge', 'event')")]
+        answers = {int(k[len("pay-"):]) for k, in c.execute("SELECT key FROM idempotent")}
+        return _payments_wrong(*_gather(objects), answers, promises)
+    finally:
+        c.close()
+
+
 def quick(where, promises):
     """The files themselves, with SQLite from Python: '' or what is wrong."""
     data = os.path.join(where, "data")
@@ -191,11 +240,15 @@ def quick(where, promises):
             bad = "%s: %s" % (build, e)
         if bad:
             return bad
-    if "people" in promises.kept():
+    for build, name, look in (("people", "auth.db", _users), ("shop", "payments.db", _payments)):
+        if build not in promises.kept():
+            continue
         try:
-            return _users(os.path.join(data, "builds", "people", "auth.db"), promises)
+            bad = look(os.path.join(data, "builds", build, name), promises)
         except sqlite3.Error as e:
-            return "people: %s" % e
+            bad = "%s: %s" % (build, e)
+        if bad:
+            return bad
     return ""
 
 
@@ -231,7 +284,8 @@ def _ask(d, promises):
             got = d.environment(build)
             if {k: v for k, v in got.items() if "PORT" not in k} != {k: v for k, v in promises.builds[build].items() if "PORT" not in k}:
                 return "%s: its keys are other ones" % build
-            bad = _ask_rows(c, build, token, promises) or (_ask_people(d, promises) if build == "people" else "")
+            bad = _ask_rows(c, build, token, promises) or (_ask_people(d, promises) if build == "people" else "") or \
+                (_ask_payments(d, promises) if build == "shop" else "")
             if bad:
                 return bad
         for build in promises.deleted:
@@ -274,3 +328,24 @@ def _ask_people(d, promises):
             got.update((int(p["external_id"]), p["private_metadata"]["v"]) for p in page)
     finally:
         u.close()
+
+
+def _ask_payments(d, promises):
+    if not promises.paid and not promises.maybe_paid:
+        return ""
+    p = Payments(d, promises.builds["shop"])
+    try:
+        objects = []
+        for what in ["payment_intents", "charges"] + ["events?type=" + t for t in sorted(EVENTS)]:
+            page = p.ask("GET", "/v1/%s%slimit=100" % (what, "&" if "?" in what else "?"))
+            if page["has_more"]:
+                return "shop: there is more than was made"
+            objects += page["data"]
+        bad = _payments_wrong(*_gather(objects), None, promises)
+        # The same call again is answered by what it made.
+        for i in sorted(promises.paid)[-3:]:
+            if not bad and p.pay(i)["id"] not in [o["id"] for o in objects]:
+                bad = "shop: payment %d was made twice" % i
+        return bad
+    finally:
+        p.close()

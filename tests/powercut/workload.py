@@ -3,7 +3,7 @@ after its answer was read whole; `began` is stamped before the request went out.
 import threading
 import time
 
-from product import Refused, Users, integer, text
+from product import Payments, Refused, Users, integer, text
 
 TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT NOT NULL)"
 
@@ -17,7 +17,7 @@ class Ack:
 
 class Journal:
     """All acknowledgements, by kind: ready, build, table, row, revoke, delete, snapshot, restore, group,
-    key (of a build's session tokens), user, everybody."""
+    key (of a build's session tokens), user, payment, everybody."""
 
     def __init__(self):
         self.acks, self.mu = [], threading.Lock()
@@ -107,6 +107,18 @@ def people(d, journal, env, ids, failures, size=300):
         u.close()
 
 
+def payments(d, journal, env, ids, failures):
+    """Payments of the build "shop": each is one call, of which an intent, a charge, events and the answer come, all or nothing."""
+    p = Payments(d, env)
+    try:
+        for i in ids:
+            journal.do("payment", "shop", i, lambda: p.pay(i))
+    except (Refused, OSError) as e:
+        failures.append("shop: %s" % e)
+    finally:
+        p.close()
+
+
 def parallel(*calls):
     threads = [threading.Thread(target=f, args=a) for f, *a in calls]
     for t in threads:
@@ -138,7 +150,7 @@ def run(make_daemon, heavy):
     one = create(d, "one")
     rows(d, journal, "one", one, range(1, 6), 100, failures)
     two, heavy_token = create(d, "two"), create(d, "heavy")
-    create(d, "short"), create(d, "doomed"), create(d, "people")
+    create(d, "short"), create(d, "doomed"), create(d, "people"), create(d, "shop")
     key_of_tokens(d, journal, env["people"])
     group(d, journal, heavy_token, [(0, "CREATE TABLE u (id INTEGER PRIMARY KEY, n INTEGER, v TEXT)"), (0, "CREATE TABLE f (v TEXT)"),
                                     (1, FILL_GROUP)])
@@ -147,7 +159,9 @@ def run(make_daemon, heavy):
              (rows, d, journal, "heavy", heavy_token, range(1, heavy, 2), 9000, failures),
              (rows, d, journal, "heavy", heavy_token, range(2, heavy, 2), 9000, failures),
              (people, d, journal, env["people"], range(0, 20), failures),
-             (people, d, journal, env["people"], range(20, 70), failures, 40000))
+             (people, d, journal, env["people"], range(20, 70), failures, 40000),
+             (payments, d, journal, env["shop"], range(0, 10), failures),
+             (payments, d, journal, env["shop"], range(10, 20), failures))
     journal.do("revoke", "short", "short", lambda: d.cli("build", "revoke", "short"))
     journal.do("delete", "doomed", "doomed", lambda: d.cli("build", "delete", "doomed", *YES))
     d.stop()
@@ -158,13 +172,15 @@ def run(make_daemon, heavy):
     parallel((rows, d, journal, "one", one, range(30, 40), 300, failures),
              (rows, d, journal, "two", two, range(30, 40), 300, failures),
              (people, d, journal, env["people"], range(70, 80), failures),
-             (people, d, journal, env["people"], range(80, 110), failures, 40000))
+             (people, d, journal, env["people"], range(80, 110), failures, 40000),
+             (payments, d, journal, env["shop"], range(20, 30), failures))
     create(d, "late")
     restore(d, journal, create(d, "snap"), failures)
     d.kill()
     d = start()
     rows(d, journal, "two", two, range(40, 46), 300, failures)
     people(d, journal, env["people"], range(110, 116), failures)
+    payments(d, journal, env["shop"], range(30, 34), failures)
     journal.do("revoke", "late", "late", lambda: d.cli("build", "revoke", "late"))
     d.kill()
     return journal, failures, env

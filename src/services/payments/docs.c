@@ -52,17 +52,11 @@ static vk_err remember(vk_pay_call *c, const vk_pay_resource *r, vk_str id, vk_p
     return VK_OK;
 }
 
-vk_err vk_pay_doc_read(vk_pay_call *c, const vk_pay_resource *r, const vk_pay_row *row, vk_pv **doc_r)
+/* A row's document, of `body`: its text in the arena. */
+static vk_err take_in(vk_pay_call *c, const vk_pay_resource *r, const vk_pay_row *row, vk_str body,
+                      vk_pv **doc_r)
 {
-    vk_pay_doc *d = known(c, row->id);
-    if (d) {
-        *doc_r = d->doc;
-        return VK_OK;
-    }
-    vk_str body = vk_arena_dup(c->arena, row->body);
     vk_pv *doc;
-    if (!body.p)
-        return VK_E_NOMEM;
     vk_err e = vk_pv_parse(c->arena, body, &doc);
     if (e == VK_OK)
         e = remember(c, r, vk_pv_text(doc, "id"), doc, body, row->deleted);
@@ -71,6 +65,17 @@ vk_err vk_pay_doc_read(vk_pay_call *c, const vk_pay_resource *r, const vk_pay_ro
         *doc_r = doc;
     }
     return e == VK_E_INVALID ? VK_E_CORRUPT : e;
+}
+
+vk_err vk_pay_doc_read(vk_pay_call *c, const vk_pay_resource *r, const vk_pay_row *row, vk_pv **doc_r)
+{
+    vk_pay_doc *d = known(c, row->id);
+    if (d) {
+        *doc_r = d->doc;
+        return VK_OK;
+    }
+    vk_str body = vk_arena_dup(c->arena, row->body);
+    return body.p ? take_in(c, r, row, body, doc_r) : VK_E_NOMEM;
 }
 
 vk_err vk_pay_get(vk_pay_call *c, const vk_pay_resource *r, vk_str id, vk_pv **doc_r)
@@ -88,7 +93,7 @@ vk_err vk_pay_get(vk_pay_call *c, const vk_pay_resource *r, vk_str id, vk_pv **d
         return e;
     if (!vk_str_eqz(row.kind, r->object))
         return VK_E_NOT_FOUND;
-    return vk_pay_doc_read(c, r, &row, doc_r);
+    return take_in(c, r, &row, row.body, doc_r);
 }
 
 vk_err vk_pay_need(vk_pay_call *c, const vk_pay_resource *r, vk_str id, const char *param, vk_pv **doc_r)

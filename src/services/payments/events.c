@@ -222,7 +222,8 @@ static vk_err make(vk_pay_call *c, const char *type, const vk_pay_resource *r, v
     making m = {.c = c, .resource = r, .doc = doc, .before = before, .type = vk_str_z(type)};
     vk_pv *event;
     if (c->events >= VK_PAY_EVENTS_MAX)
-        return VK_E_TOO_LARGE;
+        return vk_pay_refuse(c, 400, NULL, NULL, "One request cannot change so much: more than %d events.",
+                             VK_PAY_EVENTS_MAX);
     m.id = vk_pay_id(c, vk_pay_r_event.prefix, vk_pay_r_event.random);
     vk_err e = m.id.p ? load_targets(c, &t) : VK_E_NOMEM;
     if (e != VK_OK)
@@ -236,6 +237,8 @@ static vk_err make(vk_pay_call *c, const char *type, const vk_pay_resource *r, v
     e = store(&m, event);
     if (e == VK_OK)
         e = deliver(&m, t);
+    if (e == VK_E_TOO_LARGE)
+        return vk_pay_refuse(c, 400, NULL, NULL, "The %s is too large for an event.", r->word);
     return e == VK_OK ? vk_pay_seen(c, doc) : e;
 }
 

@@ -152,12 +152,14 @@ static void later(vk_pay_hooked *b, int64_t ms)
     wake_at(b->build, b->not_before_ms);
 }
 
-/* As the metadata has it now: false: no event of it is sent any more. */
-static bool is_active(const char *build, vk_arena *a, vk_build *out_r)
+/* As the metadata has it now. VK_E_NOT_FOUND: it has ended, so no event of it is sent any more. */
+static vk_err look_up(const char *build, vk_arena *a, vk_build *out_r)
 {
     vk_store *reader = all.rt->workers[0][all.index]->reader;
-    return reader->ops->build_get(reader, a, vk_str_z(build), out_r) == VK_OK &&
-           out_r->state == VK_BUILD_ACTIVE && out_r->expires_ms > vk_clock_wall_ms();
+    vk_err e = reader->ops->build_get(reader, a, vk_str_z(build), out_r);
+    if (e != VK_OK)
+        return e;
+    return out_r->state == VK_BUILD_ACTIVE && out_r->expires_ms > vk_clock_wall_ms() ? VK_OK : VK_E_NOT_FOUND;
 }
 
 /* ---- pages that wait */
@@ -330,7 +332,8 @@ static void launch_all(vk_pay_hooked *b, vk_pay_turn *t)
 {
     vk_arena *a = vk_arena_new(BUILD_ARENA);
     vk_build build;
-    bool good = t->e == VK_OK && a && is_active(b->build, a, &build) && build.generation == t->generation;
+    bool good =
+        t->e == VK_OK && a && look_up(b->build, a, &build) == VK_OK && build.generation == t->generation;
     all.free += b->reserved - (good ? t->n : 0);
     all.free_slow += b->reserved_slow - (good ? t->n_slow : 0);
     b->reserved = b->reserved_slow = 0;
@@ -358,7 +361,7 @@ static void after_turn(vk_pay_hooked *b, const vk_pay_turn *t)
     if (t->e == VK_E_CONFLICT) { /* it ends */
         forget_results(b);
     } else if (t->e != VK_OK) {
-        later(b, BROKEN_MS);
+        later(b, t->e == VK_E_BUSY ? SOON_MS : BROKEN_MS);
         b->expire_after_ms = t->expire ? now_ms + LONGEST_MS : b->expire_after_ms;
     } else if (t->expire) {
         b->expire_after_ms = now_ms + SOON_MS; /* what it left is not asked for in a circle */
@@ -419,21 +422,22 @@ static void take_busy(const vk_pay_hooked *b, vk_pay_turn *t)
 {
     for (vk_list *n = b->flights.next; n != &b->flights && t->n_busy < VK_COUNT(t->busy); n = n->next) {
         const vk_pay_flight *f = VK_CONTAINER(n, vk_pay_flight, node);
+        if (f->generation != t->generation)
+            continue;
         t->busy[t->n_busy].id = f->id;
         t->busy[t->n_busy].endpoint = vk_hash_str(f->endpoint);
         t->busy[t->n_busy++].first = f->tries == 0;
     }
 }
 
-/* False: it has ended. */
-static bool prepare(vk_pay_hooked *b, vk_pay_turn *t)
+/* VK_E_NOT_FOUND: it has ended. */
+static vk_err prepare(vk_pay_hooked *b, vk_pay_turn *t)
 {
     vk_arena *a = vk_arena_new(BUILD_ARENA);
     vk_build build;
-    t->pool =
-        vk_pay_pool_hold_id(b->build); /* before the metadata is asked, so that a deletion waits for it */
-    bool good = a && t->pool && is_active(b->build, a, &build);
-    if (good) {
+    t->pool = vk_pay_pool_hold_id(b->build); /* before it is looked up, so that a deletion waits for it */
+    vk_err e = !a ? VK_E_NOMEM : !t->pool ? VK_E_CONFLICT : look_up(b->build, a, &build);
+    if (e == VK_OK) {
         t->generation = build.generation;
         vk_pay_origins o = vk_pay_origins_of(&build);
         snprintf(t->origin, sizeof t->origin, VK_STR_FMT, VK_STR_ARG(o.at[0]));
@@ -441,7 +445,7 @@ static bool prepare(vk_pay_hooked *b, vk_pay_turn *t)
         vk_pay_pool_let_go(t->pool);
     }
     vk_arena_free(a);
-    return good;
+    return e;
 }
 
 static void start_turn(vk_pay_hooked *b, size_t room, size_t room_slow)
@@ -461,9 +465,13 @@ static void start_turn(vk_pay_hooked *b, size_t room, size_t room_slow)
     vk_list_init(&t->settle);
     vk_list_init(&t->flights);
     snprintf(t->build, sizeof t->build, "%s", b->build);
-    if (!prepare(b, t)) {
+    vk_err e = prepare(b, t);
+    if (e != VK_OK) {
         free(t);
-        forget_results(b);
+        if (e == VK_E_NOT_FOUND)
+            forget_results(b);
+        else
+            later(b, SOON_MS); /* what came back is kept until then */
         settle(b);
         return;
     }

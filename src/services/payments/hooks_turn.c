@@ -287,7 +287,7 @@ void vk_pay_turn_done(vk_pay_job *j, vk_err e)
 {
     vk_pay_turn *t = VK_CONTAINER(j, vk_pay_turn, job);
     vk_pay_pool *pool = t->pool;
-    if (e != VK_OK && e != VK_E_CONFLICT)
+    if (e != VK_OK && e != VK_E_CONFLICT && e != VK_E_BUSY)
         vk_log(VK_WARN, "a build's events cannot be looked at", VK_F(build, t->build),
                VK_F(error, vk_err_name(e)));
     t->told(t, e); /* it may be gone */

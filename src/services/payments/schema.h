@@ -26,11 +26,10 @@
  * all of its members, and so has an object without '?', from the starts of its rows.
  * `from`: where the value is, if not in the member of the same name; seen from the object that the row is a
  * member of. Segments: a member, a number (an element), "only" (the element, when there is one alone).
- * "status=paid": whether that is the value there. "?customer": documents whose key `customer` is this
- * object's id, newest first.
- * Rows of the same name stand one after the other, their members behind the last of them. Before
- * VK_PAY_BASIL, rows with a later `since` are shown as well, as Stripe does, unless an older row of the same
- * name is.
+ * "-": nowhere. "status=paid": whether that is the value there. "?customer": documents whose key `customer`
+ * is this object's id, newest first. Rows of the same name stand one after the other, their members behind
+ * the last of them. Before VK_PAY_BASIL, rows with a later `since` are shown as well, as Stripe does, unless
+ * an older row of the same name is.
  *
  * Types of parameters: as above (no references), and
  *   string:500      at most so many characters; without a number 5000

@@ -391,6 +391,15 @@ static void balance_holds(vk_arena *arena)
     assert_int_equal(vk_pv_number(b, "amount", -1), 0);
 }
 
+/* Whoever looks at the transactions sees as available what is. */
+static void transactions_hold(vk_arena *arena)
+{
+    vk_arena_free(call("GET", "/v1/balance_transactions", "").arena);
+    VK_PV_EACH(t, all_of(arena, "balance_transaction"))
+    assert_int_equal(vk_str_eqz(vk_pv_text(t, "status"), "available"),
+                     vk_pv_number(t, "available_on", 0) <= now);
+}
+
 static void charges_hold(vk_arena *arena)
 {
     vk_pv *refunds = all_of(arena, "refund");
@@ -459,6 +468,7 @@ static void holds(void)
     vk_arena *arena = vk_arena_new(ALL_ARENA);
     assert_non_null(arena);
     balance_holds(arena);
+    transactions_hold(arena);
     charges_hold(arena);
     events_hold(arena);
     no_number(arena);

@@ -383,6 +383,13 @@ static void parts(void **state)
     listed(&ask, 10, "cus_1");
     ask.keys[0].value = VK_STR("c@x");
     listed(&ask, 10, "");
+    /* A part that was neither kept nor dropped ends nothing well. */
+    begin();
+    assert_int_equal(vk_pay_db_mark(db), VK_OK);
+    assert_int_equal(put("customer", "cus_5", 1, "{}", NULL, NULL), VK_OK);
+    assert_int_equal(vk_pay_db_end(db), VK_E_INTERNAL);
+    assert_false(vk_pay_db_open_part(db));
+    assert_int_equal(there("cus_5"), VK_E_NOT_FOUND);
     /* Undone as a whole, and closed in the middle. */
     begin();
     assert_int_equal(put("customer", "cus_4", 1, "{}", NULL, NULL), VK_OK);

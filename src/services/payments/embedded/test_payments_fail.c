@@ -8,7 +8,7 @@
 
 /* A disk that fails: SQLite's own writes and syncs come by here */
 
-static bool disk_full, no_sync;
+static bool disk_full, no_sync, unsynced; /* the latter: syncs do nothing, where a thousand would take long */
 
 static ssize_t full_pwrite(int fd, const void *p, size_t n, off_t at)
 {
@@ -25,7 +25,7 @@ int fdatasync(int fd)
         errno = EIO;
         return -1;
     }
-    return (int)syscall(SYS_fdatasync, fd);
+    return unsynced ? 0 : (int)syscall(SYS_fdatasync, fd);
 }
 
 int fsync(int fd)
@@ -34,7 +34,7 @@ int fsync(int fd)
         errno = EIO;
         return -1;
     }
-    return (int)syscall(SYS_fsync, fd);
+    return unsynced ? 0 : (int)syscall(SYS_fsync, fd);
 }
 
 static void the_quota(void **state)
@@ -283,6 +283,7 @@ static void little_memory(void **state)
     end();
     vk_pay_db_close(db);
     db = NULL;
+    unsynced = true;
     if (!alloc_torture(everything, &runs, &leak))
         fail_msg("allocation %d, %ld not freed", runs, leak);
     assert_true(runs > 50);
@@ -327,7 +328,7 @@ static int disk_init(void **state)
 
 static int disk_is_well(void **state)
 {
-    disk_full = no_sync = false;
+    disk_full = no_sync = unsynced = false;
     return tear_down(state);
 }
 

@@ -93,6 +93,9 @@ static inline void listed(const vk_pay_ask *ask, int most, const char *want)
 {
     shown s = {.left = most};
     assert_int_equal(vk_pay_doc_list(db, ask, show, &s), VK_OK);
+    /* Nothing is read any more: what is would keep the -wal from being written back. */
+    for (sqlite3_stmt *st = sqlite3_next_stmt(db->db, NULL); st; st = sqlite3_next_stmt(db->db, st))
+        assert_false(sqlite3_stmt_busy(st));
     assert_string_equal(s.ids, want);
 }
 

@@ -158,7 +158,7 @@ static const vk_pay_field fields[] = {
     {"total_tax_amounts[].amount", "int"},
     {"total_tax_amounts[].inclusive", "bool", NULL, 0, 0, "tax_behavior=inclusive"},
     {"total_tax_amounts[].tax_rate", "@tax_rate", NULL, 0, 0, "tax_rate_details.tax_rate"},
-    {"total_tax_amounts[].taxability_reason", "string?"},
+    {"total_tax_amounts[].taxability_reason", "string?", NULL, 0, 0, "-"},
     {"total_tax_amounts[].taxable_amount", "int?"},
     {"total_taxes", "[]?", "[]"},
     {"total_taxes[].amount", "int"},

@@ -61,7 +61,7 @@ static const vk_pay_field fields[] = {
     {"tax_amounts[].amount", "int"},
     {"tax_amounts[].inclusive", "bool", NULL, 0, 0, "tax_behavior=inclusive"},
     {"tax_amounts[].tax_rate", "@tax_rate", NULL, 0, 0, "tax_rate_details.tax_rate"},
-    {"tax_amounts[].taxability_reason", "string?"},
+    {"tax_amounts[].taxability_reason", "string?", NULL, 0, 0, "-"},
     {"tax_amounts[].taxable_amount", "int?"},
     {"tax_rates", "[{tax_rate}]", "[]", 0, VK_PAY_BASIL},
     {"taxes", "[]?", "[]"},

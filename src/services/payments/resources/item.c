@@ -25,7 +25,7 @@ static const vk_pay_field fields[] = {
     {"taxes?", "+[]"},
     {"taxes[].amount", "int"},
     {"taxes[].rate", "{tax_rate}"},
-    {"taxes[].taxability_reason", "string?"},
+    {"taxes[].taxability_reason", "string?", NULL, 0, 0, "-"},
     {"taxes[].taxable_amount", "int?"},
     {0},
 };
