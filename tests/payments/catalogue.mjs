@@ -452,6 +452,28 @@ async function lists(build) {
     await fails(stripe.products.list({ ids, starting_after: ids[0] }), { statusCode: 400, param: 'ids', message: 'You may only specify one of these parameters: ids, starting_after.' })
   })
 
+  await check('a list inside of an object: pages of it, in its order', async () => {
+    const price_data = (i) => ({ currency: 'usd', unit_amount: 100 + i, product_data: { name: `Line ${i}` } })
+    const session = await stripe.checkout.sessions.create({
+      mode: 'payment', success_url: 'https://example.com/done', line_items: Array.from({ length: 7 }, (_, i) => ({ price_data: price_data(i), quantity: 1 })),
+    })
+    const page = async (p) => { const l = await stripe.checkout.sessions.listLineItems(session.id, p); return [l.data, l.has_more] }
+    const [items, more] = await page({ limit: 100 })
+    assertSame([items.map((i) => i.description), more], [Array.from({ length: 7 }, (_, i) => `Line ${i}`), false])
+    const ids = async (p) => { const [data, more] = await page(p); return [data.map((i) => items.findIndex((x) => x.id === i.id)), more] }
+    assertSame(await ids({ limit: 3 }), [[0, 1, 2], true])
+    assertSame(await ids({ limit: 3, starting_after: items[2].id }), [[3, 4, 5], true])
+    assertSame(await ids({ limit: 3, starting_after: items[3].id }), [[4, 5, 6], false])
+    assertSame(await ids({ limit: 3, ending_before: items[5].id }), [[2, 3, 4], true])
+    assertSame(await ids({ limit: 3, ending_before: items[2].id }), [[0, 1], false])
+    await fails(page({ starting_after: 'li_nobody' }), { statusCode: 400, code: 'resource_missing', param: 'starting_after' })
+    await fails(page({ limit: 101 }), { statusCode: 400, param: 'limit' })
+    // Prices that are made on the way are in no list, and no search finds them.
+    const made = items[0].price
+    assertSame([made.active, (await stripe.prices.list({ product: made.product, limit: 100 })).data, (await stripe.prices.list({ product: made.product, active: false })).data], [false, [], []])
+    assertSame((await stripe.prices.search({ query: `product:'${made.product}'` })).data, [])
+  })
+
   await check('what curl sends: Basic, expand[], pluses, nested names', async () => {
     const send = (path, body, method = 'POST') => request(`${env.STRIPE_API_BASE}${path}`, {
       method, body, headers: { Authorization: `Basic ${Buffer.from(`${env.STRIPE_SECRET_KEY}:`).toString('base64')}`, 'Content-Type': 'application/x-www-form-urlencoded' },

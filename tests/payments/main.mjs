@@ -7,7 +7,7 @@ await install(import.meta.dirname)
 const { Payments } = await import('./rig.mjs')
 const wanted = process.argv.slice(2)
 
-const PARTS = ['catalogue', 'cards', 'intents', 'secure', 'setups', 'refunds']
+const PARTS = ['catalogue', 'cards', 'intents', 'secure', 'setups', 'refunds', 'checkout', 'amounts', 'subscriptions', 'links', 'time', 'crash']
 
 const payments = await Payments.start()
 try {
@@ -16,7 +16,7 @@ try {
     const t0 = performance.now()
     await check(`${name}: ran to its end`, async () => {
       const { run } = await import(`./${name}.mjs`)
-      await run(await payments.build(name))
+      await run(await payments.build(name), payments)
     })
     note(`${name}: ${Math.round(performance.now() - t0)} ms`)
   }

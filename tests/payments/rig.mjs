@@ -79,3 +79,25 @@ export async function press(url, result) {
 }
 
 export const CARD = { number: '4242424242424242', exp_month: 12, exp_year: 2034, cvc: '123' }
+
+// ---- checkout
+
+// What somebody types who pays on the hosted page, by the names of its fields.
+export const TYPED = { email: 'ann@example.com', cardNumber: '4242 4242 4242 4242', cardExpiry: '12 / 34', cardCvc: '123', billingName: 'Ann Example', billingCountry: 'US', billingPostalCode: '94107' }
+export const DECLINED = { ...TYPED, cardNumber: '4000000000000002' }
+export const URLS = { success_url: 'http://localhost:3000/thanks?session={CHECKOUT_SESSION_ID}', cancel_url: 'http://localhost:3000/cart' }
+export const line = (unit_amount, { name = 'Thing', currency = 'usd', quantity = 1, recurring, ...rest } = {}) =>
+  ({ price_data: { currency, unit_amount, product_data: { name }, ...(recurring ? { recurring: { interval: recurring } } : {}) }, quantity, ...rest })
+
+// The form of a page, as a browser sends it.
+export const submit = (url, fields) => request(url, {
+  method: 'POST', headers: { 'Content-Type': 'application/x-www-form-urlencoded', Origin: new URL(url).origin, 'Sec-Fetch-Site': 'same-origin' },
+  body: new URLSearchParams(fields).toString(), timeout: 60000,
+})
+export const alertOf = (r) => /role="alert"[^>]*>([^<]*)</.exec(r.text)?.[1]
+// Pays, and is led to where the app wants.
+export async function pay(session, fields = TYPED) {
+  const r = await submit(session.url, fields)
+  assertSame([r.status, r.status === 303 ? undefined : alertOf(r)], [303, undefined])
+  return r.headers.location
+}

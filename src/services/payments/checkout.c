@@ -1,6 +1,7 @@
 /* Paying: what the checkout page's form does, once however often it is sent. Everything of a session happens
  * on its build's strand, one call after the other, so a second one sees what the first has left: a session
  * that is complete, or one that is open and whose intent has failed. */
+#include "services/payments/charge.h"
 #include "services/payments/checkout.h"
 #include "services/payments/generic.h"
 
@@ -632,7 +633,9 @@ static vk_err settle(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, const 
         return e;
     }
     if (in_mode(k, "subscription") && k->total > 0) {
-        if (!vk_pv_text(how->method, "customer").p) {
+        /* A bank that will not have its card saved will not pay either: then the invoice's payment fails. */
+        vk_pay_decline why;
+        if (!vk_pv_text(how->method, "customer").p && !vk_pay_card_says_no(how->method, false, &why)) {
             e = vk_pay_attach(c, how->method, customer);
             if (e != VK_OK)
                 return e;

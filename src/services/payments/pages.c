@@ -41,8 +41,7 @@ vk_err vk_pay_page_link(vk_pay_call *c)
 {
     vk_pv *session;
     vk_err e = vk_pay_link_session(c, c->id[0], &session);
-    if (e == VK_E_INVALID && c->refusal && c->refusal->status != 404) {
-        c->refusal = NULL;
+    if (e == VK_E_FORBIDDEN) {
         c->status = 410;
         vk_html_note(&c->ex->out, "This link is not active", "It cannot be paid with any more.", VK_STR_NONE,
                      "");
@@ -93,7 +92,7 @@ static vk_err invoice_of(vk_pay_call *c, vk_pv **invoice_r)
 {
     vk_pv **found;
     size_t n;
-    vk_err e = vk_pay_find(c, &vk_pay_r_invoice, "_page", c->id[0], 1, &found, &n);
+    vk_err e = vk_pay_find(c, &vk_pay_r_invoice, "hosted_token", c->id[0], 1, &found, &n);
     if (e == VK_OK && n == 0)
         e = VK_E_NOT_FOUND;
     if (e == VK_OK)

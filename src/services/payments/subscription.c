@@ -110,7 +110,8 @@ static vk_err heading(making *m)
     vk_fill_str(&f, "customer", ask->customer);
     if (ask->days_until_due)
         vk_fill_int(&f, "days_until_due", ask->days_until_due);
-    vk_fill_str(&f, "default_payment_method", ask->method);
+    if (ask->method.p && vk_str_eq(vk_pv_text(m->method, "customer"), ask->customer))
+        vk_fill_str(&f, "default_payment_method", ask->method);
     vk_fill_str(&f, "description", ask->description);
     vk_fill(&f, "metadata",
             vk_pv_is_null(ask->metadata) ? vk_pv_obj(c->arena) : vk_pv_copy(c->arena, ask->metadata));
@@ -340,7 +341,8 @@ vk_err vk_pay_subscription_go_on(vk_pay_call *c, vk_pv *doc, const vk_pay_confir
     if (e != VK_OK)
         return e;
     vk_pay_fill f = {c->arena, doc, false}, i = {c->arena, intent, false};
-    vk_fill_str(&f, "default_payment_method", vk_pv_text(how->method, "id"));
+    if (vk_str_eq(vk_pv_text(how->method, "customer"), vk_pv_text(doc, "customer")))
+        vk_fill_str(&f, "default_payment_method", vk_pv_text(how->method, "id"));
     if (!how->authenticated && !how->refused && has_status(intent, "requires_action")) {
         vk_fill_str(&i, "status", VK_STR("requires_payment_method"));
         vk_fill_null(&i, "next_action");
