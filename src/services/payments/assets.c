@@ -7,6 +7,7 @@ static const char css[] =
     "@media (prefers-color-scheme:dark){:root{--bg:#16181d;--card:#1f2229;--text:#eef0f6;--soft:#a9b0c3;"
     "--line:#3b404d;--accent:#8b84ff;--on:#14141c;--bad:#ff9db2;--bad-bg:#3a1f28;--good:#7fe0b5}}\n"
     "*{box-sizing:border-box}\n"
+    "[hidden]{display:none!important}\n"
     "body{margin:0;min-height:100vh;display:flex;flex-direction:column;background:var(--bg);color:var(--text)"
     ";"
     "font:16px/1.5 system-ui,-apple-system,\"Segoe UI\",sans-serif}\n"
