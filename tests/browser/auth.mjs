@@ -86,6 +86,7 @@ await check("the server knows the user by the id of the sign-in service", async 
   await page.goto(app.url);
   await button("Buy Day ticket").click();
   await page.waitForURL((url) => url.port === String(PORT_BASE + 4));
+  await page.goto(app.url);
   assertSame(await stored('SELECT buyerId FROM "Purchase"'), [[id]], "purchase");
 });
 

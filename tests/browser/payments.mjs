@@ -59,6 +59,7 @@ await check("a card that is declined: the page of the payment says so, and nothi
   await page.getByText("€89.00").first().waitFor();
   await pay("4000000000000002");
   await page.getByRole("alert").getByText("Your card was declined.").waitFor();
+  assertSame(await page.locator("button[hidden]").evaluateAll((all) => all.filter((e) => e.getClientRects().length).length), 0, "what is hidden is not drawn");
   await buyer.shot("checkout-declined");
   assertSame(await stored('SELECT status, paidAt FROM "Purchase"'), [["pending", null]], "row");
   buyer.problems.splice(0); // the browser's own word on the 402
@@ -80,7 +81,10 @@ await check("then a card that is taken: back in the app the purchase is there, p
 
 await check("the service told it once, to the build's origin, and the app answered 2xx", async () => {
   const { events } = (await daemon.admin("GET", "/api/v1/builds/shop-one/services/payments/events")).json();
-  assertSame(events.filter((e) => e.type === "checkout.session.completed").length, 1, "events");
+  const told = events.filter((e) => e.type === "checkout.session.completed");
+  assertSame(told.map((e) => e.deliveries.map((d) => [d.state, d.tries, d.status])), [[["delivered", 1, 200]]], "deliveries");
+  const where = (await daemon.admin("GET", "/api/v1/builds/shop-one/services/payments/webhook")).json();
+  assert(JSON.stringify(where).includes(`${app.url}/api/webhooks/stripe`), JSON.stringify(where));
   const sold = (await stripe("GET", `/v1/checkout/sessions/${session}`)).json();
   const [[me]] = await stored('SELECT buyerId FROM "Purchase"');
   assertSame([sold.payment_status, sold.amount_total, sold.currency, sold.client_reference_id, sold.metadata.purchase], ["paid", 8900, "eur", me, "1"], "session");
