@@ -7,6 +7,7 @@
 #include "cli/out.h"
 #include "core/disk.h"
 #include "handoff/clerk.h"
+#include "handoff/preload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,10 @@ const char vk_help_env[] =
     "  --format FORMAT          dotenv, shell, docker, systemd or json (default dotenv)\n"
     "  --out FILE               write it there; a variable of the same name that someone else set stops it\n"
     "  --force                  with --out: turn such lines into comments\n"
+    "  --with-preload           and NODE_OPTIONS, which makes node (18.18 or newer) send what the app's code "
+    "sends to\n"
+    "                           api.stripe.com or *.r2.cloudflarestorage.com with the build's keys to its "
+    "own services\n"
     "  --data DIR, --json       --json is --format json\n"
     "\n"
     "Examples:\n"
@@ -145,6 +150,17 @@ static vk_err fit_clerk(const char *dir, vk_reply *r)
     return e == VK_OK ? put_vars(r, vars, n) : e;
 }
 
+/* For apps whose code names the vendors' hosts. */
+static vk_err add_preload(vk_reply *r)
+{
+    vk_env_var vars[VK_ENV_MAX];
+    size_t n = vk_env_vars(r, vars);
+    if (n == VK_ENV_MAX)
+        return VK_E_TOO_LARGE;
+    vars[n++] = (vk_env_var){"NODE_OPTIONS", vk_str_z(vk_preload_option), false};
+    return put_vars(r, vars, n);
+}
+
 int vk_env_fetch(const char *command, const vk_env_ask *q, vk_reply *out_r, bool *ok_r)
 {
     char target[256], tail[128];
@@ -168,7 +184,8 @@ int vk_env_fetch(const char *command, const vk_env_ask *q, vk_reply *out_r, bool
         vk_reply_free(out_r);
         return vk_failed("internal", "The daemon's answer is no environment; is it of the same version?");
     }
-    if (*ok_r && q->app && fit_clerk(q->app, out_r) != VK_OK) {
+    if (*ok_r &&
+        ((q->app && fit_clerk(q->app, out_r) != VK_OK) || (q->preload && add_preload(out_r) != VK_OK))) {
         *ok_r = false;
         vk_reply_free(out_r);
         return vk_failed("nomem", "Out of memory.");
@@ -308,6 +325,7 @@ int vk_cmd_env(int argc, char **argv)
                            VK_OPT_T("format", format),
                            VK_OPT_T("out", out),
                            VK_OPT_F("force", force),
+                           VK_OPT_F("with-preload", q.preload),
                            VK_OPT_T("data", q.data),
                            VK_OPT_F("json", json),
                            {0}};
@@ -322,6 +340,11 @@ int vk_cmd_env(int argc, char **argv)
                         format);
     if (json && format && f != VK_ENV_JSON)
         return vk_usage(argv[0], "--json and --format %s contradict each other.", format);
+    if (q.preload && f == VK_ENV_DOTENV)
+        return vk_usage(argv[0],
+                        "--with-preload is not for --format dotenv: when an app reads that file, node "
+                        "has started already and looks at NODE_OPTIONS no more. Use valetkey run "
+                        "--with-preload, or --format shell, docker, systemd or json.");
     if (force && !out)
         return vk_usage(argv[0], "--force is for --out.");
     vk_reply r;

@@ -7,6 +7,7 @@
 
 typedef struct vk_env_ask {
     const char *id, *framework, *app, *data; /* all but id may be NULL */
+    bool preload;                            /* with NODE_OPTIONS (handoff/preload.h) */
 } vk_env_ask;
 
 /* *ok_r: the reply is the caller's, and its json an object. Otherwise everything was told; returns the exit

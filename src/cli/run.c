@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/env.h"
 #include "cli/out.h"
+#include "handoff/preload.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,8 +16,8 @@ extern char **environ;
 enum { ASK_TIMES = 12, ASK_PAUSE_MS = 250, KEY_SOURCE_MAX = PATH_MAX + 64 };
 
 const char vk_help_run[] =
-    "Usage: valetkey run ID [--app DIR] [--framework NAME] [--data DIR] [--require-sandbox|--no-sandbox]\n"
-    "                    -- COMMAND [ARGUMENT...]\n"
+    "Usage: valetkey run ID [--app DIR] [--framework NAME] [--data DIR] [--with-preload]\n"
+    "                    [--require-sandbox|--no-sandbox] -- COMMAND [ARGUMENT...]\n"
     "\n"
     "Starts COMMAND with the build's variables over the environment it would have anyway; variables that "
     "begin with VALETKEY_\n"
@@ -32,6 +33,11 @@ const char vk_help_run[] =
     "  --app DIR                start it in DIR, and find the framework and the version of Clerk's SDK out "
     "there\n"
     "  --framework NAME         name the variables for this framework\n"
+    "  --with-preload           add to NODE_OPTIONS what makes node (18.18 or newer) send what the app's "
+    "code "
+    "sends to\n"
+    "                           api.stripe.com or *.r2.cloudflarestorage.com with the build's keys to its "
+    "own services\n"
     "  --require-sandbox        do not start it where it cannot be fenced off\n"
     "  --no-sandbox             start it without the fence: it can read the data of every build\n"
     "\n"
@@ -59,12 +65,21 @@ static void drop_own(void)
     }
 }
 
+/* What the caller gave node stays: options are added to it. */
+static vk_str with_own(vk_arena *a, const char *name, vk_str value)
+{
+    const char *had = strcmp(name, "NODE_OPTIONS") == 0 ? getenv(name) : NULL;
+    if (!had || !had[0] || strstr(had, vk_preload_option))
+        return had && had[0] ? vk_arena_dup(a, vk_str_z(had)) : vk_arena_dup(a, value);
+    return vk_arena_printf(a, "%s " VK_STR_FMT, had, VK_STR_ARG(value));
+}
+
 static bool set_all(const vk_reply *r)
 {
     vk_env_var vars[VK_ENV_MAX];
     size_t n = vk_env_vars(r, vars);
     for (size_t i = 0; i < n; i++) {
-        vk_str value = vk_arena_dup(r->arena, vars[i].value);
+        vk_str value = with_own(r->arena, vars[i].name, vars[i].value);
         if (!value.p || setenv(vars[i].name, value.p, 1) != 0)
             return false;
     }
@@ -145,6 +160,7 @@ int vk_cmd_run(int argc, char **argv)
     const vk_opt opts[] = {VK_OPT_T("framework", q.framework),
                            VK_OPT_T("app", q.app),
                            VK_OPT_T("data", q.data),
+                           VK_OPT_F("with-preload", q.preload),
                            VK_OPT_F("require-sandbox", required),
                            VK_OPT_F("no-sandbox", open),
                            VK_OPT_F("json", json),

@@ -1,6 +1,7 @@
 /* Names, dialects, and the refusal to make a secret public. The dialects are read back here by small parsers
  * written from the documents of their programs, and, where the program is at hand (sh), by the program. */
 #include "handoff/env.h"
+#include "handoff/preload.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -315,6 +316,26 @@ static void formats(void **state)
     assert_false(vk_env_format_parse(S(""), &f));
 }
 
+/* Every dialect can carry it, and NODE_OPTIONS takes it for one option. */
+static void preload_option(void **state)
+{
+    VK_UNUSED(state);
+    vk_str option = vk_str_z(vk_preload_option);
+    assert_true(vk_str_starts(option, S("--import=data:text/javascript;base64,")));
+    assert_in_range(option.n, 1000, 8192);
+    for (size_t i = 0; i < option.n; i++)
+        assert_true(option.p[i] > ' ' && option.p[i] < 127 && !strchr("\"'\\$`%", option.p[i]));
+    const vk_env_var v = {"NODE_OPTIONS", option, false};
+    for (int f = VK_ENV_DOTENV; f <= VK_ENV_JSON; f++) {
+        vk_buf out;
+        const char *why;
+        vk_buf_init(&out, 64 * 1024);
+        assert_int_equal(vk_env_write(&out, (vk_env_format)f, &v, 1, &why), VK_OK);
+        assert_non_null(memmem(out.p, out.n, option.p, option.n));
+        vk_buf_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +343,7 @@ int main(void)
         cmocka_unit_test(bad_names),        cmocka_unit_test(files_round_trip),
         cmocka_unit_test(shell_round_trip), cmocka_unit_test(refusals),
         cmocka_unit_test(as_json),          cmocka_unit_test(formats),
+        cmocka_unit_test(preload_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

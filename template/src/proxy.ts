@@ -1,4 +1,4 @@
-// Runs before every page and API route: finds out who is signed in, with the keys of this moment. What only a signed-in user
+// Runs before every page and API route but those that no person calls: finds out who is signed in, with the keys of this moment. What only a signed-in user
 // may have is decided where it is given: `pageUser()` in pages, `requireUser()` in API routes.
 import { clerkMiddleware } from "@clerk/nextjs/server";
 import { NextResponse, type NextFetchEvent, type NextRequest } from "next/server";
@@ -14,4 +14,4 @@ function options({ publishableKey, secretKey, apiUrl, proxyUrl }: ClerkKeys) {
   return { publishableKey, secretKey, apiUrl, signInUrl: SIGN_IN, signUpUrl: SIGN_UP, ...(proxyUrl && { proxyUrl }) };
 }
 
-export const config = { matcher: ["/((?!_next/static/|icon\\.svg$|favicon\\.ico$|api/health$).*)"] };
+export const config = { matcher: ["/((?!_next/static/|icon\\.svg$|favicon\\.ico$|api/health$|api/webhooks/).*)"] };

@@ -11,7 +11,7 @@ import { account, anybody, asUser, fillAddress, fillPassword, fillSignUp, openMe
 const PORT_BASE = await portBase();
 const daemon = await new Daemon({ portBase: PORT_BASE }).start();
 const one = await daemon.createBuild("people-one", ["--origin", `http://localhost:${PORT_BASE + 11}`]);
-const secrets = ["CLERK_SECRET_KEY", "CLERK_ENCRYPTION_KEY", "R2_SECRET_ACCESS_KEY", "TURSO_AUTH_TOKEN"].map((name) => one.env[name]);
+const secrets = ["CLERK_SECRET_KEY", "CLERK_ENCRYPTION_KEY", "R2_SECRET_ACCESS_KEY", "TURSO_AUTH_TOKEN", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"].map((name) => one.env[name]);
 const [app, ada, ben] = await Promise.all([new App(daemon, "people-one", PORT_BASE + 11).start(), Browser.open(), Browser.open()]);
 const ADA = "ada@example.com";
 const BEN = anybody("ben");
@@ -41,7 +41,7 @@ const expectRefusals = (browser, ...patterns) => {
 await check("signed out: what is public is there, what belongs to somebody asks for sign-in", async () => {
   await page.goto(app.url);
   await account(ada, "out");
-  await page.getByRole("link", { name: "Get Day ticket: sign in first" }).waitFor();
+  await page.getByRole("link", { name: "Buy Day ticket: sign in first" }).waitFor();
   await page.getByTestId("no-purchases").getByText("Sign in").waitFor();
   assertSame(await page.getByTestId("auth-badge").textContent(), "build keys", "badge");
   await page.getByTestId("auth-health").filter({ hasText: /answers in/ }).waitFor();
@@ -51,7 +51,7 @@ await check("signed out: what is public is there, what belongs to somebody asks 
     assertSame([at.pathname, at.searchParams.get("redirect_url")], ["/sign-in", `${app.url}${protectedPage}`], protectedPage);
   }
   const answers = await Promise.all([["GET", "/api/files"], ["POST", "/api/files"], ["POST", "/api/files/content?name=a.txt"], ["DELETE", "/api/files/1"], ["POST", "/api/files/1/done"],
-    ["POST", "/api/files/1/link"], ["GET", "/api/purchases"], ["POST", "/api/purchases"]].map(async ([method, target]) => [target, ...refusedBy(await ask(method, target))]));
+    ["POST", "/api/files/1/link"], ["GET", "/api/purchases"], ["POST", "/api/checkout"]].map(async ([method, target]) => [target, ...refusedBy(await ask(method, target))]));
   for (const [target, ...answer] of answers) assertSame(answer, [401, "signed_out"], target);
   assertSame([(await ask("GET", "/api/notes")).status, (await ask("GET", "/api/products")).status], [200, 200], "what is public");
 });
@@ -84,8 +84,9 @@ await check("the server knows the user by the id of the sign-in service", async 
   await upload("for-all.txt", "everybody");
   assertSame(await stored('SELECT name, ownerId, shared FROM "StoredFile" ORDER BY id'), [["only-ada.txt", id, 0n], ["for-all.txt", id, 1n]], "rows");
   await page.goto(app.url);
-  await button("Get Day ticket").click();
-  await page.getByRole("log").getByText("purchase #1 written (201)").waitFor();
+  await button("Buy Day ticket").click();
+  await page.waitForURL((url) => url.port === String(PORT_BASE + 4));
+  await page.goto(app.url);
   assertSame(await stored('SELECT buyerId FROM "Purchase"'), [[id]], "purchase");
 });
 
@@ -265,8 +266,8 @@ await check("without sign-in the pages are readable and lead to the one that say
 /** Health as soon as it reports `want`; the services are asked once a second at most. */
 const healthWith = async (want) => {
   for (let tries = 0; ; tries++) {
-    const { auth, storage, database } = await app.health();
-    const got = [auth, storage, database].map((service) => service.error?.code);
+    const { auth, storage, database, payments } = await app.health();
+    const got = [auth, storage, database, payments].map((service) => service.error?.code);
     if (tries === 8 || JSON.stringify(got) === JSON.stringify(want)) return assertSame(got, want, "health");
     await sleep(300);
   }
@@ -274,12 +275,12 @@ const healthWith = async (want) => {
 
 await check("a build that was revoked: health says that the sign-in service and the storage refuse", async () => {
   await daemon.mustCli(["build", "revoke", "people-one"]);
-  await healthWith(["auth_refused", "storage_refused", "refused"]);
+  await healthWith(["auth_refused", "storage_refused", "refused", "payments_refused"]);
 });
 
 await check("the services away: health says so, and the sign-in page too", async () => {
   await daemon.stop();
-  await healthWith(["auth_unreachable", "storage_unreachable", "unreachable"]);
+  await healthWith(["auth_unreachable", "storage_unreachable", "unreachable", "payments_unreachable"]);
   await ben.page.clock.install();
   await ben.page.goto(`${app.url}/sign-in`);
   await ben.page.getByRole("status").getByText("The form is on its way").waitFor();

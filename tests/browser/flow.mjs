@@ -13,7 +13,7 @@ const builds = {
   one: await daemon.createBuild("board-one", ["--origin", `http://localhost:${PORT_BASE + 11}`]),
   two: await daemon.createBuild("board-two", ["--origin", `http://localhost:${PORT_BASE + 12}`]),
 };
-const secrets = [builds.one, builds.two].flatMap(({ env }) => [env.TURSO_AUTH_TOKEN, env.R2_SECRET_ACCESS_KEY, env.CLERK_SECRET_KEY]).concat(daemon.adminToken);
+const secrets = [builds.one, builds.two].flatMap(({ env }) => [env.TURSO_AUTH_TOKEN, env.R2_SECRET_ACCESS_KEY, env.CLERK_SECRET_KEY, env.STRIPE_SECRET_KEY, env.STRIPE_WEBHOOK_SECRET]).concat(daemon.adminToken);
 const [app, browser] = await Promise.all([new App(daemon, "board-one", PORT_BASE + 11).start(), Browser.open()]);
 const { page } = browser;
 
@@ -39,8 +39,8 @@ const expectNoProblems = () => {
 
 await check("health counts the rows of a database that did not exist a moment ago", async () => {
   const health = await app.health();
-  for (const { ms } of [health.database, health.auth, health.storage]) assert(typeof ms === "number" && ms >= 0, "ms");
-  assertSame(health, { ok: true, database: { ok: true, notes: 0, ms: health.database.ms }, auth: { ok: true, ms: health.auth.ms }, storage: { ok: true, ms: health.storage.ms } }, "health");
+  for (const { ms } of [health.database, health.auth, health.storage, health.payments]) assert(typeof ms === "number" && ms >= 0, "ms");
+  assertSame(health, { ok: true, database: { ok: true, notes: 0, ms: health.database.ms }, auth: { ok: true, ms: health.auth.ms }, storage: { ok: true, ms: health.storage.ms }, payments: { ok: true, ms: health.payments.ms } }, "health");
   assertSame(builds.one.env.R2_BROWSER_ENDPOINT, undefined, "one address for app and browser needs no second variable");
   assertSame(await stored("SELECT name FROM _app_migrations"), readdirSync(path.join(template, "prisma", "migrations")).filter((n) => /^\d/.test(n)).map((n) => [n]), "ledger");
 });
@@ -69,12 +69,15 @@ await check("the catalogue of a fresh database: seeded, in its order, priced; no
 });
 
 let me;
+/** Where one pays: the build's own page. */
+const payPage = (url) => url.port === String(PORT_BASE + 4) && url.pathname.startsWith("/b/board-one/c/pay/cs_test_");
 await check("whoever signed up has bought nothing yet", async () => {
   await signUp(browser, app, anybody("buyer"));
   await page.getByTestId("no-purchases").getByText("None yet.").waitFor();
   assertSame((await request(`${app.url}/api/purchases`, { headers: await asUser(browser, app) })).json(), { purchases: [], total: 0 }, "API");
-  await button("Get Day ticket").click();
-  await logged("purchase #1 written (201)");
+  await button("Buy Day ticket").click();
+  await page.waitForURL(payPage);
+  await show();
   [[me]] = await stored('SELECT buyerId FROM "Purchase"');
   assert(/^user_[0-9A-Za-z]{20,}$/.test(me), `${me}`);
   await daemon.sql(builds.one.env.TURSO_AUTH_TOKEN, 'DELETE FROM "Purchase"');
@@ -101,19 +104,24 @@ await check("what changes in the catalogue and what is bought is shown; what is 
   await show();
 });
 
-await check("Get writes a pending purchase at the price that was shown, says that nothing is charged, and lists it", async () => {
-  await page.getByTestId("payments-note").getByText("nothing is charged").waitFor();
-  await button("Get Season pass").click();
-  const line = catalogue.locator("[data-product='season-pass']");
-  await line.getByRole("status").getByText(/^Purchase \d+ waits for its payment\. Nothing was charged\.$/).waitFor();
-  const [[id]] = await stored('SELECT max(id) FROM "Purchase"');
-  await logged(`purchase #${id} written (201)`);
+await check("Buy leads to the page where one pays; who goes back has a pending purchase at the price that was shown, and paid nothing", async () => {
+  await page.getByTestId("payments-note").getByText("4242 4242 4242 4242").waitFor();
+  await button("Buy Season pass").click();
+  await page.waitForURL(payPage);
+  await page.getByText("Season pass").first().waitFor();
+  const [[id, session]] = await stored('SELECT id, reference FROM "Purchase"');
+  assert(page.url().endsWith(session), `${page.url()} is the page of ${session}`);
+  await page.goto(`${app.url}/?checkout=cancelled`);
+  await page.getByTestId("checkout-return").getByText("Nothing was paid.").waitFor();
   await catalogue.locator(`[data-purchase='${id}']`).waitFor();
   const listed = await catalogue.locator("[data-purchase]").allTextContents();
   assert(listed.length === 1 && listed[0].startsWith("Season pass€89.00") && listed[0].endsWith("pending"), JSON.stringify(listed));
   assertSame(await stored('SELECT p.slug, amountCents, b.currency, status, reference, buyerId, paidAt FROM "Purchase" b JOIN "Product" p ON p.id = productId'),
-    [["season-pass", 8900n, "eur", "pending", null, me, null]], "rows");
+    [["season-pass", 8900n, "eur", "pending", session, me, null]], "rows");
   await browser.shot("purchase");
+  await button("Buy Season pass").click();
+  await page.waitForURL(payPage);
+  assertSame([page.url().endsWith(session), await stored('SELECT id, reference FROM "Purchase"')], [true, [[id, session]]], "who buys it again comes to the same page");
   await show();
   assertSame(await catalogue.locator("[data-purchase]").count(), 1, "after a reload");
 });
@@ -121,19 +129,19 @@ await check("Get writes a pending purchase at the price that was shown, says tha
 await check("a price that changed while the page was open: nothing is bought, and the new price is shown", async () => {
   const token = builds.one.env.TURSO_AUTH_TOKEN;
   await daemon.sql(token, `UPDATE "Product" SET priceCents = 9900 WHERE slug = 'season-pass'`);
-  await button("Get Season pass").click();
+  await button("Buy Season pass").click();
   await catalogue.getByRole("alert").getByText("The price has changed meanwhile.").waitFor();
-  await logged("purchase not written (409)");
+  await logged("checkout not begun (409)");
   await catalogue.locator("[data-product='season-pass']").getByText("€99.00").waitFor();
   await daemon.sql(token, `UPDATE "Product" SET priceCents = 8900 WHERE slug = 'season-pass'`);
   await daemon.sql(token, `UPDATE "Product" SET active = 0 WHERE slug = 'programme'`);
-  await button("Get Printed programme").click();
-  await logged("purchase not written (404)");
+  await button("Buy Printed programme").click();
+  await logged("checkout not begun (404)");
   await page.waitForFunction(() => document.querySelectorAll("[data-product]").length === 3);
   await daemon.sql(token, `UPDATE "Product" SET active = 1 WHERE slug = 'programme'`);
   assertSame(await stored('SELECT count(*) FROM "Purchase"'), [[1n]], "purchases");
   const said = browser.problems.splice(0);
-  assert(said.length === 2 && said.every((t) => /40[49].*\/api\/purchases$/.test(t)), `the browser's own word on the two refusals: ${said}`);
+  assert(said.length === 2 && said.every((t) => /40[49].*\/api\/checkout$/.test(t)), `the browser's own word on the two refusals: ${said}`);
   await show();
 });
 
@@ -147,19 +155,20 @@ for (const [name, body, headers, status, code] of [
   ["a field of its own", { ...bad, status: "paid" }, {}, 422, "invalid"],
   ["no product", { priceCents: 1200, currency: "eur" }, {}, 422, "invalid"],
   ["another site", bad, { "Sec-Fetch-Site": "cross-site" }, 403, "cross_origin"],
+  ["a way back to another site", bad, { Origin: "https://elsewhere.example" }, 400, "no_origin"],
 ]) {
   await check(`the API refuses a purchase of ${name} (${status}) and writes nothing`, async () => {
-    const answer = await request(`${app.url}/api/purchases`, { method: "POST", headers: { "Content-Type": "application/json", ...(await asUser(browser, app)), ...headers }, body });
+    const answer = await request(`${app.url}/api/checkout`, { method: "POST", headers: { "Content-Type": "application/json", Origin: app.url, ...(await asUser(browser, app)), ...headers }, body });
     assertSame([answer.status, answer.json().error.code, await stored('SELECT count(*) FROM "Purchase"')], [status, code, [[1n]]], "answer");
   });
 }
 
 await check("so many purchases of one buyer may wait for their payment, then no more; others' do not count", async () => {
   const token = builds.one.env.TURSO_AUTH_TOKEN;
-  await daemon.sql(token, `INSERT INTO "Purchase" (productId, buyerId, amountCents, currency) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 100) SELECT 1, CASE WHEN n < 49 THEN '${me}' ELSE 'user_somebody' END, 1, 'eur' FROM c`);
-  const again = async () => request(`${app.url}/api/purchases`, { method: "POST", headers: { "Content-Type": "application/json", ...(await asUser(browser, app)) }, body: bad });
-  assertSame((await again()).status, 201, "the last one");
-  const answer = await again();
+  await daemon.sql(token, `INSERT INTO "Purchase" (productId, buyerId, amountCents, currency) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 100) SELECT 2, CASE WHEN n < 49 THEN '${me}' ELSE 'user_somebody' END, 1, 'eur' FROM c`);
+  const again = async (body) => request(`${app.url}/api/checkout`, { method: "POST", headers: { "Content-Type": "application/json", Origin: app.url, ...(await asUser(browser, app)) }, body });
+  assertSame((await again(bad)).status, 201, "the last one");
+  const answer = await again({ product: "workshop", priceCents: 3450, currency: "eur" });
   assertSame([answer.status, answer.json().error.code], [409, "too_many_pending"], "answer");
   await show();
   await catalogue.getByText("50 in all").waitFor();

@@ -7,7 +7,7 @@ import { root, tempFolder } from "../lib/daemon.mjs";
 import { assert, assertSame, check } from "../lib/tap.mjs";
 
 const template = path.join(root, "template");
-const PARTS = ["sql-split", "env-file", "config-core", "migrate", "db-error", "clerk-keys", "auth-error", "file-names", "file-types", "storage-error"];
+const PARTS = ["sql-split", "env-file", "config-core", "migrate", "db-error", "clerk-keys", "auth-error", "file-names", "file-types", "storage-error", "payments-error"];
 
 /** The sources as CommonJS modules in a folder of their own. */
 function compileParts() {
@@ -49,6 +49,7 @@ if (await check("the template's parts compile", () => void (load = compileParts(
   await migrations(load("./migrate.js"));
   await fileNames(load("./file-names.js"), load("./file-types.js"));
   await storageErrors(load("./storage-error.js"));
+  await paymentsErrors(load("./payments-error.js"));
   await clerkKeys(load("./clerk-keys.js"), load("./auth-error.js"));
   await setAside();
 }
@@ -65,7 +66,7 @@ await check("keys: only config-core reads the process environment, and no NEXT_P
     for (const [name] of text.matchAll(/NEXT_PUBLIC_\w+/g)) assert(PUBLIC_NAMES.has(name), `${name} in ${file}`);
     // next.config.ts runs before everything, and only moves names.
     if (!/(config-core|next\.config)\.ts$/.test(file)) assert(!/process\s*\.\s*env\b/.test(text), `process.env in ${file}`);
-    if (/^"use client"/.test(text)) assert(!/@\/lib\/(config|config-core|clerk-keys|storage|files|db|user|health)"|aws-sdk|@clerk\/nextjs\/server/.test(text), `the server's part in the browser's: ${file}`);
+    if (/^"use client"/.test(text)) assert(!/@\/lib\/(config|config-core|clerk-keys|storage|stripe|checkout|shop|files|db|user|health)"|from "stripe"|aws-sdk|@clerk\/nextjs\/server/.test(text), `the server's part in the browser's: ${file}`);
   }
 });
 
@@ -101,6 +102,22 @@ async function storageErrors({ toStorageError, isMissingObject, describeStorageE
   await check("storage errors: no object is no error; the log gets names and numbers only", () =>
     assertSame([isMissingObject(answered(404, "NotFound")), isMissingObject(answered(404, "NoSuchBucket")), isMissingObject(answered(403)), describeStorageError(answered(403, "AccessDenied"))],
       [true, false, false, "AccessDenied 403"], "answers"));
+}
+
+async function paymentsErrors({ toPaymentsError, describePaymentsError }) {
+  const said = (type, more) => Object.assign(new Error("k-mark"), { type, ...more });
+  for (const [name, error, want] of [
+    ["refused connection", said("StripeConnectionError", { detail: { code: "ECONNREFUSED" } }), "payments_unreachable"],
+    ["deadline", said("StripeConnectionError", { detail: { code: "ETIMEDOUT" } }), "payments_timeout"],
+    ["a key that is not known", said("StripeAuthenticationError", { statusCode: 401 }), "payments_refused"],
+    ["a key that may not", said("StripePermissionError", { statusCode: 403 }), "payments_refused"],
+    ["slow down", said("StripeRateLimitError", { statusCode: 429 }), "payments_busy"],
+    ["not now", said("StripeAPIError", { statusCode: 503 }), "payments_busy"],
+    ["an amount that is too small", said("StripeInvalidRequestError", { statusCode: 400 }), "payments_failed"],
+    ["no error at all", undefined, "payments_failed"],
+  ]) await check(`payments errors: ${name} is "${want}"`, () => assertSame(toPaymentsError(error).code, want, "code"));
+  await check("payments errors: the log gets names and numbers only", () =>
+    assertSame(describePaymentsError(said("StripeInvalidRequestError", { code: "amount_too_small", param: "amount", statusCode: 400, requestId: "req_1" })), "StripeInvalidRequestError amount_too_small amount 400 req_1", "line"));
 }
 
 async function clerkKeys({ clerkState, publishableHost }, { authErrorOf, authErrorOfStatus }) {

@@ -40,10 +40,10 @@ export async function flow(network) {
   try {
     await daemon.start();
     await check("the daemon is on its own address, with TLS on every listener", async () => {
-      assert(daemon.ready.includes(`console https://${network.address("daemon")}:4500, auth https://${network.address("daemon")}:4501, database https://${network.address("daemon")}:4502`), daemon.ready);
+      assert(daemon.ready.includes(`console https://${network.address("daemon")}:4500, auth https://${network.address("daemon")}:4501, database https://${network.address("daemon")}:4502, storage https://${network.address("daemon")}:4503, payments https://${network.address("daemon")}:4504`), daemon.ready);
       const doctor = await inside("daemon", binary, ["doctor", "--json", "--data", daemon.data]);
       const checks = JSON.parse(doctor.stdout).checks;
-      assertSame([doctor.code, checks.filter((c) => /^port|certificate/.test(c.check)).map((c) => c.result)], [0, ["ok", "ok", "ok", "ok", "ok"]], doctor.stdout);
+      assertSame([doctor.code, checks.filter((c) => /^port|certificate/.test(c.check)).map((c) => c.result)], [0, ["ok", "ok", "ok", "ok", "ok", "ok"]], doctor.stdout);
     });
     const { env } = await daemon.createBuild("board", ["--origin", PREVIEW]);
     await check("the environment names the daemon's addresses and what to trust", () => {

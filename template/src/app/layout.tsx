@@ -13,7 +13,7 @@ import "./globals.css";
 
 export const metadata: Metadata = {
   title: "Your app is running",
-  description: "The start of an app with sign-in, a database and a storage of its own.",
+  description: "The start of an app with sign-in, a database, a storage and payments of its own.",
 };
 
 export const viewport: Viewport = {

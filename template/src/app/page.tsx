@@ -4,16 +4,26 @@ import { NotesApp } from "@/components/notes-app";
 import { toDatabaseError } from "@/lib/db-error";
 import type { ApiError, NotePage } from "@/lib/note-types";
 import { listNotes } from "@/lib/notes";
-import { authKeys, databaseKeys, storageKeys } from "@/lib/services";
-import { listProducts, listPurchases } from "@/lib/shop";
+import { authKeys, databaseKeys, paymentsKeys, storageKeys } from "@/lib/services";
+import { listProducts, listPurchases, purchaseOf } from "@/lib/shop";
+import type { Return } from "@/lib/shop-types";
 import { userId } from "@/lib/user";
 
-export default async function Home() {
+type Query = { checkout?: string | string[]; session_id?: string | string[] };
+
+export default async function Home({ searchParams }: { searchParams: Promise<Query> }) {
   await connection();
   const who = await userId();
-  const [first, shop] = await Promise.all([firstPage(), readShop(who)]);
-  const keys = { database: databaseKeys(), auth: authKeys(), storage: storageKeys() };
-  return <NotesApp keys={keys} first={first} shop={shop} />;
+  const [first, shop, back] = await Promise.all([firstPage(), readShop(who), readReturn(who, await searchParams)]);
+  const keys = { database: databaseKeys(), auth: authKeys(), storage: storageKeys(), payments: paymentsKeys() };
+  return <NotesApp keys={keys} first={first} shop={shop} back={back} />;
+}
+
+/** Whether somebody comes back from the page where one pays. What the address says is shown, and changes nothing. */
+async function readReturn(who: string | null, { checkout, session_id }: Query): Promise<Return | null> {
+  if (checkout === "cancelled") return { kind: "cancelled" };
+  if (checkout !== "success" || typeof session_id !== "string" || session_id.length > 255) return null;
+  return { kind: "success", purchase: who === null ? null : await purchaseOf(who, session_id).catch(() => null) };
 }
 
 async function firstPage(): Promise<NotePage | { error: ApiError }> {

@@ -2,20 +2,27 @@
 
 import Link from "next/link";
 import { useRouter } from "next/navigation";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { signInFor } from "@/lib/auth-pages";
 import { RequestFailed } from "@/lib/notes-client";
-import { postPurchase } from "@/lib/shop-client";
+import type { KeyState } from "@/lib/services";
+import { postCheckout } from "@/lib/shop-client";
 import { money, type ProductView, type PurchasePage, type PurchaseView } from "@/lib/shop-types";
 import { LocalTime } from "./local-time";
 
 /** `bought` null: nobody is signed in. */
 export type Shop = { products: ProductView[]; bought: PurchasePage | null };
-const getIt = "mt-0.5 rounded-md border border-line bg-paper px-3.5 py-1 font-medium hover:border-accent hover:text-accent active:translate-y-px aria-disabled:opacity-60";
+const buyIt = "mt-0.5 rounded-md border border-line bg-paper px-3.5 py-1 font-medium hover:border-accent hover:text-accent active:translate-y-px aria-disabled:opacity-60";
 type Say = (text: string, failed?: boolean) => void;
 
+const PAYMENTS: Record<KeyState, string> = {
+  "build keys": "Payments are in test mode, and no money moves: pay with the card 4242 4242 4242 4242, any date to come and any CVC.",
+  "your keys": "You pay on the page of the payments service, and come back here.",
+  "not set": "This app takes no payments: no keys of a payments service are set.",
+};
+
 /** A price list, and what the signed-in user bought from it. */
-export function Catalogue({ shop, say }: { shop: Shop | null; say: Say }) {
+export function Catalogue({ shop, payments, say }: { shop: Shop | null; payments: KeyState; say: Say }) {
   return (
     <section aria-labelledby="catalogue-title" data-testid="catalogue" className="min-w-0 border-t border-line pt-4">
       <h2 id="catalogue-title" className="text-xl font-semibold tracking-tight">
@@ -28,8 +35,7 @@ export function Catalogue({ shop, say }: { shop: Shop | null; say: Say }) {
           <Products products={shop.products} signedIn={shop.bought !== null} say={say} />
           <h3 className="mt-8 text-base font-semibold">Your purchases</h3>
           <p data-testid="payments-note" className="mt-1 max-w-[44ch] text-[0.95rem] text-pretty text-soft">
-            This app takes no payments yet: what you get is written down as pending, and nothing is charged. Payments come with the payments
-            service.
+            {PAYMENTS[payments]}
           </p>
           {shop.bought === null ? <SignInFirst /> : <Purchases bought={shop.bought} />}
         </>
@@ -52,26 +58,30 @@ function Products({ products, signedIn, say }: { products: ProductView[]; signed
 function ForSale({ product, signedIn, say }: { product: ProductView; signedIn: boolean; say: Say }) {
   const router = useRouter();
   const [busy, setBusy] = useState(false);
-  const [got, setGot] = useState<PurchaseView | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
 
-  const get = async () => {
+  const buy = async () => {
     if (busy) return;
     setBusy(true);
     try {
-      const { status, data } = await postPurchase(product);
-      setGot(data);
+      const { status, data } = await postCheckout(product);
       setProblem(null);
-      say(`purchase #${data.id} written (${status})`);
+      say(`checkout of purchase #${data.purchase} begun (${status})`);
+      location.assign(data.url); // busy until that page is there
     } catch (error) {
       const failure = error instanceof RequestFailed ? error : null;
-      setGot(null);
       setProblem(failure?.error.message ?? "Something went wrong.");
-      say(`purchase not written (${failure?.status || "no answer"})`, true);
+      say(`checkout not begun (${failure?.status || "no answer"})`, true);
+      setBusy(false);
+      router.refresh(); // the server reads the purchases, and prices that may have changed
     }
-    setBusy(false);
-    router.refresh(); // the server reads the purchases, and prices that may have changed
   };
+  // A page that the browser kept comes back as it was left.
+  useEffect(() => {
+    const back = (event: PageTransitionEvent) => event.persisted && setBusy(false);
+    addEventListener("pageshow", back);
+    return () => removeEventListener("pageshow", back);
+  }, []);
 
   return (
     <li data-product={product.slug}>
@@ -83,19 +93,15 @@ function ForSale({ product, signedIn, say }: { product: ProductView; signedIn: b
       <div className="mt-0.5 flex items-start justify-between gap-x-6">
         <p className="max-w-[38ch] min-w-0 text-[0.95rem] text-pretty break-words text-soft">{product.description}</p>
         {signedIn ? (
-          <button type="button" aria-label={`Get ${product.name}`} aria-disabled={busy} onClick={() => void get()} className={getIt}>
-            Get
+          <button type="button" aria-label={`Buy ${product.name}`} aria-disabled={busy} onClick={() => void buy()} className={buyIt}>
+            Buy
           </button>
         ) : (
-          <Link href={signInFor("/")} aria-label={`Get ${product.name}: sign in first`} className={getIt}>
-            Get
+          <Link href={signInFor("/")} aria-label={`Buy ${product.name}: sign in first`} className={buyIt}>
+            Buy
           </Link>
         )}
       </div>
-      {/* Always there, so that it is read out when it fills. */}
-      <p role="status" className={got ? "mt-2 text-[0.95rem] text-accent" : "sr-only"}>
-        {got && `Purchase ${got.id} waits for its payment. Nothing was charged.`}
-      </p>
       {problem && (
         <p role="alert" className="mt-2 rounded-md bg-alarm-tint px-3 py-2 text-alarm">
           {problem}
@@ -111,7 +117,7 @@ function SignInFirst() {
       <Link href={signInFor("/")} className="font-medium text-accent underline underline-offset-4 hover:no-underline">
         Sign in
       </Link>{" "}
-      to get something, and to see what you got.
+      to buy something, and to see what you bought.
     </p>
   );
 }
@@ -147,7 +153,7 @@ function Bought({ purchase }: { purchase: PurchaseView }) {
       </p>
       <p className="flex flex-wrap gap-x-3 text-[0.95rem] text-soft">
         <LocalTime iso={purchase.createdAt} edited={false} />
-        <span>{purchase.status}</span>
+        <span className={purchase.status === "paid" ? "font-medium text-accent" : undefined}>{purchase.status}</span>
       </p>
     </li>
   );

@@ -1,7 +1,7 @@
 import type { ServiceHealth } from "@/lib/note-types";
 import type { KeyState } from "@/lib/services";
 
-const VENDORS = { database: "turso", auth: "clerk", storage: "r2" } as const;
+const VENDORS = { database: "turso", auth: "clerk", storage: "r2", payments: "stripe" } as const;
 type Props = { service: keyof typeof VENDORS; name: string; keys: KeyState; health?: ServiceHealth | null };
 
 /** Whose keys a service has, and whether it answers; `health` null: not asked yet, left out: not shown. */

@@ -82,7 +82,7 @@ export async function downloadLink(who: string | null, id: number): Promise<stri
   if (!found || (!found.allowed && found.row.productId === null)) throw gone();
   const { row, allowed } = found;
   if (!allowed)
-    throw new HttpError(403, "not_purchased", `This file comes with “${row.product?.name}”. Get it in the catalogue; once it is paid, the file is yours.`);
+    throw new HttpError(403, "not_purchased", `This file comes with “${row.product?.name}”. Buy it in the catalogue; once it is paid, the file is yours.`);
   return downloadUrl(row.key, row.contentType, row.name);
 }
 

@@ -6,8 +6,10 @@ import { toDatabaseError } from "./db-error";
 import { quietLog } from "./log";
 import type { ApiError, DatabaseHealth, ServiceHealth } from "./note-types";
 import { countNotes } from "./notes";
+import { describePaymentsError, toPaymentsError } from "./payments-error";
 import { keyPrefix, objectSize, storageStamp } from "./storage";
 import { toStorageError } from "./storage-error";
+import { paymentsStamp, withPayments } from "./stripe";
 
 const ANSWER_WITHIN_MS = 5_000;
 const ASK_AGAIN_AFTER_MS = 1_000; // whoever asks, the services are asked no more often
@@ -41,6 +43,24 @@ export const storageHealth = seldom(() => ({
       return null;
     } catch (error) {
       const { code, message } = toStorageError(error);
+      return { code, message };
+    }
+  },
+}));
+
+/** The balance, which every whole key may read. One that is restricted to other calls is known as well, and that is enough. */
+export const paymentsHealth = seldom(() => ({
+  stamp: paymentsStamp(),
+  ask: async () => {
+    try {
+      await withPayments((stripe) =>
+        stripe.balance.retrieve({}, { maxNetworkRetries: 0, timeout: ANSWER_WITHIN_MS }).catch((error: unknown) => {
+          if (!/StripePermissionError/.test(describePaymentsError(error))) throw error;
+        }),
+      );
+      return null;
+    } catch (error) {
+      const { code, message } = toPaymentsError(error);
       return { code, message };
     }
   },

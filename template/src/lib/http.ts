@@ -2,6 +2,7 @@
 import "server-only";
 import type { z } from "zod";
 import { DatabaseError } from "./db-error";
+import { PaymentsError } from "./payments-error";
 import { StorageError } from "./storage-error";
 
 const BODY_MAX = 16 * 1024;
@@ -23,7 +24,7 @@ export async function answer(request: Request, handle: () => Promise<Response>):
     return await handle();
   } catch (error) {
     if (error instanceof HttpError) return failure(error.status, error.code, error.message);
-    if (error instanceof DatabaseError || error instanceof StorageError) return failure(503, error.code, error.message);
+    if (error instanceof DatabaseError || error instanceof StorageError || error instanceof PaymentsError) return failure(503, error.code, error.message);
     console.error("api:", error instanceof Error ? error.message : "unknown error");
     return failure(500, "internal", "Something went wrong. The app's log has the details.");
   }
@@ -56,6 +57,15 @@ export async function readBytes(request: Request, most: number): Promise<Uint8Ar
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** Where the browser that asks has this app: what a way back must begin with. Browsers put it on every POST. */
+export function originOf(request: Request): string {
+  const origin = request.headers.get("origin");
+  const url = origin && URL.canParse(origin) ? new URL(origin) : null;
+  if (!url || !/^https?:$/.test(url.protocol) || url.host !== request.headers.get("host"))
+    throw new HttpError(400, "no_origin", "This request does not say from where it comes.");
+  return url.origin;
 }
 
 /** Browsers say where a request comes from; another site must not write with a visitor's browser. */

@@ -6,5 +6,5 @@ export type NoteView = { id: number; body: string; pinned: boolean; createdAt: s
 export type NotePage = { notes: NoteView[]; next: string | null; total: number };
 export type DatabaseHealth = { ok: true; notes: number; ms: number } | { ok: false; error: ApiError; ms: number };
 export type ServiceHealth = { ok: true; ms: number } | { ok: false; error: ApiError; ms: number };
-export type Health = { ok: true; database: DatabaseHealth; auth: ServiceHealth; storage: ServiceHealth };
+export type Health = { ok: true; database: DatabaseHealth; auth: ServiceHealth; storage: ServiceHealth; payments: ServiceHealth };
 export type ApiError = { code: string; message: string };

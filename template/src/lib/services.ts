@@ -2,6 +2,7 @@ import "server-only";
 import { clerkState, publishableHost } from "./clerk-keys";
 import { cfg } from "./config";
 import { storageIsSet } from "./storage";
+import { paymentsAreSet } from "./stripe";
 
 export type KeyState = "build keys" | "your keys" | "not set";
 
@@ -28,4 +29,12 @@ export function authKeys(): KeyState {
   const { keys } = clerkState();
   if (!keys) return "not set";
   return VALET_HOST.test(publishableHost(keys.publishableKey) ?? "") ? "build keys" : "your keys";
+}
+
+/** A build's secret key is as long as only its own are. */
+const VALET_PAYMENTS = /^sk_test_51[0-9A-Za-z]{36}$/;
+
+export function paymentsKeys(): KeyState {
+  if (!paymentsAreSet()) return "not set";
+  return VALET_PAYMENTS.test(cfg("STRIPE_SECRET_KEY") ?? "") ? "build keys" : "your keys";
 }

@@ -1,7 +1,7 @@
-// The browser's side of /api/purchases.
+// The browser's side of /api/checkout.
 import { request } from "./notes-client";
-import type { ProductView, PurchaseView } from "./shop-types";
+import type { ProductView } from "./shop-types";
 
-/** The price that was shown goes along: when it is another one by now, nothing is bought. */
-export const postPurchase = ({ slug, priceCents, currency }: ProductView) =>
-  request<PurchaseView>("POST", "/api/purchases", { product: slug, priceCents, currency });
+/** Where to pay. The price that was shown goes along: when it is another one by now, nothing begins. */
+export const postCheckout = ({ slug, priceCents, currency }: ProductView) =>
+  request<{ purchase: number; url: string }>("POST", "/api/checkout", { product: slug, priceCents, currency });

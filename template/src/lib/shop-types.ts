@@ -10,6 +10,8 @@ export type PurchaseView = {
   createdAt: string;
 };
 export type PurchasePage = { purchases: PurchaseView[]; total: number };
+/** What somebody comes back with from the page where one pays; `purchase` null: nobody's, or somebody else's. */
+export type Return = { kind: "success"; purchase: PurchaseView | null } | { kind: "cancelled" };
 
 /** "€12.00"; a currency is three letters, in Stripe's lower case. */
 export function money(cents: number, currency: string): string {

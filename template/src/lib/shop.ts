@@ -1,7 +1,7 @@
 // The catalogue and what was bought: the queries. The page and the API both go through here.
 import "server-only";
 import { z } from "zod";
-import type { Product, Purchase } from "@/generated/prisma/client";
+import type { PrismaClient, Product, Purchase } from "@/generated/prisma/client";
 import { withDatabase } from "./db";
 import { HttpError } from "./http";
 import type { ProductView, PurchasePage, PurchaseStatus, PurchaseView } from "./shop-types";
@@ -38,23 +38,44 @@ export const newPurchase = z.strictObject({
   currency: z.string({ error: "Say in which currency." }).length(3, "A currency has three letters."),
 });
 
-/** One purchase, at the price that the buyer saw. It is pending until whoever takes the money says that it was paid. */
-export async function buy(buyerId: string, wanted: z.infer<typeof newPurchase>): Promise<PurchaseView> {
-  const bought = await withDatabase(async (db) => {
+export type WaitingPurchase = Purchase & { product: Product };
+
+/** A purchase at the price that the buyer saw. It is pending until the payments service says that it was paid; one that waits for the
+ * same product at the same price is gone on with. */
+export async function beginPurchase(buyerId: string, wanted: z.infer<typeof newPurchase>): Promise<WaitingPurchase> {
+  const begun = await withDatabase(async (db) => {
     const product = await db.product.findUnique({ where: { slug: wanted.product } });
     if (!product?.active) return new HttpError(404, "no_product", "This is not for sale any more.");
     if (product.priceCents !== wanted.priceCents || product.currency !== wanted.currency)
       return new HttpError(409, "other_price", "The price has changed meanwhile. Look at it again.");
-    if ((await db.purchase.count({ where: { buyerId, status: "pending" } })) >= PENDING_MAX)
-      return new HttpError(409, "too_many_pending", "Too many of your purchases wait for their payment.");
-    const purchase = await db.purchase.create({
-      data: { productId: product.id, buyerId, amountCents: product.priceCents, currency: product.currency },
-      include: { product: true },
-    });
-    return purchaseView(purchase);
+    const terms = { productId: product.id, buyerId, amountCents: product.priceCents, currency: product.currency };
+    return (await waiting(db, terms)) ?? pending(db, terms);
   });
-  if (bought instanceof HttpError) throw bought; // an error inside would count as the database's
-  return bought;
+  if (begun instanceof HttpError) throw begun; // an error inside would count as the database's
+  return begun;
+}
+
+/** The payment that a purchase waits for. */
+export async function setReference(id: number, reference: string): Promise<void> {
+  await withDatabase((db) => db.purchase.updateMany({ where: { id, status: "pending" }, data: { reference } }));
+}
+
+/** What a buyer came back from; null when it is nobody's, or somebody else's. */
+export async function purchaseOf(buyerId: string, reference: string): Promise<PurchaseView | null> {
+  const found = await withDatabase((db) => db.purchase.findFirst({ where: { buyerId, reference }, include: { product: true } }));
+  return found && purchaseView(found);
+}
+
+type Terms = { productId: number; buyerId: string; amountCents: number; currency: string };
+
+async function waiting(db: PrismaClient, terms: Terms): Promise<WaitingPurchase | null> {
+  return db.purchase.findFirst({ where: { ...terms, status: "pending" }, orderBy: { id: "desc" }, include: { product: true } });
+}
+
+async function pending(db: PrismaClient, terms: Terms): Promise<WaitingPurchase | HttpError> {
+  if ((await db.purchase.count({ where: { buyerId: terms.buyerId, status: "pending" } })) >= PENDING_MAX)
+    return new HttpError(409, "too_many_pending", "Too many of your purchases wait for their payment.");
+  return db.purchase.create({ data: terms, include: { product: true } });
 }
 
 function productView({ id, slug, name, description, priceCents, currency }: Product): ProductView {
