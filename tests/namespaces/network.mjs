@@ -4,7 +4,7 @@ import path from "node:path";
 import { run } from "../lib/daemon.mjs";
 
 const SYSTEM_CAS = "certs/ca-certificates.crt";
-const NAMES = { "vk.test": "daemon", "preview.vk.test": "app" };
+const NAMES = { "vk.test": "daemon", "pay.vk.test": "daemon", "preview.vk.test": "app" };
 
 async function ip(...args) {
   const r = await run("ip", args);
