@@ -1,5 +1,5 @@
 // The vendors' addresses: TLS for their names on port 443, each led to what plays it here. front.mjs SETTINGS, a JSON file:
-// { cert, key, log, builds: { "<Clerk secret key>": "<build>" }, readOnly: { token, as }, restricted: { key, as, refuses } }
+// { cert, key, log, builds: { "<Clerk secret key>": "<build>" }, database: { token, readers: [] }, restricted: { key, as, refuses: [] } }
 import { appendFileSync, readFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
@@ -19,7 +19,7 @@ const ROUTES = {
   [HOSTS.otherClerk]: { port: PORTS.vendor + 1, path: below(OTHER) },
   [HOSTS.stripe]: { port: PORTS.vendor + 4, instead: restricted },
   [HOSTS.checkout]: { port: PORTS.vendor + 4 },
-  [HOSTS.database]: { port: PORTS.vendor + 2, instead: readOnly },
+  [HOSTS.database]: { port: PORTS.vendor + 2, instead: scoped },
   [HOSTS.storage]: { port: PORTS.storage },
   [VALET.auth]: { port: PORTS.valet + 1 },
   [VALET.database]: { port: PORTS.valet + 2 },
@@ -30,30 +30,36 @@ const ROUTES = {
 
 /** A Stripe key that lacks a permission: what it refuses is refused as Stripe does, the rest is done. */
 function restricted(req, res) {
-  const { key, as, refuses } = settings.restricted ?? {};
-  if (!key || bearer(req) !== key) return false;
+  const { key, as, refuses } = settings.restricted;
+  if (bearer(req) !== key) return false;
   if (refuses.includes(`${req.method} ${req.url.split("?")[0]}`)) {
-    answer(res, 403, { error: { type: "invalid_request_error", message: "The provided key does not have the required permissions for this endpoint on account 'acct_made_up'. Having the 'rak_checkout_session_write' permission would allow this request to continue." } });
+    const message = "The provided key does not have the required permissions for this endpoint on account 'acct_made_up'. Having the 'rak_checkout_session_write' permission would allow this request to continue.";
+    answer(res, 403, { error: { type: "invalid_request_error", message } });
     return true;
   }
   req.headers.authorization = `Bearer ${as}`;
   return false;
 }
 
-/** A database token that may only read: statements that write fail one by one, as Turso has it. */
-function readOnly(req, res) {
-  const { token, as } = settings.readOnly ?? {};
-  if (!token || bearer(req) !== token) return false;
+/** Tokens are of one database; some of them only read it: then what writes fails, statement by statement. */
+function scoped(req, res) {
+  const { token, readers } = settings.database;
+  const shown = bearer(req);
+  if (shown === token || req.method === "OPTIONS") return false;
+  if (!readers.includes(shown)) {
+    answer(res, 401, { error: "Unauthorized: `The JWT is invalid for this database`" });
+    return true;
+  }
   const parts = [];
   req.on("data", (part) => parts.push(part));
   req.on("end", () => {
     const body = Buffer.concat(parts);
     if (!/"sql":\s*"\s*(BEGIN IMMEDIATE|CREATE|INSERT|UPDATE|DELETE|DROP|ALTER)/i.test(body)) {
-      req.headers.authorization = `Bearer ${as}`;
+      req.headers.authorization = `Bearer ${token}`;
       return lead(req, res, ROUTES[HOSTS.database], body);
     }
-    const results = JSON.parse(body).requests.map(({ type }) => (type === "close" ? { type: "ok", response: { type } } : { type: "error", error: { message: "SQL write operations are forbidden (reads are allowed)", code: "BLOCKED" } }));
-    answer(res, 200, { baton: null, base_url: null, results });
+    const refusal = { type: "error", error: { message: "SQLite error: attempt to write a readonly database", code: "SQLITE_READONLY" } };
+    answer(res, 200, { baton: null, base_url: null, results: JSON.parse(body).requests.map(({ type }) => (type === "close" ? { type: "ok", response: { type } } : refusal)) });
   });
   return true;
 }

@@ -1,6 +1,7 @@
 // The names and addresses of the handover suite: where vendors are in its namespace, and what plays each of them.
 export const SLUG = "sunny-otter-12"; // of the owner's Clerk application, and the id of the build that plays all of the owner's accounts
 export const OTHER = "quiet-heron-7"; // of somebody else's
+export const ORG = "busy-ibex-3"; // of the organisation that runs the builder
 export const ACCOUNT = "5eed".repeat(8);
 export const BUCKET = "shop-files";
 

@@ -4,7 +4,7 @@ import { createHash, randomBytes, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Daemon, binary, request, root, sleep, tempFolder } from "../lib/daemon.mjs";
-import { ACCOUNT, APP, BUCKET, HOSTS, OTHER, PORTS, SLUG, VALET } from "./street.mjs";
+import { ACCOUNT, APP, BUCKET, HOSTS, ORG, OTHER, PORTS, SLUG, VALET } from "./street.mjs";
 
 export const vendorBinary = path.join(root, "build-vendor", "valetkey");
 
@@ -59,37 +59,45 @@ export class World {
     await Promise.all([w.valet.start(), w.vendor.start()]);
     w.build = await w.valet.createBuild("shop", ["--framework", "next", "--origin", APP]);
     w.neighbour = await w.valet.createBuild("neighbour", ["--framework", "next", "--origin", APP]);
-    const own = await w.vendor.createBuild(SLUG, ["--framework", "next", "--origin", APP]);
-    const other = await w.vendor.createBuild(OTHER, ["--framework", "next", "--origin", "https://elsewhere.test"]);
-    const pairs = { own: { id: hex(16), secret: hex(32) }, reader: { id: hex(16), secret: hex(32) } };
-    w.own = keysOf(own.env, pairs.own);
-    w.other = keysOf(other.env, { id: hex(16), secret: hex(32) });
-    w.reader = pairs.reader;
-    w.readToken = `${encode({ alg: "EdDSA", typ: "JWT" })}.${encode({ a: "ro", iat: 1764547200 })}.${characters(86)}`;
-    w.restrictedKey = own.env.STRIPE_SECRET_KEY.slice(0, 25).replace("sk_", "rk_") + characters(82);
-    await Promise.all([w.startStorage(pairs), w.startFront(own.env, other.env)]);
+    const make = async (slug, origin) => (await w.vendor.createBuild(slug, ["--framework", "next", "--origin", origin])).env;
+    const [own, other, org] = [await make(SLUG, APP), await make(OTHER, "https://elsewhere.test"), await make(ORG, "https://builder.test")];
+    const pair = () => ({ id: hex(16), secret: hex(32) });
+    w.reader = pair(); // a key of the bucket that may only read
+    w.own = keysOf(own, pair());
+    w.other = keysOf(other, pair());
+    w.org = keysOf(org, pair());
+    w.readTokens = [{ a: "ro", iat: 1764547200 }, { iat: 1764547200 }].map((claims) => `${encode({ alg: "EdDSA", typ: "JWT" })}.${encode(claims)}.${characters(86)}`);
+    w.restrictedKey = own.STRIPE_SECRET_KEY.slice(0, 25).replace("sk_", "rk_") + characters(82);
+    await Promise.all([w.startStorage(), w.startFront({ own, other, org })]);
     return w;
   }
 
-  async startStorage({ own, reader }) {
+  async startStorage() {
+    const own = { id: this.own.storage.R2_ACCESS_KEY_ID, secret: this.own.storage.R2_SECRET_ACCESS_KEY };
     const [folder, settings] = [path.join(this.dir, "r2"), path.join(this.dir, "r2.json")];
     mkdirSync(folder);
     this.storageFolder = path.join(folder, BUCKET);
-    writeFileSync(settings, JSON.stringify({ folder, bucket: BUCKET, port: PORTS.storage, origin: APP, keys: { [own.id]: { secret: own.secret }, [reader.id]: { secret: reader.secret, readOnly: true } } }), { mode: 0o600 });
+    writeFileSync(settings, JSON.stringify({ folder, bucket: BUCKET, port: PORTS.storage, origin: APP, keys: { [own.id]: { secret: own.secret }, [this.reader.id]: { secret: this.reader.secret, readOnly: true } } }), { mode: 0o600 });
     await helper("r2.mjs", settings);
   }
 
-  async startFront(own, other) {
+  async startFront({ own, other, org }) {
     const settings = path.join(this.dir, "front.json");
     this.asked = path.join(this.dir, "asked.log");
     writeFileSync(this.asked, "");
     writeFileSync(settings, JSON.stringify({
       ...this.certificate, log: this.asked,
-      builds: { [own.CLERK_SECRET_KEY]: SLUG, [other.CLERK_SECRET_KEY]: OTHER },
-      readOnly: { token: this.readToken, as: own.TURSO_AUTH_TOKEN },
+      builds: { [own.CLERK_SECRET_KEY]: SLUG, [other.CLERK_SECRET_KEY]: OTHER, [org.CLERK_SECRET_KEY]: ORG },
+      database: { token: own.TURSO_AUTH_TOKEN, readers: this.readTokens },
       restricted: { key: this.restrictedKey, as: own.STRIPE_SECRET_KEY, refuses: ["POST /v1/checkout/sessions"] },
     }), { mode: 0o600 });
     await helper("front.mjs", settings);
+  }
+
+  /** The environment of a build, as its app gets it. */
+  async environment(build, folder) {
+    const text = await this.valet.mustCli(["env", build, "--app", folder]);
+    return Object.fromEntries(text.split("\n").filter((line) => /^[A-Z]/.test(line)).map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
   }
 
   /** [{ host, method, path }] of what came to the front since `from`, a number of such. */
