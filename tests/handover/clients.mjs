@@ -5,6 +5,7 @@ import { root } from "../lib/daemon.mjs";
 import { assert, assertSame, check } from "../lib/tap.mjs";
 import { APP, HOSTS, SLUG } from "./street.mjs";
 
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 const require = createRequire(path.join(root, "template", "package.json"));
 
 export async function satisfiesClients({ own, reader }) {
