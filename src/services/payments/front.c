@@ -275,6 +275,19 @@ static bool idempotency_of(front *f)
     return true;
 }
 
+static bool ids_of(vk_pay_call *c)
+{
+    const char *why = NULL;
+    vk_err e = vk_pay_ids(c->arena, c->id, &why);
+    if (e == VK_E_INVALID && c->ep->verb == VK_PAY_PAGE)
+        vk_pay_no_answer(c->ex, VK_PAY_NO_PAGE, VK_STR_NONE);
+    else if (e == VK_E_INVALID)
+        vk_pay_refuse_param(c->ex, VK_STR("id"), why);
+    else if (e != VK_OK)
+        vk_pay_no_answer(c->ex, VK_PAY_BROKEN, VK_STR_NONE);
+    return e == VK_OK;
+}
+
 static bool admit_api(front *f)
 {
     vk_pay_call *c = &f->c;
@@ -292,6 +305,8 @@ static bool admit_api(front *f)
         vk_pay_no_answer(ex, VK_PAY_PUBLISHABLE, VK_STR_NONE);
         return false;
     }
+    if (!ids_of(c))
+        return false;
     ex->body_max = VK_PAY_BODY_MAX;
     return true;
 }
@@ -325,6 +340,8 @@ static bool admit_page(front *f, vk_str path)
         vk_pay_no_answer(ex, VK_PAY_NO_PAGE, VK_STR_NONE);
         return false;
     }
+    if (!ids_of(c))
+        return false;
     if (vk_str_eqz(method, "POST") && !own_form(ex)) {
         vk_pay_no_answer(ex, VK_PAY_FOREIGN_PAGE, VK_STR_NONE);
         return false;
@@ -378,7 +395,7 @@ static bool read_form(front *f)
 {
     vk_exchange *ex = f->c.ex;
     const char *why = NULL;
-    vk_str param;
+    vk_str param = VK_STR_NONE;
     if (ex->body.n && !is_form(ex)) {
         vk_pay_refuse_engine(ex, 400, VK_E_INVALID,
                              "Invalid request (check that your POST content type is "
@@ -394,7 +411,7 @@ static bool read_form(front *f)
     if (e == VK_E_NOMEM)
         vk_pay_no_answer(ex, VK_PAY_BROKEN, VK_STR_NONE);
     else
-        vk_pay_refuse_engine(ex, 400, VK_E_INVALID, why ? why : "Invalid request");
+        vk_pay_refuse_param(ex, param, why ? why : "Invalid request");
     return false;
 }
 
