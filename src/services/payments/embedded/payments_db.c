@@ -149,8 +149,10 @@ vk_err vk_pay_failed(vk_pay_db *db, int rc)
     if (e != VK_E_CONFLICT)
         vk_log(VK_ERROR, "a build's payments cannot be read or written", VK_F(build, db->build),
                VK_F(error, sqlite3_errmsg(db->db)));
-    if (db->open && db->lost == VK_OK && sqlite3_get_autocommit(db->db))
+    if (db->open && db->lost == VK_OK && sqlite3_get_autocommit(db->db)) {
         db->lost = e;
+        vk_pay_settings_forget(db);
+    }
     return e;
 }
 
@@ -279,6 +281,7 @@ void vk_pay_db_close(vk_pay_db *db)
     sqlite3_close(db->db);
     vk_buf_free(&db->keys);
     vk_buf_free(&db->had);
+    vk_pay_settings_forget(db);
     free(db);
 }
 
@@ -355,6 +358,7 @@ void vk_pay_db_drop(vk_pay_db *db)
     if (!db->part)
         return;
     db->part = false;
+    vk_pay_settings_forget(db);
     if (vk_pay_sound(db) != VK_OK)
         return;
     vk_err e = run(db, VK_PAY_Q_BACK);
@@ -380,6 +384,8 @@ void vk_pay_db_undo(vk_pay_db *db)
 {
     if (!sqlite3_get_autocommit(db->db))
         (void)!run(db, VK_PAY_Q_ROLLBACK);
+    if (db->open)
+        vk_pay_settings_forget(db);
     db->open = db->part = false;
     db->lost = VK_OK;
 }
