@@ -138,6 +138,13 @@ static vk_err run(vk_pay_job *j)
     return e;
 }
 
+static void let_go(vk_pay_call *c)
+{
+    if (c->pool)
+        vk_pay_pool_let_go(c->pool);
+    c->pool = NULL;
+}
+
 static void back(vk_exchange *ex);
 
 /* What was changed is on disk, or undone. */
@@ -155,19 +162,13 @@ static void settled(vk_pay_job *j, vk_err e)
     }
     if (e == VK_OK)
         vk_pay_hooks_committed(c);
+    let_go(c); /* a build can end while its app, or who takes the answer, is waited for */
     if (e == VK_OK && c->to.p && vk_pay_hooks_wait(c, back))
         return; /* the app is told first, so that the page it comes back to finds what was bought */
     vk_exchange_post(c->ex, back);
 }
 
 /* ---- back on the loop */
-
-static void let_go(vk_pay_call *c)
-{
-    if (c->pool)
-        vk_pay_pool_let_go(c->pool);
-    c->pool = NULL;
-}
 
 static void done(vk_exchange *ex)
 {
@@ -178,7 +179,6 @@ static void answer(vk_exchange *ex)
 {
     front *f = front_of(ex);
     vk_pay_call *c = &f->c;
-    let_go(c);
     if (f->status == 401) {
         vk_pay_no_answer(ex, c->ep->verb == VK_PAY_PAGE ? VK_PAY_NO_PAGE : VK_PAY_BAD_KEY, VK_STR_NONE);
         return;

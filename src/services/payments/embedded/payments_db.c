@@ -149,10 +149,8 @@ vk_err vk_pay_failed(vk_pay_db *db, int rc)
     if (e != VK_E_CONFLICT)
         vk_log(VK_ERROR, "a build's payments cannot be read or written", VK_F(build, db->build),
                VK_F(error, sqlite3_errmsg(db->db)));
-    if (db->open && db->lost == VK_OK && sqlite3_get_autocommit(db->db)) {
+    if (db->open && db->lost == VK_OK && sqlite3_get_autocommit(db->db))
         db->lost = e;
-        vk_pay_settings_forget(db);
-    }
     return e;
 }
 
