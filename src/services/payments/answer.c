@@ -88,6 +88,13 @@ vk_err vk_pay_refuse_absent(vk_pay_call *c, const char *param, const char *what)
     return vk_pay_refuse(c, 400, NULL, param, "%s is not supported by valetkey; " LIST " has what is.", what);
 }
 
+vk_err vk_pay_refuse_large(vk_pay_call *c)
+{
+    return vk_pay_refuse(c, 400, NULL, c->expand ? "expand" : NULL,
+                         "This request comes to more than can be answered at once. Ask for fewer objects "
+                         "(limit), or expand less of them.");
+}
+
 void vk_pay_notice(vk_pay_call *c, const char *fmt, ...)
 {
     va_list args;

@@ -104,6 +104,8 @@ static vk_err api(front *f)
         f->status = 200;
         vk_pv_write_pretty(&ex->out, out);
         vk_buf_ch(&ex->out, '\n');
+        if (ex->out.err == VK_E_TOO_LARGE)
+            return vk_pay_refuse_large(c);
     } else if (c->refusal && c->keep) {
         vk_pay_error_body(c, e, &ex->out, &f->status);
     } else {

@@ -473,6 +473,8 @@ static bool one_match(void *arg, const vk_pay_row *row)
     if (vk_pay_search_may(s->query, row->body)) {
         vk_arena_reset(s->scratch);
         p->e = vk_pv_parse(s->scratch, row->body, &doc);
+        if (p->e == VK_E_INVALID)
+            p->e = VK_E_CORRUPT;
         if (p->e != VK_OK)
             return false;
         /* Prices of price_data are in no list. */
@@ -538,7 +540,7 @@ static vk_err search(vk_pay_call *c)
         return VK_E_NOMEM;
     e = vk_pay_doc_list(c->db, &ask, one_match, s);
     if (e == VK_OK)
-        e = s->page.e == VK_E_INVALID ? VK_E_CORRUPT : s->page.e;
+        e = s->page.e;
     vk_arena_free(s->scratch);
     return e == VK_OK ? answer_search(c, s) : e;
 }
