@@ -38,13 +38,15 @@ const char vk_help_env[] =
     "  --with-preload           and NODE_OPTIONS, which makes node (18.18 or newer) send what the app's code "
     "sends to\n"
     "                           api.stripe.com or *.r2.cloudflarestorage.com with the build's keys to its "
-    "own services\n"
+    "own services;\n"
+    "                           not with --format dotenv, which node reads too late\n"
     "  --data DIR, --json       --json is --format json\n"
     "\n"
     "Examples:\n"
     "  valetkey env demo\n"
     "  valetkey env demo --app . --out .env.local\n"
     "  eval \"$(valetkey env demo --format shell)\"\n"
+    "  eval \"$(valetkey env demo --format shell --with-preload)\"\n"
     "  docker run --env-file <(valetkey env demo --format docker) my-app\n";
 
 /* ---- framework */
