@@ -9,6 +9,7 @@
 enum {
     HOUR = 3600,
     INCOMPLETE_HOURS = 23,
+    ENDED_MAX = 256, /* of one customer, with it */
 };
 
 typedef struct making {
@@ -440,7 +441,7 @@ vk_err vk_pay_subscriptions_end(vk_pay_call *c, vk_str customer)
 {
     vk_pv **all;
     size_t n;
-    vk_err e = vk_pay_find(c, &vk_pay_r_subscription, "customer", customer, VK_PAY_DOCS_MAX / 2, &all, &n);
+    vk_err e = vk_pay_find(c, &vk_pay_r_subscription, "customer", customer, ENDED_MAX, &all, &n);
     for (size_t i = 0; i < n && e == VK_OK; i++) {
         if (!over(all[i]))
             e = vk_pay_subscription_end(c, all[i]);
