@@ -18,6 +18,9 @@ export function SiteHeader({ account }: { account: Account }) {
           <Link href="/files" className={link}>
             Files
           </Link>
+          <Link href="/settings" className={link}>
+            Keys
+          </Link>
         </nav>
         <div data-testid="account" data-account={account} className="flex min-h-11 items-center gap-1">
           {account === "in" && <UserMenu />}
