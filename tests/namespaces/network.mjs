@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { run } from "../lib/daemon.mjs";
 
-const NAMES = { "vk.test": "daemon", "preview.vk.test": "app" };
+const NAMES = { "vk.test": "daemon", "pay.vk.test": "daemon", "preview.vk.test": "app" };
 
 async function ip(...args) {
   const r = await run("ip", args);
