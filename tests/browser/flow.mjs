@@ -41,7 +41,8 @@ const expectNoProblems = () => {
 await check("health counts the rows of a database that did not exist a moment ago", async () => {
   const health = await app.health();
   for (const { ms } of [health.database, health.auth, health.storage, health.payments]) assert(typeof ms === "number" && ms >= 0, "ms");
-  assertSame(health, { ok: true, database: { ok: true, notes: 0, ms: health.database.ms }, auth: { ok: true, ms: health.auth.ms }, storage: { ok: true, ms: health.storage.ms }, payments: { ok: true, ms: health.payments.ms } }, "health");
+  assertSame(health, { ok: true, database: { ok: true, notes: 0, ms: health.database.ms }, auth: { ok: true, ms: health.auth.ms }, storage: { ok: true, ms: health.storage.ms }, payments: { ok: true, ms: health.payments.ms },
+    services: ["clerk", "database", "storage", "stripe"].map((id) => ({ id, keys: "build keys", mode: id === "clerk" || id === "stripe" ? "test" : null })) }, "health");
   assertSame(builds.one.env.R2_BROWSER_ENDPOINT, undefined, "one address for app and browser needs no second variable");
   assertSame(await stored("SELECT name FROM _app_migrations"), readdirSync(path.join(template, "prisma", "migrations")).filter((n) => /^\d/.test(n)).map((n) => [n]), "ledger");
 });
