@@ -14,7 +14,7 @@ const { env } = await daemon.createBuild("keys-one", ["--origin", `http://localh
 const { env: foreign } = await daemon.createBuild("keys-two");
 const app = await new App(daemon, "keys-one", PORT_BASE + 11).start();
 // Only what is there for apps that have the page: the template's package.json asks for it.
-const own = Object.fromEntries((await daemon.mustCli(["env", "keys-one", "--app", app.folder])).stdout.split("\n").filter(Boolean).map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+const own = Object.fromEntries((await daemon.mustCli(["env", "keys-one", "--app", app.folder])).split("\n").filter(Boolean).map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
 const secrets = [own.SETTINGS_TOKEN, own.SETTINGS_ENCRYPTION_KEY, own.CLERK_SECRET_KEY, own.TURSO_AUTH_TOKEN, own.R2_SECRET_ACCESS_KEY, own.STRIPE_SECRET_KEY, own.STRIPE_WEBHOOK_SECRET];
 
 const browser = await Browser.open();
