@@ -43,7 +43,7 @@ export function ApiKeySettings({ view, forms }: Props) {
   };
 
   return (
-    <div className="mx-auto grid max-w-6xl gap-x-16 gap-y-10 px-5 py-10 sm:px-8 lg:grid-cols-[minmax(0,4fr)_minmax(0,7fr)] lg:py-20">
+    <main className="mx-auto grid max-w-6xl gap-x-16 gap-y-10 px-5 py-10 sm:px-8 lg:grid-cols-[minmax(0,4fr)_minmax(0,7fr)] lg:py-20">
       <div className="lg:sticky lg:top-10 lg:self-start">
         <h1 className="text-[clamp(2.6rem,6.2vw,4.5rem)] leading-[0.95] font-semibold tracking-[-0.045em]">Keys</h1>
         <p className="mt-6 max-w-[44ch] text-lg leading-relaxed text-pretty text-soft">
@@ -63,14 +63,14 @@ export function ApiKeySettings({ view, forms }: Props) {
           Lock this page
         </button>
       </div>
-      <main className="flex min-w-0 flex-col gap-6">
+      <div className="flex min-w-0 flex-col gap-6">
         {forms.map((form) => {
           const state = view.services.find(({ id }) => id === form.id);
           return state && <ServiceCard key={form.id} form={form} state={state} outcome={outcomes[form.id] ?? null} send={send(form.id)} />;
         })}
         <GoingLive view={view} />
-      </main>
-    </div>
+      </div>
+    </main>
   );
 }
 
