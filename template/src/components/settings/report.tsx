@@ -31,7 +31,7 @@ function Line({ check }: { check: Check }) {
       <span aria-hidden="true" className={`font-mono ${look}`}>
         {mark}
       </span>
-      <div>
+      <div className="min-w-0 break-words">
         <p className={check.verdict === "skipped" ? "text-soft" : undefined}>
           <span className="sr-only">{word}: </span>
           {check.say}

@@ -43,7 +43,7 @@ export function ServiceCard({ form, state, outcome, send }: Props) {
 
   const problems = fieldProblems(outcome?.answer?.report);
   return (
-    <section aria-labelledby={title} data-service={HOOKS[form.id]} className="rounded-lg border border-line bg-paper px-5 py-6 sm:px-7">
+    <section aria-labelledby={title} data-service={HOOKS[form.id]} className="min-w-0 rounded-lg border border-line bg-paper px-5 py-6 break-words sm:px-7">
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
         <h2 id={title} className="text-2xl font-semibold tracking-tight">
           {form.name}

@@ -66,7 +66,7 @@ export function Unlock({ view }: { view: Locked }) {
 }
 
 const EXPLAINED: Record<Locked["by"], string> = {
-  token: "Here the app’s keys are replaced. Whoever holds the setup token may do that: it is SETTINGS_TOKEN in the environment of the app, and `valetkey env` prints it.",
+  token: "Here the app’s keys are replaced. Whoever holds the setup token may do that: it is SETTINGS_TOKEN in the environment of the app, and “valetkey env” prints it.",
   owner: "Here the app’s keys are replaced. That is for its owner: sign in as the owner first, then unlock.",
   nobody: "Here the app’s keys are replaced, but no setup token is set. Start the app with SETTINGS_TOKEN in its environment (32 characters or more), then come back.",
 };
