@@ -379,7 +379,8 @@ vk_err vk_pay_session_retrieve(vk_pay_call *c)
     return vk_pay_checkout_due(c, c->doc);
 }
 
-/* A list tells of no open session whose time is over, whether or not anything has woken the build. */
+/* A list tells of no open session whose time is over, whether or not anything has woken the build; but when
+ * there are more of these than one call can end. */
 vk_err vk_pay_session_list(vk_pay_call *c)
 {
     return vk_pay_due(c);
