@@ -332,7 +332,7 @@ struct page {
     vk_pay_call *c;
     const vk_pay_resource *r;
     vk_pv *docs[VK_PAY_LIST_MAX];
-    size_t n, limit;
+    size_t n, limit, bytes;
     bool more;
     vk_err e;
 };
@@ -340,7 +340,8 @@ struct page {
 static bool one_row(void *arg, const vk_pay_row *row)
 {
     struct page *p = arg;
-    if (p->n == p->limit) {
+    p->bytes += row->body.n;
+    if (p->n == p->limit || (p->n && p->bytes > VK_PAY_LIST_BYTES)) {
         p->more = true;
         return false;
     }
