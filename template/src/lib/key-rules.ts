@@ -4,7 +4,11 @@
 // Texts may name variables, {NAME}: the values that were typed (by their environment names), what key-facts.ts makes of them, what
 // `read` took from answers, and {label} {error} {is} of a field, {vendor}, and {host} {status} {code} of a call. A name that has no value is
 // replaced by nothing. In a URL variables are percent-encoded, except a host or an origin at its beginning ({db_http}, {s3_endpoint},
-// {pk_host}), and the slashes of {canary}. Secrets are shown as four dots in texts for people.
+// {pk_host}), and the slashes of {canary}. Secrets are shown as four dots in texts for people, also where an answer repeats one.
+//
+// What `read` takes is at most 256 bytes without control characters, else it is empty; a variable whose name ends with "_secret" is a secret. A
+// code is at most 64 letters, digits, "_", "." and "-"; another one is passed over. An answer whose header says that valetkey itself served it
+// (Valetkey-Served-By) fails the check, whatever else it says, also a check that is not required.
 //
 // Patterns are of what POSIX ERE and JavaScript read alike: no backslash, no lookaround.
 import rules from "./key-rules.json";
@@ -46,7 +50,8 @@ export type Answer = Outcome & {
 export type Status = number | "2xx" | "3xx" | "4xx" | "5xx" | "none";
 
 /** `auth`: "bearer:NAME" sends that value as a bearer token; "s3" signs with the storage's keys (Signature Version 4). Method "SQL"
- * is PostgreSQL: a login and a write that is taken back; its status is 200, or 400 with the SQLSTATE as the code. */
+ * is PostgreSQL: a login at the address in the check's field, and the statement `body`, which is taken back; its status is 200, or 400 with
+ * the SQLSTATE as the code. What is shown of a call is its method and its URL without the query. */
 export type Call = {
   method: string;
   url: string;
