@@ -14,7 +14,7 @@ import { buy, file, look, signInAgain, uploadAndDownload, writeNote } from "./us
 const world = await World.make({ cert: process.env.HANDOVER_CERT, key: process.env.HANDOVER_KEY });
 process.env.CHROMIUM = world.browser();
 const { App, Browser, stopAll } = await import("../browser/harness.mjs");
-const { account, anybody, signUp } = await import("../browser/people.mjs");
+const { account, anybody, signOut, signUp } = await import("../browser/people.mjs");
 const { own } = world;
 
 const app = new App(world.valet, "shop", PORTS.app);
@@ -155,6 +155,7 @@ await check("valetkey ends", async () => {
 });
 await check("all of the app goes on, on the owner's keys", async () => assertSame([...new Set(Object.values(await look(browser)))], ["your keys"], "badges"));
 await check("people sign up, out and in, at Clerk", async () => {
+  await signOut(browser); // the owner
   await signUp(browser, app, anybody("after"));
   await signInAgain(browser, anybody("after"));
   await account(browser, "in");
@@ -164,6 +165,7 @@ await check("a file goes up from the browser and comes back, at R2", async () =>
 await check("something is bought: paid at Stripe, told by its webhook", async () => assertSame(await buy(browser, "Season pass"), HOSTS.checkout, "where it was paid"));
 const moved = new App(world.valet, "shop", PORTS.app);
 await check("on another machine it runs from that file alone", async () => {
+  await page.goto("about:blank");
   assertSame(await app.stop(), true, "the one of before ended");
   writeFileSync(path.join(moved.folder, ".env.production"), production, { mode: 0o600 });
   moved.url = APP;
