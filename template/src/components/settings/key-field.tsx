@@ -9,7 +9,7 @@ export function KeyField({ field, shown, own, value, problem, change }: Props) {
   const id = useId();
   const described = [`${id}-now`, problem && `${id}-problem`].filter(Boolean).join(" ");
   return (
-    <div>
+    <div className="min-w-0">
       <label htmlFor={id} className="flex flex-wrap items-baseline gap-x-2 font-medium">
         {field.label}
         {field.optional && <span className="text-sm font-normal text-soft">optional</span>}
