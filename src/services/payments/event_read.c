@@ -2,8 +2,6 @@
 #include "services/payments/generic.h"
 #include "services/payments/resources/runs.h"
 
-enum { BATCH = 100, LOOKED_AT_MAX = 5000 };
-
 static vk_err still_pending(vk_pay_call *c, vk_pv *event)
 {
     int64_t n;
@@ -18,23 +16,7 @@ vk_err vk_pay_event_retrieve(vk_pay_call *c)
     return still_pending(c, c->doc);
 }
 
-/* ---- delivery_success: the deliveries say, one event after the other */
-
-typedef struct batch {
-    vk_pay_call *c;
-    vk_pv *docs[BATCH];
-    int64_t seqs[BATCH];
-    size_t n;
-    vk_err e;
-} batch;
-
-static bool one_event(void *arg, const vk_pay_row *row)
-{
-    batch *b = arg;
-    b->e = vk_pay_doc_read(b->c, &vk_pay_r_event, row, &b->docs[b->n]);
-    b->seqs[b->n] = row->seq;
-    return b->e == VK_OK && ++b->n < BATCH;
-}
+/* ---- delivery_success: the deliveries say. Without any, an event has been given to all that there are. */
 
 static bool one_delivery(void *arg, const vk_pay_delivery *d)
 {
@@ -43,50 +25,13 @@ static bool one_delivery(void *arg, const vk_pay_delivery *d)
     return *good;
 }
 
-/* The newest of them, at most `limit`; there is no paging through these. */
-static vk_err by_success(vk_pay_call *c, bool wanted)
+static vk_err success_as_asked(vk_pay_call *c, vk_arena *scratch, const vk_pay_row *row, bool *yes_r)
 {
-    int64_t limit = vk_pv_number(c->params, "limit", VK_PAY_LIST_LEN);
-    vk_pv *data = vk_pv_arr(c->arena);
-    batch *b = VK_NEW(c->arena, batch);
-    vk_pay_ask ask = {.kind = vk_pay_r_event.object, .created_to = INT64_MAX};
-    vk_str type = vk_pv_text(c->params, "type");
-    vk_err e = data && b ? VK_OK : VK_E_NOMEM;
-    bool more = false;
-    if (limit < 1 || limit > VK_PAY_LIST_MAX)
-        return vk_pay_refuse(c, 400, "parameter_invalid_integer", "limit",
-                             "This value must be greater than or equal to 1, and less than or equal to %d.",
-                             VK_PAY_LIST_MAX);
-    if (vk_pv_get(c->params, "created") || vk_pv_get(c->params, "types") ||
-        vk_pv_get(c->params, "starting_after") || vk_pv_get(c->params, "ending_before"))
-        return vk_pay_refuse_absent(c, "delivery_success", "delivery_success beside other filters than type");
-    if (type.p)
-        ask.keys[ask.n_keys++] = (vk_pay_key){"type", type};
-    for (size_t looked = 0; e == VK_OK && !more && looked < LOOKED_AT_MAX; looked += b->n) {
-        *b = (batch){.c = c};
-        e = vk_pay_doc_list(c->db, &ask, one_event, b);
-        if (e == VK_OK)
-            e = b->e;
-        for (size_t i = 0; i < b->n && e == VK_OK && !more; i++) {
-            bool good = true;
-            e = vk_pay_delivery_list(c->db, vk_pv_text(b->docs[i], "id"), one_delivery, &good);
-            if (e != VK_OK || good != wanted)
-                continue;
-            more = data->count == (uint64_t)limit;
-            if (!more)
-                e = still_pending(c, b->docs[i]);
-            if (!more && e == VK_OK && !vk_pv_add(c->arena, data, b->docs[i]))
-                e = VK_E_NOMEM;
-        }
-        if (b->n < BATCH)
-            break;
-        ask.after = b->seqs[b->n - 1];
-    }
-    if (e != VK_OK)
-        return e;
-    c->result = vk_pay_list(c->arena, data, more, vk_str_z(vk_pay_r_event.url));
-    c->rendered = true;
-    return c->result ? VK_OK : VK_E_NOMEM;
+    bool good = true;
+    VK_UNUSED(scratch);
+    vk_err e = vk_pay_delivery_list(c->db, row->id, one_delivery, &good);
+    *yes_r = good == vk_pv_flag(c->params, "delivery_success");
+    return e;
 }
 
 /* ---- lists */
@@ -107,9 +52,8 @@ vk_err vk_pay_event_list(vk_pay_call *c)
     whole_family(type);
     VK_PV_EACH(one, types)
     whole_family(one);
-    if (vk_pv_is(success, VK_PV_BOOL))
-        return by_success(c, success->u.b);
-    vk_err e = vk_pay_list_of(c, NULL, 0, VK_STR_NONE);
+    vk_err e = vk_pv_is(success, VK_PV_BOOL) ? vk_pay_list_where(c, NULL, 0, success_as_asked)
+                                             : vk_pay_list_of(c, NULL, 0, VK_STR_NONE);
     if (e != VK_OK)
         return e;
     VK_PV_EACH(event, vk_pv_get(c->result, "data"))
