@@ -321,7 +321,7 @@ struct page {
     vk_pay_call *c;
     const vk_pay_resource *r;
     vk_pv *docs[VK_PAY_LIST_MAX];
-    size_t n, limit;
+    size_t n, limit, bytes;
     bool more;
     vk_pay_wanted wanted; /* NULL: all */
     vk_arena *scratch;
@@ -343,7 +343,8 @@ static bool one_row(void *arg, const vk_pay_row *row)
         if (p->e != VK_OK || !yes)
             return p->e == VK_OK;
     }
-    if (p->n == p->limit) {
+    p->bytes += row->body.n;
+    if (p->n == p->limit || (p->n && p->bytes > VK_PAY_LIST_BYTES)) {
         p->more = true;
         return false;
     }
