@@ -321,7 +321,8 @@ typedef struct vk_pay_subscribe {
     const vk_pv *one_time; /* array of line items that are on the first invoice only; NULL */
     bool on_session;       /* its payer is there */
     bool authenticated;
-    vk_str page; /* as in vk_pay_confirm */
+    vk_str session; /* of whose page it is; VK_STR_NONE */
+    vk_str page;    /* as in vk_pay_confirm */
 } vk_pay_subscribe;
 /* Makes subscription, items, first invoice and its payment, with all events. *paid_r: what the payment came
  * to. */
