@@ -54,6 +54,16 @@ if (await check("the template's parts compile", () => void (load = compileParts(
   await setAside();
 }
 
+await check("the lists for builders' tools name files that are there, and none that may hold a key is left open", () => {
+  const files = readdirSync(template, { recursive: true }).filter((file) => !/^(node_modules|\.next)\//.test(file));
+  const pattern = (glob) => new RegExp(`^${glob.replaceAll(".", "\\.").replaceAll("**", ".+").replace(/(?<!\.)\*/g, "[^/]*")}$`);
+  const list = (name) => JSON.parse(readFileSync(path.join(template, name), "utf8"));
+  for (const name of [".important_files.json", ".donttouch_files.json"])
+    for (const glob of list(name)) assert(files.some((file) => pattern(glob).test(file)), `${name}: ${glob} is no file`);
+  const hidden = list(".redacted_files.json").map(pattern);
+  for (const file of [".env", ".env.local", ".env.production", ".env.keys"]) assert(hidden.some((glob) => glob.test(file)), `${file} is not redacted`);
+});
+
 // What every browser gets may be named so; a new one is added here by whoever made sure that it is no secret.
 const PUBLIC_NAMES = new Set([...["PUBLISHABLE_KEY", "PROXY_URL", "JS_URL", "UI_URL", "TELEMETRY_DISABLED", "KEYLESS_DISABLED", ""].map((name) => `NEXT_PUBLIC_CLERK_${name}`), "NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY"]);
 
