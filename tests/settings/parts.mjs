@@ -6,7 +6,7 @@ import path from "node:path";
 import { root, tempFolder } from "../lib/daemon.mjs";
 
 export const template = path.join(root, "template");
-const PARTS = ["env-file", "seal", "config-core", "overlay-file", "env-dialects", "settings-host", "stripe-webhook", "valet-marks", "bundle-check"];
+const PARTS = ["env-file", "seal", "config-core", "overlay-file", "env-dialects", "settings-host", "stripe-webhook", "bundle-check"];
 
 /** { folder, load }: `load("env-file")` is the module. */
 export function compileParts() {

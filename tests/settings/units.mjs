@@ -1,7 +1,6 @@
-// The parts of the settings page that need no server: the file of keys and who writes it, sealing, dialects, marks, a host's API, the
+// The parts of the settings page that need no server: the file of keys and who writes it, sealing, dialects, a host's API, the
 // look through the bundle.
 import { spawn, spawnSync } from "node:child_process";
-import { createHmac, randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -24,7 +23,6 @@ if (await check("the parts compile", () => void ({ folder, load } = compileParts
   await overlays(load("config-core"), load("seal"));
   await writing(load("env-file"), load("seal"));
   await dialects(load("env-dialects"));
-  await marks(load("valet-marks"));
   await hosts(load("settings-host"));
   await addresses(load("stripe-webhook"));
   await bundles(load("bundle-check"));
@@ -294,30 +292,6 @@ async function dialects({ envFileOf, ENV_FORMATS }) {
       }
       assert(written > 60, `only ${written} were written`);
     });
-}
-
-async function marks({ isValetValue, isRefusedValue }) {
-  const body = () => Array.from({ length: 30 }, () => random.pick([..."0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"])).join("");
-  await check("marks: keys that valetkey gives out are known by themselves, vendors' are not", () => {
-    for (let round = 0; round < 50; round++)
-      for (const prefix of ["vk_b_", "sk_test_", "sk_test_51", "pk_test_51", "whsec_"]) {
-        const key = withChecksum(prefix + body());
-        assert(isValetValue("STRIPE_SECRET_KEY", key), key);
-        const other = key.slice(0, -1) + (key.endsWith("0") ? "1" : "0");
-        assertSame(isValetValue("STRIPE_SECRET_KEY", other), prefix === "vk_b_", other);
-        assertSame(isValetValue("STRIPE_SECRET_KEY", key.replace("_test_", "_live_")), !key.includes("_test_"), "live");
-      }
-    const pk = (host) => `pk_test_${Buffer.from(`${host}$`).toString("base64")}`;
-    assertSame([isValetValue("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY", pk("demo.vk_accounts.dev")), isValetValue("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY", pk("demo.accounts.dev"))], [true, false], "hosts");
-    assertSame([isValetValue("R2_BUCKET", "vk-demo"), isValetValue("R2_BUCKET", "my-vk-demo"), isValetValue("R2_PREFIX", "vk-demo")], [true, false, false], "buckets");
-  });
-  await check("marks: what VALETKEY_REFUSED_KEYS lists is refused, and a list that is none refuses nothing", () => {
-    const salt = randomBytes(16);
-    const mark = (value) => createHmac("sha256", salt).update(value).digest("hex").slice(0, 32);
-    const list = `${salt.toString("hex")}:${mark("one")},${mark("two")}`;
-    assertSame(["one", "two", "three", ""].map((value) => isRefusedValue(value, list)), [true, true, false, false], "values");
-    for (const bad of [undefined, "", ":", "x", list.slice(1), list.replace(":", ";")]) assertSame(isRefusedValue("one", bad), false, String(bad));
-  });
 }
 
 async function hosts({ pushToHost, hostAsk }) {

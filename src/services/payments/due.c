@@ -1,5 +1,7 @@
-/* What a build's time has come for: sessions that expire, subscriptions that end. */
+/* What a build's time has come for: sessions that expire, subscriptions that end, money that was not
+ * captured. */
 #include "services/payments/billing.h"
+#include "services/payments/charge.h"
 
 enum {
     DUE_AT_ONCE = 50, /* a part of a transaction; the others come with the next turn */
@@ -32,6 +34,7 @@ static vk_err due(vk_pay_call *c, vk_str id)
     } kinds[] = {
         {&vk_pay_r_session, vk_pay_checkout_due},
         {&vk_pay_r_subscription, vk_pay_subscription_due},
+        {&vk_pay_r_payment_intent, vk_pay_hold_due},
     };
     /* First, so that nothing is due for ever; what it waits for next it puts itself. */
     vk_err e = vk_pay_due_put(c->db, id, 0);

@@ -119,6 +119,12 @@ static vk_err check_rules(vk_pay_call *c, vk_str mode)
                              "`customer_update` can only be used with `customer`.");
     if (!given(p, "success_url"))
         return vk_pay_refuse_missing(c, "success_url");
+    if (vk_pv_flag(p, "invoice_creation.enabled") &&
+        vk_str_eqz(vk_pv_text(p, "payment_intent_data.capture_method"), "manual"))
+        return vk_pay_refuse(
+            c, 400, NULL, "invoice_creation",
+            "`invoice_creation` cannot be used with a `payment_intent_data[capture_method]` of "
+            "`manual`.");
     if (vk_str_eqz(vk_pv_text(p, "submit_type"), "subscribe") && !vk_str_eqz(mode, "subscription"))
         return vk_pay_refuse(c, 400, NULL, "submit_type",
                              "`submit_type` can only be `subscribe` in `subscription` mode.");
@@ -231,9 +237,9 @@ static void settle(vk_pay_call *c, vk_pay_fill *f, vk_str mode)
         vk_fill_null(f, "discounts");
     vk_fill_str(f, "status", VK_STR("open"));
     vk_fill_str(f, "payment_status", setup ? VK_STR("no_payment_required") : VK_STR("unpaid"));
-    vk_fill_str(f, "url",
-                vk_arena_printf(c->arena, VK_STR_FMT "/b/%s/c/pay/" VK_STR_FMT, VK_STR_ARG(c->browser_base),
-                                c->about->build, VK_STR_ARG(vk_pv_text(doc, "id"))));
+    vk_fill_made(f, "url",
+                 vk_arena_printf(c->arena, VK_STR_FMT "/b/%s/c/pay/" VK_STR_FMT, VK_STR_ARG(c->browser_base),
+                                 c->about->build, VK_STR_ARG(vk_pv_text(doc, "id"))));
 }
 
 vk_err vk_pay_session_finish(vk_pay_call *c, vk_pv *doc, vk_pv *items, vk_str currency, const vk_pv *params)
@@ -427,11 +433,11 @@ vk_err vk_pay_session_end(vk_pay_call *c, vk_pv *s)
     vk_pv *subscription;
     vk_str id = vk_pv_text(s, "_subscription");
     vk_pay_fill f = {c->arena, s, false};
-    vk_err e = vk_pay_intent_drop(c, &vk_pay_r_payment_intent, vk_pv_text(s, "payment_intent"));
+    vk_err e = vk_pay_intent_drop(c, &vk_pay_r_payment_intent, vk_pv_text(s, "payment_intent"), VK_STR_NONE);
     if (e == VK_OK)
         e = vk_pay_intent_drop(
             c, &vk_pay_r_setup_intent,
-            vk_pv_text(s, vk_pv_text(s, "setup_intent").p ? "setup_intent" : "_setup_intent"));
+            vk_pv_text(s, vk_pv_text(s, "setup_intent").p ? "setup_intent" : "_setup_intent"), VK_STR_NONE);
     if (e == VK_OK && id.p) {
         e = vk_pay_get(c, &vk_pay_r_subscription, id, &subscription);
         if (e == VK_OK && vk_str_eqz(vk_pv_text(subscription, "status"), "incomplete"))
