@@ -14,7 +14,7 @@ export function compileParts() {
   writeFileSync(path.join(folder, "package.json"), '{"type":"commonjs"}');
   const { status, stdout, stderr } = spawnSync(
     path.join(template, "node_modules", ".bin", "tsc"),
-    ["--ignoreConfig", "--outDir", folder, "--rootDir", path.join("src", "lib"), "--module", "commonjs", "--moduleResolution", "bundler", "--target", "es2023", "--strict",
+    ["--ignoreConfig", "--outDir", folder, "--rootDir", path.join("src", "lib"), "--module", "commonjs", "--moduleResolution", "bundler", "--target", "es2023", "--lib", "esnext,dom", "--strict",
       "--skipLibCheck", "--esModuleInterop", "--resolveJsonModule", "--types", "node", ...PARTS.map((part) => path.join("src", "lib", `${part}.ts`))],
     { cwd: template, encoding: "utf8" },
   );
