@@ -451,7 +451,7 @@ await check("no key is in anything that the browser got, nor in what was built f
 // Clerk's SDK (56 kB) is as large as it is; React's and Next's 130 kB are in this.
 const SCRIPTS_MAX = 180_000;
 await check("each page's scripts: at most 180 kB gzipped without Clerk's SDK, and nothing of the server's libraries", async () => {
-  for (const route of ["/", "/files", "/sign-in", "/sign-up", "/profile"]) {
+  for (const route of ["/", "/files", "/settings", "/sign-in", "/sign-up", "/profile"]) {
     const html = (await request(app.url + route)).text.replace(/<script[^>]*noModule[^>]*>/gi, "");
     const names = [...new Set(html.match(/\/_next\/static\/chunks\/[^"\\]+\.js/g))];
     const scripts = await Promise.all(names.map(async (name) => (await request(app.url + name)).text));
