@@ -257,7 +257,7 @@ typedef struct vk_pay_line {
  * too many coupons or rates. Source: docs.stripe.com/billing/invoices/tax-rates, …/coupons. */
 VK_MUSTCHECK vk_err vk_pay_totals(vk_pay_line *lines, size_t n, const vk_pv *const *coupons, size_t n_coupons,
                                   vk_str currency);
-/* ---- checkout.c: what the page does with a session (pages_checkout.c draws) */
+/* ---- checkout.c, checkout_pay.c: what the page does with a session (pages_checkout.c draws) */
 
 /* The session's line items as documents with amounts; sums; what is due now. Expires it first when its time
  * is over: that changes documents, so it is for calls that may. */
