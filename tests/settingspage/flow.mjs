@@ -30,7 +30,7 @@ const pictures = async (name) => {
     await page.emulateMedia({ colorScheme: scheme });
     assertSame([await contrastProblems(page, 8), await axeProblems(page)], [[], []], `${name}, ${width} px, ${scheme}`);
     assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} is wider than ${width} px`);
-    await browser.shot(`${name}-${width}-${scheme}`, { fullPage: true });
+    await browser.shot(`${name}-${width}-${scheme}`);
   }
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.emulateMedia({ colorScheme: "light" });
@@ -74,6 +74,8 @@ await check("the right token opens it, by keyboard alone, once the minute is ove
   assert(cookie?.httpOnly && cookie.sameSite === "Strict" && cookie.value !== own.SETTINGS_TOKEN, "the cookie");
 });
 
+await check("the open page, by every width and both schemes", () => pictures("settings-open"));
+
 await check("no secret is in the page or in anything that the browser got", async () => {
   const all = `${(await Promise.all(browser.texts)).join("\n")}\n${await page.content()}`;
   for (const secret of secrets) assert(secret && !all.includes(secret), `${secret?.slice(0, 8)}… was seen`);
@@ -82,6 +84,8 @@ await check("no secret is in the page or in anything that the browser got", asyn
 await check("empty fields save nothing: what the build has does not stand in for them", async () => {
   await button("Validate & save", card("stripe")).click();
   await refused("stripe", "Nothing was saved.");
+  assertSame(await card("stripe").locator('[data-verdict="fail"]').count() > 0, true, "what failed");
+  await card("stripe").scrollIntoViewIfNeeded();
   await pictures("settings-refused");
 });
 

@@ -9,7 +9,7 @@ export function KeyField({ field, shown, own, value, problem, change }: Props) {
   const id = useId();
   const described = [`${id}-now`, problem && `${id}-problem`].filter(Boolean).join(" ");
   return (
-    <div>
+    <div className="min-w-0">
       <label htmlFor={id} className="flex flex-wrap items-baseline gap-x-2 font-medium">
         {field.label}
         {field.optional && <span className="text-sm font-normal text-soft">optional</span>}
@@ -34,7 +34,7 @@ export function KeyField({ field, shown, own, value, problem, change }: Props) {
       />
       <p id={`${id}-now`} className="mt-1 font-mono text-xs break-all text-soft">
         {field.env}
-        {shown?.set ? ` is ${own ? "set" : "the build’s"}${shown.shown ? `: ${shown.shown}` : ""}` : " is not set"}
+        <span className="block">{shown?.set ? `${own ? "yours" : "the build’s"}${shown.shown ? `: ${shown.shown}` : ""}` : "not set"}</span>
       </p>
       {problem && (
         <p id={`${id}-problem`} data-testid="field-problem" className="mt-1 text-[0.95rem] text-alarm">

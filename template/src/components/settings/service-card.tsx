@@ -59,7 +59,7 @@ export function ServiceCard({ form, state, outcome, send }: Props) {
       </div>
       <p className="mt-2 max-w-[60ch] text-pretty text-soft">{form.purpose}</p>
 
-      <details className="group mt-4" open={state.keys !== "your keys"}>
+      <details className="mt-4">
         <summary className="w-fit font-medium text-accent underline-offset-4 hover:underline">Where to get these keys</summary>
         <ol className="mt-2 max-w-[62ch] list-decimal space-y-1.5 pl-6 text-pretty marker:font-mono marker:text-sm marker:text-soft">
           {form.steps.map((step) => (
@@ -67,24 +67,26 @@ export function ServiceCard({ form, state, outcome, send }: Props) {
           ))}
         </ol>
         <a href={form.dashboard} target="_blank" rel="noopener noreferrer" className="mt-3 inline-block font-medium text-accent underline underline-offset-4 hover:no-underline">
-          Open {form.vendor}
+          Open the dashboard
           <span className="sr-only"> in a new tab</span>
           <span aria-hidden="true"> ↗</span>
         </a>
       </details>
 
       <form onSubmit={(event) => void submit(event)} noValidate aria-describedby={`${form.id}-stays`} className="mt-5 flex flex-col gap-4">
-        {form.fields.map((field) => (
-          <KeyField
-            key={field.env}
-            field={field}
-            shown={state.values[field.env]}
-            own={state.keys === "your keys"}
-            value={typed[field.env] ?? ""}
-            problem={problems.get(field.env)}
-            change={(value) => setTyped((before) => ({ ...before, [field.env]: value }))}
-          />
-        ))}
+        <div className="grid items-start gap-x-5 gap-y-4 sm:grid-cols-2">
+          {form.fields.map((field) => (
+            <KeyField
+              key={field.env}
+              field={field}
+              shown={state.values[field.env]}
+              own={state.keys === "your keys"}
+              value={typed[field.env] ?? ""}
+              problem={problems.get(field.env)}
+              change={(value) => setTyped((before) => ({ ...before, [field.env]: value }))}
+            />
+          ))}
+        </div>
         {asks && (
           <label className="flex items-start gap-2.5">
             <input type="checkbox" checked={webhook} onChange={(event) => setWebhook(event.target.checked)} className="mt-1.5 accent-[var(--c-accent)]" />
@@ -138,10 +140,10 @@ function Outcome({ form, answer }: { form: ServiceForm; answer: SaveAnswer }) {
 }
 
 function headline({ vendor }: ServiceForm, { report, saved, block }: SaveAnswer): string {
-  if (saved) return `Saved. ${vendor} serves this app with your keys from now on.`;
-  if (block !== undefined) return `${vendor} took these keys. This host keeps its files as they are, so put them into its settings:`;
-  if (report.valid) return `${vendor} took these keys. Nothing was saved.`;
-  if (report.unverified) return `${vendor} could not be asked, so nothing was saved. Try again in a moment.`;
+  if (saved) return `Saved. From now on ${vendor} serves this app with your keys.`;
+  if (block !== undefined) return `These keys hold at ${vendor}. This host keeps its files as they are, so put them into its settings:`;
+  if (report.valid) return `These keys hold at ${vendor}. Nothing was saved.`;
+  if (report.unverified) return `Nothing was saved: ${vendor} could not be asked. Try again in a moment.`;
   return `Nothing was saved. ${report.error ?? ""}`;
 }
 
