@@ -90,6 +90,7 @@ static bool alloc_torture(bool (*step)(bool may_fail), int *runs_r, long *leak_r
             alloc_live = alloc_failures = 0;
             alloc_left = n;
             alloc_once = once;
+            alloc_only = 0;
             alloc_counts = true;
             bool content = step(true);
             alloc_counts = false;
