@@ -133,9 +133,13 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 static size_t take_head(char *p, size_t size, size_t n, void *arg)
 {
     call *c = arg;
-    VK_UNUSED(p);
+    vk_buf *head = &c->answer->head;
     c->head_bytes += size * n;
-    if (c->head_bytes <= VK_OUTBOUND_HEAD_MAX)
+    if (head->max && vk_str_starts((vk_str){p, size * n}, VK_STR("HTTP/")))
+        vk_buf_clear(head); /* what came before was an interim answer */
+    else if (head->max)
+        vk_buf_add(head, p, size * n);
+    if (c->head_bytes <= VK_OUTBOUND_HEAD_MAX && !head->err)
         return size * n;
     c->e =
         fail(c, VK_E_TOO_LARGE, "the head of the answer is larger than %d KiB", VK_OUTBOUND_HEAD_MAX / 1024);
@@ -154,6 +158,18 @@ static size_t take_body(char *p, size_t size, size_t n, void *arg)
     }
     c->e = fail(c, VK_E_TOO_LARGE, "the answer is larger than %zu bytes", c->body_max);
     return 0;
+}
+
+vk_str vk_outbound_answer_header(const vk_outbound_answer *answer, vk_str name)
+{
+    vk_str left = vk_buf_view(&answer->head), line, field;
+    while (vk_str_cut(&left, '\n', &line)) {
+        if (line.n && line.p[line.n - 1] == '\r')
+            line.n--;
+        if (vk_str_cut(&line, ':', &field) && vk_str_ieq(field, name))
+            return vk_str_trim(line);
+    }
+    return VK_STR_NONE;
 }
 
 /* ---- the call */
@@ -179,7 +195,13 @@ bool vk_outbound_header_ok(const vk_outbound_header *h)
     return !(h->name.n >= 6 && vk_str_ieq((vk_str){h->name.p, 6}, VK_STR("proxy-")));
 }
 
-/* The header lines; false: no memory. "Expect" is what curl adds to long bodies, and waits for. */
+static bool has_body(const vk_outbound_ask *ask)
+{
+    return ask->body.n || vk_str_eqz(ask->method, "POST") || vk_str_eqz(ask->method, "PUT");
+}
+
+/* The header lines; false: no memory. "Expect" is what curl adds to long bodies, and waits for; a type is
+ * what it adds to any. */
 static bool add_lines(const vk_curl *x, const vk_outbound_ask *ask, struct curl_slist **lines)
 {
     char line[VK_OUTBOUND_HEADER_MAX + 8];
@@ -188,13 +210,23 @@ static bool add_lines(const vk_curl *x, const vk_outbound_ask *ask, struct curl_
     if (more && ask->content_type.n) {
         snprintf(line, sizeof line, "Content-Type: " VK_STR_FMT, VK_STR_ARG(ask->content_type));
         more = x->slist_append(*lines, line);
+    } else if (more && has_body(ask)) {
+        more = x->slist_append(*lines, "Content-Type:");
     }
     for (size_t i = 0; more && i < ask->n_headers; i++) {
         snprintf(line, sizeof line, VK_STR_FMT ": " VK_STR_FMT, VK_STR_ARG(ask->headers[i].name),
                  VK_STR_ARG(ask->headers[i].value));
         more = x->slist_append(*lines, line);
     }
+    vk_wipe(line, sizeof line); /* keys are in some */
     return more != NULL;
+}
+
+static void free_lines(const vk_curl *x, struct curl_slist *lines)
+{
+    for (struct curl_slist *l = lines; l; l = l->next)
+        vk_wipe(l->data, strlen(l->data));
+    x->slist_free_all(lines);
 }
 
 static vk_err kind_of(CURLcode code)
@@ -235,8 +267,9 @@ static vk_err perform(call *c, const vk_outbound_ask *ask, int64_t left_ms)
         (!c->o->ca_file || SET(CURLOPT_CAINFO, c->o->ca_file));
     if (vk_str_eqz(ask->method, "HEAD"))
         set = set && SET(CURLOPT_NOBODY, 1L);
-    if (ask->body.n)
-        set = set && SET(CURLOPT_POSTFIELDSIZE, (long)ask->body.n) && SET(CURLOPT_POSTFIELDS, ask->body.p);
+    if (has_body(ask)) /* an empty one too: its length is to be sent */
+        set = set && SET(CURLOPT_POSTFIELDSIZE, (long)ask->body.n) &&
+              SET(CURLOPT_POSTFIELDS, ask->body.n ? ask->body.p : "");
 #undef SET
     if (!set) {
         e = fail(c, VK_E_INTERNAL, "libcurl refuses a setting");
@@ -252,7 +285,7 @@ static vk_err perform(call *c, const vk_outbound_ask *ask, int64_t left_ms)
     }
 out:
     x->slist_free_all(pins);
-    x->slist_free_all(lines);
+    free_lines(x, lines);
     if (h)
         x->easy_cleanup(h);
     return e;

@@ -20,7 +20,7 @@ enum {
     VK_OUTBOUND_BODY_MAX = 1024 * 1024,
     VK_OUTBOUND_ADDRESSES = 32, /* of one host; more are refused */
     VK_OUTBOUND_HEADERS = 16,
-    VK_OUTBOUND_HEADER_MAX = 1024, /* bytes of one, name and value */
+    VK_OUTBOUND_HEADER_MAX = 4096, /* bytes of one, name and value: tokens are long */
 };
 
 /* What stays the same. */
@@ -40,7 +40,7 @@ typedef struct vk_outbound_header {
 
 typedef struct vk_outbound_ask {
     vk_str method, url;
-    vk_str content_type, body;         /* of a POST; may be empty */
+    vk_str content_type, body;         /* of a POST or PUT; may be empty */
     vk_str origin;                     /* one that the build has registered; may be empty */
     const vk_outbound_header *headers; /* further ones */
     size_t n_headers;
@@ -52,8 +52,13 @@ typedef struct vk_outbound_answer {
     int status; /* 0: there was none */
     int64_t ms;
     vk_buf body;   /* the caller's, initialised by it */
+    vk_buf head;   /* likewise: the header lines as they came, each with CRLF. Zeroed: they are not wanted */
     char why[300]; /* when it is not VK_OK: a sentence without its final dot */
 } vk_outbound_answer;
+
+/* The value of the first header of that name (in any case) in answer->head, without blanks around it;
+ * VK_STR_NONE: there is none. */
+vk_str vk_outbound_answer_header(const vk_outbound_answer *answer, vk_str name);
 
 /* Whether such a header may be sent: a name of letters, digits and "-" which is none that frames the message
  * or is about the connection (Host, Content-Length, Transfer-Encoding, …), and a value of printable ASCII. */
