@@ -57,6 +57,24 @@ typedef struct call {
     vk_err e; /* of a callback */
 } call;
 
+static vk_outbound_lack lack_of(vk_err e)
+{
+    switch (e) {
+    case VK_OK:
+        return VK_LACK_NOTHING;
+    case VK_E_INVALID:
+        return VK_LACK_INVALID;
+    case VK_E_FORBIDDEN:
+        return VK_LACK_GUARD;
+    case VK_E_TIMEOUT:
+        return VK_LACK_TIME;
+    case VK_E_TOO_LARGE:
+        return VK_LACK_SIZE;
+    default:
+        return VK_LACK_REACH;
+    }
+}
+
 static vk_err fail(call *c, vk_err e, const char *fmt, ...) VK_PRINTF(3, 4);
 
 static vk_err fail(call *c, vk_err e, const char *fmt, ...)
@@ -106,8 +124,10 @@ static vk_err resolve(call *c)
     snprintf(port, sizeof port, "%u", c->target.port);
     int rc = c->o->resolve ? c->o->resolve(c->target.host, port, &hints, &list)
                            : getaddrinfo(c->target.host, port, &hints, &list);
-    if (rc != 0)
+    if (rc != 0) {
+        c->answer->lack = VK_LACK_NAME;
         return fail(c, VK_E_UNAVAILABLE, "\"%s\" cannot be resolved: %s", c->target.host, gai_strerror(rc));
+    }
     vk_err e = check_all(c, list);
     if (c->o->resolve)
         c->o->resolved(list);
@@ -158,18 +178,6 @@ static size_t take_body(char *p, size_t size, size_t n, void *arg)
     }
     c->e = fail(c, VK_E_TOO_LARGE, "the answer is larger than %zu bytes", c->body_max);
     return 0;
-}
-
-vk_str vk_outbound_answer_header(const vk_outbound_answer *answer, vk_str name)
-{
-    vk_str left = vk_buf_view(&answer->head), line, field;
-    while (vk_str_cut(&left, '\n', &line)) {
-        if (line.n && line.p[line.n - 1] == '\r')
-            line.n--;
-        if (vk_str_cut(&line, ':', &field) && vk_str_ieq(field, name))
-            return vk_str_trim(line);
-    }
-    return VK_STR_NONE;
 }
 
 /* ---- the call */
@@ -234,6 +242,13 @@ static vk_err kind_of(CURLcode code)
     return code == CURLE_OPERATION_TIMEDOUT ? VK_E_TIMEOUT : VK_E_UNAVAILABLE;
 }
 
+static bool is_tls(CURLcode code)
+{
+    return code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION ||
+           code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CIPHER || code == CURLE_SSL_CACERT_BADFILE ||
+           code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_ENGINE_INITFAILED;
+}
+
 static vk_err perform(call *c, const vk_outbound_ask *ask, int64_t left_ms)
 {
     const vk_curl *x = &c->o->curl;
@@ -281,6 +296,8 @@ static vk_err perform(call *c, const vk_outbound_ask *ask, int64_t left_ms)
         c->answer->status = (int)status;
         e = VK_OK;
     } else {
+        if (c->e == VK_OK && is_tls(code))
+            c->answer->lack = VK_LACK_TLS;
         e = c->e != VK_OK ? c->e : fail(c, kind_of(code), "%s", x->easy_strerror(code));
     }
 out:
@@ -293,12 +310,13 @@ out:
 
 vk_err vk_outbound_call(const vk_outbound *o, const vk_outbound_ask *ask, vk_outbound_answer *answer)
 {
-    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE"};
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"};
     call c = {.o = o, .answer = answer, .body_max = ask->body_max, .cut = ask->cut};
     const char *why;
     bool known = false;
     int64_t begun = vk_clock_mono_ms();
     answer->status = 0;
+    answer->lack = VK_LACK_NOTHING;
     answer->why[0] = '\0';
     if (c.body_max > VK_OUTBOUND_BODY_MAX)
         c.body_max = VK_OUTBOUND_BODY_MAX;
@@ -328,5 +346,7 @@ vk_err vk_outbound_call(const vk_outbound *o, const vk_outbound_ask *ask, vk_out
     if (e == VK_E_TIMEOUT && !strchr(answer->why, '"'))
         fail(&c, e, "\"%s\" did not answer within %lld seconds", c.target.host, (long long)(total / 1000));
     answer->ms = vk_clock_mono_ms() - begun;
+    if (e != VK_OK && answer->lack == VK_LACK_NOTHING)
+        answer->lack = lack_of(e);
     return e;
 }

@@ -48,17 +48,26 @@ typedef struct vk_outbound_ask {
     bool cut;        /* of a longer one the beginning is kept, instead of an error */
 } vk_outbound_ask;
 
+/* Why there was no answer. */
+typedef enum vk_outbound_lack {
+    VK_LACK_NOTHING,
+    VK_LACK_INVALID, /* the URL, a header */
+    VK_LACK_GUARD,
+    VK_LACK_NAME, /* not resolved */
+    VK_LACK_REACH,
+    VK_LACK_TLS,
+    VK_LACK_TIME,
+    VK_LACK_SIZE, /* head or body are too large */
+} vk_outbound_lack;
+
 typedef struct vk_outbound_answer {
     int status; /* 0: there was none */
+    vk_outbound_lack lack;
     int64_t ms;
     vk_buf body;   /* the caller's, initialised by it */
     vk_buf head;   /* likewise: the header lines as they came, each with CRLF. Zeroed: they are not wanted */
     char why[300]; /* when it is not VK_OK: a sentence without its final dot */
 } vk_outbound_answer;
-
-/* The value of the first header of that name (in any case) in answer->head, without blanks around it;
- * VK_STR_NONE: there is none. */
-vk_str vk_outbound_answer_header(const vk_outbound_answer *answer, vk_str name);
 
 /* Whether such a header may be sent: a name of letters, digits and "-" which is none that frames the message
  * or is about the connection (Host, Content-Length, Transfer-Encoding, …), and a value of printable ASCII. */

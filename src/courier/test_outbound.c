@@ -158,6 +158,10 @@ static void refused(vk_err want, const char *url, const char *origin, const char
     if (e != want || !strstr(answer.why, part))
         fail_msg("%s: %s, \"%s\"", url, vk_err_name(e), answer.why);
     assert_int_equal(answer.status, 0);
+    assert_int_equal(answer.lack, want == VK_E_FORBIDDEN    ? VK_LACK_GUARD
+                                  : want == VK_E_INVALID    ? VK_LACK_INVALID
+                                  : strstr(part, "resolve") ? VK_LACK_NAME
+                                                            : VK_LACK_REACH);
 }
 
 static void plain(void **state)
@@ -197,7 +201,7 @@ static void methods(void **state)
     VK_UNUSED(state);
     place p = {.reply = "HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n"
                         "HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n"
-                        "valetkey-served-by:  embedded \r\nX-Two: a\r\nX-Two: b\r\n\r\n"};
+                        "valetkey-served-by:  embedded \r\n\r\n"};
     start(&p);
     char origin[100];
     snprintf(origin, sizeof origin, "http://127.0.0.1:%d", p.port);
@@ -206,7 +210,7 @@ static void methods(void **state)
     } cases[] = {
         {"PUT", "bytes", "\r\nContent-Length: 5\r\n"}, {"PUT", "", "\r\nContent-Length: 0\r\n"},
         {"POST", "", "\r\nContent-Length: 0\r\n"},     {"DELETE", "", "DELETE / HTTP/1.1\r\n"},
-        {"HEAD", "", "HEAD / HTTP/1.1\r\n"},
+        {"HEAD", "", "HEAD / HTTP/1.1\r\n"},           {"OPTIONS", "", "OPTIONS / HTTP/1.1\r\n"},
     };
     vk_buf_init(&answer.head, VK_OUTBOUND_HEAD_MAX);
     for (size_t i = 0; i < VK_COUNT(cases); i++) {
@@ -221,9 +225,8 @@ static void methods(void **state)
         assert_int_equal(answer.status, 412);
         assert_non_null(strstr(p.got, cases[i].part));
         assert_null(strstr(p.got, "Content-Type"));
-        assert_true(vk_str_eqz(vk_outbound_answer_header(&answer, VK_STR("Valetkey-Served-By")), "embedded"));
-        assert_true(vk_str_eqz(vk_outbound_answer_header(&answer, VK_STR("x-two")), "a"));
-        assert_null(vk_outbound_answer_header(&answer, VK_STR("X-Early")).p);
+        assert_true(vk_str_eqz(vk_buf_view(&answer.head),
+                               "Content-Length: 0\r\nvaletkey-served-by:  embedded \r\n\r\n"));
     }
     vk_buf_free(&answer.head);
     answer.head = (vk_buf){0};
