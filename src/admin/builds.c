@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/random.h"
 #include "handoff/env.h"
+#include "handoff/settings.h"
 
 enum { LIST_DEFAULT = 100, LIST_MAX = 500, RANDOM_ID = 10, RANDOM_TRIES = 4 };
 
@@ -91,6 +92,8 @@ static vk_err put_env(vk_call *c, vk_buf *out, const vk_build *b, vk_env_format 
     if (!vars)
         return VK_E_NOMEM;
     vk_err e = vk_env_build(c->rt, c->ex->arena, b, c->framework, vars, &n, why_r);
+    if (e == VK_OK && c->settings)
+        e = vk_settings_add(c->rt, c->ex->arena, b, vars, &n, why_r);
     return e == VK_OK ? vk_env_write(out, f, vars, n, why_r) : e;
 }
 
@@ -372,6 +375,14 @@ static void env_work(vk_call *c)
 
 void vk_admin_build_env(vk_call *c)
 {
-    if (vk_call_query(c, "framework", &c->framework) && vk_call_query(c, "format", &c->format))
-        vk_call_on_lane(c, env_work);
+    vk_str settings;
+    if (!vk_call_query(c, "framework", &c->framework) || !vk_call_query(c, "format", &c->format) ||
+        !vk_call_query(c, "settings", &settings))
+        return;
+    if (settings.p && !vk_str_eqz(settings, "true") && !vk_str_eqz(settings, "false")) {
+        (void)vk_admin_error(c->ex, VK_E_INVALID, "\"settings\" must be true or false");
+        return;
+    }
+    c->settings = vk_str_eqz(settings, "true");
+    vk_call_on_lane(c, env_work);
 }

@@ -21,6 +21,7 @@ typedef struct vk_call {
     vk_create create;          /* POST /builds and PUT origins */
     vk_str idem;
     vk_str framework, format; /* GET env */
+    bool settings;            /* GET env: for an app with a settings page */
     void *state;              /* the call's own, in the exchange's arena */
     struct {
         int fd;

@@ -8,6 +8,7 @@
 #include "core/disk.h"
 #include "handoff/clerk.h"
 #include "handoff/preload.h"
+#include "handoff/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,20 +27,26 @@ const char vk_help_env[] =
     "  --framework NAME         name the variables for this framework instead of the build's own\n"
     "  --app DIR                find the framework out from DIR/package.json, requirements.txt or "
     "pyproject.toml;\n"
-    "                           and from its Clerk SDK which of Clerk's scripts it loads (CLERK_JS_URL)\n"
+    "                           and from its Clerk SDK which of Clerk's scripts it loads (CLERK_JS_URL); "
+    "with\n"
+    "                           \"valetkey\": {\"settings\": true} in package.json, also what the app's own "
+    "page\n"
+    "                           needs on which keys are replaced (SETTINGS_TOKEN opens it)\n"
     "  --format FORMAT          dotenv, shell, docker, systemd or json (default dotenv)\n"
     "  --out FILE               write it there; a variable of the same name that someone else set stops it\n"
     "  --force                  with --out: turn such lines into comments\n"
     "  --with-preload           and NODE_OPTIONS, which makes node (18.18 or newer) send what the app's code "
     "sends to\n"
     "                           api.stripe.com or *.r2.cloudflarestorage.com with the build's keys to its "
-    "own services\n"
+    "own services;\n"
+    "                           not with --format dotenv, which node reads too late\n"
     "  --data DIR, --json       --json is --format json\n"
     "\n"
     "Examples:\n"
     "  valetkey env demo\n"
     "  valetkey env demo --app . --out .env.local\n"
     "  eval \"$(valetkey env demo --format shell)\"\n"
+    "  eval \"$(valetkey env demo --format shell --with-preload)\"\n"
     "  docker run --env-file <(valetkey env demo --format docker) my-app\n";
 
 /* ---- framework */
@@ -120,6 +127,24 @@ static vk_err find_clerk(const char *dir, vk_clerk_sdk *out_r)
     return e;
 }
 
+/* Whether the app has a page on which its keys are replaced. False, too, when nothing can be read. */
+static bool has_settings(const char *dir)
+{
+    vk_buf text;
+    bool wanted = false;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    vk_arena *a = vk_arena_new((size_t)MANIFEST_MAX * 8);
+    vk_buf_init(&text, MANIFEST_MAX);
+    if (a && fd >= 0 && read_text(fd, "package.json", &text) &&
+        vk_settings_wanted(a, vk_buf_view(&text), &wanted) != VK_OK)
+        wanted = false;
+    vk_buf_free(&text);
+    vk_arena_free(a);
+    if (fd >= 0)
+        close(fd);
+    return wanted;
+}
+
 /* Puts the variables into the reply's object in place of what was there. */
 static vk_err put_vars(vk_reply *r, const vk_env_var *vars, size_t n)
 {
@@ -174,7 +199,9 @@ int vk_env_fetch(const char *command, const vk_env_ask *q, vk_reply *out_r, bool
         if (code != VK_EXIT_OK)
             return code;
     }
-    snprintf(tail, sizeof tail, "/env%s%s", f ? "?framework=" : "", f ? f->name : "");
+    bool settings = q->app && has_settings(q->app);
+    snprintf(tail, sizeof tail, "/env?settings=%s%s%s", settings ? "true" : "false", f ? "&framework=" : "",
+             f ? f->name : "");
     if (vk_build_target(command, q->id, tail, target, sizeof target) != VK_OK)
         return VK_EXIT_USAGE;
     int code =

@@ -165,6 +165,8 @@ static int read_all(const char *file, vk_buf *out)
     else if (out->err != VK_OK || out->n > CATALOGUE_MAX)
         code = vk_failed("too_large", "%s is larger than %d bytes.", in ? "Standard input" : file,
                          CATALOGUE_MAX);
+    else if (out->n == 0) /* as behind a pipe whose first part has failed */
+        code = vk_failed("invalid", "%s is empty, which is no catalogue.", in ? "Standard input" : file);
     if (!in)
         close(fd);
     return code;

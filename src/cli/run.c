@@ -45,7 +45,8 @@ const char vk_help_run[] =
     "\n"
     "Examples:\n"
     "  valetkey run demo -- npm run dev\n"
-    "  valetkey run demo --app ./my-app -- npx prisma studio\n";
+    "  valetkey run demo --app ./my-app -- npx prisma studio\n"
+    "  valetkey run demo --with-preload -- node server.js\n";
 
 /* Where our data is and who administers it is none of the app's business. */
 static void drop_own(void)

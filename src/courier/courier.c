@@ -216,12 +216,13 @@ static void request(vk_exchange *ex)
         vk_respond_json_error(ex, VK_E_NOT_FOUND, "courier has no such call");
 }
 
-vk_err vk_courier_new(const vk_egress *egress, struct vk_courier **out_r)
+vk_err vk_courier_new(const vk_egress *egress, const char *ca_file, struct vk_courier **out_r)
 {
     vk_courier *c = calloc(1, sizeof *c);
     if (!c)
         return VK_E_NOMEM;
     c->outbound.egress = *egress;
+    c->outbound.ca_file = ca_file;
     pthread_mutex_init(&c->mu, NULL);
     *out_r = c;
     return VK_OK;

@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/disk.h"
+#include "core/vendor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -337,6 +338,10 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
         return set_path(c->tls_cert, s, why);
     if (vk_str_eqz(name, "tls_key"))
         return set_path(c->tls_key, s, why);
+#ifdef VK_TEST_VENDOR
+    if (vk_str_eqz(name, "vendor_role"))
+        return set_switch(&vk_vendor_role, s, why);
+#endif
     if (vk_str_eqz(name, "listen"))
         return vk_config_listen(c, VK_STR_NONE, s->value, s->from, why);
     if (vk_str_eqz(name, "sandbox"))
@@ -498,6 +503,9 @@ static const flag flags[] = {
     {"--no-sandbox", "sandbox", "off"},
     {"--url-sandbox", "url_sandbox.", NULL},
     {"--url-browser", "url_browser.", NULL},
+#ifdef VK_TEST_VENDOR
+    {"--vendor-role", "vendor_role", "on"},
+#endif
 };
 
 /* The flag at argv[*i] and its value, which may be the next argument. */

@@ -279,7 +279,10 @@ static int courier_main(const vk_child *c)
     for (size_t i = 0; i <= VK_CONSOLE; i++)
         if (c->daemon->config->listen[i].host[0])
             egress.own[egress.n_own++] = (uint16_t)c->daemon->config->listen[i].port;
-    if (vk_courier_new(&egress, &courier) != VK_OK)
+    /* libcurl by itself has a path that was compiled in, and does not look at what OpenSSL's other users do.
+     */
+    const char *ca_file = getenv("SSL_CERT_FILE");
+    if (vk_courier_new(&egress, ca_file && ca_file[0] == '/' ? ca_file : NULL, &courier) != VK_OK)
         vk_role_fail(c, "There is not enough memory to start.");
     return serve_quietly(c, &vk_courier_handler, courier);
 }

@@ -13,6 +13,7 @@ const storage = /^vk-/.test(env.R2_BUCKET ?? "") ? urlOf(env.R2_ENDPOINT) : unde
 
 const STRIPE = /^(api|files|connect|meter-events)\.stripe\.com$/;
 const R2 = /^(?:(.+)\.)?[0-9a-z]+(?:\.(?:eu|fedramp))?\.r2\.cloudflarestorage\.com$/;
+const SIGNED = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/([^,]+), *SignedHeaders=([^,]+)/;
 // The shape of a build's keys; Stripe's own have other lengths.
 const VALET = /^[sp]k_test_51[0-9A-Za-z]{36}$/;
 
@@ -21,13 +22,14 @@ function instead(host, method, path, headers) {
   const authorization = headers.get("authorization") ?? "";
   if (payments && STRIPE.test(host)) {
     const [scheme, value = ""] = authorization.split(" ");
-    const key = /^basic$/i.test(scheme) ? atob(value).split(":")[0] : value;
+    const key = /^basic$/i.test(scheme) ? Buffer.from(value, "base64").toString().split(":")[0] : value;
     if (VALET.test(key)) return { at: payments, path, headers: with_(headers, { host: payments.host }) };
   }
   const r2 = storage && R2.exec(host);
-  if (r2 && authorization.startsWith(`AWS4-HMAC-SHA256 Credential=${env.R2_ACCESS_KEY_ID}/`)) {
+  const [, id, scope, names] = (r2 && SIGNED.exec(authorization)) || [];
+  if (id && id === env.R2_ACCESS_KEY_ID) {
     const there = r2[1] ? `/${r2[1]}${path}` : path;
-    return { at: storage, path: there, headers: signed(method, there, with_(headers, { host: storage.host })) };
+    return { at: storage, path: there, headers: signed(method, there, with_(headers, { host: storage.host }), scope, names) };
   }
   return undefined;
 }
@@ -39,8 +41,7 @@ function with_(headers, more) {
 }
 
 // The host is part of a signature, so it is made anew: Signature Version 4 over the same headers.
-function signed(method, path, headers) {
-  const [, scope, names] = /Credential=[^/]+\/([^,]+), *SignedHeaders=([^,]+)/.exec(headers.get("authorization"));
+function signed(method, path, headers, scope, names) {
   const [date] = scope.split("/");
   const at = path.indexOf("?");
   const pairs = at < 0 ? [] : path.slice(at + 1).split("&").map((one) => [...one.split("="), ""].slice(0, 2));

@@ -12,6 +12,7 @@
 #include "core/arena.h"
 #include "core/buf.h"
 #include "core/secret.h"
+#include "core/vendor.h"
 #include "http/head.h"
 #include "net/loop.h"
 
@@ -150,7 +151,11 @@ vk_str vk_exchange_id(vk_exchange *ex);
 VK_MUSTCHECK vk_err vk_header_add(vk_exchange *ex, const char *name, vk_str value);
 /* Header lines that never change, as one literal: "A: b\r\nC: d\r\n". Costs nothing but the sending; once an
  * exchange, and cannot fail. */
+#ifdef VK_TEST_VENDOR
+#define vk_header_lines(ex, literal) ((void)((ex)->lines = vk_vendor_lines(VK_STR(literal))))
+#else
 #define vk_header_lines(ex, literal) ((void)((ex)->lines = VK_STR(literal)))
+#endif
 /* Answers with `out` as the body. `content_type` NULL: none. 204 and 304 have no body, whatever is given. */
 void vk_respond(vk_exchange *ex, int status, const char *content_type);
 /* Answers with a static text instead of `out`. */

@@ -1,6 +1,8 @@
 /* Answers, connections that end on either side, descriptors. */
 #include "http/test_rig.h"
 
+#include "http/conn.h"
+
 #include <fcntl.h>
 #include <sys/resource.h>
 
@@ -361,21 +363,50 @@ static size_t hear_bytes(struct client *c, size_t most)
     return got;
 }
 
+/* What the reader of "/numbers?steady" has taken since the server last looked; all there is when its answer
+ * is out. */
+static _Atomic uint64_t steady_took;
+static _Atomic int steady_looks;
+
+static void look_at_steady(vk_task *t)
+{
+    VK_UNUSED(t);
+    steady_took = UINT64_MAX;
+    for (vk_list *n = server.conns.next; n != &server.conns; n = n->next) {
+        const vk_conn *c = VK_CONTAINER(n, vk_conn, node);
+        if (c->ex && c->state == S_SEND && vk_str_eqz(c->ex->query, "steady"))
+            steady_took = c->moved - vk_conn_untaken(c) - c->mark;
+    }
+    steady_looks++;
+}
+
+static void wait_steady(void)
+{
+    static vk_task task = {.run = look_at_steady};
+    int64_t until = vk_clock_mono_ms() + WAIT_MS;
+    do {
+        int before = steady_looks;
+        usleep(1000);
+        vk_loop_post(loop, &task);
+        wait_for(&steady_looks, before + 1);
+    } while (steady_took < PACE && vk_clock_mono_ms() < until);
+    assert_true(steady_took >= PACE);
+}
+
 static void readers_must_move(void **state)
 {
     VK_UNUSED(state);
     int before = stopped;
     struct client *c = dial(), *late = dial(), *steady = dial();
     say(c, GET("/numbers"));
-    say(steady, GET("/numbers"));
+    say(steady, GET("/numbers?steady"));
     say(late, GET("/late"));            /* a handler has all the time it wants */
     size_t got = hear_bytes(steady, 1); /* both answers have begun */
     struct pollfd begun = {.fd = c->fd, .events = POLLIN};
     assert_int_equal(poll(&begun, 1, WAIT_MS), 1);
-    usleep(100000);
     for (int i = 0; i < 5; i++) { /* it takes some each time; what the kernel holds does not count as taken */
         got += hear_bytes(steady, 400000);
-        usleep(50000);
+        wait_steady();
         leap(USUAL(SLOW_TIME));
     }
     expect(late, 200, "late");

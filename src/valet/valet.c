@@ -3,6 +3,10 @@
 #include "core/buf.h"
 #include "core/encode.h"
 
+#ifdef VK_TEST_VENDOR
+#include "valet/vendor.h"
+#endif
+
 #include <sodium.h>
 
 struct vk_master {
@@ -64,21 +68,50 @@ static void derive_hex(const vk_master *m, size_t digits, vk_buf *msg, char out[
     vk_wipe(bytes, sizeof bytes);
 }
 
+/* `n` base62 characters. */
+static void derive_body(const vk_master *m, vk_buf *msg, char *out, size_t n)
+{
+    size_t have = 0;
+    for (unsigned char block = 0; have < n; block++) {
+        uint8_t bytes[VK_SHA256];
+        block_of(m, msg, block, bytes);
+        have += vk_base62_fill(out + have, n - have, bytes, sizeof bytes);
+        vk_wipe(bytes, sizeof bytes);
+    }
+}
+
 static void derive_token(const vk_master *m, vk_str prefix, vk_buf *msg, char out[VK_VALET_MAX])
 {
     if (prefix.n + VK_VALET_BODY + 6 >= VK_VALET_MAX)
         abort();
     memcpy(out, prefix.p, prefix.n);
-    size_t have = 0;
-    for (unsigned char block = 0; have < VK_VALET_BODY; block++) {
-        uint8_t bytes[VK_SHA256];
-        block_of(m, msg, block, bytes);
-        have += vk_base62_fill(out + prefix.n + have, VK_VALET_BODY - have, bytes, sizeof bytes);
-        vk_wipe(bytes, sizeof bytes);
-    }
+    derive_body(m, msg, out + prefix.n, VK_VALET_BODY);
     size_t n = prefix.n + VK_VALET_BODY;
     vk_base62_crc(out + n, vk_crc32(out, n));
     out[n + 6] = '\0';
+}
+
+#ifdef VK_TEST_VENDOR
+static void derive_vendor(const vk_master *m, const vk_vendor_form *v, vk_buf *msg, char out[VK_VALET_MAX])
+{
+    enum { KIND_FROM_END = 10 }; /* before the generation and the number of the block */
+    size_t n = strlen(v->prefix), kind = msg->n - KIND_FROM_END;
+    if (n + v->account + v->body >= VK_VALET_MAX)
+        abort();
+    memcpy(out, v->prefix, n);
+    derive_body(m, msg, out + n + v->account, v->body);
+    msg->p[kind] = '5'; /* no kind of key */
+    derive_body(m, msg, out + n, v->account);
+    out[n + v->account + v->body] = '\0';
+}
+#endif
+
+static bool base62_ok(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'A' && p[i] <= 'Z') || (p[i] >= 'a' && p[i] <= 'z')))
+            return false;
+    return true;
 }
 
 void vk_valet_derive(const vk_master *m, const vk_valet_form *f, vk_str build, vk_str service,
@@ -98,6 +131,13 @@ void vk_valet_derive(const vk_master *m, const vk_valet_form *f, vk_str build, v
     for (int shift = 56; shift >= 0; shift -= 8)
         vk_buf_ch(&msg, (char)(generation >> shift));
     vk_buf_ch(&msg, 0);
+#ifdef VK_TEST_VENDOR
+    const vk_vendor_form *v = vk_vendor_form_of(f);
+    if (v) {
+        derive_vendor(m, v, &msg, out);
+        return;
+    }
+#endif
     if (f->hex)
         derive_hex(m, f->hex, &msg, out);
     else
@@ -121,13 +161,17 @@ bool vk_valet_shape_ok(vk_secret secret, const vk_valet_form *f)
         return token.n == f->hex && hex_ok(token);
     vk_str prefix = vk_str_z(f->prefix);
     char crc[6];
-    if (token.n != prefix.n + VK_VALET_BODY + 6 || !vk_str_starts(token, prefix))
-        return false;
-    for (size_t i = prefix.n; i < token.n; i++) {
-        char c = token.p[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')))
-            return false;
+#ifdef VK_TEST_VENDOR
+    const vk_vendor_form *v = vk_vendor_form_of(f);
+    if (v) {
+        size_t at = strlen(v->prefix);
+        return token.n == at + v->account + v->body && vk_str_starts(token, vk_str_z(v->prefix)) &&
+               base62_ok(token.p + at, token.n - at);
     }
+#endif
+    if (token.n != prefix.n + VK_VALET_BODY + 6 || !vk_str_starts(token, prefix) ||
+        !base62_ok(token.p + prefix.n, token.n - prefix.n))
+        return false;
     size_t n = prefix.n + VK_VALET_BODY;
     vk_base62_crc(crc, vk_crc32(token.p, n));
     return memcmp(crc, token.p + n, 6) == 0;

@@ -1,6 +1,7 @@
 // What a person does with the template app, and what must hold meanwhile.
 import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { gzipSync } from "node:zlib";
 import { Daemon, plain, portBase, request, tempFolder } from "../lib/daemon.mjs";
 import { assert, assertSame, check, same } from "../lib/tap.mjs";
 import { App, Browser, template } from "./harness.mjs";
@@ -444,6 +445,20 @@ await check("no key is in anything that the browser got, nor in what was built f
   const shown = [builds.one.env.NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY, `:${PORT_BASE + 1}/`];
   assert(shown.every((text) => got.some((t) => t.includes(text)) && !built.some((t) => t.includes(text))), "what browsers get of sign-in comes at run time");
   for (const text of [...got, ...built]) for (const secret of [...secrets, builds.one.env.TURSO_DATABASE_URL]) assert(!text.includes(secret), `found in: ${text.slice(0, 120)}`);
+});
+
+// Clerk's SDK (56 kB) is as large as it is; React's and Next's 130 kB are in this.
+const SCRIPTS_MAX = 180_000;
+await check("each page's scripts: at most 180 kB gzipped without Clerk's SDK, and nothing of the server's libraries", async () => {
+  for (const route of ["/", "/files", "/sign-in", "/sign-up", "/profile"]) {
+    const html = (await request(app.url + route)).text.replace(/<script[^>]*noModule[^>]*>/gi, "");
+    const names = [...new Set(html.match(/\/_next\/static\/chunks\/[^"\\]+\.js/g))];
+    const scripts = await Promise.all(names.map(async (name) => (await request(app.url + name)).text));
+    assert(scripts.length > 5 && scripts.some((text) => text.includes("react-dom")), `${route}: ${names}`);
+    const size = scripts.filter((text) => !/@clerk\/|clerkJSUrl/.test(text)).reduce((sum, text) => sum + gzipSync(text).length, 0);
+    assert(size > 100_000 && size <= SCRIPTS_MAX, `${route}: ${size} bytes`);
+    assertSame(scripts.flatMap((text) => text.match(/PrismaClient|AWS4-HMAC-SHA256|libsql|constructEvent|ZodError/g) ?? []), [], route);
+  }
 });
 
 await browser.stop();

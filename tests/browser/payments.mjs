@@ -27,7 +27,7 @@ const pay = async (card) => {
   await page.locator("#cardNumber").fill(card);
   await page.locator("#cardExpiry").fill("12 / 34");
   await page.locator("#cardCvc").fill("123");
-  await page.locator("#billingName").fill("Ada Buyer");
+  await page.locator("#billingName").fill("Ada Büyer ☕"); // the events are not ASCII
   await page.getByTestId("hosted-payment-submit-button").click();
 };
 const stripe = async (method, target, body) =>
@@ -57,6 +57,10 @@ await check("a card that is declined: the page of the payment says so, and nothi
   await button("Buy Season pass").click();
   await onPayPage();
   await page.getByText("€89.00").first().waitFor();
+  await page.setViewportSize({ width: 360, height: 800 });
+  assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "wider than a phone");
+  await buyer.shot("checkout-pay-phone", { fullPage: true });
+  await page.setViewportSize({ width: 1280, height: 900 });
   await pay("4000000000000002");
   await page.getByRole("alert").getByText("Your card was declined.").waitFor();
   assertSame(await page.locator("button[hidden]").evaluateAll((all) => all.filter((e) => e.getClientRects().length).length), 0, "what is hidden is not drawn");
@@ -65,7 +69,7 @@ await check("a card that is declined: the page of the payment says so, and nothi
   buyer.problems.splice(0); // the browser's own word on the 402
 });
 
-const link = async () => (await request(`${app.url}/api/files/1/link`, { method: "POST", headers: await asUser(buyer, app) })).status;
+const link = async (file = 1) => (await request(`${app.url}/api/files/${file}/link`, { method: "POST", headers: await asUser(buyer, app) })).status;
 let session;
 await check("then a card that is taken: back in the app the purchase is there, paid by the service's word, and opens its file", async () => {
   assertSame(await link(), 403, "before");
@@ -99,7 +103,7 @@ await check("looks: the way back, light and dark, also as wide as a phone", asyn
     assertSame(await contrastProblems(page), [], "contrast");
     await page.setViewportSize({ width: 360, height: 800 });
     assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "wider than a phone");
-    await buyer.shot(`checkout-paid-${scheme}-phone`);
+    await buyer.shot(`checkout-paid-${scheme}-phone`, { fullPage: true });
     await page.setViewportSize({ width: 1280, height: 900 });
   }
   await page.emulateMedia({ colorScheme: "light" });
@@ -142,6 +146,8 @@ for (const [name, go, status] of [
   ["signed with another secret", () => tell(event(), { secret: "whsec_valet_made_up_by_somebody" }), 400],
   ["signed ten minutes ago", () => tell(event(), { at: Math.floor(Date.now() / 1000) - 600 }), 400],
   ["with a signature of something else", () => tell(event(), { signature: signed(JSON.stringify(event({ amount_total: 1 }))) }), 400],
+  ["in other bytes than were signed, of one meaning", () => tell(JSON.stringify(event(), null, 2), { signature: signed(JSON.stringify(event())) }), 400],
+  ["with a byte behind what was signed", () => tell(`${JSON.stringify(event())} `, { signature: signed(JSON.stringify(event())) }), 400],
   ["that is no JSON", () => tell("paid"), 400],
   ["about another buyer", () => tell(event({ client_reference_id: "user_somebody" })), 200],
   ["about another amount", () => tell(event({ amount_total: 1 })), 200],
@@ -183,11 +189,53 @@ await check("what is refunded is not paid any more, and its file is closed", asy
   assertSame(await link(), 403, "the file");
 });
 
+const overlay = path.join(app.folder, ".env.keys");
+const setKeys = (lines) => {
+  writeFileSync(`${overlay}.new`, lines);
+  renameSync(`${overlay}.new`, overlay);
+};
+const toldOf = async (id) => {
+  const { events } = (await daemon.admin("GET", "/api/v1/builds/shop-one/services/payments/events")).json();
+  return events.find((e) => e.type === "checkout.session.completed" && JSON.stringify(e).includes(id));
+};
+
+await check("an app with another webhook secret refuses what the service itself sends: back from paying, nothing is paid and no file is opened", async () => {
+  const put = await request(`${app.url}/api/files/content?name=ticket.txt&product=day-ticket`, { method: "POST", headers: { ...(await asUser(owner, app)), "Content-Type": "application/octet-stream" }, body: Buffer.from("Let in.\n") });
+  assertSame(put.status, 201, "a file comes with the product");
+  const { STRIPE_SECRET_KEY, STRIPE_API_BASE } = one.env;
+  setKeys(`STRIPE_SECRET_KEY=${STRIPE_SECRET_KEY}\nSTRIPE_API_BASE=${STRIPE_API_BASE}\nSTRIPE_WEBHOOK_SECRET=whsec_valet_made_up_by_somebody\n`);
+  await pay("4242424242424242");
+  await page.waitForURL(`${app.url}/?checkout=success&session_id=cs_test_**`);
+  session = new URL(page.url()).searchParams.get("session_id");
+  await back.and(page.locator("[data-state=waits]")).getByText("Day ticket, €12.00: waiting for the word").waitFor();
+  let sent;
+  for (let tries = 0; tries < 100 && !sent?.deliveries?.[0]?.tries; tries++) (await sleep(100), (sent = await toldOf(session)));
+  const [{ state, status }] = sent.deliveries;
+  assertSame([state, status], ["retrying", 400], "delivery");
+  assertSame(await stored(`SELECT status, paidAt FROM "Purchase" WHERE reference = '${session}'`), [["pending", null]], "row");
+  assertSame(await link(2), 403, "the file");
+});
+
+await check("with the right one again, the same event pays; sent once more, and replayed as it came, it is one purchase", async () => {
+  rmSync(overlay);
+  const { id } = await toldOf(session);
+  await daemon.mustCli(["payments", "resend", "shop-one", id]);
+  await back.and(page.locator("[data-state=paid]")).waitFor(); // the page looks by itself
+  await page.getByRole("link", { name: "Your purchases" }).click();
+  const when = await stored('SELECT count(*), max(paidAt) FROM "Purchase"');
+  assertSame(await link(2), 200, "the file");
+  await daemon.mustCli(["payments", "resend", "shop-one", id]);
+  const was = (await stripe("GET", `/v1/events/${id}`)).text;
+  assert(was.includes("Ada Büyer ☕"), "not ASCII");
+  assertSame(await tell(was), 200, "replayed");
+  for (let tries = 0; tries < 100 && (await toldOf(session)).deliveries.some((d) => d.state !== "delivered"); tries++) await sleep(100);
+  assertSame((await toldOf(session)).deliveries.filter((d) => d.status !== 200), [], "deliveries");
+  assertSame(await stored('SELECT count(*), max(paidAt) FROM "Purchase"'), when, "rows");
+});
+
 await check("no keys, or those of two places: the shop says so, and sells nothing", async () => {
-  const file = path.join(app.folder, ".env.keys");
   for (const [lines, note] of [["STRIPE_SECRET_KEY=\n", "no key"], ["STRIPE_SECRET_KEY=sk_test_valet_somebody_elses\n", "a new key with the former webhook's secret"]]) {
-    writeFileSync(`${file}.new`, lines);
-    renameSync(`${file}.new`, file);
+    setKeys(lines);
     await health("payments_not_set");
     await page.goto(app.url);
     assertSame(await page.getByTestId("payments-badge").textContent(), "not set", note);
@@ -196,7 +244,7 @@ await check("no keys, or those of two places: the shop says so, and sells nothin
     await catalogue.getByRole("alert").getByText("No payments are set.").waitFor();
     assertSame(await tell(event({}, "invoice.made_up")), 503, "webhook");
   }
-  rmSync(file);
+  rmSync(overlay);
   await health(undefined);
   const said = buyer.problems.splice(0);
   assert(said.length === 2 && said.every((t) => /503.*checkout$/.test(t)), `${said}`);

@@ -55,7 +55,7 @@ if (await check("the template's parts compile", () => void (load = compileParts(
 }
 
 // What every browser gets may be named so; a new one is added here by whoever made sure that it is no secret.
-const PUBLIC_NAMES = new Set(["PUBLISHABLE_KEY", "PROXY_URL", "JS_URL", "UI_URL", "TELEMETRY_DISABLED", "KEYLESS_DISABLED", ""].map((name) => `NEXT_PUBLIC_CLERK_${name}`));
+const PUBLIC_NAMES = new Set([...["PUBLISHABLE_KEY", "PROXY_URL", "JS_URL", "UI_URL", "TELEMETRY_DISABLED", "KEYLESS_DISABLED", ""].map((name) => `NEXT_PUBLIC_CLERK_${name}`), "NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY"]);
 
 await check("keys: only config-core reads the process environment, and no NEXT_PUBLIC_ name is one that nobody allowed", () => {
   const files = readdirSync(path.join(template, "src"), { recursive: true, withFileTypes: true })

@@ -192,6 +192,9 @@ export async function api(daemon) {
     assert(t.type.startsWith('text/plain') && t.text.includes(`TURSO_AUTH_TOKEN=${valet}\n`) && !/^(VITE|NEXT_PUBLIC)_.*vk_b_/m.test(t.text), t.text)
     assertSame((await daemon.admin('GET', '/api/v1/builds/api/env?framework=rails')).status, 400)
     assertSame((await daemon.admin('GET', '/api/v1/builds/api/env?format=yaml')).status, 400)
+    assertSame((await daemon.admin('GET', '/api/v1/builds/api/env?settings=yes')).status, 400)
+    const both = await Promise.all(['true', 'false'].map((on) => daemon.admin('GET', `/api/v1/builds/api/env?settings=${on}`)))
+    assertSame(both.map((r) => Object.keys(r.json()).filter((name) => /SETTINGS|REFUSED/.test(name)).length), [3, 0], 'for a page of the app')
   })
 
   await check('the log has no secret', () => {

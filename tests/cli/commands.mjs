@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import fs from 'node:fs'
 import path from 'node:path'
+import { createHmac } from 'node:crypto'
 import { check, assert, assertSame } from '../lib/tap.mjs'
 import { run, binary, tempFolder } from '../lib/daemon.mjs'
 
@@ -86,6 +87,30 @@ export async function commands(daemon) {
     const bad = await daemon.cli(['env', 'first', '--app', app])
     assertSame(bad.code, 2, 'exit code')
     assert(bad.stderr.includes('package.json is no JSON object'), bad.stderr)
+  })
+
+  await check('env --app and run --app: an app whose own page replaces keys gets what that page needs, no other does', async () => {
+    const own = ['SETTINGS_TOKEN', 'SETTINGS_ENCRYPTION_KEY', 'VALETKEY_REFUSED_KEYS']
+    const app = tempFolder()
+    const got = async (settings) => {
+      fs.writeFileSync(path.join(app, 'package.json'), JSON.stringify({ dependencies: { next: '16' }, valetkey: { settings } }))
+      return JSON.parse(await daemon.mustCli(['env', 'first', '--json', '--app', app]))
+    }
+    for (const no of [false, 'true', undefined]) {
+      const env = await got(no)
+      assertSame(own.filter((name) => name in env), [], `settings: ${no}`)
+    }
+    const env = await got(true)
+    assert(/^st_[0-9A-Za-z]{36}$/.test(env.SETTINGS_TOKEN) && /^[0-9a-f]{64}$/.test(env.SETTINGS_ENCRYPTION_KEY), 'shapes')
+    const [salt, marks] = env.VALETKEY_REFUSED_KEYS.split(':')
+    const mark = (value) => createHmac('sha256', Buffer.from(salt, 'hex')).update(value).digest('hex').slice(0, 32)
+    for (const name of ['TURSO_AUTH_TOKEN', 'CLERK_SECRET_KEY', 'R2_ACCESS_KEY_ID', 'R2_SECRET_ACCESS_KEY', 'STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET', 'NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY'])
+      assert(marks.split(',').includes(mark(env[name])), name)
+    assert(!marks.split(',').includes(mark(env.TURSO_DATABASE_URL)), 'an address is no key')
+    const script = path.join(tempFolder(), 'show.mjs')
+    fs.writeFileSync(script, `process.stdout.write(JSON.stringify(${JSON.stringify(own)}.map((name) => process.env[name])))`)
+    const r = await run(binary, ['run', 'first', '--app', app, '--data', daemon.data, '--', process.execPath, script], { env: { VALETKEY_REFUSED_KEYS: 'not ours' } })
+    assertSame(JSON.parse(r.stdout), own.map((name) => env[name]), 'run')
   })
 
   await check('run: the variables are there, ours are not, exit codes and arguments pass through', async () => {

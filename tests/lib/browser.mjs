@@ -51,10 +51,10 @@ export class WatchedBrowser {
   }
 
   // A picture for people to look at, in tests/.work/.
-  shot(name, page = this.page) {
+  shot(name, page = this.page, options = {}) {
     const folder = path.join(root, 'tests', '.work')
     fs.mkdirSync(folder, { recursive: true })
-    return page.screenshot({ path: path.join(folder, `${name}.png`), animations: 'disabled' })
+    return page.screenshot({ path: path.join(folder, `${name}.png`), animations: 'disabled', ...options })
   }
 }
 

@@ -10,6 +10,7 @@ const AUTH = "https://vk.test:4501";
 const DB = "https://vk.test:4502";
 const STORAGE = "https://vk.test:4503";
 const PAYMENTS = "https://vk.test:4504";
+const PAGES = "https://pay.vk.test:4504"; // of payments, as browsers reach them
 const PREVIEW = "https://preview.vk.test:8443";
 
 export async function flow(network) {
@@ -34,7 +35,8 @@ export async function flow(network) {
 
   const daemon = new Daemon({
     portBase: 4500, tls: true, wrapper: network.enter("daemon"),
-    args: ["--listen", `${network.address("daemon")} tls`, "--tls-self-signed", ...["--url-sandbox", "--url-browser"].flatMap((flag) => [flag, `auth=${AUTH}`, flag, `database=${DB}`, flag, `storage=${STORAGE}`, flag, `payments=${PAYMENTS}`])],
+    env: { SSL_CERT_FILE: authority.cert }, // what the preview's certificate is from
+    args: ["--egress-allow", `${network.address("app")}/32`, "--egress-ports", "8443", "--listen", `${network.address("daemon")} tls`, "--tls-self-signed", ...["--url-sandbox", "--url-browser"].flatMap((flag) => [flag, `auth=${AUTH}`, flag, `database=${DB}`, flag, `storage=${STORAGE}`, flag, `payments=${flag === "--url-browser" ? PAGES : PAYMENTS}`])],
   });
   const proxies = [];
   try {
@@ -47,7 +49,7 @@ export async function flow(network) {
     });
     const { env } = await daemon.createBuild("board", ["--origin", PREVIEW]);
     await check("the environment names the daemon's addresses and what to trust", () => {
-      assertSame([env.CLERK_API_URL, env.TURSO_DATABASE_URL, env.R2_ENDPOINT, env.NODE_EXTRA_CA_CERTS], [`${AUTH}/b/board/bapi`, DB, STORAGE, path.join(daemon.data, "tls/cert.pem")]);
+      assertSame([env.CLERK_API_URL, env.TURSO_DATABASE_URL, env.R2_ENDPOINT, env.STRIPE_API_BASE, env.NODE_EXTRA_CA_CERTS], [`${AUTH}/b/board/bapi`, DB, STORAGE, PAYMENTS, path.join(daemon.data, "tls/cert.pem")]);
     });
     trust(preview.cert, path.join(daemon.data, "tls/cert.pem"));
 
@@ -87,7 +89,7 @@ export async function flow(network) {
     await check("the page comes by https from the preview's name, and shows that every service answers", async () => {
       await page.goto(PREVIEW);
       await page.getByRole("heading", { level: 1, name: "Your app is running" }).waitFor();
-      for (const service of ["database", "auth", "storage"]) await page.getByTestId(`${service}-health`).filter({ hasText: /answers in/ }).waitFor();
+      for (const service of ["database", "auth", "storage", "payments"]) await page.getByTestId(`${service}-health`).filter({ hasText: /answers in/ }).waitFor();
       assertSame(await page.evaluate(() => [location.origin, isSecureContext]), [PREVIEW, true]);
     });
     const text = "Written from another network";
@@ -111,6 +113,21 @@ export async function flow(network) {
       await page.getByText("far.txt").waitFor();
       assertSame([browser.problems, browser.foreign.filter((url) => ![PREVIEW, AUTH, STORAGE].some((at) => url.startsWith(`${at}/`)))], [[], []], "problems and foreign requests");
     });
+    await check("somebody buys: pays on the page at the browser's address of payments, and the app hears it by a webhook from the daemon's network", async () => {
+      await page.goto(PREVIEW);
+      await page.getByRole("button", { name: "Buy Day ticket", exact: true }).click();
+      await page.waitForURL((url) => url.origin === PAGES && url.pathname.startsWith("/b/board/c/pay/cs_test_"));
+      assertSame(await page.evaluate(() => isSecureContext), true);
+      const card = { email: "buyer@example.com", cardNumber: "4242424242424242", cardExpiry: "12 / 34", cardCvc: "123", billingName: "Ada Buyer" };
+      for (const [id, value] of Object.entries(card)) await page.locator(`#${id}`).fill(value);
+      await page.getByTestId("hosted-payment-submit-button").click();
+      await page.waitForURL(`${PREVIEW}/?checkout=success&session_id=cs_test_**`);
+      await page.locator('[data-testid="checkout-return"][data-state="paid"]').getByText("Day ticket, €12.00: it is paid, and yours.").waitFor();
+      const told = await inside("daemon", binary, ["payments", "events", "board", "--type", "checkout.session.completed", "--json", "--data", daemon.data]);
+      const [{ deliveries }] = JSON.parse(told.stdout).events;
+      assertSame(deliveries.map((d) => [d.endpoint, d.state, d.tries, d.status]), [["default", "delivered", 1, 200]], told.stdout);
+      assertSame([browser.problems, browser.foreign.filter((url) => ![PREVIEW, AUTH, STORAGE, PAGES].some((at) => url.startsWith(`${at}/`)))], [[], []], "problems and foreign requests");
+    });
     await check("the row is in the build's file; db shell reads it over TLS", async () => {
       const shell = await inside("daemon", binary, ["db", "shell", "board", "--data", daemon.data], { input: 'SELECT body FROM "Note";\n' });
       assert(shell.code === 0 && shell.stdout.includes(text), `${shell.code} ${shell.stdout} ${shell.stderr}`);
@@ -120,7 +137,7 @@ export async function flow(network) {
     });
     await check("no answer and no page held the key", async () => {
       const all = (await Promise.all(browser.texts)).join("\n") + app.log;
-      for (const name of ["TURSO_AUTH_TOKEN", "CLERK_SECRET_KEY", "R2_SECRET_ACCESS_KEY"]) assert(env[name] && !all.includes(env[name]), `${name} was seen`);
+      for (const name of ["TURSO_AUTH_TOKEN", "CLERK_SECRET_KEY", "R2_SECRET_ACCESS_KEY", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"]) assert(env[name] && !all.includes(env[name]), `${name} was seen`);
     });
   } finally {
     await stopAll();

@@ -58,6 +58,24 @@ export async function an_app_that_is_not_there_holds_up_nothing() {
   assert(Date.now() - t0 < 4500, `${Date.now() - t0} ms`)
 }
 
+export async function a_build_can_be_deleted_while_its_app_is_waited_for() {
+  const r = await new Receiver().open()
+  const a = await app('waits', r)
+  const s = await session(a, r)
+  r.answer = (h) => (h.event.type === 'checkout.session.completed' ? 'hang' : 200)
+  let came
+  const page = pay(s).then((p) => { came = Date.now(); return p })
+  await r.hit((h) => h.event.type === 'checkout.session.completed')
+  await daemon.mustCli(['build', 'delete', 'waits', '--yes'])
+  const deleted = Date.now()
+  assert(came === undefined, 'it was deleted while the page waited')
+  assertSame((await page).status, 303, 'who has paid is led back')
+  assert(came >= deleted, 'after it')
+  const b = await app('waits', r) // and nothing is left of it
+  assertSame((await b.stripe.checkout.sessions.list()).data, [])
+  await r.close()
+}
+
 // What each action tells, in order; a checkout of a customer who is new.
 export async function the_events_of_each_action() {
   const r = await new Receiver().open()

@@ -108,6 +108,32 @@ export async function lists_of_events() {
   await r.close()
 }
 
+export async function many_events_and_large_ones() {
+  const r = await new Receiver().open()
+  const a = await app('many', r)
+  const metadata = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`k${i}`, 'v'.repeat(490)]))
+  const made = []
+  for (let i = 0; i < 16; i++) made.push(...(await Promise.all(Array.from({ length: 50 }, () => a.stripe.customers.create({ metadata })))))
+  await until(async () => (await a.stripe.events.list({ delivery_success: false })).data.length === 0, 'all are delivered', 120000)
+  assertSame((await a.stripe.events.list({ delivery_success: true, limit: 100 })).has_more, true)
+  // Larger than one answer: it ends early, and whoever reads on has all of them.
+  const options = Array.from({ length: 200 }, (_, i) => ({ label: `${'"'.repeat(90)}${i}`, value: `${'v'.repeat(90)}${i}` }))
+  const custom_fields = ['a', 'b', 'c'].map((key) => ({ key, label: { type: 'custom', custom: 'x' }, type: 'dropdown', dropdown: { options } }))
+  const ids = []
+  for (let i = 0; i < 40; i++)
+    ids.unshift((await a.stripe.checkout.sessions.create({ mode: 'payment', success_url: 'http://localhost:3000/', metadata, custom_fields, line_items: [{ quantity: 1, price_data: { currency: 'usd', unit_amount: 100, product_data: { name: 'x' } } }] })).id)
+  const page = await a.stripe.checkout.sessions.list({ limit: 100 })
+  assert(page.has_more && page.data.length > 1 && page.data.length < 40, `${page.data.length} of 40`)
+  const all = async (pages) => { const got = []; for await (const one of pages) got.push(one); return got }
+  assertSame((await all(a.stripe.checkout.sessions.list({ limit: 100 }))).map((s) => s.id), ids)
+  assertSame((await all(a.stripe.checkout.sessions.list({ limit: 100, ending_before: ids[0] }))).length, 0)
+  assertSame((await all(a.stripe.checkout.sessions.list({ limit: 100, ending_before: ids.at(-1) }))).map((s) => s.id), ids.slice(0, -1).reverse())
+  for (const id of ids) await a.stripe.checkout.sessions.expire(id)
+  assertSame((await all(a.stripe.events.list({ limit: 100, type: 'checkout.session.expired' }))).map((e) => e.data.object.id), ids.slice().reverse())
+  assertSame((await operator('GET', 'many', 'events?limit=100')).body.events.slice(0, 40).map((e) => e.object), ids.slice().reverse())
+  await r.close()
+}
+
 export async function numbers_for_those_who_watch() {
   const { text } = await daemon.admin('GET', '/metrics')
   const n = (name) => Number(new RegExp(`^valetkey_payments_${name} (\\d+)$`, 'm').exec(text)?.[1])

@@ -150,5 +150,19 @@ export async function sent_once_more_by_hand() {
   const late = await a.stripe.webhookEndpoints.create({ url: `${r.origin}/late`, enabled_events: ['*'] })
   await operator('POST', 'resend', `events/${event.id}/resend`, { endpoint: late.id })
   assertSame(construct(await r.hit((h) => h.path === '/late'), late.secret).id, event.id)
+  // However many there were once, each has one delivery of it.
+  for (let i = 0; i < 18; i++) {
+    const gone = await a.stripe.webhookEndpoints.create({ url: `${r.origin}/gone`, enabled_events: ['*'] })
+    await operator('POST', 'resend', `events/${event.id}/resend`, { endpoint: gone.id })
+    await a.stripe.webhookEndpoints.del(gone.id)
+  }
+  const last = await a.stripe.webhookEndpoints.create({ url: `${r.origin}/last`, enabled_events: ['*'] })
+  for (let i = 1; i <= 3; i++) {
+    await operator('POST', 'resend', `events/${event.id}/resend`, { endpoint: last.id })
+    await r.hit((h) => h.path === '/last', i)
+    await until(async () => (await deliveries('resend', event.id)).every((d) => d.endpoint !== last.id || d.state === 'delivered'), 'it is noted')
+  }
+  const its = (await deliveries('resend', event.id)).filter((d) => d.endpoint === last.id)
+  assertSame(its.map((d) => d.tries), [3])
   await r.close()
 }

@@ -40,6 +40,41 @@ async function products(build) {
     assertSame((await stripe.customers.retrieve(c.id)).object, 'customer')
   })
 
+  // The SDK sends ids through encodeURIComponent.
+  await check('an id that a path cannot have as it is', async () => {
+    for (const id of ['25 OFF', '50%', 'a+b&c=d', 'été', '%2F', '?', '#1', "o'clock", '100%25']) {
+      assertSame((await stripe.coupons.create({ id, percent_off: 25 })).id, id)
+      assertSame((await stripe.coupons.retrieve(id)).id, id)
+      assertSame((await stripe.coupons.update(id, { name: 'Named' })).name, 'Named')
+      assertSame({ ...(await stripe.coupons.del(id)) }, { id, object: 'coupon', deleted: true })
+    }
+    for (const id of ['.', '..', ' x', 'x ', 'a\tb', 'a/b']) await fails(stripe.coupons.create({ id, percent_off: 25 }), { statusCode: 400, param: 'id' })
+    await fails(stripe.coupons.retrieve('a/b'), { statusCode: 404, code: 'resource_missing', message: "No such coupon: 'a/b'" })
+    await fails(stripe.coupons.retrieve('../customers'), { statusCode: 404, code: 'resource_missing' })
+    const raw = async (path) => {
+      const r = await request(build.env.STRIPE_API_BASE, { path, headers: { Authorization: `Bearer ${build.env.STRIPE_SECRET_KEY}` } })
+      const { type, param, message } = r.json().error
+      return [r.status, type, param, message.slice(0, 24)]
+    }
+    for (const bad of ['%', '%4', '%zz']) assertSame(await raw(`/v1/coupons/x${bad}`), [400, 'invalid_request_error', 'id', 'Invalid percent-encoding'], bad)
+    for (const bad of ['%00', 'a%00b', '%ff', '%c0%af']) assertSame(await raw(`/v1/coupons/${bad}`), [400, 'invalid_request_error', 'id', 'Invalid UTF-8 encoding'], bad)
+    for (const path of ['/v1/coupons%2Fx', '/v1%2Fcoupons', '/v1/%63oupons']) assertSame(await raw(path), [404, 'invalid_request_error', undefined, 'Unrecognized request URL'], path)
+  })
+
+  await check('what cannot be read says which parameter', async () => {
+    const raw = async (method, path, body) => {
+      const r = await request(`${build.env.STRIPE_API_BASE}${path}`, { method, body, headers: { Authorization: `Bearer ${build.env.STRIPE_SECRET_KEY}`, 'Content-Type': 'application/x-www-form-urlencoded' } })
+      const { type, param, message } = r.json().error
+      return [r.status, type, param, message]
+    }
+    const wrong = (param, message) => [400, 'invalid_request_error', param, message]
+    assertSame(await raw('POST', '/v1/products', 'name=x&metadata[a]=%zz'), wrong('metadata[a]', 'Invalid percent-encoding'))
+    assertSame(await raw('POST', '/v1/products', 'images[0]=a&images[x]=b&images[]=c'), wrong('images[]', 'Invalid object'))
+    assertSame(await raw('POST', '/v1/products', 'name=%ff'), wrong('name', 'Invalid UTF-8 encoding'))
+    assertSame(await raw('GET', '/v1/products?limit=1&limit[a]=2'), wrong('limit[a]', 'Invalid object'))
+    assertSame(await raw('POST', '/v1/products', '=x'), wrong(undefined, 'Invalid parameter name'))
+  })
+
   await check('with a price: product first, then the price', async () => {
     await typesOf(build)
     const p = await stripe.products.create({

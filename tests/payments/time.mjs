@@ -1,6 +1,6 @@
 // What ends by itself, whoever asks first: sessions, subscriptions that were never paid, those that are to end.
 import { assertSame, check } from '../lib/tap.mjs'
-import { DECLINED, Payments, TYPED, URLS, line, pay, submit, typesOf } from './rig.mjs'
+import { DECLINED, Payments, TYPED, URLS, events, fails, line, pay, submit, typesOf } from './rig.mjs'
 
 const HOUR = 3600 * 1000
 
@@ -26,7 +26,18 @@ export async function run() {
     await stripe.subscriptions.update(subscription, { cancel_at_period_end: true })
     const never = await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }], default_payment_method: m.id })
     assertSame(never.status, 'incomplete')
+    const hold = (more) => stripe.paymentIntents.create({ amount: 2000, currency: 'usd', capture_method: 'manual', payment_method: 'pm_card_visa', payment_method_types: ['card'], confirm: true, ...more })
+    const waits = await hold(), late = await hold(), taken = await hold(), gone = await hold()
+    await stripe.paymentIntents.capture(taken.id)
+    await stripe.paymentIntents.cancel(gone.id)
     await typesOf(build)
+
+    // Sessions as large as they may be nearly, more than one turn can hold.
+    const large = await own.build('large')
+    const metadata = Object.fromEntries(Array.from({ length: 8 }, (_, k) => [`m${k}`, 'z'.repeat(500)]))
+    const items = Array.from({ length: 95 }, (_, i) => line(700 + i, { metadata }))
+    const heavy = []
+    for (let i = 0; i < 40; i++) heavy.push((await large.stripe.checkout.sessions.create({ ...URLS, mode: 'payment', line_items: items })).id)
 
     await check('a day later: the session and the incomplete subscription are over, once', async () => {
       await later(25 * HOUR)
@@ -39,12 +50,39 @@ export async function run() {
       const count = (type) => told.filter((t) => t === type).length
       assertSame(['checkout.session.expired', 'payment_intent.canceled', 'invoice.voided', 'customer.subscription.updated', 'charge.succeeded'].map(count), [1, 2, 1, 1, 0])
       assertSame((await stripe.subscriptions.retrieve(subscription)).status, 'active')
+      assertSame((await stripe.paymentIntents.retrieve(waits.id)).status, 'requires_capture')
+    })
+
+    await check('so are many large ones, a part after the other', async () => {
+      // Each list does a part of it, and so does the daemon by itself.
+      for (let i = 0; i < heavy.length && (await large.stripe.checkout.sessions.list({ status: 'open', limit: 1 })).data.length; i++);
+      assertSame((await large.stripe.checkout.sessions.list({ status: 'open' })).data, [])
+      const told = []
+      for await (const e of large.stripe.events.list({ type: 'checkout.session.expired', limit: 2 })) told.push(e.data.object.id)
+      assertSame(told.sort(), heavy.sort())
+    })
+
+    await check('what nobody captured for seven days is let go by itself, once', async () => {
+      await later(7 * 24 * HOUR + 60000)
+      // A capture that comes too late, at the same time as the daemon wakes the build by itself.
+      const [, pi, ch] = await Promise.all([
+        fails(stripe.paymentIntents.capture(late.id), { statusCode: 400, code: 'payment_intent_unexpected_state' }),
+        stripe.paymentIntents.retrieve(waits.id), stripe.charges.retrieve(waits.latest_charge)])
+      assertSame([pi.status, pi.cancellation_reason, pi.amount_capturable, pi.canceled_at > pi.created], ['canceled', 'automatic', 0, true])
+      assertSame([ch.refunded, ch.captured, ch.amount_refunded], [true, false, 2000])
+      assertSame((await stripe.paymentIntents.retrieve(late.id)).cancellation_reason, 'automatic')
+      assertSame((await stripe.paymentIntents.list()).data.filter((p) => p.status === 'requires_capture'), [])
+      const told = (await events(build)).filter((e) => e.type !== 'customer.subscription.deleted')
+      assertSame(told.map((e) => e.type), ['charge.expired', 'payment_intent.canceled', 'charge.expired', 'payment_intent.canceled'])
+      assertSame([told[1].data.object.status, told[1].data.object.cancellation_reason], ['canceled', 'automatic'])
+      assertSame([(await stripe.paymentIntents.retrieve(taken.id)).status, (await stripe.paymentIntents.retrieve(gone.id)).cancellation_reason], ['succeeded', null])
+      assertSame((await stripe.balance.retrieve()).pending.concat((await stripe.balance.retrieve()).available).reduce((sum, b) => sum + b.amount, 0), 2000 + 1200)
     })
 
     await check('a week later: what was to end at the end of its period has', async () => {
       await later(8 * 24 * HOUR)
       assertSame((await stripe.subscriptions.list({ status: 'canceled' })).data.map((s) => s.id), [subscription])
-      assertSame(await typesOf(build), ['customer.subscription.deleted'])
+      assertSame((await typesOf(build)).filter((t) => t !== 'customer.subscription.deleted'), [])
     })
   } finally {
     await own.stop()

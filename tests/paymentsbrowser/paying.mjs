@@ -1,4 +1,6 @@
 // What somebody pays with, and what comes of it.
+import { createHmac } from 'node:crypto'
+import { request } from '../lib/daemon.mjs'
 import { assert, assertSame } from '../lib/tap.mjs'
 import { CARDS, FIELDS, browser, fill, line, post, submit, thanked, until } from './rig.mjs'
 
@@ -235,4 +237,34 @@ export async function a_route_handler_is_told_before_the_success_page(shop) {
   } finally {
     await shop.stripe.webhookEndpoints.del(endpoint.id)
   }
+}
+
+export async function an_Express_handler_takes_what_the_service_signed_and_nothing_else(shop) {
+  const s = await shop.session()
+  await shop.stripe.checkout.sessions.expire(s.id)
+  await until(() => shop.events.at(-1).data.object.id === s.id, 'the event of what expired')
+  const { body, signature } = shop.last
+  const { STRIPE_WEBHOOK_SECRET: secret } = shop.env
+  const now = Math.floor(Date.now() / 1000)
+  const sign = (bytes, { key = secret, at = now } = {}) => `t=${at},v1=${createHmac('sha256', key).update(`${at}.`).update(bytes).digest('hex')}`
+  const tell = async (bytes, stripeSignature) => (await request(`${shop.origin}/api/webhooks/stripe`, { method: 'POST', body: bytes, headers: { 'Content-Type': 'application/json', ...(stripeSignature && { 'Stripe-Signature': stripeSignature }) } })).status
+  const heard = shop.events.length
+  const compact = Buffer.from(JSON.stringify(JSON.parse(body)))
+  const paid = Buffer.from(body.toString().replace('"checkout.session.expired"', '"checkout.session.completed"'))
+  assert(!paid.equals(body) && !compact.equals(body), 'other bytes')
+  for (const [what, bytes, with_] of [
+    ['the signature of other bytes', paid, signature],
+    ['of the same JSON, written otherwise', compact, signature],
+    ['one byte less', body.subarray(0, -1), signature],
+    ['the secret of somebody else', body, sign(body, { key: 'whsec_valet_made_up_by_somebody' })],
+    ['the secret without its beginning', body, sign(body, { key: secret.slice('whsec_'.length) })],
+    ['ten minutes old', body, sign(body, { at: now - 600 })],
+    ['a time that was not signed', body, signature.replace(/^t=\d+/, `t=${now + 1}`)],
+    ['no signature', body, undefined],
+  ])
+    assertSame([what, await tell(bytes, with_)], [what, 400])
+  assertSame([shop.bad.splice(0).length, shop.events.length], [8, heard], 'refused')
+  // As it came, and signed as the service signs: the SDK takes both, so what an app writes down goes by an id.
+  assertSame([await tell(body, signature), await tell(body, sign(body))], [200, 200], 'the service\'s own')
+  assertSame(new Set(shop.events.slice(heard - 1).map((e) => e.id)).size, 1, 'one event')
 }

@@ -1,6 +1,10 @@
 // Keyboards, no scripts, phones, dark rooms.
+import fs from 'node:fs'
+import path from 'node:path'
 import { assert, assertSame } from '../lib/tap.mjs'
-import { CARDS, browser, fill, line, submit } from './rig.mjs'
+import { CARDS, FIELDS, browser, fill, here, line, pages, post, submit } from './rig.mjs'
+
+const axe = fs.readFileSync(path.join(here, 'node_modules/axe-core/axe.min.js'), 'utf8')
 
 // Labels, names and contrast as a browser computes them; nothing of it is a picture.
 const audit = (page) => page.evaluate(() => {
@@ -101,6 +105,76 @@ export async function readable_in_light_and_dark_on_a_phone_and_a_screen(shop) {
         await page.waitForSelector('#problem')
         assertSame(await audit(page), [], `${colorScheme} ${size.width}, with a problem`)
       }
+  } finally {
+    await page.close()
+  }
+}
+
+// Every page there is, on a phone and a screen, in light and dark: what axe and we look for, and a picture of each in tests/.work/.
+export async function every_page_as_people_see_it(shop) {
+  const { stripe } = shop
+  const address = { price_data: { currency: 'usd', unit_amount: 4900, recurring: { interval: 'month' }, product_data: { name: 'Acme Pro' } }, quantity: 1 }
+  const rich = await shop.session({
+    line_items: [line('Linen shirt', 6450, { quantity: 2, adjustable_quantity: { enabled: true, minimum: 1, maximum: 9 } }), line('Wool socks, three pairs', 1800)], allow_promotion_codes: true, phone_number_collection: { enabled: true },
+    billing_address_collection: 'required', consent_collection: { terms_of_service: 'required', promotions: 'auto' }, shipping_address_collection: { allowed_countries: ['US', 'CA'] },
+    custom_fields: [{ key: 'size', label: { type: 'custom', custom: 'Size' }, type: 'dropdown', dropdown: { options: [{ label: 'Small', value: 's' }, { label: 'Large', value: 'l' }] } }, { key: 'note', label: { type: 'custom', custom: 'Note for the tailor' }, type: 'text', optional: true }],
+    shipping_options: [['Standard', 0, 3, 5], ['Express', 1500, 1, 1]].map(([display_name, amount, from, to]) => ({ shipping_rate_data: { display_name, type: 'fixed_amount', fixed_amount: { amount, currency: 'usd' }, delivery_estimate: { minimum: { unit: 'business_day', value: from }, maximum: { unit: 'business_day', value: to } } } })),
+  })
+  const paid = await shop.session(), gone = await shop.session(), asked = await shop.session(), setup = await shop.session({ mode: 'setup', currency: 'usd' })
+  assertSame((await post(paid.url, FIELDS)).status, 303)
+  await stripe.checkout.sessions.expire(gone.id)
+  assertSame((await post(asked.url, { ...FIELDS, cardNumber: CARDS.asks })).status, 303)
+  const intent = (payment_method, more = {}) => stripe.paymentIntents.create({ amount: 7300, currency: 'usd', payment_method, payment_method_types: ['card'], confirm: true, description: 'Order 17', expand: ['latest_charge'], ...more })
+  const asks = async (return_url) => (await intent('pm_card_threeDSecure2Required', { return_url })).next_action.redirect_to_url.url
+  const waits = await asks(`${shop.origin}/return`)
+  const charge = (await intent('pm_card_visa', { receipt_email: 'jenny@example.com' })).latest_charge
+  const back = (await intent('pm_card_mastercard')).latest_charge
+  await stripe.refunds.create({ charge: back.id, amount: 2300 })
+  const customer = await stripe.customers.create({ name: 'Jenny Rosen', email: 'jenny@example.com' })
+  const sub = await shop.session({ mode: 'subscription', line_items: [address], customer: customer.id })
+  assertSame((await post(sub.url, FIELDS)).status, 303)
+  const invoice = await stripe.invoices.retrieve((await stripe.checkout.sessions.retrieve(sub.id)).invoice)
+  const price = await stripe.prices.create({ currency: 'usd', unit_amount: 999, product_data: { name: 'Sticker' } })
+  const link = await stripe.paymentLinks.create({ line_items: [{ price: price.id, quantity: 1 }], after_completion: { type: 'hosted_confirmation', hosted_confirmation: { custom_message: 'Your stickers are on their way.' } } })
+  const off = await stripe.paymentLinks.create({ line_items: [{ price: price.id, quantity: 1 }] })
+  await stripe.paymentLinks.update(off.id, { active: false, inactive_message: 'The sale is over.' })
+  const all = [
+    ['checkout', rich.url],
+    ['plain', (await shop.session()).url],
+    ['trial', (await shop.session({ mode: 'subscription', line_items: [address], subscription_data: { trial_period_days: 14 } })).url],
+    ['setup', setup.url],
+    ['code-refused', rich.url, async (page) => { await page.fill('#promotionCode', 'NOBODY'); await page.click('#applyCode'); await page.waitForSelector('#problem') }],
+    ['declined', (await shop.session()).url, async (page) => { await fill(page, CARDS.declined); await submit(page); await page.waitForSelector('#problem') }],
+    ['complete', paid.url],
+    ['expired', gone.url],
+    ['authenticate', `${asked.url}/authenticate`],
+    ['bank', waits],
+    ['bank-done', () => asks('http://[::1]:1/'), async (page) => { await page.click('#test-source-authorize-3ds'); await page.waitForSelector('.sign') }], // an origin that no policy can name
+    ['bank-refused', () => asks('http://[::1]:1/'), async (page) => { await page.click('#test-source-fail-3ds'); await page.waitForSelector('.sign') }],
+    ['receipt', charge.receipt_url],
+    ['receipt-refunded', back.receipt_url],
+    ['invoice', invoice.hosted_invoice_url],
+    ['link-off', off.url],
+    ['link-done', link.url, async (page) => { await fill(page); await submit(page); await page.waitForSelector('.sign') }],
+    ['nothing', `${pages}/b/${shop.id}/c/pay/nobody`],
+  ]
+  const page = await browser.context.newPage()
+  const wrong = []
+  try {
+    for (const [name, url, then] of all)
+      for (const [width, height] of [[360, 740], [1280, 900]])
+        for (const colorScheme of ['light', 'dark']) {
+          const where = `${name}-${width}-${colorScheme}`
+          await page.emulateMedia({ colorScheme })
+          await page.setViewportSize({ width, height })
+          await page.goto(typeof url === 'string' ? url : await url())
+          await then?.(page)
+          await page.evaluate(axe)
+          const found = await page.evaluate(async () => (await globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })).violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.html.slice(0, 160)).join(' | ')}`))
+          await browser.shot(`payments-${where}`, page, { fullPage: true })
+          wrong.push(...[...found, ...(await audit(page))].map((w) => `${where}: ${w}`))
+        }
+    assertSame(wrong, [])
   } finally {
     await page.close()
   }

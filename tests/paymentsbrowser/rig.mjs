@@ -26,7 +26,7 @@ export async function until(look, what, ms = 30000) {
 const escape = (s) => String(s).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`)
 
 /* A build and its app, as people write it: a handler for webhooks with the raw body, and a success page that shows what the handler
- * has written down. `events`: all that were verified; `bad`: requests that were not; `routed`: what the route of an endpoint of its
+ * has written down. `events`: all that were verified; `last`: the newest of them as it came; `bad`: requests that were not; `routed`: what the route of an endpoint of its
  * own was told, read in two ways. */
 export class Shop {
   async open(id, port) {
@@ -49,6 +49,7 @@ export class Shop {
         return
       }
       this.events.push(event)
+      this.last = { body: req.body, signature: req.headers['stripe-signature'] }
       if (event.type === 'checkout.session.completed') this.orders.set(event.data.object.id, event.data.object.payment_status)
       res.json({ received: true })
     })

@@ -140,6 +140,7 @@ const checks = {
     assert((await cli(['seed', 'careful', 'nowhere.json'], { code: 1 })).includes('nowhere.json cannot be read'), 'no file')
     write('large.json', ' '.repeat(2 << 20))
     assert((await cli(['seed', 'careful', 'large.json'], { code: 1 })).includes('larger than'), 'a large file')
+    assert((await cli(['seed', 'careful', '-'], { code: 1, input: '' })).includes('Standard input is empty'), 'nothing, as of a pipe that broke')
   },
 
   'there and back': async () => {
@@ -154,6 +155,26 @@ const checks = {
     assertSame(JSON.parse(fs.readFileSync(path.join(top, 'shop.json'), 'utf8')), a)
     assert((await cli(['export', 'shop', '--out', 'shop.json'], { code: 1 })).includes('exists'), 'not over a file')
     await cli(['export', 'shop', '--out', 'shop.json', '--force'])
+  },
+
+  'amounts as texts and as numbers': async () => {
+    await build('texts')
+    const all = (of) => JSON.stringify({ products: [{ id: 'p', name: 'P', prices: [{ lookup_key: 'a', currency: 'usd', unit_amount: of(1200), recurring: { interval: 'month', interval_count: of(3) } }, { lookup_key: 'b', currency: 'usd', unit_amount_decimal: of(10.5) }] }] })
+    await cli(['seed', 'texts', '-'], { input: all((n) => n) })
+    for (const of of [String, (n) => n]) assertSame((await said(['seed', 'texts', '-'], { input: all(of) })).prices, { made: 0, changed: 0, same: 2 })
+    assertSame((await said(['seed', 'texts', '-'], { input: all((n) => (n === 10.5 ? 11.5 : n)) })).prices, { made: 1, changed: 0, same: 1 })
+  },
+
+  'what was made for one checkout is of no catalogue': async () => {
+    await build('inline')
+    const form = (data) => new URLSearchParams(data).toString()
+    const item = (data) => form({ mode: 'payment', success_url: 'http://localhost:3000/', 'line_items[0][quantity]': 1, 'line_items[0][price_data][currency]': 'usd', 'line_items[0][price_data][unit_amount]': 500, ...data })
+    await api('inline', 'POST', 'products', form({ id: 'kept', name: 'Kept' }))
+    await api('inline', 'POST', 'products', form({ id: 'past', name: 'Not sold any more', active: false }))
+    for (let i = 0; i < 5; i++) await api('inline', 'POST', 'checkout/sessions', item({ 'line_items[0][price_data][product_data][name]': `One of a kind ${i}` }))
+    await api('inline', 'POST', 'checkout/sessions', item({ 'line_items[0][price_data][product]': 'kept' }))
+    assertSame((await api('inline', 'GET', 'products')).data.length, 7)
+    assertSame(JSON.parse(await cli(['export', 'inline'])), { products: [{ id: 'kept', name: 'Kept', active: true }, { id: 'past', name: 'Not sold any more', active: false }], coupons: [] })
   },
 
   'the events': async () => {

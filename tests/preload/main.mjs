@@ -36,6 +36,9 @@ async function apps({ R2_ACCOUNT_ID: account, R2_BUCKET: bucket }) {
       assert(/api\.stripe\.com/.test(lines.at(-1)) && /r2\.cloudflarestorage\.com/.test(lines.at(-1)), lines.at(-1))
     })
   }
+  await check('an Authorization that cannot be read is left as it is', async () => {
+    assertSame(await app('odd.mjs'), [...Array(4).fill('ENOTFOUND'), `asked: ${[`${account}.r2.cloudflarestorage.com`, 'api.stripe.com'].sort().join(' ')}`])
+  })
   await check('an address that was cleared or replaced in the environment turns it off', async () => {
     const script = `${path.join(tempFolder(), 'off.mjs')}`
     fs.writeFileSync(script, 'import https from "node:https"; console.log(process.env.NODE_OPTIONS.includes("--import=data:") && https.request.toString().includes("real.https"))')

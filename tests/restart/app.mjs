@@ -1,4 +1,5 @@
-// An app under load, until its standard input ends; then one line of JSON says what it did. Nothing is tried again.
+// An app under load, until its standard input ends; then one line of JSON says what it did. Nothing is tried again. Until then it says
+// after every tenth call how many have ended.
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 
@@ -11,6 +12,7 @@ console.log('ready')
 let stopping = false
 process.stdin.on('end', () => (stopping = true)).resume()
 let n = 0
+let ended = 0
 const result = { calls: 0, written: 0, failed: [] }
 
 const acts = {
@@ -49,6 +51,7 @@ async function loop(name, rate) {
     } catch (e) {
       result.failed.push(`${name}: ${e?.message}: ${e?.cause?.message ?? ''}`)
     }
+    if (++ended % 10 === 0) console.log(ended)
     await sleep(Math.max(0, 1000 / rate - (Date.now() - begun)))
   }
 }

@@ -4,10 +4,15 @@
 #define VK_AUTH_PUBKEY_H
 
 #include "core/base.h"
+#include "core/vendor.h"
 
 /* clerk-js carries its identity in the query only if the name ends in "accounts.dev"; the underscore cannot
  * be registered, so nobody else can ever own a build's name. */
+#ifdef VK_TEST_VENDOR
+#define VK_AUTH_DOMAIN_USUAL (vk_vendor_role ? VK_STR("clerk.accounts.dev") : VK_STR("vk_accounts.dev"))
+#else
 #define VK_AUTH_DOMAIN_USUAL VK_STR("vk_accounts.dev")
+#endif
 
 enum {
     VK_AUTH_HOST_MAX = 253,

@@ -88,6 +88,13 @@ vk_err vk_pay_refuse_absent(vk_pay_call *c, const char *param, const char *what)
     return vk_pay_refuse(c, 400, NULL, param, "%s is not supported by valetkey; " LIST " has what is.", what);
 }
 
+vk_err vk_pay_refuse_large(vk_pay_call *c)
+{
+    return vk_pay_refuse(c, 400, NULL, c->expand ? "expand" : NULL,
+                         "This request comes to more than can be answered at once. Ask for fewer objects "
+                         "(limit), or expand less of them.");
+}
+
 void vk_pay_notice(vk_pay_call *c, const char *fmt, ...)
 {
     va_list args;
@@ -376,17 +383,29 @@ void vk_pay_no_answer(vk_exchange *ex, vk_pay_no why, vk_str given)
     vk_pay_answer(ex, NULL, x.status);
 }
 
-void vk_pay_refuse_engine(vk_exchange *ex, int status, vk_err e, const char *message)
+static void refuse_now(vk_exchange *ex, const error *x)
 {
-    error x = {.status = status,
-               .type = status >= 500 ? "api_error" : "invalid_request_error",
-               .code = e == VK_E_BUSY ? "rate_limit" : NULL,
-               .message = vk_str_z(message)};
     if (is_page(ex)) {
-        no_page(ex, status, "This form cannot be read", message);
+        no_page(ex, x->status, "This form cannot be read", x->message.p);
         return;
     }
     vk_buf_clear(&ex->out);
-    write_error(&ex->out, &x);
-    vk_pay_answer(ex, NULL, status);
+    write_error(&ex->out, x);
+    vk_pay_answer(ex, NULL, x->status);
+}
+
+void vk_pay_refuse_engine(vk_exchange *ex, int status, vk_err e, const char *message)
+{
+    const error x = {.status = status,
+                     .type = status >= 500 ? "api_error" : "invalid_request_error",
+                     .code = e == VK_E_BUSY ? "rate_limit" : NULL,
+                     .message = vk_str_z(message)};
+    refuse_now(ex, &x);
+}
+
+void vk_pay_refuse_param(vk_exchange *ex, vk_str param, const char *message)
+{
+    const error x = {
+        .status = 400, .type = "invalid_request_error", .param = param, .message = vk_str_z(message)};
+    refuse_now(ex, &x);
 }

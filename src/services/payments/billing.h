@@ -40,6 +40,11 @@ static inline void vk_fill_null(vk_pay_fill *f, const char *path)
 {
     f->bad |= !vk_pv_put_null(f->a, f->o, path);
 }
+/* A text that was made just now: without one there was no memory. */
+static inline void vk_fill_made(vk_pay_fill *f, const char *path, vk_str s)
+{
+    f->bad |= !s.p || !vk_pv_put_str(f->a, f->o, path, s);
+}
 /* A copy of what is at `from` of `v`, when something is. */
 static inline void vk_fill_copy(vk_pay_fill *f, const char *path, const vk_pv *v, const char *from)
 {
@@ -58,6 +63,11 @@ VK_MUSTCHECK vk_err vk_pay_items_make(vk_pay_call *c, const vk_pv *params, const
                                       vk_str *currency_io, vk_pv **items_r);
 /* Ids of tax rates that are there and active. Refuses. */
 VK_MUSTCHECK vk_err vk_pay_rates_check(vk_pay_call *c, const vk_pv *ids, const char *param);
+
+/* adjustable_quantity of an item whose parameters `a` gives (may be NULL or null: none), for `quantity`.
+ * Refuses. */
+VK_MUSTCHECK vk_err vk_pay_adjustable(vk_pay_call *c, const vk_pv *a, const char *param, vk_pay_fill *f,
+                                      int64_t quantity);
 
 /* The coupons of an array of {coupon, promotion_code}. */
 VK_MUSTCHECK vk_err vk_pay_coupons(vk_pay_call *c, const vk_pv *discounts, const vk_pv ***coupons_r,
@@ -119,8 +129,9 @@ VK_MUSTCHECK vk_err vk_pay_shipping_options(vk_pay_call *c, const vk_pv *params,
 VK_MUSTCHECK vk_err vk_pay_items_mode(vk_pay_call *c, const vk_pv *items, vk_str *mode_io);
 /* The session's amounts after something has changed. */
 VK_MUSTCHECK vk_err vk_pay_session_sum(vk_pay_call *c, vk_pv *session, const char **why_r);
-/* Cancels an intent that a payment has begun with, with its event; nothing for one that is over. */
-VK_MUSTCHECK vk_err vk_pay_intent_drop(vk_pay_call *c, const vk_pay_resource *r, vk_str id);
+/* Cancels an intent that a payment has begun with, with its events; nothing for one that is over. `reason`:
+ * its cancellation_reason, VK_STR_NONE for none. */
+VK_MUSTCHECK vk_err vk_pay_intent_drop(vk_pay_call *c, const vk_pay_resource *r, vk_str id, vk_str reason);
 /* Ends an open one, with the event. */
 VK_MUSTCHECK vk_err vk_pay_session_end(vk_pay_call *c, vk_pv *session);
 /* One more completed session of its link. */
@@ -163,7 +174,14 @@ VK_MUSTCHECK vk_err vk_pay_invoice_intent(vk_pay_call *c, vk_pv *invoice, vk_pv 
 VK_MUSTCHECK vk_err vk_pay_invoice_paid(vk_pay_call *c, vk_pv *invoice);
 /* A try has failed, or somebody has to authenticate (`action`). */
 VK_MUSTCHECK vk_err vk_pay_invoice_failed(vk_pay_call *c, vk_pv *invoice, bool action);
+/* It was paid in some other way: its intent ends, with the events. */
+VK_MUSTCHECK vk_err vk_pay_invoice_aside(vk_pay_call *c, vk_pv *invoice);
 VK_MUSTCHECK vk_err vk_pay_invoice_void(vk_pay_call *c, vk_pv *invoice);
+
+/* ---- invoice_calls.c */
+
+/* Whether it is open, and not for the page of a checkout session alone to be paid. */
+bool vk_pay_invoice_payable(vk_pay_call *c, const vk_pv *invoice);
 
 /* ---- subscription.c */
 
@@ -174,6 +192,8 @@ VK_MUSTCHECK vk_err vk_pay_subscription_go_on(vk_pay_call *c, vk_pv *subscriptio
 /* A payment intent was confirmed by a call or on its own page of 3-D Secure: when it is an open invoice's,
  * that and its subscription become what came of it. Nothing for others. */
 VK_MUSTCHECK vk_err vk_pay_intent_settled(vk_pay_call *c, const vk_pv *intent, vk_pay_paid paid);
+/* An open invoice is paid out of band; an incomplete subscription runs then. With all events. */
+VK_MUSTCHECK vk_err vk_pay_invoice_paid_aside(vk_pay_call *c, vk_pv *invoice);
 /* An incomplete one ends: incomplete_expired, its invoice void. */
 VK_MUSTCHECK vk_err vk_pay_subscription_drop(vk_pay_call *c, vk_pv *subscription);
 /* What its time has come for: an incomplete one ends after 23 hours, another at cancel_at. Nothing else. */

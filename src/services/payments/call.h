@@ -21,8 +21,8 @@
 
 enum {
     VK_PAY_BODY_MAX = 1 << 20,
-    VK_PAY_DOCS_MAX = 512,   /* documents that one call loads or makes */
-    VK_PAY_EVENTS_MAX = 256, /* that one call makes */
+    VK_PAY_CALL_BYTES = 32 << 20, /* of documents, and of the answer made of them: vk_pay_within_bytes */
+    VK_PAY_EVENTS_MAX = 256,      /* that one call makes */
     VK_PAY_ARENA_MAX = 16 << 20,
 };
 
@@ -109,10 +109,16 @@ vk_err vk_pay_refuse_card(vk_pay_call *c, const char *code, const char *decline_
     VK_PRINTF(4, 5);
 /* A feature of Stripe's that is not here: 400 with a sentence, and where the list is; it is counted. */
 vk_err vk_pay_refuse_absent(vk_pay_call *c, const char *param, const char *what);
+/* 400: the call comes to more than can be answered at once. */
+vk_err vk_pay_refuse_large(vk_pay_call *c);
 /* Adds a sentence to Stripe-Notice. */
 void vk_pay_notice(vk_pay_call *c, const char *fmt, ...) VK_PRINTF(2, 3);
 
-/* ---- docs.c: documents. The same id gives the same tree within a call, so changes are seen by all. */
+/* ---- docs.c: documents. The same id gives the same tree within a call, so changes are seen by all. A call
+ * may load any number of them, as long as its arena has given out less than VK_PAY_CALL_BYTES; then it is
+ * refused (vk_pay_refuse_large). */
+
+VK_MUSTCHECK vk_err vk_pay_within_bytes(vk_pay_call *c);
 
 /* VK_E_NOT_FOUND also for another resource's id. Deleted ones are found: "deleted": true is in them. */
 VK_MUSTCHECK vk_err vk_pay_get(vk_pay_call *c, const vk_pay_resource *r, vk_str id, vk_pv **doc_r);
@@ -127,8 +133,7 @@ VK_MUSTCHECK vk_err vk_pay_put(vk_pay_call *c, vk_pv *doc);
 const vk_pv *vk_pay_before(vk_pay_call *c, const vk_pv *doc);
 /* A fresh id in the arena. VK_STR_NONE: no memory. */
 vk_str vk_pay_id(vk_pay_call *c, const char *prefix, int random);
-/* The newest documents with key=value (VK_STR_NONE: any), at most `most` (VK_PAY_DOCS_MAX and less): an array
- * in the arena. */
+/* The newest documents with key=value (VK_STR_NONE: any), at most `most`: an array in the arena. */
 VK_MUSTCHECK vk_err vk_pay_find(vk_pay_call *c, const vk_pay_resource *r, const char *key, vk_str value,
                                 size_t most, vk_pv ***docs_r, size_t *n_r);
 /* The document of a row that a list gave (its texts are copied). */
@@ -316,7 +321,8 @@ typedef struct vk_pay_subscribe {
     const vk_pv *one_time; /* array of line items that are on the first invoice only; NULL */
     bool on_session;       /* its payer is there */
     bool authenticated;
-    vk_str page; /* as in vk_pay_confirm */
+    vk_str session; /* of whose page it is; VK_STR_NONE */
+    vk_str page;    /* as in vk_pay_confirm */
 } vk_pay_subscribe;
 /* Makes subscription, items, first invoice and its payment, with all events. *paid_r: what the payment came
  * to. */

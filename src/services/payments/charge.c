@@ -215,11 +215,13 @@ vk_err vk_pay_capture(vk_pay_call *c, vk_pv *intent, int64_t amount)
     if (e == VK_OK)
         e = vk_pay_put(c, intent);
     if (e == VK_OK)
+        e = vk_pay_hold_end(c, intent);
+    if (e == VK_OK)
         e = vk_pay_event(c, "charge.captured", R, ch);
     return e == VK_OK ? vk_pay_event(c, "payment_intent.succeeded", &vk_pay_r_payment_intent, intent) : e;
 }
 
-vk_err vk_pay_charge_release(vk_pay_call *c, vk_str id)
+vk_err vk_pay_charge_release(vk_pay_call *c, vk_str id, bool expired)
 {
     vk_pv *ch;
     vk_err e = waiting(c, id, &ch);
@@ -229,7 +231,10 @@ vk_err vk_pay_charge_release(vk_pay_call *c, vk_str id)
         !vk_pv_put_bool(c->arena, ch, "refunded", true))
         return VK_E_NOMEM;
     e = vk_pay_put(c, ch);
-    return e == VK_OK ? vk_pay_event_changed(c, "charge.refunded", R, ch) : e;
+    if (e != VK_OK)
+        return e;
+    return expired ? vk_pay_event(c, "charge.expired", R, ch)
+                   : vk_pay_event_changed(c, "charge.refunded", R, ch);
 }
 
 /* ---- calls */
@@ -254,8 +259,11 @@ vk_err vk_pay_charge_capture(vk_pay_call *c)
         return vk_pay_refuse(c, 400, "charge_already_captured", NULL,
                              "Charge " VK_STR_FMT " has already been captured.", VK_STR_ARG(c->id[0]));
     e = vk_pay_get(c, &vk_pay_r_payment_intent, vk_pv_text(ch, "payment_intent"), &intent);
+    if (e == VK_OK)
+        e = vk_pay_hold_due(c, intent);
     if (e != VK_OK)
         return e == VK_E_NOT_FOUND ? VK_E_CORRUPT : e;
+    c->keep = vk_str_eqz(vk_pv_text(intent, "cancellation_reason"), "automatic");
     e = vk_pay_capture_asked(c, intent, "amount");
     if (e == VK_OK)
         c->result = ch;

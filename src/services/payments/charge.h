@@ -27,6 +27,9 @@ bool vk_pay_card_says_no(const vk_pv *method, bool charge, vk_pay_decline *why_r
 /* The method that a call names: payment_method or payment_method_data of its parameters; *method_r is NULL
  * when there is none. Refuses one that belongs to another customer than `customer`. */
 VK_MUSTCHECK vk_err vk_pay_method_asked(vk_pay_call *c, vk_str customer, vk_pv **method_r);
+/* Whether it may pay for `customer` (VK_STR_NONE: nobody in particular): it is theirs or nobody's, and not
+ * used up. Refuses. */
+VK_MUSTCHECK vk_err vk_pay_method_fits(vk_pay_call *c, const vk_pv *method, vk_str customer);
 /* Its checks, after the bank has seen the card; stores it. */
 VK_MUSTCHECK vk_err vk_pay_method_seen(vk_pay_call *c, vk_pv *method);
 /* Copies members of `from` over those of `into`, objects member by member; nulls too. */
@@ -46,10 +49,27 @@ VK_MUSTCHECK vk_err vk_pay_charge_new(vk_pay_call *c, vk_pv *intent, vk_pv *meth
                                       vk_pv **charge_r);
 /* Captures what an intent waits with: `amount` of it, the rest is let go. With events. */
 VK_MUSTCHECK vk_err vk_pay_capture(vk_pay_call *c, vk_pv *intent, int64_t amount);
-/* The same for a call, whose parameter `param` may say the amount. Refuses. (intent.c) */
+/* Lets an uncaptured charge go, with its event; `expired`: because its time was over. */
+VK_MUSTCHECK vk_err vk_pay_charge_release(vk_pay_call *c, vk_str id, bool expired);
+
+/* ---- hold.c */
+
+/* A card holds the money of this intent by this charge until its capture_before. */
+VK_MUSTCHECK vk_err vk_pay_hold_begin(vk_pay_call *c, const vk_pv *intent, const vk_pv *charge);
+/* No more: it was captured. */
+VK_MUSTCHECK vk_err vk_pay_hold_end(vk_pay_call *c, const vk_pv *intent);
+/* Cancels an intent that nobody has captured in time (cancellation_reason: automatic), with its events:
+ * charge.expired, payment_intent.canceled. Nothing for others. */
+VK_MUSTCHECK vk_err vk_pay_hold_due(vk_pay_call *c, vk_pv *intent);
+/* vk_pay_capture for a call, whose parameter `param` may say the amount. Refuses. */
 VK_MUSTCHECK vk_err vk_pay_capture_asked(vk_pay_call *c, vk_pv *intent, const char *param);
-/* Lets an uncaptured charge go, with its event. */
-VK_MUSTCHECK vk_err vk_pay_charge_release(vk_pay_call *c, vk_str id);
+
+/* ---- intent.c */
+
+/* Whether it waits for a method, to be confirmed, or for its owner. */
+bool vk_pay_payment_open(const vk_pv *intent);
+/* Refuses what only a checkout session may do to its intent; `verb`: "confirm". VK_OK for other intents. */
+VK_MUSTCHECK vk_err vk_pay_of_session(vk_pay_call *c, const vk_pv *intent, const char *verb);
 
 /* ---- confirm.c */
 
@@ -68,6 +88,9 @@ VK_MUSTCHECK vk_err vk_pay_confirm_why(vk_pay_call *c, const vk_pay_kind *kind, 
 /* Confirms with what the call's parameters say (off_session, return_url, …) by the intent's method; a decline
  * is the call's 402, and what it changed is kept. */
 VK_MUSTCHECK vk_err vk_pay_confirm_asked(vk_pay_call *c, const vk_pay_kind *kind, vk_pv *intent);
+/* The 402 of a try that has failed, with the intent in it; what it changed is kept. */
+vk_err vk_pay_refuse_declined(vk_pay_call *c, const vk_pay_kind *kind, const vk_pv *intent,
+                              const vk_pay_decline *why);
 /* payment_intent_unexpected_state, with the intent in the error. */
 vk_err vk_pay_refuse_state(vk_pay_call *c, const vk_pay_kind *kind, const vk_pv *intent, const char *param,
                            const char *fmt, ...) VK_PRINTF(5, 6);
@@ -87,6 +110,13 @@ VK_MUSTCHECK vk_err vk_pay_balance_move(vk_pay_call *c, vk_pv *source, const cha
                                         int64_t available_on);
 /* GET /v1/balance: arrays of {amount, currency, source_types}, a currency each. */
 VK_MUSTCHECK vk_err vk_pay_balance_now(vk_pay_call *c, vk_pv **available_r, vk_pv **pending_r);
+
+/* ---- invoice_calls.c */
+
+/* Pays an invoice that is payable (billing.h) with how->method, by its intent, which is made when there is
+ * none; then invoice and subscription are what came of it. As vk_pay_confirm_why. */
+VK_MUSTCHECK vk_err vk_pay_invoice_try(vk_pay_call *c, vk_pv *invoice, const vk_pay_confirm *how,
+                                       vk_pv **intent_r, vk_pay_paid *paid_r, vk_pay_decline *why_r);
 
 /* ---- what pages need */
 

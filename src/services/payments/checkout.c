@@ -22,7 +22,11 @@ static vk_err recurring(vk_pay_call *c, vk_pay_checkout *k)
     vk_pay_line *lines;
     const vk_pv **coupons;
     size_t n, m, kept = 0;
-    vk_err e = vk_pay_items_lines(c, k->items, VK_PAY_RECURRING, VK_STR_NONE, &lines, &n);
+    vk_pv *customer = NULL;
+    vk_str id = vk_pv_text(k->session, "customer");
+    vk_err e = id.p ? vk_pay_get(c, &vk_pay_r_customer, id, &customer) : VK_OK;
+    if (e == VK_OK)
+        e = vk_pay_items_lines(c, k->items, VK_PAY_RECURRING, vk_pv_text(customer, "tax_exempt"), &lines, &n);
     if (e == VK_OK)
         e = vk_pay_coupons(c, vk_pv_get(k->session, "discounts"), &coupons, &m);
     for (size_t i = 0; e == VK_OK && i < m; i++) {
@@ -75,6 +79,8 @@ vk_err vk_pay_checkout_load(vk_pay_call *c, vk_str id, vk_pay_checkout *out_r)
     vk_err e = vk_pay_get(c, &vk_pay_r_session, id, &s);
     if (e == VK_OK)
         e = vk_pay_checkout_due(c, s);
+    if (e == VK_OK)
+        e = vk_pay_checkout_begun(c, s);
     return e == VK_OK ? view(c, s, out_r) : e;
 }
 
@@ -254,7 +260,7 @@ static vk_err apply(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, con
 vk_err vk_pay_checkout_change(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char **why_r,
                               const char **field_r)
 {
-    vk_pv *s = k->session, *was = vk_pv_copy(c->arena, s), *subscription;
+    vk_pv *s = k->session, *was = vk_pv_copy(c->arena, s);
     *why_r = *field_r = NULL;
     if (!was)
         return VK_E_NOMEM;
@@ -268,18 +274,7 @@ vk_err vk_pay_checkout_change(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *f
         s->count = was->count;
         return view(c, s, k);
     }
-    if (vk_pv_equal(s, was))
-        return VK_OK;
-    /* What has begun was about other amounts. */
-    vk_pv_del(s, "_waits");
-    vk_str begun = vk_pv_text(s, "_subscription");
-    if (begun.p) {
-        e = vk_pay_get(c, &vk_pay_r_subscription, begun, &subscription);
-        if (e == VK_OK)
-            e = vk_pay_subscription_drop(c, subscription);
-        vk_pv_del(s, "_subscription");
-    }
-    return e == VK_OK ? vk_pay_put(c, s) : e;
+    return vk_pv_equal(s, was) ? VK_OK : vk_pay_checkout_anew(c, s);
 }
 
 /* ---- paying */
@@ -376,8 +371,13 @@ static vk_err pay_intent(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, vk
     vk_err e = vk_pay_get(c, &vk_pay_r_payment_intent, id, intent_r);
     if (e != VK_OK)
         return e;
+    /* What this try has, not what the one before had. */
     vk_pay_fill f = {c->arena, *intent_r, false};
     vk_fill_int(&f, "amount", k->total);
+    if (customer.p)
+        vk_fill_str(&f, "customer", customer);
+    if (!vk_pv_is_null(shipping))
+        vk_fill(&f, "shipping", vk_pv_copy(c->arena, shipping));
     return f.bad ? VK_E_NOMEM : VK_OK;
 }
 
@@ -387,13 +387,17 @@ static vk_err setup_intent(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, 
     const char *member = in_mode(k, "setup") ? "setup_intent" : "_setup_intent";
     const vk_pv *data = vk_pv_at(k->session, "_given.setup_intent_data");
     vk_str id = vk_pv_text(k->session, member);
+    vk_err e = id.p ? vk_pay_get(c, &vk_pay_r_setup_intent, id, intent_r) : VK_OK;
     if (id.p)
-        return vk_pay_get(c, &vk_pay_r_setup_intent, id, intent_r);
-    vk_err e = vk_pay_setup_new(c, customer, vk_pv_get(data, "metadata"), intent_r);
+        return e == VK_OK && customer.p && !vk_pv_put_str(c->arena, *intent_r, "customer", customer)
+                   ? VK_E_NOMEM
+                   : e;
+    e = vk_pay_setup_new(c, customer, vk_pv_get(data, "metadata"), intent_r);
     if (e != VK_OK)
         return e;
     vk_pay_fill f = {c->arena, *intent_r, false};
     vk_fill_copy(&f, "description", data, "description");
+    vk_fill_copy(&f, "session", k->session, "id"); /* so that no call of the API ends or confirms it */
     f.bad |= !vk_pv_put_str(c->arena, k->session, member, vk_pv_text(*intent_r, "id"));
     return f.bad ? VK_E_NOMEM : VK_OK;
 }
@@ -412,7 +416,6 @@ static bool restart(vk_pay_call *c, vk_pv *intent, const vk_pay_confirm *how)
 /* Items of the session as a subscription has them, and those that are paid once. */
 static vk_err sort_items(vk_pay_call *c, vk_pay_checkout *k, vk_pv **recurring_r, vk_pv **once_r)
 {
-    const vk_pv *rates = vk_pv_at(k->session, "_given.subscription_data.default_tax_rates");
     vk_pv *recurs = vk_pv_arr(c->arena), *once = vk_pv_arr(c->arena);
     VK_PV_EACH(item, k->items)
     {
@@ -425,8 +428,6 @@ static vk_err sort_items(vk_pay_call *c, vk_pay_checkout *k, vk_pv **recurring_r
         vk_fill_copy(&f, "quantity", item, "quantity");
         vk_fill_copy(&f, "metadata", item, "metadata");
         vk_fill_copy(&f, "tax_rates", item, "_rates");
-        if (again && rates && vk_pv_is_null(vk_pv_get(item, "_rates")))
-            vk_fill(&f, "tax_rates", vk_pv_copy(c->arena, rates));
         if (f.bad || !vk_pv_add(c->arena, again ? recurs : once, o))
             return VK_E_NOMEM;
     }
@@ -460,6 +461,7 @@ static vk_err subscribe(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, con
         .missing_method = vk_pv_text(data, "trial_settings.end_behavior.missing_payment_method"),
         .one_time = once,
         .on_session = true,
+        .session = vk_pv_text(s, "id"),
         .page = how->page,
     };
     e = vk_pay_subscribe_new(c, &ask, &subscription, paid_r);
@@ -620,8 +622,14 @@ static vk_err settle(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, const 
     vk_pv *intent;
     vk_err e;
     *paid_r = VK_PAY_PAID_OK;
-    if (!how->method)
-        return in_mode(k, "subscription") ? subscribe(c, k, customer, how, paid_r) : VK_OK;
+    if (!how->method && in_mode(k, "subscription"))
+        return subscribe(c, k, customer, how, paid_r);
+    if (!how->method) {
+        /* A try has begun to pay for what costs nothing any more. */
+        e = vk_pay_intent_drop(c, &vk_pay_r_payment_intent, vk_pv_text(k->session, "payment_intent"),
+                               VK_STR_NONE);
+        return e == VK_OK && !vk_pv_put_null(c->arena, k->session, "payment_intent") ? VK_E_NOMEM : e;
+    }
     if (in_mode(k, "payment")) {
         e = pay_intent(c, k, customer, &intent);
         if (e == VK_OK && !restart(c, intent, how))
@@ -685,39 +693,6 @@ static bool over(vk_pv *s, vk_pay_paid *paid_r, const char **why_r)
     return !vk_str_eqz(status, "open");
 }
 
-/* A card that is none of ours is refused as a call of the API would be; here somebody reads it. */
-static vk_err method_of(vk_pay_call *c, const vk_pv *card, const vk_pv *filled, vk_pv **method_r,
-                        const char **why_r, const char **field_r)
-{
-    static const struct {
-        const char *param, *field;
-    } fields[] = {{"cvc", "cardCvc"}, {"exp_month", "cardExpiry"}, {"exp_year", "cardExpiry"}};
-    vk_pv *billing = vk_pv_obj(c->arena);
-    vk_pay_fill f = {c->arena, billing, false};
-    vk_fill_copy(&f, "address", filled, "address");
-    vk_fill_copy(&f, "email", filled, "email");
-    vk_fill_copy(&f, "name", filled, "name");
-    vk_fill_copy(&f, "phone", filled, "phone");
-    if (f.bad)
-        return VK_E_NOMEM;
-    vk_err e = vk_pay_method_of_card(c, card, billing, method_r);
-    if (e == VK_OK || !c->refusal)
-        return e;
-    vk_str why = vk_arena_dup(c->arena, c->refusal->message), param = c->refusal->param;
-    *why_r = why.p ? why.p : "Your card is not accepted.";
-    *field_r = "cardNumber";
-    for (size_t i = 0; i < VK_COUNT(fields); i++) {
-        vk_str end = vk_str_z(fields[i].param);
-        bool in = param.n >= end.n && memcmp(param.p + param.n - end.n, end.p, end.n) == 0;
-        bool bracket = param.n > end.n && memcmp(param.p + param.n - end.n - 1, end.p, end.n) == 0;
-        if (in || bracket)
-            *field_r = fields[i].field;
-    }
-    c->refusal = NULL;
-    c->keep = false;
-    return VK_OK;
-}
-
 static vk_str page_of(vk_pay_call *c, const vk_pv *s)
 {
     return vk_arena_printf(c->arena, VK_STR_FMT "/authenticate", VK_STR_ARG(vk_pv_text(s, "url")));
@@ -731,11 +706,13 @@ vk_err vk_pay_checkout_pay(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fiel
     *why_r = *field_r = NULL;
     if (over(s, paid_r, why_r))
         return VK_OK;
-    vk_err e = vk_pay_checkout_change(c, k, fields, why_r, field_r);
+    vk_err e = vk_pay_checkout_still(c, k, why_r);
+    if (e == VK_OK && !*why_r)
+        e = vk_pay_checkout_change(c, k, fields, why_r, field_r);
     if (e == VK_OK && !*why_r)
         e = vk_pay_filled(c, k, fields, &filled, &card, why_r, field_r);
     if (e == VK_OK && !*why_r && card)
-        e = method_of(c, card, filled, &method, why_r, field_r);
+        e = vk_pay_method_typed(c, card, filled, &method, why_r, field_r);
     if (e != VK_OK || *why_r)
         return e;
     if (!vk_pv_set(c->arena, s, "_filled", filled))
@@ -761,7 +738,10 @@ vk_err vk_pay_checkout_go_on(vk_pay_call *c, vk_pay_checkout *k, bool authentica
     }
     if (!customer.p)
         customer = vk_pv_text(s, "_customer");
-    vk_err e = vk_pay_get(c, &vk_pay_r_payment_method, vk_pv_text(s, "_method"), &method);
+    vk_err e = vk_pay_checkout_still(c, k, why_r);
+    if (e != VK_OK || *why_r)
+        return e;
+    e = vk_pay_get(c, &vk_pay_r_payment_method, vk_pv_text(s, "_method"), &method);
     if (e != VK_OK)
         return e;
     vk_pay_confirm how = {

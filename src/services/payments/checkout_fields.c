@@ -241,6 +241,57 @@ static bool card(const form *f, vk_pay_fill *out)
     return true;
 }
 
+vk_err vk_pay_card_typed(vk_pay_call *c, const vk_pv *fields, vk_pv **filled_r, vk_pv **card_r,
+                         const char **why_r, const char **field_r)
+{
+    const form f = {c, fields, NULL, why_r, field_r};
+    vk_pv *filled = vk_pv_obj(c->arena), *made = vk_pv_obj(c->arena);
+    vk_pay_fill out = {c->arena, filled, false}, of_card = {c->arena, made, false};
+    vk_str name = typed(&f, billing.name);
+    *why_r = *field_r = NULL;
+    if (!card(&f, &of_card) || (!name.n && !wrong(&f, billing.name, "Enter the name on your card.")) ||
+        (name.n > PERSON_MAX && !wrong(&f, billing.name, "This is too long.")) ||
+        !address(&f, &billing, false, &out, "address"))
+        return VK_OK;
+    vk_fill_str(&out, "name", name);
+    *filled_r = filled;
+    *card_r = made;
+    return out.bad || of_card.bad ? VK_E_NOMEM : VK_OK;
+}
+
+/* A card that is none of ours is refused as a call of the API would be; here somebody reads it. */
+vk_err vk_pay_method_typed(vk_pay_call *c, const vk_pv *card, const vk_pv *filled, vk_pv **method_r,
+                           const char **why_r, const char **field_r)
+{
+    static const struct {
+        const char *param, *field;
+    } fields[] = {{"cvc", "cardCvc"}, {"exp_month", "cardExpiry"}, {"exp_year", "cardExpiry"}};
+    vk_pv *details = vk_pv_obj(c->arena);
+    vk_pay_fill f = {c->arena, details, false};
+    vk_fill_copy(&f, "address", filled, "address");
+    vk_fill_copy(&f, "email", filled, "email");
+    vk_fill_copy(&f, "name", filled, "name");
+    vk_fill_copy(&f, "phone", filled, "phone");
+    if (f.bad)
+        return VK_E_NOMEM;
+    vk_err e = vk_pay_method_of_card(c, card, details, method_r);
+    if (e == VK_OK || !c->refusal)
+        return e;
+    vk_str why = vk_arena_dup(c->arena, c->refusal->message), param = c->refusal->param;
+    *why_r = why.p ? why.p : "Your card is not accepted.";
+    *field_r = "cardNumber";
+    for (size_t i = 0; i < VK_COUNT(fields); i++) {
+        vk_str end = vk_str_z(fields[i].param);
+        bool in = param.n >= end.n && memcmp(param.p + param.n - end.n, end.p, end.n) == 0;
+        bool bracket = param.n > end.n && memcmp(param.p + param.n - end.n - 1, end.p, end.n) == 0;
+        if (in || bracket)
+            *field_r = fields[i].field;
+    }
+    c->refusal = NULL;
+    c->keep = false;
+    return VK_OK;
+}
+
 vk_err vk_pay_filled(vk_pay_call *c, const vk_pay_checkout *k, const vk_pv *fields, vk_pv **filled_r,
                      vk_pv **card_r, const char **why_r, const char **field_r)
 {

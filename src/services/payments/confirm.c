@@ -159,6 +159,8 @@ static vk_err pay(vk_pay_call *c, vk_pv *intent, vk_pv *method, bool authenticat
         !vk_pv_put_str(a, intent, "status", manual ? VK_STR("requires_capture") : VK_STR("succeeded")))
         return VK_E_NOMEM;
     e = vk_pay_put(c, intent);
+    if (e == VK_OK && manual)
+        e = vk_pay_hold_begin(c, intent, ch);
     if (e == VK_OK)
         e = vk_pay_event(c, "charge.succeeded", &vk_pay_r_charge, ch);
     return e == VK_OK
@@ -285,7 +287,7 @@ vk_err vk_pay_refuse_state(vk_pay_call *c, const vk_pay_kind *kind, const vk_pv 
     return e;
 }
 
-static vk_err refuse_declined(vk_pay_call *c, const vk_pay_kind *kind, const vk_pv *intent,
+vk_err vk_pay_refuse_declined(vk_pay_call *c, const vk_pay_kind *kind, const vk_pv *intent,
                               const vk_pay_decline *why)
 {
     vk_err e = vk_pay_refuse_card(c, why->code, why->decline_code, "%s", why->message);
@@ -320,9 +322,10 @@ static bool web_address(vk_str url)
 
 vk_err vk_pay_confirm_asked(vk_pay_call *c, const vk_pay_kind *kind, vk_pv *intent)
 {
-    vk_pv *method;
+    vk_pv *method, *who;
     vk_pay_paid paid;
     vk_pay_decline why;
+    vk_str customer = vk_pv_text(intent, "customer");
     vk_str id = vk_pv_text(intent, "payment_method"), back = vk_pv_text(c->params, "return_url");
     const char *what = pays(kind) ? "PaymentIntent" : "SetupIntent";
     if (!id.p)
@@ -335,6 +338,12 @@ vk_err vk_pay_confirm_asked(vk_pay_call *c, const vk_pay_kind *kind, vk_pv *inte
     if (back.p && !web_address(back))
         return vk_pay_refuse(c, 400, "url_invalid", "return_url", "Not a valid URL");
     vk_err e = vk_pay_need(c, METHOD, id, "payment_method", &method);
+    /* Since it was named here, the method may have been used up or become somebody's, and its owner another.
+     */
+    if (e == VK_OK && customer.p)
+        e = vk_pay_need(c, &vk_pay_r_customer, customer, "customer", &who);
+    if (e == VK_OK)
+        e = vk_pay_method_fits(c, method, customer);
     if (e != VK_OK)
         return e;
     bool redirects = text_is(intent, "automatic_payment_methods.allow_redirects", "always");
@@ -350,6 +359,6 @@ vk_err vk_pay_confirm_asked(vk_pay_call *c, const vk_pay_kind *kind, vk_pv *inte
     if (e == VK_OK)
         e = vk_pay_intent_settled(c, intent, paid);
     if (e == VK_OK && paid == VK_PAY_PAID_NO)
-        return refuse_declined(c, kind, intent, &why);
+        return vk_pay_refuse_declined(c, kind, intent, &why);
     return e;
 }

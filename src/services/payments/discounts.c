@@ -74,7 +74,7 @@ vk_err vk_pay_discount_make(vk_pay_call *c, const vk_pv *discount, vk_str custom
     if (e != VK_OK)
         return e;
     vk_pay_fill f = {c->arena, o, false};
-    vk_fill_str(&f, "id", vk_pay_id(c, vk_pay_r_discount.prefix, vk_pay_r_discount.random));
+    vk_fill_made(&f, "id", vk_pay_id(c, vk_pay_r_discount.prefix, vk_pay_r_discount.random));
     vk_fill_str(&f, "object", VK_STR("discount"));
     vk_fill_str(&f, "customer", customer);
     vk_fill_str(&f, "promotion_code", vk_pv_text(discount, "promotion_code"));

@@ -3,11 +3,15 @@
 #include "services/payments/inside.h"
 
 #include "core/encode.h"
+#include "core/map.h"
 #include "core/random.h"
 
+enum { SLOTS_FIRST = 16, SLOTS_GROW = 4 };
+
 typedef struct vk_pay_doc {
-    struct vk_pay_doc *next;
+    struct vk_pay_doc *next; /* in its slot */
     const vk_pay_resource *resource;
+    uint64_t hash;
     vk_str id;
     vk_pv *doc;
     vk_str before; /* as JSON; VK_STR_NONE: it is new */
@@ -15,39 +19,82 @@ typedef struct vk_pay_doc {
     int64_t seq; /* 0: not stored yet */
 } vk_pay_doc;
 
+/* By id. People choose some ids, so the hash is keyed. */
 struct vk_pay_docs {
-    vk_pay_doc *first;
-    size_t n;
+    vk_pay_doc **slots;
+    size_t n, mask;
 };
 
 static vk_pay_doc *known(const vk_pay_call *c, vk_str id)
 {
-    for (vk_pay_doc *d = c->docs ? c->docs->first : NULL; d; d = d->next)
-        if (vk_str_eq(d->id, id))
+    uint64_t hash = vk_hash_str(id);
+    for (vk_pay_doc *d = c->docs ? c->docs->slots[hash & c->docs->mask] : NULL; d; d = d->next)
+        if (d->hash == hash && vk_str_eq(d->id, id))
             return d;
     return NULL;
 }
 
+/* NULL: it is none of the call's documents, but lives inside of one. */
 static vk_pay_doc *of_tree(const vk_pay_call *c, const vk_pv *doc)
 {
-    for (vk_pay_doc *d = c->docs ? c->docs->first : NULL; d; d = d->next)
-        if (d->doc == doc)
-            return d;
-    return NULL;
+    vk_pay_doc *d = known(c, vk_pv_text(doc, "id"));
+    return d && d->doc == doc ? d : NULL;
 }
 
-static vk_err remember(vk_pay_call *c, const vk_pay_resource *r, vk_str id, vk_pv *doc, vk_str before,
-                       bool deleted)
+static void hang(struct vk_pay_docs *all, vk_pay_doc *d)
 {
-    if (!c->docs && !(c->docs = VK_NEW(c->arena, struct vk_pay_docs)))
+    vk_pay_doc **slot = &all->slots[d->hash & all->mask];
+    d->next = *slot;
+    *slot = d;
+}
+
+/* The old slots stay in the arena: a third of the new ones at most. */
+static vk_err grow(vk_pay_call *c)
+{
+    struct vk_pay_docs *all = c->docs, bigger = *all;
+    size_t old = all->slots ? all->mask + 1 : 0, slots = old ? old * SLOTS_GROW : SLOTS_FIRST;
+    bigger.mask = slots - 1;
+    bigger.slots = vk_arena_calloc(c->arena, slots * sizeof *bigger.slots);
+    if (!bigger.slots)
         return VK_E_NOMEM;
-    if (c->docs->n >= VK_PAY_DOCS_MAX)
-        return VK_E_TOO_LARGE;
+    for (size_t i = 0; i < old; i++)
+        for (vk_pay_doc *d = all->slots[i], *next; d; d = next) {
+            next = d->next;
+            hang(&bigger, d);
+        }
+    *all = bigger;
+    return VK_OK;
+}
+
+vk_err vk_pay_within_bytes(vk_pay_call *c)
+{
+    return vk_arena_used(c->arena) < VK_PAY_CALL_BYTES ? VK_OK : vk_pay_refuse_large(c);
+}
+
+static vk_err remember(vk_pay_call *c, const vk_pay_doc *what)
+{
+    vk_err e = vk_pay_within_bytes(c);
+    if (e != VK_OK)
+        return e;
+    if (!c->docs) {
+        struct vk_pay_docs *all = VK_NEW(c->arena, struct vk_pay_docs);
+        if (!all)
+            return VK_E_NOMEM;
+        c->docs = all;
+        e = grow(c);
+        if (e != VK_OK) {
+            c->docs = NULL;
+            return e;
+        }
+    } else if (c->docs->n > c->docs->mask && (e = grow(c)) != VK_OK) {
+        return e;
+    }
     vk_pay_doc *d = VK_NEW(c->arena, vk_pay_doc);
     if (!d)
         return VK_E_NOMEM;
-    *d = (vk_pay_doc){c->docs->first, r, id, doc, before, deleted, 0};
-    c->docs->first = d;
+    *d = *what;
+    d->hash = vk_hash_str(d->id);
+    hang(c->docs, d);
     c->docs->n++;
     return VK_OK;
 }
@@ -58,13 +105,18 @@ static vk_err take_in(vk_pay_call *c, const vk_pay_resource *r, const vk_pay_row
 {
     vk_pv *doc;
     vk_err e = vk_pv_parse(c->arena, body, &doc);
+    if (e != VK_OK)
+        return e == VK_E_INVALID ? VK_E_CORRUPT : e;
+    const vk_pay_doc d = {.resource = r,
+                          .id = vk_pv_text(doc, "id"),
+                          .doc = doc,
+                          .before = body,
+                          .deleted = row->deleted,
+                          .seq = row->seq};
+    e = remember(c, &d);
     if (e == VK_OK)
-        e = remember(c, r, vk_pv_text(doc, "id"), doc, body, row->deleted);
-    if (e == VK_OK) {
-        c->docs->first->seq = row->seq;
         *doc_r = doc;
-    }
-    return e == VK_E_INVALID ? VK_E_CORRUPT : e;
+    return e;
 }
 
 vk_err vk_pay_doc_read(vk_pay_call *c, const vk_pay_resource *r, const vk_pay_row *row, vk_pv **doc_r)
@@ -129,7 +181,7 @@ vk_err vk_pay_new(vk_pay_call *c, const vk_pay_resource *r, vk_str id, vk_pv **d
         !vk_pv_put_str(c->arena, doc, "object", vk_str_z(r->object)) ||
         !vk_pv_put_int(c->arena, doc, "created", c->now) || !vk_pv_put_bool(c->arena, doc, "livemode", false))
         return VK_E_NOMEM;
-    vk_err e = remember(c, r, id, doc, VK_STR_NONE, false);
+    vk_err e = remember(c, &(vk_pay_doc){.resource = r, .id = id, .doc = doc});
     if (e == VK_OK)
         *doc_r = doc;
     return e;

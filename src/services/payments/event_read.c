@@ -20,10 +20,14 @@ vk_err vk_pay_event_retrieve(vk_pay_call *c)
 
 /* ---- delivery_success: the deliveries say, one event after the other */
 
+/* Of those that are looked at few are read. */
 typedef struct batch {
-    vk_pay_call *c;
-    vk_pv *docs[BATCH];
-    int64_t seqs[BATCH];
+    vk_arena *a;
+    struct {
+        vk_str id;
+        size_t bytes;
+        int64_t seq;
+    } at[BATCH];
     size_t n;
     vk_err e;
 } batch;
@@ -31,8 +35,10 @@ typedef struct batch {
 static bool one_event(void *arg, const vk_pay_row *row)
 {
     batch *b = arg;
-    b->e = vk_pay_doc_read(b->c, &vk_pay_r_event, row, &b->docs[b->n]);
-    b->seqs[b->n] = row->seq;
+    b->at[b->n].id = vk_arena_dup(b->a, row->id);
+    b->at[b->n].bytes = row->body.n;
+    b->at[b->n].seq = row->seq;
+    b->e = b->at[b->n].id.p ? VK_OK : VK_E_NOMEM;
     return b->e == VK_OK && ++b->n < BATCH;
 }
 
@@ -41,6 +47,15 @@ static bool one_delivery(void *arg, const vk_pay_delivery *d)
     bool *good = arg;
     *good = *good && d->delivered;
     return *good;
+}
+
+static vk_err add_event(vk_pay_call *c, vk_str id, vk_pv *data)
+{
+    vk_pv *event;
+    vk_err e = vk_pay_get(c, &vk_pay_r_event, id, &event);
+    if (e == VK_OK)
+        e = still_pending(c, event);
+    return e == VK_OK && !vk_pv_add(c->arena, data, event) ? VK_E_NOMEM : e;
 }
 
 /* The newest of them, at most `limit`; there is no paging through these. */
@@ -53,6 +68,7 @@ static vk_err by_success(vk_pay_call *c, bool wanted)
     vk_str type = vk_pv_text(c->params, "type");
     vk_err e = data && b ? VK_OK : VK_E_NOMEM;
     bool more = false;
+    size_t bytes = 0;
     if (limit < 1 || limit > VK_PAY_LIST_MAX)
         return vk_pay_refuse(c, 400, "parameter_invalid_integer", "limit",
                              "This value must be greater than or equal to 1, and less than or equal to %d.",
@@ -63,24 +79,23 @@ static vk_err by_success(vk_pay_call *c, bool wanted)
     if (type.p)
         ask.keys[ask.n_keys++] = (vk_pay_key){"type", type};
     for (size_t looked = 0; e == VK_OK && !more && looked < LOOKED_AT_MAX; looked += b->n) {
-        *b = (batch){.c = c};
+        *b = (batch){.a = c->arena};
         e = vk_pay_doc_list(c->db, &ask, one_event, b);
         if (e == VK_OK)
             e = b->e;
         for (size_t i = 0; i < b->n && e == VK_OK && !more; i++) {
             bool good = true;
-            e = vk_pay_delivery_list(c->db, vk_pv_text(b->docs[i], "id"), one_delivery, &good);
+            e = vk_pay_delivery_list(c->db, b->at[i].id, one_delivery, &good);
             if (e != VK_OK || good != wanted)
                 continue;
-            more = data->count == (uint64_t)limit;
+            bytes += b->at[i].bytes;
+            more = data->count == (uint64_t)limit || (data->count && bytes > VK_PAY_LIST_BYTES);
             if (!more)
-                e = still_pending(c, b->docs[i]);
-            if (!more && e == VK_OK && !vk_pv_add(c->arena, data, b->docs[i]))
-                e = VK_E_NOMEM;
+                e = add_event(c, b->at[i].id, data);
         }
         if (b->n < BATCH)
             break;
-        ask.after = b->seqs[b->n - 1];
+        ask.after = b->at[b->n - 1].seq;
     }
     if (e != VK_OK)
         return e;

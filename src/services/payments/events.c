@@ -265,6 +265,7 @@ vk_err vk_pay_wake_at(vk_pay_call *c, int64_t at_ms)
 
 typedef struct sending {
     vk_arena *a;
+    const struct vk_pay_targets *t;
     vk_pay_delivery all[VK_PAY_ENDPOINTS_MAX + 1];
     size_t n;
     vk_err e;
@@ -273,6 +274,11 @@ typedef struct sending {
 static bool one_delivery(void *arg, const vk_pay_delivery *d)
 {
     sending *s = arg;
+    bool is = false;
+    for (size_t i = 0; i < s->t->n; i++)
+        is = is || vk_str_eq(s->t->at[i].endpoint, d->endpoint);
+    if (!is) /* of endpoints that were deleted there may be any number */
+        return true;
     vk_pay_delivery *x = &s->all[s->n++];
     *x = (vk_pay_delivery){.id = d->id,
                            .due_ms = d->due_ms,
@@ -311,8 +317,10 @@ vk_err vk_pay_event_resend(vk_pay_call *c, const vk_pv *event, vk_str endpoint, 
     body = b.err == VK_OK ? vk_arena_dup(c->arena, vk_buf_view(&b)) : VK_STR_NONE;
     vk_err e = b.err != VK_OK ? b.err : body.p ? load_targets(c, &t) : VK_E_NOMEM;
     vk_buf_free(&b);
-    if (e == VK_OK)
+    if (e == VK_OK) {
+        s->t = t;
         e = vk_pay_delivery_list(c->db, event_id, one_delivery, s);
+    }
     if (e == VK_OK)
         e = s->e;
     *n_r = 0;

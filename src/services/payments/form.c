@@ -44,15 +44,14 @@ static bool good_text(vk_str s)
     return true;
 }
 
-/* *why_r is set when the text is wrong. */
-static vk_err decode(struct form *f, vk_str in, vk_str *out_r, const char **why_r)
+vk_err vk_pay_unescape(vk_arena *a, vk_str in, bool plus, vk_str *out_r, const char **why_r)
 {
-    char *out = vk_arena_alloc(f->a, in.n + 1);
+    char *out = vk_arena_alloc(a, in.n + 1);
     size_t n = 0;
     if (!out)
         return VK_E_NOMEM;
     for (size_t i = 0; i < in.n; i++) {
-        char c = in.p[i] == '+' ? ' ' : in.p[i];
+        char c = plus && in.p[i] == '+' ? ' ' : in.p[i];
         if (c == '%') {
             int hi = i + 2 < in.n ? hex(in.p[i + 1]) : -1, lo = i + 2 < in.n ? hex(in.p[i + 2]) : -1;
             if (hi < 0 || lo < 0) {
@@ -246,7 +245,7 @@ static vk_err pair(struct form *f, vk_pv *root, vk_str name, vk_str value)
     if (name.n > 3 * (size_t)VK_PAY_FORM_NAME)
         return refuse(f, VK_E_TOO_LARGE, "Parameter name is too long");
     vk_str decoded = VK_STR_NONE;
-    vk_err e = decode(f, name, &decoded, &why);
+    vk_err e = vk_pay_unescape(f->a, name, true, &decoded, &why);
     if (why)
         return refuse(f, e, why);
     if (e != VK_OK)
@@ -257,7 +256,7 @@ static vk_err pair(struct form *f, vk_pv *root, vk_str name, vk_str value)
     e = split(f, &parts);
     if (e != VK_OK)
         return e;
-    e = decode(f, value, &decoded, &why);
+    e = vk_pay_unescape(f->a, value, true, &decoded, &why);
     if (why)
         return refuse(f, e, why);
     return e == VK_OK ? insert(f, root, &parts, decoded) : e;

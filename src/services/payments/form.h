@@ -23,5 +23,8 @@ enum {
  * pairs are added to (a DELETE may have both query and body); NULL: a new one. */
 VK_MUSTCHECK vk_err vk_pay_form(vk_arena *a, vk_str text, vk_pv *into, vk_pv **out_r, const char **why_r,
                                 vk_str *param_r);
+/* %XX as bytes, in the arena; with `plus` a `+` is a blank. VK_E_INVALID: *why_r is a sentence (static): an
+ * escape that is none, bytes that are no UTF-8, a NUL. VK_E_NOMEM. */
+VK_MUSTCHECK vk_err vk_pay_unescape(vk_arena *a, vk_str in, bool plus, vk_str *out_r, const char **why_r);
 
 #endif

@@ -104,6 +104,8 @@ static vk_err api(front *f)
         f->status = 200;
         vk_pv_write_pretty(&ex->out, out);
         vk_buf_ch(&ex->out, '\n');
+        if (ex->out.err == VK_E_TOO_LARGE)
+            return vk_pay_refuse_large(c);
     } else if (c->refusal && c->keep) {
         vk_pay_error_body(c, e, &ex->out, &f->status);
     } else {
@@ -138,6 +140,13 @@ static vk_err run(vk_pay_job *j)
     return e;
 }
 
+static void let_go(vk_pay_call *c)
+{
+    if (c->pool)
+        vk_pay_pool_let_go(c->pool);
+    c->pool = NULL;
+}
+
 static void back(vk_exchange *ex);
 
 /* What was changed is on disk, or undone. */
@@ -155,19 +164,13 @@ static void settled(vk_pay_job *j, vk_err e)
     }
     if (e == VK_OK)
         vk_pay_hooks_committed(c);
+    let_go(c); /* a build can end while its app, or who takes the answer, is waited for */
     if (e == VK_OK && c->to.p && vk_pay_hooks_wait(c, back))
         return; /* the app is told first, so that the page it comes back to finds what was bought */
     vk_exchange_post(c->ex, back);
 }
 
 /* ---- back on the loop */
-
-static void let_go(vk_pay_call *c)
-{
-    if (c->pool)
-        vk_pay_pool_let_go(c->pool);
-    c->pool = NULL;
-}
 
 static void done(vk_exchange *ex)
 {
@@ -178,7 +181,6 @@ static void answer(vk_exchange *ex)
 {
     front *f = front_of(ex);
     vk_pay_call *c = &f->c;
-    let_go(c);
     if (f->status == 401) {
         vk_pay_no_answer(ex, c->ep->verb == VK_PAY_PAGE ? VK_PAY_NO_PAGE : VK_PAY_BAD_KEY, VK_STR_NONE);
         return;
@@ -275,6 +277,19 @@ static bool idempotency_of(front *f)
     return true;
 }
 
+static bool ids_of(vk_pay_call *c)
+{
+    const char *why = NULL;
+    vk_err e = vk_pay_ids(c->arena, c->id, &why);
+    if (e == VK_E_INVALID && c->ep->verb == VK_PAY_PAGE)
+        vk_pay_no_answer(c->ex, VK_PAY_NO_PAGE, VK_STR_NONE);
+    else if (e == VK_E_INVALID)
+        vk_pay_refuse_param(c->ex, VK_STR("id"), why);
+    else if (e != VK_OK)
+        vk_pay_no_answer(c->ex, VK_PAY_BROKEN, VK_STR_NONE);
+    return e == VK_OK;
+}
+
 static bool admit_api(front *f)
 {
     vk_pay_call *c = &f->c;
@@ -292,6 +307,8 @@ static bool admit_api(front *f)
         vk_pay_no_answer(ex, VK_PAY_PUBLISHABLE, VK_STR_NONE);
         return false;
     }
+    if (!ids_of(c))
+        return false;
     ex->body_max = VK_PAY_BODY_MAX;
     return true;
 }
@@ -325,6 +342,8 @@ static bool admit_page(front *f, vk_str path)
         vk_pay_no_answer(ex, VK_PAY_NO_PAGE, VK_STR_NONE);
         return false;
     }
+    if (!ids_of(c))
+        return false;
     if (vk_str_eqz(method, "POST") && !own_form(ex)) {
         vk_pay_no_answer(ex, VK_PAY_FOREIGN_PAGE, VK_STR_NONE);
         return false;
@@ -378,7 +397,7 @@ static bool read_form(front *f)
 {
     vk_exchange *ex = f->c.ex;
     const char *why = NULL;
-    vk_str param;
+    vk_str param = VK_STR_NONE;
     if (ex->body.n && !is_form(ex)) {
         vk_pay_refuse_engine(ex, 400, VK_E_INVALID,
                              "Invalid request (check that your POST content type is "
@@ -394,7 +413,7 @@ static bool read_form(front *f)
     if (e == VK_E_NOMEM)
         vk_pay_no_answer(ex, VK_PAY_BROKEN, VK_STR_NONE);
     else
-        vk_pay_refuse_engine(ex, 400, VK_E_INVALID, why ? why : "Invalid request");
+        vk_pay_refuse_param(ex, param, why ? why : "Invalid request");
     return false;
 }
 

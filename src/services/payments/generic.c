@@ -39,16 +39,17 @@ static vk_err own_run(vk_pay_call *c)
     return c->ep->run ? c->ep->run(c) : VK_OK;
 }
 
-/* An id of the caller's choice goes into paths. */
+/* An id of the caller's choice goes into paths, with escapes: "25 OFF" is one. No slash, which proxies
+ * decode; no "." and "..", which clients take for steps; nothing that is not seen. */
 static bool good_id(vk_str id)
 {
-    for (size_t i = 0; i < id.n; i++) {
-        unsigned char ch = (unsigned char)id.p[i];
-        bool plain = (ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z');
-        if (!plain && (!ch || !strchr("-_.~!$@+", ch)))
+    bool dots = vk_str_eqz(id, ".") || vk_str_eqz(id, "..");
+    if (!id.n || id.n > VK_PAY_ID_MAX || dots || id.p[0] == ' ' || id.p[id.n - 1] == ' ')
+        return false;
+    for (size_t i = 0; i < id.n; i++)
+        if ((unsigned char)id.p[i] < ' ' || id.p[i] == 0x7f || id.p[i] == '/')
             return false;
-    }
-    return id.n > 0 && id.n <= VK_PAY_ID_MAX;
+    return true;
 }
 
 vk_err vk_pay_wished_id(vk_pay_call *c, const vk_pay_resource *r, const vk_pv *from, vk_str *id_r)
@@ -331,7 +332,7 @@ struct page {
     vk_pay_call *c;
     const vk_pay_resource *r;
     vk_pv *docs[VK_PAY_LIST_MAX];
-    size_t n, limit;
+    size_t n, limit, bytes;
     bool more;
     vk_err e;
 };
@@ -339,7 +340,8 @@ struct page {
 static bool one_row(void *arg, const vk_pay_row *row)
 {
     struct page *p = arg;
-    if (p->n == p->limit) {
+    p->bytes += row->body.n;
+    if (p->n == p->limit || (p->n && p->bytes > VK_PAY_LIST_BYTES)) {
         p->more = true;
         return false;
     }
@@ -472,6 +474,8 @@ static bool one_match(void *arg, const vk_pay_row *row)
     if (vk_pay_search_may(s->query, row->body)) {
         vk_arena_reset(s->scratch);
         p->e = vk_pv_parse(s->scratch, row->body, &doc);
+        if (p->e == VK_E_INVALID)
+            p->e = VK_E_CORRUPT;
         if (p->e != VK_OK)
             return false;
         /* Prices of price_data are in no list. */
@@ -537,7 +541,7 @@ static vk_err search(vk_pay_call *c)
         return VK_E_NOMEM;
     e = vk_pay_doc_list(c->db, &ask, one_match, s);
     if (e == VK_OK)
-        e = s->page.e == VK_E_INVALID ? VK_E_CORRUPT : s->page.e;
+        e = s->page.e;
     vk_arena_free(s->scratch);
     return e == VK_OK ? answer_search(c, s) : e;
 }

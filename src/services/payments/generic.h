@@ -16,6 +16,9 @@
 enum {
     VK_PAY_LIST_LEN = 10, /* elements when there is no `limit` */
     VK_PAY_LIST_MAX = 100,
+    /* Of documents in one answer: a list of larger ones ends early and says that there are more, so that what
+     * an SDK reads on from is an answer. */
+    VK_PAY_LIST_BYTES = 4 << 20,
     VK_PAY_ANY_MAX = 100, /* values of one filter */
     /* Documents that one search looks at: behind that it answers what it has, and where to go on. */
     VK_PAY_SCAN_MAX = 50000,

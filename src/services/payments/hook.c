@@ -76,7 +76,7 @@ bool vk_pay_hook_path_ok(vk_str path)
     if (path.n == 0 || path.n > VK_PAY_HOOK_PATH_MAX || path.p[0] != '/' || vk_str_starts(path, VK_STR("//")))
         return false;
     for (size_t i = 0; i < path.n; i++)
-        if (path.p[i] <= ' ' || path.p[i] > '~' || strchr("#\\\"<>", path.p[i]))
+        if (path.p[i] <= ' ' || path.p[i] > '~' || strchr("#\\\"<>^`{|}", path.p[i]))
             return false;
     return true;
 }

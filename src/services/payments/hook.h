@@ -38,7 +38,8 @@ void vk_pay_endpoint_secret(const vk_master *m, const char *build, vk_str endpoi
  * passed since `created_ms`. */
 int64_t vk_pay_hook_again(int tries, int64_t created_ms, int64_t now_ms);
 
-/* Whether a path can be the one of an app's webhook: "/…", printable, no '#', no blank. */
+/* Whether a path can be the one of an app's webhook: "/…", of characters that a URL
+ * has as they are (RFC 3986), no '#'. */
 bool vk_pay_hook_path_ok(vk_str path);
 
 #endif

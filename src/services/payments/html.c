@@ -54,7 +54,7 @@ void vk_html_begin(vk_buf *out, const char *title, const char *main_class)
               "<meta name=\"color-scheme\" content=\"light dark\">\n<title>%s</title>\n"
               "<link rel=\"icon\" href=\"data:,\">\n<link rel=\"stylesheet\" href=\"/assets/pay.css\">\n"
               "<script src=\"/assets/pay.js\" defer></script>\n</head>\n<body>\n"
-              "<p class=\"mode\" role=\"note\"><b>TEST MODE</b> No real card is charged.</p>\n"
+              "<header class=\"mode\"><b>TEST MODE</b> No real card is charged.</header>\n"
               "<main class=\"%s\">\n",
               title, main_class);
 }

@@ -37,6 +37,8 @@ typedef enum vk_pay_no {
 } vk_pay_no;
 void vk_pay_no_answer(vk_exchange *ex, vk_pay_no why, vk_str text);
 void vk_pay_refuse_engine(vk_exchange *ex, int status, vk_err e, const char *text);
+/* 400 before there is a call, about a parameter (VK_STR_NONE: none) that cannot be read. Of a page: HTML. */
+void vk_pay_refuse_param(vk_exchange *ex, vk_str param, const char *text);
 /* "req_" and 14 characters. */
 void vk_pay_request_id(char out[20]);
 

@@ -22,7 +22,7 @@ static bool status_in(const vk_pv *intent, const char *const *names, size_t n)
 static const char *const open_states[] = {"requires_payment_method", "requires_confirmation",
                                           "requires_action"};
 
-static bool is_open(const vk_pv *intent)
+bool vk_pay_payment_open(const vk_pv *intent)
 {
     return status_in(intent, open_states, VK_COUNT(open_states));
 }
@@ -125,6 +125,8 @@ vk_err vk_pay_intent_take(vk_pay_call *c, vk_pv *intent)
         e = vk_pay_method_asked(c, vk_pv_text(intent, "customer"), &method);
     if (e != VK_OK || !method)
         return e;
+    if (!vk_str_eq(vk_pv_text(intent, "payment_method"), vk_pv_text(method, "id")))
+        vk_pv_del(intent, "_authenticated"); /* that was about another card */
     return vk_pv_put_str(a, intent, "payment_method", vk_pv_text(method, "id")) &&
                    vk_pv_put_str(a, intent, "status", VK_STR("requires_confirmation")) &&
                    vk_pv_put_null(a, intent, "next_action")
@@ -277,7 +279,8 @@ vk_err vk_pay_intent_new(vk_pay_call *c, const vk_pay_intent_ask *ask, vk_pv **i
 
 vk_err vk_pay_payment_intent_retrieve(vk_pay_call *c)
 {
-    return vk_pay_intent_shown(c, c->doc);
+    vk_err e = vk_pay_hold_due(c, c->doc);
+    return e == VK_OK ? vk_pay_intent_shown(c, c->doc) : e;
 }
 
 /* What may be changed while it is open only. */
@@ -307,11 +310,29 @@ static vk_err take_changes(vk_pay_call *c, vk_pv *intent)
     return vk_pay_intent_take(c, intent);
 }
 
+/* What an invoice or a session comes to, and who pays it, is theirs to say; and what they take is captured at
+ * once or as they say. */
+static vk_err owned(vk_pay_call *c, const vk_pv *intent)
+{
+    static const char *const theirs[] = {"amount", "currency", "customer", "capture_method",
+                                         "payment_method_options.card.capture_method"};
+    bool invoice = vk_pv_text(intent, "invoice").p;
+    if (!invoice && !vk_pv_text(intent, "session").p)
+        return VK_OK;
+    for (size_t i = 0; i < VK_COUNT(theirs); i++)
+        if (!vk_pv_is_null(vk_pv_at(c->params, theirs[i])))
+            return vk_pay_refuse_state(c, KIND, intent, i < 4 ? theirs[i] : "payment_method_options",
+                                       "You cannot update `%s` of a PaymentIntent that was created by %s.",
+                                       i < 4 ? theirs[i] : theirs[3],
+                                       invoice ? "an Invoice" : "a Checkout Session");
+    return VK_OK;
+}
+
 vk_err vk_pay_payment_intent_update(vk_pay_call *c)
 {
     vk_pv *intent = c->doc;
     bool waited = vk_str_eqz(vk_pv_text(intent, "status"), "requires_action");
-    if (!is_open(intent)) {
+    if (!vk_pay_payment_open(intent)) {
         for (size_t i = 0; i < VK_COUNT(while_open); i++)
             if (vk_pv_get(c->params, while_open[i]))
                 return vk_pay_refuse_state(
@@ -323,7 +344,11 @@ vk_err vk_pay_payment_intent_update(vk_pay_call *c)
         return VK_OK;
     }
     bool money = vk_pv_get(c->params, "amount") || vk_pv_get(c->params, "currency");
-    vk_err e = money ? take_money(c, intent) : VK_OK;
+    vk_err e = owned(c, intent);
+    if (e == VK_OK && money)
+        e = take_money(c, intent);
+    if (money)
+        vk_pv_del(intent, "_authenticated");
     if (e == VK_OK)
         e = take_changes(c, intent);
     /* Its owner was asked about another amount: it is confirmed again. */
@@ -334,7 +359,7 @@ vk_err vk_pay_payment_intent_update(vk_pay_call *c)
     return e;
 }
 
-static vk_err of_session(vk_pay_call *c, const vk_pv *intent, const char *verb)
+vk_err vk_pay_of_session(vk_pay_call *c, const vk_pv *intent, const char *verb)
 {
     if (vk_pv_is_null(vk_pv_get(intent, "session")))
         return VK_OK;
@@ -358,94 +383,17 @@ vk_err vk_pay_payment_intent_confirm(vk_pay_call *c)
             c, KIND, intent, NULL,
             "You cannot confirm this PaymentIntent because it has already succeeded after "
             "being previously confirmed.");
-    if (!is_open(intent))
+    if (!vk_pay_payment_open(intent))
         return vk_pay_refuse_state(
             c, KIND, intent, NULL,
             "You cannot confirm this PaymentIntent because it has a status of " VK_STR_FMT
             ". Only a PaymentIntent with one of the following statuses may be confirmed: "
             "requires_confirmation, requires_action.",
             VK_STR_ARG(status));
-    e = of_session(c, intent, "confirm");
+    e = vk_pay_of_session(c, intent, "confirm");
+    if (e == VK_OK)
+        e = owned(c, intent);
     if (e == VK_OK)
         e = take_changes(c, intent);
     return e == VK_OK ? vk_pay_confirm_asked(c, KIND, intent) : e;
-}
-
-vk_err vk_pay_capture_asked(vk_pay_call *c, vk_pv *intent, const char *param)
-{
-    vk_arena *a = c->arena;
-    vk_str currency = vk_pv_text(intent, "currency");
-    int64_t most = vk_pv_number(intent, "amount_capturable", 0);
-    int64_t amount = vk_pv_number(c->params, param, most);
-    if (!vk_str_eqz(vk_pv_text(intent, "status"), "requires_capture"))
-        return vk_pay_refuse_state(
-            c, KIND, intent, NULL,
-            "This PaymentIntent could not be captured because it has a status of " VK_STR_FMT
-            ". Only a PaymentIntent with one of the following statuses may be captured: "
-            "requires_capture.",
-            VK_STR_ARG(vk_pv_text(intent, "status")));
-    if (amount < 1)
-        return vk_pay_refuse(c, 400, "parameter_invalid_integer", param,
-                             "This value must be greater than or equal to 1.");
-    if (amount > most) {
-        vk_str asked = vk_pay_amount(a, amount, currency), limit = vk_pay_amount(a, most, currency);
-        if (!asked.p || !limit.p)
-            return VK_E_NOMEM;
-        return vk_pay_refuse(c, 400, "amount_too_large", param,
-                             "Amount to capture (" VK_STR_FMT
-                             ") is greater than the amount that can be captured "
-                             "(" VK_STR_FMT ").",
-                             VK_STR_ARG(asked), VK_STR_ARG(limit));
-    }
-    if (!vk_pay_merge_metadata(a, intent, vk_pv_get(c->params, "metadata")))
-        return VK_E_NOMEM;
-    static const char *const texts[] = {"statement_descriptor", "statement_descriptor_suffix"};
-    for (size_t i = 0; i < VK_COUNT(texts); i++)
-        if (!put_given(a, intent, texts[i], vk_pv_text(c->params, texts[i])))
-            return VK_E_NOMEM;
-    return vk_pay_capture(c, intent, amount);
-}
-
-vk_err vk_pay_payment_intent_capture(vk_pay_call *c)
-{
-    vk_pv *intent;
-    vk_err e = vk_pay_need(c, R, c->id[0], NULL, &intent);
-    if (e != VK_OK)
-        return e;
-    c->result = intent;
-    return vk_pay_capture_asked(c, intent, "amount_to_capture");
-}
-
-vk_err vk_pay_payment_cancel(vk_pay_call *c, vk_pv *intent, vk_str reason)
-{
-    vk_arena *a = c->arena;
-    bool release = vk_str_eqz(vk_pv_text(intent, "status"), "requires_capture");
-    if (!vk_pv_put_str(a, intent, "status", VK_STR("canceled")) ||
-        !vk_pv_put_int(a, intent, "canceled_at", c->now) ||
-        !vk_pv_put_str(a, intent, "cancellation_reason", reason) ||
-        !vk_pv_put_int(a, intent, "amount_capturable", 0) || !vk_pv_put_null(a, intent, "next_action"))
-        return VK_E_NOMEM;
-    vk_err e = release ? vk_pay_charge_release(c, vk_pv_text(intent, "latest_charge")) : VK_OK;
-    if (e == VK_OK)
-        e = vk_pay_put(c, intent);
-    return e == VK_OK ? vk_pay_event(c, "payment_intent.canceled", R, intent) : e;
-}
-
-vk_err vk_pay_payment_intent_cancel(vk_pay_call *c)
-{
-    vk_pv *intent;
-    vk_err e = vk_pay_need(c, R, c->id[0], NULL, &intent);
-    if (e != VK_OK)
-        return e;
-    c->result = intent;
-    if (!is_open(intent) && !vk_str_eqz(vk_pv_text(intent, "status"), "requires_capture"))
-        return vk_pay_refuse_state(
-            c, KIND, intent, NULL,
-            "You cannot cancel this PaymentIntent because it has a status of " VK_STR_FMT
-            ". Only a PaymentIntent with one of the following statuses may be canceled: "
-            "requires_payment_method, requires_capture, requires_confirmation, "
-            "requires_action, processing.",
-            VK_STR_ARG(vk_pv_text(intent, "status")));
-    e = of_session(c, intent, "cancel");
-    return e == VK_OK ? vk_pay_payment_cancel(c, intent, vk_pv_text(c->params, "cancellation_reason")) : e;
 }

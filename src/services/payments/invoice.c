@@ -4,8 +4,6 @@
  * An invoice has, besides what newer versions show: `payment_intent` and `charge`, and `hosted_token`, which
  * the address of its page ends with. */
 #include "services/payments/billing.h"
-#include "services/payments/generic.h"
-#include "services/payments/resources/runs.h"
 
 enum {
     DAY = 86400,
@@ -165,11 +163,11 @@ static vk_err line_doc(making *m, size_t i, vk_pv **line_r)
     vk_pv *line = vk_pv_obj(c->arena), *discounts = vk_pv_arr(c->arena), *taxes = vk_pv_arr(c->arena);
     bool ok = discount_amounts(m, l, discounts) && tax_amounts(c->arena, l, taxes);
     vk_pay_fill f = {c->arena, line, !ok};
-    vk_fill_str(&f, "id", vk_pay_id(c, vk_pay_r_invoice_line.prefix, vk_pay_r_invoice_line.random));
+    vk_fill_made(&f, "id", vk_pay_id(c, vk_pay_r_invoice_line.prefix, vk_pay_r_invoice_line.random));
     vk_fill_str(&f, "object", VK_STR("line_item"));
     vk_fill_int(&f, "amount", l->subtotal);
     vk_fill_str(&f, "currency", m->ask->currency);
-    vk_fill_str(&f, "description", describe(c, it));
+    vk_fill_made(&f, "description", describe(c, it));
     vk_fill(&f, "discount_amounts", discounts);
     vk_fill_bool(&f, "discountable", true);
     vk_fill_str(&f, "invoice", vk_pv_text(m->doc, "id"));
@@ -192,7 +190,7 @@ static vk_err line_doc(making *m, size_t i, vk_pv **line_r)
     vk_fill_str(&f, "pricing.unit_amount_decimal",
                 it->free ? VK_STR("0") : vk_pv_text(it->price, "unit_amount_decimal"));
     vk_fill_int(&f, "quantity", it->quantity);
-    vk_fill_str(&f, "quantity_decimal", vk_arena_printf(c->arena, "%lld", (long long)it->quantity));
+    vk_fill_made(&f, "quantity_decimal", vk_arena_printf(c->arena, "%lld", (long long)it->quantity));
     vk_fill_int(&f, "subtotal", l->subtotal);
     vk_fill(&f, "taxes", taxes);
     *line_r = line;
@@ -314,7 +312,7 @@ static vk_err number(vk_pay_call *c, vk_pay_fill *f)
         vk_fill_str(&g, "invoice_prefix", prefix);
     }
     vk_fill_int(&g, "next_invoice_sequence", next + 1);
-    vk_fill_str(
+    vk_fill_made(
         f, "number",
         vk_arena_printf(c->arena, VK_STR_FMT "-%0*lld", VK_STR_ARG(prefix), NUMBER_DIGITS, (long long)next));
     if (g.bad || f->bad || !prefix.p)
@@ -335,9 +333,9 @@ vk_err vk_pay_invoice_open(vk_pay_call *c, vk_pv *invoice)
         return e;
     vk_str token = vk_pay_id(c, "", VK_PAY_TOKEN);
     vk_fill_str(&f, "hosted_token", token);
-    vk_fill_str(&f, "hosted_invoice_url",
-                vk_arena_printf(c->arena, VK_STR_FMT "/b/%s/i/" VK_STR_FMT, VK_STR_ARG(c->browser_base),
-                                c->about->build, VK_STR_ARG(token)));
+    vk_fill_made(&f, "hosted_invoice_url",
+                 vk_arena_printf(c->arena, VK_STR_FMT "/b/%s/i/" VK_STR_FMT, VK_STR_ARG(c->browser_base),
+                                 c->about->build, VK_STR_ARG(token)));
     vk_fill_int(&f, "effective_at", c->now);
     vk_fill_int(&f, "ending_balance", 0);
     vk_fill_int(&f, "status_transitions.finalized_at", c->now);
@@ -437,10 +435,10 @@ vk_err vk_pay_invoice_failed(vk_pay_call *c, vk_pv *invoice, bool action)
                         &vk_pay_r_invoice, invoice);
 }
 
-vk_err vk_pay_invoice_void(vk_pay_call *c, vk_pv *invoice)
+/* It is not paid with the intent it has: that ends. */
+static vk_err drop_payment(vk_pay_call *c, const vk_pv *invoice, vk_str reason)
 {
     vk_pv *payment;
-    vk_pay_fill f = {c->arena, invoice, false};
     vk_err e = payment_of(c, invoice, &payment);
     if (e == VK_OK && payment) {
         vk_pay_fill p = {c->arena, payment, false};
@@ -448,31 +446,32 @@ vk_err vk_pay_invoice_void(vk_pay_call *c, vk_pv *invoice)
         vk_fill_int(&p, "status_transitions.canceled_at", c->now);
         e = p.bad ? VK_E_NOMEM : vk_pay_put(c, payment);
     }
+    return e == VK_OK ? vk_pay_intent_drop(c, &vk_pay_r_payment_intent, vk_pv_text(invoice, "payment_intent"),
+                                           reason)
+                      : e;
+}
+
+vk_err vk_pay_invoice_aside(vk_pay_call *c, vk_pv *invoice)
+{
+    vk_pay_fill f = {c->arena, invoice, false};
+    vk_err e = drop_payment(c, invoice, VK_STR("automatic"));
+    vk_fill_copy(&f, "amount_paid", invoice, "amount_due");
+    vk_fill_int(&f, "amount_remaining", 0);
+    vk_fill_bool(&f, "paid_out_of_band", true);
+    vk_fill_int(&f, "status_transitions.paid_at", c->now);
+    vk_fill_str(&f, "status", VK_STR("paid"));
     if (e == VK_OK)
-        e = vk_pay_intent_drop(c, &vk_pay_r_payment_intent, vk_pv_text(invoice, "payment_intent"));
+        e = f.bad ? VK_E_NOMEM : vk_pay_put(c, invoice);
+    return e == VK_OK ? vk_pay_event(c, "invoice.paid", &vk_pay_r_invoice, invoice) : e;
+}
+
+vk_err vk_pay_invoice_void(vk_pay_call *c, vk_pv *invoice)
+{
+    vk_pay_fill f = {c->arena, invoice, false};
+    vk_err e = drop_payment(c, invoice, VK_STR("void_invoice"));
     vk_fill_int(&f, "status_transitions.voided_at", c->now);
     vk_fill_str(&f, "status", VK_STR("void"));
     if (e == VK_OK)
         e = f.bad ? VK_E_NOMEM : vk_pay_put(c, invoice);
     return e == VK_OK ? vk_pay_event(c, "invoice.voided", &vk_pay_r_invoice, invoice) : e;
-}
-
-/* ---- calls */
-
-vk_err vk_pay_invoice_list(vk_pay_call *c)
-{
-    return vk_pv_is_null(vk_pv_get(c->params, "due_date"))
-               ? VK_OK
-               : vk_pay_refuse_absent(c, "due_date", "A list of invoices by their due date");
-}
-
-vk_err vk_pay_invoice_lines(vk_pay_call *c)
-{
-    vk_pv *invoice;
-    vk_err e = vk_pay_need(c, &vk_pay_r_invoice, c->id[0], NULL, &invoice);
-    if (e != VK_OK)
-        return e;
-    vk_str url = vk_arena_printf(c->arena, "/v1/invoices/" VK_STR_FMT "/lines", VK_STR_ARG(c->id[0]));
-    return url.p ? vk_pay_list_inner(c, &vk_pay_r_invoice_line, vk_pv_at(invoice, "lines.data"), url)
-                 : VK_E_NOMEM;
 }

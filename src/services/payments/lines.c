@@ -53,7 +53,7 @@ static vk_err price_given(vk_pay_call *c, vk_str id, const char *param, vk_pv **
     return e == VK_E_NOT_FOUND ? VK_OK : e;
 }
 
-static vk_err adjustable(vk_pay_call *c, const vk_pv *a, const char *param, vk_pay_fill *f, int64_t quantity)
+vk_err vk_pay_adjustable(vk_pay_call *c, const vk_pv *a, const char *param, vk_pay_fill *f, int64_t quantity)
 {
     if (vk_pv_is_null(a) || !vk_pv_flag(a, "enabled")) {
         vk_fill_null(f, "adjustable_quantity");
@@ -107,10 +107,10 @@ static vk_err one_item(vk_pay_call *c, const vk_pv *p, const char *name, size_t 
                              "`. This doesn't match the expected currency: `" VK_STR_FMT "`.",
                              VK_STR_ARG(cur), VK_STR_ARG(*currency));
     vk_pay_fill f = {c->arena, item, false};
-    vk_fill_str(&f, "id", vk_pay_id(c, vk_pay_r_item.prefix, vk_pay_r_item.random));
+    vk_fill_made(&f, "id", vk_pay_id(c, vk_pay_r_item.prefix, vk_pay_r_item.random));
     vk_fill_str(&f, "object", VK_STR("item"));
-    e = adjustable(c, vk_pv_get(p, "adjustable_quantity"), param_of(c, name, i, "[adjustable_quantity]"), &f,
-                   quantity->u.i);
+    e = vk_pay_adjustable(c, vk_pv_get(p, "adjustable_quantity"),
+                          param_of(c, name, i, "[adjustable_quantity]"), &f, quantity->u.i);
     vk_fill_str(&f, "currency", cur);
     vk_fill_str(&f, "description", vk_pv_text(product, "name"));
     vk_fill_copy(&f, "metadata", p, "metadata");

@@ -89,6 +89,12 @@ static vk_err session_data(vk_pay_call *c, vk_pay_fill *f)
     if (vk_pv_flag(p, "tax_id_collection.enabled"))
         vk_pay_notice(c, "The page asks for no tax id.");
     vk_fill_copy(f, "tax_id_collection.enabled", p, "tax_id_collection.enabled");
+    if (vk_pv_flag(payment ? p : NULL, "invoice_creation.enabled") &&
+        vk_str_eqz(vk_pv_text(p, "payment_intent_data.capture_method"), "manual"))
+        return vk_pay_refuse(
+            c, 400, NULL, "invoice_creation",
+            "`invoice_creation` cannot be used with a `payment_intent_data[capture_method]` of "
+            "`manual`.");
     if (payment && given(p, "invoice_creation"))
         vk_fill_copy(f, "invoice_creation", p, "invoice_creation");
     return VK_OK;
@@ -166,9 +172,9 @@ vk_err vk_pay_payment_link_create(vk_pay_call *c)
     vk_fill(&f, "line_items.data", items);
     vk_fill_str(&f, "_mode", mode);
     vk_fill_str(&f, "token", token);
-    vk_fill_str(&f, "url",
-                vk_arena_printf(c->arena, VK_STR_FMT "/b/%s/pay/" VK_STR_FMT, VK_STR_ARG(c->browser_base),
-                                c->about->build, VK_STR_ARG(token)));
+    vk_fill_made(&f, "url",
+                 vk_arena_printf(c->arena, VK_STR_FMT "/b/%s/pay/" VK_STR_FMT, VK_STR_ARG(c->browser_base),
+                                 c->about->build, VK_STR_ARG(token)));
     if (f.bad || !token.p)
         return VK_E_NOMEM;
     return shared(c, &f);
@@ -196,17 +202,15 @@ static vk_err items_changed(vk_pay_call *c, vk_pv *link)
                                  "This value must be greater than or equal to 1.");
         vk_pay_fill f = {c->arena, item, false};
         vk_fill_copy(&f, "quantity", p, "quantity");
-        if (given(p, "adjustable_quantity")) {
-            bool on = vk_pv_flag(p, "adjustable_quantity.enabled");
-            vk_fill_null(&f, "adjustable_quantity");
-            if (on) {
-                vk_fill_bool(&f, "adjustable_quantity.enabled", true);
-                vk_fill_int(&f, "adjustable_quantity.maximum",
-                            vk_pv_number(p, "adjustable_quantity.maximum", 99));
-                vk_fill_int(&f, "adjustable_quantity.minimum",
-                            vk_pv_number(p, "adjustable_quantity.minimum", 0));
-            }
-        }
+        /* Also when the quantity alone changes: it has to lie within. */
+        const vk_pv *may = vk_pv_get(given(p, "adjustable_quantity") ? p : item, "adjustable_quantity");
+        vk_pv *copy = vk_pv_is_null(may) ? NULL : vk_pv_copy(c->arena, may);
+        const char *of_may = vk_arena_printf(c->arena, "line_items[%zu][adjustable_quantity]", i - 1).p;
+        if (!of_may || (!copy && !vk_pv_is_null(may)))
+            return VK_E_NOMEM;
+        vk_err e = vk_pay_adjustable(c, copy, of_may, &f, vk_pv_number(item, "quantity", 1));
+        if (e != VK_OK)
+            return e;
         if (f.bad)
             return VK_E_NOMEM;
     }

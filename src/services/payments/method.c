@@ -225,6 +225,13 @@ vk_err vk_pay_method_of_card(vk_pay_call *c, const vk_pv *card, const vk_pv *bil
     return e == VK_OK ? vk_pay_put(c, *method_r) : e;
 }
 
+static vk_err not_used_up(vk_pay_call *c, const vk_pv *method, const char *param)
+{
+    if (vk_pv_flag(method, "_card.used") && vk_pv_is_null(vk_pv_get(method, "customer")))
+        return vk_pay_refuse(c, 400, "payment_method_unexpected_state", param, "%s", used_up);
+    return VK_OK;
+}
+
 vk_err vk_pay_method_of(vk_pay_call *c, vk_str id, const char *param, vk_pv **method_r)
 {
     const vk_pay_card *card = vk_str_starts(id, VK_STR("pm_card_")) ? vk_pay_card_token(id) : NULL;
@@ -236,9 +243,7 @@ vk_err vk_pay_method_of(vk_pay_call *c, vk_str id, const char *param, vk_pv **me
         return e == VK_OK ? vk_pay_put(c, *method_r) : e;
     }
     vk_err e = vk_pay_need(c, R, id, param, method_r);
-    if (e == VK_OK && vk_pv_flag(*method_r, "_card.used") && vk_pv_is_null(vk_pv_get(*method_r, "customer")))
-        return vk_pay_refuse(c, 400, "payment_method_unexpected_state", param, "%s", used_up);
-    return e;
+    return e == VK_OK ? not_used_up(c, *method_r, param) : e;
 }
 
 /* Parameters of a new method: {type, card, billing_details, metadata, allow_redisplay}. `within` is what
@@ -279,9 +284,12 @@ vk_err vk_pay_method_asked(vk_pay_call *c, vk_str customer, vk_pv **method_r)
     if (!id.p)
         return VK_OK;
     vk_err e = vk_pay_method_of(c, id, "payment_method", method_r);
-    if (e != VK_OK)
-        return e;
-    vk_str owner = vk_pv_text(*method_r, "customer");
+    return e == VK_OK ? vk_pay_method_fits(c, *method_r, customer) : e;
+}
+
+vk_err vk_pay_method_fits(vk_pay_call *c, const vk_pv *method, vk_str customer)
+{
+    vk_str id = vk_pv_text(method, "id"), owner = vk_pv_text(method, "customer");
     if (owner.p && !customer.p)
         return vk_pay_refuse(c, 400, NULL, "payment_method",
                              "The PaymentMethod " VK_STR_FMT " belongs to the Customer " VK_STR_FMT
@@ -292,7 +300,7 @@ vk_err vk_pay_method_asked(vk_pay_call *c, vk_str customer, vk_pv **method_r)
                              "The customer does not have a payment method with the ID " VK_STR_FMT
                              ". The payment method must be attached to the customer.",
                              VK_STR_ARG(id));
-    return VK_OK;
+    return not_used_up(c, method, "payment_method");
 }
 
 /* ---- what becomes of it */

@@ -4,6 +4,7 @@
 #include "services/payments/operator.h"
 
 #include "services/payments/form.h"
+#include "services/payments/generic.h"
 #include "services/payments/hook.h"
 #include "services/payments/hooks.h"
 
@@ -22,8 +23,9 @@ typedef struct vk_pay_op {
 typedef struct listing {
     vk_pay_asked *x;
     vk_pv *into;
-    bool whole;   /* with what came of each attempt */
-    int64_t left; /* events that there is room for */
+    bool whole;        /* with what came of each attempt */
+    int64_t left;      /* events that there is room for */
+    vk_arena *scratch; /* of one event: little of each is shown, and there may be large ones */
     vk_err e;
 } listing;
 
@@ -32,7 +34,7 @@ static bool one_delivery(void *arg, const vk_pay_delivery *d)
     listing *l = arg;
     vk_arena *a = l->x->c.arena;
     vk_pv *o = vk_pv_obj(a), *attempts = NULL;
-    vk_str note = vk_arena_dup(a, d->note);
+    vk_str note = l->whole ? vk_arena_dup(a, d->note) : VK_STR_NONE;
     if (!note.n || vk_pv_parse(a, note, &attempts) != VK_OK)
         attempts = vk_pv_arr(a);
     const char *state = d->delivered     ? "delivered"
@@ -58,19 +60,24 @@ static vk_err deliveries(vk_pay_asked *x, vk_str event, bool whole, vk_pv **out_
     return e == VK_OK ? l.e : e;
 }
 
+static bool show(vk_arena *a, vk_pv *o, const char *name, vk_str text)
+{
+    vk_str copy = text.p ? vk_arena_dup(a, text) : VK_STR_NONE;
+    return (copy.p || !text.p) && vk_pv_put_str(a, o, name, copy);
+}
+
 static bool one_event(void *arg, const vk_pay_row *row)
 {
     listing *l = arg;
     vk_arena *a = l->x->c.arena;
     vk_pv *event, *o = vk_pv_obj(a);
-    vk_str body = vk_arena_dup(a, row->body);
-    l->e = body.p ? vk_pv_parse(a, body, &event) : VK_E_NOMEM;
+    vk_arena_reset(l->scratch);
+    l->e = vk_pv_parse(l->scratch, row->body, &event);
     if (l->e != VK_OK)
         return false;
-    bool ok = vk_pv_put_str(a, o, "id", vk_pv_text(event, "id")) &&
-              vk_pv_put_str(a, o, "type", vk_pv_text(event, "type")) &&
+    bool ok = show(a, o, "id", vk_pv_text(event, "id")) && show(a, o, "type", vk_pv_text(event, "type")) &&
               vk_pv_put_int(a, o, "created", vk_pv_number(event, "created", 0)) &&
-              vk_pv_put_str(a, o, "object", vk_pv_text(event, "data.object.id")) && vk_pv_add(a, l->into, o);
+              show(a, o, "object", vk_pv_text(event, "data.object.id")) && vk_pv_add(a, l->into, o);
     l->e = ok ? VK_OK : VK_E_NOMEM;
     return ok && --l->left > 0;
 }
@@ -111,10 +118,9 @@ static vk_err list_events(vk_pay_asked *x)
         *(before.p ? &ask.after : &ask.before) = row.seq;
         ask.oldest_first = after.p != NULL;
     }
-    listing l = {.x = x, .into = vk_pv_arr(c->arena), .left = limit};
-    if (!l.into)
-        return VK_E_NOMEM;
-    vk_err e = vk_pay_doc_list(c->db, &ask, one_event, &l);
+    listing l = {.x = x, .into = vk_pv_arr(c->arena), .left = limit, .scratch = vk_arena_new(VK_PAY_SCRATCH)};
+    vk_err e = l.into && l.scratch ? vk_pay_doc_list(c->db, &ask, one_event, &l) : VK_E_NOMEM;
+    vk_arena_free(l.scratch);
     if (e == VK_OK)
         e = l.e;
     VK_PV_EACH(event, l.into)

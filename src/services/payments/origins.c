@@ -43,7 +43,7 @@ vk_err vk_pay_origin_of(vk_str url, char out[VK_PAY_ORIGIN_MAX + 1])
     if (url.n > URL_MAX)
         return VK_E_INVALID;
     for (size_t i = 0; i < url.n; i++)
-        if (url.p[i] <= ' ' || url.p[i] > '~' || url.p[i] == '\\')
+        if (url.p[i] <= ' ' || url.p[i] > '~' || strchr("\"<>\\^`{|}", url.p[i]))
             return VK_E_INVALID;
     if (url.n > 7 && vk_str_ieq((vk_str){url.p, 7}, VK_STR("http://")))
         scheme = 7;

@@ -1,5 +1,6 @@
 /* The smaller hosted pages: payment links, receipts, invoices, and 3-D Secure for what the API confirmed. */
 #include "services/payments/charge.h"
+#include "services/payments/checkout.h"
 #include "services/payments/html.h"
 #include "services/payments/pages.h"
 
@@ -161,13 +162,51 @@ static const char *invoice_status(vk_str status)
                                                  : "Draft";
 }
 
-vk_err vk_pay_page_invoice(vk_pay_call *c)
+/* What was typed stands there again, but nothing of a card. */
+static void pay_form(vk_pay_call *c, const vk_pv *invoice, const vk_pv *fields, const char *why,
+                     const char *field)
 {
-    vk_pv *invoice;
+    static const struct {
+        const char *name, *label, *more;
+    } inputs[] = {
+        {"cardNumber", "Card number",
+         "required inputmode=\"numeric\" autocomplete=\"cc-number\" maxlength=\"30\" placeholder=\"1234 1234 "
+         "1234 1234\""},
+        {"cardExpiry", "Expiry",
+         "required inputmode=\"numeric\" autocomplete=\"cc-exp\" maxlength=\"9\" placeholder=\"MM / YY\""},
+        {"cardCvc", "CVC",
+         "required inputmode=\"numeric\" autocomplete=\"cc-csc\" maxlength=\"4\" placeholder=\"CVC\""},
+        {"billingName", "Name on card", "required autocomplete=\"cc-name\""},
+        {"billingPostalCode", "Postal code", "autocomplete=\"postal-code\""},
+    };
     vk_buf *out = &c->ex->out;
-    vk_err e = invoice_of(c, &invoice);
-    if (e != VK_OK)
-        return no_such(c, e);
+    vk_html_f(out, "<form class=\"pay\" id=\"pay\" method=\"post\" action=\"/b/%s/i/%s\">\n", c->about->build,
+              z(c, c->id[0]));
+    if (why)
+        vk_html_f(out, "<p class=\"alert\" role=\"alert\" id=\"problem\" tabindex=\"-1\" autofocus>%s</p>\n",
+                  why);
+    vk_buf_lit(out, "<fieldset><legend>Payment details</legend>\n");
+    for (size_t i = 0; i < VK_COUNT(inputs); i++) {
+        bool kept = !vk_str_starts(vk_str_z(inputs[i].name), VK_STR("card"));
+        vk_html_f(out, "<label for=\"%s\">%s</label><input type=\"text\" id=\"%s\" name=\"%s\" value=\"%s\" ",
+                  inputs[i].name, inputs[i].label, inputs[i].name, inputs[i].name,
+                  kept ? z(c, vk_pv_text(fields, inputs[i].name)) : "");
+        if (why && field && strcmp(field, inputs[i].name) == 0)
+            vk_buf_lit(out, "aria-invalid=\"true\" aria-describedby=\"problem\" ");
+        vk_buf_z(out, inputs[i].more);
+        vk_buf_lit(out, ">\n");
+    }
+    vk_buf_lit(out, "</fieldset>\n<div id=\"submit\"><button class=\"main\" type=\"submit\" "
+                    "data-testid=\"hosted-payment-submit-button\" data-busy=\"Processing…\">Pay ");
+    vk_html_amount(out, c->arena, vk_pv_number(invoice, "amount_remaining", 0),
+                   vk_pv_text(invoice, "currency"));
+    vk_buf_lit(out, "</button></div>\n</form>\n");
+}
+
+static vk_err show_invoice(vk_pay_call *c, const vk_pv *invoice, const vk_pv *fields, const char *why,
+                           const char *field)
+{
+    vk_buf *out = &c->ex->out;
     vk_str currency = vk_pv_text(invoice, "currency"), status = vk_pv_text(invoice, "status");
     vk_html_begin(out, "Invoice", "paper");
     vk_buf_lit(out, "<div class=\"sheet\">");
@@ -190,9 +229,51 @@ vk_err vk_pay_page_invoice(vk_pay_call *c)
     vk_str footer = vk_pv_text(invoice, "footer");
     if (footer.n)
         vk_html_f(out, "<p class=\"soft\">%s</p>\n", z(c, footer));
+    if (vk_pay_invoice_payable(c, invoice))
+        pay_form(c, invoice, fields, why, field);
     vk_buf_lit(out, "</div>\n");
     vk_html_end(out);
     return VK_OK;
+}
+
+vk_err vk_pay_page_invoice(vk_pay_call *c)
+{
+    vk_pv *invoice;
+    vk_err e = invoice_of(c, &invoice);
+    return e == VK_OK ? show_invoice(c, invoice, NULL, NULL, NULL) : no_such(c, e);
+}
+
+/* Sent twice, the second one finds it paid. */
+vk_err vk_pay_page_invoice_pay(vk_pay_call *c)
+{
+    vk_pv *invoice, *filled, *card, *intent;
+    const char *why = NULL, *field = NULL;
+    vk_pay_confirm how = {0};
+    vk_pay_paid paid;
+    vk_pay_decline decline;
+    vk_err e = invoice_of(c, &invoice);
+    if (e != VK_OK)
+        return no_such(c, e);
+    c->to = how.return_url = vk_pv_text(invoice, "hosted_invoice_url");
+    if (!vk_pay_invoice_payable(c, invoice))
+        return VK_OK;
+    e = vk_pay_card_typed(c, c->params, &filled, &card, &why, &field);
+    if (e == VK_OK && !why)
+        e = vk_pay_method_typed(c, card, filled, &how.method, &why, &field);
+    if (e == VK_OK && !why) {
+        e = vk_pay_invoice_try(c, invoice, &how, &intent, &paid, &decline);
+        if (e == VK_OK && paid == VK_PAY_PAID_ACTION)
+            c->to = vk_pv_text(intent, "next_action.redirect_to_url.url");
+        if (e == VK_OK && paid == VK_PAY_PAID_NO) {
+            why = decline.message;
+            field = "cardNumber";
+        }
+    }
+    if (e != VK_OK || !why)
+        return e;
+    c->to = VK_STR_NONE;
+    c->status = 402;
+    return show_invoice(c, invoice, c->params, why, field);
 }
 
 /* ---- 3-D Secure: of a checkout session (pages_checkout.c), and… */

@@ -7,7 +7,6 @@
 enum {
     ARENA_MAX = 16 << 20,
     TREES_MAX = 64,
-    ROUTES_MAX = 256,
     TYPE_MAX = 8192,
 };
 
@@ -15,24 +14,10 @@ static struct {
     vk_arena *arena;
     vk_pay_tree trees[TREES_MAX];
     size_t n_trees;
-    vk_pay_route routes[ROUTES_MAX];
-    size_t n_routes;
     int bands[VK_PAY_BANDS]; /* where each begins; the first is 0 */
     size_t n_bands;
     bool ready;
 } all;
-
-/* What every list takes besides its own. */
-static const vk_pay_param list_params[] = {
-    {.name = "limit", .type = "int"},
-    {.name = "starting_after", .type = "string"},
-    {.name = "ending_before", .type = "string"},
-    {0},
-};
-static const vk_pay_param search_params[] = {
-    {.name = "limit", .type = "int"},
-    {0},
-};
 
 static vk_err wrong(const char **why_r, const char *what, const char *row)
 {
@@ -316,11 +301,11 @@ static vk_err target(vk_pay_node *n, const char *to, const char **why_r)
     return VK_OK;
 }
 
-static vk_err compile_params(vk_pay_route *r, const vk_pay_param *p, const char **why_r)
+vk_err vk_pay_params_compile(vk_pay_node *root, const vk_pay_param *p, const char **why_r)
 {
     for (; p && p->name; p++) {
         vk_pay_node *n;
-        vk_err e = add_row(&r->params, p->name, p->type, &n, why_r);
+        vk_err e = add_row(root, p->name, p->type, &n, why_r);
         if (e == VK_OK)
             e = target(n, p->to, why_r);
         if (e != VK_OK)
@@ -456,59 +441,6 @@ static vk_err shape(vk_pay_node *n, const char **why_r)
     return VK_OK;
 }
 
-/* ---- endpoints */
-
-static vk_err add_route(const vk_pay_endpoint *ep, const char **why_r)
-{
-    vk_str path = {ep->path + 1, strlen(ep->path) - 1};
-    if (all.n_routes == VK_COUNT(all.routes))
-        return wrong(why_r, "too many endpoints", ep->path);
-    vk_pay_route *r = &all.routes[all.n_routes++];
-    r->ep = ep;
-    r->params.full = ep->path;
-    size_t ids = 0;
-    if (!vk_pay_split(path, '/', r->seg, VK_COUNT(r->seg), &r->n))
-        return wrong(why_r, "path", ep->path);
-    for (size_t i = 0; i < r->n; i++)
-        if (r->seg[i].p[0] == ':') {
-            r->seg[i].n = 0;
-            ids++;
-        }
-    if (ids > 2)
-        return wrong(why_r, "ids", ep->path);
-    vk_err e = compile_params(r, ep->params, why_r);
-    if (e == VK_OK && ep->verb == VK_PAY_LIST)
-        e = compile_params(r, list_params, why_r);
-    if (e == VK_OK && ep->verb == VK_PAY_SEARCH)
-        e = compile_params(r, search_params, why_r);
-    return e;
-}
-
-static vk_err routes(const vk_pay_endpoint *ep, const char **why_r)
-{
-    vk_err e = VK_OK;
-    for (; ep && ep->method && e == VK_OK; ep++)
-        e = add_route(ep, why_r);
-    return e;
-}
-
-/* What is known not to be here and would be taken for an id: "/v1/invoices/upcoming". */
-static vk_err hidden(const char **why_r)
-{
-    vk_err e = VK_OK;
-    for (const vk_pay_missing *m = vk_pay_missing_calls; m->path && e == VK_OK; m++) {
-        vk_pay_route *r = &all.routes[all.n_routes];
-        if (!m->method || strchr(m->path, ':'))
-            continue;
-        if (all.n_routes == VK_COUNT(all.routes) ||
-            !vk_pay_split(vk_str_z(m->path + 1), '/', r->seg, VK_COUNT(r->seg), &r->n))
-            return wrong(why_r, "missing call", m->path);
-        r->missing = m->method;
-        all.n_routes++;
-    }
-    return e;
-}
-
 /* ---- */
 
 static vk_err compile(const char **why_r)
@@ -537,11 +469,7 @@ static vk_err compile(const char **why_r)
         e = gather_bands(why_r);
     for (size_t i = 0; i < all.n_trees && e == VK_OK; i++)
         e = shape(&all.trees[i].root, why_r);
-    for (size_t i = 0; i < all.n_trees && e == VK_OK; i++)
-        e = routes(all.trees[i].resource->endpoints, why_r);
-    if (e == VK_OK)
-        e = routes(vk_pay_pages, why_r);
-    return e == VK_OK ? hidden(why_r) : e;
+    return e == VK_OK ? vk_pay_routes_start(all.arena, why_r) : e;
 }
 
 vk_err vk_pay_schema_start(const char **why_r)
@@ -580,98 +508,6 @@ const vk_pay_resource *vk_pay_resource_of_id(vk_str id)
             best = t;
     }
     return best ? best->resource : NULL;
-}
-
-const vk_pay_route *vk_pay_route_of(const vk_pay_endpoint *ep)
-{
-    for (size_t i = 0; i < all.n_routes; i++)
-        if (all.routes[i].ep == ep)
-            return &all.routes[i];
-    return NULL;
-}
-
-/* ---- which endpoint */
-
-static bool matches(const vk_pay_route *r, const vk_str *seg, size_t n, size_t *literal_r, vk_str ids_r[2])
-{
-    size_t ids = 0;
-    *literal_r = 0;
-    if (r->n != n)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!r->seg[i].n)
-            ids_r[ids++] = seg[i];
-        else if (!vk_str_eq(r->seg[i], seg[i]))
-            return false;
-        else
-            ++*literal_r;
-    }
-    return true;
-}
-
-static bool path_segments(vk_str path, vk_str *seg, size_t room, size_t *n_r)
-{
-    if (path.n < 2 || path.p[0] != '/')
-        return false;
-    if (!vk_pay_split((vk_str){path.p + 1, path.n - 1}, '/', seg, room, n_r))
-        return false;
-    for (size_t i = 0; i < *n_r; i++)
-        if (!seg[i].n)
-            return false;
-    return path.p[path.n - 1] != '/';
-}
-
-const vk_pay_endpoint *vk_pay_endpoint_find(vk_str method, vk_str path, int version, vk_str ids_r[2],
-                                            bool *there_r)
-{
-    vk_str seg[VK_PAY_SEGMENTS], ids[2] = {VK_STR_NONE, VK_STR_NONE};
-    size_t n, literal, most = 0;
-    const vk_pay_endpoint *best = NULL;
-    *there_r = false;
-    if (!path_segments(path, seg, VK_COUNT(seg), &n))
-        return NULL;
-    for (size_t i = 0; i < all.n_routes; i++) {
-        const vk_pay_route *r = &all.routes[i];
-        vk_str found[2] = {VK_STR_NONE, VK_STR_NONE};
-        if (!matches(r, seg, n, &literal, found))
-            continue;
-        *there_r = true;
-        if (literal <= most || !vk_str_eqz(method, r->ep ? r->ep->method : r->missing) ||
-            (r->ep && (version < r->ep->since || (r->ep->until && version >= r->ep->until))))
-            continue;
-        most = literal;
-        best = r->ep;
-        ids[0] = found[0];
-        ids[1] = found[1];
-    }
-    ids_r[0] = ids[0];
-    ids_r[1] = ids[1];
-    return best;
-}
-
-/* "/v1/quotes" is all below it, too; ":id" any segment. */
-static bool below(vk_str pattern, const vk_str *seg, size_t n)
-{
-    vk_str want[VK_PAY_SEGMENTS];
-    size_t k;
-    if (!path_segments(pattern, want, VK_COUNT(want), &k) || k > n)
-        return false;
-    for (size_t i = 0; i < k; i++)
-        if (want[i].p[0] != ':' && !vk_str_eq(want[i], seg[i]))
-            return false;
-    return true;
-}
-
-bool vk_pay_absent(vk_str method, vk_str path)
-{
-    vk_str seg[VK_PAY_SEGMENTS];
-    size_t n;
-    if (!path_segments(path, seg, VK_COUNT(seg), &n))
-        return false;
-    for (const vk_pay_missing *m = vk_pay_missing_calls; m->path; m++)
-        if ((!m->method || vk_str_eqz(method, m->method)) && below(vk_str_z(m->path), seg, n))
-            return true;
-    return false;
 }
 
 /* ---- versions by name */

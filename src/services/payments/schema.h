@@ -141,9 +141,13 @@ VK_MUSTCHECK vk_err vk_pay_schema_start(const char **why_r);
 const vk_pay_resource *vk_pay_resource_of(vk_str object); /* NULL */
 /* By the prefix of an id ("cs_test_a1…"); NULL: none. */
 const vk_pay_resource *vk_pay_resource_of_id(vk_str id);
-/* The endpoint of a method and path, ids_r as in the path; NULL: none. *there_r: the path has others. */
+/* The endpoint of a method and path, ids_r as in the path (see vk_pay_ids); NULL: none. *there_r: the path
+ * has others. */
 const vk_pay_endpoint *vk_pay_endpoint_find(vk_str method, vk_str path, int version, vk_str ids_r[2],
                                             bool *there_r);
+/* A path's ids as they are meant: "25%20OFF" (SDKs send them through encodeURIComponent), in the arena.
+ * VK_E_INVALID: *why_r as of vk_pay_unescape. VK_E_NOMEM. */
+VK_MUSTCHECK vk_err vk_pay_ids(vk_arena *a, vk_str ids[2], const char **why_r);
 
 /* Stripe has such a call, and valetkey has it not. */
 bool vk_pay_absent(vk_str method, vk_str path);

@@ -430,10 +430,13 @@ static vk_err object(rendering *x, const vk_pay_tree *t, const vk_pv *doc, const
         return stub(x, t, doc, out_r);
     if (x->depth == DEPTH_MAX)
         return VK_E_TOO_LARGE;
+    vk_err e = vk_pay_within_bytes(x->c); /* the same document may be there many times */
+    if (e != VK_OK)
+        return e;
     vk_str outer = x->id;
     x->id = vk_pv_text(doc, "id");
     x->depth++;
-    vk_err e = members(x, &t->root, doc, w, out_r);
+    e = members(x, &t->root, doc, w, out_r);
     x->depth--;
     x->id = outer;
     return e;

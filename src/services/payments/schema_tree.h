@@ -118,6 +118,11 @@ static inline int vk_pay_shape_find(const vk_pay_shape *s, vk_str name)
     }
 }
 
+/* The rows of a call's parameters below `root`. While the tables are compiled. */
+VK_MUSTCHECK vk_err vk_pay_params_compile(vk_pay_node *root, const vk_pay_param *p, const char **why_r);
+/* schema_routes.c: all endpoints, once the trees are there. `a` is the tables'. */
+VK_MUSTCHECK vk_err vk_pay_routes_start(vk_arena *a, const char **why_r);
+
 /* Splits at `sep`; false: more than `room` segments. Empty text: none. */
 bool vk_pay_split(vk_str s, char sep, vk_str *seg_r, size_t room, size_t *n_r);
 

@@ -1,5 +1,6 @@
 /* A catalogue as one JSON text: products with their prices, coupons with their promotion codes. What is made
  * is made by the API's own calls, so it is checked as they check it, and told of as they do. */
+#include "services/payments/generic.h"
 #include "services/payments/operator.h"
 
 enum { PRICES_MAX = 200, CODES_MAX = 200, ALL_MAX = 500, WHERE = 96 };
@@ -146,21 +147,31 @@ static vk_err count(seeding *s, const char *name)
 
 /* ---- prices */
 
-static bool same_number(const vk_pv *a, const vk_pv *b, const char *path, int64_t otherwise)
+/* As a form would have it, since the API reads it so: 1200 is "1200". */
+static vk_str leaf(seeding *s, const vk_pv *ask, const char *path)
 {
-    return vk_pv_number(a, path, otherwise) == vk_pv_number(b, path, otherwise);
+    const vk_pv *v = vk_pv_at(ask, path);
+    bool one = !vk_pv_is_null(v) && v->type != VK_PV_ARR && v->type != VK_PV_OBJ;
+    const vk_pv *text = one ? as_form(s->x->c.arena, v) : NULL;
+    return text ? text->u.s : VK_STR_NONE;
+}
+
+static bool same_number(seeding *s, const vk_pv *doc, const vk_pv *ask, const char *path, int64_t otherwise)
+{
+    int64_t n = otherwise;
+    vk_str text = leaf(s, ask, path);
+    return (!text.n || vk_str_to_i64(text, &n) == VK_OK) && vk_pv_number(doc, path, otherwise) == n;
 }
 
 /* Whether a price that is there is what is asked for: what can never change of one. */
-static bool same_price(const vk_pv *doc, const vk_pv *ask)
+static bool same_price(seeding *s, const vk_pv *doc, const vk_pv *ask)
 {
-    vk_str interval = vk_pv_text(ask, "recurring.interval");
-    vk_str decimal = vk_pv_text(ask, "unit_amount_decimal");
+    vk_str interval = vk_pv_text(ask, "recurring.interval"), decimal = leaf(s, ask, "unit_amount_decimal");
     return vk_str_ieq(vk_pv_text(doc, "currency"), vk_pv_text(ask, "currency")) &&
            vk_str_eq(vk_pv_text(doc, "recurring.interval"), interval) &&
-           (!interval.p || same_number(doc, ask, "recurring.interval_count", 1)) &&
+           (!interval.p || same_number(s, doc, ask, "recurring.interval_count", 1)) &&
            (decimal.p ? vk_str_eq(vk_pv_text(doc, "unit_amount_decimal"), decimal)
-                      : same_number(doc, ask, "unit_amount", INT64_MIN)) &&
+                      : same_number(s, doc, ask, "unit_amount", INT64_MIN)) &&
            vk_pv_is_null(vk_pv_get(doc, "custom_unit_amount")) ==
                vk_pv_is_null(vk_pv_get(ask, "custom_unit_amount"));
 }
@@ -178,7 +189,7 @@ static vk_err find_price(seeding *s, vk_str product, const vk_pv *ask, vk_pv **f
     vk_err e = key.n ? vk_pay_find(c, &vk_pay_r_price, "lookup_key", key, 1, &docs, &n)
                      : vk_pay_find(c, &vk_pay_r_price, "product", product, PRICES_MAX, &docs, &n);
     for (size_t i = 0; e == VK_OK && i < n && !*found_r; i++) {
-        bool same = same_price(docs[i], ask) && vk_str_eq(vk_pv_text(docs[i], "product"), product);
+        bool same = same_price(s, docs[i], ask) && vk_str_eq(vk_pv_text(docs[i], "product"), product);
         if (same)
             *found_r = docs[i];
         else if (key.n)
@@ -368,96 +379,141 @@ static vk_err fields_of(vk_arena *a, const vk_pv *doc, const char *const *names,
 typedef struct reading {
     vk_arena *a;
     vk_pv *into;
+    bool ids; /* those alone */
     vk_err e;
 } reading;
 
 static bool one_doc(void *arg, const vk_pay_row *row)
 {
     reading *r = arg;
-    vk_str body = vk_arena_dup(r->a, row->body);
-    vk_pv *doc;
-    r->e = body.p ? vk_pv_parse(r->a, body, &doc) : VK_E_NOMEM;
-    if (r->e == VK_OK && !vk_pv_add(r->a, r->into, doc))
+    vk_str text = vk_arena_dup(r->a, r->ids ? row->id : row->body);
+    vk_pv *v = r->ids && text.p ? vk_pv_str(r->a, text) : NULL;
+    r->e = !text.p ? VK_E_NOMEM : r->ids ? VK_OK : vk_pv_parse(r->a, text, &v);
+    if (r->e == VK_OK && !vk_pv_add(r->a, r->into, v))
         r->e = VK_E_NOMEM;
     return r->e == VK_OK;
 }
 
-/* All of a kind, the oldest first, with a key or without (NULL). */
-static vk_err all_of(vk_pay_asked *x, const vk_pay_resource *r, const char *key, vk_str value, vk_pv **out_r)
+/* All that fit, the oldest first: in that arena. */
+static vk_err all_of(vk_pay_asked *x, const vk_pay_ask *ask, vk_arena *a, bool ids, vk_pv **out_r)
 {
-    vk_pay_ask ask = {.kind = r->object, .created_to = INT64_MAX, .oldest_first = true};
-    reading read = {x->c.arena, vk_pv_arr(x->c.arena), VK_OK};
+    reading read = {a, vk_pv_arr(a), ids, VK_OK};
     if (!read.into)
         return VK_E_NOMEM;
-    if (key)
-        ask.keys[ask.n_keys++] = (vk_pay_key){key, value};
-    vk_err e = vk_pay_doc_list(x->c.db, &ask, one_doc, &read);
+    vk_err e = vk_pay_doc_list(x->c.db, ask, one_doc, &read);
     *out_r = read.into;
     return e == VK_OK ? read.e : e;
 }
 
-/* Objects of a kind under one of another, into its member `name`. */
-static vk_err inner(vk_pay_asked *x, const vk_pay_resource *r, const char *key, const vk_pv *of,
-                    const char *const *names, const char *name, vk_pv *into)
+typedef struct exported {
+    const char *name;
+    const vk_pay_resource *r;
+    const char *const *fields;
+    const char *inner; /* objects of another kind under it */
+    const vk_pay_resource *inner_r;
+    const char *inner_key;
+    const char *const *inner_fields;
+} exported;
+
+static vk_pay_ask under(const exported *k, const vk_pv *doc, const char *made_inline)
 {
-    vk_arena *a = x->c.arena;
+    vk_pay_ask ask = {.kind = k->inner_r->object, .created_to = INT64_MAX, .oldest_first = true};
+    ask.keys[ask.n_keys++] = (vk_pay_key){k->inner_key, vk_pv_text(doc, "id")};
+    if (k->inner_r == &vk_pay_r_price)
+        ask.keys[ask.n_keys++] = (vk_pay_key){"inline", vk_str_z(made_inline)};
+    return ask;
+}
+
+/* Its prices, or codes; without those that the app made for one checkout. */
+static vk_err inner(vk_pay_asked *x, const exported *k, vk_arena *a, const vk_pv *of, vk_pv *into)
+{
+    const vk_pay_ask ask = under(k, of, "false");
     vk_pv *docs, *out = vk_pv_arr(a);
-    vk_err e = all_of(x, r, key, vk_pv_text(of, "id"), &docs);
+    vk_err e = all_of(x, &ask, a, false, &docs);
     if (e != VK_OK || !out)
         return e != VK_OK ? e : VK_E_NOMEM;
     VK_PV_EACH(doc, docs)
     {
         vk_pv *o = vk_pv_obj(a);
-        if (!o || vk_pv_flag(doc, "inline"))
-            continue; /* made for one checkout, by the app */
-        e = fields_of(a, doc, names, o);
+        e = o ? fields_of(a, doc, k->inner_fields, o) : VK_E_NOMEM;
+        if (e != VK_OK)
+            return e;
         if (!vk_pv_is_null(vk_pv_get(o, "unit_amount")))
             vk_pv_del(o, "unit_amount_decimal"); /* the same, once more */
-        bool usual =
-            r == &vk_pay_r_price && vk_str_eq(vk_pv_text(of, "default_price"), vk_pv_text(doc, "id"));
-        if (e != VK_OK || (usual && !vk_pv_put_bool(a, o, "default", true)) || !vk_pv_add(a, out, o))
-            return e != VK_OK ? e : VK_E_NOMEM;
+        bool usual = k->inner_r == &vk_pay_r_price &&
+                     vk_str_eq(vk_pv_text(of, "default_price"), vk_pv_text(doc, "id"));
+        if ((usual && !vk_pv_put_bool(a, o, "default", true)) || !vk_pv_add(a, out, o))
+            return VK_E_NOMEM;
     }
-    return out->count == 0 || vk_pv_put(a, into, name, out) ? VK_OK : VK_E_NOMEM;
+    return out->count == 0 || vk_pv_put(a, into, k->inner, out) ? VK_OK : VK_E_NOMEM;
+}
+
+static bool one_is_there(void *arg, const vk_pay_row *row)
+{
+    VK_UNUSED(row);
+    *(bool *)arg = true;
+    return false;
+}
+
+/* Whether it came of one checkout's price_data: there is one such for each, and none is of the catalogue. */
+static vk_err of_a_checkout(vk_pay_asked *x, const exported *k, const vk_pv *doc, bool *is_r)
+{
+    const vk_pay_ask ask = under(k, doc, "true");
+    *is_r = false;
+    if (k->r != &vk_pay_r_product || vk_pv_flag(doc, "active"))
+        return VK_OK;
+    return vk_pay_doc_list(x->c.db, &ask, one_is_there, is_r);
+}
+
+/* In `scratch`, and from there as text into the answer: there may be many, and of a few much is left out. */
+static vk_err export_one(vk_pay_asked *x, const exported *k, vk_str id, vk_arena *scratch, vk_pv *out)
+{
+    vk_arena *a = x->c.arena;
+    vk_pay_row row;
+    vk_pv *doc, *o = vk_pv_obj(scratch);
+    bool left_out = false;
+    vk_buf b;
+    vk_err e = o ? vk_pay_doc_get(x->c.db, scratch, id, &row) : VK_E_NOMEM;
+    if (e == VK_OK)
+        e = vk_pv_parse(scratch, row.body, &doc);
+    if (e == VK_OK)
+        e = fields_of(scratch, doc, k->fields, o);
+    if (e == VK_OK)
+        e = inner(x, k, scratch, doc, o);
+    if (e == VK_OK && !vk_pv_get(o, k->inner))
+        e = of_a_checkout(x, k, doc, &left_out);
+    if (e != VK_OK || left_out)
+        return e;
+    vk_buf_init(&b, VK_PAY_SCRATCH);
+    vk_pv_write(&b, o);
+    vk_str text = b.err == VK_OK ? vk_arena_dup(a, vk_buf_view(&b)) : VK_STR_NONE;
+    e = b.err != VK_OK ? b.err : !text.p ? VK_E_NOMEM : vk_pv_parse(a, text, &o);
+    vk_buf_free(&b);
+    return e == VK_OK && !vk_pv_add(a, out, o) ? VK_E_NOMEM : e;
 }
 
 vk_err vk_pay_catalogue(vk_pay_asked *x)
 {
-    static const struct {
-        const char *name;
-        const vk_pay_resource *r;
-        const char *const *fields;
-        const char *inner;
-        const vk_pay_resource *inner_r;
-        const char *inner_key;
-        const char *const *inner_fields;
-    } kinds[] = {
+    static const exported kinds[] = {
         {"products", &vk_pay_r_product, product_fields, "prices", &vk_pay_r_price, "product", price_fields},
         {"coupons", &vk_pay_r_coupon, coupon_fields, "promotion_codes", &vk_pay_r_promotion_code,
          "promotion.coupon", code_fields},
     };
-    vk_arena *a = x->c.arena;
-    for (size_t i = 0; i < VK_COUNT(kinds); i++) {
-        vk_pv *docs, *out = vk_pv_arr(a);
-        vk_err e = all_of(x, kinds[i].r, NULL, VK_STR_NONE, &docs);
-        if (e != VK_OK)
-            return e;
-        VK_PV_EACH(doc, docs)
+    vk_arena *a = x->c.arena, *scratch = vk_arena_new(VK_PAY_SCRATCH);
+    vk_err e = scratch ? VK_OK : VK_E_NOMEM;
+    for (size_t i = 0; i < VK_COUNT(kinds) && e == VK_OK; i++) {
+        const vk_pay_ask ask = {.kind = kinds[i].r->object, .created_to = INT64_MAX, .oldest_first = true};
+        vk_pv *ids = NULL, *out = vk_pv_arr(a);
+        e = out ? all_of(x, &ask, a, true, &ids) : VK_E_NOMEM;
+        VK_PV_EACH(id, ids)
         {
-            vk_pv *o = vk_pv_obj(a);
-            if (!o)
-                return VK_E_NOMEM;
-            e = fields_of(a, doc, kinds[i].fields, o);
             if (e == VK_OK)
-                e = inner(x, kinds[i].inner_r, kinds[i].inner_key, doc, kinds[i].inner_fields, kinds[i].inner,
-                          o);
-            if (e != VK_OK)
-                return e;
-            if (!vk_pv_add(a, out, o))
-                return VK_E_NOMEM;
+                e = export_one(x, &kinds[i], id->u.s, scratch, out);
+            vk_arena_reset(scratch);
         }
-        if (!out || !vk_pv_put(a, x->out, kinds[i].name, out))
-            return VK_E_NOMEM;
+        if (e == VK_OK && !vk_pv_put(a, x->out, kinds[i].name, out))
+            e = VK_E_NOMEM;
     }
-    return VK_OK;
+    vk_arena_free(scratch);
+    return e;
 }

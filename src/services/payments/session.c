@@ -3,7 +3,7 @@
  * A session has, besides what is shown of it: `_given`, the parameters that count when it is paid
  * (payment_intent_data, subscription_data, setup_intent_data, customer_update); `_objects`, the discounts as
  * objects; and what a payment has begun with: `_customer`, `_subscription`, `_setup_intent`, `_waits`. */
-#include "services/payments/billing.h"
+#include "services/payments/checkout.h"
 #include "services/payments/generic.h"
 #include "services/payments/resources/runs.h"
 
@@ -119,6 +119,12 @@ static vk_err check_rules(vk_pay_call *c, vk_str mode)
                              "`customer_update` can only be used with `customer`.");
     if (!given(p, "success_url"))
         return vk_pay_refuse_missing(c, "success_url");
+    if (vk_pv_flag(p, "invoice_creation.enabled") &&
+        vk_str_eqz(vk_pv_text(p, "payment_intent_data.capture_method"), "manual"))
+        return vk_pay_refuse(
+            c, 400, NULL, "invoice_creation",
+            "`invoice_creation` cannot be used with a `payment_intent_data[capture_method]` of "
+            "`manual`.");
     if (vk_str_eqz(vk_pv_text(p, "submit_type"), "subscribe") && !vk_str_eqz(mode, "subscription"))
         return vk_pay_refuse(c, 400, NULL, "submit_type",
                              "`submit_type` can only be `subscribe` in `subscription` mode.");
@@ -231,9 +237,22 @@ static void settle(vk_pay_call *c, vk_pay_fill *f, vk_str mode)
         vk_fill_null(f, "discounts");
     vk_fill_str(f, "status", VK_STR("open"));
     vk_fill_str(f, "payment_status", setup ? VK_STR("no_payment_required") : VK_STR("unpaid"));
-    vk_fill_str(f, "url",
-                vk_arena_printf(c->arena, VK_STR_FMT "/b/%s/c/pay/" VK_STR_FMT, VK_STR_ARG(c->browser_base),
-                                c->about->build, VK_STR_ARG(vk_pv_text(doc, "id"))));
+    vk_fill_made(f, "url",
+                 vk_arena_printf(c->arena, VK_STR_FMT "/b/%s/c/pay/" VK_STR_FMT, VK_STR_ARG(c->browser_base),
+                                 c->about->build, VK_STR_ARG(vk_pv_text(doc, "id"))));
+}
+
+/* The rates of its subscription are those of the recurring items that have none of their own. */
+static vk_err default_rates(vk_pay_call *c, const vk_pv *doc, vk_pv *items)
+{
+    const vk_pv *rates = vk_pv_at(doc, "_given.subscription_data.default_tax_rates");
+    if (vk_pv_is_null(rates))
+        return VK_OK;
+    VK_PV_EACH(item, items)
+    if (vk_pay_recurs(c, item) && vk_pv_is_null(vk_pv_get(item, "_rates")) &&
+        !vk_pv_put(c->arena, item, "_rates", vk_pv_copy(c->arena, rates)))
+        return VK_E_NOMEM;
+    return VK_OK;
 }
 
 vk_err vk_pay_session_finish(vk_pay_call *c, vk_pv *doc, vk_pv *items, vk_str currency, const vk_pv *params)
@@ -248,6 +267,8 @@ vk_err vk_pay_session_finish(vk_pay_call *c, vk_pv *doc, vk_pv *items, vk_str cu
         vk_fill_str(&f, "mode", mode);
         vk_fill_str(&f, "currency", currency);
         vk_fill(&f, "line_items.data", items);
+        if (e == VK_OK)
+            e = default_rates(c, doc, items);
         if (e == VK_OK)
             e = vk_pay_shipping_options(c, params, currency, &options);
         if (e != VK_OK)
@@ -373,7 +394,8 @@ vk_err vk_pay_session_retrieve(vk_pay_call *c)
     return vk_pay_checkout_due(c, c->doc);
 }
 
-/* A list tells of no open session whose time is over, whether or not anything has woken the build. */
+/* A list tells of no open session whose time is over, whether or not anything has woken the build; but when
+ * there are more of these than one call can end. */
 vk_err vk_pay_session_list(vk_pay_call *c)
 {
     return vk_pay_due(c);
@@ -418,6 +440,8 @@ vk_err vk_pay_session_update(vk_pay_call *c)
             return vk_pay_refuse(c, 400, "amount_too_large", "shipping_options", "%s", why);
         if (e == VK_OK)
             e = check_amount(c, c->doc);
+        if (e == VK_OK)
+            e = vk_pay_checkout_anew(c, c->doc); /* somebody may be asked about the total that was */
     }
     return e == VK_OK && f.bad ? VK_E_NOMEM : e;
 }
@@ -427,11 +451,11 @@ vk_err vk_pay_session_end(vk_pay_call *c, vk_pv *s)
     vk_pv *subscription;
     vk_str id = vk_pv_text(s, "_subscription");
     vk_pay_fill f = {c->arena, s, false};
-    vk_err e = vk_pay_intent_drop(c, &vk_pay_r_payment_intent, vk_pv_text(s, "payment_intent"));
+    vk_err e = vk_pay_intent_drop(c, &vk_pay_r_payment_intent, vk_pv_text(s, "payment_intent"), VK_STR_NONE);
     if (e == VK_OK)
         e = vk_pay_intent_drop(
             c, &vk_pay_r_setup_intent,
-            vk_pv_text(s, vk_pv_text(s, "setup_intent").p ? "setup_intent" : "_setup_intent"));
+            vk_pv_text(s, vk_pv_text(s, "setup_intent").p ? "setup_intent" : "_setup_intent"), VK_STR_NONE);
     if (e == VK_OK && id.p) {
         e = vk_pay_get(c, &vk_pay_r_subscription, id, &subscription);
         if (e == VK_OK && vk_str_eqz(vk_pv_text(subscription, "status"), "incomplete"))

@@ -141,10 +141,10 @@ static vk_err shipping_option(vk_pay_call *c, const vk_pv *p, size_t i, vk_str c
         return vk_pay_refuse_missing(c, name);
     if (data && !vk_pv_is(vk_pv_at(data, "fixed_amount.amount"), VK_PV_INT))
         return vk_pay_refuse_missing(c, vk_arena_printf(c->arena, "%s[fixed_amount]", of_data).p);
-    if (data && vk_pv_number(data, "fixed_amount.amount", 0) < 0)
-        return vk_pay_refuse(c, 400, "parameter_invalid_integer", of_data, "Invalid non-negative integer");
     vk_err e =
-        data ? shipping_made(c, data, &rate) : vk_pay_need(c, &vk_pay_r_shipping_rate, id, name, &rate);
+        data ? vk_pay_within(c, vk_pv_at(data, "fixed_amount.amount"), 0, VK_PAY_TOTAL_MAX, of_data) : VK_OK;
+    if (e == VK_OK)
+        e = data ? shipping_made(c, data, &rate) : vk_pay_need(c, &vk_pay_r_shipping_rate, id, name, &rate);
     if (e != VK_OK)
         return e;
     if (!data && !vk_pv_is_null(vk_pv_get(rate, "active")) && !vk_pv_flag(rate, "active"))
@@ -271,7 +271,7 @@ vk_err vk_pay_session_sum(vk_pay_call *c, vk_pv *s, const char **why_r)
 
 /* ---- what has begun and is not wanted any more */
 
-vk_err vk_pay_intent_drop(vk_pay_call *c, const vk_pay_resource *r, vk_str id)
+vk_err vk_pay_intent_drop(vk_pay_call *c, const vk_pay_resource *r, vk_str id, vk_str reason)
 {
     vk_pv *intent;
     if (!id.p)
@@ -279,14 +279,9 @@ vk_err vk_pay_intent_drop(vk_pay_call *c, const vk_pay_resource *r, vk_str id)
     vk_err e = vk_pay_get(c, r, id, &intent);
     if (e != VK_OK)
         return e == VK_E_NOT_FOUND ? VK_OK : e;
-    const char *event = r == &vk_pay_r_setup_intent ? "setup_intent.canceled" : "payment_intent.canceled";
     vk_str status = vk_pv_text(intent, "status");
     if (vk_str_eqz(status, "succeeded") || vk_str_eqz(status, "canceled"))
         return VK_OK;
-    vk_pay_fill f = {c->arena, intent, false};
-    vk_fill_str(&f, "status", VK_STR("canceled"));
-    vk_fill_int(&f, "canceled_at", c->now);
-    vk_fill_null(&f, "next_action");
-    e = f.bad ? VK_E_NOMEM : vk_pay_put(c, intent);
-    return e == VK_OK ? vk_pay_event(c, event, r, intent) : e;
+    return r == &vk_pay_r_setup_intent ? vk_pay_setup_cancel(c, intent, reason)
+                                       : vk_pay_payment_cancel(c, intent, reason);
 }

@@ -9,6 +9,7 @@
 enum {
     HOUR = 3600,
     INCOMPLETE_HOURS = 23,
+    ENDED_MAX = 256, /* of one customer, with it */
 };
 
 typedef struct making {
@@ -51,7 +52,8 @@ static vk_err item_doc(making *m, const vk_pv *ask, vk_pv **item_r)
     const vk_pv *rates = vk_pv_get(ask, "tax_rates"), *metadata = vk_pv_get(ask, "metadata");
     vk_pv *item = vk_pv_obj(c->arena);
     vk_pay_fill f = {c->arena, item, false};
-    vk_fill_str(&f, "id", vk_pay_id(c, vk_pay_r_subscription_item.prefix, vk_pay_r_subscription_item.random));
+    vk_fill_made(&f, "id",
+                 vk_pay_id(c, vk_pay_r_subscription_item.prefix, vk_pay_r_subscription_item.random));
     vk_fill_str(&f, "object", VK_STR("subscription_item"));
     vk_fill_int(&f, "created", c->now);
     vk_fill_int(&f, "current_period_start", m->start);
@@ -206,11 +208,16 @@ static vk_err set_status(vk_pay_call *c, vk_pv *doc, vk_str status)
                       : e;
 }
 
+static vk_err invoice_told(vk_pay_call *c, vk_pv *invoice, vk_pay_paid paid)
+{
+    return paid == VK_PAY_PAID_OK ? vk_pay_invoice_paid(c, invoice)
+                                  : vk_pay_invoice_failed(c, invoice, paid == VK_PAY_PAID_ACTION);
+}
+
 /* What came of a try to pay the first invoice. */
 static vk_err settled(vk_pay_call *c, vk_pv *doc, vk_pv *invoice, vk_pay_paid paid)
 {
-    vk_err e = paid == VK_PAY_PAID_OK ? vk_pay_invoice_paid(c, invoice)
-                                      : vk_pay_invoice_failed(c, invoice, paid == VK_PAY_PAID_ACTION);
+    vk_err e = invoice_told(c, invoice, paid);
     if (e == VK_OK)
         e = set_status(c, doc, paid == VK_PAY_PAID_OK ? running(c, doc) : VK_STR("incomplete"));
     return e == VK_OK ? vk_pay_subscription_wake(c, doc) : e;
@@ -224,6 +231,7 @@ static vk_err intent_for(making *m, int64_t due, vk_pv **intent_r)
         .customer = m->ask->customer,
         .description = VK_STR("Subscription creation"),
         .setup_future_usage = VK_STR("off_session"),
+        .session = m->ask->session,
         .invoice = vk_pv_text(m->invoice, "id"),
     };
     vk_err e = vk_pay_intent_new(m->c, &ask, intent_r);
@@ -286,6 +294,10 @@ static vk_err check_payable(making *m, int64_t due)
     vk_str currency = vk_pv_text(m->doc, "currency");
     if (due > 0 && due < vk_pay_least(currency))
         return vk_pay_refuse_absent(c, NULL, "A first invoice below the least that can be charged");
+    if (due > VK_PAY_TOTAL_MAX)
+        return vk_pay_refuse(c, 400, "amount_too_large", NULL,
+                             "The amount of the first invoice must be no more than " VK_STR_FMT,
+                             VK_STR_ARG(vk_pay_amount_code(c->arena, VK_PAY_TOTAL_MAX, currency)));
     if (due == 0 || m->method || vk_str_eqz(m->ask->collection_method, "send_invoice") ||
         vk_str_eqz(m->ask->payment_behavior, "default_incomplete"))
         return VK_OK;
@@ -353,6 +365,16 @@ vk_err vk_pay_subscription_go_on(vk_pay_call *c, vk_pv *doc, const vk_pay_confir
     return e == VK_OK ? settled(c, doc, invoice, *paid_r) : e;
 }
 
+/* The subscription that waits for an invoice, its first, to be paid; NULL: none does. */
+static vk_err first_of(vk_pay_call *c, const vk_pv *invoice, vk_pv **doc_r)
+{
+    vk_pv *doc = NULL;
+    vk_str of = vk_pv_text(invoice, "parent.subscription_details.subscription");
+    vk_err e = of.p ? vk_pay_get(c, &vk_pay_r_subscription, of, &doc) : VK_OK;
+    *doc_r = e == VK_OK && doc && has_status(doc, "incomplete") ? doc : NULL;
+    return e == VK_E_NOT_FOUND ? VK_OK : e;
+}
+
 /* An app that let the first invoice open confirms its payment intent by itself (default_incomplete). */
 vk_err vk_pay_intent_settled(vk_pay_call *c, const vk_pv *intent, vk_pay_paid paid)
 {
@@ -361,14 +383,22 @@ vk_err vk_pay_intent_settled(vk_pay_call *c, const vk_pv *intent, vk_pay_paid pa
     vk_err e = id.p ? vk_pay_get(c, &vk_pay_r_invoice, id, &invoice) : VK_E_NOT_FOUND;
     if (e != VK_OK || !has_status(invoice, "open"))
         return e == VK_E_NOT_FOUND ? VK_OK : e;
-    vk_str of = vk_pv_text(invoice, "parent.subscription_details.subscription");
-    e = of.p ? vk_pay_get(c, &vk_pay_r_subscription, of, &doc) : VK_OK;
-    if (e != VK_OK && e != VK_E_NOT_FOUND)
+    e = first_of(c, invoice, &doc);
+    if (e != VK_OK)
         return e;
-    if (doc && has_status(doc, "incomplete"))
-        return settled(c, doc, invoice, paid);
-    return paid == VK_PAY_PAID_OK ? vk_pay_invoice_paid(c, invoice)
-                                  : vk_pay_invoice_failed(c, invoice, paid == VK_PAY_PAID_ACTION);
+    return doc ? settled(c, doc, invoice, paid) : invoice_told(c, invoice, paid);
+}
+
+vk_err vk_pay_invoice_paid_aside(vk_pay_call *c, vk_pv *invoice)
+{
+    vk_pv *doc;
+    vk_err e = first_of(c, invoice, &doc);
+    if (e == VK_OK)
+        e = vk_pay_invoice_aside(c, invoice);
+    if (e != VK_OK || !doc)
+        return e;
+    e = set_status(c, doc, running(c, doc));
+    return e == VK_OK ? vk_pay_subscription_wake(c, doc) : e;
 }
 
 /* ---- how it ends */
@@ -436,14 +466,37 @@ vk_err vk_pay_subscription_due(vk_pay_call *c, vk_pv *doc)
     return at && at <= c->now ? vk_pay_subscription_end(c, doc) : VK_OK;
 }
 
+typedef struct ending {
+    vk_pay_call *c;
+    vk_pv **docs;
+    size_t n;
+    vk_err e;
+} ending;
+
+static bool one_to_end(void *arg, const vk_pay_row *row)
+{
+    ending *x = arg;
+    x->e = vk_pay_doc_read(x->c, &vk_pay_r_subscription, row, &x->docs[x->n]);
+    return x->e == VK_OK && ++x->n < ENDED_MAX;
+}
+
+/* Those that are over are not looked at, however many there are. With more than ENDED_MAX others the events
+ * are too many, and the call is refused. */
 vk_err vk_pay_subscriptions_end(vk_pay_call *c, vk_str customer)
 {
-    vk_pv **all;
-    size_t n;
-    vk_err e = vk_pay_find(c, &vk_pay_r_subscription, "customer", customer, VK_PAY_DOCS_MAX / 2, &all, &n);
-    for (size_t i = 0; i < n && e == VK_OK; i++) {
-        if (!over(all[i]))
-            e = vk_pay_subscription_end(c, all[i]);
-    }
+    static const vk_str running_ones[] = {{"incomplete", 10}, {"trialing", 8}, {"active", 6},
+                                          {"past_due", 8},    {"unpaid", 6},   {"paused", 6}};
+    const vk_pay_ask ask = {.kind = vk_pay_r_subscription.object,
+                            .keys = {{"status", running_ones[0]}, {"customer", customer}},
+                            .n_keys = 2,
+                            .any = running_ones,
+                            .n_any = VK_COUNT(running_ones),
+                            .created_to = INT64_MAX};
+    ending x = {.c = c, .docs = vk_arena_alloc(c->arena, ENDED_MAX * sizeof *x.docs)};
+    vk_err e = x.docs ? vk_pay_doc_list(c->db, &ask, one_to_end, &x) : VK_E_NOMEM;
+    if (e == VK_OK)
+        e = x.e;
+    for (size_t i = 0; i < x.n && e == VK_OK; i++)
+        e = vk_pay_subscription_end(c, x.docs[i]);
     return e;
 }

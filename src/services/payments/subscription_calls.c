@@ -6,6 +6,7 @@
 enum {
     DAY = 86400,
     DUE_DAYS_MAX = 365,
+    YEARS_AHEAD = 5,
 };
 
 static bool given(const vk_pv *o, const char *path)
@@ -135,9 +136,9 @@ static vk_err trial_of(vk_pay_call *c, const vk_pv *price, int64_t *end_r)
         if (end->u.i <= c->now)
             return vk_pay_refuse(c, 400, NULL, "trial_end",
                                  "The `trial_end` timestamp must be a timestamp in the future.");
-        if (end->u.i > c->now + 5LL * 365 * DAY)
+        if (end->u.i > c->now + YEARS_AHEAD * 365LL * DAY)
             return vk_pay_refuse(c, 400, NULL, "trial_end",
-                                 "The `trial_end` can be at most 5 years in the future.");
+                                 "The `trial_end` can be at most %d years in the future.", YEARS_AHEAD);
         *end_r = end->u.i;
         return VK_OK;
     }
@@ -188,8 +189,31 @@ static vk_err collection(vk_pay_call *c, vk_pay_subscribe *ask)
     return VK_OK;
 }
 
+/* What a period comes to before anything is taken off. */
+static vk_err subtotal(vk_pay_call *c, const vk_pv *items, int64_t *sum_r)
+{
+    *sum_r = 0;
+    VK_PV_EACH(item, items)
+    {
+        vk_pv *price;
+        int64_t amount = 0, quantity = vk_pv_number(item, "quantity", 1);
+        vk_err e = vk_pay_get(c, &vk_pay_r_price, vk_pv_text(item, "price"), &price);
+        if (e != VK_OK)
+            return e;
+        int64_t unit = vk_pay_price_unit(price);
+        if (unit == VK_PAY_NO_UNIT)
+            e = vk_pay_times(vk_pv_text(price, "unit_amount_decimal"), quantity, &amount);
+        else if (__builtin_mul_overflow(unit, quantity, &amount))
+            e = VK_E_TOO_LARGE;
+        if (e != VK_OK || __builtin_add_overflow(*sum_r, amount, sum_r))
+            return vk_pay_refuse(c, 400, "amount_too_large", "items", "The amounts are too large.");
+    }
+    return VK_OK;
+}
+
 /* `coupon` and `promotion_code` of old versions are discounts of one element. */
-static vk_err discounts_of(vk_pay_call *c, vk_str customer, const vk_pv *first, vk_pv **discounts_r)
+static vk_err discounts_of(vk_pay_call *c, vk_str customer, const vk_pv *first, const vk_pv *items,
+                           vk_pv **discounts_r)
 {
     vk_pv *params = c->params;
     static const char *const old[] = {"coupon", "promotion_code"};
@@ -204,9 +228,11 @@ static vk_err discounts_of(vk_pay_call *c, vk_str customer, const vk_pv *first, 
             !vk_pv_put(c->arena, params, "discounts", list))
             return VK_E_NOMEM;
     }
-    int64_t unit = vk_pay_price_unit(first);
-    return vk_pay_discounts_make(c, params, "discounts", customer, vk_pv_text(first, "currency"),
-                                 unit == VK_PAY_NO_UNIT ? 0 : unit, discounts_r);
+    int64_t sum;
+    vk_err e = subtotal(c, items, &sum);
+    return e == VK_OK ? vk_pay_discounts_make(c, params, "discounts", customer, vk_pv_text(first, "currency"),
+                                              sum, discounts_r)
+                      : e;
 }
 
 /* cancel_at and cancel_at_period_end of a create or an update. */
@@ -224,6 +250,10 @@ static vk_err cancel_later(vk_pay_call *c, vk_pv *doc)
         if (at->u.i <= c->now)
             return vk_pay_refuse(c, 400, NULL, "cancel_at",
                                  "The `cancel_at` timestamp must be in the future.");
+        if (at->u.i > c->now + YEARS_AHEAD * 365LL * DAY)
+            return vk_pay_refuse(c, 400, NULL, "cancel_at",
+                                 "The `cancel_at` timestamp can be at most %d years in the future.",
+                                 YEARS_AHEAD);
         when = at->u.i;
     } else if (vk_pv_is(at, VK_PV_STR) || vk_pv_flag(c->params, "cancel_at_period_end")) {
         when = end;
@@ -265,7 +295,7 @@ vk_err vk_pay_subscription_create(vk_pay_call *c)
     if (e == VK_OK)
         e = trial_of(c, first, &ask.trial_end);
     if (e == VK_OK)
-        e = discounts_of(c, ask.customer, first, &discounts);
+        e = discounts_of(c, ask.customer, first, items, &discounts);
     if (e != VK_OK)
         return e;
     ask.items = items;

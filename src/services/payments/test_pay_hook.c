@@ -137,8 +137,11 @@ static void paths(void **state)
     VK_UNUSED(state);
     assert_true(vk_pay_hook_path_ok(VK_STR("/api/webhooks/stripe")));
     assert_true(vk_pay_hook_path_ok(VK_STR("/hook?a=b")));
-    static const char *const bad[] = {"",      "api",   "//evil.example/x", "/a b", "/a#b",
-                                      "/a\\b", "/a\nb", "/\xc3\xa9"};
+    static const char *const bad[] = {"",      "api",       "//evil.example/x",
+                                      "/a b",  "/a#b",      "/a\\b",
+                                      "/a\nb", "/\xc3\xa9", "/{id}",
+                                      "/a|b",  "/a^b",      "/a`b",
+                                      "/a\"b"};
     for (size_t i = 0; i < VK_COUNT(bad); i++)
         assert_false(vk_pay_hook_path_ok(vk_str_z(bad[i])));
 }
@@ -167,6 +170,9 @@ static void origins(void **state)
         {"ftp://localhost/", NULL},
         {"/api", NULL},
         {"http://local host/", NULL},
+        {"http://localhost:3000/{id}", NULL},
+        {"http://localhost:3000/a|b", NULL},
+        {"http://localhost:3000/?a=^`", NULL},
         {"http://caf\xc3\xa9/", NULL},
     };
     char out[VK_PAY_ORIGIN_MAX + 1];

@@ -125,7 +125,7 @@ static const char *const state_names[] = {"requires_payment_method",
 typedef struct model {
     char id[ID];
     standing state;
-    int64_t amount, capturable, received, refunded;
+    int64_t amount, capturable, received, refunded, until; /* until: it can be captured */
     bool manual;
     int currency;
 } model;
@@ -163,8 +163,21 @@ static void pays(model *m)
 {
     m->state = m->manual ? NEEDS_CAPTURE : SUCCEEDED;
     *(m->manual ? &m->capturable : &m->received) = m->amount;
+    m->until = now + VK_PAY_CAPTURE_S;
     if (!m->manual)
         earned[m->currency] += m->amount;
+}
+
+/* Nobody has captured it in time, whether or not anything has looked at it since. */
+static bool is_late(const model *m)
+{
+    return m->state == NEEDS_CAPTURE && m->until <= now;
+}
+
+static void expired(model *m)
+{
+    m->state = CANCELED;
+    m->capturable = 0;
 }
 
 static bool is_open(const model *m)
@@ -247,7 +260,12 @@ static void step_capture(model *m)
     answer r = call("POST", at, whole ? "" : form);
     if (whole)
         amount = m->amount;
-    if (m->state == NEEDS_CAPTURE && amount <= m->capturable) {
+    if (is_late(m)) {
+        assert_int_equal(r.status, 400);
+        assert_true(r.kept);
+        expired(m);
+        same(m, r.refusal->object);
+    } else if (m->state == NEEDS_CAPTURE && amount <= m->capturable) {
         assert_int_equal(r.status, 200);
         m->state = SUCCEEDED;
         m->received = amount;
@@ -266,10 +284,13 @@ static void step_cancel(model *m)
     char at[128];
     snprintf(at, sizeof at, "/v1/payment_intents/%s/cancel", m->id);
     answer r = call("POST", at, "cancellation_reason=abandoned");
-    if (is_open(m) || m->state == NEEDS_CAPTURE) {
+    if (is_late(m)) {
+        assert_int_equal(r.status, 400);
+        assert_true(r.kept);
+        expired(m);
+    } else if (is_open(m) || m->state == NEEDS_CAPTURE) {
         assert_int_equal(r.status, 200);
-        m->state = CANCELED;
-        m->capturable = 0;
+        expired(m);
         same(m, r.shown);
     } else {
         assert_int_equal(r.status, 400);
@@ -405,6 +426,7 @@ static void charges_hold(vk_arena *arena)
     vk_pv *refunds = all_of(arena, "refund");
     VK_PV_EACH(ch, all_of(arena, "charge"))
     {
+        bool let_go = !vk_pv_flag(ch, "captured") && vk_pv_flag(ch, "refunded");
         int64_t back = 0, amount = vk_pv_number(ch, "amount", -1),
                 captured = vk_pv_number(ch, "amount_captured", -1);
         VK_PV_EACH(r, refunds)
@@ -413,6 +435,8 @@ static void charges_hold(vk_arena *arena)
         assert_true(back <= captured && captured <= amount);
         if (vk_pv_flag(ch, "captured"))
             assert_int_equal(vk_pv_number(ch, "amount_refunded", -1), amount - captured + back);
+        if (let_go)
+            assert_int_equal(vk_pv_number(ch, "amount_refunded", -1), amount);
     }
 }
 
@@ -463,8 +487,25 @@ static void no_number(vk_arena *arena)
         }
 }
 
+/* What the build is woken for. */
+static void turn(void)
+{
+    vk_arena *arena = vk_arena_new(CALL_ARENA);
+    vk_pay_call c;
+    assert_non_null(arena);
+    begin_call(&c, arena);
+    assert_int_equal(vk_pay_db_begin(db), VK_OK);
+    assert_int_equal(vk_pay_due(&c), VK_OK);
+    assert_int_equal(vk_pay_db_end(db), VK_OK);
+    vk_arena_free(arena);
+    for (int i = 0; i < n_intents; i++)
+        if (is_late(&intents[i]))
+            expired(&intents[i]);
+}
+
 static void holds(void)
 {
+    turn();
     vk_arena *arena = vk_arena_new(ALL_ARENA);
     assert_non_null(arena);
     balance_holds(arena);

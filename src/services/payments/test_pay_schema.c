@@ -106,6 +106,63 @@ static void endpoints(void **state)
     assert_false(vk_pay_absent(VK_STR("GET"), VK_STR("/")));
 }
 
+/* Escapes are decoded within the place of an id, never before it is known. */
+static void ids_of_paths(void **state)
+{
+    static const struct {
+        const char *path, *found, *id;
+        size_t n;
+        const char *why;
+    } cases[] = {
+        {"/v1/coupons/25%20OFF", "/v1/coupons/:id", "25 OFF", 6, NULL},
+        {"/v1/coupons/25+OFF", "/v1/coupons/:id", "25+OFF", 6, NULL},
+        {"/v1/coupons/50%25", "/v1/coupons/:id", "50%", 3, NULL},
+        {"/v1/coupons/%C3%89T%c3%89", "/v1/coupons/:id", "\xc3\x89T\xc3\x89", 5, NULL},
+        {"/v1/coupons/a%2Fb", "/v1/coupons/:id", "a/b", 3, NULL},
+        {"/v1/coupons/..%2Fcustomers", "/v1/coupons/:id", "../customers", 12, NULL},
+        {"/v1/charges/sear%63h", "/v1/charges/:id", "search", 6, NULL},
+        {"/v1%2Fcoupons", NULL, NULL, 0, NULL},
+        {"/v1/coupons%2Fx", NULL, NULL, 0, NULL},
+        {"/v1/%63oupons/x", NULL, NULL, 0, NULL},
+        {"/v1/coupons/a%00b", "/v1/coupons/:id", NULL, 0, "Invalid UTF-8 encoding"},
+        {"/v1/coupons/a%", "/v1/coupons/:id", NULL, 0, "Invalid percent-encoding"},
+        {"/v1/coupons/a%2", "/v1/coupons/:id", NULL, 0, "Invalid percent-encoding"},
+        {"/v1/coupons/a%2g", "/v1/coupons/:id", NULL, 0, "Invalid percent-encoding"},
+        {"/v1/coupons/%ff", "/v1/coupons/:id", NULL, 0, "Invalid UTF-8 encoding"},
+        {"/v1/coupons/%c0%af", "/v1/coupons/:id", NULL, 0, "Invalid UTF-8 encoding"},
+    };
+    VK_UNUSED(state);
+    for (size_t i = 0; i < VK_COUNT(cases); i++) {
+        vk_str got[2];
+        bool there;
+        const char *why = NULL;
+        const vk_pay_endpoint *ep =
+            vk_pay_endpoint_find(VK_STR("GET"), vk_str_z(cases[i].path), VK_PAY_NEWEST, got, &there);
+        if (!cases[i].found) {
+            assert_null(ep);
+            continue;
+        }
+        assert_non_null(ep);
+        assert_string_equal(ep->path, cases[i].found);
+        vk_err e = vk_pay_ids(arena, got, &why);
+        if (cases[i].why) {
+            assert_int_equal(e, VK_E_INVALID);
+            assert_string_equal(why, cases[i].why);
+        } else {
+            assert_int_equal(e, VK_OK);
+            assert_true(vk_str_eq(got[0], (vk_str){cases[i].id, cases[i].n}));
+            assert_int_equal(got[1].n, 0);
+        }
+    }
+    vk_str two[2];
+    bool there;
+    const char *why;
+    assert_non_null(vk_pay_endpoint_find(VK_STR("GET"), VK_STR("/v1/customers/a%20b/payment_methods/c%2fd"),
+                                         VK_PAY_NEWEST, two, &there));
+    assert_int_equal(vk_pay_ids(arena, two, &why), VK_OK);
+    assert_true(vk_str_eqz(two[0], "a b") && vk_str_eqz(two[1], "c/d"));
+}
+
 static void versions(void **state)
 {
     static const struct {
@@ -583,11 +640,11 @@ static void all_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(endpoints), cmocka_unit_test(versions),      cmocka_unit_test(ids),
-        cmocka_unit_test(check),     cmocka_unit_test(notices),       cmocka_unit_test(take),
-        cmocka_unit_test(defaults),  cmocka_unit_test(deleted),       cmocka_unit_test(numbers),
-        cmocka_unit_test(sessions),  cmocka_unit_test(subscriptions), cmocka_unit_test(invoices),
-        cmocka_unit_test(lists),     cmocka_unit_test(all_empty),
+        cmocka_unit_test(endpoints), cmocka_unit_test(ids_of_paths), cmocka_unit_test(versions),
+        cmocka_unit_test(ids),       cmocka_unit_test(check),        cmocka_unit_test(notices),
+        cmocka_unit_test(take),      cmocka_unit_test(defaults),     cmocka_unit_test(deleted),
+        cmocka_unit_test(numbers),   cmocka_unit_test(sessions),     cmocka_unit_test(subscriptions),
+        cmocka_unit_test(invoices),  cmocka_unit_test(lists),        cmocka_unit_test(all_empty),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -49,7 +49,10 @@ static vk_err check_url(vk_pay_call *c)
     char origin[VK_PAY_ORIGIN_MAX + 1];
     vk_str url = vk_pv_text(c->doc, "url");
     if (vk_pay_origin_of(url, origin) != VK_OK || memchr(url.p, '#', url.n))
-        return vk_pay_refuse(c, 400, "url_invalid", "url", "Invalid URL: an http or https address is needed");
+        return vk_pay_refuse(
+            c, 400, "url_invalid", "url",
+            "Invalid URL: an http or https address is needed, without a fragment, and what is special "
+            "in it percent-encoded");
     if (c->origins && vk_pay_origin_allowed(c->origins, url))
         return VK_OK;
     return vk_pay_refuse(

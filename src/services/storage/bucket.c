@@ -8,7 +8,7 @@ static const vk_tenant *tenant(const vk_s3_req *q)
 
 void vk_s3_list_buckets(vk_s3_req *q)
 {
-    vk_str name = vk_arena_printf(q->ex->arena, VK_S3_BUCKET_PREFIX "%s", tenant(q)->id), prefix, region;
+    vk_str name = vk_arena_printf(q->ex->arena, "%s%s", VK_S3_BUCKET_PREFIX, tenant(q)->id), prefix, region;
     vk_build b;
     vk_worker *w = q->ex->server->ctx;
     vk_err e = w->reader->ops->build_get(w->reader, q->ex->arena, vk_str_z(tenant(q)->id), &b);

@@ -160,7 +160,7 @@ static vk_sigv4_fail verify(vk_s3_req *q, vk_s3_finder *f, vk_sigv4_trace *trace
 
 vk_str vk_s3_build_of(vk_str bucket)
 {
-    static const vk_str prefix = VK_STR(VK_S3_BUCKET_PREFIX);
+    const vk_str prefix = vk_str_z(VK_S3_BUCKET_PREFIX);
     if (!vk_str_starts(bucket, prefix))
         return VK_STR_NONE;
     vk_str id = {bucket.p + prefix.n, bucket.n - prefix.n};

@@ -12,14 +12,20 @@
 #ifndef VK_STORAGE_FRONT_H
 #define VK_STORAGE_FRONT_H
 
+#include "core/vendor.h"
 #include "crypto/sigv4.h"
 #include "services/storage/embedded/builds.h"
 #include "services/storage/embedded/scope.h"
 #include "services/storage/s3route.h"
 #include "services/storage/s3xml_write.h"
 
-#define VK_S3_BUCKET_PREFIX "vk-" /* a build's bucket is this and its id, so that a name tells the build */
-#define VK_S3_PUBLIC "public/"    /* keys that anybody may read */
+/* A build's bucket is this and its id, so that a name tells the build. */
+#ifdef VK_TEST_VENDOR
+#define VK_S3_BUCKET_PREFIX (vk_vendor_role ? "" : "vk-")
+#else
+#define VK_S3_BUCKET_PREFIX "vk-"
+#endif
+#define VK_S3_PUBLIC "public/" /* keys that anybody may read */
 #define VK_S3_REGION "auto"
 
 enum {

@@ -56,7 +56,7 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
 {
     vk_str url = vk_arena_dup(a, vk_str_z(rt->url_sandbox[index]));
     vk_str id = vk_arena_dup(a, vk_secret_bytes(keys[0])), secret = vk_arena_dup(a, vk_secret_bytes(keys[1]));
-    vk_str bucket = vk_arena_printf(a, VK_S3_BUCKET_PREFIX "%s", b->id);
+    vk_str bucket = vk_arena_printf(a, "%s%s", VK_S3_BUCKET_PREFIX, b->id);
     vk_str prefix = vk_arena_printf(a, "builds/%s/", b->id), account = account_id(rt, a, b);
     bool apart = strcmp(rt->url_sandbox[index], rt->url_browser[index]) != 0;
     const vk_env_var all[] = {

@@ -32,11 +32,13 @@ export function Catalogue({ shop, payments, say }: { shop: Shop | null; payments
         <p className="mt-2 text-soft">It could not be read from the database.</p>
       ) : (
         <>
-          <Products products={shop.products} signedIn={shop.bought !== null} say={say} />
-          <h3 className="mt-8 text-base font-semibold">Your purchases</h3>
           <p data-testid="payments-note" className="mt-1 max-w-[44ch] text-[0.95rem] text-pretty text-soft">
             {PAYMENTS[payments]}
           </p>
+          <Products products={shop.products} signedIn={shop.bought !== null} say={say} />
+          <h3 id="purchases" className="mt-8 scroll-mt-8 text-base font-semibold">
+            Your purchases
+          </h3>
           {shop.bought === null ? <SignInFirst /> : <Purchases bought={shop.bought} />}
         </>
       )}

@@ -28,6 +28,14 @@ export function CheckoutReturn({ back }: { back: Return | null }) {
   return (
     <p role="status" data-testid="checkout-return" data-state={said?.state} className={said ? `mb-8 rounded-lg px-5 py-4 text-pretty ${LOOKS_LIKE[said.state]}` : "sr-only"}>
       {said?.text}
+      {said?.state === "paid" && (
+        <>
+          {" "}
+          <a href="#purchases" className="underline underline-offset-4 hover:no-underline">
+            Your purchases
+          </a>
+        </>
+      )}
     </p>
   );
 }

@@ -41,27 +41,6 @@ vk_err vk_pay_idem_put(vk_pay_db *db, vk_str key, int64_t now_ms, const vk_pay_i
                          NULL);
 }
 
-/* ---- settings */
-
-vk_err vk_pay_set(vk_pay_db *db, const char *name, vk_str value)
-{
-    vk_err e = vk_pay_room(db, value.n);
-    return e == VK_OK ? vk_pay_change(db, vk_pay_st(db, VK_PAY_Q_SET, "zs", name, value), NULL) : e;
-}
-
-vk_err vk_pay_setting(vk_pay_db *db, vk_arena *a, const char *name, vk_str *out_r)
-{
-    sqlite3_stmt *st = vk_pay_st(db, VK_PAY_Q_SETTING, "z", name);
-    vk_err e = vk_pay_next(db, st);
-    if (e != VK_OK)
-        return e;
-    vk_str value = vk_pay_col(st, 0, a, &e);
-    vk_pay_done(st);
-    if (e == VK_OK)
-        *out_r = value;
-    return e;
-}
-
 /* ---- deliveries */
 
 vk_err vk_pay_delivery_add(vk_pay_db *db, const vk_pay_delivery *d, int64_t *id_r)

@@ -56,12 +56,21 @@ typedef enum vk_pay_q {
 enum {
     VK_PAY_WAYS_KEPT = 8, /* statements along an index that stay prepared, of each direction */
     VK_PAY_OWN_KEYS_MAX = VK_PAY_DOC_KEYS_MAX + 1,
+    VK_PAY_SETTINGS_KEPT = 8,       /* in memory, */
+    VK_PAY_SETTING_KEPT_MAX = 4096, /* of so many bytes */
 };
 
 /* Every document has one more key, by which lists of all of a kind go: of name "" and with one of these
  * values. */
 #define VK_PAY_HERE ""
 #define VK_PAY_GONE "deleted"
+
+/* A setting that was read. */
+typedef struct vk_pay_kept {
+    char name[24];
+    char *value; /* on the heap; NULL: there is no such setting */
+    size_t n;
+} vk_pay_kept;
 
 struct vk_pay_db {
     sqlite3 *db;
@@ -73,6 +82,8 @@ struct vk_pay_db {
     vk_buf keys, had;
     sqlite3_stmt *st[VK_PAY_QS];
     sqlite3_stmt *ways[2][VK_PAY_VALUES_MAX]; /* [oldest first]: several of one may be under way at a time */
+    vk_pay_kept kept[VK_PAY_SETTINGS_KEPT];
+    size_t n_kept;
 };
 
 extern const char *const vk_pay_sql[VK_PAY_QS];
@@ -96,6 +107,9 @@ vk_err vk_pay_failed(vk_pay_db *db, int rc);
 VK_MUSTCHECK vk_err vk_pay_sound(const vk_pay_db *db);
 /* A change of about `n` bytes may begin: as vk_pay_sound, and the quota has room for it. VK_E_FULL. */
 VK_MUSTCHECK vk_err vk_pay_room(vk_pay_db *db, size_t n);
+
+/* settings.c: what is kept in memory may not be in the file any more. */
+void vk_pay_settings_forget(vk_pay_db *db);
 
 /* A column of the row, until the statement goes on; VK_STR_NONE when it is NULL. */
 vk_str vk_pay_view(sqlite3_stmt *st, int i);

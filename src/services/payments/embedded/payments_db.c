@@ -279,6 +279,7 @@ void vk_pay_db_close(vk_pay_db *db)
     sqlite3_close(db->db);
     vk_buf_free(&db->keys);
     vk_buf_free(&db->had);
+    vk_pay_settings_forget(db);
     free(db);
 }
 
@@ -355,6 +356,7 @@ void vk_pay_db_drop(vk_pay_db *db)
     if (!db->part)
         return;
     db->part = false;
+    vk_pay_settings_forget(db);
     if (vk_pay_sound(db) != VK_OK)
         return;
     vk_err e = run(db, VK_PAY_Q_BACK);
@@ -380,6 +382,8 @@ void vk_pay_db_undo(vk_pay_db *db)
 {
     if (!sqlite3_get_autocommit(db->db))
         (void)!run(db, VK_PAY_Q_ROLLBACK);
+    if (db->open)
+        vk_pay_settings_forget(db);
     db->open = db->part = false;
     db->lost = VK_OK;
 }

@@ -113,7 +113,7 @@ VK_MUSTCHECK vk_err vk_pay_idem_get(vk_pay_db *db, vk_arena *a, vk_str key, int6
 /* Replaces one that is there. */
 VK_MUSTCHECK vk_err vk_pay_idem_put(vk_pay_db *db, vk_str key, int64_t now_ms, const vk_pay_idem *v);
 
-/* ---- small things by name: the build's default version, sequences */
+/* ---- small things by name: the build's default version. What was read once costs no I/O. */
 VK_MUSTCHECK vk_err vk_pay_set(vk_pay_db *db, const char *name, vk_str value);
 VK_MUSTCHECK vk_err vk_pay_setting(vk_pay_db *db, vk_arena *a, const char *name,
                                    vk_str *out_r); /* VK_E_NOT_FOUND */

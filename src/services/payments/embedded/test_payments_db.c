@@ -153,6 +153,94 @@ static void settings(void **state)
     assert_true(got.p && got.n == 0);
 }
 
+static void is_set(const char *name, const char *want)
+{
+    vk_str got = VK_STR_NONE;
+    assert_int_equal(vk_pay_setting(db, a, name, &got), want ? VK_OK : VK_E_NOT_FOUND);
+    assert_true(!want || vk_str_eqz(got, want));
+}
+
+static void behind_its_back(const char *sql)
+{
+    assert_int_equal(sqlite3_exec(db->db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* What was read is not read again; what is set, or undone, is. */
+static void settings_are_kept(void **state)
+{
+    VK_UNUSED(state);
+    is_set("version", NULL);
+    behind_its_back("INSERT INTO settings VALUES ('version', 'unseen')");
+    is_set("version", NULL);
+    begin();
+    assert_int_equal(vk_pay_set(db, "version", VK_STR("one")), VK_OK);
+    is_set("version", "one");
+    end();
+    behind_its_back("UPDATE settings SET value = 'unseen'");
+    is_set("version", "one");
+
+    begin(); /* a part that is dropped, between two that are kept */
+    assert_int_equal(vk_pay_db_mark(db), VK_OK);
+    assert_int_equal(vk_pay_set(db, "version", VK_STR("two")), VK_OK);
+    assert_int_equal(vk_pay_db_keep(db), VK_OK);
+    assert_int_equal(vk_pay_db_mark(db), VK_OK);
+    assert_int_equal(vk_pay_set(db, "version", VK_STR("three")), VK_OK);
+    is_set("version", "three");
+    vk_pay_db_drop(db);
+    is_set("version", "two");
+    end();
+    is_set("version", "two");
+
+    begin(); /* all of it is undone */
+    assert_int_equal(vk_pay_set(db, "version", VK_STR("four")), VK_OK);
+    is_set("version", "four");
+    vk_pay_db_undo(db);
+    is_set("version", "two");
+
+    begin(); /* SQLite undid it */
+    assert_int_equal(vk_pay_set(db, "version", VK_STR("five")), VK_OK);
+    is_set("version", "five");
+    behind_its_back("ROLLBACK");
+    assert_int_not_equal(vk_pay_db_end(db), VK_OK);
+    is_set("version", "two");
+    again();
+    is_set("version", "two");
+}
+
+static void many_settings(void **state)
+{
+    char name[32], value[32];
+    static char large[VK_PAY_SETTING_KEPT_MAX + 2];
+    VK_UNUSED(state);
+    memset(large, 'x', sizeof large - 1);
+    begin();
+    for (int i = 0; i < 2 * VK_PAY_SETTINGS_KEPT; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        assert_int_equal(vk_pay_set(db, name, vk_str_z(name)), VK_OK);
+    }
+    assert_int_equal(vk_pay_set(db, "large", vk_str_z(large)), VK_OK);
+    assert_int_equal(vk_pay_set(db, "a name that is longer than most", VK_STR("v")), VK_OK);
+    end();
+    is_set("large", large);
+    is_set("a name that is longer than most", "v");
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 2 * VK_PAY_SETTINGS_KEPT; i++) {
+            snprintf(name, sizeof name, "n%d", i);
+            snprintf(value, sizeof value, "%d.%d", round, i);
+            is_set(name, round ? value : name);
+        }
+        begin();
+        for (int i = 0; i < 2 * VK_PAY_SETTINGS_KEPT; i++) {
+            snprintf(name, sizeof name, "n%d", i);
+            snprintf(value, sizeof value, "%d.%d", round + 1, i);
+            assert_int_equal(vk_pay_set(db, name, vk_str_z(value)), VK_OK);
+        }
+        end();
+        assert_true(db->n_kept <= VK_PAY_SETTINGS_KEPT);
+    }
+    is_set("large", large);
+}
+
 /* ---- deliveries, what is due */
 
 static bool note_delivery(void *arg, const vk_pay_delivery *d)
@@ -487,6 +575,8 @@ int main(void)
         T(only_keys_that_changed),
         T(idempotent),
         T(settings),
+        T(settings_are_kept),
+        T(many_settings),
         T(deliveries),
         T(what_is_due),
         T(tidies),

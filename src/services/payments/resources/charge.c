@@ -175,9 +175,9 @@ static const vk_pay_param capture_params[] = {
 };
 
 static const vk_pay_endpoint endpoints[] = {
-    VK_PAY_CALL("GET", "/v1/charges", LIST, charge, list_params, NULL),
+    VK_PAY_CALL("GET", "/v1/charges", LIST, charge, list_params, vk_pay_charge_list),
     VK_PAY_CALL("GET", "/v1/charges/search", SEARCH, charge, search_params, NULL),
-    VK_PAY_CALL("GET", "/v1/charges/:id", RETRIEVE, charge, NULL, NULL),
+    VK_PAY_CALL("GET", "/v1/charges/:id", RETRIEVE, charge, NULL, vk_pay_charge_retrieve),
     VK_PAY_CALL("POST", "/v1/charges/:id", UPDATE, charge, update_params, vk_pay_charge_update),
     VK_PAY_CALL("POST", "/v1/charges/:id/capture", ACTION, charge, capture_params, vk_pay_charge_capture),
     {0},

@@ -190,11 +190,29 @@ static const vk_pay_param search_params[] = {
     {0},
 };
 
+static const vk_pay_param pay_params[] = {
+    {"forgive", "any", "!"},
+    {"mandate", "any", "-"},
+    {"off_session", "bool"},
+    {"paid_out_of_band", "bool"},
+    {"payment_method", "string"},
+    {"source", "any", "-"},
+    {0},
+};
+
+static const vk_pay_param finalize_params[] = {
+    {"auto_advance", "any", "!"},
+    {0},
+};
+
 static const vk_pay_endpoint endpoints[] = {
     VK_PAY_CALL("GET", "/v1/invoices", LIST, invoice, list_params, vk_pay_invoice_list),
     VK_PAY_CALL("GET", "/v1/invoices/search", SEARCH, invoice, search_params, NULL),
     VK_PAY_CALL("GET", "/v1/invoices/:id", RETRIEVE, invoice, NULL, NULL),
     VK_PAY_CALL("GET", "/v1/invoices/:id/lines", LIST, invoice_line, NULL, vk_pay_invoice_lines),
+    VK_PAY_CALL("POST", "/v1/invoices/:id/pay", ACTION, invoice, pay_params, vk_pay_invoice_pay),
+    VK_PAY_CALL("POST", "/v1/invoices/:id/void", ACTION, invoice, NULL, vk_pay_invoice_void_asked),
+    VK_PAY_CALL("POST", "/v1/invoices/:id/finalize", ACTION, invoice, finalize_params, vk_pay_invoice_finalize),
     {0},
 };
 /* clang-format on */

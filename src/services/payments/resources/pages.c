@@ -17,5 +17,6 @@ const vk_pay_endpoint vk_pay_pages[] = {
     PAGE("GET", "/pay/:id", vk_pay_page_link),
     PAGE("GET", "/receipts/:id", vk_pay_page_receipt),
     PAGE("GET", "/i/:id", vk_pay_page_invoice),
+    PAGE("POST", "/i/:id", vk_pay_page_invoice_pay),
     {0},
 };

@@ -326,7 +326,7 @@ static const vk_pay_param cancel_params[] = {
 
 static const vk_pay_endpoint endpoints[] = {
     VK_PAY_CALL("POST", "/v1/payment_intents", CREATE, payment_intent, create_params, vk_pay_payment_intent_create),
-    VK_PAY_CALL("GET", "/v1/payment_intents", LIST, payment_intent, list_params, NULL),
+    VK_PAY_CALL("GET", "/v1/payment_intents", LIST, payment_intent, list_params, vk_pay_payment_intent_list),
     VK_PAY_CALL("GET", "/v1/payment_intents/search", SEARCH, payment_intent, search_params, NULL),
     VK_PAY_CALL_PUBLIC("GET", "/v1/payment_intents/:id", RETRIEVE, payment_intent, retrieve_params, vk_pay_payment_intent_retrieve),
     VK_PAY_CALL("POST", "/v1/payment_intents/:id", UPDATE, payment_intent, update_params, vk_pay_payment_intent_update),

@@ -39,6 +39,7 @@ vk_err vk_pay_payment_method_detach(vk_pay_call *c);
 
 /* payment_intent */
 vk_err vk_pay_payment_intent_create(vk_pay_call *c);
+vk_err vk_pay_payment_intent_list(vk_pay_call *c);
 vk_err vk_pay_payment_intent_retrieve(vk_pay_call *c);
 vk_err vk_pay_payment_intent_update(vk_pay_call *c);
 vk_err vk_pay_payment_intent_confirm(vk_pay_call *c);
@@ -53,6 +54,8 @@ vk_err vk_pay_setup_intent_confirm(vk_pay_call *c);
 vk_err vk_pay_setup_intent_cancel(vk_pay_call *c);
 
 /* charge */
+vk_err vk_pay_charge_list(vk_pay_call *c);
+vk_err vk_pay_charge_retrieve(vk_pay_call *c);
 vk_err vk_pay_charge_update(vk_pay_call *c);
 vk_err vk_pay_charge_capture(vk_pay_call *c);
 
@@ -91,6 +94,9 @@ vk_err vk_pay_subscription_item_retrieve(vk_pay_call *c);
 /* invoice */
 vk_err vk_pay_invoice_list(vk_pay_call *c);
 vk_err vk_pay_invoice_lines(vk_pay_call *c);
+vk_err vk_pay_invoice_pay(vk_pay_call *c);
+vk_err vk_pay_invoice_void_asked(vk_pay_call *c);
+vk_err vk_pay_invoice_finalize(vk_pay_call *c);
 
 /* payment_link */
 vk_err vk_pay_payment_link_create(vk_pay_call *c);
@@ -123,5 +129,6 @@ vk_err vk_pay_page_intent_done(vk_pay_call *c);
 vk_err vk_pay_page_link(vk_pay_call *c);
 vk_err vk_pay_page_receipt(vk_pay_call *c);
 vk_err vk_pay_page_invoice(vk_pay_call *c);
+vk_err vk_pay_page_invoice_pay(vk_pay_call *c);
 
 #endif
