@@ -34,7 +34,9 @@ const vk_json *vk_json_at(const vk_json *o, vk_str pointer)
             o = vk_json_get(o, unescape(token, room));
             continue;
         }
-        if (vk_str_to_i64(token, &i) != VK_OK || i < 0 || i >= o->count)
+        bool index = token.n == 1 || (token.n > 1 && token.p[0] != '0'); /* also no sign: */
+        if (!index || token.p[0] < '0' || token.p[0] > '9' || vk_str_to_i64(token, &i) != VK_OK ||
+            i >= o->count)
             return NULL;
         for (o = o->u.child; o && i > 0; i--)
             o = o->next;
@@ -44,10 +46,11 @@ const vk_json *vk_json_at(const vk_json *o, vk_str pointer)
 
 /* ---- conditions on variables */
 
-bool vk_pattern_matches(vk_str pattern, vk_str text)
+bool vk_pattern_groups(vk_str pattern, vk_str text, vk_str out[VK_GROUPS_MAX])
 {
     char expression[VK_PATTERN_MAX + 1];
     regex_t re;
+    regmatch_t at[VK_GROUPS_MAX];
     if (pattern.n > VK_PATTERN_MAX || memchr(pattern.p, 0, pattern.n) ||
         (text.n && memchr(text.p, 0, text.n)))
         return false;
@@ -55,10 +58,20 @@ bool vk_pattern_matches(vk_str pattern, vk_str text)
     expression[pattern.n] = '\0';
     if (regcomp(&re, expression, REG_EXTENDED) != 0)
         return false;
-    regmatch_t whole = {.rm_so = 0, .rm_eo = (regoff_t)text.n};
-    bool fits = regexec(&re, text.n ? text.p : "", 1, &whole, REG_STARTEND) == 0;
+    const char *p = text.n ? text.p : "";
+    at[0] = (regmatch_t){.rm_so = 0, .rm_eo = (regoff_t)text.n}; /* the text has no NUL behind it */
+    bool fits = regexec(&re, p, VK_GROUPS_MAX, at, REG_STARTEND) == 0;
     regfree(&re);
+    for (size_t i = 0; fits && i < VK_GROUPS_MAX; i++)
+        out[i] =
+            at[i].rm_so < 0 ? VK_STR("") : (vk_str){p + at[i].rm_so, (size_t)(at[i].rm_eo - at[i].rm_so)};
     return fits;
+}
+
+bool vk_pattern_matches(vk_str pattern, vk_str text)
+{
+    vk_str out[VK_GROUPS_MAX];
+    return vk_pattern_groups(pattern, text, out);
 }
 
 /* Filled in; false: no memory, or it is no text. */
@@ -142,20 +155,15 @@ static bool status_is(const vk_json *want, int status)
 
 vk_str vk_json_text(vk_arena *a, const vk_json *v)
 {
-    if (!v)
-        return VK_STR_NONE;
-    switch (v->type) {
-    case VK_JSON_STRING:
+    static const int64_t safe = (1LL << 53) - 1;
+    int64_t n;
+    if (v && v->type == VK_JSON_STRING)
         return v->u.s;
-    case VK_JSON_BOOL:
+    if (v && v->type == VK_JSON_BOOL)
         return v->u.b ? VK_STR("true") : VK_STR("false");
-    case VK_JSON_INT:
-        return vk_arena_printf(a, "%lld", (long long)v->u.i);
-    case VK_JSON_DOUBLE:
-        return vk_arena_printf(a, "%.17g", v->u.d);
-    default:
+    if (vk_json_i64(v, &n) != VK_OK || n > safe || n < -safe)
         return VK_STR_NONE;
-    }
+    return vk_arena_printf(a, "%lld", (long long)n);
 }
 
 /* Compared as texts, so that {"/livemode": "{livemode}"} can be said. */
@@ -236,12 +244,14 @@ bool vk_answer_fits(vk_arena *a, const vk_vars *vars, const vk_json *entry, cons
 {
     if (!entry || entry->type != VK_JSON_OBJECT)
         return false;
-    if (!heard->status && !vk_json_get(entry, VK_STR("status")))
+    if (!heard->status && !heard->tested && !vk_json_get(entry, VK_STR("status")))
         return false;
     for (const vk_json *m = entry->u.child; m; m = m->next) {
         bool holds = false;
-        if (vk_str_eqz(m->key, "status"))
-            holds = status_is(m, heard->status);
+        if (vk_str_eqz(m->key, "ok"))
+            holds = heard->tested && m->type == VK_JSON_BOOL && m->u.b == heard->ok;
+        else if (vk_str_eqz(m->key, "status"))
+            holds = !heard->tested && status_is(m, heard->status);
         else if (vk_str_eqz(m->key, "json"))
             holds = values_are(a, vars, m, heard->json);
         else if (vk_str_eqz(m->key, "some"))

@@ -7,7 +7,7 @@
 #include "core/json_read.h"
 #include "courier/vars.h"
 
-enum { VK_PATTERN_MAX = 512, VK_POINTER_DEPTH = 12 };
+enum { VK_PATTERN_MAX = 512, VK_POINTER_DEPTH = 12, VK_GROUPS_MAX = 10 };
 
 /* What came back. */
 typedef struct vk_heard {
@@ -17,10 +17,11 @@ typedef struct vk_heard {
     const vk_json *json; /* of the body; NULL: it is none */
     vk_str code;         /* the vendor's word for what is wrong; may be empty */
     vk_str head;         /* header lines, each with CRLF */
+    bool tested, ok;     /* of a test, which nobody was asked for: how it came out */
 } vk_heard;
 
-/* A text, a number or a truth value as JavaScript's String() writes it, in the arena; VK_STR_NONE: another
- * value, or none, or no memory. */
+/* A text, a whole number or a truth value as JavaScript's String() writes it, in the arena; VK_STR_NONE:
+ * another value, or none, or no memory. */
 vk_str vk_json_text(vk_arena *a, const vk_json *v);
 
 /* The value of the first header of that name, without blanks around it; VK_STR_NONE: there is none. */
@@ -31,6 +32,8 @@ const vk_json *vk_json_at(const vk_json *o, vk_str pointer);
 
 /* Whether `text` matches the extended regular expression. False also when that cannot be compiled. */
 bool vk_pattern_matches(vk_str pattern, vk_str text);
+/* The same; out[i] is what group i took, out[0] the whole match. A group that took nothing is empty. */
+bool vk_pattern_groups(vk_str pattern, vk_str text, vk_str out[VK_GROUPS_MAX]);
 
 /* {"equal": [template, template]}; {"matches": [template, pattern]}; {"not": condition};
  * {"all": [condition, …]}; {"any": [condition, …]}. `a` holds what is filled in. */

