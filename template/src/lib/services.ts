@@ -1,40 +1,50 @@
+// Whose keys each service runs on.
 import "server-only";
-import { clerkState, publishableHost } from "./clerk-keys";
+import { clerkState } from "./clerk-keys";
 import { cfg } from "./config";
+import { setFacts } from "./key-facts";
+import { isListed, isValet } from "./key-ours";
+import { KEY_RULES } from "./key-rules";
+import type { KeyValues, ServiceId } from "./key-types";
+import { Vars } from "./key-vars";
 import { storageIsSet } from "./storage";
 import { paymentsAreSet } from "./stripe";
 
 export type KeyState = "build keys" | "your keys" | "not set";
 
-/** The shape of a build's own keys: they are issued by valetkey, open one build only and end with it. */
-const VALET_KEY = /^vk_[a-z]_[0-9A-Za-z]{36}$/;
+export const SERVICES: readonly ServiceId[] = ["clerk", "database", "storage", "stripe"];
 
-export function databaseKeys(): KeyState {
-  if (!cfg("TURSO_DATABASE_URL")) return "not set";
-  return VALET_KEY.test(cfg("TURSO_AUTH_TOKEN") ?? "") ? "build keys" : "your keys";
+const IS_SET: Record<ServiceId, () => boolean> = {
+  clerk: () => clerkState().keys !== undefined,
+  database: () => cfg("TURSO_DATABASE_URL") !== undefined,
+  storage: storageIsSet,
+  stripe: paymentsAreSet,
+};
+
+/** By every value of the service's group: one that valetkey gave out is enough, and the build still serves. */
+export function serviceKeys(id: ServiceId): KeyState {
+  if (!IS_SET[id]()) return "not set";
+  const values = KEY_RULES.services[id].fields.map(({ env }) => [env, cfg(env)] as const);
+  return oursAmong(id, Object.fromEntries(values.filter(([, value]) => value !== undefined)) as KeyValues).length > 0 ? "build keys" : "your keys";
 }
 
-/** A build's bucket: its keys have the vendor's own shape and tell nothing. */
-const VALET_BUCKET = /^vk-/;
-
-export function storageKeys(): KeyState {
-  if (!storageIsSet()) return "not set";
-  return VALET_BUCKET.test(cfg("R2_BUCKET") ?? "") ? "build keys" : "your keys";
+/** The names of those values that are a build's own: what the validator refuses, and what the badges call "build keys". */
+export function oursAmong(id: ServiceId, values: KeyValues): string[] {
+  const vars = new Vars("");
+  for (const [name, value] of Object.entries(values)) vars.set(name, value);
+  setFacts(id, vars, new Date(0), "");
+  const refused = cfg("VALETKEY_REFUSED_KEYS");
+  return Object.entries(values).flatMap(([name, value]) => (value !== "" && (isValet(KEY_RULES.ours, vars, name) || isListed(refused, value)) ? [name] : []));
 }
 
-/** The host in a build's publishable key: nobody can register a name with an underscore. */
-const VALET_HOST = /(^|\.)vk_accounts\.dev$/;
-
-export function authKeys(): KeyState {
-  const { keys } = clerkState();
-  if (!keys) return "not set";
-  return VALET_HOST.test(publishableHost(keys.publishableKey) ?? "") ? "build keys" : "your keys";
+/** The mode that a key of the service names; the database and the storage have none. */
+export function serviceMode(id: ServiceId): "test" | "live" | null {
+  const name = { clerk: "CLERK_SECRET_KEY", stripe: "STRIPE_SECRET_KEY", database: null, storage: null }[id];
+  const mode = name === null ? null : /^[sr]k_(test|live)_/.exec(cfg(name) ?? "")?.[1];
+  return mode === "test" || mode === "live" ? mode : null;
 }
 
-/** A build's secret key is as long as only its own are. */
-const VALET_PAYMENTS = /^sk_test_51[0-9A-Za-z]{36}$/;
-
-export function paymentsKeys(): KeyState {
-  if (!paymentsAreSet()) return "not set";
-  return VALET_PAYMENTS.test(cfg("STRIPE_SECRET_KEY") ?? "") ? "build keys" : "your keys";
-}
+export const databaseKeys = (): KeyState => serviceKeys("database");
+export const storageKeys = (): KeyState => serviceKeys("storage");
+export const authKeys = (): KeyState => serviceKeys("clerk");
+export const paymentsKeys = (): KeyState => serviceKeys("stripe");
