@@ -1,4 +1,6 @@
+import path from "node:path";
 import type { NextConfig } from "next";
+import { checkBundle } from "./src/lib/bundle-check";
 
 // What @clerk/nextjs finds in the process environment by itself would be written into the code by the build, and would win over
 // keys that are replaced while the app runs. So it is set aside, and src/lib/config-core.ts reads it from there.
@@ -18,6 +20,9 @@ const config: NextConfig = {
   allowedDevOrigins: ["127.0.0.1", "localhost"],
   // The migration runner reads these when the app runs, wherever it is deployed.
   outputFileTracingIncludes: { "/*": ["./prisma/migrations/**/*", "./prisma/seeds/**/*"] },
+  compiler: {
+    runAfterProductionCompile: async ({ projectDir, distDir }) => checkBundle(path.resolve(projectDir, distDir, "static"), process.env),
+  },
   // Browsers ask for it when a page is still on its way.
   async rewrites() {
     return [{ source: "/favicon.ico", destination: "/icon.svg" }];

@@ -1,7 +1,8 @@
 // WCAG contrast of every piece of text on a page against the ground it stands on.
 
-export function contrastProblems(page) {
-  return page.evaluate(() => {
+/** `least`: pieces of text that there must be. */
+export function contrastProblems(page, least = 10) {
+  return page.evaluate((least) => {
     const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
     const rgba = (color) => {
       canvas.clearRect(0, 0, 1, 1);
@@ -32,7 +33,7 @@ export function contrastProblems(page) {
       const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
       if (ratio < 4.5) problems.push(`${text.slice(0, 40)}: ${ratio.toFixed(2)}`);
     }
-    if (seen < 10) problems.push(`only ${seen} pieces of text were found`);
+    if (seen < least) problems.push(`only ${seen} pieces of text were found`);
     return problems;
-  });
+  }, least);
 }

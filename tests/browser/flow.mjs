@@ -41,7 +41,8 @@ const expectNoProblems = () => {
 await check("health counts the rows of a database that did not exist a moment ago", async () => {
   const health = await app.health();
   for (const { ms } of [health.database, health.auth, health.storage, health.payments]) assert(typeof ms === "number" && ms >= 0, "ms");
-  assertSame(health, { ok: true, database: { ok: true, notes: 0, ms: health.database.ms }, auth: { ok: true, ms: health.auth.ms }, storage: { ok: true, ms: health.storage.ms }, payments: { ok: true, ms: health.payments.ms } }, "health");
+  assertSame(health, { ok: true, database: { ok: true, notes: 0, ms: health.database.ms }, auth: { ok: true, ms: health.auth.ms }, storage: { ok: true, ms: health.storage.ms }, payments: { ok: true, ms: health.payments.ms },
+    services: ["clerk", "database", "storage", "stripe"].map((id) => ({ id, keys: "build keys", mode: id === "clerk" || id === "stripe" ? "test" : null })) }, "health");
   assertSame(builds.one.env.R2_BROWSER_ENDPOINT, undefined, "one address for app and browser needs no second variable");
   assertSame(await stored("SELECT name FROM _app_migrations"), readdirSync(path.join(template, "prisma", "migrations")).filter((n) => /^\d/.test(n)).map((n) => [n]), "ledger");
 });
@@ -450,7 +451,7 @@ await check("no key is in anything that the browser got, nor in what was built f
 // Clerk's SDK (56 kB) is as large as it is; React's and Next's 130 kB are in this.
 const SCRIPTS_MAX = 180_000;
 await check("each page's scripts: at most 180 kB gzipped without Clerk's SDK, and nothing of the server's libraries", async () => {
-  for (const route of ["/", "/files", "/sign-in", "/sign-up", "/profile"]) {
+  for (const route of ["/", "/files", "/settings", "/sign-in", "/sign-up", "/profile"]) {
     const html = (await request(app.url + route)).text.replace(/<script[^>]*noModule[^>]*>/gi, "");
     const names = [...new Set(html.match(/\/_next\/static\/chunks\/[^"\\]+\.js/g))];
     const scripts = await Promise.all(names.map(async (name) => (await request(app.url + name)).text));

@@ -37,6 +37,7 @@ export class App {
   constructor(daemon, build, port) {
     Object.assign(this, { daemon, build, port, log: "", folder: tempFolder("valetkey-app") });
     this.url = `http://localhost:${port}`;
+    this.command = [binary, "run", build, "--app", this.folder, "--data", daemon.data, "--", "npm", "start", "--", "-p", String(port)];
     for (const entry of readdirSync(template, { withFileTypes: true })) {
       const [from, to] = [template, this.folder].map((folder) => path.join(folder, entry.name));
       if (entry.isDirectory()) symlinkSync(from, to);
@@ -47,7 +48,8 @@ export class App {
   async start() {
     if (!(await portFree(this.port))) throw new Error(`port ${this.port} is taken`);
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_FOR_AN_APP.test(name)));
-    this.process = spawn(binary, ["run", this.build, "--app", this.folder, "--data", this.daemon.data, "--", "npm", "start", "--", "-p", String(this.port)],
+    const [program, ...args] = this.command;
+    this.process = spawn(program, args,
       { cwd: this.folder, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     this.exited = new Promise((resolve) => this.process.once("close", () => resolve(true)));
     for (const stream of [this.process.stdout, this.process.stderr]) stream.setEncoding("utf8").on("data", (d) => (this.log += d));

@@ -78,8 +78,8 @@ export function request(url, { method = 'GET', headers = {}, body, agent, timeou
 
 export class Daemon {
   // `tls`: its listeners have it; `ca` is what its clients trust, once it is there.
-  constructor({ portBase, data, args = [], env = {}, wrapper = [], tls = false }) {
-    Object.assign(this, { portBase, args, env, wrapper, tls })
+  constructor({ portBase, data, args = [], env = {}, wrapper = [], tls = false, program = binary }) {
+    Object.assign(this, { portBase, args, env, wrapper, tls, program })
     this.data = data ?? path.join(tempFolder(), 'data')
     this.log = ''
   }
@@ -91,7 +91,7 @@ export class Daemon {
   start({ timeout = 15000 } = {}) {
     const t0 = process.hrtime.bigint()
     return new Promise((resolve, reject) => {
-      const [cmd, ...rest] = [...this.wrapper, binary, 'serve', '--data', this.data, '--port-base', String(this.portBase), ...anyRate, ...this.args]
+      const [cmd, ...rest] = [...this.wrapper, this.program, 'serve', '--data', this.data, '--port-base', String(this.portBase), ...anyRate, ...this.args]
       const p = spawn(cmd, rest, { env: { ...process.env, ...this.env }, stdio: ['ignore', 'pipe', 'pipe'] })
       this.process = p
       this.pid = p.pid

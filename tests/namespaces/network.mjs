@@ -1,7 +1,9 @@
-// Namespaces that reach each other by a bridge in a fourth one, and nothing else; all gone at the end.
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+// Namespaces that reach each other by a bridge in a fourth one, and nothing else, or one that is by itself; all gone at the end.
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { run } from "../lib/daemon.mjs";
 
+const SYSTEM_CAS = "certs/ca-certificates.crt";
 const NAMES = { "vk.test": "daemon", "pay.vk.test": "daemon", "preview.vk.test": "app" };
 
 async function ip(...args) {
@@ -29,6 +31,30 @@ export class Network {
         mkdirSync(`/etc/netns/${n.of(space)}`, { recursive: true });
         writeFileSync(`/etc/netns/${n.of(space)}/hosts`, ["127.0.0.1 localhost", ...Object.entries(NAMES).map(([name, at]) => `${n.address(at)} ${name}`)].join("\n") + "\n");
       }
+      return n;
+    } catch (e) {
+      await n.end();
+      throw e;
+    }
+  }
+
+  /** One namespace in which nothing is reached but itself. `hosts` ({ name: address }) are what names resolve to, and each of these addresses is on its
+   * loopback device, so public ones are public ones to whoever looks, and no packet leaves. `authority`, a file, is among the system's there. */
+  static async alone(name, hosts, authority) {
+    const n = new Network();
+    n.mark = `vkt${process.pid}`;
+    n.made = [];
+    process.on("exit", () => n.forget());
+    try {
+      await n.space(name);
+      for (const address of new Set(Object.values(hosts)))
+        if (!address.startsWith("127.")) await ip("-n", n.of(name), "addr", "add", `${address}/32`, "dev", "lo");
+      const etc = `/etc/netns/${n.of(name)}`;
+      mkdirSync(path.join(etc, "ssl/certs"), { recursive: true });
+      writeFileSync(path.join(etc, "hosts"), ["127.0.0.1 localhost", ...Object.entries(hosts).map(([host, address]) => `${address} ${host}`)].join("\n") + "\n");
+      writeFileSync(path.join(etc, "resolv.conf"), "");
+      if (existsSync("/etc/ssl/openssl.cnf")) copyFileSync("/etc/ssl/openssl.cnf", path.join(etc, "ssl/openssl.cnf"));
+      writeFileSync(path.join(etc, "ssl", SYSTEM_CAS), [path.join("/etc/ssl", SYSTEM_CAS), authority].filter((file) => file && existsSync(file)).map((file) => readFileSync(file, "utf8")).join("\n"));
       return n;
     } catch (e) {
       await n.end();

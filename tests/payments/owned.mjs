@@ -64,6 +64,43 @@ export async function run(build) {
     await fails(stripe.paymentIntents.confirm(held.id), { statusCode: 400, code: 'resource_missing', param: 'customer' })
   })
 
+  await check('the customer that a try made is deleted: the next try makes another', async () => {
+    for (const mode of ['setup', 'payment']) {
+      const s = await (mode === 'setup' ? create({ mode, currency: 'usd', line_items: undefined }) : create({ customer_creation: 'always', payment_intent_data: { setup_future_usage: 'off_session' } }))
+      await submit(s.url, DECLINED)
+      const [made] = (await stripe.customers.list({ email: TYPED.email, limit: 1 })).data
+      await stripe.customers.del(made.id)
+      await pay(s)
+      const done = await stripe.checkout.sessions.retrieve(s.id, { expand: ['customer', 'payment_intent', 'setup_intent'] })
+      assertSame([done.status, done.customer.id !== made.id, (done.payment_intent ?? done.setup_intent).customer], ['complete', true, done.customer.id])
+    }
+  })
+
+  await check('the total changes while somebody is asked for the old one: they are asked again', async () => {
+    const option = (amount) => [{ shipping_rate_data: { display_name: 'Post', type: 'fixed_amount', fixed_amount: { amount, currency: 'usd' } } }]
+    const s = await create({ shipping_options: option(100) })
+    assertSame((await submit(s.url, SECURE)).status, 303)
+    assertSame((await stripe.checkout.sessions.update(s.id, { shipping_options: option(900) })).amount_total, 1900)
+    assertSame((await submit(`${s.url}/authenticate`, { result: 'complete' })).headers.location, s.url)
+    assertSame((await stripe.checkout.sessions.retrieve(s.id)).status, 'open')
+    await pay(s)
+    const done = await stripe.checkout.sessions.retrieve(s.id, { expand: ['payment_intent'] })
+    assertSame([done.amount_total, done.payment_intent.amount_received], [1900, 1900])
+  })
+
+  await check('what the page says is what is charged: a subscription’s rates, and who is exempt', async () => {
+    const rate = await stripe.taxRates.create({ display_name: 'VAT', inclusive: false, percentage: 20 })
+    const s = await monthly({ subscription_data: { default_tax_rates: [rate.id] } })
+    assertSame([s.amount_subtotal, s.amount_total, s.total_details.amount_tax], [1200, 1440, 240])
+    await pay(s)
+    const { invoice } = await stripe.checkout.sessions.retrieve(s.id, { expand: ['invoice'] })
+    assertSame([invoice.total, invoice.amount_paid], [1440, 1440])
+    const exempt = await stripe.customers.create({ tax_exempt: 'exempt', email: 'e@example.com' })
+    const free = await monthly({ customer: exempt.id, subscription_data: { default_tax_rates: [rate.id] } })
+    const page = await request(free.url)
+    assertSame([free.amount_total, /\$14\.40/.test(page.text)], [1200, false])
+  })
+
   await check('one redemption and two sessions: the second one pays the whole', async () => {
     const coupon = await stripe.coupons.create({ percent_off: 50, duration: 'once', max_redemptions: 1 })
     const a = await create({ discounts: [{ coupon: coupon.id }] }), b = await create({ discounts: [{ coupon: coupon.id }] })
@@ -150,6 +187,8 @@ export async function run(build) {
     const c = await stripe.customers.create({ payment_method: 'pm_card_visa', invoice_settings: { default_payment_method: 'pm_card_visa' } })
     await fails(stripe.subscriptions.create({ customer: c.id, items: [{ price: price.id, quantity: 2 }] }), { statusCode: 400, code: 'amount_too_large' })
     assertSame((await stripe.subscriptions.list({ customer: c.id, status: 'all' })).data, [])
+    const late = await stripe.subscriptions.create({ customer: c.id, items: [{ price: price.id }], trial_period_days: 3 })
+    for (const cancel_at of ['9223372036854775807', '253402300800']) await fails(stripe.subscriptions.update(late.id, { cancel_at }), { statusCode: 400, param: 'cancel_at' })
     const coupon = await stripe.coupons.create({ percent_off: 10, duration: 'once' })
     const code = await stripe.promotionCodes.create({ promotion: { type: 'coupon', coupon: coupon.id }, restrictions: { minimum_amount: 2000, minimum_amount_currency: 'usd' } })
     const cheap = await stripe.prices.create({ currency: 'usd', unit_amount: 1000, recurring: { interval: 'month' }, product_data: { name: 'Cheap' } })

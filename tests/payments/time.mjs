@@ -32,6 +32,13 @@ export async function run() {
     await stripe.paymentIntents.cancel(gone.id)
     await typesOf(build)
 
+    // Sessions as large as they may be nearly, more than one turn can hold.
+    const large = await own.build('large')
+    const metadata = Object.fromEntries(Array.from({ length: 8 }, (_, k) => [`m${k}`, 'z'.repeat(500)]))
+    const items = Array.from({ length: 95 }, (_, i) => line(700 + i, { metadata }))
+    const heavy = []
+    for (let i = 0; i < 40; i++) heavy.push((await large.stripe.checkout.sessions.create({ ...URLS, mode: 'payment', line_items: items })).id)
+
     await check('a day later: the session and the incomplete subscription are over, once', async () => {
       await later(25 * HOUR)
       // Asked at the same time as the daemon wakes the build by itself.
@@ -44,6 +51,15 @@ export async function run() {
       assertSame(['checkout.session.expired', 'payment_intent.canceled', 'invoice.voided', 'customer.subscription.updated', 'charge.succeeded'].map(count), [1, 2, 1, 1, 0])
       assertSame((await stripe.subscriptions.retrieve(subscription)).status, 'active')
       assertSame((await stripe.paymentIntents.retrieve(waits.id)).status, 'requires_capture')
+    })
+
+    await check('so are many large ones, a part after the other', async () => {
+      // Each list does a part of it, and so does the daemon by itself.
+      for (let i = 0; i < heavy.length && (await large.stripe.checkout.sessions.list({ status: 'open', limit: 1 })).data.length; i++);
+      assertSame((await large.stripe.checkout.sessions.list({ status: 'open' })).data, [])
+      const told = []
+      for await (const e of large.stripe.events.list({ type: 'checkout.session.expired', limit: 2 })) told.push(e.data.object.id)
+      assertSame(told.sort(), heavy.sort())
     })
 
     await check('what nobody captured for seven days is let go by itself, once', async () => {

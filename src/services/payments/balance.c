@@ -11,11 +11,7 @@
 #define R (&vk_pay_r_balance_transaction)
 #define SETTING "balance" /* {"usd":{"available":1,"days":[{"on":20600,"amount":2}]}} */
 
-enum {
-    DAY = 24 * 3600,
-    RIPEN_BESIDE = 4,    /* transactions that become available beside another change */
-    RIPEN_AT_ONCE = 200, /* when somebody looks at them */
-};
+enum { DAY = 24 * 3600 };
 
 static vk_err load(vk_pay_call *c, vk_pv **sums_r)
 {
@@ -94,48 +90,7 @@ static vk_err move_sums(vk_pay_call *c, vk_str currency, int64_t amount, int64_t
     return e == VK_OK ? store(c, sums) : e;
 }
 
-/* ---- transactions whose day has come */
-
-typedef struct due {
-    const vk_pay_call *c;
-    vk_str *ids;
-    size_t n, most;
-    vk_err e;
-} due;
-
-static bool one_due(void *arg, const vk_pay_row *row)
-{
-    due *d = arg;
-    vk_pv *txn;
-    vk_str body = vk_arena_dup(d->c->arena, row->body);
-    d->e = body.p ? vk_pv_parse(d->c->arena, body, &txn) : VK_E_NOMEM;
-    if (d->e != VK_OK || vk_pv_number(txn, "available_on", 0) > d->c->now)
-        return false; /* later ones have later days */
-    d->ids[d->n++] = vk_pv_text(txn, "id");
-    return d->n < d->most;
-}
-
-static vk_err ripen_transactions(vk_pay_call *c, size_t most)
-{
-    due d = {.c = c, .ids = vk_arena_alloc(c->arena, most * sizeof *d.ids), .most = most};
-    const vk_pay_ask ask = {.kind = R->object,
-                            .keys = {{"status", VK_STR("pending")}},
-                            .n_keys = 1,
-                            .created_to = INT64_MAX,
-                            .oldest_first = true};
-    vk_err e = d.ids ? vk_pay_doc_list(c->db, &ask, one_due, &d) : VK_E_NOMEM;
-    if (e == VK_OK)
-        e = d.e;
-    for (size_t i = 0; i < d.n && e == VK_OK; i++) {
-        vk_pv *txn;
-        e = vk_pay_get(c, R, d.ids[i], &txn);
-        if (e == VK_OK && !vk_pv_put_str(c->arena, txn, "status", VK_STR("available")))
-            e = VK_E_NOMEM;
-        if (e == VK_OK)
-            e = vk_pay_put(c, txn);
-    }
-    return e;
-}
+/* ---- transactions */
 
 vk_err vk_pay_balance_move(vk_pay_call *c, vk_pv *source, const char *type, int64_t amount,
                            int64_t available_on)
@@ -146,9 +101,7 @@ vk_err vk_pay_balance_move(vk_pay_call *c, vk_pv *source, const char *type, int6
     /* money becomes available at the beginning of a day */
     int64_t on = (available_on + DAY - 1) / DAY;
     bool now = available_on <= c->now;
-    vk_err e = ripen_transactions(c, RIPEN_BESIDE);
-    if (e == VK_OK)
-        e = vk_pay_new(c, R, VK_STR_NONE, &txn);
+    vk_err e = vk_pay_new(c, R, VK_STR_NONE, &txn);
     if (e != VK_OK)
         return e;
     bool ok = vk_pv_put_int(a, txn, "amount", amount) &&
@@ -160,7 +113,6 @@ vk_err vk_pay_balance_move(vk_pay_call *c, vk_pv *source, const char *type, int6
               vk_pv_put(a, txn, "fee_details", vk_pv_arr(a)) && vk_pv_put_int(a, txn, "net", amount) &&
               vk_pv_put_str(a, txn, "reporting_category", vk_str_z(type)) &&
               vk_pv_put_str(a, txn, "source", vk_pv_text(source, "id")) &&
-              vk_pv_put_str(a, txn, "status", now ? VK_STR("available") : VK_STR("pending")) &&
               vk_pv_put_str(a, txn, "type", vk_str_z(type)) &&
               vk_pv_put_str(a, source, "balance_transaction", vk_pv_text(txn, "id"));
     if (!ok)
@@ -219,16 +171,9 @@ vk_err vk_pay_balance_retrieve(vk_pay_call *c)
     return VK_OK;
 }
 
-/* Before they are looked at. */
-vk_err vk_pay_balance_transaction_list(vk_pay_call *c)
+/* A transaction is stored once, and pending until its day has come. */
+vk_err vk_pay_balance_transaction_at(vk_pay_call *c, vk_pv *txn)
 {
-    return ripen_transactions(c, RIPEN_AT_ONCE);
-}
-
-vk_err vk_pay_balance_transaction_retrieve(vk_pay_call *c)
-{
-    if (vk_pv_number(c->doc, "available_on", 0) > c->now)
-        return VK_OK;
-    return vk_pv_put_str(c->arena, c->doc, "status", VK_STR("available")) ? vk_pay_put(c, c->doc)
-                                                                          : VK_E_NOMEM;
+    vk_str status = vk_pv_number(txn, "available_on", 0) <= c->now ? VK_STR("available") : VK_STR("pending");
+    return vk_pv_put_str(c->arena, txn, "status", status) ? VK_OK : VK_E_NOMEM;
 }

@@ -22,7 +22,11 @@ static vk_err recurring(vk_pay_call *c, vk_pay_checkout *k)
     vk_pay_line *lines;
     const vk_pv **coupons;
     size_t n, m, kept = 0;
-    vk_err e = vk_pay_items_lines(c, k->items, VK_PAY_RECURRING, VK_STR_NONE, &lines, &n);
+    vk_pv *customer = NULL;
+    vk_str id = vk_pv_text(k->session, "customer");
+    vk_err e = id.p ? vk_pay_get(c, &vk_pay_r_customer, id, &customer) : VK_OK;
+    if (e == VK_OK)
+        e = vk_pay_items_lines(c, k->items, VK_PAY_RECURRING, vk_pv_text(customer, "tax_exempt"), &lines, &n);
     if (e == VK_OK)
         e = vk_pay_coupons(c, vk_pv_get(k->session, "discounts"), &coupons, &m);
     for (size_t i = 0; e == VK_OK && i < m; i++) {
@@ -367,8 +371,13 @@ static vk_err pay_intent(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, vk
     vk_err e = vk_pay_get(c, &vk_pay_r_payment_intent, id, intent_r);
     if (e != VK_OK)
         return e;
+    /* What this try has, not what the one before had. */
     vk_pay_fill f = {c->arena, *intent_r, false};
     vk_fill_int(&f, "amount", k->total);
+    if (customer.p)
+        vk_fill_str(&f, "customer", customer);
+    if (!vk_pv_is_null(shipping))
+        vk_fill(&f, "shipping", vk_pv_copy(c->arena, shipping));
     return f.bad ? VK_E_NOMEM : VK_OK;
 }
 
@@ -378,9 +387,12 @@ static vk_err setup_intent(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, 
     const char *member = in_mode(k, "setup") ? "setup_intent" : "_setup_intent";
     const vk_pv *data = vk_pv_at(k->session, "_given.setup_intent_data");
     vk_str id = vk_pv_text(k->session, member);
+    vk_err e = id.p ? vk_pay_get(c, &vk_pay_r_setup_intent, id, intent_r) : VK_OK;
     if (id.p)
-        return vk_pay_get(c, &vk_pay_r_setup_intent, id, intent_r);
-    vk_err e = vk_pay_setup_new(c, customer, vk_pv_get(data, "metadata"), intent_r);
+        return e == VK_OK && customer.p && !vk_pv_put_str(c->arena, *intent_r, "customer", customer)
+                   ? VK_E_NOMEM
+                   : e;
+    e = vk_pay_setup_new(c, customer, vk_pv_get(data, "metadata"), intent_r);
     if (e != VK_OK)
         return e;
     vk_pay_fill f = {c->arena, *intent_r, false};
@@ -404,7 +416,6 @@ static bool restart(vk_pay_call *c, vk_pv *intent, const vk_pay_confirm *how)
 /* Items of the session as a subscription has them, and those that are paid once. */
 static vk_err sort_items(vk_pay_call *c, vk_pay_checkout *k, vk_pv **recurring_r, vk_pv **once_r)
 {
-    const vk_pv *rates = vk_pv_at(k->session, "_given.subscription_data.default_tax_rates");
     vk_pv *recurs = vk_pv_arr(c->arena), *once = vk_pv_arr(c->arena);
     VK_PV_EACH(item, k->items)
     {
@@ -417,8 +428,6 @@ static vk_err sort_items(vk_pay_call *c, vk_pay_checkout *k, vk_pv **recurring_r
         vk_fill_copy(&f, "quantity", item, "quantity");
         vk_fill_copy(&f, "metadata", item, "metadata");
         vk_fill_copy(&f, "tax_rates", item, "_rates");
-        if (again && rates && vk_pv_is_null(vk_pv_get(item, "_rates")))
-            vk_fill(&f, "tax_rates", vk_pv_copy(c->arena, rates));
         if (f.bad || !vk_pv_add(c->arena, again ? recurs : once, o))
             return VK_E_NOMEM;
     }

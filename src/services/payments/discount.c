@@ -438,11 +438,40 @@ vk_err vk_pay_promotion_code_update(vk_pay_call *c)
     return is_free(c, c->doc);
 }
 
+/* `active`, as it is shown: of a code that may still be stored as active, its time, its use and its coupon
+ * decide. */
+static vk_err active_as_asked(vk_pay_call *c, vk_arena *scratch, const vk_pay_row *row, bool *yes_r)
+{
+    vk_pv *code, *coupon = NULL;
+    vk_pay_row its;
+    vk_err e = vk_pv_parse(scratch, row->body, &code);
+    bool active = e == VK_OK && vk_pv_flag(code, "active");
+    if (active) {
+        e = vk_pay_doc_get(c->db, scratch, vk_pv_text(code, "promotion.coupon"), &its);
+        if (e == VK_OK && vk_str_eqz(its.kind, vk_pay_r_coupon.object))
+            e = vk_pv_parse(scratch, its.body, &coupon);
+        else if (e == VK_E_NOT_FOUND)
+            e = VK_OK;
+        active = vk_pay_code_state(code, coupon, c->now) == VK_PAY_VALID;
+    }
+    *yes_r = active == vk_pv_flag(c->params, "active");
+    return e == VK_E_INVALID ? VK_E_CORRUPT : e;
+}
+
 vk_err vk_pay_promotion_code_list(vk_pay_call *c)
 {
+    const vk_pv *active = vk_pv_get(c->params, "active");
     vk_str code = vk_pv_text(c->params, "code");
-    if (!code.p)
-        return VK_OK;
-    vk_pay_key key = {"code_key", code_key(c->arena, code)};
-    return key.value.p ? vk_pay_list_of(c, &key, 1, VK_STR_NONE) : VK_E_NOMEM;
+    vk_pay_key keys[2];
+    size_t n = 0;
+    if (code.p) {
+        keys[n] = (vk_pay_key){"code_key", code_key(c->arena, code)};
+        if (!keys[n++].value.p)
+            return VK_E_NOMEM;
+    }
+    if (!vk_pv_is(active, VK_PV_BOOL))
+        return vk_pay_list_of(c, keys, n, VK_STR_NONE);
+    if (active->u.b) /* what is stored as inactive is not */
+        keys[n++] = (vk_pay_key){"active", VK_STR("true")};
+    return vk_pay_list_where(c, keys, n, active_as_asked);
 }

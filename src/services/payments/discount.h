@@ -17,7 +17,8 @@ vk_pay_invalid vk_pay_code_state(const vk_pv *code, const vk_pv *coupon, int64_t
 /* Whether people may type it: letters, digits and dashes, one at least. */
 bool vk_pay_code_chars(vk_str code);
 
-/* `valid` of a coupon and `active` of a code come to say what is so now. Nothing is stored. */
+/* `valid` of a coupon and `active` of a code come to say what is so now. Nothing is stored. Whoever shows one
+ * need not ask: schema.h, `now`. */
 VK_MUSTCHECK vk_err vk_pay_coupon_now(vk_pay_call *c, vk_pv *coupon);
 VK_MUSTCHECK vk_err vk_pay_code_now(vk_pay_call *c, vk_pv *code);
 

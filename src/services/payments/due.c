@@ -4,7 +4,11 @@
 #include "services/payments/charge.h"
 
 enum {
-    DUE_AT_ONCE = 50, /* a part of a transaction; the others come with the next turn */
+    /* What is done at once, at least one; the others come with the next turn. One may be as large as a
+     * document, and what a call can hold and tell of is bounded. */
+    DUE_AT_ONCE = 50,
+    DUE_BYTES = 4 << 20, /* of the arena */
+    DUE_EVENTS = 8,      /* that one makes at most */
 };
 
 typedef struct waiting {
@@ -52,10 +56,16 @@ static vk_err due(vk_pay_call *c, vk_str id)
 vk_err vk_pay_due(vk_pay_call *c)
 {
     waiting w = {.c = c};
+    size_t before = vk_arena_used(c->arena);
     vk_err e = vk_pay_due_list(c->db, c->now_ms, one, &w);
     if (e == VK_OK)
         e = w.e;
-    for (size_t i = 0; i < w.n && e == VK_OK; i++)
+    for (size_t i = 0; i < w.n && e == VK_OK; i++) {
+        bool full =
+            vk_arena_used(c->arena) - before > DUE_BYTES || c->events + DUE_EVENTS > VK_PAY_EVENTS_MAX;
+        if (i && full)
+            return vk_pay_wake_at(c, c->now_ms);
         e = due(c, w.ids[i]);
-    return e;
+    }
+    return e == VK_OK && w.n == DUE_AT_ONCE ? vk_pay_wake_at(c, c->now_ms) : e;
 }

@@ -1,6 +1,5 @@
 #include "services/payments/generic.h"
 
-#include "services/payments/discount.h"
 #include "services/payments/search.h"
 
 enum { BARE_ID = 8 }; /* characters of an id without a prefix */
@@ -119,14 +118,6 @@ static vk_err answer_stub(vk_pay_call *c, const vk_pay_resource *r, vk_str id)
     return VK_OK;
 }
 
-/* What depends on the time is shown as it is now. */
-static vk_err as_of_now(vk_pay_call *c, const vk_pay_resource *r, vk_pv *doc)
-{
-    if (r == &vk_pay_r_coupon)
-        return vk_pay_coupon_now(c, doc);
-    return r == &vk_pay_r_promotion_code ? vk_pay_code_now(c, doc) : VK_OK;
-}
-
 static vk_err retrieve(vk_pay_call *c)
 {
     const vk_pay_resource *r = c->ep->resource;
@@ -146,10 +137,8 @@ static vk_err retrieve(vk_pay_call *c)
             return vk_pay_refuse_unknown(c, r, c->id[0], NULL);
     }
     e = own_run(c);
-    if (e == VK_OK && !c->result) {
+    if (e == VK_OK && !c->result)
         c->result = c->doc;
-        e = as_of_now(c, r, c->doc);
-    }
     return e;
 }
 
@@ -334,12 +323,26 @@ struct page {
     vk_pv *docs[VK_PAY_LIST_MAX];
     size_t n, limit, bytes;
     bool more;
+    vk_pay_wanted wanted; /* NULL: all */
+    vk_arena *scratch;
+    size_t looked_at;
     vk_err e;
 };
 
 static bool one_row(void *arg, const vk_pay_row *row)
 {
     struct page *p = arg;
+    bool yes = true;
+    if (p->wanted && p->looked_at++ == VK_PAY_LOOKED_AT_MAX) {
+        p->more = true;
+        return false;
+    }
+    if (p->wanted) {
+        vk_arena_reset(p->scratch);
+        p->e = p->wanted(p->c, p->scratch, row, &yes);
+        if (p->e != VK_OK || !yes)
+            return p->e == VK_OK;
+    }
     p->bytes += row->body.n;
     if (p->n == p->limit || (p->n && p->bytes > VK_PAY_LIST_BYTES)) {
         p->more = true;
@@ -357,9 +360,7 @@ static vk_err rendered(vk_pay_call *c, const vk_pay_resource *r, vk_pv *const *d
     vk_pv *data = vk_pv_arr(c->arena);
     for (size_t i = 0; i < n; i++) {
         vk_pv *doc = docs[backwards ? n - 1 - i : i], *one = NULL;
-        vk_err e = as_of_now(c, r, doc);
-        if (e == VK_OK)
-            e = vk_pay_render(c, r, doc, "data", &one);
+        vk_err e = vk_pay_render(c, r, doc, "data", &one);
         if (e != VK_OK)
             return e;
         if (!vk_pv_add(c->arena, data, one))
@@ -378,7 +379,25 @@ static vk_err answer_list(vk_pay_call *c, vk_pv *data, bool more, vk_str url)
     return c->result ? VK_OK : VK_E_NOMEM;
 }
 
-vk_err vk_pay_list_of(vk_pay_call *c, const vk_pay_key *keys, size_t n, vk_str url)
+/* Finds what the request asks for. `ask` has the keys that it does not name. */
+static vk_err fill(struct page *p, vk_pay_ask *ask)
+{
+    if (p->wanted && !(p->scratch = vk_arena_new(VK_PAY_SCRATCH)))
+        return VK_E_NOMEM;
+    vk_err e = vk_pay_doc_list(p->c->db, ask, one_row, p);
+    vk_arena_free(p->scratch);
+    if (e == VK_OK)
+        e = p->e;
+    if (e == VK_OK && p->more && p->n == 0)
+        return vk_pay_refuse(p->c, 400, NULL, NULL,
+                             "None of the newest %d objects is what these filters ask for. Ask for less of "
+                             "them, with another filter or a cursor.",
+                             VK_PAY_LOOKED_AT_MAX);
+    return e;
+}
+
+static vk_err list_documents(vk_pay_call *c, const vk_pay_key *keys, size_t n, vk_str url,
+                             vk_pay_wanted wanted)
 {
     const vk_pay_resource *r = c->ep->resource;
     vk_pay_ask ask = {.kind = r->object, .created_to = INT64_MAX};
@@ -402,14 +421,22 @@ vk_err vk_pay_list_of(vk_pay_call *c, const vk_pay_key *keys, size_t n, vk_str u
     struct page *p = VK_NEW(c->arena, struct page);
     if (!p)
         return VK_E_NOMEM;
-    *p = (struct page){.c = c, .r = r, .limit = (size_t)w.limit};
-    e = vk_pay_doc_list(c->db, &ask, one_row, p);
+    *p = (struct page){.c = c, .r = r, .limit = (size_t)w.limit, .wanted = wanted};
+    e = fill(p, &ask);
     vk_pv *data;
-    if (e == VK_OK)
-        e = p->e;
     if (e == VK_OK)
         e = rendered(c, r, p->docs, p->n, ask.oldest_first, &data);
     return e == VK_OK ? answer_list(c, data, p->more, url.p ? url : vk_str_z(r->url)) : e;
+}
+
+vk_err vk_pay_list_of(vk_pay_call *c, const vk_pay_key *keys, size_t n, vk_str url)
+{
+    return list_documents(c, keys, n, url, NULL);
+}
+
+vk_err vk_pay_list_where(vk_pay_call *c, const vk_pay_key *keys, size_t n, vk_pay_wanted wanted)
+{
+    return list_documents(c, keys, n, VK_STR_NONE, wanted);
 }
 
 vk_err vk_pay_list_inner(vk_pay_call *c, const vk_pay_resource *r, const vk_pv *docs, vk_str url)

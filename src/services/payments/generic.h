@@ -22,7 +22,8 @@ enum {
     VK_PAY_ANY_MAX = 100, /* values of one filter */
     /* Documents that one search looks at: behind that it answers what it has, and where to go on. */
     VK_PAY_SCAN_MAX = 50000,
-    VK_PAY_SCRATCH = 8 << 20, /* memory for reading one of them */
+    VK_PAY_LOOKED_AT_MAX = 20000, /* of a list with a filter of its own */
+    VK_PAY_SCRATCH = 8 << 20,     /* memory for reading one of them */
 };
 
 /* Stores a new document and tells "<object>.created" of it, unless its resource is silent. */
@@ -38,6 +39,11 @@ VK_MUSTCHECK vk_err vk_pay_wished_id(vk_pay_call *c, const vk_pay_resource *r, c
 /* Answers with the list of c->ep->resource's documents that have these keys, besides what the parameters
  * say: for lists below another object. `url` VK_STR_NONE: the resource's. */
 VK_MUSTCHECK vk_err vk_pay_list_of(vk_pay_call *c, const vk_pay_key *keys, size_t n, vk_str url);
+/* The same with a filter that no key can be, asked for each row: what it makes in `scratch` lasts until it
+ * returns. It is within vk_pay_doc_list, so it may read what that allows. Behind VK_PAY_LOOKED_AT_MAX rows
+ * the list answers what it has found, and that there is more; refuses when that is nothing. */
+typedef vk_err (*vk_pay_wanted)(vk_pay_call *c, vk_arena *scratch, const vk_pay_row *row, bool *yes_r);
+VK_MUSTCHECK vk_err vk_pay_list_where(vk_pay_call *c, const vk_pay_key *keys, size_t n, vk_pay_wanted wanted);
 /* Answers with a part of an array of documents, in its order: what lives inside of another object. Elements
  * are found by their `id`. */
 VK_MUSTCHECK vk_err vk_pay_list_inner(vk_pay_call *c, const vk_pay_resource *r, const vk_pv *docs,

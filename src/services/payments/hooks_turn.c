@@ -6,7 +6,7 @@
 #include "services/payments/hooks.h"
 #include "services/payments/inside.h"
 
-enum { TURN_ARENA = 16 << 20, OLD_ANSWER = 200, SLOTS = 4096 };
+enum { TURN_ARENA = 16 << 20, DUE_ARENA = 48 << 20, OLD_ANSWER = 200, SLOTS = 4096 };
 
 /* ---- who was slow */
 
@@ -273,7 +273,7 @@ static vk_err work(vk_pay_turn *t, vk_arena *a)
 vk_err vk_pay_turn_run(vk_pay_job *j)
 {
     vk_pay_turn *t = VK_CONTAINER(j, vk_pay_turn, job);
-    vk_arena *a = vk_arena_new(TURN_ARENA);
+    vk_arena *a = vk_arena_new(t->expire ? DUE_ARENA : TURN_ARENA);
     if (vk_pay_pool_closing(t->pool)) {
         vk_arena_free(a);
         return VK_E_CONFLICT;

@@ -112,9 +112,12 @@ typedef struct vk_pay_resource {
     const char *keys[VK_PAY_KEYS_MAX]; /* paths by which lists filter and others look it up: "customer",
                                         * "items.data[].price"; NULL ends. Texts and booleans; of an
                                         * object, its id */
-    bool silent;                       /* no created/updated/deleted events */
-    bool inner;                        /* lives inside of others only: line items */
-    const char *mirrors;               /* the resource whose documents these are: a plan is a price */
+    /* Sets what the time decides, whenever a document is shown: `doc` is a copy, and nothing of it is stored.
+     * NULL: nothing does. */
+    vk_err (*now)(struct vk_pay_call *c, vk_pv *doc);
+    bool silent;         /* no created/updated/deleted events */
+    bool inner;          /* lives inside of others only: line items */
+    const char *mirrors; /* the resource whose documents these are: a plan is a price */
 } vk_pay_resource;
 
 /* All of them, NULL at the end (resources/all.c). */

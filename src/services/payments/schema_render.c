@@ -424,6 +424,16 @@ static vk_err stub(rendering *x, const vk_pay_tree *t, const vk_pv *doc, vk_pv *
     return give(out, out_r);
 }
 
+/* The document as it is now: many are older than what the time has made of them. */
+static vk_err as_of_now(rendering *x, const vk_pay_tree *t, const vk_pv **doc)
+{
+    if (!t->resource->now)
+        return VK_OK;
+    vk_pv *copy = vk_pv_copy(x->a, *doc);
+    *doc = copy;
+    return copy ? t->resource->now(x->c, copy) : VK_E_NOMEM;
+}
+
 static vk_err object(rendering *x, const vk_pay_tree *t, const vk_pv *doc, const wish *w, vk_pv **out_r)
 {
     if (vk_pv_flag(doc, "deleted"))
@@ -431,6 +441,8 @@ static vk_err object(rendering *x, const vk_pay_tree *t, const vk_pv *doc, const
     if (x->depth == DEPTH_MAX)
         return VK_E_TOO_LARGE;
     vk_err e = vk_pay_within_bytes(x->c); /* the same document may be there many times */
+    if (e == VK_OK)
+        e = as_of_now(x, t, &doc);
     if (e != VK_OK)
         return e;
     vk_str outer = x->id;

@@ -3,7 +3,7 @@
  * A session has, besides what is shown of it: `_given`, the parameters that count when it is paid
  * (payment_intent_data, subscription_data, setup_intent_data, customer_update); `_objects`, the discounts as
  * objects; and what a payment has begun with: `_customer`, `_subscription`, `_setup_intent`, `_waits`. */
-#include "services/payments/billing.h"
+#include "services/payments/checkout.h"
 #include "services/payments/generic.h"
 #include "services/payments/resources/runs.h"
 
@@ -242,6 +242,19 @@ static void settle(vk_pay_call *c, vk_pay_fill *f, vk_str mode)
                                  c->about->build, VK_STR_ARG(vk_pv_text(doc, "id"))));
 }
 
+/* The rates of its subscription are those of the recurring items that have none of their own. */
+static vk_err default_rates(vk_pay_call *c, const vk_pv *doc, vk_pv *items)
+{
+    const vk_pv *rates = vk_pv_at(doc, "_given.subscription_data.default_tax_rates");
+    if (vk_pv_is_null(rates))
+        return VK_OK;
+    VK_PV_EACH(item, items)
+    if (vk_pay_recurs(c, item) && vk_pv_is_null(vk_pv_get(item, "_rates")) &&
+        !vk_pv_put(c->arena, item, "_rates", vk_pv_copy(c->arena, rates)))
+        return VK_E_NOMEM;
+    return VK_OK;
+}
+
 vk_err vk_pay_session_finish(vk_pay_call *c, vk_pv *doc, vk_pv *items, vk_str currency, const vk_pv *params)
 {
     vk_pv *options;
@@ -254,6 +267,8 @@ vk_err vk_pay_session_finish(vk_pay_call *c, vk_pv *doc, vk_pv *items, vk_str cu
         vk_fill_str(&f, "mode", mode);
         vk_fill_str(&f, "currency", currency);
         vk_fill(&f, "line_items.data", items);
+        if (e == VK_OK)
+            e = default_rates(c, doc, items);
         if (e == VK_OK)
             e = vk_pay_shipping_options(c, params, currency, &options);
         if (e != VK_OK)
@@ -379,7 +394,8 @@ vk_err vk_pay_session_retrieve(vk_pay_call *c)
     return vk_pay_checkout_due(c, c->doc);
 }
 
-/* A list tells of no open session whose time is over, whether or not anything has woken the build. */
+/* A list tells of no open session whose time is over, whether or not anything has woken the build; but when
+ * there are more of these than one call can end. */
 vk_err vk_pay_session_list(vk_pay_call *c)
 {
     return vk_pay_due(c);
@@ -424,6 +440,8 @@ vk_err vk_pay_session_update(vk_pay_call *c)
             return vk_pay_refuse(c, 400, "amount_too_large", "shipping_options", "%s", why);
         if (e == VK_OK)
             e = check_amount(c, c->doc);
+        if (e == VK_OK)
+            e = vk_pay_checkout_anew(c, c->doc); /* somebody may be asked about the total that was */
     }
     return e == VK_OK && f.bad ? VK_E_NOMEM : e;
 }

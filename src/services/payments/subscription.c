@@ -466,14 +466,37 @@ vk_err vk_pay_subscription_due(vk_pay_call *c, vk_pv *doc)
     return at && at <= c->now ? vk_pay_subscription_end(c, doc) : VK_OK;
 }
 
+typedef struct ending {
+    vk_pay_call *c;
+    vk_pv **docs;
+    size_t n;
+    vk_err e;
+} ending;
+
+static bool one_to_end(void *arg, const vk_pay_row *row)
+{
+    ending *x = arg;
+    x->e = vk_pay_doc_read(x->c, &vk_pay_r_subscription, row, &x->docs[x->n]);
+    return x->e == VK_OK && ++x->n < ENDED_MAX;
+}
+
+/* Those that are over are not looked at, however many there are. With more than ENDED_MAX others the events
+ * are too many, and the call is refused. */
 vk_err vk_pay_subscriptions_end(vk_pay_call *c, vk_str customer)
 {
-    vk_pv **all;
-    size_t n;
-    vk_err e = vk_pay_find(c, &vk_pay_r_subscription, "customer", customer, ENDED_MAX, &all, &n);
-    for (size_t i = 0; i < n && e == VK_OK; i++) {
-        if (!over(all[i]))
-            e = vk_pay_subscription_end(c, all[i]);
-    }
+    static const vk_str running_ones[] = {{"incomplete", 10}, {"trialing", 8}, {"active", 6},
+                                          {"past_due", 8},    {"unpaid", 6},   {"paused", 6}};
+    const vk_pay_ask ask = {.kind = vk_pay_r_subscription.object,
+                            .keys = {{"status", running_ones[0]}, {"customer", customer}},
+                            .n_keys = 2,
+                            .any = running_ones,
+                            .n_any = VK_COUNT(running_ones),
+                            .created_to = INT64_MAX};
+    ending x = {.c = c, .docs = vk_arena_alloc(c->arena, ENDED_MAX * sizeof *x.docs)};
+    vk_err e = x.docs ? vk_pay_doc_list(c->db, &ask, one_to_end, &x) : VK_E_NOMEM;
+    if (e == VK_OK)
+        e = x.e;
+    for (size_t i = 0; i < x.n && e == VK_OK; i++)
+        e = vk_pay_subscription_end(c, x.docs[i]);
     return e;
 }

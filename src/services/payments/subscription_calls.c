@@ -6,6 +6,7 @@
 enum {
     DAY = 86400,
     DUE_DAYS_MAX = 365,
+    YEARS_AHEAD = 5,
 };
 
 static bool given(const vk_pv *o, const char *path)
@@ -135,9 +136,9 @@ static vk_err trial_of(vk_pay_call *c, const vk_pv *price, int64_t *end_r)
         if (end->u.i <= c->now)
             return vk_pay_refuse(c, 400, NULL, "trial_end",
                                  "The `trial_end` timestamp must be a timestamp in the future.");
-        if (end->u.i > c->now + 5LL * 365 * DAY)
+        if (end->u.i > c->now + YEARS_AHEAD * 365LL * DAY)
             return vk_pay_refuse(c, 400, NULL, "trial_end",
-                                 "The `trial_end` can be at most 5 years in the future.");
+                                 "The `trial_end` can be at most %d years in the future.", YEARS_AHEAD);
         *end_r = end->u.i;
         return VK_OK;
     }
@@ -249,6 +250,10 @@ static vk_err cancel_later(vk_pay_call *c, vk_pv *doc)
         if (at->u.i <= c->now)
             return vk_pay_refuse(c, 400, NULL, "cancel_at",
                                  "The `cancel_at` timestamp must be in the future.");
+        if (at->u.i > c->now + YEARS_AHEAD * 365LL * DAY)
+            return vk_pay_refuse(c, 400, NULL, "cancel_at",
+                                 "The `cancel_at` timestamp can be at most %d years in the future.",
+                                 YEARS_AHEAD);
         when = at->u.i;
     } else if (vk_pv_is(at, VK_PV_STR) || vk_pv_flag(c->params, "cancel_at_period_end")) {
         when = end;

@@ -1,6 +1,7 @@
-/* The documents of one call: the same one again for the same id, however many there are; and the bound in
- * bytes. */
-#include "services/payments/call.h"
+/* The documents of one call: the same one again for the same id, however many there are; the bound in bytes;
+ * how many a list looks at. */
+#include "services/payments/form.h"
+#include "services/payments/generic.h"
 
 #include "core/log.h"
 #include "store/store.h"
@@ -119,6 +120,74 @@ static void too_large(void **state)
     assert_true(vk_str_eqz(c.refusal->param, "expand"));
 }
 
+static vk_err list_codes(const char *form, size_t *n_r, bool *more_r)
+{
+    vk_pv *params;
+    const char *why;
+    vk_str name;
+    bool there;
+    next_call();
+    c.ep = vk_pay_endpoint_find(VK_STR("GET"), VK_STR("/v1/promotion_codes"), c.version, c.id, &there);
+    assert_int_equal(vk_pay_form(arena, vk_str_z(form), NULL, &params, &why, &name), VK_OK);
+    assert_int_equal(vk_pay_check(&c, params), VK_OK);
+    c.params = params;
+    vk_err e = vk_pay_run(&c);
+    *n_r = e == VK_OK ? vk_pv_get(c.result, "data")->count : 0;
+    *more_r = e == VK_OK && vk_pv_flag(c.result, "has_more");
+    return e;
+}
+
+static void make_code(int i, bool active)
+{
+    vk_pv *doc;
+    next_call();
+    assert_int_equal(vk_pay_new(&c, &vk_pay_r_promotion_code, vk_arena_printf(arena, "promo_%d", i), &doc),
+                     VK_OK);
+    assert_true(vk_pv_put_bool(arena, doc, "active", active) &&
+                vk_pv_put_str(arena, doc, "promotion.coupon", VK_STR("half")));
+    stored(doc);
+}
+
+/* A list that filters by what no key says: it looks at so many, and says what that means. */
+static void looks_at(void **state)
+{
+    size_t n;
+    bool more;
+    vk_pv *coupon;
+    VK_UNUSED(state);
+    next_call();
+    assert_int_equal(vk_pay_db_begin(db), VK_OK);
+    make_code(0, false);
+    next_call();
+    assert_int_equal(vk_pay_new(&c, &vk_pay_r_coupon, VK_STR("half"), &coupon), VK_OK);
+    assert_true(vk_pv_put_str(arena, coupon, "percent_off", VK_STR("50")));
+    stored(coupon);
+    for (int i = 1; i < VK_PAY_LOOKED_AT_MAX; i++)
+        make_code(i, true);
+    assert_int_equal(list_codes("active=false", &n, &more), VK_OK);
+    assert_true(n == 1 && !more);
+    make_code(VK_PAY_LOOKED_AT_MAX, true); /* one more, and the oldest is not seen */
+    assert_int_equal(list_codes("active=false", &n, &more), VK_E_INVALID);
+    assert_int_equal(c.refusal->status, 400);
+    assert_int_equal(list_codes("active=false&starting_after=promo_9", &n, &more), VK_OK);
+    assert_true(n == 1 && !more);
+    make_code(VK_PAY_LOOKED_AT_MAX + 1, false);
+    assert_int_equal(list_codes("active=false", &n, &more), VK_OK);
+    assert_true(n == 1 && more);
+    assert_int_equal(list_codes("active=true&limit=100", &n, &more), VK_OK);
+    assert_true(n == 100 && more);
+    /* Without their coupon all of them are off. */
+    next_call();
+    assert_int_equal(vk_pay_doc_del(db, VK_STR("half")), VK_OK);
+    assert_int_equal(list_codes("active=false&limit=100", &n, &more), VK_OK);
+    assert_true(n == 100 && more);
+    assert_int_equal(list_codes("active=true", &n, &more), VK_OK);
+    assert_true(n == 0 && !more);
+    make_code(VK_PAY_LOOKED_AT_MAX + 2, true);
+    assert_int_equal(list_codes("active=true", &n, &more), VK_E_INVALID);
+    assert_int_equal(vk_pay_db_end(db), VK_OK);
+}
+
 static int remove_one(const char *name, const struct stat *st, int flag, struct FTW *ftw)
 {
     VK_UNUSED(st);
@@ -159,6 +228,6 @@ static int init(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(many), T(too_large)};
+    const struct CMUnitTest tests[] = {T(many), T(too_large), T(looks_at)};
     return cmocka_run_group_tests_name("pay_docs", tests, init, NULL);
 }

@@ -100,7 +100,7 @@ export function useHealth(asked: unknown): Health | null {
         if (live) setHealth(data);
       } catch (error) {
         const none = error instanceof RequestFailed && { ok: false as const, error: error.error, ms: 0 };
-        if (live && none) setHealth({ ok: true, database: none, auth: none, storage: none, payments: none });
+        if (live && none) setHealth({ ok: true, database: none, auth: none, storage: none, payments: none, services: [] });
       }
     };
     void ask();

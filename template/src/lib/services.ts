@@ -1,40 +1,47 @@
+// Whose keys each service runs on.
 import "server-only";
-import { clerkState, publishableHost } from "./clerk-keys";
+import { clerkState } from "./clerk-keys";
 import { cfg } from "./config";
+import { KEY_RULES } from "./key-rules";
+import type { ServiceId } from "./key-types";
 import { storageIsSet } from "./storage";
 import { paymentsAreSet } from "./stripe";
+import { isRefusedValue, isValetValue } from "./valet-marks";
 
 export type KeyState = "build keys" | "your keys" | "not set";
 
-/** The shape of a build's own keys: they are issued by valetkey, open one build only and end with it. */
-const VALET_KEY = /^vk_[a-z]_[0-9A-Za-z]{36}$/;
+export const SERVICES: readonly ServiceId[] = ["clerk", "database", "storage", "stripe"];
 
-export function databaseKeys(): KeyState {
-  if (!cfg("TURSO_DATABASE_URL")) return "not set";
-  return VALET_KEY.test(cfg("TURSO_AUTH_TOKEN") ?? "") ? "build keys" : "your keys";
+const IS_SET: Record<ServiceId, () => boolean> = {
+  clerk: () => clerkState().keys !== undefined,
+  database: () => cfg("TURSO_DATABASE_URL") !== undefined,
+  storage: storageIsSet,
+  stripe: paymentsAreSet,
+};
+
+/** By every value of the service's group: one that valetkey gave out is enough, and the build still serves. */
+export function serviceKeys(id: ServiceId): KeyState {
+  if (!IS_SET[id]()) return "not set";
+  const ours = KEY_RULES.services[id].fields.some(({ env }) => {
+    const value = cfg(env);
+    return value !== undefined && isOurs(env, value);
+  });
+  return ours ? "build keys" : "your keys";
 }
 
-/** A build's bucket: its keys have the vendor's own shape and tell nothing. */
-const VALET_BUCKET = /^vk-/;
-
-export function storageKeys(): KeyState {
-  if (!storageIsSet()) return "not set";
-  return VALET_BUCKET.test(cfg("R2_BUCKET") ?? "") ? "build keys" : "your keys";
+/** What the validator refuses, and what the badges call "build keys": one answer for both. */
+export function isOurs(name: string, value: string): boolean {
+  return isValetValue(name, value) || isRefusedValue(value, cfg("VALETKEY_REFUSED_KEYS"));
 }
 
-/** The host in a build's publishable key: nobody can register a name with an underscore. */
-const VALET_HOST = /(^|\.)vk_accounts\.dev$/;
-
-export function authKeys(): KeyState {
-  const { keys } = clerkState();
-  if (!keys) return "not set";
-  return VALET_HOST.test(publishableHost(keys.publishableKey) ?? "") ? "build keys" : "your keys";
+/** The mode that a key of the service names; the database and the storage have none. */
+export function serviceMode(id: ServiceId): "test" | "live" | null {
+  const name = { clerk: "CLERK_SECRET_KEY", stripe: "STRIPE_SECRET_KEY", database: null, storage: null }[id];
+  const mode = name === null ? null : /^[sr]k_(test|live)_/.exec(cfg(name) ?? "")?.[1];
+  return mode === "test" || mode === "live" ? mode : null;
 }
 
-/** A build's secret key is as long as only its own are. */
-const VALET_PAYMENTS = /^sk_test_51[0-9A-Za-z]{36}$/;
-
-export function paymentsKeys(): KeyState {
-  if (!paymentsAreSet()) return "not set";
-  return VALET_PAYMENTS.test(cfg("STRIPE_SECRET_KEY") ?? "") ? "build keys" : "your keys";
-}
+export const databaseKeys = (): KeyState => serviceKeys("database");
+export const storageKeys = (): KeyState => serviceKeys("storage");
+export const authKeys = (): KeyState => serviceKeys("clerk");
+export const paymentsKeys = (): KeyState => serviceKeys("stripe");

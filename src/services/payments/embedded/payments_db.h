@@ -93,8 +93,8 @@ typedef struct vk_pay_ask {
 /* Calls `one` for each, newest first (with oldest_first: oldest first), until it says false. The order is
  * that of `created`, and of seq in one second. Each step costs a look into an index or two per key; with
  * several keys it goes along the one that the fewest have. The row's texts last until `one` returns, which
- * may call vk_pay_doc_get and otherwise not use the database. VK_E_NOT_FOUND: `after` or `before` is no
- * document. VK_E_TOO_LARGE: n_keys, n_any. */
+ * may call vk_pay_doc_get and vk_pay_delivery_list, and otherwise not use the database. VK_E_NOT_FOUND:
+ * `after` or `before` is no document. VK_E_TOO_LARGE: n_keys, n_any. */
 VK_MUSTCHECK vk_err vk_pay_doc_list(vk_pay_db *db, const vk_pay_ask *ask,
                                     bool (*one)(void *arg, const vk_pay_row *row), void *arg);
 /* Those that are not deleted. Reads an index entry each: not for every call. */

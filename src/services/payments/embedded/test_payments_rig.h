@@ -73,6 +73,13 @@ static inline vk_err there(const char *id)
     return vk_pay_doc_get(db, a, vk_str_z(id), &row);
 }
 
+static inline bool no_delivery(void *arg, const vk_pay_delivery *d)
+{
+    VK_UNUSED(arg);
+    VK_UNUSED(d);
+    return false;
+}
+
 typedef struct shown {
     char ids[4096];
     int left;
@@ -83,7 +90,8 @@ static inline bool show(void *arg, const vk_pay_row *row)
     shown *s = arg;
     size_t n = strlen(s->ids);
     vk_pay_row same;
-    assert_int_equal(vk_pay_doc_get(db, a, row->id, &same), VK_OK); /* may be read meanwhile */
+    assert_int_equal(vk_pay_doc_get(db, a, row->id, &same), VK_OK);                /* may be read meanwhile */
+    assert_int_equal(vk_pay_delivery_list(db, row->id, no_delivery, NULL), VK_OK); /* likewise */
     assert_true(same.seq == row->seq && vk_str_eq(same.body, row->body) && same.deleted == row->deleted);
     snprintf(s->ids + n, sizeof s->ids - n, "%s" VK_STR_FMT, n ? " " : "", VK_STR_ARG(row->id));
     return --s->left > 0;

@@ -39,8 +39,8 @@ static const vk_pay_param list_params[] = {
 };
 
 static const vk_pay_endpoint endpoints[] = {
-    VK_PAY_CALL("GET", "/v1/balance_transactions", LIST, balance_transaction, list_params, vk_pay_balance_transaction_list),
-    VK_PAY_CALL("GET", "/v1/balance_transactions/:id", RETRIEVE, balance_transaction, NULL, vk_pay_balance_transaction_retrieve),
+    VK_PAY_CALL("GET", "/v1/balance_transactions", LIST, balance_transaction, list_params, NULL),
+    VK_PAY_CALL("GET", "/v1/balance_transactions/:id", RETRIEVE, balance_transaction, NULL, NULL),
     {0},
 };
 /* clang-format on */
@@ -53,6 +53,7 @@ const vk_pay_resource vk_pay_r_balance_transaction = {
     .url = "/v1/balance_transactions",
     .fields = fields,
     .endpoints = endpoints,
-    .keys = {"source", "type", "currency", "status"},
+    .keys = {"source", "type", "currency"},
+    .now = vk_pay_balance_transaction_at,
     .silent = true,
 };

@@ -1,4 +1,5 @@
 /* Coupons. https://docs.stripe.com/api/coupons */
+#include "services/payments/discount.h"
 #include "services/payments/resources/rows.h"
 #include "services/payments/resources/runs.h"
 
@@ -70,4 +71,5 @@ const vk_pay_resource vk_pay_r_coupon = {
     .url = "/v1/coupons",
     .fields = fields,
     .endpoints = endpoints,
+    .now = vk_pay_coupon_now,
 };

@@ -1,5 +1,6 @@
 /* Promotion codes; the document has `code_key`, the code in upper case, by which it is looked up.
  * https://docs.stripe.com/api/promotion_codes */
+#include "services/payments/discount.h"
 #include "services/payments/resources/rows.h"
 #include "services/payments/resources/runs.h"
 
@@ -49,7 +50,7 @@ static const vk_pay_param create_params[] = {
 };
 
 static const vk_pay_param list_params[] = {
-    {"active", "bool", "active"},
+    {"active", "bool"},
     {"code", "string:500"},
     {"coupon", "string", "promotion.coupon"},
     {"created", "range", "created"},
@@ -83,5 +84,6 @@ const vk_pay_resource vk_pay_r_promotion_code = {
     .url = "/v1/promotion_codes",
     .fields = fields,
     .endpoints = endpoints,
+    .now = vk_pay_code_now,
     .keys = {"code_key", "active", "promotion.coupon", "customer"},
 };

@@ -9,8 +9,7 @@ vk_err vk_pay_account_retrieve(vk_pay_call *c);
 
 /* balance */
 vk_err vk_pay_balance_retrieve(vk_pay_call *c);
-vk_err vk_pay_balance_transaction_list(vk_pay_call *c);
-vk_err vk_pay_balance_transaction_retrieve(vk_pay_call *c);
+vk_err vk_pay_balance_transaction_at(vk_pay_call *c, vk_pv *txn);
 
 /* product */
 vk_err vk_pay_product_create(vk_pay_call *c);
