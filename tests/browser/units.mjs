@@ -15,7 +15,7 @@ function compileParts() {
   writeFileSync(path.join(out, "package.json"), '{"type":"commonjs"}');
   const { status, stdout, stderr } = spawnSync(
     path.join(template, "node_modules", ".bin", "tsc"),
-    ["--ignoreConfig", "--outDir", out, "--module", "commonjs", "--moduleResolution", "bundler", "--target", "es2022", "--strict",
+    ["--ignoreConfig", "--outDir", out, "--module", "commonjs", "--moduleResolution", "bundler", "--target", "es2024", "--strict",
       "--skipLibCheck", "--types", "node", ...PARTS.map((part) => path.join("src", "lib", `${part}.ts`))],
     { cwd: template, encoding: "utf8" },
   );
@@ -53,6 +53,16 @@ if (await check("the template's parts compile", () => void (load = compileParts(
   await clerkKeys(load("./clerk-keys.js"), load("./auth-error.js"));
   await setAside();
 }
+
+await check("the lists for builders' tools name files that are there, and none that may hold a key is left open", () => {
+  const files = readdirSync(template, { recursive: true }).filter((file) => !/^(node_modules|\.next)\//.test(file));
+  const pattern = (glob) => new RegExp(`^${glob.split("**").map((part) => part.split("*").map((text) => text.replaceAll(".", "\\.")).join("[^/]*")).join(".+")}$`);
+  const list = (name) => JSON.parse(readFileSync(path.join(template, name), "utf8"));
+  for (const name of [".important_files.json", ".donttouch_files.json"])
+    for (const glob of list(name)) assert(files.some((file) => pattern(glob).test(file)), `${name}: ${glob} is no file`);
+  const hidden = list(".redacted_files.json").map(pattern);
+  for (const file of [".env", ".env.local", ".env.production", ".env.keys"]) assert(hidden.some((glob) => glob.test(file)), `${file} is not redacted`);
+});
 
 // What every browser gets may be named so; a new one is added here by whoever made sure that it is no secret.
 const PUBLIC_NAMES = new Set([...["PUBLISHABLE_KEY", "PROXY_URL", "JS_URL", "UI_URL", "TELEMETRY_DISABLED", "KEYLESS_DISABLED", ""].map((name) => `NEXT_PUBLIC_CLERK_${name}`), "NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY"]);
@@ -168,8 +178,8 @@ async function clerkKeys({ clerkState, publishableHost }, { authErrorOf, authErr
 async function setAside() {
   await check("next.config.ts: the build finds nothing of sign-in in the environment, and nothing is lost", () => {
     const folder = tempFolder();
-    writeFileSync(path.join(folder, "package.json"), '{"type":"module"}');
-    const { status, stdout, stderr } = spawnSync(path.join(template, "node_modules", ".bin", "tsc"), ["--ignoreConfig", "--outDir", folder, "--module", "esnext", "--moduleResolution", "bundler", "--target", "es2022", "--skipLibCheck", "--types", "node", "next.config.ts"], { cwd: template, encoding: "utf8" });
+    writeFileSync(path.join(folder, "package.json"), '{"type":"commonjs"}');
+    const { status, stdout, stderr } = spawnSync(path.join(template, "node_modules", ".bin", "tsc"), ["--ignoreConfig", "--outDir", folder, "--module", "commonjs", "--moduleResolution", "bundler", "--target", "es2024", "--skipLibCheck", "--types", "node", "next.config.ts"], { cwd: template, encoding: "utf8" });
     assert(status === 0, `${stdout}${stderr}`);
     const env = { PATH: process.env.PATH, CLERK_API_URL: "a", NEXT_PUBLIC_CLERK_PROXY_URL: "p", NEXT_PUBLIC_CLERK_JS_URL: "", VALETKEY_CLERK_UI_URL: "u", NEXT_PUBLIC_CLERK_UI_URL: "other", CLERK_SECRET_KEY: "s", CLERK_ENCRYPTION_KEY: "e", NEXT_PUBLIC_OTHER: "o" };
     const shown = spawnSync(process.execPath, ["-e", `import(${JSON.stringify(path.join(folder, "next.config.js"))}).then(() => console.log(JSON.stringify(Object.entries(process.env).filter(([name]) => /CLERK|OTHER/.test(name)).sort())))`], { env, encoding: "utf8" });

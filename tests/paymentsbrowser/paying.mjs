@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto'
 import { request } from '../lib/daemon.mjs'
 import { assert, assertSame } from '../lib/tap.mjs'
-import { CARDS, FIELDS, browser, fill, line, post, submit, thanked, until } from './rig.mjs'
+import { CARDS, FIELDS, browser, fill, get, line, pages, post, submit, thanked, until } from './rig.mjs'
 
 const { page } = browser
 const PAID = ['payment_intent.created', 'charge.succeeded', 'payment_intent.succeeded', 'checkout.session.completed']
@@ -213,6 +213,29 @@ export async function an_intent_of_the_api_asks_and_leads_back(shop) {
     await page.click(button)
     await page.waitForURL(`${shop.origin}/return**`)
     assertSame([await page.textContent('#status'), (await shop.stripe.paymentIntents.retrieve(pi.id)).status], [id, status])
+  }
+  // Where no policy can name the way back, somebody clicks; also in the second window in which it was open.
+  for (const [title, button] of [['It is done', '#test-source-authorize-3ds'], ['It was refused', '#test-source-fail-3ds']]) {
+    const pi = await shop.stripe.paymentIntents.create({ amount: 700, currency: 'usd', payment_method: 'pm_card_threeDSecure2Required', confirm: true, return_url: `http://[::1]:${shop.port}/return` })
+    const second = await browser.context.newPage()
+    for (const p of [page, second]) await p.goto(pi.next_action.redirect_to_url.url)
+    for (const p of [page, second]) {
+      await p.click(button)
+      await p.getByRole('heading', { name: title }).waitFor()
+      assert((await p.getByRole('link', { name: 'Continue' }).getAttribute('href')).startsWith(`http://[::1]:${shop.port}/return?payment_intent=`), 'the way back')
+    }
+    await second.close()
+  }
+}
+
+export async function addresses_that_no_policy_can_name(shop) {
+  const { hostname } = new URL(pages)
+  for (const url of [`http://${'a'.repeat(700)}/`, `http://${hostname}:/`, `http://${hostname}:99999/`, 'http://[::1]:1/', `${shop.origin}/success?${'%C3%BC'.repeat(600)}`]) {
+    const s = await shop.session({ success_url: url, cancel_url: url })
+    assertSame([url.slice(0, 30), (await get(s.url)).status], [url.slice(0, 30), 200])
+    const r = await post(s.url, FIELDS)
+    assert(r.status === (url.startsWith(shop.origin) ? 303 : 200), `${url.slice(0, 30)}: ${r.status}`)
+    assertSame((await shop.stripe.checkout.sessions.retrieve(s.id)).payment_status, 'paid')
   }
 }
 

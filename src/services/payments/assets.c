@@ -74,6 +74,7 @@ static const char css[] =
     "code{font-size:.95em;user-select:all;white-space:nowrap}\n"
     ".choices{display:grid;gap:.75rem;margin-top:1.5rem}\n"
     ".note .sheet{text-align:center}\n"
+    ".note .price{margin-top:1rem}\n"
     ".note .sheet .facts{text-align:left}\n"
     ".sign{display:grid;place-items:center;width:3.25rem;height:3.25rem;margin:.25rem auto 1rem;border-radius:50%;font-size:1.5rem;line-height:1;background:var(--mark);color:var(--accent)}\n"
     ".sign.good{background:var(--good-bg);color:var(--good)}\n"

@@ -1,5 +1,7 @@
 #include "services/payments/html.h"
 
+#include "services/payments/origins.h"
+
 #include <stdarg.h>
 
 void vk_html(vk_buf *out, vk_str text)
@@ -109,16 +111,13 @@ void vk_html_choices(vk_buf *out)
 
 vk_str vk_html_origin(vk_arena *a, vk_str url)
 {
-    size_t at = url.n > 8 && vk_str_ieq((vk_str){url.p, 8}, VK_STR("https://"))  ? 8
-                : url.n > 7 && vk_str_ieq((vk_str){url.p, 7}, VK_STR("http://")) ? 7
-                                                                                 : 0;
-    size_t end = at;
-    while (at && end < url.n && !strchr("/?#", url.p[end])) {
-        char c = url.p[end];
-        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || strchr(".-_:", c);
-        if (!plain)
-            return VK_STR_NONE; /* it goes into a policy */
+    static const char slashes[] = "://";
+    char origin[VK_PAY_ORIGIN_MAX + 1];
+    const char *host = url.n ? memmem(url.p, url.n, slashes, sizeof slashes - 1) : NULL;
+    size_t end = host ? (size_t)(host - url.p) + sizeof slashes - 1 : url.n;
+    while (end < url.n && !memchr("/?#", url.p[end], 3))
         end++;
-    }
-    return end > at ? vk_arena_dup(a, (vk_str){url.p, end}) : VK_STR_NONE;
+    if (vk_pay_origin_of((vk_str){url.p, end}, origin) != VK_OK || strchr(origin, '['))
+        return VK_STR_NONE; /* a policy has no way to say it, and would not allow it */
+    return vk_arena_dup(a, vk_str_z(origin));
 }

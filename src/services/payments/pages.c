@@ -32,7 +32,9 @@ static void row(vk_pay_call *c, const char *class, const char *what, int64_t amo
 {
     vk_buf *out = &c->ex->out;
     vk_html_f(out, "<tr class=\"%s\"><th scope=\"row\">%s</th><td>", class, what);
-    vk_html_amount(out, c->arena, amount, currency);
+    if (amount < 0)
+        vk_buf_lit(out, "−");
+    vk_html_amount(out, c->arena, amount < 0 ? -amount : amount, currency);
     vk_buf_lit(out, "</td></tr>\n");
 }
 
@@ -308,11 +310,21 @@ static vk_err authentication(vk_pay_call *c, vk_pay_authentication *x)
     if (e != VK_OK)
         return no_such(c, e);
     c->form_action = vk_html_origin(c->arena, vk_pv_text(x->intent, "_auth.return_url"));
-    if (!x->waits) {
+    return VK_OK;
+}
+
+/* What came of it. `form`: of one, whose page has a policy that may not name where it leads; then somebody
+ * clicks. */
+static vk_err answered(vk_pay_call *c, const vk_pay_authentication *x, bool form)
+{
+    vk_str status = vk_pv_text(x->intent, "status");
+    bool refused = vk_str_eqz(status, "requires_payment_method") || vk_str_eqz(status, "canceled");
+    if (x->back.n && (!form || c->form_action.n))
         c->to = x->back;
-        if (!c->to.n)
-            vk_html_note(&c->ex->out, "good", "It is done", "You may close this page.", VK_STR_NONE, "");
-    }
+    else
+        vk_html_note(&c->ex->out, refused ? "bad" : "good", refused ? "It was refused" : "It is done",
+                     x->back.n ? "Go on to where you came from." : "You may close this page.", x->back,
+                     "Continue");
     return VK_OK;
 }
 
@@ -320,8 +332,10 @@ vk_err vk_pay_page_intent(vk_pay_call *c)
 {
     vk_pay_authentication x;
     vk_err e = authentication(c, &x);
-    if (e != VK_OK || !x.waits)
+    if (e != VK_OK)
         return e;
+    if (!x.waits)
+        return answered(c, &x, false);
     vk_pay_bank_page(c, x.amount, x.currency, vk_pay_card_words(c, x.brand, x.last4), NULL);
     return VK_OK;
 }
@@ -334,16 +348,7 @@ vk_err vk_pay_page_intent_done(vk_pay_call *c)
     if (!yes && !vk_str_eqz(result, "fail"))
         return vk_pay_page_intent(c);
     vk_err e = authentication(c, &x);
-    if (e != VK_OK || !x.waits)
-        return e;
-    e = vk_pay_authentication_answer(c, &x, yes);
-    if (e != VK_OK)
-        return e;
-    if (x.back.n && c->form_action.n)
-        c->to = x.back;
-    else
-        vk_html_note(&c->ex->out, yes ? "good" : "bad", yes ? "It is done" : "It was refused",
-                     x.back.n ? "Go on to where you came from." : "You may close this page.", x.back,
-                     "Continue");
-    return VK_OK;
+    if (e == VK_OK && x.waits) /* else it was sent twice, or from two windows */
+        e = vk_pay_authentication_answer(c, &x, yes);
+    return e == VK_OK ? answered(c, &x, true) : e;
 }

@@ -91,14 +91,20 @@ static void notes(void **state)
 static void origins(void **state)
 {
     VK_UNUSED(state);
-    static const struct {
+    char longest[1000] = "http://";
+    memset(longest + 7, 'a', sizeof longest - 8);
+    const struct {
         const char *url, *want; /* NULL: none */
     } t[] = {{"http://localhost:3000/a?b#c", "http://localhost:3000"},
              {"https://shop.example", "https://shop.example"},
-             {"HTTPS://Shop.Example/x", "HTTPS://Shop.Example"},
+             {"HTTPS://Shop.Example/x", "https://shop.example"},
              {"https://shop.example?x=/", "https://shop.example"},
              {"https://shop.example#x", "https://shop.example"},
-             {"http://a_b-c.example:80", "http://a_b-c.example:80"},
+             {"http://a_b-c.example:80", "http://a_b-c.example"},
+             {"https://shop.example:8443/\xc3\xbc?a={b}", "https://shop.example:8443"},
+             {"http://localhost:/", NULL},
+             {"http://localhost:99999/", NULL},
+             {longest, NULL},
              {"http://[::1]:3000/", NULL},
              {"javascript:alert(1)", NULL},
              {"https://", NULL},

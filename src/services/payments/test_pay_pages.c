@@ -357,7 +357,7 @@ static void papers(void **state)
          "\"currency\":\"usd\",\"created\":1795000000}");
     page(vk_pay_page_receipt, "ch_2_123456789012345678901234");
     has("Partly refunded");
-    has("-$5.00");
+    has("−$5.00");
     has("$20.00");
     made(&vk_pay_r_invoice,
          "{\"id\":\"in_1\",\"hosted_token\":\"tokentoken\",\"currency\":\"usd\",\"status\":\"open\","
@@ -368,7 +368,7 @@ static void papers(void **state)
     page(vk_pay_page_invoice, "tokentoken");
     tame(5);
     has(">Open</span>");
-    has("-$0.10");
+    has("−$0.10");
 }
 
 static void links(void **state)
