@@ -135,6 +135,8 @@ export async function every_page_as_people_see_it(shop) {
   assertSame((await post(sub.url, FIELDS)).status, 303)
   const invoice = await stripe.invoices.retrieve((await stripe.checkout.sessions.retrieve(sub.id)).invoice)
   const price = await stripe.prices.create({ currency: 'usd', unit_amount: 999, product_data: { name: 'Sticker' } })
+  const monthly = await stripe.prices.create({ currency: 'usd', unit_amount: 4900, recurring: { interval: 'month' }, product_data: { name: 'Acme Pro' } })
+  const due = (await stripe.subscriptions.create({ customer: customer.id, items: [{ price: monthly.id }], collection_method: 'send_invoice', days_until_due: 7, expand: ['latest_invoice'] })).latest_invoice
   const link = await stripe.paymentLinks.create({ line_items: [{ price: price.id, quantity: 1 }], after_completion: { type: 'hosted_confirmation', hosted_confirmation: { custom_message: 'Your stickers are on their way.' } } })
   const off = await stripe.paymentLinks.create({ line_items: [{ price: price.id, quantity: 1 }] })
   await stripe.paymentLinks.update(off.id, { active: false, inactive_message: 'The sale is over.' })
@@ -154,6 +156,8 @@ export async function every_page_as_people_see_it(shop) {
     ['receipt', charge.receipt_url],
     ['receipt-refunded', back.receipt_url],
     ['invoice', invoice.hosted_invoice_url],
+    ['invoice-open', due.hosted_invoice_url],
+    ['invoice-declined', due.hosted_invoice_url, async (page) => { await fill(page, CARDS.declined); await submit(page); await page.waitForSelector('#problem') }],
     ['link-off', off.url],
     ['link-done', link.url, async (page) => { await fill(page); await submit(page); await page.waitForSelector('.sign') }],
     ['nothing', `${pages}/b/${shop.id}/c/pay/nobody`],

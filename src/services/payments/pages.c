@@ -169,17 +169,18 @@ static void pay_form(vk_pay_call *c, const vk_pv *invoice, const vk_pv *fields, 
                      const char *field)
 {
     static const struct {
-        const char *name, *label, *more;
+        const char *before, *name, *label, *more;
     } inputs[] = {
-        {"cardNumber", "Card number",
+        {"", "cardNumber", "Card number",
          "required inputmode=\"numeric\" autocomplete=\"cc-number\" maxlength=\"30\" placeholder=\"1234 1234 "
          "1234 1234\""},
-        {"cardExpiry", "Expiry",
+        {"<div class=\"row\"><div>\n", "cardExpiry", "Expiry",
          "required inputmode=\"numeric\" autocomplete=\"cc-exp\" maxlength=\"9\" placeholder=\"MM / YY\""},
-        {"cardCvc", "CVC",
+        {"</div><div>\n", "cardCvc", "CVC",
          "required inputmode=\"numeric\" autocomplete=\"cc-csc\" maxlength=\"4\" placeholder=\"CVC\""},
-        {"billingName", "Name on card", "required autocomplete=\"cc-name\""},
-        {"billingPostalCode", "Postal code", "autocomplete=\"postal-code\""},
+        {"</div></div>\n", "billingName", "Name on card",
+         "required autocomplete=\"cc-name\" placeholder=\"Full name on card\""},
+        {"", "billingPostalCode", "Postal code", "autocomplete=\"postal-code\" placeholder=\"12345\""},
     };
     vk_buf *out = &c->ex->out;
     vk_html_f(out, "<form class=\"pay\" id=\"pay\" method=\"post\" action=\"/b/%s/i/%s\">\n", c->about->build,
@@ -190,6 +191,7 @@ static void pay_form(vk_pay_call *c, const vk_pv *invoice, const vk_pv *fields, 
     vk_buf_lit(out, "<fieldset><legend>Payment details</legend>\n");
     for (size_t i = 0; i < VK_COUNT(inputs); i++) {
         bool kept = !vk_str_starts(vk_str_z(inputs[i].name), VK_STR("card"));
+        vk_buf_z(out, inputs[i].before);
         vk_html_f(out, "<label for=\"%s\">%s</label><input type=\"text\" id=\"%s\" name=\"%s\" value=\"%s\" ",
                   inputs[i].name, inputs[i].label, inputs[i].name, inputs[i].name,
                   kept ? z(c, vk_pv_text(fields, inputs[i].name)) : "");
