@@ -98,6 +98,7 @@ async function replace(service, values) {
   for (const one of Object.keys(states)) assertSame(states[one], replaced.includes(one) ? "own" : "proxy", one);
   assertSame(await settings.tally(), String(replaced.length), "tally");
   assertSame(statSync(overlay).mode & 0o777, 0o600, "mode");
+  for (const [name, value] of Object.entries(values)) assert(!/SECRET|TOKEN/.test(name) || !bytes().includes(value), `${name} is on the disk in the clear`);
 }
 
 for (const service of Object.keys(own))
@@ -146,6 +147,8 @@ await check("sign-in is the owner's", async () => {
   await signUp(browser, app, anybody("owner"), "/settings");
   await page.getByRole("button", { name: "Make me the owner", exact: true }).click();
   await page.getByText("This page belongs to one user of your own sign-in").waitFor();
+  await page.getByText("Nothing is left on the build’s keys").waitFor();
+  await browser.shot("keys-all-own", { fullPage: true });
 });
 await check("then the setup token opens nothing any more", async () => {
   const headers = { "Content-Type": "application/json", Origin: APP, "Sec-Fetch-Site": "same-origin" };
@@ -218,6 +221,6 @@ await check("no error in the browser's console; nobody else was asked", () => {
 
 same(await moved.stop(), true, "the app ends with its command");
 await stopAll();
-await world.vendor.stop();
+await world.stop();
 await cleanUp();
 finish();
