@@ -126,8 +126,9 @@ VK_MUSTCHECK vk_err vk_pay_need(vk_pay_call *c, const vk_pay_resource *r, vk_str
 VK_MUSTCHECK vk_err vk_pay_new(vk_pay_call *c, const vk_pay_resource *r, vk_str id, vk_pv **doc_r);
 /* Stores it as it is now, with its keys. */
 VK_MUSTCHECK vk_err vk_pay_put(vk_pay_call *c, vk_pv *doc);
-/* The document as it was when it was loaded, or at the last event about it; NULL: new. */
-const vk_pv *vk_pay_before(vk_pay_call *c, const vk_pv *doc);
+/* The document as it was when it was loaded, or at the last event about it; *before_r is NULL: it is new, or
+ * none of the call's. */
+VK_MUSTCHECK vk_err vk_pay_before(vk_pay_call *c, const vk_pv *doc, const vk_pv **before_r);
 /* A fresh id in the arena. VK_STR_NONE: no memory. */
 vk_str vk_pay_id(vk_pay_call *c, const char *prefix, int random);
 /* The newest documents with key=value (VK_STR_NONE: any), at most `most`: an array in the arena. */

@@ -211,6 +211,10 @@ static vk_err show_invoice(vk_pay_call *c, const vk_pv *invoice, const vk_pv *fi
                            const char *field)
 {
     vk_buf *out = &c->ex->out;
+    bool payable;
+    vk_err e = vk_pay_invoice_payable(c, invoice, &payable);
+    if (e != VK_OK)
+        return e;
     vk_str currency = vk_pv_text(invoice, "currency"), status = vk_pv_text(invoice, "status");
     vk_html_begin(out, "Invoice", "paper");
     vk_buf_lit(out, "<div class=\"sheet\">");
@@ -233,7 +237,7 @@ static vk_err show_invoice(vk_pay_call *c, const vk_pv *invoice, const vk_pv *fi
     vk_str footer = vk_pv_text(invoice, "footer");
     if (footer.n)
         vk_html_f(out, "<p class=\"soft\">%s</p>\n", z(c, footer));
-    if (vk_pay_invoice_payable(c, invoice))
+    if (payable)
         pay_form(c, invoice, fields, why, field);
     vk_buf_lit(out, "</div>\n");
     vk_html_end(out);
@@ -253,14 +257,16 @@ vk_err vk_pay_page_invoice_pay(vk_pay_call *c)
     vk_pv *invoice, *filled, *card, *intent;
     const char *why = NULL, *field = NULL;
     vk_pay_confirm how = {0};
+    bool payable;
     vk_pay_paid paid;
     vk_pay_decline decline;
     vk_err e = invoice_of(c, &invoice);
     if (e != VK_OK)
         return no_such(c, e);
     c->to = how.return_url = vk_pv_text(invoice, "hosted_invoice_url");
-    if (!vk_pay_invoice_payable(c, invoice))
-        return VK_OK;
+    e = vk_pay_invoice_payable(c, invoice, &payable);
+    if (e != VK_OK || !payable)
+        return e;
     e = vk_pay_card_typed(c, c->params, &filled, &card, &why, &field);
     if (e == VK_OK && !why)
         e = vk_pay_method_typed(c, card, filled, &how.method, &why, &field);
