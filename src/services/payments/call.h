@@ -1,10 +1,7 @@
 /* One call of the API or of a hosted page, from its head to its answer, and what the files of the service
  * share.
  *
- * Map: service.c the service's contract · front.c head, key, the way to the build's strand and back ·
- * answer.c answers, headers, errors · idempotent.c Idempotency-Key · schema*.c, resources/ the description
- * (schema.h) · generic.c what verbs do · catalogue.c, customer.c, discount.c, charge.c, intent.c, checkout.c,
- * … handlers · pages*.c hosted pages · events.c, hooks.c webhooks · embedded/ the build's file on disk.
+ * README.md is the map of the folder.
  *
  * A handler runs on the strand of its build: nothing else of the build runs meanwhile, c->db is open, and all
  * that it changes is one part of a transaction, undone when it answers anything but VK_OK (but see c->keep).
@@ -258,7 +255,7 @@ typedef struct vk_pay_line {
  * too many coupons or rates. Source: docs.stripe.com/billing/invoices/tax-rates, …/coupons. */
 VK_MUSTCHECK vk_err vk_pay_totals(vk_pay_line *lines, size_t n, const vk_pv *const *coupons, size_t n_coupons,
                                   vk_str currency);
-/* ---- checkout.c: what the page does with a session (pages_checkout.c draws) */
+/* ---- checkout.c, checkout_pay.c: what the page does with a session (pages_checkout.c draws) */
 
 /* The session's line items as documents with amounts; sums; what is due now. Expires it first when its time
  * is over: that changes documents, so it is for calls that may. */
