@@ -301,3 +301,25 @@ export async function an_Express_handler_takes_what_the_service_signed_and_nothi
   assertSame([await tell(body, signature), await tell(body, sign(body))], [200, 200], 'the service\'s own')
   assertSame(new Set(shop.events.slice(heard - 1).map((e) => e.id)).size, 1, 'one event')
 }
+
+// An invoice that was sent: declined, then its bank asks, then it is paid, and asks for nothing any more.
+export async function an_invoice_paid_on_its_page(shop) {
+  const { stripe } = shop
+  const customer = await stripe.customers.create({ name: 'Jenny Rosen', email: 'jenny@example.com' })
+  const price = await stripe.prices.create({ currency: 'usd', unit_amount: 4200, recurring: { interval: 'month' }, product_data: { name: 'Club' } })
+  const { latest_invoice: invoice } = await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }], collection_method: 'send_invoice', days_until_due: 7, expand: ['latest_invoice'] })
+  const type = async (number) => {
+    for (const [name, value] of Object.entries({ cardNumber: number, cardExpiry: '12 / 34', cardCvc: '123', billingName: 'Jenny Rosen' })) await page.fill(`#${name}`, value)
+    await page.click('[data-testid=hosted-payment-submit-button]')
+  }
+  await page.goto(invoice.hosted_invoice_url)
+  assertSame(await page.textContent('[data-testid=hosted-payment-submit-button]'), 'Pay $42.00')
+  await type('4000000000000002')
+  await page.waitForSelector('#problem')
+  assertSame([await alert(), await page.inputValue('#billingName'), await page.inputValue('#cardNumber')], ['Your card was declined.', 'Jenny Rosen', ''])
+  await type('4000002760003184')
+  await page.waitForURL(/\/authenticate\//)
+  await page.click('#test-source-authorize-3ds')
+  await page.waitForURL((url) => url.href.startsWith(invoice.hosted_invoice_url))
+  assertSame([await page.textContent('.tag'), await page.locator('#pay').count(), (await stripe.invoices.retrieve(invoice.id)).status], ['Paid', 0, 'paid'])
+}
