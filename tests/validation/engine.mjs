@@ -18,7 +18,7 @@ export function compile() {
   const { status, stdout, stderr } = spawnSync(
     path.join(template, 'node_modules', '.bin', 'tsc'),
     ['--ignoreConfig', '--outDir', out, '--module', 'commonjs', '--moduleResolution', 'bundler', '--target', 'es2022', '--lib', 'esnext', '--strict', '--noUncheckedIndexedAccess', '--resolveJsonModule',
-      '--esModuleInterop', '--skipLibCheck', '--types', 'node', ...['key-ladder', 'key-postgres', 'key-rules', 'key-send', 'key-guard'].map((part) => path.join('src', 'lib', `${part}.ts`))],
+      '--esModuleInterop', '--skipLibCheck', '--types', 'node', ...['key-ladder', 'key-postgres', 'key-rules', 'key-send', 'key-guard', 'validate-keys'].map((part) => path.join('src', 'lib', `${part}.ts`))],
     { cwd: template, encoding: 'utf8' },
   )
   if (status !== 0) throw new Error(`tsc: exit ${status}\n${stdout}${stderr}`)
