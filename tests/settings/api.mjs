@@ -336,6 +336,7 @@ await check("a restart with another sealing key: what was sealed counts as not s
   await restart({ SETTINGS_ENCRYPTION_KEY: "ab".repeat(32) });
   const health = await app.health();
   assertSame(Object.fromEntries(health.services.map(({ id, keys }) => [id, keys])), { clerk: "not set", database: "not set", storage: "build keys", stripe: "not set" }, "services");
+  assertSame([refusal(await app.page().unlock())[1], refusal(await app.page().unlock(null))[1]], ["token_void", "signed_out"], "nor does the setup token come back");
   assert(health.keys.code === "keys_sealed" && /TURSO_AUTH_TOKEN/.test(health.keys.message) && /SETTINGS_ENCRYPTION_KEY/.test(health.keys.message), JSON.stringify(health.keys));
   await restart();
   assertSame([(await app.health()).keys, (await app.health()).services.filter(({ keys }) => keys === "your keys").length], [undefined, 3], "with the right one");

@@ -82,7 +82,7 @@ typedef struct vk_pay_call {
     vk_str to;                /* pages: a redirect (303) */
     int status;               /* pages: 200 when it is 0 */
     const char *content_type; /* of what a page wrote into ex->out; NULL: HTML */
-    vk_str form_action; /* pages: an origin that the page's forms may lead to, besides us; for the policy */
+    bool leads_on;            /* pages: their forms end at the app (pages.h); for the policy */
 } vk_pay_call;
 
 static inline vk_pay_call *vk_pay_call_of(const vk_exchange *ex)

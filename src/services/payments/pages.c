@@ -317,22 +317,19 @@ static vk_err authentication(vk_pay_call *c, vk_pay_authentication *x)
     vk_err e = vk_pay_authentication_load(c, c->id[0], x);
     if (e != VK_OK)
         return no_such(c, e);
-    c->form_action = vk_html_origin(c->arena, vk_pv_text(x->intent, "_auth.return_url"));
+    c->leads_on = vk_pv_text(x->intent, "_auth.return_url").n > 0;
     return VK_OK;
 }
 
-/* What came of it. `form`: of one, whose page has a policy that may not name where it leads; then somebody
- * clicks. */
-static vk_err answered(vk_pay_call *c, const vk_pay_authentication *x, bool form)
+static vk_err answered(vk_pay_call *c, const vk_pay_authentication *x)
 {
     vk_str status = vk_pv_text(x->intent, "status");
     bool refused = vk_str_eqz(status, "requires_payment_method") || vk_str_eqz(status, "canceled");
-    if (x->back.n && (!form || c->form_action.n))
+    if (x->back.n)
         c->to = x->back;
     else
         vk_html_note(&c->ex->out, refused ? "bad" : "good", refused ? "It was refused" : "It is done",
-                     x->back.n ? "Go on to where you came from." : "You may close this page.", x->back,
-                     "Continue");
+                     "You may close this page.", VK_STR_NONE, "");
     return VK_OK;
 }
 
@@ -343,7 +340,7 @@ vk_err vk_pay_page_intent(vk_pay_call *c)
     if (e != VK_OK)
         return e;
     if (!x.waits)
-        return answered(c, &x, false);
+        return answered(c, &x);
     vk_pay_bank_page(c, x.amount, x.currency, vk_pay_card_words(c, x.brand, x.last4), NULL);
     return VK_OK;
 }
@@ -358,5 +355,5 @@ vk_err vk_pay_page_intent_done(vk_pay_call *c)
     vk_err e = authentication(c, &x);
     if (e == VK_OK && x.waits) /* else it was sent twice, or from two windows */
         e = vk_pay_authentication_answer(c, &x, yes);
-    return e == VK_OK ? answered(c, &x, true) : e;
+    return e == VK_OK ? answered(c, &x) : e;
 }
