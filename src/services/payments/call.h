@@ -183,6 +183,8 @@ VK_MUSTCHECK vk_err vk_pay_method_of_card(vk_pay_call *c, const vk_pv *card, con
 /* "pm_…" of the build, or "pm_card_visa" and its like, which make one. Refuses. */
 VK_MUSTCHECK vk_err vk_pay_method_of(vk_pay_call *c, vk_str id, const char *param, vk_pv **method_r);
 VK_MUSTCHECK vk_err vk_pay_attach(vk_pay_call *c, vk_pv *method, vk_str customer); /* and its event */
+/* A new customer's `invoice_prefix`, where its maker chose none: every customer has one when it is told of. */
+VK_MUSTCHECK vk_err vk_pay_customer_prefix(vk_pay_call *c, vk_pv *customer);
 
 typedef enum vk_pay_paid {
     VK_PAY_PAID_OK,     /* succeeded, or requires_capture */

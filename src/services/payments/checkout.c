@@ -339,7 +339,8 @@ static vk_err customer_of(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fille
     *id_r = vk_pv_text(customer, "id");
     if (f.bad || !vk_pv_put_str(c->arena, s, "_customer", *id_r))
         return VK_E_NOMEM;
-    return vk_pay_store_new(c, &vk_pay_r_customer, customer);
+    e = vk_pay_customer_prefix(c, customer);
+    return e == VK_OK ? vk_pay_store_new(c, &vk_pay_r_customer, customer) : e;
 }
 
 static vk_err pay_intent(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, vk_pv **intent_r)
