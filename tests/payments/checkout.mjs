@@ -88,7 +88,9 @@ async function payment(build) {
       await typesOf(build)
       const all = await Promise.all([1, 2, 3].map(() => submit(s.url, typed)))
       assertSame(all.map((r) => [r.status, r.headers.location]), Array(3).fill([303, URLS.success_url.replace('{CHECKOUT_SESSION_ID}', s.id)]))
-      assertSame(await typesOf(build), ['customer.created', 'payment_intent.created', ...PAID])
+      const told = await events(build)
+      assertSame(told.map((e) => e.type), ['customer.created', 'payment_intent.created', ...PAID])
+      assert(/^[A-Z0-9]{8}$/.test(told[0].data.object.invoice_prefix), `its invoice_prefix is ${told[0].data.object.invoice_prefix}`)
       assertSame((await submit(s.url, DECLINED)).status, 303)
       assertSame(await typesOf(build), [])
     }

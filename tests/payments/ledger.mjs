@@ -136,8 +136,8 @@ export class Ledger {
     assertSame(differences(kind, this, known.object, plain(object)), [], `${id} after ${known.type}`)
   }
 
-  // One object, as it is now; or that it is not any more.
-  async look(id, kind = this.state.get(id)?.kind) {
+  // One object, as it is now.
+  async look(id, kind) {
     if (this.gone.has(id)) return
     this.compare(await of(this.stripe, kind).retrieve(id))
   }
@@ -149,7 +149,7 @@ export class Ledger {
       found[kind] = await all(of(this.stripe, kind).list({ limit: 100, ...KINDS[kind].list }))
       const ids = new Set(found[kind].map((o) => o.id))
       found[kind].forEach((o) => this.compare(o))
-      for (const [id, known] of this.state) if (known.kind === kind && !ids.has(id)) await this.look(id)
+      for (const [id, known] of this.state) if (known.kind === kind && !ids.has(id)) await this.look(id, kind)
     }
     for (const id of this.gone) for (const list of Object.values(found)) assert(!list.some((o) => o.id === id), `${id} was deleted, and is in a list`)
     return found

@@ -136,12 +136,12 @@ export function moves({ stripe }, random, known) {
       on: [
         (id) => stripe.paymentIntents.confirm(id, { payment_method: card(), return_url: BACK }),
         async (id) => stripe.paymentIntents.confirm(id, { payment_method: await asked(), return_url: BACK }),
-        (id) => stripe.paymentIntents.capture(id, maybe(0.6, () => ({ amount_to_capture: amount() }))),
+        (id) => stripe.paymentIntents.capture(id, maybe(0.6, () => ({ amount_to_capture: 1 + random.below(600) }))),
         (id) => stripe.paymentIntents.cancel(id, maybe(0.5, () => ({ cancellation_reason: 'abandoned' }))),
         (id) => stripe.paymentIntents.update(id, { metadata: metadata(), description: word() }),
         (id) => stripe.paymentIntents.update(id, { amount: amount() }),
         async (id) => authenticate(await stripe.paymentIntents.retrieve(id), random),
-        (id) => stripe.refunds.create({ payment_intent: id, ...maybe(0.7, () => ({ amount: amount() })) }),
+        (id) => stripe.refunds.create({ payment_intent: id, ...maybe(0.7, () => ({ amount: 1 + random.below(600) })) }),
       ],
     },
     charge: {
@@ -173,7 +173,10 @@ export function moves({ stripe }, random, known) {
       on: [pay, pay, pay, (id) => stripe.checkout.sessions.expire(id), (id) => stripe.checkout.sessions.update(id, { metadata: metadata() })],
     },
     subscription: {
-      make: () => subscribed({ ...random.pick([{}, {}, { payment_behavior: 'default_incomplete' }, { payment_behavior: 'error_if_incomplete' }, { trial_period_days: 5 }, { collection_method: 'send_invoice', days_until_due: 7 }]) }),
+      make: () => subscribed({
+        ...maybe(0.2, () => ({ cancel_at_period_end: true })), ...maybe(0.2, () => ({ payment_settings: { save_default_payment_method: 'on_subscription' } })),
+        ...random.pick([{}, {}, { payment_behavior: 'default_incomplete' }, { payment_behavior: 'error_if_incomplete' }, { trial_period_days: 5 }, { collection_method: 'send_invoice', days_until_due: 7 }]),
+      }),
       on: [
         (id) => stripe.subscriptions.update(id, { metadata: metadata(), description: word() }),
         (id) => stripe.subscriptions.update(id, { cancel_at_period_end: random.chance(0.5) }),

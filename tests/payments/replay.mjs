@@ -7,16 +7,19 @@ import { moves } from './moves.mjs'
 import { all } from './rig.mjs'
 
 const FULL = process.env.VALETKEY_TEST_FULL === '1'
-const ROUNDS = FULL ? 2500 : 250
+const ROUNDS = FULL ? 2500 : 400
 const LOOKS = FULL ? 25 : 5 // at everything
 const RECENT = 6 // objects of a kind that are touched again rather than older ones
+
+// Kinds whose turn comes more often.
+const WEIGHT = { payment_intent: 6, charge: 4, 'checkout.session': 5, subscription: 3, invoice: 3, customer: 2, setup_intent: 2 }
 
 const REFUSED = [400, 402, 404, 409]
 const sum = (list, f = (x) => x) => list.reduce((n, x) => n + f(x), 0)
 
 // ---- what must be true of money
 
-async function refundsFit(stripe, charges, refunds) {
+function refundsFit(charges, refunds) {
   for (const c of charges) {
     const own = sum(refunds.filter((r) => r.charge === c.id && r.status === 'succeeded'), (r) => r.amount)
     // what was held and not captured counts as refunded, as Stripe shows it
@@ -61,6 +64,10 @@ function invoicesFit(invoices) {
   }
 }
 
+function usedAsAllowed(list) {
+  for (const c of list) assert(c.max_redemptions === null || c.times_redeemed <= c.max_redemptions, `${c.id} was used ${c.times_redeemed} times, ${c.max_redemptions} were allowed`)
+}
+
 // ---- the rounds
 
 // What a move answered, or { refused } with which status. Anything else throws.
@@ -78,26 +85,36 @@ export async function run(build) {
   const seed = Number(process.env.SEED ?? (Date.now() & 0x7fffffff))
   const random = seeded(seed), ledger = new Ledger(stripe), recent = {}
   const known = (kind) => (recent[kind]?.length ? random.pick(recent[kind]) : undefined)
-  const table = moves(build, random, known), kinds = Object.keys(table)
+  const table = moves(build, random, known), kinds = Object.keys(table).flatMap((kind) => Array(WEIGHT[kind] ?? 1).fill(kind))
   const counts = { moves: 0, refused: 0, together: 0 }
 
-  const round = async () => {
+  const remember = (object, made) => {
+    if (!table[object.object]) return
+    const list = (recent[object.object] ??= []), at = list.indexOf(object.id)
+    if (at >= 0 && ledger.gone.has(object.id)) list.splice(at, 1)
+    else if (at < 0 && (made || !table[object.object].make || random.chance(0.3))) recent[object.object] = [...list, object.id].slice(-RECENT)
+  }
+
+  // One of: a new object; something done with one; several things at once with the same one; or with different ones.
+  const draw = () => {
     const kind = random.pick(kinds), { make, on } = table[kind], id = known(kind)
-    const making = make && (!id || random.chance(0.3))
-    if (!making && !id) return
-    const n = !making && random.chance(0.35) ? 2 + random.below(4) : 1
-    const todo = making ? [make] : Array.from({ length: n }, () => random.pick(on))
-    const ended = await Promise.all(todo.map((move) => outcome(() => move(id))))
+    if (make && (!id || random.chance(0.25))) return [{ kind, move: make }]
+    if (!id) return draw()
+    return Array.from({ length: random.chance(0.35) ? 2 + random.below(4) : 1 }, () => ({ kind, id, move: random.pick(on) }))
+  }
+
+  const round = async () => {
+    const todo = random.chance(0.15) ? [...draw(), ...draw(), ...draw()] : draw()
+    const ended = await Promise.all(todo.map(({ move, id }) => outcome(() => move(id))))
     const told = await ledger.read()
     // A card that is declined is told of; what may not be is nothing.
-    if (n === 1 && [400, 404].includes(ended[0].refused)) assertSame(told.filter((e) => e.data.object.id === id).map((e) => e.type), [], `events of ${id}, of a change that was refused`)
-    for (const object of [...told.map((e) => e.data.object), ...ended.filter((o) => table[o.object])]) {
-      const list = (recent[object.object] ??= []).filter((x) => x !== object.id)
-      recent[object.object] = ledger.gone.has(object.id) ? list : [...list, object.id].slice(-RECENT)
-    }
-    for (const x of new Set([...(id && !making ? [id] : []), ...told.map((e) => e.data.object.id)])) await ledger.look(x, x === id ? kind : undefined)
-    counts.moves += n
-    counts.together += n > 1 ? n : 0
+    if (todo.length === 1 && [400, 404].includes(ended[0].refused)) assertSame(told.filter((e) => e.data.object.id === todo[0].id).map((e) => e.type), [], `events of ${todo[0].id}, of a change that was refused`)
+    const touched = new Map([...todo.filter((t) => t.id).map((t) => [t.id, t.kind]), ...told.map(({ data: { object } }) => [object.id, object.object])])
+    for (const [id, kind] of touched) await ledger.look(id, kind)
+    for (const o of ended) if (o.id) remember(o, true)
+    for (const e of told) remember(e.data.object, false)
+    counts.moves += todo.length
+    counts.together += todo.length > 1 ? todo.length : 0
     counts.refused += ended.filter((o) => o.refused).length
   }
 
@@ -112,12 +129,14 @@ export async function run(build) {
         }
       }
       found = await ledger.everything()
+      if (look === LOOKS) assertSame(Object.keys(found).filter((kind) => !found[kind].length), [], 'kinds of which there is nothing')
     })
     if (!good) break
-    await check('refunds come to what their charges say, never more than was captured', () => refundsFit(stripe, found.charge, found.refund))
+    await check('refunds come to what their charges say, never more than was captured', () => refundsFit(found.charge, found.refund))
     await check('the balance is the sum of its transactions, and they of charges and refunds', () => balanceFits(stripe, found.charge, found.refund))
     await check('each session is the sum of its lines', () => sessionsFit(stripe, found['checkout.session']))
     await check('each invoice is the sum of its lines', () => invoicesFit(found.invoice))
+    await check('no coupon or code is used more often than it may be', () => usedAsAllowed([...found.coupon, ...found.promotion_code]))
   }
   note(`SEED=${seed}: ${counts.moves} moves (${counts.together} of them beside others, ${counts.refused} refused), ${ledger.told} events, ${ledger.state.size} objects`)
 }
