@@ -166,9 +166,10 @@ export function moves({ stripe }, random, known) {
     },
     'checkout.session': {
       make: () => {
+        if (random.chance(0.1)) return stripe.checkout.sessions.create({ ...URLS, mode: 'setup', currency: 'usd', ...one('customer', 0.5) })
         const recurring = random.chance(0.35) ? 'month' : undefined
         const shipping = !recurring && random.chance(0.3) ? { shipping_options: [{ shipping_rate_data: { display_name: word(), type: 'fixed_amount', fixed_amount: { amount: random.below(900), currency: 'usd' } } }] } : {}
-        return stripe.checkout.sessions.create({ ...URLS, mode: recurring ? 'subscription' : 'payment', line_items: lines(recurring), ...shipping, ...discounts(0.5), ...one('customer', 0.3), ...(recurring ? maybe(0.3, () => ({ subscription_data: { trial_period_days: 7 } })) : maybe(0.2, () => ({ payment_intent_data: { capture_method: 'manual' } }))) })
+        return stripe.checkout.sessions.create({ ...URLS, mode: recurring ? 'subscription' : 'payment', line_items: lines(recurring), ...shipping, ...discounts(0.5), ...one('customer', 0.3), ...(recurring ? maybe(0.3, () => ({ subscription_data: { trial_period_days: 7 } })) : random.pick([{}, {}, { payment_intent_data: { capture_method: 'manual' } }, { invoice_creation: { enabled: true } }])) })
       },
       on: [pay, pay, pay, (id) => stripe.checkout.sessions.expire(id), (id) => stripe.checkout.sessions.update(id, { metadata: metadata() })],
     },
