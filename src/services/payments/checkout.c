@@ -508,8 +508,9 @@ static vk_err invoice_of(vk_pay_call *c, vk_pay_checkout *k, vk_str customer_id)
         .period_end = c->now,
         .discounts = vk_pv_get(s, "discounts"),
         .objects = vk_pv_get(s, "_objects"),
+        .shipping_cost = vk_pv_get(s, "shipping_cost"),
     };
-    e = vk_pay_invoice_draft(c, &ask, items, n, k->shipping, &invoice);
+    e = vk_pay_invoice_draft(c, &ask, items, n, &invoice);
     if (e == VK_OK)
         e = vk_pay_invoice_open(c, invoice);
     vk_str pi = vk_pv_text(s, "payment_intent");

@@ -176,7 +176,7 @@ static vk_err first_invoice(making *m)
         .discounts = m->ask->discounts,
         .objects = vk_pv_get(m->doc, "discounts"),
     };
-    return e == VK_OK ? vk_pay_invoice_draft(c, &ask, all, n, 0, &m->invoice) : e;
+    return e == VK_OK ? vk_pay_invoice_draft(c, &ask, all, n, &m->invoice) : e;
 }
 
 /* What it is when its first invoice is paid. */
