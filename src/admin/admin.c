@@ -18,6 +18,7 @@ static const vk_route routes[] = {
     {"POST", "/api/v1/builds/{}/origins/check", 0, VK_AUTH_TOKEN, vk_admin_origins_check},
     {"POST", "/api/v1/builds/{}/revoke", 0, VK_AUTH_TOKEN, vk_admin_build_revoke},
     {"GET", "/api/v1/builds/{}/env", 0, VK_AUTH_TOKEN, vk_admin_build_env},
+    {"POST", "/api/v1/validate", 64 * 1024, VK_AUTH_TOKEN, vk_admin_validate},
     {"GET", "/api/v1/builds/{}/services/{}/export", 0, VK_AUTH_TOKEN, vk_admin_export},
     {"GET", "/api/v1/builds/{}/services/{}/ddl", 0, VK_AUTH_TOKEN, vk_admin_schema_log},
     {"GET", "/api/v1/builds/{}/services/{}/snapshots", 0, VK_AUTH_TOKEN, vk_admin_snapshot_list},

@@ -22,6 +22,7 @@ typedef struct vk_call {
     vk_str idem;
     vk_str framework, format; /* GET env */
     bool settings;            /* GET env: for an app with a settings page */
+    void *state;              /* the call's own, in the exchange's arena */
     struct {
         int fd;
         int64_t size;
@@ -67,6 +68,7 @@ void vk_admin_snapshot_take(vk_call *c);
 void vk_admin_snapshot_delete(vk_call *c);
 void vk_admin_snapshot_restore(vk_call *c);
 void vk_admin_snapshot_diff(vk_call *c);
+void vk_admin_validate(vk_call *c);
 void vk_admin_health(vk_call *c);
 void vk_admin_status(vk_call *c);
 void vk_admin_metrics(vk_call *c);

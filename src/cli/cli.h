@@ -45,6 +45,7 @@ VK_COMMAND(storage_get);
 VK_COMMAND(storage_put);
 VK_COMMAND(storage_rm);
 VK_COMMAND(storage_usage);
+VK_COMMAND(validate);
 VK_COMMAND(backup);
 VK_COMMAND(backup_verify);
 VK_COMMAND(restore);

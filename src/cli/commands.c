@@ -43,6 +43,7 @@ static const vk_command commands[] = {
     {"payments seed", vk_cmd_payments_seed, vk_help_payments_seed,
      "make products, prices and coupons of a file"},
     {"payments export", vk_cmd_payments_export, vk_help_payments_export, "take them as such a file"},
+    {"validate", vk_cmd_validate, vk_help_validate, "check keys of your own by asking their vendors"},
     {"backup verify", vk_cmd_backup_verify, vk_help_backup_verify, "check that a backup is whole"},
     {"backup", vk_cmd_backup, vk_help_backup, "save a data folder in one file, also while the daemon runs"},
     {"restore", vk_cmd_restore, vk_help_restore, "make a data folder out of a backup"},

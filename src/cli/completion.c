@@ -19,7 +19,17 @@ const char vk_help_completion[] =
     "  valetkey completion fish > ~/.config/fish/completions/valetkey.fish\n";
 
 /* What completes the value of an option, or an argument of that name. */
-typedef enum filler { NOTHING, FOLDERS, FILES, FRAMEWORKS, FORMATS, LEVELS, LOG_FORMATS, ON_OFF } filler;
+typedef enum filler {
+    NOTHING,
+    FOLDERS,
+    FILES,
+    FRAMEWORKS,
+    FORMATS,
+    LEVELS,
+    LOG_FORMATS,
+    ON_OFF,
+    SERVICES
+} filler;
 
 static filler filler_of(const vk_option *o)
 {
@@ -27,10 +37,15 @@ static filler filler_of(const vk_option *o)
         const char *option, *value;
         filler f;
     } table[] = {
-        {"--framework", NULL, FRAMEWORKS}, {"--format", NULL, FORMATS},
-        {"--log-level", NULL, LEVELS},     {"--log-format", NULL, LOG_FORMATS},
-        {"--log-requests", NULL, ON_OFF},  {NULL, "DIR", FOLDERS},
-        {NULL, "FOLDER", FOLDERS},         {NULL, "FILE", FILES},
+        {"--framework", NULL, FRAMEWORKS},
+        {"--format", NULL, FORMATS},
+        {"--log-level", NULL, LEVELS},
+        {"--log-format", NULL, LOG_FORMATS},
+        {"--log-requests", NULL, ON_OFF},
+        {NULL, "SERVICE", SERVICES},
+        {NULL, "DIR", FOLDERS},
+        {NULL, "FOLDER", FOLDERS},
+        {NULL, "FILE", FILES},
     };
     for (size_t i = 0; i < VK_COUNT(table); i++)
         if ((table[i].option && vk_str_eqz(o->name, table[i].option)) ||
@@ -58,6 +73,8 @@ static const char *words_of(filler f)
         return "text json";
     case ON_OFF:
         return "on off";
+    case SERVICES:
+        return "clerk database storage stripe";
     default:
         return NULL;
     }

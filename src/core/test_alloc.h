@@ -22,6 +22,7 @@
 static long alloc_left = -1; /* allocations until all fail; -1: none fails */
 static bool alloc_counts, alloc_once;
 static long alloc_live, alloc_failures;
+static size_t alloc_only; /* those of so many bytes are counted, and fail; 0: all */
 
 #if ALLOC_SEAM
 void *__libc_malloc(size_t n);
@@ -29,9 +30,9 @@ void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
 void __libc_free(void *p);
 
-static bool alloc_fails(void)
+static bool alloc_fails(size_t n)
 {
-    if (!alloc_counts || alloc_left < 0)
+    if (!alloc_counts || alloc_left < 0 || (alloc_only && n != alloc_only))
         return false;
     if (alloc_left > 0) {
         alloc_left--;
@@ -53,17 +54,17 @@ static void *alloc_note(void *p)
 
 void *malloc(size_t n)
 {
-    return alloc_fails() ? NULL : alloc_note(__libc_malloc(n));
+    return alloc_fails(n) ? NULL : alloc_note(__libc_malloc(n));
 }
 
 void *calloc(size_t n, size_t size)
 {
-    return alloc_fails() ? NULL : alloc_note(__libc_calloc(n, size));
+    return alloc_fails(n) ? NULL : alloc_note(__libc_calloc(n, size));
 }
 
 void *realloc(void *p, size_t n)
 {
-    if (alloc_fails())
+    if (alloc_fails(n))
         return NULL;
     void *to = __libc_realloc(p, n);
     return p ? to : alloc_note(to);
@@ -89,6 +90,7 @@ static bool alloc_torture(bool (*step)(bool may_fail), int *runs_r, long *leak_r
             alloc_live = alloc_failures = 0;
             alloc_left = n;
             alloc_once = once;
+            alloc_only = 0;
             alloc_counts = true;
             bool content = step(true);
             alloc_counts = false;

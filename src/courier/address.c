@@ -56,7 +56,9 @@ static vk_err take_host(vk_str *rest, vk_target *t, const char **why_r)
             return VK_E_INVALID;
         memcpy(t->host, rest->p + 1, n);
         t->host[n] = '\0';
-        if (inet_pton(AF_INET6, t->host, address) != 1)
+        /* Written as one writes it (RFC 5952), so that an origin is the same however it was written. */
+        if (inet_pton(AF_INET6, t->host, address) != 1 ||
+            !inet_ntop(AF_INET6, address, t->host, sizeof t->host))
             return VK_E_INVALID;
         t->literal = true;
         rest->p += n + 2;

@@ -1,37 +1,75 @@
-#include "courier/courier.h"
+#include "courier/inside.h"
 
 #include "core/json_read.h"
 #include "core/json_write.h"
 #include "core/log.h"
 #include "http/json_error.h"
-#include "net/lane.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <unistd.h>
-
-typedef struct vk_courier {
-    vk_outbound outbound;
-    pthread_mutex_t mu; /* while libcurl is loaded */
-    bool looked_for, can_call;
-    vk_lane *lanes[VK_COURIER_LANES];
-    _Atomic uint32_t load[VK_COURIER_LANES]; /* that wait or are under way */
-} vk_courier;
 
 /* A call on its way; in the exchange's arena. */
 typedef struct errand {
-    vk_job job; /* first */
+    vk_courier_job job; /* first */
     vk_exchange *ex;
-    vk_courier *courier;
-    size_t lane;
     vk_outbound_ask ask;
     vk_outbound_answer answer;
     vk_err e;
 } errand;
 
+/* ---- lanes */
+
+bool vk_courier_has_curl(vk_courier *c)
+{
+    pthread_mutex_lock(&c->mu);
+    if (!c->looked_for) {
+        c->can_call = vk_curl_load(&c->outbound.curl);
+        if (!c->can_call)
+            vk_log(VK_WARN, "libcurl is not on this machine: hosts of others cannot be asked");
+    }
+    c->looked_for = true;
+    bool has = c->can_call;
+    pthread_mutex_unlock(&c->mu);
+    return has;
+}
+
+static void on_lane(vk_job *job)
+{
+    vk_courier_job *j = VK_CONTAINER(job, vk_courier_job, job);
+    j->work(j);
+    atomic_fetch_sub(&j->courier->load[j->lane], 1);
+    j->done(j);
+}
+
+bool vk_courier_give(vk_courier *c, vk_courier_job *j)
+{
+    size_t best = VK_COURIER_LANES;
+    uint32_t least = VK_COURIER_QUEUE;
+    for (size_t i = 0; i < VK_COURIER_LANES && least; i++) {
+        uint32_t load = atomic_load(&c->load[i]);
+        if (!c->lanes[i] && vk_lane_new("vk-outbound", VK_COURIER_QUEUE, &c->lanes[i]) != VK_OK)
+            break;
+        if (load < least) {
+            least = load;
+            best = i;
+        }
+    }
+    if (best == VK_COURIER_LANES)
+        return false;
+    j->courier = c;
+    j->lane = best;
+    j->job.run = on_lane;
+    atomic_fetch_add(&c->load[best], 1);
+    if (vk_lane_add(c->lanes[best], &j->job) == VK_OK)
+        return true;
+    atomic_fetch_sub(&c->load[best], 1);
+    return false;
+}
+
 static vk_err head(vk_exchange *ex)
 {
-    ex->body_max = vk_str_eqz(ex->path, "/v1/call") ? VK_COURIER_ASK_MAX : 0;
+    bool asks = vk_str_eqz(ex->path, "/v1/call") || vk_str_eqz(ex->path, "/v1/validate");
+    ex->body_max = asks ? VK_COURIER_ASK_MAX : 0;
     ex->secret = true; /* what is sent for others is nobody else's */
     return VK_OK;
 }
@@ -56,33 +94,21 @@ static void answer_call(vk_exchange *ex)
     vk_respond(ex, 200, "application/json");
 }
 
-/* At the first call: nobody else is to wait for it, and most installations never need it. */
-static bool has_curl(vk_courier *c)
-{
-    pthread_mutex_lock(&c->mu);
-    if (!c->looked_for) {
-        c->can_call = vk_curl_load(&c->outbound.curl);
-        if (!c->can_call)
-            vk_log(VK_WARN, "libcurl is not on this machine: hosts of others cannot be asked");
-    }
-    c->looked_for = true;
-    bool has = c->can_call;
-    pthread_mutex_unlock(&c->mu);
-    return has;
-}
-
-static void on_lane(vk_job *j)
+static void do_call(vk_courier_job *j)
 {
     errand *x = VK_CONTAINER(j, errand, job);
-    if (has_curl(x->courier)) {
-        x->e = vk_outbound_call(&x->courier->outbound, &x->ask, &x->answer);
+    if (vk_courier_has_curl(j->courier)) {
+        x->e = vk_outbound_call(&j->courier->outbound, &x->ask, &x->answer);
     } else {
         x->e = VK_E_UNSUPPORTED;
         snprintf(x->answer.why, sizeof x->answer.why,
                  "libcurl is not on this machine (Debian: libcurl4), so no host can be asked");
     }
-    atomic_fetch_sub(&x->courier->load[x->lane], 1);
-    vk_exchange_post(x->ex, answer_call);
+}
+
+static void call_done(vk_courier_job *j)
+{
+    vk_exchange_post(VK_CONTAINER(j, errand, job)->ex, answer_call);
 }
 
 static bool parse_headers(errand *x, const vk_json *o)
@@ -124,31 +150,6 @@ static bool parse(errand *x, vk_str body)
     return x->ask.method.n && x->ask.url.n;
 }
 
-/* To the lane that has the least to do: a host that answers slowly is to hold up nobody while there are
- * others. On the loop, where alone lanes are made. */
-static bool give(vk_courier *c, errand *x)
-{
-    size_t best = VK_COURIER_LANES;
-    uint32_t least = VK_COURIER_QUEUE;
-    for (size_t i = 0; i < VK_COURIER_LANES && least; i++) {
-        uint32_t load = atomic_load(&c->load[i]);
-        if (!c->lanes[i] && vk_lane_new("vk-outbound", VK_COURIER_QUEUE, &c->lanes[i]) != VK_OK)
-            break;
-        if (load < least) {
-            least = load;
-            best = i;
-        }
-    }
-    if (best == VK_COURIER_LANES)
-        return false;
-    x->lane = best;
-    atomic_fetch_add(&c->load[best], 1);
-    if (vk_lane_add(c->lanes[best], &x->job) == VK_OK)
-        return true;
-    atomic_fetch_sub(&c->load[best], 1);
-    return false;
-}
-
 static void call(vk_exchange *ex)
 {
     vk_courier *c = ex->server->ctx;
@@ -157,14 +158,14 @@ static void call(vk_exchange *ex)
         vk_respond_json_error(ex, VK_E_NOMEM, "Out of memory");
         return;
     }
-    *x = (errand){.job.run = on_lane, .ex = ex, .courier = c};
+    *x = (errand){.job = {.work = do_call, .done = call_done}, .ex = ex};
     vk_buf_init(&x->answer.body, VK_OUTBOUND_BODY_MAX + 8192);
     ex->ctx = x;
     if (!parse(x, vk_buf_view(&ex->body))) {
         vk_respond_json_error(ex, VK_E_INVALID, "This is no request for a call");
         return;
     }
-    if (give(c, x))
+    if (vk_courier_give(c, &x->job))
         return;
     vk_respond_json_error(ex, VK_E_BUSY, "Too many calls to other hosts are waiting; try again");
 }
@@ -198,8 +199,10 @@ static void request(vk_exchange *ex)
     static const struct {
         const char *method, *path;
         void (*run)(vk_exchange *ex);
-    } calls[] = {
-        {"GET", "/healthz", healthz}, {"POST", "/v1/connect", connect_peer}, {"POST", "/v1/call", call}};
+    } calls[] = {{"GET", "/healthz", healthz},
+                 {"POST", "/v1/connect", connect_peer},
+                 {"POST", "/v1/call", call},
+                 {"POST", "/v1/validate", vk_courier_validate}};
     bool path = false;
     for (size_t i = 0; i < VK_COUNT(calls); i++) {
         if (!vk_str_eqz(ex->path, calls[i].path))

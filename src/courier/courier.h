@@ -6,6 +6,10 @@
  *                   "headers" is an object of names and values (vk_outbound_header_ok). 200 with
  *                   {"status","ms","body"} when the host answered, whatever it said; otherwise an error whose
  *                   code and sentence say why not. 429 when too many wait.
+ *   POST /v1/validate  {"keys": {service: {name: value, …}, …}, "ours": [name, …]}: keys of others' services
+ *                   that somebody typed, and which of the values are valet keys (courier/ladder.h). Each
+ *                   service has a lane. 200 with {service: report, …}; 429 when too many wait; 501 without
+ *                   libcurl.
  * Anything else is 404. */
 #ifndef VK_COURIER_H
 #define VK_COURIER_H

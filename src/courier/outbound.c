@@ -57,6 +57,24 @@ typedef struct call {
     vk_err e; /* of a callback */
 } call;
 
+static vk_outbound_lack lack_of(vk_err e)
+{
+    switch (e) {
+    case VK_OK:
+        return VK_LACK_NOTHING;
+    case VK_E_INVALID:
+        return VK_LACK_INVALID;
+    case VK_E_FORBIDDEN:
+        return VK_LACK_GUARD;
+    case VK_E_TIMEOUT:
+        return VK_LACK_TIME;
+    case VK_E_TOO_LARGE:
+        return VK_LACK_SIZE;
+    default:
+        return VK_LACK_REACH;
+    }
+}
+
 static vk_err fail(call *c, vk_err e, const char *fmt, ...) VK_PRINTF(3, 4);
 
 static vk_err fail(call *c, vk_err e, const char *fmt, ...)
@@ -106,8 +124,10 @@ static vk_err resolve(call *c)
     snprintf(port, sizeof port, "%u", c->target.port);
     int rc = c->o->resolve ? c->o->resolve(c->target.host, port, &hints, &list)
                            : getaddrinfo(c->target.host, port, &hints, &list);
-    if (rc != 0)
+    if (rc != 0) {
+        c->answer->lack = VK_LACK_NAME;
         return fail(c, VK_E_UNAVAILABLE, "\"%s\" cannot be resolved: %s", c->target.host, gai_strerror(rc));
+    }
     vk_err e = check_all(c, list);
     if (c->o->resolve)
         c->o->resolved(list);
@@ -133,9 +153,13 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 static size_t take_head(char *p, size_t size, size_t n, void *arg)
 {
     call *c = arg;
-    VK_UNUSED(p);
+    vk_buf *head = &c->answer->head;
     c->head_bytes += size * n;
-    if (c->head_bytes <= VK_OUTBOUND_HEAD_MAX)
+    if (head->max && vk_str_starts((vk_str){p, size * n}, VK_STR("HTTP/")))
+        vk_buf_clear(head); /* what came before was an interim answer */
+    else if (head->max)
+        vk_buf_add(head, p, size * n);
+    if (c->head_bytes <= VK_OUTBOUND_HEAD_MAX && !head->err)
         return size * n;
     c->e =
         fail(c, VK_E_TOO_LARGE, "the head of the answer is larger than %d KiB", VK_OUTBOUND_HEAD_MAX / 1024);
@@ -179,7 +203,13 @@ bool vk_outbound_header_ok(const vk_outbound_header *h)
     return !(h->name.n >= 6 && vk_str_ieq((vk_str){h->name.p, 6}, VK_STR("proxy-")));
 }
 
-/* The header lines; false: no memory. "Expect" is what curl adds to long bodies, and waits for. */
+static bool has_body(const vk_outbound_ask *ask)
+{
+    return ask->body.n || vk_str_eqz(ask->method, "POST") || vk_str_eqz(ask->method, "PUT");
+}
+
+/* The header lines; false: no memory. "Expect" is what curl adds to long bodies, and waits for; a type is
+ * what it adds to any. */
 static bool add_lines(const vk_curl *x, const vk_outbound_ask *ask, struct curl_slist **lines)
 {
     char line[VK_OUTBOUND_HEADER_MAX + 8];
@@ -188,18 +218,35 @@ static bool add_lines(const vk_curl *x, const vk_outbound_ask *ask, struct curl_
     if (more && ask->content_type.n) {
         snprintf(line, sizeof line, "Content-Type: " VK_STR_FMT, VK_STR_ARG(ask->content_type));
         more = x->slist_append(*lines, line);
+    } else if (more && has_body(ask)) {
+        more = x->slist_append(*lines, "Content-Type:");
     }
     for (size_t i = 0; more && i < ask->n_headers; i++) {
         snprintf(line, sizeof line, VK_STR_FMT ": " VK_STR_FMT, VK_STR_ARG(ask->headers[i].name),
                  VK_STR_ARG(ask->headers[i].value));
         more = x->slist_append(*lines, line);
     }
+    vk_wipe(line, sizeof line); /* keys are in some */
     return more != NULL;
+}
+
+static void free_lines(const vk_curl *x, struct curl_slist *lines)
+{
+    for (struct curl_slist *l = lines; l; l = l->next)
+        vk_wipe(l->data, strlen(l->data));
+    x->slist_free_all(lines);
 }
 
 static vk_err kind_of(CURLcode code)
 {
     return code == CURLE_OPERATION_TIMEDOUT ? VK_E_TIMEOUT : VK_E_UNAVAILABLE;
+}
+
+static bool is_tls(CURLcode code)
+{
+    return code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION ||
+           code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CIPHER || code == CURLE_SSL_CACERT_BADFILE ||
+           code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_ENGINE_INITFAILED;
 }
 
 static vk_err perform(call *c, const vk_outbound_ask *ask, int64_t left_ms)
@@ -235,8 +282,9 @@ static vk_err perform(call *c, const vk_outbound_ask *ask, int64_t left_ms)
         (!c->o->ca_file || SET(CURLOPT_CAINFO, c->o->ca_file));
     if (vk_str_eqz(ask->method, "HEAD"))
         set = set && SET(CURLOPT_NOBODY, 1L);
-    if (ask->body.n)
-        set = set && SET(CURLOPT_POSTFIELDSIZE, (long)ask->body.n) && SET(CURLOPT_POSTFIELDS, ask->body.p);
+    if (has_body(ask)) /* an empty one too: its length is to be sent */
+        set = set && SET(CURLOPT_POSTFIELDSIZE, (long)ask->body.n) &&
+              SET(CURLOPT_POSTFIELDS, ask->body.n ? ask->body.p : "");
 #undef SET
     if (!set) {
         e = fail(c, VK_E_INTERNAL, "libcurl refuses a setting");
@@ -248,11 +296,13 @@ static vk_err perform(call *c, const vk_outbound_ask *ask, int64_t left_ms)
         c->answer->status = (int)status;
         e = VK_OK;
     } else {
+        if (c->e == VK_OK && is_tls(code))
+            c->answer->lack = VK_LACK_TLS;
         e = c->e != VK_OK ? c->e : fail(c, kind_of(code), "%s", x->easy_strerror(code));
     }
 out:
     x->slist_free_all(pins);
-    x->slist_free_all(lines);
+    free_lines(x, lines);
     if (h)
         x->easy_cleanup(h);
     return e;
@@ -260,12 +310,13 @@ out:
 
 vk_err vk_outbound_call(const vk_outbound *o, const vk_outbound_ask *ask, vk_outbound_answer *answer)
 {
-    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE"};
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"};
     call c = {.o = o, .answer = answer, .body_max = ask->body_max, .cut = ask->cut};
     const char *why;
     bool known = false;
     int64_t begun = vk_clock_mono_ms();
     answer->status = 0;
+    answer->lack = VK_LACK_NOTHING;
     answer->why[0] = '\0';
     if (c.body_max > VK_OUTBOUND_BODY_MAX)
         c.body_max = VK_OUTBOUND_BODY_MAX;
@@ -295,5 +346,7 @@ vk_err vk_outbound_call(const vk_outbound *o, const vk_outbound_ask *ask, vk_out
     if (e == VK_E_TIMEOUT && !strchr(answer->why, '"'))
         fail(&c, e, "\"%s\" did not answer within %lld seconds", c.target.host, (long long)(total / 1000));
     answer->ms = vk_clock_mono_ms() - begun;
+    if (e != VK_OK && answer->lack == VK_LACK_NOTHING)
+        answer->lack = lack_of(e);
     return e;
 }

@@ -20,7 +20,7 @@ enum {
     VK_OUTBOUND_BODY_MAX = 1024 * 1024,
     VK_OUTBOUND_ADDRESSES = 32, /* of one host; more are refused */
     VK_OUTBOUND_HEADERS = 16,
-    VK_OUTBOUND_HEADER_MAX = 1024, /* bytes of one, name and value */
+    VK_OUTBOUND_HEADER_MAX = 4096, /* bytes of one, name and value: tokens are long */
 };
 
 /* What stays the same. */
@@ -40,7 +40,7 @@ typedef struct vk_outbound_header {
 
 typedef struct vk_outbound_ask {
     vk_str method, url;
-    vk_str content_type, body;         /* of a POST; may be empty */
+    vk_str content_type, body;         /* of a POST or PUT; may be empty */
     vk_str origin;                     /* one that the build has registered; may be empty */
     const vk_outbound_header *headers; /* further ones */
     size_t n_headers;
@@ -48,10 +48,24 @@ typedef struct vk_outbound_ask {
     bool cut;        /* of a longer one the beginning is kept, instead of an error */
 } vk_outbound_ask;
 
+/* Why there was no answer. */
+typedef enum vk_outbound_lack {
+    VK_LACK_NOTHING,
+    VK_LACK_INVALID, /* the URL, a header */
+    VK_LACK_GUARD,
+    VK_LACK_NAME, /* not resolved */
+    VK_LACK_REACH,
+    VK_LACK_TLS,
+    VK_LACK_TIME,
+    VK_LACK_SIZE, /* head or body are too large */
+} vk_outbound_lack;
+
 typedef struct vk_outbound_answer {
     int status; /* 0: there was none */
+    vk_outbound_lack lack;
     int64_t ms;
     vk_buf body;   /* the caller's, initialised by it */
+    vk_buf head;   /* likewise: the header lines as they came, each with CRLF. Zeroed: they are not wanted */
     char why[300]; /* when it is not VK_OK: a sentence without its final dot */
 } vk_outbound_answer;
 

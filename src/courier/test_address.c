@@ -27,6 +27,7 @@ static void good_urls(void **state)
         {"http://127.0.0.1", "127.0.0.1", 80, false, true, ""},
         {"https://1.1.1.1:443/", "1.1.1.1", 443, true, true, "/"},
         {"https://[2606:4700::1111]/", "2606:4700::1111", 443, true, true, "/"},
+        {"https://[2606:4700:0:0:0:0:0:AbCd]/", "2606:4700::abcd", 443, true, true, "/"},
         {"https://[::ffff:127.0.0.1]:1/", "::ffff:127.0.0.1", 1, true, true, "/"},
         {"https://1a.example/", "1a.example", 443, true, false, "/"},
         {"https://0x.example/", "0x.example", 443, true, false, "/"},
@@ -352,6 +353,8 @@ static void ports_and_origins(void **state)
     assert_false(vk_target_has_origin(&t, VK_STR("http://127.0.0.1:3000")));
     assert_false(vk_target_has_origin(&t, VK_STR("http://localhost:3000/path")));
     assert_false(vk_target_has_origin(&t, VK_STR("")));
+    assert_int_equal(vk_target_parse(VK_STR("http://[FD00:0::1A]:3000/hook"), &t, &why), VK_OK);
+    assert_true(vk_target_has_origin(&t, VK_STR("http://[fd00::1a]:3000")));
 }
 
 int main(void)

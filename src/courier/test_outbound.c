@@ -158,6 +158,10 @@ static void refused(vk_err want, const char *url, const char *origin, const char
     if (e != want || !strstr(answer.why, part))
         fail_msg("%s: %s, \"%s\"", url, vk_err_name(e), answer.why);
     assert_int_equal(answer.status, 0);
+    assert_int_equal(answer.lack, want == VK_E_FORBIDDEN    ? VK_LACK_GUARD
+                                  : want == VK_E_INVALID    ? VK_LACK_INVALID
+                                  : strstr(part, "resolve") ? VK_LACK_NAME
+                                                            : VK_LACK_REACH);
 }
 
 static void plain(void **state)
@@ -187,6 +191,45 @@ static void plain(void **state)
     assert_non_null(strstr(p.got, "\r\n\r\n{\"a\":1}"));
     assert_int_equal(call("TRACE", url, origin), VK_E_INVALID);
     assert_int_equal(p.accepted, 2);
+    end(&p);
+}
+
+/* The methods that change something send how long their body is, also when it is empty; what comes back has
+ * its headers when they are wanted, those of an interim answer left out. */
+static void methods(void **state)
+{
+    VK_UNUSED(state);
+    place p = {.reply = "HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n"
+                        "HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n"
+                        "valetkey-served-by:  embedded \r\n\r\n"};
+    start(&p);
+    char origin[100];
+    snprintf(origin, sizeof origin, "http://127.0.0.1:%d", p.port);
+    static const struct {
+        const char *method, *body, *part;
+    } cases[] = {
+        {"PUT", "bytes", "\r\nContent-Length: 5\r\n"}, {"PUT", "", "\r\nContent-Length: 0\r\n"},
+        {"POST", "", "\r\nContent-Length: 0\r\n"},     {"DELETE", "", "DELETE / HTTP/1.1\r\n"},
+        {"HEAD", "", "HEAD / HTTP/1.1\r\n"},           {"OPTIONS", "", "OPTIONS / HTTP/1.1\r\n"},
+    };
+    vk_buf_init(&answer.head, VK_OUTBOUND_HEAD_MAX);
+    for (size_t i = 0; i < VK_COUNT(cases); i++) {
+        const vk_outbound_ask ask = {.method = vk_str_z(cases[i].method),
+                                     .url = vk_str_z(origin),
+                                     .origin = vk_str_z(origin),
+                                     .body = vk_str_z(cases[i].body),
+                                     .body_max = 100};
+        vk_buf_clear(&answer.body);
+        vk_buf_clear(&answer.head);
+        assert_int_equal(vk_outbound_call(&outbound, &ask, &answer), VK_OK);
+        assert_int_equal(answer.status, 412);
+        assert_non_null(strstr(p.got, cases[i].part));
+        assert_null(strstr(p.got, "Content-Type"));
+        assert_true(vk_str_eqz(vk_buf_view(&answer.head),
+                               "Content-Length: 0\r\nvaletkey-served-by:  embedded \r\n\r\n"));
+    }
+    vk_buf_free(&answer.head);
+    answer.head = (vk_buf){0};
     end(&p);
 }
 
@@ -406,13 +449,10 @@ static void drips(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain),
-        cmocka_unit_test(headers),
-        cmocka_unit_test(cut),
-        cmocka_unit_test(loopback),
-        cmocka_unit_test(names),
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(redirects_are_answers),
+        cmocka_unit_test(plain),    cmocka_unit_test(methods),
+        cmocka_unit_test(headers),  cmocka_unit_test(cut),
+        cmocka_unit_test(loopback), cmocka_unit_test(names),
+        cmocka_unit_test(sizes),    cmocka_unit_test(redirects_are_answers),
         cmocka_unit_test(drips),
     };
     return cmocka_run_group_tests_name("outbound", tests, set_up, NULL);

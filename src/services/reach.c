@@ -2,31 +2,11 @@
 
 #include "core/json_read.h"
 #include "core/json_write.h"
-#include "http/client.h"
-
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum {
-    CALL_MS = 15000, /* longer than courier takes for a call that fails (courier/outbound.h) */
-    ASK_MAX = 4 * 1024 * 1024,
+    CALL_MS = 15000,        /* longer than courier takes for a call that fails (courier/outbound.h) */
     ANSWER_MAX = 64 * 1024, /* a body of VK_REACH_KEEP_MAX, escaped, and some more */
 };
-
-static void finish(vk_reach *r)
-{
-    vk_client_close(r->client);
-    r->client = NULL;
-    vk_buf_free(&r->ask);
-    r->done(r);
-}
-
-static void away(vk_reach *r)
-{
-    r->untried = true;
-    snprintf(r->why, sizeof r->why, "the process that speaks to other hosts (courier) does not answer");
-    finish(r);
-}
 
 static void take_answer(vk_reach *r, const vk_response *answer)
 {
@@ -43,27 +23,30 @@ static void take_answer(vk_reach *r, const vk_response *answer)
         vk_str why = vk_json_str(vk_json_get(o, VK_STR("message")));
         snprintf(r->why, sizeof r->why, VK_STR_FMT, VK_STR_ARG(why));
     }
-    vk_client_close(r->client);
-    r->client = NULL;
     vk_buf_free(&r->ask);
-    r->done(r);
+    r->done(r); /* the answer is in the arena */
     vk_arena_free(a);
 }
 
-static void answered(void *arg, vk_err e, const vk_response *answer)
+static void away(vk_reach *r)
 {
-    vk_reach *r = arg;
-    if (e != VK_OK) {
-        away(r);
-        return;
-    }
-    take_answer(r, answer);
+    r->untried = true;
+    snprintf(r->why, sizeof r->why, "the process that speaks to other hosts (courier) does not answer");
+    vk_buf_free(&r->ask);
+    r->done(r);
 }
 
-/* Courier serves our end of the new pair now. */
-static void connected(void *arg, vk_err e, const vk_response *answer)
+static void answered(vk_errand *e, vk_err err, const vk_response *answer)
 {
-    vk_reach *r = arg;
+    vk_reach *r = VK_CONTAINER(e, vk_reach, errand);
+    if (err != VK_OK || r->ask.err) /* an ask that had no memory was sent in parts, which courier refuses */
+        away(r);
+    else
+        take_answer(r, answer);
+}
+
+static void write_ask(vk_reach *r)
+{
     vk_jw w = vk_jw_on(&r->ask);
     vk_jw_obj(&w);
     vk_jw_kstr(&w, "method", r->method);
@@ -86,55 +69,22 @@ static void connected(void *arg, vk_err e, const vk_response *answer)
     vk_jw_ki64(&w, "body_max", r->keep ? (int64_t)r->keep : VK_REACH_KEEP_MAX);
     vk_jw_kbool(&w, "cut", r->keep != 0);
     vk_jw_obj_end(&w);
-    const vk_request q = {.method = VK_STR("POST"),
-                          .target = VK_STR("/v1/call"),
-                          .content_type = VK_STR("application/json"),
-                          .body = vk_buf_view(&r->ask),
-                          .pass_fd = -1,
-                          .body_max = ANSWER_MAX,
-                          .timeout_ms = CALL_MS,
-                          .done = answered,
-                          .arg = r};
-    if (e != VK_OK || answer->status != 200 || r->ask.err || vk_client_send(r->client, &q) != VK_OK)
-        away(r);
-}
-
-static void on_loop(vk_task *t)
-{
-    vk_reach *r = VK_CONTAINER(t, vk_reach, task);
-    int ends[2];
-    if (!r->rt->courier || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
-        away(r);
-        return;
-    }
-    if (vk_client_new(r->rt->loops[0], ends[0], NULL, NULL, &r->client) != VK_OK) {
-        close(ends[0]);
-        close(ends[1]);
-        away(r);
-        return;
-    }
-    const vk_request q = {.method = VK_STR("POST"),
-                          .target = VK_STR("/v1/connect"),
-                          .pass_fd = ends[1],
-                          .body_max = ANSWER_MAX,
-                          .timeout_ms = CALL_MS,
-                          .done = connected,
-                          .arg = r};
-    vk_err e = vk_client_send(r->rt->courier, &q);
-    close(ends[1]); /* the client keeps a copy of its own until it is sent */
-    if (e != VK_OK)
-        away(r);
 }
 
 void vk_reach_ask(vk_reach *r)
 {
-    vk_buf_init(&r->ask, ASK_MAX);
-    r->client = NULL;
+    vk_buf_init(&r->ask, VK_ERRAND_ASK_MAX);
     r->status = 0;
     r->untried = false;
     r->answer = VK_STR_NONE;
     r->ms = 0;
     r->why[0] = '\0';
-    r->task.run = on_loop;
-    vk_loop_post(r->rt->loops[0], &r->task);
+    write_ask(r);
+    r->errand = (vk_errand){.rt = r->rt,
+                            .target = VK_STR("/v1/call"),
+                            .body = vk_buf_view(&r->ask),
+                            .answer_max = ANSWER_MAX,
+                            .timeout_ms = CALL_MS,
+                            .done = answered};
+    vk_errand_send(&r->errand);
 }

@@ -2,7 +2,7 @@
 #ifndef VK_SERVICES_REACH_H
 #define VK_SERVICES_REACH_H
 
-#include "valetkey/service.h"
+#include "services/errand.h"
 
 enum { VK_REACH_KEEP_MAX = 8 * 1024 };
 
@@ -12,7 +12,7 @@ typedef struct vk_reach_header {
 
 /* One request; the asker's memory until `done`. */
 typedef struct vk_reach {
-    vk_task task;
+    vk_errand errand;
     const vk_runtime *rt;
     vk_str method, url;
     vk_str origin;                  /* one that the build has registered, or empty */
@@ -21,7 +21,6 @@ typedef struct vk_reach {
     size_t n_headers;
     size_t keep; /* bytes of the answer's body that are wanted, at most VK_REACH_KEEP_MAX: longer ones are cut
                   * there. 0: none are, and an answer of more than VK_REACH_KEEP_MAX is none */
-    struct vk_client *client;
     vk_buf ask;
     /* Filled in for `done`: */
     int status;    /* what the host answered; 0: it was not reached */

@@ -1,7 +1,7 @@
 // What plays the vendors is asked by the vendors' own clients, unmodified and with nothing but keys: each finds what it expects, by its vendor's name.
 import { createRequire } from "node:module";
 import path from "node:path";
-import { root } from "../lib/daemon.mjs";
+import { request, root } from "../lib/daemon.mjs";
 import { assert, assertSame, check } from "../lib/tap.mjs";
 import { APP, HOSTS, SLUG } from "./street.mjs";
 
@@ -9,6 +9,17 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 const require = createRequire(path.join(root, "template", "package.json"));
 
 export async function satisfiesClients({ own, reader }) {
+  await check("nothing of the owner's keys, nor of an answer, tells that these are not the vendors", async () => {
+    const { CLERK_SECRET_KEY: clerk } = own.clerk;
+    const { STRIPE_SECRET_KEY: secret, NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY: publishable, STRIPE_WEBHOOK_SECRET: webhook } = own.stripe;
+    assert(/^sk_test_[0-9A-Za-z]{42}$/.test(clerk) && /^sk_test_51[0-9A-Za-z]{97}$/.test(secret) && /^pk_test_51[0-9A-Za-z]{97}$/.test(publishable) && /^whsec_[0-9A-Za-z]{32}$/.test(webhook), "shapes");
+    assertSame([publishable.slice(9, 25), publishable.slice(25) === secret.slice(25)], [secret.slice(9, 25), false], "one account, two keys");
+    for (const [host, token] of [[HOSTS.clerkApi, clerk], [HOSTS.clerk, ""], [HOSTS.stripe, secret], [HOSTS.checkout, ""], [HOSTS.database, own.database.TURSO_AUTH_TOKEN], [HOSTS.storage, ""]])
+      for (const target of ["/", "/v1/instance", "/v1/environment", "/v1/balance", "/.well-known/jwks.json", "/health", "/v2/pipeline", "/assets/pay.css"]) {
+        const { headers } = await request(`https://${host}${target}`, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+        assertSame(Object.keys(headers).filter((name) => /valet/.test(name)), [], `${host}${target}`);
+      }
+  });
   await check("Clerk's own client finds the application, and nobody in it", async () => {
     const { createClerkClient } = require("@clerk/backend");
     const clerk = createClerkClient({ secretKey: own.clerk.CLERK_SECRET_KEY, publishableKey: own.clerk.NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY, telemetry: { disabled: true } });

@@ -214,29 +214,39 @@ export async function an_intent_of_the_api_asks_and_leads_back(shop) {
     await page.waitForURL(`${shop.origin}/return**`)
     assertSame([await page.textContent('#status'), (await shop.stripe.paymentIntents.retrieve(pi.id)).status], [id, status])
   }
-  // Where no policy can name the way back, somebody clicks; also in the second window in which it was open.
-  for (const [title, button] of [['It is done', '#test-source-authorize-3ds'], ['It was refused', '#test-source-fail-3ds']]) {
-    const pi = await shop.stripe.paymentIntents.create({ amount: 700, currency: 'usd', payment_method: 'pm_card_threeDSecure2Required', confirm: true, return_url: `http://[::1]:${shop.port}/return` })
+  // The second window in which it was open leads back, too, and changes nothing.
+  for (const [status, button] of [['succeeded', '#test-source-authorize-3ds'], ['failed', '#test-source-fail-3ds']]) {
+    const pi = await shop.stripe.paymentIntents.create({ amount: 700, currency: 'usd', payment_method: 'pm_card_threeDSecure2Required', confirm: true, return_url: `${shop.origin}/return` })
     const second = await browser.context.newPage()
     for (const p of [page, second]) await p.goto(pi.next_action.redirect_to_url.url)
     for (const p of [page, second]) {
       await p.click(button)
-      await p.getByRole('heading', { name: title }).waitFor()
-      assert((await p.getByRole('link', { name: 'Continue' }).getAttribute('href')).startsWith(`http://[::1]:${shop.port}/return?payment_intent=`), 'the way back')
+      await p.waitForURL(`${shop.origin}/return**`)
+      assertSame(await p.textContent('#status'), status)
     }
     await second.close()
   }
 }
 
-export async function addresses_that_no_policy_can_name(shop) {
+export async function addresses_of_every_kind(shop) {
   const { hostname } = new URL(pages)
-  for (const url of [`http://${'a'.repeat(700)}/`, `http://${hostname}:/`, `http://${hostname}:99999/`, 'http://[::1]:1/', `${shop.origin}/success?${'%C3%BC'.repeat(600)}`]) {
+  for (const url of [`http://${'a'.repeat(700)}/`, `http://${hostname}:/`, `http://${hostname}:99999/`, 'http://[::1]:1/', `${shop.origin}/success?${'%C3%BC'.repeat(600)}`, 'https://shop.example/', `${shop.origin}/\u00fc;script-src%20*`]) {
     const s = await shop.session({ success_url: url, cancel_url: url })
     assertSame([url.slice(0, 30), (await get(s.url)).status], [url.slice(0, 30), 200])
     const r = await post(s.url, FIELDS)
-    assert(r.status === (url.startsWith(shop.origin) ? 303 : 200), `${url.slice(0, 30)}: ${r.status}`)
+    assertSame([url.slice(0, 30), r.status, Buffer.from(r.headers.location ?? '', 'latin1').toString()], [url.slice(0, 30), 303, url])
     assertSame((await shop.stripe.checkout.sessions.retrieve(s.id)).payment_status, 'paid')
   }
+}
+
+// A page of the app that leads on by itself, to another of its names: as to where people sign in.
+export async function a_success_page_that_leads_on(shop) {
+  const s = await shop.session({ success_url: `${shop.origin}/onward?id={CHECKOUT_SESSION_ID}` })
+  await page.goto(s.url)
+  await fill(page)
+  await submit(page)
+  await page.waitForURL(`http://127.0.0.1:${shop.port}/success**`)
+  assertSame([await page.textContent('#order'), await page.textContent('#session')], ['paid', s.id])
 }
 
 export async function the_shop_hears_of_all(shop) {
@@ -290,4 +300,26 @@ export async function an_Express_handler_takes_what_the_service_signed_and_nothi
   // As it came, and signed as the service signs: the SDK takes both, so what an app writes down goes by an id.
   assertSame([await tell(body, signature), await tell(body, sign(body))], [200, 200], 'the service\'s own')
   assertSame(new Set(shop.events.slice(heard - 1).map((e) => e.id)).size, 1, 'one event')
+}
+
+// An invoice that was sent: declined, then its bank asks, then it is paid, and asks for nothing any more.
+export async function an_invoice_paid_on_its_page(shop) {
+  const { stripe } = shop
+  const customer = await stripe.customers.create({ name: 'Jenny Rosen', email: 'jenny@example.com' })
+  const price = await stripe.prices.create({ currency: 'usd', unit_amount: 4200, recurring: { interval: 'month' }, product_data: { name: 'Club' } })
+  const { latest_invoice: invoice } = await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }], collection_method: 'send_invoice', days_until_due: 7, expand: ['latest_invoice'] })
+  const type = async (number) => {
+    for (const [name, value] of Object.entries({ cardNumber: number, cardExpiry: '12 / 34', cardCvc: '123', billingName: 'Jenny Rosen' })) await page.fill(`#${name}`, value)
+    await page.click('[data-testid=hosted-payment-submit-button]')
+  }
+  await page.goto(invoice.hosted_invoice_url)
+  assertSame(await page.textContent('[data-testid=hosted-payment-submit-button]'), 'Pay $42.00')
+  await type('4000000000000002')
+  await page.waitForSelector('#problem')
+  assertSame([await alert(), await page.inputValue('#billingName'), await page.inputValue('#cardNumber')], ['Your card was declined.', 'Jenny Rosen', ''])
+  await type('4000002760003184')
+  await page.waitForURL(/\/authenticate\//)
+  await page.click('#test-source-authorize-3ds')
+  await page.waitForURL((url) => url.href.startsWith(invoice.hosted_invoice_url))
+  assertSame([await page.textContent('.tag'), await page.locator('#pay').count(), (await stripe.invoices.retrieve(invoice.id)).status], ['Paid', 0, 'paid'])
 }

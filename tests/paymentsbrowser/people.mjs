@@ -125,8 +125,7 @@ export async function every_page_as_people_see_it(shop) {
   await stripe.checkout.sessions.expire(gone.id)
   assertSame((await post(asked.url, { ...FIELDS, cardNumber: CARDS.asks })).status, 303)
   const intent = (payment_method, more = {}) => stripe.paymentIntents.create({ amount: 7300, currency: 'usd', payment_method, payment_method_types: ['card'], confirm: true, description: 'Order 17', expand: ['latest_charge'], ...more })
-  const asks = async (return_url) => (await intent('pm_card_threeDSecure2Required', { return_url })).next_action.redirect_to_url.url
-  const waits = await asks(`${shop.origin}/return`)
+  const waits = (await intent('pm_card_threeDSecure2Required', { return_url: `${shop.origin}/return` })).next_action.redirect_to_url.url
   const charge = (await intent('pm_card_visa', { receipt_email: 'jenny@example.com' })).latest_charge
   const back = (await intent('pm_card_mastercard')).latest_charge
   await stripe.refunds.create({ charge: back.id, amount: 2300 })
@@ -135,6 +134,8 @@ export async function every_page_as_people_see_it(shop) {
   assertSame((await post(sub.url, FIELDS)).status, 303)
   const invoice = await stripe.invoices.retrieve((await stripe.checkout.sessions.retrieve(sub.id)).invoice)
   const price = await stripe.prices.create({ currency: 'usd', unit_amount: 999, product_data: { name: 'Sticker' } })
+  const monthly = await stripe.prices.create({ currency: 'usd', unit_amount: 4900, recurring: { interval: 'month' }, product_data: { name: 'Acme Pro' } })
+  const due = (await stripe.subscriptions.create({ customer: customer.id, items: [{ price: monthly.id }], collection_method: 'send_invoice', days_until_due: 7, expand: ['latest_invoice'] })).latest_invoice
   const link = await stripe.paymentLinks.create({ line_items: [{ price: price.id, quantity: 1 }], after_completion: { type: 'hosted_confirmation', hosted_confirmation: { custom_message: 'Your stickers are on their way.' } } })
   const off = await stripe.paymentLinks.create({ line_items: [{ price: price.id, quantity: 1 }] })
   await stripe.paymentLinks.update(off.id, { active: false, inactive_message: 'The sale is over.' })
@@ -149,11 +150,11 @@ export async function every_page_as_people_see_it(shop) {
     ['expired', gone.url],
     ['authenticate', `${asked.url}/authenticate`],
     ['bank', waits],
-    ['bank-done', () => asks('http://[::1]:1/'), async (page) => { await page.click('#test-source-authorize-3ds'); await page.waitForSelector('.sign') }], // an origin that no policy can name
-    ['bank-refused', () => asks('http://[::1]:1/'), async (page) => { await page.click('#test-source-fail-3ds'); await page.waitForSelector('.sign') }],
     ['receipt', charge.receipt_url],
     ['receipt-refunded', back.receipt_url],
     ['invoice', invoice.hosted_invoice_url],
+    ['invoice-open', due.hosted_invoice_url],
+    ['invoice-declined', due.hosted_invoice_url, async (page) => { await fill(page, CARDS.declined); await submit(page); await page.waitForSelector('#problem') }],
     ['link-off', off.url],
     ['link-done', link.url, async (page) => { await fill(page); await submit(page); await page.waitForSelector('.sign') }],
     ['nothing', `${pages}/b/${shop.id}/c/pay/nobody`],
@@ -167,7 +168,7 @@ export async function every_page_as_people_see_it(shop) {
           const where = `${name}-${width}-${colorScheme}`
           await page.emulateMedia({ colorScheme })
           await page.setViewportSize({ width, height })
-          await page.goto(typeof url === 'string' ? url : await url())
+          await page.goto(url)
           await then?.(page)
           await page.evaluate(axe)
           const found = await page.evaluate(async () => (await globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })).violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.html.slice(0, 160)).join(' | ')}`))

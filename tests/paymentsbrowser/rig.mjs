@@ -64,6 +64,7 @@ export class Shop {
     })
     const page = (title, body) => `<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>${title}</title><h1>${title}</h1>${body}`
     app.get('/success', (req, res) => res.send(page('Thanks', `<p id="order">${escape(this.orders.get(req.query.id) ?? 'not told yet')}</p><p id="session">${escape(req.query.id)}</p>`)))
+    app.get('/onward', (req, res) => res.redirect(`http://127.0.0.1:${port}/success?id=${encodeURIComponent(req.query.id)}`))
     app.get('/cart', (_req, res) => res.send(page('Cart', '')))
     app.get('/return', (req, res) => res.send(page('Returned', `<p id="status">${escape(req.query.redirect_status)}</p>`)))
     await new Promise((r, no) => (this.server = app.listen(port, '127.0.0.1', (e) => (e ? no(e) : r()))))

@@ -209,20 +209,15 @@ void vk_pay_request_id(char out[20])
     out[4 + ID_CHARS] = '\0';
 }
 
-/* The policy of a page: nothing but our own styles and pictures, and forms that lead here and to one origin.
- */
+/* The policy of a page: nothing but our own styles and pictures, and forms that lead here. */
+#define POLICY(forms)                                                                                        \
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; "    \
+    "form-action 'self'" forms "; base-uri 'none'; frame-ancestors 'none'"
+
 static vk_err page_policy(vk_exchange *ex, const vk_pay_call *c)
 {
-    char policy[600];
-    vk_str more = c ? c->form_action : VK_STR_NONE;
-    int n = snprintf(policy, sizeof policy,
-                     "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; "
-                     "connect-src 'self'; form-action 'self'%s" VK_STR_FMT
-                     "; base-uri 'none'; frame-ancestors 'none'",
-                     more.n ? " " : "", VK_STR_ARG(more));
-    if (n < 0 || (size_t)n >= sizeof policy)
-        return VK_E_TOO_LARGE;
-    return vk_header_add(ex, "Content-Security-Policy", vk_str_z(policy));
+    return vk_header_add(ex, "Content-Security-Policy",
+                         c && c->leads_on ? VK_STR(POLICY(" http: https:")) : VK_STR(POLICY("")));
 }
 
 static vk_err api_headers(vk_exchange *ex, const vk_pay_call *c, int status)

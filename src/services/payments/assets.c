@@ -33,6 +33,7 @@ static const char css[] =
     "tr.off td{color:var(--good)}\n"
     "form.pay,.sheet{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:1.25rem;box-shadow:var(--shadow)}\n"
     "@media (min-width:30rem){form.pay,.sheet{padding:1.75rem}}\n"
+    ".sheet form.pay{margin-top:1.5rem;padding:1.5rem 0 0;border:0;border-top:1px solid var(--line);border-radius:0;box-shadow:none}\n"
     "fieldset{border:0;margin:0 0 1.75rem;padding:0;min-width:0}\n"
     "legend{font-size:1.0625rem;font-weight:650;padding:0;margin-bottom:.25rem}\n"
     "label{display:block;font-size:.875rem;font-weight:550;margin:.75rem 0 .25rem}\n"

@@ -181,7 +181,7 @@ VK_MUSTCHECK vk_err vk_pay_invoice_void(vk_pay_call *c, vk_pv *invoice);
 /* ---- invoice_calls.c */
 
 /* Whether it is open, and not for the page of a checkout session alone to be paid. */
-bool vk_pay_invoice_payable(vk_pay_call *c, const vk_pv *invoice);
+VK_MUSTCHECK vk_err vk_pay_invoice_payable(vk_pay_call *c, const vk_pv *invoice, bool *payable_r);
 
 /* ---- subscription.c */
 

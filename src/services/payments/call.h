@@ -1,10 +1,7 @@
 /* One call of the API or of a hosted page, from its head to its answer, and what the files of the service
  * share.
  *
- * Map: service.c the service's contract · front.c head, key, the way to the build's strand and back ·
- * answer.c answers, headers, errors · idempotent.c Idempotency-Key · schema*.c, resources/ the description
- * (schema.h) · generic.c what verbs do · catalogue.c, customer.c, discount.c, charge.c, intent.c, checkout.c,
- * … handlers · pages*.c hosted pages · events.c, hooks.c webhooks · embedded/ the build's file on disk.
+ * README.md is the map of the folder.
  *
  * A handler runs on the strand of its build: nothing else of the build runs meanwhile, c->db is open, and all
  * that it changes is one part of a transaction, undone when it answers anything but VK_OK (but see c->keep).
@@ -85,7 +82,7 @@ typedef struct vk_pay_call {
     vk_str to;                /* pages: a redirect (303) */
     int status;               /* pages: 200 when it is 0 */
     const char *content_type; /* of what a page wrote into ex->out; NULL: HTML */
-    vk_str form_action; /* pages: an origin that the page's forms may lead to, besides us; for the policy */
+    bool leads_on;            /* pages: their forms end at the app (pages.h); for the policy */
 } vk_pay_call;
 
 static inline vk_pay_call *vk_pay_call_of(const vk_exchange *ex)
@@ -129,8 +126,9 @@ VK_MUSTCHECK vk_err vk_pay_need(vk_pay_call *c, const vk_pay_resource *r, vk_str
 VK_MUSTCHECK vk_err vk_pay_new(vk_pay_call *c, const vk_pay_resource *r, vk_str id, vk_pv **doc_r);
 /* Stores it as it is now, with its keys. */
 VK_MUSTCHECK vk_err vk_pay_put(vk_pay_call *c, vk_pv *doc);
-/* The document as it was when it was loaded, or at the last event about it; NULL: new. */
-const vk_pv *vk_pay_before(vk_pay_call *c, const vk_pv *doc);
+/* The document as it was when it was loaded, or at the last event about it; *before_r is NULL: it is new, or
+ * none of the call's. */
+VK_MUSTCHECK vk_err vk_pay_before(vk_pay_call *c, const vk_pv *doc, const vk_pv **before_r);
 /* A fresh id in the arena. VK_STR_NONE: no memory. */
 vk_str vk_pay_id(vk_pay_call *c, const char *prefix, int random);
 /* The newest documents with key=value (VK_STR_NONE: any), at most `most`: an array in the arena. */
@@ -260,7 +258,7 @@ typedef struct vk_pay_line {
  * too many coupons or rates. Source: docs.stripe.com/billing/invoices/tax-rates, …/coupons. */
 VK_MUSTCHECK vk_err vk_pay_totals(vk_pay_line *lines, size_t n, const vk_pv *const *coupons, size_t n_coupons,
                                   vk_str currency);
-/* ---- checkout.c: what the page does with a session (pages_checkout.c draws) */
+/* ---- checkout.c, checkout_pay.c: what the page does with a session (pages_checkout.c draws) */
 
 /* The session's line items as documents with amounts; sums; what is due now. Expires it first when its time
  * is over: that changes documents, so it is for calls that may. */

@@ -351,8 +351,11 @@ vk_err vk_pay_price_create(vk_pay_call *c)
 
 vk_err vk_pay_tax_behavior_kept(vk_pay_call *c)
 {
-    vk_str was = vk_pv_text(vk_pay_before(c, c->doc), "tax_behavior"),
-           is = vk_pv_text(c->doc, "tax_behavior");
+    const vk_pv *before;
+    vk_err e = vk_pay_before(c, c->doc, &before);
+    if (e != VK_OK)
+        return e;
+    vk_str was = vk_pv_text(before, "tax_behavior"), is = vk_pv_text(c->doc, "tax_behavior");
     if (!was.p || vk_str_eqz(was, "unspecified") || vk_str_eq(was, is))
         return VK_OK;
     return vk_pay_refuse(c, 400, NULL, "tax_behavior",
@@ -362,8 +365,10 @@ vk_err vk_pay_tax_behavior_kept(vk_pay_call *c)
 
 vk_err vk_pay_price_update(vk_pay_call *c)
 {
-    const vk_pv *before = vk_pay_before(c, c->doc);
-    vk_err e = before ? vk_pay_tax_behavior_kept(c) : VK_E_NOMEM;
+    const vk_pv *before = NULL;
+    vk_err e = vk_pay_before(c, c->doc, &before);
+    if (e == VK_OK)
+        e = vk_pay_tax_behavior_kept(c);
     if (e != VK_OK)
         return e;
     if (vk_pv_flag(before, "active") && !vk_pv_flag(c->doc, "active")) {
@@ -448,7 +453,9 @@ static vk_err default_price(vk_pay_call *c)
 vk_err vk_pay_product_update(vk_pay_call *c)
 {
     vk_err e = default_price(c);
-    const vk_pv *before = e == VK_OK ? vk_pay_before(c, c->doc) : NULL;
+    const vk_pv *before = NULL;
+    if (e == VK_OK)
+        e = vk_pay_before(c, c->doc, &before);
     if (e != VK_OK || (before && vk_pv_equal(before, c->doc)))
         return e;
     return complete_product(c, c->doc, NULL, vk_pv_flag(c->doc, "active"));

@@ -1,4 +1,5 @@
-/* What somebody filled in on the checkout page, checked: checkout_fields.c, for checkout.c. */
+/* Between the files of the checkout page: checkout.c what it shows and changes, checkout_fields.c what
+ * somebody filled in, checked, checkout_pay.c paying, checkout_still.c what has changed meanwhile. */
 #ifndef VK_PAY_CHECKOUT_H
 #define VK_PAY_CHECKOUT_H
 
@@ -17,6 +18,16 @@ VK_MUSTCHECK vk_err vk_pay_card_typed(vk_pay_call *c, const vk_pv *fields, vk_pv
 VK_MUSTCHECK vk_err vk_pay_method_typed(vk_pay_call *c, const vk_pv *card, const vk_pv *filled,
                                         vk_pv **method_r, const char **why_r, const char **field_r);
 
+/* "MM / YY" and its like: "12/34", "12 / 34", "1234", "12 / 2034". Year as it was typed. VK_E_INVALID. Pure.
+ */
+VK_MUSTCHECK vk_err vk_pay_expiry(vk_str text, int64_t *month_r, int64_t *year_r);
+
+/* "payment", "subscription" or "setup". */
+static inline bool vk_pay_checkout_mode(const vk_pay_checkout *k, const char *mode)
+{
+    return vk_str_eqz(vk_pv_text(k->session, "mode"), mode);
+}
+
 /* ---- checkout_still.c: what has become of an open session since its page was drawn */
 
 /* Forgets a subscription that a try has begun and that is over: it was canceled, or waited for too long. */
@@ -26,8 +37,5 @@ VK_MUSTCHECK vk_err vk_pay_checkout_anew(vk_pay_call *c, vk_pv *session);
 /* Whether it can still be paid as it is: its customer is there, its link has sessions left, its discounts are
  * valid. Else *why_r; discounts that are not are taken off, which is stored. */
 VK_MUSTCHECK vk_err vk_pay_checkout_still(vk_pay_call *c, vk_pay_checkout *k, const char **why_r);
-/* "MM / YY" and its like: "12/34", "12 / 34", "1234", "12 / 2034". Year as it was typed. VK_E_INVALID. Pure.
- */
-VK_MUSTCHECK vk_err vk_pay_expiry(vk_str text, int64_t *month_r, int64_t *year_r);
 
 #endif

@@ -279,7 +279,9 @@ vk_err vk_pay_refuse_state(vk_pay_call *c, const vk_pay_kind *kind, const vk_pv 
                              pays(kind) ? "payment_intent_unexpected_state" : "setup_intent_unexpected_state",
                              param, "%s", text);
     /* What is shown is what is stored: a call may have changed the tree before it refused. */
-    const vk_pv *before = vk_pay_before(c, intent);
+    const vk_pv *before = NULL;
+    if (vk_pay_before(c, intent, &before) != VK_OK)
+        before = NULL; /* the refusal goes without it */
     if (e == VK_E_INVALID && c->refusal && before) {
         c->refusal->about = kind->resource;
         c->refusal->object = before;

@@ -424,11 +424,12 @@ vk_err vk_pay_promotion_code_create(vk_pay_call *c)
 
 vk_err vk_pay_promotion_code_update(vk_pay_call *c)
 {
-    const vk_pv *before = vk_pay_before(c, c->doc);
+    const vk_pv *before;
     vk_pv *coupon = NULL;
-    if (vk_pv_flag(before, "active") || !vk_pv_flag(c->doc, "active"))
-        return VK_OK;
-    vk_err e = vk_pay_get(c, &vk_pay_r_coupon, vk_pv_text(c->doc, "promotion.coupon"), &coupon);
+    vk_err e = vk_pay_before(c, c->doc, &before);
+    if (e != VK_OK || vk_pv_flag(before, "active") || !vk_pv_flag(c->doc, "active"))
+        return e;
+    e = vk_pay_get(c, &vk_pay_r_coupon, vk_pv_text(c->doc, "promotion.coupon"), &coupon);
     if (e != VK_OK && e != VK_E_NOT_FOUND)
         return e;
     if (vk_pay_code_state(c->doc, coupon, c->now) != VK_PAY_VALID)

@@ -259,13 +259,14 @@ vk_err vk_pay_put(vk_pay_call *c, vk_pv *doc)
     return e;
 }
 
-const vk_pv *vk_pay_before(vk_pay_call *c, const vk_pv *doc)
+vk_err vk_pay_before(vk_pay_call *c, const vk_pv *doc, const vk_pv **before_r)
 {
     const vk_pay_doc *d = of_tree(c, doc);
-    vk_pv *before;
-    if (!d || !d->before.p || vk_pv_parse(c->arena, d->before, &before) != VK_OK)
-        return NULL;
-    return before;
+    vk_pv *before = NULL;
+    vk_err e = d && d->before.p ? vk_pv_parse(c->arena, d->before, &before) : VK_OK;
+    if (e == VK_OK)
+        *before_r = before;
+    return e == VK_E_INVALID ? VK_E_CORRUPT : e;
 }
 
 vk_err vk_pay_seen(vk_pay_call *c, const vk_pv *doc)

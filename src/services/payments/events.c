@@ -249,9 +249,10 @@ vk_err vk_pay_event(vk_pay_call *c, const char *type, const vk_pay_resource *r, 
 
 vk_err vk_pay_event_changed(vk_pay_call *c, const char *type, const vk_pay_resource *r, vk_pv *doc)
 {
-    const vk_pv *before = vk_pay_before(c, doc);
-    if (before && vk_pv_equal(before, doc))
-        return VK_OK;
+    const vk_pv *before;
+    vk_err e = vk_pay_before(c, doc, &before);
+    if (e != VK_OK || (before && vk_pv_equal(before, doc)))
+        return e;
     return make(c, type, r, doc, before);
 }
 

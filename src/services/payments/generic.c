@@ -26,10 +26,11 @@ vk_err vk_pay_store_new(vk_pay_call *c, const vk_pay_resource *r, vk_pv *doc)
 
 vk_err vk_pay_store_changed(vk_pay_call *c, const vk_pay_resource *r, vk_pv *doc)
 {
-    const vk_pv *before = vk_pay_before(c, doc);
-    if (before && vk_pv_equal(before, doc))
-        return VK_OK;
-    vk_err e = vk_pay_put(c, doc);
+    const vk_pv *before;
+    vk_err e = vk_pay_before(c, doc, &before);
+    if (e != VK_OK || (before && vk_pv_equal(before, doc)))
+        return e;
+    e = vk_pay_put(c, doc);
     return e == VK_OK ? tell(c, r, doc, "updated") : e;
 }
 

@@ -1,7 +1,5 @@
 #include "services/payments/html.h"
 
-#include "services/payments/origins.h"
-
 #include <stdarg.h>
 
 void vk_html(vk_buf *out, vk_str text)
@@ -107,17 +105,4 @@ void vk_html_choices(vk_buf *out)
                     "value=\"complete\">Complete authentication</button>\n"
                     "<button id=\"test-source-fail-3ds\" name=\"result\" value=\"fail\">Fail "
                     "authentication</button>\n</form>\n");
-}
-
-vk_str vk_html_origin(vk_arena *a, vk_str url)
-{
-    static const char slashes[] = "://";
-    char origin[VK_PAY_ORIGIN_MAX + 1];
-    const char *host = url.n ? memmem(url.p, url.n, slashes, sizeof slashes - 1) : NULL;
-    size_t end = host ? (size_t)(host - url.p) + sizeof slashes - 1 : url.n;
-    while (end < url.n && !memchr("/?#", url.p[end], 3))
-        end++;
-    if (vk_pay_origin_of((vk_str){url.p, end}, origin) != VK_OK || strchr(origin, '['))
-        return VK_STR_NONE; /* a policy has no way to say it, and would not allow it */
-    return vk_arena_dup(a, vk_str_z(origin));
 }

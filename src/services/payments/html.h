@@ -28,9 +28,4 @@ void vk_html_fact(vk_buf *out, const char *what, const char *is);
 /* The form of 3-D Secure pages: complete it, or fail. Ids are those of Stripe's own test page. */
 void vk_html_choices(vk_buf *out);
 
-/* The origin of an address ("https://shop.example:8443"), in the arena, as a policy may name it. VK_STR_NONE:
- * it has none, or one that no policy can name (an IPv6 address: CSP Level 3, host-source) or that is longer
- * than VK_PAY_ORIGIN_MAX. */
-vk_str vk_html_origin(vk_arena *a, vk_str url);
-
 #endif

@@ -30,14 +30,15 @@ static vk_err intent_of(vk_pay_call *c, vk_pv *invoice, vk_pv **intent_r)
     return e == VK_OK ? vk_pay_invoice_intent(c, invoice, *intent_r) : e;
 }
 
-bool vk_pay_invoice_payable(vk_pay_call *c, const vk_pv *invoice)
+vk_err vk_pay_invoice_payable(vk_pay_call *c, const vk_pv *invoice, bool *payable_r)
 {
     vk_pv *intent;
     vk_str id = vk_pv_text(invoice, "payment_intent");
-    if (!has_status(invoice, "open"))
-        return false;
-    return !id.p || (vk_pay_get(c, &vk_pay_r_payment_intent, id, &intent) == VK_OK &&
-                     vk_pay_payment_open(intent) && !vk_pv_text(intent, "session").p);
+    bool open = has_status(invoice, "open");
+    vk_err e = open && id.p ? vk_pay_get(c, &vk_pay_r_payment_intent, id, &intent) : VK_OK;
+    if (e == VK_OK)
+        *payable_r = open && (!id.p || (vk_pay_payment_open(intent) && !vk_pv_text(intent, "session").p));
+    return e;
 }
 
 vk_err vk_pay_invoice_try(vk_pay_call *c, vk_pv *invoice, const vk_pay_confirm *how, vk_pv **intent_r,
@@ -103,6 +104,7 @@ static vk_err pay(vk_pay_call *c, vk_pv *invoice)
 vk_err vk_pay_invoice_pay(vk_pay_call *c)
 {
     vk_pv *invoice;
+    bool payable;
     vk_err e = vk_pay_need(c, R, c->id[0], NULL, &invoice);
     if (e != VK_OK)
         return e;
@@ -113,7 +115,10 @@ vk_err vk_pay_invoice_pay(vk_pay_call *c)
         return vk_pay_refuse(c, 400, NULL, NULL,
                              "You can only pay open invoices. This invoice has a status of `" VK_STR_FMT "`.",
                              VK_STR_ARG(vk_pv_text(invoice, "status")));
-    if (!vk_pay_invoice_payable(c, invoice))
+    e = vk_pay_invoice_payable(c, invoice, &payable);
+    if (e != VK_OK)
+        return e;
+    if (!payable)
         return vk_pay_refuse(
             c, 400, NULL, NULL,
             "You cannot pay an invoice of a Checkout Session that is open. Use its page, or expire "

@@ -169,17 +169,18 @@ static void pay_form(vk_pay_call *c, const vk_pv *invoice, const vk_pv *fields, 
                      const char *field)
 {
     static const struct {
-        const char *name, *label, *more;
+        const char *before, *name, *label, *more;
     } inputs[] = {
-        {"cardNumber", "Card number",
+        {"", "cardNumber", "Card number",
          "required inputmode=\"numeric\" autocomplete=\"cc-number\" maxlength=\"30\" placeholder=\"1234 1234 "
          "1234 1234\""},
-        {"cardExpiry", "Expiry",
+        {"<div class=\"row\"><div>\n", "cardExpiry", "Expiry",
          "required inputmode=\"numeric\" autocomplete=\"cc-exp\" maxlength=\"9\" placeholder=\"MM / YY\""},
-        {"cardCvc", "CVC",
+        {"</div><div>\n", "cardCvc", "CVC",
          "required inputmode=\"numeric\" autocomplete=\"cc-csc\" maxlength=\"4\" placeholder=\"CVC\""},
-        {"billingName", "Name on card", "required autocomplete=\"cc-name\""},
-        {"billingPostalCode", "Postal code", "autocomplete=\"postal-code\""},
+        {"</div></div>\n", "billingName", "Name on card",
+         "required autocomplete=\"cc-name\" placeholder=\"Full name on card\""},
+        {"", "billingPostalCode", "Postal code", "autocomplete=\"postal-code\" placeholder=\"12345\""},
     };
     vk_buf *out = &c->ex->out;
     vk_html_f(out, "<form class=\"pay\" id=\"pay\" method=\"post\" action=\"/b/%s/i/%s\">\n", c->about->build,
@@ -190,6 +191,7 @@ static void pay_form(vk_pay_call *c, const vk_pv *invoice, const vk_pv *fields, 
     vk_buf_lit(out, "<fieldset><legend>Payment details</legend>\n");
     for (size_t i = 0; i < VK_COUNT(inputs); i++) {
         bool kept = !vk_str_starts(vk_str_z(inputs[i].name), VK_STR("card"));
+        vk_buf_z(out, inputs[i].before);
         vk_html_f(out, "<label for=\"%s\">%s</label><input type=\"text\" id=\"%s\" name=\"%s\" value=\"%s\" ",
                   inputs[i].name, inputs[i].label, inputs[i].name, inputs[i].name,
                   kept ? z(c, vk_pv_text(fields, inputs[i].name)) : "");
@@ -209,6 +211,10 @@ static vk_err show_invoice(vk_pay_call *c, const vk_pv *invoice, const vk_pv *fi
                            const char *field)
 {
     vk_buf *out = &c->ex->out;
+    bool payable;
+    vk_err e = vk_pay_invoice_payable(c, invoice, &payable);
+    if (e != VK_OK)
+        return e;
     vk_str currency = vk_pv_text(invoice, "currency"), status = vk_pv_text(invoice, "status");
     vk_html_begin(out, "Invoice", "paper");
     vk_buf_lit(out, "<div class=\"sheet\">");
@@ -231,7 +237,7 @@ static vk_err show_invoice(vk_pay_call *c, const vk_pv *invoice, const vk_pv *fi
     vk_str footer = vk_pv_text(invoice, "footer");
     if (footer.n)
         vk_html_f(out, "<p class=\"soft\">%s</p>\n", z(c, footer));
-    if (vk_pay_invoice_payable(c, invoice))
+    if (payable)
         pay_form(c, invoice, fields, why, field);
     vk_buf_lit(out, "</div>\n");
     vk_html_end(out);
@@ -251,14 +257,16 @@ vk_err vk_pay_page_invoice_pay(vk_pay_call *c)
     vk_pv *invoice, *filled, *card, *intent;
     const char *why = NULL, *field = NULL;
     vk_pay_confirm how = {0};
+    bool payable;
     vk_pay_paid paid;
     vk_pay_decline decline;
     vk_err e = invoice_of(c, &invoice);
     if (e != VK_OK)
         return no_such(c, e);
     c->to = how.return_url = vk_pv_text(invoice, "hosted_invoice_url");
-    if (!vk_pay_invoice_payable(c, invoice))
-        return VK_OK;
+    e = vk_pay_invoice_payable(c, invoice, &payable);
+    if (e != VK_OK || !payable)
+        return e;
     e = vk_pay_card_typed(c, c->params, &filled, &card, &why, &field);
     if (e == VK_OK && !why)
         e = vk_pay_method_typed(c, card, filled, &how.method, &why, &field);
@@ -309,22 +317,19 @@ static vk_err authentication(vk_pay_call *c, vk_pay_authentication *x)
     vk_err e = vk_pay_authentication_load(c, c->id[0], x);
     if (e != VK_OK)
         return no_such(c, e);
-    c->form_action = vk_html_origin(c->arena, vk_pv_text(x->intent, "_auth.return_url"));
+    c->leads_on = vk_pv_text(x->intent, "_auth.return_url").n > 0;
     return VK_OK;
 }
 
-/* What came of it. `form`: of one, whose page has a policy that may not name where it leads; then somebody
- * clicks. */
-static vk_err answered(vk_pay_call *c, const vk_pay_authentication *x, bool form)
+static vk_err answered(vk_pay_call *c, const vk_pay_authentication *x)
 {
     vk_str status = vk_pv_text(x->intent, "status");
     bool refused = vk_str_eqz(status, "requires_payment_method") || vk_str_eqz(status, "canceled");
-    if (x->back.n && (!form || c->form_action.n))
+    if (x->back.n)
         c->to = x->back;
     else
         vk_html_note(&c->ex->out, refused ? "bad" : "good", refused ? "It was refused" : "It is done",
-                     x->back.n ? "Go on to where you came from." : "You may close this page.", x->back,
-                     "Continue");
+                     "You may close this page.", VK_STR_NONE, "");
     return VK_OK;
 }
 
@@ -335,7 +340,7 @@ vk_err vk_pay_page_intent(vk_pay_call *c)
     if (e != VK_OK)
         return e;
     if (!x.waits)
-        return answered(c, &x, false);
+        return answered(c, &x);
     vk_pay_bank_page(c, x.amount, x.currency, vk_pay_card_words(c, x.brand, x.last4), NULL);
     return VK_OK;
 }
@@ -350,5 +355,5 @@ vk_err vk_pay_page_intent_done(vk_pay_call *c)
     vk_err e = authentication(c, &x);
     if (e == VK_OK && x.waits) /* else it was sent twice, or from two windows */
         e = vk_pay_authentication_answer(c, &x, yes);
-    return e == VK_OK ? answered(c, &x, true) : e;
+    return e == VK_OK ? answered(c, &x) : e;
 }

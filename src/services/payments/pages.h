@@ -1,6 +1,7 @@
 /* Hosted pages: what people see. The endpoints are in resources/pages.c; each handler writes HTML into
- * ex->out, or sets c->to. A page of a session whose form leads on has the app's origin in its policy
- * (c->form_action): the browser looks at the redirect, too. */
+ * ex->out, or sets c->to. A page whose form leads to the app in the end says so (c->leads_on): the browser
+ * looks at each redirect behind a form, those of the app's own pages, too, which may lead to where people
+ * sign in, or to another of its names; only the app knows them. */
 #ifndef VK_PAY_PAGES_H
 #define VK_PAY_PAGES_H
 

@@ -591,10 +591,9 @@ static vk_err over(vk_pay_call *c, const vk_pay_checkout *k)
     return VK_OK;
 }
 
-/* Where its forms lead in the end: the app's own page. */
 static void allow(vk_pay_call *c, const vk_pay_checkout *k)
 {
-    c->form_action = vk_html_origin(c->arena, vk_pv_text(k->session, "success_url"));
+    c->leads_on = vk_pv_text(k->session, "success_url").n > 0;
 }
 
 static vk_err show(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fields, const char *why,
@@ -635,15 +634,13 @@ static const char *thanks(vk_pay_call *c, const vk_pv *session)
     return says.p ? says.p : "It is done. You may close this page.";
 }
 
-/* A policy that cannot name where it leads would stop the redirect: then somebody clicks. */
 static vk_err lead_on(vk_pay_call *c, const vk_pay_checkout *k)
 {
     vk_str to = vk_pay_success_url(c, k->session);
-    allow(c, k);
-    if (to.n && c->form_action.n)
+    if (to.n)
         c->to = to;
     else
-        vk_html_note(&c->ex->out, "good", "Thank you", thanks(c, k->session), to, "Continue");
+        vk_html_note(&c->ex->out, "good", "Thank you", thanks(c, k->session), VK_STR_NONE, "");
     return VK_OK;
 }
 

@@ -44,6 +44,11 @@ export function inEnvironment(name: string): boolean {
   return cfg(name) !== undefined && Boolean(environment[name]);
 }
 
+/** True when the overlay has a value for this name that cannot be opened. */
+export function isClosed(name: string): boolean {
+  return readOverlay().closed.includes(name);
+}
+
 /** What stands in the overlay, cleared names too. */
 export function overlayNames(): string[] {
   return [...readOverlay().values.keys()];

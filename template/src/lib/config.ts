@@ -1,3 +1,3 @@
 import "server-only";
 
-export { cfg, cfgSource, overlayProblem, type KeySource } from "./config-core";
+export { cfg, cfgSource, isClosed, overlayProblem, type KeySource } from "./config-core";

@@ -43,7 +43,7 @@ export function envLine(name: string, value: string): string {
 
 /** False for what ends a line somewhere, or is no text. */
 export function fitsLine(value: string): boolean {
-  return !/[\u0000-\u001f\u007f\u0085\u2028\u2029\ufeff]/.test(value) && value.isWellFormed();
+  return !/[\u0000-\u001f\u007f\u0085\u2028\u2029\ufeff]/.test(value) && !/\p{Surrogate}/u.test(value);
 }
 
 function parseValue(raw: string): string {

@@ -96,7 +96,7 @@ function setStorage(vars: Vars, probe: string): void {
   vars.set("s3_host", host);
   vars.set("s3_endpoint", typed ? originOf(host, typed[2], typed[3]!) : `https://${host}`, "origin");
   vars.set("s3_vendor", host.endsWith(`.${R2}`) ? "r2" : host.endsWith(".amazonaws.com") ? "aws" : "other");
-  vars.set("s3_host_account", /^([0-9a-f]{32})\.(?:(?:eu|fedramp)\.)?r2\.cloudflarestorage\.com$/.exec(host)?.[1] ?? "");
+  if (typed) vars.set("s3_host_account", /^([0-9a-f]{32})\.(?:(?:eu|fedramp)\.)?r2\.cloudflarestorage\.com$/.exec(host)?.[1] ?? "");
   const region = /^s3[.-]([a-z0-9-]+)\.amazonaws\.com$/.exec(host)?.[1];
   vars.set("s3_host_region", region ?? (host === "s3.amazonaws.com" ? "us-east-1" : ""));
 }

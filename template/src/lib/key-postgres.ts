@@ -1,25 +1,21 @@
 // The write probe of a PostgreSQL database: a login over TLS behind the guard of key-guard.ts, and a table that is made and taken back.
 import type { Socket } from "node:net";
 import { Client } from "pg";
-import { allowedAddresses, ANSWER_WITHIN_MS, before, dialDirectly, firstOf, kindOf, NotAnswered, resolveHost, type Ask, type Got, type Send, type SendOptions } from "./key-send";
+import { allowedAddresses, answeredWithin, ANSWER_WITHIN_MS, before, dialDirectly, firstOf, NotAnswered, resolveHost, type Answered, type Ask, type Send, type SendOptions } from "./key-send";
 import { parseTarget, type Target } from "./key-guard";
 
 const PORT = 5432;
 
 /** `ask.url` is the address with its login, `ask.body` the statement that is taken back. Status 200, or 400 with the SQLSTATE as `code`. */
 export function postgresSender({ resolve = resolveHost, dial = dialDirectly, withinMs = ANSWER_WITHIN_MS, ca }: SendOptions = {}): Send {
-  return async (ask) => {
-    const deadline = AbortSignal.timeout(withinMs);
-    try {
+  return (ask) =>
+    answeredWithin(withinMs, async (deadline) => {
       const url = new URL(ask.url);
       const target = targetOf(url);
       const addresses = await allowedAddresses(target, PORT, resolve, deadline);
       const socket = await firstOf(addresses, target.port, dial, deadline);
-      return await probe(ask, url, target, deadline, socket, ca);
-    } catch (error) {
-      return { none: deadline.aborted ? "timeout" : kindOf(error) };
-    }
-  };
+      return probe(ask, url, target, deadline, socket, ca);
+    });
 }
 
 /** The host has to pass the same reader as one of https. */
@@ -29,7 +25,7 @@ function targetOf(url: URL): Target {
   return target;
 }
 
-async function probe(ask: Ask, url: URL, { host, port }: Target, deadline: AbortSignal, socket: Socket, ca: string | undefined): Promise<Got> {
+async function probe(ask: Ask, url: URL, { host, port }: Target, deadline: AbortSignal, socket: Socket, ca: string | undefined): Promise<Answered> {
   // The package connects by itself; here it finds the connection that was made, and only names the host for the certificate.
   socket.connect = () => {
     queueMicrotask(() => socket.emit("connect"));

@@ -40,18 +40,27 @@ export type SendOptions = { resolve?: Resolve; dial?: Dial; withinMs?: number; c
 export const dialDirectly: Dial = ({ address, family }, port) => connect({ host: address, port, family });
 
 export function sender({ resolve = resolveHost, dial = dialDirectly, withinMs = ANSWER_WITHIN_MS, ca }: SendOptions = {}): Send {
-  return async (ask) => {
-    const deadline = AbortSignal.timeout(withinMs);
-    try {
+  return (ask) =>
+    answeredWithin(withinMs, async (deadline) => {
       const target = parseTarget(ask.url);
       if (!target) throw new NotAnswered("invalid");
       const addresses = await allowedAddresses(target, 443, resolve, deadline);
       const socket = await firstOf(addresses, target.port, dial, deadline);
-      return await exchange(ask, target, await secured(socket, target, deadline, ca), deadline);
-    } catch (error) {
-      return { none: deadline.aborted ? "timeout" : kindOf(error) };
-    }
-  };
+      return exchange(ask, target, await secured(socket, target, deadline, ca), deadline);
+    });
+}
+
+/** `work` has that much time for all of it; whatever goes wrong is a kind of no answer. */
+export async function answeredWithin(ms: number, work: (deadline: AbortSignal) => Promise<Answered>): Promise<Got> {
+  const clock = new AbortController();
+  const timer = setTimeout(() => clock.abort(), ms);
+  try {
+    return await work(clock.signal);
+  } catch (error) {
+    return { none: clock.signal.aborted ? "timeout" : kindOf(error) };
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** All of the host's addresses, each of which may be called. */
@@ -69,8 +78,10 @@ export async function firstOf(addresses: Address[], port: number, dial: Dial, de
   for (const address of addresses) {
     const socket = dial(address, port);
     try {
-      const given = AbortSignal.any([deadline, AbortSignal.timeout(CONNECT_WITHIN_MS)]);
-      await before(given, once(socket, "connect"));
+      socket.setTimeout(CONNECT_WITHIN_MS, () => socket.destroy(new NotAnswered("timeout")));
+      await before(deadline, once(socket, "connect"));
+      socket.setTimeout(0);
+      socket.on("error", ignore);
       return socket;
     } catch (error) {
       socket.destroy();
@@ -81,10 +92,14 @@ export async function firstOf(addresses: Address[], port: number, dial: Dial, de
   throw last;
 }
 
+/** Whoever waits for the connection hears of its end in another way; without a listener it would end the app. */
+function ignore(): void {}
+
 async function secured(socket: Socket, { host, literal }: Target, deadline: AbortSignal, ca: string | undefined): Promise<TLSSocket> {
   const secure = secureConnect({ socket, host, ...(!literal && { servername: host }), ALPNProtocols: ["http/1.1"], rejectUnauthorized: true, ...(ca !== undefined && { ca }) });
   try {
     await before(deadline, once(secure, "secureConnect"));
+    secure.on("error", ignore);
     return secure;
   } catch (error) {
     secure.destroy();

@@ -2,11 +2,13 @@
 import "server-only";
 import { clerkState } from "./clerk-keys";
 import { cfg } from "./config";
+import { setFacts } from "./key-facts";
+import { isListed, isValet } from "./key-ours";
 import { KEY_RULES } from "./key-rules";
-import type { ServiceId } from "./key-types";
+import type { KeyValues, ServiceId } from "./key-types";
+import { Vars } from "./key-vars";
 import { storageIsSet } from "./storage";
 import { paymentsAreSet } from "./stripe";
-import { isRefusedValue, isValetValue } from "./valet-marks";
 
 export type KeyState = "build keys" | "your keys" | "not set";
 
@@ -22,16 +24,17 @@ const IS_SET: Record<ServiceId, () => boolean> = {
 /** By every value of the service's group: one that valetkey gave out is enough, and the build still serves. */
 export function serviceKeys(id: ServiceId): KeyState {
   if (!IS_SET[id]()) return "not set";
-  const ours = KEY_RULES.services[id].fields.some(({ env }) => {
-    const value = cfg(env);
-    return value !== undefined && isOurs(env, value);
-  });
-  return ours ? "build keys" : "your keys";
+  const values = KEY_RULES.services[id].fields.map(({ env }) => [env, cfg(env)] as const);
+  return oursAmong(id, Object.fromEntries(values.filter(([, value]) => value !== undefined)) as KeyValues).length > 0 ? "build keys" : "your keys";
 }
 
-/** What the validator refuses, and what the badges call "build keys": one answer for both. */
-export function isOurs(name: string, value: string): boolean {
-  return isValetValue(name, value) || isRefusedValue(value, cfg("VALETKEY_REFUSED_KEYS"));
+/** The names of those values that are a build's own: what the validator refuses, and what the badges call "build keys". */
+export function oursAmong(id: ServiceId, values: KeyValues): string[] {
+  const vars = new Vars("");
+  for (const [name, value] of Object.entries(values)) vars.set(name, value);
+  setFacts(id, vars, new Date(0), "");
+  const refused = cfg("VALETKEY_REFUSED_KEYS");
+  return Object.entries(values).flatMap(([name, value]) => (value !== "" && (isValet(KEY_RULES.ours, vars, name) || isListed(refused, value)) ? [name] : []));
 }
 
 /** The mode that a key of the service names; the database and the storage have none. */

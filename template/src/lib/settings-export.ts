@@ -7,7 +7,7 @@ import { EnvFormatError, envFileOf, type EnvEntry, type EnvFormat } from "./env-
 import { HttpError } from "./http";
 import { KEY_RULES } from "./key-rules";
 import { owner } from "./settings-session";
-import { isOurs, serviceKeys, SERVICES } from "./services";
+import { oursAmong, serviceKeys, SERVICES } from "./services";
 
 export type OwnVariable = { name: string; value: string; secret: boolean };
 
@@ -21,7 +21,7 @@ export function ownVariables(): { set: OwnVariable[]; clear: string[] } {
     clear.push(...clears);
     for (const { env, also, secret } of fields) {
       const value = cfg(env);
-      if (value === undefined || isOurs(env, value)) clear.push(env, ...also);
+      if (value === undefined || oursAmong(id, { [env]: value }).length > 0) clear.push(env, ...also);
       else set.push(...[env, ...also].map((name) => ({ name, value, secret })));
     }
   }

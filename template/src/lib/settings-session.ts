@@ -6,7 +6,7 @@
 import "server-only";
 import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
 import { cookies } from "next/headers";
-import { cfg } from "./config";
+import { cfg, isClosed } from "./config";
 import { HttpError } from "./http";
 import { count, waitOf, type Rate } from "./rate";
 import { userId } from "./user";
@@ -15,6 +15,7 @@ const COOKIE = "settings";
 const LASTS_S = 8 * 60 * 60;
 const ENDED_MAX = 10_000;
 const TOKEN_MIN = 32;
+const UNKNOWN = "sealed"; // no id of a user
 const WRONG_TOKENS: Rate = { name: "wrong setup tokens", most: 5, perMs: 60_000 };
 
 const kept = globalThis as typeof globalThis & { __appSettings?: { key: Buffer; ended: Map<string, number> } };
@@ -26,8 +27,9 @@ export function setupToken(): string | undefined {
   return token !== undefined && token.length >= TOKEN_MIN ? token : undefined;
 }
 
+/** Once there is one there is one: a name that cannot be opened is nobody's, and the setup token stays void. */
 export function owner(): string | undefined {
-  return cfg("SETTINGS_OWNER");
+  return isClosed("SETTINGS_OWNER") ? UNKNOWN : cfg("SETTINGS_OWNER");
 }
 
 /** What opens the page now. */

@@ -13,7 +13,7 @@ import type { KeyValues, ServiceId, ServiceReport } from "./key-types";
 import { changeOverlay, OverlayError } from "./overlay-file";
 import { currentSession, opensBy, owner, type Session } from "./settings-session";
 import type { Open, Platform, SaveAnswer, ServiceState, SettingsView, ShownValue } from "./settings-types";
-import { isOurs, serviceKeys, serviceMode, SERVICES } from "./services";
+import { oursAmong, serviceKeys, serviceMode, SERVICES } from "./services";
 import { createWebhook, type Webhook } from "./stripe-webhook";
 import { userId } from "./user";
 import { validateKeys } from "./validate-keys";
@@ -91,7 +91,7 @@ type SaveAsk = z.infer<typeof saveAsk>;
 export async function saveKeys(asked: SaveAsk, origin: string | null): Promise<SaveAnswer> {
   const { service } = asked;
   const typed = typedValues(asked);
-  const report = await reportOf(service, typed);
+  const report = await reportOf(service, typed, origin);
   if (!report.valid || !asked.save) return { report, saved: false, services: serviceStates() };
   const hook = await webhookFor(asked, typed, origin);
   if (hook && hook.secret === undefined && !hook.kept) return { report, saved: false, webhook: { created: false, say: hook.say }, services: serviceStates() };
@@ -121,18 +121,18 @@ function typedValues({ service, values }: SaveAsk): KeyValues {
   return typed;
 }
 
-async function reportOf(service: ServiceId, typed: KeyValues): Promise<ServiceReport> {
-  const report = (await validateKeys({ [service]: typed }))[service];
+async function reportOf(service: ServiceId, typed: KeyValues, origin: string | null): Promise<ServiceReport> {
+  const report = (await validateKeys({ [service]: typed }, origin === null ? {} : { origin }))[service];
   if (!report) throw new Error("no report");
   return report;
 }
 
 /** Nothing that the validator let pass, but no file and no environment could hold, nor a key that is the build's own. */
-function mustFit(values: KeyValues): void {
-  for (const [name, value] of Object.entries(values)) {
+function mustFit(service: ServiceId, values: KeyValues): void {
+  for (const [name, value] of Object.entries(values))
     if (!fitsLine(value)) throw new HttpError(400, "bad_request", `The value of ${name} holds a line break or another control character.`);
-    if (isOurs(name, value)) throw new HttpError(422, "ours", `The value of ${name} is a key of this app's build, not one of yours.`);
-  }
+  const [ours] = oursAmong(service, values);
+  if (ours !== undefined) throw new HttpError(422, "ours", `The value of ${ours} is a key of this app's build, not one of yours.`);
 }
 
 type Kept = { kept: true; secret?: string; say: string; undo?: undefined };
@@ -158,7 +158,7 @@ export function groupOf(service: ServiceId, values: KeyValues): Map<string, stri
 }
 
 async function activate(service: ServiceId, values: KeyValues): Promise<Pick<SaveAnswer, "saved" | "block" | "rebuild">> {
-  mustFit(values);
+  mustFit(service, values);
   const group = groupOf(service, values);
   if (platform() === "disk") {
     try {

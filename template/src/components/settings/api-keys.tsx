@@ -1,7 +1,7 @@
 "use client";
 
 import { useRouter } from "next/navigation";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import type { ServiceForm } from "@/lib/key-form";
 import type { KeyValues, ServiceId } from "@/lib/key-types";
 import { RequestFailed } from "@/lib/notes-client";
@@ -16,8 +16,11 @@ type Props = { view: Open; forms: ServiceForm[] };
 /** The app's keys, one card a service: replaced, validated and in effect without a new build. */
 export function ApiKeySettings({ view, forms }: Props) {
   const router = useRouter();
-  const [outcomes, setOutcomes] = useState<Partial<Record<ServiceId, Sent>>>(takeKept);
+  const [outcomes, setOutcomes] = useState<Partial<Record<ServiceId, Sent>>>({});
   const [problem, setProblem] = useState<string | null>(null);
+
+  // Only once the page is the browser's: what the server made had no outcome, and the two must be the same at first.
+  useEffect(() => setOutcomes((now) => ({ ...takeKept(), ...now })), []);
 
   const act = (what: () => Promise<unknown>) => async () => {
     try {

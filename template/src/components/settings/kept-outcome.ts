@@ -8,9 +8,8 @@ export function keep(service: ServiceId, sent: Sent): void {
   if (sent.answer?.block === undefined) sessionStorage.setItem(NAME, JSON.stringify({ [service]: sent }));
 }
 
-/** Once; the server, which has no such thing, has nothing. */
+/** Once, in the browser. */
 export function takeKept(): Partial<Record<ServiceId, Sent>> {
-  if (typeof sessionStorage === "undefined") return {};
   const text = sessionStorage.getItem(NAME);
   sessionStorage.removeItem(NAME);
   return text ? (JSON.parse(text) as Partial<Record<ServiceId, Sent>>) : {};
