@@ -73,6 +73,12 @@ typedef struct vk_outbound_answer {
  * or is about the connection (Host, Content-Length, Transfer-Encoding, …), and a value of printable ASCII. */
 bool vk_outbound_header_ok(const vk_outbound_header *h);
 
+enum { VK_LOOKED_AT_MAX = VK_OUTBOUND_ADDRESSES * 46 + 1 };
+/* The first half of a call: resolves the host and looks at every address. VK_OK: `out` has them, joined by
+ * commas. Otherwise answer->lack and answer->why say why not. */
+VK_MUSTCHECK vk_err vk_outbound_look(const vk_outbound *o, const vk_target *t, char out[VK_LOOKED_AT_MAX],
+                                     vk_outbound_answer *answer);
+
 /* VK_OK: there is a status, whatever it is. VK_E_INVALID: the URL, a header. VK_E_FORBIDDEN: the guard.
  * VK_E_TIMEOUT. VK_E_TOO_LARGE: head or body of the answer. VK_E_UNAVAILABLE: not resolved, not reached, TLS
  * refused. */
