@@ -1,9 +1,8 @@
 // The API of the settings page, asked as the page asks it and as nobody should.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import path from "node:path";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { Daemon, plain, portBase, request, sleep, tempFolder } from "../lib/daemon.mjs";
-import { assert, assertSame, check, note, skip } from "../lib/tap.mjs";
+import { assert, assertSame, check, skip } from "../lib/tap.mjs";
 import { OwnApp, Page, refusal } from "./app.mjs";
 import { CLERK_HOST, Vendors } from "./vendors.mjs";
 
@@ -212,6 +211,19 @@ await check("keys of a build are refused: this one's and another one's, and nobo
 
 await restart();
 const stored = async (sql) => (await daemon.sql(owned.env.TURSO_AUTH_TOKEN, sql)).rows.map((row) => row.map(plain));
+
+await check("keys that are good and that the app cannot use: those before are in effect again, and the file is as it was", async () => {
+  const { env } = await daemon.createBuild("taken");
+  await daemon.sql(env.TURSO_AUTH_TOKEN, 'CREATE TABLE "Note" (somebody TEXT, elses TEXT)');
+  writeFileSync(app.keysFile, "# mine\nOTHER=kept\n", { mode: 0o600 });
+  vendors.database.token = env.TURSO_AUTH_TOKEN;
+  const answer = await page.save("database", vendors.turso);
+  vendors.database.token = owned.env.TURSO_AUTH_TOKEN;
+  assertSame([...refusal(answer), /in effect again\.$/.test(answer.json().error.message)], [409, "not_usable", true], answer.text);
+  assertSame(app.keys().text, "# mine\nOTHER=kept\n", "the file");
+  assertSame([states((await page.view()).json()).database, (await app.health()).database.ok], ["build keys", true], "state");
+  rmSync(app.keysFile);
+});
 
 await check("database: saved sealed, in effect with the next request, the tables made by themselves", async () => {
   const answer = await page.save("database", vendors.turso);
