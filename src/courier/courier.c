@@ -225,10 +225,6 @@ vk_err vk_courier_new(const vk_egress *egress, const char *ca_file, struct vk_co
     if (!c)
         return VK_E_NOMEM;
     c->outbound.egress = *egress;
-    const char *authorities =
-        getenv("SSL_CERT_FILE"); /* as OpenSSL's own programs take it; libcurl does not */
-    if (authorities && authorities[0])
-        c->outbound.ca_file = authorities;
     c->outbound.ca_file = ca_file;
     pthread_mutex_init(&c->mu, NULL);
     *out_r = c;

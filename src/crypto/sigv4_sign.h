@@ -1,5 +1,6 @@
 /* AWS Signature Version 4 for the one who asks: the header form, for requests to S3 that carry somebody's own
- * keys. The other side is sigv4.h; what is hashed is the same canonical request. */
+ * keys. The other side is sigv4.h; what is hashed is the same canonical request. Needs
+ * no vk_digest_init. */
 #ifndef VK_CRYPTO_SIGV4_SIGN_H
 #define VK_CRYPTO_SIGV4_SIGN_H
 

@@ -81,6 +81,7 @@ export const admin = [
   { name: 'see where events go', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/payments/webhook` }) },
   { name: 'set where events go', who: 'admin', make: (ctx) => ({ method: 'PUT', path: `/api/v1/builds/${ctx.own.id}/services/payments/webhook`, body: { path: '/api/matrix' } }) },
   { name: 'export of the payments', who: 'admin', make: (ctx) => ({ method: 'GET', path: `/api/v1/builds/${ctx.own.id}/services/payments/export` }) },
+  { name: 'check keys of one’s own', who: 'admin', make: () => ({ method: 'POST', path: '/api/v1/validate', body: { stripe: { STRIPE_SECRET_KEY: 'a shape that is none' } } }) },
   { name: 'revoke', who: 'admin', make: () => ({ method: 'POST', path: '/api/v1/builds/victim/revoke' }) },
   { name: 'delete', who: 'admin', make: () => ({ method: 'DELETE', path: '/api/v1/builds/victim' }) },
   { name: 'health', who: 'open', make: () => ({ method: 'GET', path: '/api/v1/health' }) },

@@ -1,6 +1,9 @@
 // The table itself: nothing in it that one of the two languages would read in another way, no name that means nothing, no sentence that is cut.
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { assert, assertSame, check } from '../lib/tap.mjs'
+import { here, template } from './engine.mjs'
 
 const RUNGS = ['shape', 'facts', 'ours', 'auth', 'scope', 'pair', 'roundtrip']
 const VERDICTS = ['pass', 'limited', 'fail', 'unknown', 'skipped']
@@ -35,6 +38,13 @@ export default async function table(load) {
       const posix = grep.stdout.split('\n').filter(Boolean).map((line) => Number(line.split(':')[0]) - 1)
       assertSame(posix, samples.flatMap((text, i) => (new RegExp(pattern).test(text) ? [i] : [])), pattern)
     }
+  })
+  await check('packages: what is tested here is what the template has', () => {
+    const [ours, theirs] = [here, template].map((folder) => JSON.parse(readFileSync(path.join(folder, 'package-lock.json'), 'utf8')).packages)
+    const { dependencies, devDependencies } = JSON.parse(readFileSync(path.join(template, 'package.json'), 'utf8'))
+    for (const name of ['@smithy/signature-v4', 'pg']) assert(/^[0-9.]+$/.test(dependencies[name]), `${name}: one version`)
+    for (const name of ['typescript', '@types/pg', '@types/node']) assert(/^[0-9.]+$/.test(devDependencies[name]), `${name}: one version`)
+    for (const [name, { version, integrity }] of Object.entries(ours)) if (name) assertSame([version, integrity], [theirs[name]?.version, theirs[name]?.integrity], name)
   })
   await check('table: each rung, verdict and id is one', () => {
     for (const [service, { ladder, fields }] of Object.entries(rules.services)) {
