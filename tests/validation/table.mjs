@@ -33,6 +33,7 @@ export default async function table(load) {
       '0123456789abcdef0123456789abcdef', 'a/b/', '../', 'Bucket', 'my-bucket', 'rk_test_x', 'postgres://u:p@h/d?x', 'ASIAX', 'eyJx.y', 'file:x', 'mysql://x', 'sk_org_x', 'a.b.example.com$', 'pk_live_Y2xlcmsuZXhhbXBsZS5jb20k']
     for (const pattern of new Set(patterns)) {
       assert(!/\\|\(\?|\*\?|\+\?|\[:/.test(pattern), `${pattern}: only what both have`)
+      for (const [, most] of pattern.matchAll(/\{[0-9]*,?([0-9]+)\}/g)) assert(Number(most) <= 255, `${pattern}: repeats no more than POSIX allows`)
       const grep = spawnSync('grep', ['-nE', '--', pattern], { input: samples.join('\n') + '\n', encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } })
       assert(grep.status < 2, `${pattern}: ${grep.stderr}`)
       const posix = grep.stdout.split('\n').filter(Boolean).map((line) => Number(line.split(':')[0]) - 1)
