@@ -115,6 +115,8 @@ function troubles(service, call, first, then, host, { dns = 'unknown', html200 =
   fails('an instance of the other kind', 'instance:fail users:skipped domains:skipped', 'Clerk says that this secret key is of a production instance', { [I]: instance('production') })
   fails('a vendor that repeats the key', 'instance:fail users:skipped domains:skipped', 'Clerk refuses this secret key (403).', { [I]: clerkError(403, clerkSk()) })
   fails('a vendor that repeats the key in what is shown', 'instance:fail users:skipped domains:skipped', 'Clerk says that this secret key is of a •••• instance', { [I]: instance(clerkSk()) })
+  for (const [name, code] of [['very long', 'x'.repeat(65)], ['of markup', '<b>x</b>'], ['with a line break', 'a\nb']]) fails(`a code that is ${name}`, 'instance:fail users:skipped domains:skipped', 'Clerk refuses this secret key (403).', { [I]: clerkError(403, code) })
+  fails('a code as long as one may be', 'instance:fail users:skipped domains:skipped', 'Clerk refuses this secret key (403).', { [I]: clerkError(403, 'x'.repeat(64)) })
   fails('a vendor that sends control characters', 'instance:fail users:skipped domains:skipped', 'Clerk says that this secret key is of a  instance', { [I]: instance('a\u0007b') })
   fails('a vendor that sends very much', 'instance:fail users:skipped domains:skipped', 'Clerk says that this secret key is of a  instance', { [I]: instance('x'.repeat(300)) })
   fails('users that may not be read', 'users:fail', 'This key may not read users', { 'GET /v1/users/count': clerkError(403, 'forbidden') })
@@ -335,6 +337,7 @@ function troubles(service, call, first, then, host, { dns = 'unknown', html200 =
   b('a key that has expired', stripeError(401, 'invalid_request_error', 'api_key_expired'), 'This secret key has expired.')
   b('a key that is none', stripeError(403, 'invalid_request_error', 'secret_key_required'), 'Stripe says that this is not a secret key.')
   b('an account that is closed', stripeError(403, 'invalid_request_error', 'account_invalid'), 'Stripe refuses this key (403 account_invalid).')
+  b('a code that is none, and a type', stripeError(403, 'invalid_request_error', 'made up'), 'Stripe refuses this key (403 invalid_request_error).')
   b('a key of the other mode', balance(true), 'Stripe says that this key is of the other mode')
   expect('stripe', 'a restricted key that is not known', `balance:fail checkout:skipped sessions:skipped ${rest('stripe', ...reads.split(' '))}`, 'Stripe does not know this secret key.', { keys: restricted, answers: { 'GET /v1/balance': stripeError(401, 'invalid_request_error') } })
   const step = (id, call) => {

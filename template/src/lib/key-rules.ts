@@ -121,6 +121,8 @@ export type Rules = {
   common: Record<"shape" | "empty" | "blank" | "long" | "wrong" | "foreign" | "skipped" | "redirect" | "busy" | "down" | "unexpected" | "elsewhere", Outcome> & {
     ours: Record<"pass" | "valet" | "refused" | "served", Outcome>;
     none: Record<NoAnswer, Outcome>;
+    /** Of the program alone, which speaks no PostgreSQL. */
+    elsewhere: Outcome;
     no_answer: string;
     hidden: string;
   };
