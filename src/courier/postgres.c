@@ -93,15 +93,16 @@ static vk_err refused(talk *t, const char *sqlstate)
  * is in it is libpq's own English. */
 static vk_err not_connected(talk *t)
 {
-    vk_str text = vk_str_z(t->pq->error_message(t->conn));
+    const char *message = t->pq->error_message(t->conn);
+    vk_str text = vk_str_z(message ? message : "");
     while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == ' '))
         text.n--;
     const char *end = text.n > VK_SQLSTATE ? text.p + text.n - VK_SQLSTATE : NULL;
     if (end && end[-1] == ' ' && is_sqlstate(end, VK_SQLSTATE))
         return refused(t, end);
-    if (text.n && memmem(text.p, text.n, "no password supplied", 20))
+    if (memmem(text.p, text.n, "no password supplied", 20))
         return refused(t, "28P01");
-    bool tls = text.n && (memmem(text.p, text.n, "SSL", 3) || memmem(text.p, text.n, "certificate", 11));
+    bool tls = memmem(text.p, text.n, "SSL", 3) || memmem(text.p, text.n, "certificate", 11);
     return lack(t, tls ? VK_LACK_TLS : VK_LACK_REACH, VK_E_UNAVAILABLE);
 }
 
