@@ -26,7 +26,7 @@ typedef struct vk_ladder {
     vk_err (*send)(void *arg, const vk_outbound_ask *ask, vk_outbound_answer *answer);
     /* The same for the method "SQL": the URL is that of a PostgreSQL database, with its login, and the body a
      * statement that is to be taken back; the status is 200, or 400 with the SQLSTATE as the answer's body.
-     * NULL: such a check is left to the settings page, and says so. */
+     * NULL: it cannot be asked, and such a check says so. */
     vk_err (*sql)(void *arg, const vk_outbound_ask *ask, vk_outbound_answer *answer);
     void *arg;
 } vk_ladder;

@@ -7,7 +7,7 @@
 #include "core/json_read.h"
 #include "courier/vars.h"
 
-enum { VK_PATTERN_MAX = 512, VK_PATTERN_TEXT_MAX = 8192, VK_POINTER_DEPTH = 12, VK_GROUPS_MAX = 10 };
+enum { VK_PATTERN_MAX = 512, VK_PATTERN_TEXT_MAX = 8192, VK_POINTER_DEPTH = 12, VK_GROUPS_MAX = 12 };
 
 /* What came back. */
 typedef struct vk_heard {

@@ -12,7 +12,7 @@
 //
 // Patterns are of what POSIX ERE and JavaScript read alike: no backslash, no lookaround, nothing repeated more than 255 times.
 //
-// `elsewhere` is for who cannot ask in a call's way: valetkey's own program does not speak PostgreSQL.
+// `elsewhere` is for valetkey's own program where it has no libpq, which it speaks PostgreSQL with.
 import rules from "./key-rules.json";
 import type { Rung, ServiceId, Verdict } from "./key-types";
 
