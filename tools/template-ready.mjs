@@ -5,7 +5,8 @@
 //   node tools/template-ready.mjs [FOLDER]      default: template/
 import { createHash } from "node:crypto";
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -15,6 +16,52 @@ const NO_SOURCE = /^\.env|\.md$|\.db(-\w+)?$/;
 
 /** What was done: {installed, built}. What npm prints goes to standard error. Throws when npm fails. */
 export function makeReady(folder = DEFAULT_FOLDER, say = (line) => console.log(line)) {
+  const release = alone(folder);
+  try {
+    return install(folder, say);
+  } finally {
+    release();
+  }
+}
+
+/** One at a time in a folder: suites that run side by side share it. Blocks until it is one's turn; who died in it is not waited for. */
+function alone(folder) {
+  const lock = path.join(os.tmpdir(), `valetkey-ready-${process.getuid()}-${createHash("sha256").update(path.resolve(folder)).digest("hex").slice(0, 16)}`);
+  const holder = path.join(lock, "pid");
+  for (let tries = 0; ; tries++) {
+    try {
+      mkdirSync(lock, { mode: 0o700 });
+      writeFileSync(holder, String(process.pid));
+      return () => rmSync(lock, { recursive: true, force: true });
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+    const pid = readPid(holder);
+    // Without a name in it for two seconds: its maker died between the two steps.
+    if (pid > 0 ? !alive(pid) : tries % 20 === 19) rmSync(lock, { recursive: true, force: true });
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  }
+}
+
+/** 0: none is in it. */
+function readPid(file) {
+  try {
+    return Number(readFileSync(file, "utf8"));
+  } catch {
+    return 0;
+  }
+}
+
+function alive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code !== "ESRCH";
+  }
+}
+
+function install(folder, say) {
   const lock = digest(folder, ["package-lock.json"], process.version);
   const installed = !stamped(path.join(folder, "node_modules", ".lock-digest"), lock);
   if (installed) {

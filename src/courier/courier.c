@@ -33,6 +33,17 @@ bool vk_courier_has_curl(vk_courier *c)
     return has;
 }
 
+bool vk_courier_has_pq(vk_courier *c)
+{
+    pthread_mutex_lock(&c->mu);
+    if (!c->looked_for_pq)
+        c->has_pq = vk_pq_load(&c->pq);
+    c->looked_for_pq = true;
+    bool has = c->has_pq;
+    pthread_mutex_unlock(&c->mu);
+    return has;
+}
+
 static void on_lane(vk_job *job)
 {
     vk_courier_job *j = VK_CONTAINER(job, vk_courier_job, job);

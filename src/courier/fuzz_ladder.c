@@ -135,6 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                          .now_ms = 1795953600000,
                          .probe = "00112233445566778899aabbccddeeff",
                          .send = answer_any,
+                         .sql = n % 2 ? answer_any : NULL,
                          .arg = &in};
     vk_err e = vk_ladder_run(a, &q, &out);
     CHECK(e == VK_OK || e == VK_E_NOMEM || e == VK_E_TOO_LARGE);

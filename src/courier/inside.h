@@ -3,14 +3,17 @@
 #define VK_COURIER_INSIDE_H
 
 #include "courier/courier.h"
+#include "courier/postgres.h"
 #include "net/lane.h"
 
 #include <pthread.h>
 
 typedef struct vk_courier {
     vk_outbound outbound;
-    pthread_mutex_t mu; /* while libcurl is loaded */
+    pthread_mutex_t mu; /* while a library is loaded */
     bool looked_for, can_call;
+    vk_pq pq;
+    bool looked_for_pq, has_pq;
     vk_lane *lanes[VK_COURIER_LANES];
     _Atomic uint32_t load[VK_COURIER_LANES]; /* that wait or are under way */
 } vk_courier;
@@ -30,6 +33,9 @@ bool vk_courier_give(vk_courier *c, vk_courier_job *j);
 /* Whether requests can be sent. At the first call libcurl is loaded: nobody else is to wait for it, and most
  * installations never need it. On a lane. */
 bool vk_courier_has_curl(vk_courier *c);
+
+/* The same with libpq. */
+bool vk_courier_has_pq(vk_courier *c);
 
 /* POST /v1/validate, with its body. */
 void vk_courier_validate(vk_exchange *ex);

@@ -360,6 +360,8 @@ static void step(run *r, const vk_json *rule)
         each_field(r, rule, wrong_shape, common(r, "shape"));
     } else if (vk_str_eqz(code, "ours")) {
         each_field(r, rule, not_theirs, vk_json_get(common(r, "ours"), VK_STR("pass")));
+    } else if (call && vk_str_eqz(text_of(call, "method"), "SQL") && !r->q->sql) {
+        add(r, rule, VK_STR_NONE, common(r, "elsewhere"), NULL, is_required(rule));
     } else if (call) {
         ask(r, rule, call);
     } else {

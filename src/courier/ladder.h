@@ -22,10 +22,12 @@ typedef struct vk_ladder {
     const vk_json *ours;   /* array of the names whose values are valet keys of this installation; NULL */
     int64_t now_ms;        /* wall time */
     const char *probe;     /* VK_PROBE_HEX random hex digits */
-    /* Asks. As vk_outbound_call; with the method "SQL" the URL is that of a PostgreSQL database, with its
-     * login, and the body a statement that is to be taken back: then the status is 200, or 400 with the
-     * SQLSTATE as the answer's body. Blocking. */
+    /* Asks, as vk_outbound_call. Blocking. */
     vk_err (*send)(void *arg, const vk_outbound_ask *ask, vk_outbound_answer *answer);
+    /* The same for the method "SQL": the URL is that of a PostgreSQL database, with its login, and the body a
+     * statement that is to be taken back; the status is 200, or 400 with the SQLSTATE as the answer's body.
+     * NULL: it cannot be asked, and such a check says so. */
+    vk_err (*sql)(void *arg, const vk_outbound_ask *ask, vk_outbound_answer *answer);
     void *arg;
 } vk_ladder;
 

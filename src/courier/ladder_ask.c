@@ -231,9 +231,10 @@ vk_err vk_ladder_ask(const vk_ask_setup *s, vk_buf *body, vk_buf *head, vk_heard
     vk_buf url;
     bool sql = vk_str_eqz(x.ask.method, "SQL");
     vk_buf_init(&url, VK_FILL_MAX);
+    url.secret = true; /* a query may have what an answer gave */
     vk_fill(s->vars, text_of(s->call, "url"), VK_FILL_URL, &url);
     vk_str target = url.err ? VK_STR_NONE : vk_arena_dup(s->a, vk_buf_view(&url)), before;
-    vk_buf_free(&url);
+    vk_buf_free_secret(&url);
     if (!target.p)
         return VK_E_NOMEM;
     vk_str query = target;
@@ -254,7 +255,7 @@ vk_err vk_ladder_ask(const vk_ask_setup *s, vk_buf *body, vk_buf *head, vk_heard
         e = VK_E_NOMEM;
     if (e == VK_OK) {
         vk_outbound_answer answer = {.body = *body, .head = *head};
-        vk_err sent = s->q->send(s->q->arg, &x.ask, &answer);
+        vk_err sent = (sql ? s->q->sql : s->q->send)(s->q->arg, &x.ask, &answer);
         if (sent != VK_OK)
             answer.status = 0;
         *body = answer.body;

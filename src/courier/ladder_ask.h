@@ -15,7 +15,8 @@ typedef struct vk_ask_setup {
 enum { VK_READ_MAX = 256, VK_CODE_MAX = 64 };
 
 /* Sets {host}, asks, and describes what came back; `body` and `head` keep it. *shown_r: the method and the
- * URL without its query, in the arena. VK_OK also when there was no answer. VK_E_NOMEM; VK_E_INTERNAL: the
+ * URL without its query, in the arena. VK_OK also when there was no answer. Not for
+ * the method "SQL" without q->sql. VK_E_NOMEM; VK_E_INTERNAL: the
  * rule is damaged. */
 VK_MUSTCHECK vk_err vk_ladder_ask(const vk_ask_setup *s, vk_buf *body, vk_buf *head, vk_heard *heard_r,
                                   vk_str *shown_r);

@@ -51,20 +51,28 @@ bool vk_pattern_groups(vk_str pattern, vk_str text, vk_str out[VK_GROUPS_MAX])
     char expression[VK_PATTERN_MAX + 1];
     regex_t re;
     regmatch_t at[VK_GROUPS_MAX];
-    if (pattern.n > VK_PATTERN_MAX || memchr(pattern.p, 0, pattern.n) ||
+    if (pattern.n > VK_PATTERN_MAX || text.n > VK_PATTERN_TEXT_MAX || memchr(pattern.p, 0, pattern.n) ||
         (text.n && memchr(text.p, 0, text.n)))
         return false;
+    char *copy = malloc(text.n + 1); /* the text has no NUL behind it */
+    if (!copy)
+        return false;
+    if (text.n)
+        memcpy(copy, text.p, text.n);
+    copy[text.n] = '\0';
     memcpy(expression, pattern.p, pattern.n);
     expression[pattern.n] = '\0';
-    if (regcomp(&re, expression, REG_EXTENDED) != 0)
-        return false;
-    const char *p = text.n ? text.p : "";
-    at[0] = (regmatch_t){.rm_so = 0, .rm_eo = (regoff_t)text.n}; /* the text has no NUL behind it */
-    bool fits = regexec(&re, p, VK_GROUPS_MAX, at, REG_STARTEND) == 0;
-    regfree(&re);
+    bool fits = regcomp(&re, expression, REG_EXTENDED) == 0;
+    if (fits) {
+        fits = regexec(&re, copy, VK_GROUPS_MAX, at, 0) == 0;
+        regfree(&re);
+    }
+    vk_wipe(copy, text.n);
+    free(copy);
     for (size_t i = 0; fits && i < VK_GROUPS_MAX; i++)
-        out[i] =
-            at[i].rm_so < 0 ? VK_STR("") : (vk_str){p + at[i].rm_so, (size_t)(at[i].rm_eo - at[i].rm_so)};
+        out[i] = at[i].rm_so < 0
+                     ? VK_STR("")
+                     : (vk_str){(text.n ? text.p : "") + at[i].rm_so, (size_t)(at[i].rm_eo - at[i].rm_so)};
     return fits;
 }
 

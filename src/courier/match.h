@@ -7,7 +7,7 @@
 #include "core/json_read.h"
 #include "courier/vars.h"
 
-enum { VK_PATTERN_MAX = 512, VK_POINTER_DEPTH = 12, VK_GROUPS_MAX = 10 };
+enum { VK_PATTERN_MAX = 512, VK_PATTERN_TEXT_MAX = 8192, VK_POINTER_DEPTH = 12, VK_GROUPS_MAX = 12 };
 
 /* What came back. */
 typedef struct vk_heard {
@@ -30,7 +30,9 @@ vk_str vk_heard_header(const vk_heard *heard, vk_str name);
 /* The value at an RFC 6901 pointer; NULL: there is none. */
 const vk_json *vk_json_at(const vk_json *o, vk_str pointer);
 
-/* Whether `text` matches the extended regular expression. False also when that cannot be compiled. */
+/* Whether `text` matches the extended regular expression. False also when that cannot be compiled, when the
+ * text is longer than VK_PATTERN_TEXT_MAX bytes (what is typed is refused far earlier), and without memory.
+ */
 bool vk_pattern_matches(vk_str pattern, vk_str text);
 /* The same; out[i] is what group i took, out[0] the whole match. A group that took nothing is empty. */
 bool vk_pattern_groups(vk_str pattern, vk_str text, vk_str out[VK_GROUPS_MAX]);

@@ -136,6 +136,24 @@ static vk_err resolve(call *c)
     return e;
 }
 
+vk_err vk_outbound_look(const vk_outbound *o, const vk_target *t, char out[VK_LOOKED_AT_MAX],
+                        vk_outbound_answer *answer)
+{
+    call c = {.o = o, .answer = answer, .target = *t};
+    vk_err e = resolve(&c);
+    if (e != VK_OK) {
+        answer->lack = answer->lack == VK_LACK_NOTHING ? lack_of(e) : answer->lack;
+        return e;
+    }
+    size_t n = 0;
+    const char *p = c.pins + strlen(t->host) + 1; /* behind "host:", which is the name as it was parsed */
+    for (p = strchr(p, ':') + 1; *p && n + 1 < VK_LOOKED_AT_MAX; p++)
+        if (*p != '[' && *p != ']')
+            out[n++] = *p;
+    out[n] = '\0';
+    return VK_OK;
+}
+
 /* ---- callbacks of curl */
 
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)

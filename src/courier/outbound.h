@@ -20,7 +20,7 @@ enum {
     VK_OUTBOUND_BODY_MAX = 1024 * 1024,
     VK_OUTBOUND_ADDRESSES = 32, /* of one host; more are refused */
     VK_OUTBOUND_HEADERS = 16,
-    VK_OUTBOUND_HEADER_MAX = 4096, /* bytes of one, name and value: tokens are long */
+    VK_OUTBOUND_HEADER_MAX = 4224, /* bytes of one, name and value: a token of 4,096 is one */
 };
 
 /* What stays the same. */
@@ -72,6 +72,12 @@ typedef struct vk_outbound_answer {
 /* Whether such a header may be sent: a name of letters, digits and "-" which is none that frames the message
  * or is about the connection (Host, Content-Length, Transfer-Encoding, …), and a value of printable ASCII. */
 bool vk_outbound_header_ok(const vk_outbound_header *h);
+
+enum { VK_LOOKED_AT_MAX = VK_OUTBOUND_ADDRESSES * 46 + 1 };
+/* The first half of a call: resolves the host and looks at every address. VK_OK: `out` has them, joined by
+ * commas. Otherwise answer->lack and answer->why say why not. */
+VK_MUSTCHECK vk_err vk_outbound_look(const vk_outbound *o, const vk_target *t, char out[VK_LOOKED_AT_MAX],
+                                     vk_outbound_answer *answer);
 
 /* VK_OK: there is a status, whatever it is. VK_E_INVALID: the URL, a header. VK_E_FORBIDDEN: the guard.
  * VK_E_TIMEOUT. VK_E_TOO_LARGE: head or body of the answer. VK_E_UNAVAILABLE: not resolved, not reached, TLS

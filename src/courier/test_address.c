@@ -1,6 +1,12 @@
 #include "courier/address.h"
 
+#include "core/buf.h"
+#include "core/disk.h"
+#include "core/json_read.h"
+
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -357,12 +363,65 @@ static void ports_and_origins(void **state)
     assert_true(vk_target_has_origin(&t, VK_STR("http://[fd00::1a]:3000")));
 }
 
+static struct sockaddr_storage socket_address(const char *text)
+{
+    struct sockaddr_storage out = {0};
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&out;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&out;
+    if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(443);
+    } else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(443);
+    } else {
+        fail_msg("%s is no address", text);
+    }
+    return out;
+}
+
+/* The table of the settings page's own guard (tests/validation): both let the same through. */
+static void same_as_the_settings_page(void **state)
+{
+    VK_UNUSED(state);
+    enum { FILE_MAX = 256 * 1024 };
+    char path[PATH_MAX];
+    const char *root = getenv("VK_SOURCE_ROOT"), *why;
+    vk_arena *a = vk_arena_new(8 * FILE_MAX);
+    vk_buf bytes;
+    vk_json *file;
+    const vk_egress closed = {0};
+    int n = 0;
+    assert_non_null(a);
+    vk_buf_init(&bytes, FILE_MAX);
+    snprintf(path, sizeof path, "%s/tests/data/validation/guard.json", root ? root : ".");
+    assert_int_equal(vk_disk_read(AT_FDCWD, path, FILE_MAX, &bytes), VK_OK);
+    assert_int_equal(vk_json_parse(a, vk_buf_view(&bytes), &file, NULL, NULL), VK_OK);
+    for (const vk_json *u = vk_json_get(file, VK_STR("urls"))->u.child; u; u = u->next, n++) {
+        vk_target t;
+        vk_str url = vk_json_str(vk_json_get(u, VK_STR("url")));
+        bool good = vk_target_parse(url, &t, &why) == VK_OK && t.tls;
+        if (good != vk_json_get(u, VK_STR("ok"))->u.b)
+            fail_msg(VK_STR_FMT " is %s", VK_STR_ARG(url), good ? "taken" : "refused");
+    }
+    for (const vk_json *i = vk_json_get(file, VK_STR("addresses"))->u.child; i; i = i->next, n++) {
+        vk_str text = vk_arena_dup(a, vk_json_str(vk_json_get(i, VK_STR("address"))));
+        struct sockaddr_storage address = socket_address(text.p);
+        why = vk_egress_address(&closed, (struct sockaddr *)&address, false, false);
+        if ((why != NULL) != vk_json_get(i, VK_STR("refused"))->u.b)
+            fail_msg("%s: %s", text.p, why ? why : "is called");
+    }
+    assert_true(n > 150);
+    vk_buf_free(&bytes);
+    vk_arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_urls),         cmocka_unit_test(bad_urls),
         cmocka_unit_test(addresses),         cmocka_unit_test(opened_by_the_operator),
-        cmocka_unit_test(ports_and_origins),
+        cmocka_unit_test(ports_and_origins), cmocka_unit_test(same_as_the_settings_page),
     };
     return cmocka_run_group_tests_name("address", tests, NULL, NULL);
 }

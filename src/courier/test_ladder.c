@@ -202,6 +202,7 @@ static void run_vector(const vk_json *file, const vk_json *v)
                    .values = vk_json_get(v, VK_STR("keys")),
                    .probe = probe,
                    .send = play,
+                   .sql = play,
                    .arg = &s};
     s.next = vk_json_get(v, VK_STR("script"))->u.child;
     assert_non_null(a);

@@ -40,11 +40,18 @@ static vk_err send_one(void *arg, const vk_outbound_ask *ask, vk_outbound_answer
     return vk_outbound_call(&c->outbound, ask, answer);
 }
 
+static vk_err log_in(void *arg, const vk_outbound_ask *ask, vk_outbound_answer *answer)
+{
+    vk_courier *c = arg;
+    return vk_postgres_ask(&c->outbound, &c->pq, ask, answer);
+}
+
 static void work(vk_courier_job *j)
 {
     part *p = VK_CONTAINER(j, part, job);
     uint8_t random[VK_PROBE_HEX / 2];
     char probe[VK_PROBE_HEX + 1];
+    bool database = vk_str_eqz(p->keys->key, "database"); /* libpq is for nobody else */
     vk_random(random, sizeof random);
     vk_hex(probe, random, sizeof random);
     vk_ladder q = {.service = p->keys->key,
@@ -53,6 +60,7 @@ static void work(vk_courier_job *j)
                    .now_ms = vk_clock_wall_ms(),
                    .probe = probe,
                    .send = send_one,
+                   .sql = database && vk_courier_has_pq(j->courier) ? log_in : NULL,
                    .arg = j->courier};
     if (!vk_courier_has_curl(j->courier))
         p->e = VK_E_UNSUPPORTED;

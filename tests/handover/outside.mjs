@@ -28,6 +28,6 @@ await check(`${where}: nothing came to a vendor with a key`, () => assertSame(wo
 
 await app.stop();
 await stopAll();
-await Promise.all([world.valet.stop(), world.vendor.stop()]);
+await world.stop();
 await cleanUp();
 finish();

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { createHash, randomBytes, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { Daemon, binary, request, root, sleep, tempFolder } from "../lib/daemon.mjs";
+import { Daemon, root, tempFolder } from "../lib/daemon.mjs";
 import { ACCOUNT, APP, BUCKET, HOSTS, ORG, OTHER, PORTS, SLUG, VALET } from "./street.mjs";
 
 export const vendorBinary = path.join(root, "build-vendor", "valetkey");
@@ -105,6 +105,11 @@ export class World {
     return readFileSync(this.asked, "utf8").split("\n").filter(Boolean).slice(from).map((line) => JSON.parse(line));
   }
 
+  async stop() {
+    await Promise.all([this.valet.stop(), this.vendor.stop()]);
+    for (const child of children) child.kill();
+  }
+
   /** A program that starts Chromium so that it trusts the names' certificate by its key, and nothing else. */
   browser() {
     const real = process.env.CHROMIUM ?? spawnSync("sh", ["-c", "command -v chromium || command -v chromium-browser || command -v google-chrome"], { encoding: "utf8" }).stdout.trim();
@@ -116,15 +121,3 @@ export class World {
     return wrapper;
   }
 }
-
-/** Asks until `fine` says so of what came; at most half a minute. */
-export async function until(ask, fine, what) {
-  for (let tries = 0; ; tries++) {
-    const got = await ask();
-    if (fine(got)) return got;
-    if (tries === 150) throw new Error(`${what}: ${JSON.stringify(got)}`);
-    await sleep(200);
-  }
-}
-
-export { binary, request };

@@ -1,4 +1,5 @@
 // Namespaces that reach each other by a bridge in a fourth one, and nothing else, or one that is by itself; all gone at the end.
+import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { run } from "../lib/daemon.mjs";
@@ -16,7 +17,7 @@ export class Network {
     const n = new Network();
     n.mark = `vkt${process.pid}`;
     n.made = [];
-    process.on("exit", () => n.forget());
+    process.on("exit", () => n.end());
     try {
       await n.space("hub");
       await ip("-n", n.of("hub"), "link", "add", "br0", "type", "bridge");
@@ -33,7 +34,7 @@ export class Network {
       }
       return n;
     } catch (e) {
-      await n.end();
+      n.end();
       throw e;
     }
   }
@@ -44,7 +45,7 @@ export class Network {
     const n = new Network();
     n.mark = `vkt${process.pid}`;
     n.made = [];
-    process.on("exit", () => n.forget());
+    process.on("exit", () => n.end());
     try {
       await n.space(name);
       for (const address of new Set(Object.values(hosts)))
@@ -57,7 +58,7 @@ export class Network {
       writeFileSync(path.join(etc, "ssl", SYSTEM_CAS), [path.join("/etc/ssl", SYSTEM_CAS), authority].filter((file) => file && existsSync(file)).map((file) => readFileSync(file, "utf8")).join("\n"));
       return n;
     } catch (e) {
-      await n.end();
+      n.end();
       throw e;
     }
   }
@@ -81,12 +82,11 @@ export class Network {
     await ip("-n", this.of(name), "link", "set", "lo", "up");
   }
 
-  forget() {
-    for (const name of this.made) rmSync(`/etc/netns/${name}`, { recursive: true, force: true });
-  }
-
-  async end() {
-    this.forget();
-    for (const name of this.made.splice(0)) await run("ip", ["netns", "delete", name]);
+  /** Also when the process ends early, so without waiting for anything. */
+  end() {
+    for (const name of this.made.splice(0)) {
+      rmSync(`/etc/netns/${name}`, { recursive: true, force: true });
+      spawnSync("ip", ["netns", "delete", name], { stdio: "ignore" });
+    }
   }
 }

@@ -88,7 +88,9 @@ async function payment(build) {
       await typesOf(build)
       const all = await Promise.all([1, 2, 3].map(() => submit(s.url, typed)))
       assertSame(all.map((r) => [r.status, r.headers.location]), Array(3).fill([303, URLS.success_url.replace('{CHECKOUT_SESSION_ID}', s.id)]))
-      assertSame(await typesOf(build), ['customer.created', 'payment_intent.created', ...PAID])
+      const told = await events(build)
+      assertSame(told.map((e) => e.type), ['customer.created', 'payment_intent.created', ...PAID])
+      assert(/^[A-Z0-9]{8}$/.test(told[0].data.object.invoice_prefix), `its invoice_prefix is ${told[0].data.object.invoice_prefix}`)
       assertSame((await submit(s.url, DECLINED)).status, 303)
       assertSame(await typesOf(build), [])
     }
@@ -163,6 +165,19 @@ async function payment(build) {
     assertSame(await typesOf(build), ['customer.created', 'payment_intent.created', 'charge.succeeded', 'payment_intent.succeeded', 'invoice.created', 'invoice.finalized', 'invoice.paid', 'invoice.payment_succeeded', 'invoice_payment.paid', 'checkout.session.completed'])
     const { invoice } = await stripe.checkout.sessions.retrieve(s.id, { expand: ['invoice.payments'] })
     assertSame([invoice.status, invoice.total, invoice.description, invoice.metadata, invoice.lines.data[0].description, invoice.payments.data[0].status], ['paid', 700, 'Thanks', { k: 'v' }, 'Book', 'paid'])
+    assertSame([invoice.amount_shipping, invoice.shipping_cost], [0, null])
+  })
+
+  await check('an invoice for what is shipped', async () => {
+    const s = await stripe.checkout.sessions.create({
+      ...URLS, mode: 'payment', line_items: [line(700)], invoice_creation: { enabled: true },
+      shipping_options: [{ shipping_rate_data: { display_name: 'Post', type: 'fixed_amount', fixed_amount: { amount: 500, currency: 'usd' } } }],
+    })
+    await pay(s)
+    const { invoice, shipping_cost } = await stripe.checkout.sessions.retrieve(s.id, { expand: ['invoice.shipping_cost.shipping_rate'] })
+    assertSame([invoice.subtotal, invoice.amount_shipping, invoice.total, invoice.amount_paid], [700, 500, 1200, 1200])
+    assertSame({ ...invoice.shipping_cost, shipping_rate: invoice.shipping_cost.shipping_rate.id }, shipping_cost)
+    assertSame([shipping_cost.amount_total, invoice.shipping_cost.shipping_rate.display_name], [500, 'Post'])
   })
 }
 

@@ -7,7 +7,7 @@ await install(import.meta.dirname)
 const { Payments } = await import('./rig.mjs')
 const wanted = process.argv.slice(2)
 
-const PARTS = ['catalogue', 'cards', 'intents', 'secure', 'setups', 'refunds', 'checkout', 'amounts', 'subscriptions', 'invoices', 'owned', 'links', 'expand', 'later', 'time', 'majors', 'crash']
+const PARTS = ['catalogue', 'cards', 'intents', 'secure', 'setups', 'refunds', 'checkout', 'amounts', 'subscriptions', 'invoices', 'owned', 'links', 'expand', 'later', 'time', 'majors', 'replay', 'crash']
 
 const payments = await Payments.start()
 try {

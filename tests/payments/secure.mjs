@@ -41,6 +41,26 @@ export async function run(build) {
       assertSame(await typesOf(build), ['charge.failed', 'payment_intent.payment_failed'])
     })
   }
+  // What the intent named when it was confirmed may be another's, or gone, by the time that its owner answers.
+  const meanwhile = {
+    'its customer is deleted': async (intent) => stripe.customers.del(intent.customer),
+    'its method becomes another customer\'s': async (intent) => stripe.paymentMethods.attach(intent.payment_method, { customer: (await stripe.customers.create({})).id }),
+  }
+  for (const [what, change] of Object.entries(meanwhile)) {
+    await check(`${what} while its owner is asked: refused, and no page breaks`, async () => {
+      const confirmed = async (more) => ({ customer: (await stripe.customers.create({})).id, payment_method: await method('4000002760003184'), confirm: true, return_url: BACK, ...more })
+      const pi = await stripe.paymentIntents.create(await confirmed({ amount: 1000, currency: 'usd' }))
+      const seti = await stripe.setupIntents.create(await confirmed({ payment_method_types: ['card'] }))
+      for (const intent of [pi, seti]) {
+        assertSame(intent.status, 'requires_action')
+        await change(intent)
+        const r = await press(intent.next_action.redirect_to_url.url, 'complete')
+        assertSame([r.status, /redirect_status=failed/.test(r.headers.location)], [303, true], r.text.slice(0, 300))
+      }
+      assertSame([(await stripe.paymentIntents.retrieve(pi.id)).status, (await stripe.setupIntents.retrieve(seti.id)).status], ['requires_payment_method', 'requires_payment_method'])
+      assertSame((await stripe.charges.list({ payment_intent: pi.id })).data.length, 0)
+    })
+  }
   await check('its owner refuses', async () => {
     const pi = await pay('4000002760003184')
     await typesOf(build)

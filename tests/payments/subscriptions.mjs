@@ -16,9 +16,13 @@ async function checkout(build) {
     assertSame(await typesOf(build), ['customer.created', ...MADE, 'payment_intent.created', 'charge.failed', 'payment_intent.payment_failed', 'invoice.payment_failed'])
     // A card that can be saved, but pays nothing: the same subscription and intent again.
     assertSame((await submit(s.url, { ...TYPED, cardNumber: '4000000000000341' })).status, 402)
-    assertSame(await typesOf(build), ['payment_method.attached', 'charge.failed', 'payment_intent.payment_failed', 'invoice.payment_failed'])
+    const failed = await events(build)
+    assertSame(failed.map((e) => e.type), ['payment_method.attached', 'charge.failed', 'payment_intent.payment_failed', 'invoice.payment_failed'])
+    assertSame((await stripe.subscriptions.list({ customer: failed[0].data.object.customer, status: 'incomplete' })).data.map((x) => x.default_payment_method), [null])
     await pay(s)
-    assertSame(await typesOf(build), ['payment_method.attached', ...PAID, 'customer.subscription.updated', 'checkout.session.completed'])
+    const told = await events(build)
+    assertSame(told.map((e) => e.type), ['payment_method.attached', ...PAID, 'customer.subscription.updated', 'checkout.session.completed'])
+    assertSame(told.at(-2).data.previous_attributes, { status: 'incomplete', default_payment_method: null })
     const done = await stripe.checkout.sessions.retrieve(s.id, { expand: ['subscription.default_payment_method', 'invoice.payments', 'customer'] })
     const { subscription: sub, invoice } = done
     assertSame([done.payment_status, sub.status, sub.metadata, sub.description, sub.customer, sub.default_payment_method.card.last4], ['paid', 'active', { plan: 'pro' }, 'For you', done.customer.id, '4242'])
@@ -162,6 +166,19 @@ async function api(build) {
     assertSame([plan.status, plan.trial_end - plan.trial_start], ['trialing', 5 * 86400])
     const sent = await stripe.subscriptions.create({ customer: c.id, items, collection_method: 'send_invoice', days_until_due: 30, expand: ['latest_invoice'] })
     assertSame([sent.status, sent.latest_invoice.status, sent.latest_invoice.due_date - sent.latest_invoice.created], ['active', 'open', 30 * 86400])
+  })
+
+  await check('made to end, and with the card it keeps: its first event says so', async () => {
+    const c = await customer('pm_card_visa')
+    await typesOf(build)
+    const sub = await stripe.subscriptions.create({ customer: c.id, items, cancel_at_period_end: true, payment_settings: { save_default_payment_method: 'on_subscription' } })
+    const [first, ...more] = await events(build)
+    const said = (x) => [x.cancel_at_period_end, x.cancel_at, x.cancellation_details.reason, x.payment_settings.save_default_payment_method]
+    assertSame(said(sub), [true, sub.items.data[0].current_period_end, 'cancellation_requested', 'on_subscription'])
+    assertSame([first.type, said(first.data.object), more.map((e) => e.type)], ['customer.subscription.created', said(sub), ['invoice.created', 'invoice.finalized', 'payment_intent.created', ...PAID]])
+    await typesOf(build)
+    await fails(stripe.subscriptions.create({ customer: c.id, items, cancel_at: 1000000000 }), { statusCode: 400, param: 'cancel_at' })
+    assertSame(await typesOf(build), [])
   })
 
   await check('changed, canceled at the end of its period, resumed, canceled', async () => {

@@ -1,9 +1,8 @@
 // The API of the settings page, asked as the page asks it and as nobody should.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import path from "node:path";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { Daemon, plain, portBase, request, sleep, tempFolder } from "../lib/daemon.mjs";
-import { assert, assertSame, check, note, skip } from "../lib/tap.mjs";
+import { assert, assertSame, check, skip } from "../lib/tap.mjs";
 import { OwnApp, Page, refusal } from "./app.mjs";
 import { CLERK_HOST, Vendors } from "./vendors.mjs";
 
@@ -213,6 +212,19 @@ await check("keys of a build are refused: this one's and another one's, and nobo
 await restart();
 const stored = async (sql) => (await daemon.sql(owned.env.TURSO_AUTH_TOKEN, sql)).rows.map((row) => row.map(plain));
 
+await check("keys that are good and that the app cannot use: those before are in effect again, and the file is as it was", async () => {
+  const { env } = await daemon.createBuild("taken");
+  await daemon.sql(env.TURSO_AUTH_TOKEN, 'CREATE TABLE "Note" (somebody TEXT, elses TEXT)');
+  writeFileSync(app.keysFile, "# mine\nOTHER=kept\n", { mode: 0o600 });
+  vendors.database.token = env.TURSO_AUTH_TOKEN;
+  const answer = await page.save("database", vendors.turso);
+  vendors.database.token = owned.env.TURSO_AUTH_TOKEN;
+  assertSame([...refusal(answer), /in effect again\.$/.test(answer.json().error.message)], [409, "not_usable", true], answer.text);
+  assertSame(app.keys().text, "# mine\nOTHER=kept\n", "the file");
+  assertSame([states((await page.view()).json()).database, (await app.health()).database.ok], ["build keys", true], "state");
+  rmSync(app.keysFile);
+});
+
 await check("database: saved sealed, in effect with the next request, the tables made by themselves", async () => {
   const answer = await page.save("database", vendors.turso);
   assertSame([answer.status, answer.json().saved, answer.json().report.valid], [200, true, true], "answer");
@@ -304,12 +316,26 @@ await check("the file for the next host has the owner's keys alone, in every dia
   for (const body of [{}, { format: "yaml" }, { format: "next", more: 1 }]) assertSame(refusal(await page.ask("POST", "/api/settings/env", body)), [400, "bad_request"], JSON.stringify(body));
 });
 
-await check("a host that does not answer: said so, and its token is nowhere", async () => {
-  const token = "host-token-of-this-test-1234";
-  const answer = await page.ask("POST", "/api/settings/host", { host: "vercel", token, project: "shop" });
-  assertSame(answer.status >= 400 && refusal(answer)[1].startsWith("host_"), true, answer.text);
-  holdsNone(answer.text + app.log, [token], "the answer and the log");
-  assertSame(refusal(await page.ask("POST", "/api/settings/host", { host: "vercel", token, project: "../.." })), [400, "bad_request"], "project");
+await check("a host's settings: what would change, then the owner's keys and no others; the token is nowhere", async () => {
+  const [token, project] = [vendors.vercelToken, "own-shop"];
+  const push = (more) => page.ask("POST", "/api/settings/host", { host: "vercel", token, project, ...more });
+  vendors.variables = [{ id: "v1", key: "CLERK_API_URL", target: ["production"], value: "x" }, { id: "v2", key: "CLERK_SECRET_KEY", target: ["production"], value: "x" }, { id: "v3", key: "R2_BUCKET", target: ["production"], value: "kept" }];
+  const before = structuredClone(vendors.variables);
+  const plan = (await push({})).json();
+  assertSame([plan.applied, vendors.variables], [false, before], "a dry run, unless it was said otherwise");
+  const names = Object.fromEntries(plan.plan.map(({ name, action }) => [name, action]));
+  assertSame([names.CLERK_API_URL, names.CLERK_SECRET_KEY, names.TURSO_AUTH_TOKEN, names.DATABASE_URL, names.STRIPE_WEBHOOK_SECRET], ["remove", "replace", "add", "add", "add"], "plan");
+  assertSame(Object.keys(names).filter((name) => /R2|AWS|ENCRYPTION|TOKEN$/.test(name)), ["TURSO_AUTH_TOKEN"], "names");
+  const done = await push({ dryRun: false });
+  assertSame([done.status, done.json()], [200, { plan: plan.plan, applied: true }], done.text);
+  const there = Object.fromEntries(vendors.variables.map(({ key, value, type }) => [key, [value, type]]));
+  assertSame([there.CLERK_SECRET_KEY, there.CLERK_API_URL, there.R2_BUCKET, there.TURSO_DATABASE_URL], [[vendors.clerk.CLERK_SECRET_KEY, "sensitive"], undefined, ["kept", undefined], [vendors.turso.TURSO_DATABASE_URL, "encrypted"]], "variables");
+  for (const [what, more, want] of [["another token", { token: "not-the-token-1234" }, [422, "host_refused"]], ["another project", { project: "other" }, [422, "host_not_found"]], ["a path", { project: "../.." }, [400, "bad_request"]]]) {
+    const answer = await push(more);
+    assertSame(refusal(answer), want, what);
+    holdsNone(answer.text, [token, "not-the-token-1234"], what);
+  }
+  holdsNone(app.log + app.keys().text, [token], "the log and the file");
 });
 
 // ---- the owner

@@ -42,6 +42,8 @@ async function envFiles({ parseEnvFile, updateEnvFile, envLine, fitsLine }) {
   });
   await check("env file: a line is replaced where it stands, further ones of its name go", () =>
     assertSame(updateEnvFile("A=1\r\nexport B = 2\r\nA=3\r\nC=4", new Map([["A", "new"], ["B", ""], ["D", "d e"]])), "A=new\nB=\nC=4\nD='d e'\n", "file"));
+  await check("env file: what is taken out is gone, with all its lines", () =>
+    assertSame(updateEnvFile("A=1\nB=2\nA=3\n", new Map([["A", null], ["C", null]])), "B=2\n", "file"));
   await check("env file: what a line cannot hold is refused, and the message has no value", () => {
     for (const bad of ["a\nb", "a\rb", "a\0b", "a\u2028b", "a\u2029b", "a\u0085b", "\ud800", "\u001b[0m", "\ufeffa"]) {
       let message = "";

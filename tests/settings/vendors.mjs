@@ -8,7 +8,7 @@ import { request, tempFolder } from "../lib/daemon.mjs";
 
 export const CLERK_HOST = "clerk.own-shop.example";
 const DATABASE_HOST = "own-shop.turso.example";
-const NAMES = ["api.clerk.com", CLERK_HOST, "api.stripe.com", DATABASE_HOST];
+const NAMES = ["api.clerk.com", CLERK_HOST, "api.stripe.com", DATABASE_HOST, "api.vercel.com"];
 
 const hex = (n) => randomBytes(n).toString("hex");
 const alnum = (n) => randomBytes(2 * n).toString("base64").replace(/[^A-Za-z0-9]/g, "").slice(0, n);
@@ -18,10 +18,11 @@ export class Vendors {
   constructor(database) {
     const account = alnum(16);
     const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-    Object.assign(this, { database, calls: [], webhooks: [], privateKey, jwk: { ...publicKey.export({ format: "jwk" }), kid: `ins_${alnum(27)}`, use: "sig", alg: "RS256" } });
+    Object.assign(this, { database, calls: [], webhooks: [], variables: [], privateKey, jwk: { ...publicKey.export({ format: "jwk" }), kid: `ins_${alnum(27)}`, use: "sig", alg: "RS256" } });
     this.clerk = { NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY: `pk_live_${Buffer.from(`${CLERK_HOST}$`).toString("base64")}`, CLERK_SECRET_KEY: `sk_live_${alnum(42)}` };
     this.turso = { TURSO_DATABASE_URL: `libsql://${DATABASE_HOST}`, TURSO_AUTH_TOKEN: `own.${hex(40)}.own` };
     this.stripe = { NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY: `pk_live_5${account}${alnum(82)}`, STRIPE_SECRET_KEY: `sk_live_5${account}${alnum(82)}` };
+    this.vercelToken = `vercel_${alnum(24)}`;
     this.webhookSecret = `whsec_${alnum(32)}`;
   }
 
@@ -69,6 +70,7 @@ export class Vendors {
     if (host === DATABASE_HOST) return this.asDatabase(req, res, body, bearer, send);
     if (host === "api.clerk.com") return this.asClerk(at, bearer, send);
     if (host === CLERK_HOST) return at === "/.well-known/jwks.json" ? send(200, { keys: [this.jwk] }) : send(404, {});
+    if (host === "api.vercel.com") return this.asVercel(req.method, at, bearer, body, send);
     return this.asStripe(req.method, at, bearer, body, send);
   }
 
@@ -101,6 +103,15 @@ export class Vendors {
       return send(200, { id: one, object: "webhook_endpoint", deleted: true });
     }
     return fail(404, { code: "resource_missing", message: "No such thing" });
+  }
+
+  asVercel(method, at, bearer, body, send) {
+    if (bearer !== this.vercelToken) return send(403, { error: { code: "forbidden", message: "Not authorized" } });
+    const [, version, id] = /^\/v(9|10)\/projects\/own-shop\/env(?:\/(\w+))?$/.exec(at) ?? [];
+    if (!version) return send(404, { error: { code: "not_found", message: "Project not found" } });
+    if (method === "POST") for (const { key, ...rest } of JSON.parse(body)) this.variables = [...this.variables.filter((one) => one.key !== key), { ...rest, key, id: `v${hex(8)}` }];
+    if (method === "DELETE") this.variables = this.variables.filter((one) => one.id !== id);
+    return method === "GET" ? send(200, { envs: this.variables.map(({ value, ...one }) => one) }) : send(200, { created: [], failed: [] });
   }
 
   /** Another build's database, under a name and a token that are not a build's. */

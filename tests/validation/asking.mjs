@@ -6,7 +6,7 @@ import https from 'node:https'
 import net from 'node:net'
 import path from 'node:path'
 import tls from 'node:tls'
-import { tempFolder } from '../lib/daemon.mjs'
+import { run, tempFolder } from '../lib/daemon.mjs'
 import { assert, assertSame, check } from '../lib/tap.mjs'
 import { cases, listed } from './cases.mjs'
 import { clerkPk, clerkSk } from './values.mjs'
@@ -105,6 +105,15 @@ export default async function asking(load) {
       process.emitWarning = saved[1]
       await server.stop()
     }
+  })
+  await check('asking: an authority of the owner counts when NODE_EXTRA_CA_CERTS names it', async () => {
+    const server = await listen(https.createServer(own, (_, response) => response.end()))
+    const folder = tempFolder('valetkey-authority')
+    writeFileSync(path.join(folder, 'ca.pem'), own.cert)
+    const script = `require(${JSON.stringify(load.resolve('./key-send.js'))}).sender({ resolve: async () => [{ address: '8.8.8.8', family: 4 }], dial: () => require('node:net').connect(${server.port}, '127.0.0.1') })({ method: 'GET', url: 'https://${HOST}/', headers: {} }).then((got) => console.log(got.none ?? got.status))`
+    const outcome = async (env) => (await run(process.execPath, ['-e', script], { env: { PATH: process.env.PATH, ...env } })).stdout.trim()
+    assertSame([await outcome({ NODE_EXTRA_CA_CERTS: path.join(folder, 'ca.pem') }), await outcome({ NODE_EXTRA_CA_CERTS: '' })], ['200', 'tls'], 'outcomes')
+    await server.stop()
   })
   for (const [name, talk, want] of [['a port that says nothing', () => {}, 'timeout'], ['a port that speaks without TLS', (socket) => socket.write('220 made-up\r\n'), 'tls'], ['a port that closes', (socket) => socket.destroy(), 'tls']]) {
     await check(`asking: ${name}`, async () => {

@@ -1,6 +1,9 @@
 // The table itself: nothing in it that one of the two languages would read in another way, no name that means nothing, no sentence that is cut.
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { assert, assertSame, check } from '../lib/tap.mjs'
+import { here, template } from './engine.mjs'
 
 const RUNGS = ['shape', 'facts', 'ours', 'auth', 'scope', 'pair', 'roundtrip']
 const VERDICTS = ['pass', 'limited', 'fail', 'unknown', 'skipped']
@@ -30,11 +33,19 @@ export default async function table(load) {
       '0123456789abcdef0123456789abcdef', 'a/b/', '../', 'Bucket', 'my-bucket', 'rk_test_x', 'postgres://u:p@h/d?x', 'ASIAX', 'eyJx.y', 'file:x', 'mysql://x', 'sk_org_x', 'a.b.example.com$', 'pk_live_Y2xlcmsuZXhhbXBsZS5jb20k']
     for (const pattern of new Set(patterns)) {
       assert(!/\\|\(\?|\*\?|\+\?|\[:/.test(pattern), `${pattern}: only what both have`)
+      for (const [, most] of pattern.matchAll(/\{[0-9]*,?([0-9]+)\}/g)) assert(Number(most) <= 255, `${pattern}: repeats no more than POSIX allows`)
       const grep = spawnSync('grep', ['-nE', '--', pattern], { input: samples.join('\n') + '\n', encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } })
       assert(grep.status < 2, `${pattern}: ${grep.stderr}`)
       const posix = grep.stdout.split('\n').filter(Boolean).map((line) => Number(line.split(':')[0]) - 1)
       assertSame(posix, samples.flatMap((text, i) => (new RegExp(pattern).test(text) ? [i] : [])), pattern)
     }
+  })
+  await check('packages: what is tested here is what the template has', () => {
+    const [ours, theirs] = [here, template].map((folder) => JSON.parse(readFileSync(path.join(folder, 'package-lock.json'), 'utf8')).packages)
+    const { dependencies, devDependencies } = JSON.parse(readFileSync(path.join(template, 'package.json'), 'utf8'))
+    for (const name of ['@smithy/signature-v4', 'pg']) assert(/^[0-9.]+$/.test(dependencies[name]), `${name}: one version`)
+    for (const name of ['typescript', '@types/pg', '@types/node']) assert(/^[0-9.]+$/.test(devDependencies[name]), `${name}: one version`)
+    for (const [name, { version, integrity }] of Object.entries(ours)) if (name) assertSame([version, integrity], [theirs[name]?.version, theirs[name]?.integrity], name)
   })
   await check('table: each rung, verdict and id is one', () => {
     for (const [service, { ladder, fields }] of Object.entries(rules.services)) {

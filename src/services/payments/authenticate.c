@@ -79,12 +79,30 @@ static vk_err hand_back(vk_pay_call *c, vk_pv *intent)
     return vk_pay_put(c, intent);
 }
 
+/* Whether what the intent named when it was confirmed may still be charged or kept: since then its customer
+ * may have been deleted, and its method been used up or become another's. */
+static vk_err still_fits(vk_pay_call *c, const vk_pv *intent, const vk_pv *method, bool *fits_r)
+{
+    vk_str customer = vk_pv_text(intent, "customer");
+    vk_pv *who;
+    vk_err e = customer.p ? vk_pay_need(c, &vk_pay_r_customer, customer, "customer", &who) : VK_OK;
+    if (e == VK_OK)
+        e = vk_pay_method_fits(c, method, customer);
+    *fits_r = e == VK_OK;
+    if (e != VK_E_INVALID || !c->refusal)
+        return e;
+    c->refusal = NULL; /* nobody asked by the API: it is refused on the page, as if by the card's owner */
+    return VK_OK;
+}
+
 vk_err vk_pay_authentication_answer(vk_pay_call *c, vk_pay_authentication *x, bool passed)
 {
     vk_pv *method;
     if (!x->waits)
         return VK_OK;
     vk_err e = method_of(c, x->intent, &method);
+    if (e == VK_OK && passed)
+        e = still_fits(c, x->intent, method, &passed);
     if (e != VK_OK)
         return e;
     if (passed && vk_str_eqz(vk_pv_text(x->intent, "confirmation_method"), "manual")) {

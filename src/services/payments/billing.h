@@ -150,6 +150,7 @@ typedef struct vk_pay_invoice_ask {
     const vk_pv *discounts, *objects; /* as above */
     const vk_pv *rates;               /* default_tax_rates: ids; NULL */
     vk_str session;
+    const vk_pv *shipping_cost; /* as sessions show it; null or NULL: nothing is shipped */
 } vk_pay_invoice_ask;
 /* A line to be: of an item of the subscription (`si` is its document), or paid once. */
 typedef struct vk_pay_invoice_item {
@@ -164,8 +165,7 @@ typedef struct vk_pay_invoice_item {
 } vk_pay_invoice_item;
 /* A draft of the lines; no event yet. VK_E_INVALID when the amounts are too large: refused. */
 VK_MUSTCHECK vk_err vk_pay_invoice_draft(vk_pay_call *c, const vk_pay_invoice_ask *ask,
-                                         const vk_pay_invoice_item *items, size_t n, int64_t shipping,
-                                         vk_pv **invoice_r);
+                                         const vk_pay_invoice_item *items, size_t n, vk_pv **invoice_r);
 /* invoice.created, its number, invoice.finalized; one of 0 is paid at once, with its events. */
 VK_MUSTCHECK vk_err vk_pay_invoice_open(vk_pay_call *c, vk_pv *invoice);
 /* Its payment is this intent now (an open invoice_payment). */

@@ -181,6 +181,9 @@ VK_MUSTCHECK vk_err vk_pay_method_of_card(vk_pay_call *c, const vk_pv *card, con
 /* "pm_…" of the build, or "pm_card_visa" and its like, which make one. Refuses. */
 VK_MUSTCHECK vk_err vk_pay_method_of(vk_pay_call *c, vk_str id, const char *param, vk_pv **method_r);
 VK_MUSTCHECK vk_err vk_pay_attach(vk_pay_call *c, vk_pv *method, vk_str customer); /* and its event */
+/* A new customer's `invoice_prefix`, where its maker chose none: every customer has one when it is told of.
+ */
+VK_MUSTCHECK vk_err vk_pay_customer_prefix(vk_pay_call *c, vk_pv *customer);
 
 typedef enum vk_pay_paid {
     VK_PAY_PAID_OK,     /* succeeded, or requires_capture */
@@ -321,6 +324,9 @@ typedef struct vk_pay_subscribe {
     bool authenticated;
     vk_str session; /* of whose page it is; VK_STR_NONE */
     vk_str page;    /* as in vk_pay_confirm */
+    /* What else is to be in the new document, whose items and periods are there, before anybody is told of
+     * it; NULL. */
+    vk_err (*more)(vk_pay_call *c, vk_pv *doc);
 } vk_pay_subscribe;
 /* Makes subscription, items, first invoice and its payment, with all events. *paid_r: what the payment came
  * to. */

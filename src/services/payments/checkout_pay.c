@@ -67,7 +67,8 @@ static vk_err customer_of(vk_pay_call *c, vk_pay_checkout *k, const vk_pv *fille
     *id_r = vk_pv_text(customer, "id");
     if (f.bad || !vk_pv_put_str(c->arena, s, "_customer", *id_r))
         return VK_E_NOMEM;
-    return vk_pay_store_new(c, &vk_pay_r_customer, customer);
+    e = vk_pay_customer_prefix(c, customer);
+    return e == VK_OK ? vk_pay_store_new(c, &vk_pay_r_customer, customer) : e;
 }
 
 static vk_err pay_intent(vk_pay_call *c, vk_pay_checkout *k, vk_str customer, vk_pv **intent_r)
@@ -235,8 +236,9 @@ static vk_err invoice_of(vk_pay_call *c, vk_pay_checkout *k, vk_str customer_id)
         .period_end = c->now,
         .discounts = vk_pv_get(s, "discounts"),
         .objects = vk_pv_get(s, "_objects"),
+        .shipping_cost = vk_pv_get(s, "shipping_cost"),
     };
-    e = vk_pay_invoice_draft(c, &ask, items, n, k->shipping, &invoice);
+    e = vk_pay_invoice_draft(c, &ask, items, n, &invoice);
     if (e == VK_OK)
         e = vk_pay_invoice_open(c, invoice);
     vk_str pi = vk_pv_text(s, "payment_intent");

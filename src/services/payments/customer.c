@@ -51,7 +51,7 @@ static vk_err check_prefix(vk_pay_call *c)
 }
 
 /* Letters and digits that people do not take for one another. */
-static vk_err own_prefix(vk_pay_call *c, vk_pv *customer)
+vk_err vk_pay_customer_prefix(vk_pay_call *c, vk_pv *customer)
 {
     static const char letters[] = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     uint8_t bytes[PREFIX_LEN];
@@ -108,7 +108,7 @@ vk_err vk_pay_customer_create(vk_pay_call *c)
     vk_str name = vk_pv_text(c->params, "payment_method");
     vk_err e = check(c);
     if (e == VK_OK && !vk_pv_text(customer, "invoice_prefix").p)
-        e = own_prefix(c, customer);
+        e = vk_pay_customer_prefix(c, customer);
     if (e == VK_OK && name.p)
         e = vk_pay_method_of(c, name, "payment_method", &method);
     if (e == VK_OK)

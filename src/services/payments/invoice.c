@@ -199,10 +199,12 @@ static vk_err line_doc(making *m, size_t i, vk_pv **line_r)
 
 /* ---- the invoice */
 
-static vk_err sums(making *m, int64_t shipping, vk_pay_fill *f)
+static vk_err sums(making *m, vk_pay_fill *f)
 {
     vk_arena *a = m->c->arena;
+    const vk_pv *cost = m->ask->shipping_cost;
     vk_pv *discounts = vk_pv_arr(a), *taxes = vk_pv_arr(a), *lines = vk_pv_arr(a);
+    int64_t shipping = vk_pv_number(cost, "amount_total", 0);
     int64_t subtotal = 0, tax = 0, inclusive = 0, total = shipping;
     for (size_t i = 0; i < m->n; i++) {
         vk_pv *line;
@@ -221,6 +223,8 @@ static vk_err sums(making *m, int64_t shipping, vk_pay_fill *f)
     vk_fill_int(f, "amount_paid", 0);
     vk_fill_int(f, "amount_remaining", total);
     vk_fill_int(f, "amount_shipping", shipping);
+    if (vk_pv_is(cost, VK_PV_OBJ))
+        vk_fill(f, "shipping_cost", vk_pv_copy(a, cost));
     vk_fill_int(f, "subtotal", subtotal);
     vk_fill_int(f, "subtotal_excluding_tax", subtotal - inclusive);
     vk_fill_int(f, "total", total);
@@ -278,7 +282,7 @@ static void heading(making *m, vk_pay_fill *f)
 }
 
 vk_err vk_pay_invoice_draft(vk_pay_call *c, const vk_pay_invoice_ask *ask, const vk_pay_invoice_item *items,
-                            size_t n, int64_t shipping, vk_pv **invoice_r)
+                            size_t n, vk_pv **invoice_r)
 {
     making m = {.c = c, .ask = ask, .items = items, .n = n};
     vk_err e = vk_pay_new(c, &vk_pay_r_invoice, VK_STR_NONE, &m.doc);
@@ -288,7 +292,7 @@ vk_err vk_pay_invoice_draft(vk_pay_call *c, const vk_pay_invoice_ask *ask, const
         return e;
     vk_pay_fill f = {c->arena, m.doc, false};
     heading(&m, &f);
-    e = sums(&m, shipping, &f);
+    e = sums(&m, &f);
     *invoice_r = m.doc;
     return e == VK_OK && f.bad ? VK_E_NOMEM : e;
 }

@@ -176,7 +176,7 @@ static vk_err first_invoice(making *m)
         .discounts = m->ask->discounts,
         .objects = vk_pv_get(m->doc, "discounts"),
     };
-    return e == VK_OK ? vk_pay_invoice_draft(c, &ask, all, n, 0, &m->invoice) : e;
+    return e == VK_OK ? vk_pay_invoice_draft(c, &ask, all, n, &m->invoice) : e;
 }
 
 /* What it is when its first invoice is paid. */
@@ -267,7 +267,7 @@ static vk_err pay_first(making *m, int64_t due, vk_pay_paid *paid_r)
         return e;
     if (vk_str_eqz(behavior, "default_incomplete")) {
         *paid_r = VK_PAY_PAID_NO;
-        return vk_pay_subscription_wake(c, m->doc);
+        return VK_OK;
     }
     vk_pay_confirm how = {.method = m->method,
                           .off_session = !m->ask->on_session,
@@ -322,6 +322,8 @@ vk_err vk_pay_subscribe_new(vk_pay_call *c, const vk_pay_subscribe *ask, vk_pv *
         e = discounts(&m);
     if (e == VK_OK)
         e = heading(&m);
+    if (e == VK_OK && ask->more)
+        e = ask->more(c, m.doc);
     if (e == VK_OK)
         e = first_invoice(&m);
     if (e != VK_OK)
@@ -340,6 +342,8 @@ vk_err vk_pay_subscribe_new(vk_pay_call *c, const vk_pay_subscribe *ask, vk_pv *
         e = vk_pay_invoice_open(c, m.invoice);
     if (e == VK_OK)
         e = pay_first(&m, due, paid_r);
+    if (e == VK_OK)
+        e = vk_pay_subscription_wake(c, m.doc);
     *subscription_r = m.doc;
     return e;
 }
@@ -353,15 +357,17 @@ vk_err vk_pay_subscription_go_on(vk_pay_call *c, vk_pv *doc, const vk_pay_confir
     if (e != VK_OK)
         return e;
     vk_pay_fill f = {c->arena, doc, false}, i = {c->arena, intent, false};
-    if (vk_str_eq(vk_pv_text(how->method, "customer"), vk_pv_text(doc, "customer")))
-        vk_fill_str(&f, "default_payment_method", vk_pv_text(how->method, "id"));
     if (!how->authenticated && !how->refused && has_status(intent, "requires_action")) {
         vk_fill_str(&i, "status", VK_STR("requires_payment_method"));
         vk_fill_null(&i, "next_action");
     }
-    e = f.bad || i.bad ? VK_E_NOMEM : vk_pay_put(c, doc);
-    if (e == VK_OK)
-        e = vk_pay_confirm_payment(c, intent, how, paid_r);
+    e = i.bad ? VK_E_NOMEM : vk_pay_confirm_payment(c, intent, how, paid_r);
+    /* It goes on with the card that has paid: one event tells of that and of its status. */
+    if (e == VK_OK && *paid_r == VK_PAY_PAID_OK &&
+        vk_str_eq(vk_pv_text(how->method, "customer"), vk_pv_text(doc, "customer")))
+        vk_fill_str(&f, "default_payment_method", vk_pv_text(how->method, "id"));
+    if (f.bad)
+        return VK_E_NOMEM;
     return e == VK_OK ? settled(c, doc, invoice, *paid_r) : e;
 }
 

@@ -268,7 +268,15 @@ static vk_err cancel_later(vk_pay_call *c, vk_pv *doc)
         vk_fill_null(&f, "canceled_at");
         vk_fill_null(&f, "cancellation_details.reason");
     }
-    return f.bad ? VK_E_NOMEM : vk_pay_subscription_wake(c, doc);
+    return f.bad ? VK_E_NOMEM : VK_OK;
+}
+
+static vk_err made_with(vk_pay_call *c, vk_pv *doc)
+{
+    vk_str save = vk_pv_text(c->params, "payment_settings.save_default_payment_method");
+    if (save.p && !vk_pv_put_str(c->arena, doc, "payment_settings.save_default_payment_method", save))
+        return VK_E_NOMEM;
+    return cancel_later(c, doc);
 }
 
 vk_err vk_pay_subscription_create(vk_pay_call *c)
@@ -281,6 +289,7 @@ vk_err vk_pay_subscription_create(vk_pay_call *c)
         .description = vk_pv_text(c->params, "description"),
         .missing_method = vk_pv_text(c->params, "trial_settings.end_behavior.missing_payment_method"),
         .on_session = !vk_pv_flag(c->params, "off_session"),
+        .more = made_with,
     };
     vk_str method = vk_pv_text(c->params, "default_payment_method");
     vk_err e = vk_pay_need(c, &vk_pay_r_customer, ask.customer, "customer", &customer);
@@ -303,15 +312,8 @@ vk_err vk_pay_subscription_create(vk_pay_call *c)
     e = vk_pay_subscribe_new(c, &ask, &doc, &paid);
     if (e == VK_OK)
         e = vk_pay_discounts_redeem(c, discounts);
-    vk_str save = vk_pv_text(c->params, "payment_settings.save_default_payment_method");
-    if (e == VK_OK && save.p &&
-        !vk_pv_put_str(c->arena, doc, "payment_settings.save_default_payment_method", save))
-        e = VK_E_NOMEM;
     if (e == VK_OK)
-        e = cancel_later(c, doc);
-    if (e == VK_OK)
-        e = vk_pay_put(c, doc);
-    c->result = doc;
+        c->result = doc;
     return e;
 }
 
@@ -410,6 +412,8 @@ vk_err vk_pay_subscription_update(vk_pay_call *c)
     details(c, &f);
     if (e == VK_OK)
         e = f.bad ? VK_E_NOMEM : vk_pay_put(c, doc);
+    if (e == VK_OK)
+        e = vk_pay_subscription_wake(c, doc);
     if (e == VK_OK)
         e = vk_pay_event_changed(c, "customer.subscription.updated", &vk_pay_r_subscription, doc);
     c->result = doc;

@@ -15,22 +15,23 @@ export function parseEnvFile(text: string): Map<string, string> {
   return values;
 }
 
-/** `text` with these names set: where a name stands already, its line is replaced, and all other lines stay as they are. Throws where
- * `envLine` does. */
-export function updateEnvFile(text: string, changes: ReadonlyMap<string, string>): string {
+/** `text` with these names set, or taken out (null): where a name stands already, its line is replaced, and all other lines stay as they
+ * are. Throws where `envLine` does. */
+export function updateEnvFile(text: string, changes: ReadonlyMap<string, string | null>): string {
   const left = new Map(changes);
   const lines: string[] = [];
+  const push = (name: string, value: string | null) => void (value !== null && lines.push(envLine(name, value)));
   for (const line of text.split(/\r?\n/)) {
     const name = LINE.exec(line)?.[1];
     if (name === undefined || !changes.has(name)) {
       lines.push(line);
     } else if (left.has(name)) {
-      lines.push(envLine(name, left.get(name)!));
+      push(name, left.get(name) ?? null);
       left.delete(name);
     } // a further line of that name would win
   }
   while (lines.at(-1) === "") lines.pop();
-  for (const [name, value] of left) lines.push(envLine(name, value));
+  for (const [name, value] of left) push(name, value);
   return lines.join("\n") + "\n";
 }
 

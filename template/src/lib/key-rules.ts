@@ -10,7 +10,9 @@
 // code is at most 64 letters, digits, "_", "." and "-"; another one is passed over. An answer whose header says that valetkey itself served it
 // (Valetkey-Served-By) fails the check, whatever else it says, also a check that is not required.
 //
-// Patterns are of what POSIX ERE and JavaScript read alike: no backslash, no lookaround.
+// Patterns are of what POSIX ERE and JavaScript read alike: no backslash, no lookaround, nothing repeated more than 255 times.
+//
+// `elsewhere` is for valetkey's own program where it has no libpq, which it speaks PostgreSQL with.
 import rules from "./key-rules.json";
 import type { Rung, ServiceId, Verdict } from "./key-types";
 
@@ -116,9 +118,11 @@ export type Service = {
 
 export type Rules = {
   version: number;
-  common: Record<"shape" | "empty" | "blank" | "long" | "wrong" | "foreign" | "skipped" | "redirect" | "busy" | "down" | "unexpected", Outcome> & {
+  common: Record<"shape" | "empty" | "blank" | "long" | "wrong" | "foreign" | "skipped" | "redirect" | "busy" | "down" | "unexpected" | "elsewhere", Outcome> & {
     ours: Record<"pass" | "valet" | "refused" | "served", Outcome>;
     none: Record<NoAnswer, Outcome>;
+    /** Of the program alone, which speaks no PostgreSQL. */
+    elsewhere: Outcome;
     no_answer: string;
     hidden: string;
   };

@@ -33,9 +33,11 @@ export class OverlayError extends Error {
   }
 }
 
-/** Sets what `change` gives for what stands there now (sealed values opened, closed ones left out); all of it or nothing. `change` runs
+export type Changes = ReadonlyMap<string, string | null>;
+
+/** Sets, or takes out (null), what `change` gives for what stands there now (sealed values opened, closed ones left out); all of it or nothing. `change` runs
  * under the lock, so what it decides cannot be out of date. Resolves once it would survive a power cut; OverlayError otherwise. */
-export async function changeOverlay(change: (now: ReadonlyMap<string, string>) => ReadonlyMap<string, string>): Promise<void> {
+export async function changeOverlay(change: (now: ReadonlyMap<string, string>) => Changes): Promise<void> {
   const file = overlayPath();
   const text = sealingText();
   const key = text === undefined ? null : sealingKey(text);
@@ -65,8 +67,8 @@ function opened(text: string, key: Buffer | null): Map<string, string> {
 }
 
 /** An empty value says only that a name is cleared. */
-function sealed(changes: ReadonlyMap<string, string>, key: Buffer | null): Map<string, string> {
-  return new Map([...changes].map(([name, value]) => [name, key && value !== "" ? seal(key, name, value) : value]));
+function sealed(changes: Changes, key: Buffer | null): Changes {
+  return new Map([...changes].map(([name, value]) => [name, key && value ? seal(key, name, value) : value]));
 }
 
 function replace(file: string, text: string, lock: Lock): void {

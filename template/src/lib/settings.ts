@@ -7,12 +7,13 @@ import { z } from "zod";
 import { cfg, cfgSource } from "./config";
 import { overlayPath } from "./config-core";
 import { envLine, fitsLine } from "./env-file";
+import { authHealth, databaseHealth, paymentsHealth, storageHealth } from "./health";
 import { HttpError } from "./http";
 import { setFacts } from "./key-facts";
 import { KEY_RULES } from "./key-rules";
 import type { KeyValues, ServiceId, ServiceReport } from "./key-types";
 import { Vars } from "./key-vars";
-import { changeOverlay, OverlayError } from "./overlay-file";
+import { changeOverlay, OverlayError, type Changes } from "./overlay-file";
 import { currentSession, opensBy, owner, type Session } from "./settings-session";
 import type { Open, Platform, SaveAnswer, ServiceState, SettingsView, ShownValue } from "./settings-types";
 import { oursAmong, serviceKeys, serviceMode, SERVICES } from "./services";
@@ -21,7 +22,10 @@ import { userId } from "./user";
 import { validateKeys } from "./validate-keys";
 
 const OWNER = "SETTINGS_OWNER";
-const PUBLISHABLE = "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY";
+const CLERK_KEY = "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY";
+// What a storage says of an object that is not there to a key that may not list the bucket; that this one may read and write was seen.
+const NO_LISTING = "storage_refused";
+const HEALTH = { clerk: authHealth, database: databaseHealth, storage: storageHealth, stripe: paymentsHealth };
 const VALUE_MAX = 4096;
 const changedName = (id: ServiceId) => `SETTINGS_CHANGED_${id.toUpperCase()}`;
 
@@ -130,8 +134,10 @@ async function reportOf(service: ServiceId, typed: KeyValues, origin: string | n
   return report;
 }
 
-/** Nothing that the validator let pass, but no file and no environment could hold, nor a key that is the build's own. */
+/** Whatever the validator let pass: the whole group, no value that no file and no environment could hold, and no key of the build. */
 function mustFit(service: ServiceId, values: KeyValues): void {
+  const missing = KEY_RULES.services[service].fields.find(({ env, optional }) => !optional && values[env] === undefined);
+  if (missing) throw new HttpError(422, "incomplete", `${missing.label} is empty. Type every value of the group again.`);
   for (const [name, value] of Object.entries(values))
     if (!fitsLine(value)) throw new HttpError(400, "bad_request", `The value of ${name} holds a line break or another control character.`);
   const [ours] = oursAmong(service, values);
@@ -180,20 +186,32 @@ export function groupOf(service: ServiceId, values: KeyValues): Map<string, stri
 async function activate(service: ServiceId, values: KeyValues): Promise<Pick<SaveAnswer, "saved" | "block" | "rebuild">> {
   mustFit(service, values);
   const group = groupOf(service, values);
-  if (platform() === "disk") {
-    try {
-      await changeOverlay((now) => {
-        const before = now.get(PUBLISHABLE) ?? cfg(PUBLISHABLE);
-        const moved = service === "clerk" && before !== values[PUBLISHABLE];
-        // Users do not move to another sign-in: its owner would be locked out.
-        return new Map([...group, [changedName(service), new Date().toISOString()], ...(moved ? [[OWNER, ""] as const] : [])]);
-      });
-      return { saved: true };
-    } catch (error) {
-      if (!(error instanceof OverlayError) || error.code !== "keys_read_only") throw error;
-    }
-  }
+  if (platform() === "disk" && (await switchTo(service, group))) return { saved: true };
   return { saved: false, block: blockOf(group), rebuild: true };
+}
+
+/** In effect, and tried by the app itself: when it cannot use the keys, those before are in effect again. False: the disk is not the app's. */
+async function switchTo(service: ServiceId, group: ReadonlyMap<string, string>): Promise<boolean> {
+  const written = new Map([...group, [changedName(service), new Date().toISOString()]]);
+  let before: Changes = new Map();
+  try {
+    await changeOverlay((now) => {
+      // Users do not move to another sign-in: its owner would be locked out.
+      if (service === "clerk" && (now.get(CLERK_KEY) ?? cfg(CLERK_KEY)) !== group.get(CLERK_KEY)) written.set(OWNER, "");
+      before = new Map([...written.keys()].map((name) => [name, now.get(name) ?? null]));
+      return written;
+    });
+  } catch (error) {
+    if (error instanceof OverlayError && error.code === "keys_read_only") return false;
+    throw error;
+  }
+  const health = await HEALTH[service]();
+  if (health.ok || health.error.code === NO_LISTING) return true;
+  const back = await changeOverlay((now) => ([...written].every(([name, value]) => now.get(name) === value) ? before : new Map())).then(
+    () => "The keys before it are in effect again.",
+    () => "The keys before it could not be put back; save good ones, or take the lines out of .env.keys.",
+  );
+  throw new HttpError(409, "not_usable", `The keys are good, but the app could not use them: ${health.error.message} ${back}`);
 }
 
 /** What to paste into a host's settings. What is empty there is taken away, or left empty. */
