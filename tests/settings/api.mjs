@@ -280,6 +280,13 @@ await check("payments: without a signing secret nothing is saved, and it says wh
   assertSame([app.keys().text, vendors.webhooks], [keys, []], "nothing changed");
   const kept = await page.save("stripe", fresh, { webhook: false });
   assertSame([kept.status, kept.json().saved, kept.json().webhook], [200, true, { created: false, say: "The webhook's signing secret stays what it was." }], kept.text);
+  // Another account's events are signed with another secret.
+  const mine = vendors.stripe.STRIPE_SECRET_KEY;
+  const [pk, sk] = ["pk", "sk"].map((kind) => `${kind}_live_5${[...mine.slice(9, 25)].reverse().join("")}${mine.slice(25)}`);
+  vendors.stripe = { ...fresh, STRIPE_SECRET_KEY: sk };
+  const moved = await page.save("stripe", { NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY: pk, STRIPE_SECRET_KEY: sk }, { webhook: false });
+  vendors.stripe = fresh;
+  assertSame([moved.status, moved.json().saved, moved.json().report.valid, /another account/.test(moved.json().webhook?.say)], [422, false, true, true], moved.text);
 });
 
 await check("payments: the webhook is made with the owner's key, and its secret is told to nobody", async () => {

@@ -185,7 +185,7 @@ async function writing({ parseEnvFile }, { sealingKey, unseal }) {
     assertSame(unseal(sealingKey("12".repeat(32)), "NEW_COUNT", values.get("NEW_COUNT")), "2", "read, and written again");
     assert((await write(here, "well", [], { SETTINGS_ENCRYPTION_KEY: "short" })).out.startsWith("keys_bad_seal"), "a bad key writes nothing");
   });
-  for (const [how, code] of [["full", "keys_disk_full"], ["full-late", "keys_disk_full"], ["broken", "keys_io"], ["read-only", "keys_read_only"], ["busy", "keys_read_only"]])
+  for (const [how, code] of [["full", "keys_disk_full"], ["full-lock", "keys_disk_full"], ["full-late", "keys_disk_full"], ["broken", "keys_io"], ["read-only", "keys_read_only"], ["busy", "keys_read_only"]])
     await check(`writing: ${how}: ${code}, and everything is as it was`, async () => {
       const here = fresh();
       const { out } = await write(here, how);
@@ -378,7 +378,7 @@ async function hosts({ pushToHost, hostAsk }) {
     await check(`host: ${name}: said so, without token and values`, async () =>
       assertSame(await refusedWith(pushToHost(ask("vercel", { dryRun: false }), variables, vercel(twist).send)), want, "error"));
   await check("host: nothing that was typed reaches the address", () => {
-    for (const bad of [{ project: "../x" }, { project: "a/b" }, { project: "a?b" }, { team: "a&b=c" }, { token: "a b c d e f" }, { token: "short" }, { token: "x\r\nx-a: b12345" }, { host: "fly" }, { url: "https://example.com" }, { dryRun: "no" }])
+    for (const bad of [{ project: "../x" }, { project: ".." }, { project: "." }, { team: ".." }, { project: "a/b" }, { project: "a?b" }, { team: "a&b=c" }, { token: "a b c d e f" }, { token: "short" }, { token: "x\r\nx-a: b12345" }, { host: "fly" }, { url: "https://example.com" }, { dryRun: "no" }])
       assert(!hostAsk.safeParse({ ...ask("vercel"), ...bad }).success, JSON.stringify(bad));
   });
 }

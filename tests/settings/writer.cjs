@@ -39,6 +39,9 @@ switch (how) {
     };
     break;
   }
+  case "full-lock":
+    failing("writeSync", "ENOSPC");
+    break;
   case "full-late":
     failing("fsyncSync", "ENOSPC");
     break;

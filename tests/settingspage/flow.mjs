@@ -48,6 +48,14 @@ await check("the page is locked, by every width and both schemes, and axe finds 
   await pictures("settings-locked");
 });
 
+await check("what is typed before the page's script runs, or without one, does not go into an address", async () => {
+  const plain = await browser.context.browser()?.newContext({ javaScriptEnabled: false });
+  const other = plain ? await plain.newPage() : page;
+  await other.goto(`${app.url}/settings`);
+  assertSame(await other.locator("form").evaluateAll((all) => all.map((form) => form.method)), ["post"], "how the form is sent");
+  await plain?.close();
+});
+
 await check("a wrong token is refused; five of them, and the sixth is not looked at", async () => {
   for (let i = 0; i < 5; i++) {
     await label("Setup token", page).fill(`st_wrong${i}`);
@@ -72,6 +80,12 @@ await check("the right token opens it, by keyboard alone, once the minute is ove
   assertSame(cards, [["clerk", "proxy"], ["turso", "proxy"], ["r2", "proxy"], ["stripe", "proxy"]], "cards");
   const [cookie] = (await browser.context.cookies(app.url)).filter(({ name }) => name === "settings");
   assert(cookie?.httpOnly && cookie.sameSite === "Strict" && cookie.value !== own.SETTINGS_TOKEN, "the cookie");
+});
+
+await check("after unlocking the keyboard is at the heading, and no form of the page would be sent in an address", async () => {
+  assertSame(await page.evaluate(() => document.activeElement?.textContent), "Keys", "focus");
+  const sent = await page.locator("form:has(input)").evaluateAll((all) => all.map((form) => form.method));
+  assert(sent.length >= 5 && sent.every((method) => method === "post"), sent.join());
 });
 
 await check("the open page, by every width and both schemes", () => pictures("settings-open"));

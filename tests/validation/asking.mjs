@@ -141,7 +141,7 @@ export default async function asking(load) {
 
   // ---- PostgreSQL
   /** Speaks as much of PostgreSQL's protocol as a login and three statements need. */
-  function postgres(log, { ssl = 'S', password = 'made:up', fails = {}, silent = false, cert = own } = {}) {
+  function postgres(log, { ssl = 'S', password = 'made:up', fails = {}, silent = false, flood = false, odd = false, cert = own } = {}) {
     const message = (type, ...parts) => {
       const body = Buffer.concat(parts.map((part) => (typeof part === 'number' ? Buffer.from([part >> 24, part >> 16, part >> 8, part]) : Buffer.from(part))))
       const head = Buffer.from([type.charCodeAt(0), 0, 0, 0, 0])
@@ -169,6 +169,13 @@ export default async function asking(load) {
             data = data.subarray(size)
             started = true
             if (silent) return
+            if (odd) return void socket.write(message(...odd))
+            if (flood) {
+              socket.write(Buffer.from([69, 0x3f, 0xff, 0xff, 0xff])) // an error of a gigabyte
+              const more = () => { while (!socket.destroyed && socket.write(Buffer.alloc(64 * 1024, 65))); }
+              socket.on('drain', more)
+              return more()
+            }
             if (type === 'startup') {
               log.push(body.slice(4).split('\0').slice(0, 4).join(' '))
               socket.write(message('R', 3))
@@ -197,6 +204,7 @@ export default async function asking(load) {
       const listening = await listen(postgres(seen, server))
       try {
         const { status, code, none } = await postgresSender(options(listening.port, more))(sql(url))
+        if (more.anyLack) return assert(status === undefined && none !== undefined, `${status} ${code} ${none}`)
         assertSame({ status, code, none }, { status: undefined, code: undefined, none: undefined, ...want }, 'outcome')
         if (log) assertSame(seen, log, 'what it was told')
       } finally {
@@ -215,6 +223,19 @@ export default async function asking(load) {
   await database('a certificate of another host', { cert: certificate('other.example.com') }, { none: 'tls' }, ['SSLRequest'])
   await database('no answer', { silent: true }, { none: 'timeout' }, undefined, { withinMs: 400 })
   await database('an address of this machine', {}, { none: 'guard' }, [], { resolve: async () => [{ address: '127.0.0.1', family: 4 }] })
+  await check('PostgreSQL: what was not typed is not taken from the environment of the app', async () => {
+    Object.assign(process.env, { PGPASSWORD: 'of the app', PGUSER: 'of-the-app' })
+    try {
+      await database('no password', { password: 'of the app' }, { status: 400, code: '28P01' }, login, {}, `postgres://made-up@${HOST}/my%20app`)
+      await database('no user', { password: 'of the app' }, { none: 'invalid' }, [], {}, `postgres://${HOST}/my%20app`)
+    } finally {
+      delete process.env.PGPASSWORD
+      delete process.env.PGUSER
+    }
+  })
+  for (const odd of [['R', 99], ['R'], ['E', 'S'], ['D', '\xff\xff\xff'], ['T', '\xff\xff'], ['?', 'x'], ['R', 10, 'SCRAM-SHA-256\0\0'], ['R', 12, 'v=x']])
+    await database(`a server that speaks something else: ${JSON.stringify(odd)}`, { odd }, {}, undefined, { withinMs: 1500, anyLack: true })
+  await database('a message that does not end', { flood: true }, { none: 'too_large' }, login.slice(0, 1), { withinMs: 20_000 })
   await database('a pooler on another port', {}, { none: 'guard' }, [], {}, `postgres://a:b@${HOST}:6543/x`)
   await database('an address that is escaped wrongly', {}, { none: 'invalid' }, [], {}, `postgres://a:b%zz@${HOST}/x`)
   await database('a host that is a number', {}, { none: 'invalid' }, [], {}, 'postgres://a:b@0x7f.1/x')

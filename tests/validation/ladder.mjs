@@ -80,6 +80,27 @@ export default async function ladder(load) {
     assertSame(n, SERVICES.length, 'random numbers drawn')
     for (const { checks } of Object.values(result)) for (const { call, ms } of checks) assert((call === undefined) === (ms === undefined) && (ms ?? 0) >= 0, 'a call has a time')
   })
+  await check('a vendor who takes his time is not asked for ever; what was written is taken away all the same', async () => {
+    for (const [service, slow, keys, left, cleanup] of [
+      ['storage', 'PUT', {}, 'get', 'delete'],
+      ['stripe', '/v1/setup_intents', { NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY: 'pk_test_short1234', STRIPE_SECRET_KEY: 'rk_test_short1234' }, 'intent-read', 'intent-cancel'],
+    ]) {
+      const one = cases.find((given) => given.service === service)
+      const vendor = vendorOf(one)
+      let asked = 0
+      const send = async (ask) => {
+        asked++
+        if (`${ask.method} ${ask.url}`.includes(slow)) await new Promise((resolve) => setTimeout(resolve, 1100))
+        const answer = vendor(ask)
+        return { headers: {}, ...answer, body: Buffer.from(answer.body ?? '') }
+      }
+      const given = { send, postgres: send, now: () => new Date(NOW), random: () => Buffer.from(RANDOM, 'hex'), withinMs: 1000 }
+      const { valid, checks } = (await engine.runLadders(engine.rules, { [service]: { ...one.keys, ...keys } }, given))[service]
+      const verdicts = verdictsOf({ checks })
+      assertSame([valid, verdicts[left], verdicts[cleanup]], [false, 'unknown', 'pass'], service)
+      assertSame(asked, checks.filter(({ id, call }) => call && id !== left).length, `${service}: calls`)
+    }
+  })
   await check('nothing typed at all is nothing checked; names that are no fields are not read', async () => {
     assertSame(await engine.runLadders(engine.rules, {}, {}), {}, 'result')
     const one = cases.find(({ service }) => service === 'stripe')

@@ -132,6 +132,9 @@ async function takeLock(file: string): Promise<Lock> {
       const fd = openSync(file, "wx", 0o600);
       try {
         writeSync(fd, mine);
+      } catch (error) {
+        rmSync(file, { force: true }); // nobody could tell whose it is
+        throw error;
       } finally {
         closeSync(fd);
       }

@@ -12,8 +12,8 @@ const PRODUCTION = "production";
 export const hostAsk = z.strictObject({
   host: z.enum(["vercel", "netlify"]),
   token: z.string().regex(/^[\x21-\x7e]{8,512}$/),
-  project: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/),
-  team: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/).optional(),
+  project: z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/),
+  team: z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/).optional(),
   dryRun: z.boolean().default(true),
 });
 type Ask = z.infer<typeof hostAsk>;

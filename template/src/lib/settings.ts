@@ -9,8 +9,10 @@ import { overlayPath } from "./config-core";
 import { envLine, fitsLine } from "./env-file";
 import { authHealth, databaseHealth, paymentsHealth, storageHealth } from "./health";
 import { HttpError } from "./http";
+import { setFacts } from "./key-facts";
 import { KEY_RULES } from "./key-rules";
 import type { KeyValues, ServiceId, ServiceReport } from "./key-types";
+import { Vars } from "./key-vars";
 import { changeOverlay, OverlayError, type Changes } from "./overlay-file";
 import { currentSession, opensBy, owner, type Session } from "./settings-session";
 import type { Open, Platform, SaveAnswer, ServiceState, SettingsView, ShownValue } from "./settings-types";
@@ -149,10 +151,27 @@ type Kept = { kept: true; secret?: string; say: string; undo?: undefined };
 async function webhookFor({ service, webhook, keepWebhook }: SaveAsk, typed: KeyValues, origin: string | null): Promise<(Webhook & { kept?: false }) | Kept | undefined> {
   if (service !== "stripe" || typed["STRIPE_WEBHOOK_SECRET"] !== undefined) return undefined;
   const current = cfgSource("STRIPE_WEBHOOK_SECRET") === cfgSource("STRIPE_SECRET_KEY") ? cfg("STRIPE_WEBHOOK_SECRET") : undefined;
-  if (!webhook && keepWebhook !== false && current !== undefined && serviceKeys("stripe") === "your keys")
+  if (!webhook && keepWebhook !== false && current !== undefined && serviceKeys("stripe") === "your keys") {
+    // What another account signs, or the other mode, has another secret: the app would take money and never hear of it.
+    if (!sameAccount(cfg("STRIPE_SECRET_KEY") ?? "", typed["STRIPE_SECRET_KEY"] ?? ""))
+      return { say: "The webhook's signing secret that is there belongs to another account, or to the other mode: type the new one, or let the app register the webhook." };
     return { kept: true, secret: current, say: "The webhook's signing secret stays what it was." };
+  }
   if (!webhook) return { say: "The app needs the signing secret of its webhook: type it, or let the app register the webhook." };
   return createWebhook(typed["STRIPE_SECRET_KEY"] ?? "", origin);
+}
+
+/** As far as the keys tell: short ones name no account. */
+function sameAccount(one: string, other: string): boolean {
+  const [a, b] = [accountOf(one), accountOf(other)];
+  return a.mode === b.mode && (a.account === "" || b.account === "" || a.account === b.account);
+}
+
+function accountOf(key: string): { mode: string; account: string } {
+  const vars = new Vars("");
+  vars.set("STRIPE_SECRET_KEY", key);
+  setFacts("stripe", vars, new Date(0), "");
+  return { mode: vars.get("sk_mode"), account: vars.get("sk_account") };
 }
 
 /** What the environment becomes: the values under all their names, and everything else of the group empty, so that nothing of the former
@@ -178,7 +197,7 @@ async function switchTo(service: ServiceId, group: ReadonlyMap<string, string>):
   try {
     await changeOverlay((now) => {
       // Users do not move to another sign-in: its owner would be locked out.
-      if (service === "clerk" && now.get(CLERK_KEY) !== group.get(CLERK_KEY)) written.set(OWNER, "");
+      if (service === "clerk" && (now.get(CLERK_KEY) ?? cfg(CLERK_KEY)) !== group.get(CLERK_KEY)) written.set(OWNER, "");
       before = new Map([...written.keys()].map((name) => [name, now.get(name) ?? null]));
       return written;
     });

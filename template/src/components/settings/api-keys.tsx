@@ -10,6 +10,7 @@ import type { Open } from "@/lib/settings-types";
 import { GoingLive } from "./going-live";
 import { ServiceCard, type Sent } from "./service-card";
 import { takeKept, keep } from "./kept-outcome";
+import { focusNextTitle, useTitleFocus } from "./title-focus";
 
 type Props = { view: Open; forms: ServiceForm[] };
 
@@ -18,6 +19,7 @@ export function ApiKeySettings({ view, forms }: Props) {
   const router = useRouter();
   const [outcomes, setOutcomes] = useState<Partial<Record<ServiceId, Sent>>>({});
   const [problem, setProblem] = useState<string | null>(null);
+  const title = useTitleFocus();
 
   // Only once the page is the browser's: what the server made had no outcome, and the two must be the same at first.
   useEffect(() => setOutcomes((now) => ({ ...takeKept(), ...now })), []);
@@ -48,7 +50,7 @@ export function ApiKeySettings({ view, forms }: Props) {
   return (
     <main className="mx-auto grid max-w-6xl gap-x-16 gap-y-10 px-5 py-10 sm:px-8 lg:grid-cols-[minmax(0,4fr)_minmax(0,7fr)] lg:py-20">
       <div className="lg:sticky lg:top-10 lg:self-start">
-        <h1 className="text-[clamp(2.6rem,6.2vw,4.5rem)] leading-[0.95] font-semibold tracking-[-0.045em]">Keys</h1>
+        <h1 ref={title} tabIndex={-1} className="text-[clamp(2.6rem,6.2vw,4.5rem)] leading-[0.95] font-semibold tracking-[-0.045em]">Keys</h1>
         <p className="mt-6 max-w-[44ch] text-lg leading-relaxed text-pretty text-soft">
           This app was made on keys of its build. Replace them with your own, one service at a time: each key is tried at its vendor first, and
           counts from the next request on.
@@ -62,7 +64,7 @@ export function ApiKeySettings({ view, forms }: Props) {
             {problem}
           </p>
         )}
-        <button type="button" onClick={() => void act(() => lock(view.csrf))()} className="mt-6 rounded-md border border-line bg-paper px-4 py-2 font-medium hover:border-accent hover:text-accent">
+        <button type="button" onClick={() => void act(() => lock(view.csrf).then(focusNextTitle))()} className="mt-6 rounded-md border border-line bg-paper px-4 py-2 font-medium hover:border-accent hover:text-accent">
           Lock this page
         </button>
       </div>

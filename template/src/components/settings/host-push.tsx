@@ -40,7 +40,7 @@ export function HostPush({ csrf, platform }: { csrf: string; platform: Platform 
   return (
     <details className="mt-8" open={platform === "vercel" || platform === "netlify"}>
       <summary className="w-fit font-medium text-accent underline-offset-4 hover:underline">Put them into the settings of your host</summary>
-      <form onSubmit={(event) => void submit(event)} noValidate className="mt-4 flex max-w-xl flex-col gap-4">
+      <form method="post" onSubmit={(event) => void submit(event)} noValidate className="mt-4 flex max-w-xl flex-col gap-4">
         <label className="flex flex-wrap items-center gap-2">
           Host
           <select value={host} onChange={(event) => (setHost(event.target.value as Host), setAnswer(null))} className="rounded-md border border-line bg-paper px-3 py-2">

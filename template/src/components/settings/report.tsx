@@ -15,12 +15,12 @@ export function Report({ report, title }: { report: ServiceReport; title: string
   const skipped = report.checks.length - tried.length;
   return (
     <div data-testid="report" data-valid={report.valid} className={`rounded-md px-4 py-3 ${report.valid ? "bg-tint" : "bg-alarm-tint"}`}>
-      <p role="status" className={`font-medium ${report.valid ? "text-accent" : "text-alarm"}`}>
+      <p className={`font-medium ${report.valid ? "text-accent" : "text-alarm"}`}>
         {title}
       </p>
       <ol className="mt-3 flex flex-col gap-2.5">
         {tried.map((check) => (
-          <Line key={check.id} check={check} />
+          <Line key={`${check.id} ${check.field ?? ""}`} check={check} />
         ))}
         {skipped > 0 && (
           <li data-verdict="skipped" className="grid grid-cols-[1.25rem_minmax(0,1fr)] gap-x-2 text-soft">

@@ -73,7 +73,7 @@ export function ServiceCard({ form, state, outcome, send }: Props) {
         </a>
       </details>
 
-      <form onSubmit={(event) => void submit(event)} noValidate aria-describedby={`${form.id}-stays`} className="mt-5 flex flex-col gap-4">
+      <form method="post" onSubmit={(event) => void submit(event)} noValidate aria-describedby={`${form.id}-stays`} className="mt-5 flex flex-col gap-4">
         <div className="grid items-start gap-x-5 gap-y-4 sm:grid-cols-2">
           {form.fields.map((field) => (
             <KeyField
@@ -113,7 +113,11 @@ export function ServiceCard({ form, state, outcome, send }: Props) {
           </button>
         </div>
       </form>
-      <div aria-live="polite" className="mt-4 flex flex-col gap-4 empty:hidden">
+      {/* There from the beginning, or nobody is told; the report itself is long, and read at leisure. */}
+      <p role="status" className="sr-only">
+        {busy ? "Validating…" : outcome?.answer ? headline(form, outcome.answer) : ""}
+      </p>
+      <div className="mt-4 flex flex-col gap-4 empty:hidden">
         {outcome?.error && (
           <p role="alert" data-testid="problem" className="rounded-md bg-alarm-tint px-4 py-2.5 text-alarm">
             {outcome.error}

@@ -3,8 +3,9 @@
 import { useRouter } from "next/navigation";
 import { useId, useState, type FormEvent } from "react";
 import { RequestFailed } from "@/lib/notes-client";
-import { unlock } from "@/lib/settings-client";
+import { readSettings, unlock } from "@/lib/settings-client";
 import type { Locked } from "@/lib/settings-types";
+import { focusNextTitle, useTitleFocus } from "./title-focus";
 
 /** The page before its owner has shown who they are. */
 export function Unlock({ view }: { view: Locked }) {
@@ -12,6 +13,7 @@ export function Unlock({ view }: { view: Locked }) {
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const id = useId();
+  const title = useTitleFocus();
 
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -21,7 +23,9 @@ export function Unlock({ view }: { view: Locked }) {
     setBusy(true);
     try {
       await unlock(view.by === "token" ? token : undefined);
+      if (!(await isOpen())) throw new RequestFailed(401, { code: "no_cookie", message: NO_COOKIE });
       setProblem(null);
+      focusNextTitle();
       router.refresh();
     } catch (error) {
       setProblem(error instanceof RequestFailed ? error.error.message : "Something went wrong.");
@@ -31,10 +35,10 @@ export function Unlock({ view }: { view: Locked }) {
 
   return (
     <main className="mx-auto max-w-xl px-5 py-16 sm:px-8">
-      <h1 className="text-3xl font-semibold tracking-tight">Owner only</h1>
+      <h1 ref={title} tabIndex={-1} className="text-3xl font-semibold tracking-tight">Owner only</h1>
       <p className="mt-4 text-pretty text-soft">{EXPLAINED[view.by]}</p>
       {view.by !== "nobody" && (
-        <form onSubmit={(event) => void submit(event)} noValidate className="mt-6 flex flex-col gap-4">
+        <form method="post" onSubmit={(event) => void submit(event)} noValidate className="mt-6 flex flex-col gap-4">
           {view.by === "token" && (
             <div>
               <label htmlFor={id} className="font-medium">
@@ -63,6 +67,20 @@ export function Unlock({ view }: { view: Locked }) {
       )}
     </main>
   );
+}
+
+const NO_COOKIE =
+  "That was right, but your browser does not keep this app’s cookie, as it does for a page that is shown within another site’s. Open this page in a tab of its own, and unlock it there.";
+
+/** Whether the session is one of this browser's by now. */
+async function isOpen(): Promise<boolean> {
+  try {
+    await readSettings();
+    return true;
+  } catch (error) {
+    if (error instanceof RequestFailed && error.status === 401) return false;
+    throw error;
+  }
 }
 
 const EXPLAINED: Record<Locked["by"], string> = {
