@@ -1,13 +1,43 @@
 // Runs before every page and API route but those that no person calls: finds out who is signed in, with the keys of this moment. What only a signed-in user
 // may have is decided where it is given: `pageUser()` in pages, `requireUser()` in API routes.
 import { clerkMiddleware } from "@clerk/nextjs/server";
-import { NextResponse, type NextFetchEvent, type NextRequest } from "next/server";
+import { NextResponse, type NextFetchEvent, type NextMiddleware, type NextRequest } from "next/server";
 import { clerkState, type ClerkKeys } from "./lib/clerk-keys";
 import { SIGN_IN, SIGN_UP } from "./lib/auth-pages";
 
-export default function proxy(request: NextRequest, event: NextFetchEvent) {
+type Answer = Awaited<ReturnType<NextMiddleware>>;
+
+const SETTINGS = /^\/(?:api\/)?settings(?:\/|$)/;
+const ANSWER_WITHIN_MS = 2_000;
+
+export default async function proxy(request: NextRequest, event: NextFetchEvent) {
   const { keys } = clerkState();
-  return keys ? clerkMiddleware(options(keys))(request, event) : NextResponse.next();
+  if (!keys) return NextResponse.next();
+  const check = async (): Promise<Answer> => clerkMiddleware(options(keys))(request, event);
+  return SETTINGS.test(request.nextUrl.pathname) ? settings(check, keys) : check();
+}
+
+/** Keys are replaced there, so it opens when those of sign-in are no good any more: then nobody is signed in, instead of being sent to a
+ * sign-in that is gone. */
+async function settings(check: () => Promise<Answer>, keys: ClerkKeys): Promise<Answer> {
+  const answer = await check().catch(() => undefined);
+  const leadsAway = !answer || (answer.status >= 300 && answer.status < 400) || answer.status >= 500;
+  return leadsAway && !(await answers(keys)) ? NextResponse.next() : (answer ?? NextResponse.next());
+}
+
+async function answers({ apiUrl, secretKey }: ClerkKeys): Promise<boolean> {
+  try {
+    const response = await fetch(`${apiUrl}/v1/jwks`, {
+      headers: { authorization: `Bearer ${secretKey}` },
+      cache: "no-store",
+      redirect: "error",
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
 }
 
 function options({ publishableKey, secretKey, apiUrl, proxyUrl }: ClerkKeys) {

@@ -157,3 +157,15 @@ await check("whoever locks the page is asked again", async () => {
 await check("the browser said nothing and asked nobody else", async () => {
   assertSame([problems(), browser.foreign], [[], []], "console and foreign requests");
 });
+
+await check("whose sign-in is gone can still replace its keys", async () => {
+  await daemon.mustCli(["build", "revoke", "keys-one"]);
+  const other = await Browser.open(); // it knows nothing of the sign-in yet, so the SDK would lead it there first
+  await other.page.goto(`${app.url}/settings`);
+  await label("Setup token", other.page).fill(own.SETTINGS_TOKEN);
+  await button("Unlock", other.page).click();
+  await other.page.getByRole("heading", { level: 1, name: "Keys" }).waitFor();
+  await button("Validate & save", other.page.locator('[data-service="clerk"][aria-labelledby]')).click();
+  await other.page.getByTestId("report").filter({ hasText: "Nothing was saved." }).waitFor();
+  assertSame(new URL(other.page.url()).pathname, "/settings", "where it is");
+});

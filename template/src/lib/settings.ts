@@ -5,7 +5,7 @@ import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { cfg, cfgSource } from "./config";
-import { overlayPath } from "./config-core";
+import { overlayNames, overlayPath } from "./config-core";
 import { envLine, fitsLine } from "./env-file";
 import { authHealth, databaseHealth, paymentsHealth, storageHealth } from "./health";
 import { HttpError } from "./http";
@@ -198,7 +198,9 @@ async function switchTo(service: ServiceId, group: ReadonlyMap<string, string>):
     await changeOverlay((now) => {
       // Users do not move to another sign-in: its owner would be locked out.
       if (service === "clerk" && (now.get(CLERK_KEY) ?? cfg(CLERK_KEY)) !== group.get(CLERK_KEY)) written.set(OWNER, "");
-      before = new Map([...written.keys()].map((name) => [name, now.get(name) ?? null]));
+      // What is there and cannot be opened counts as not set, afterwards too: the environment's must not show through.
+      const there = overlayNames();
+      before = new Map([...written.keys()].map((name) => [name, now.get(name) ?? (there.includes(name) ? "" : null)]));
       return written;
     });
   } catch (error) {
