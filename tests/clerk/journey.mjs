@@ -59,8 +59,11 @@ export class Person {
   async fillSignUp() {
     await this.field('emailAddress').fill(this.email)
     await this.field('password').fill(this.password)
+    // The form asks for the code before the service has sent it.
+    const sent = this.page.waitForResponse((r) => /\/prepare_verification\?/.test(r.url()) && r.request().method() === 'POST')
     await this.button('Continue').click()
     await this.at('/sign-up/verify-email-address')
+    await sent
   }
 
   async signUp() {
