@@ -17,6 +17,7 @@ typedef struct run {
     const vk_json *service, *common;
     vk_vars vars;
     vk_str hidden;
+    int64_t began; /* clock_of */
     size_t n;
     done done[VK_LADDER_CHECKS_MAX];
     vk_buf checks; /* the report's, as JSON */
@@ -28,6 +29,7 @@ typedef struct run {
 typedef struct asked {
     vk_str call, answer;
     int64_t ms;
+    bool late; /* it was not made */
 } asked;
 
 static vk_str text_of(const vk_json *o, const char *name)
@@ -93,7 +95,7 @@ static void add(run *r, const vk_json *rule, vk_str field, const vk_json *outcom
                 .verdict = text_of(outcome, "verdict"),
                 .say = shown(r, text_of(outcome, "say"), true),
                 .required = required,
-                .asked = how != NULL};
+                .asked = how && !how->late};
     if (!field.p)
         field = text_of(rule, "field");
     vk_jw_obj(&r->w);
@@ -259,23 +261,30 @@ static void put_answer(run *r, const vk_heard *heard, asked *how)
                                       VK_STR_ARG(heard->code));
 }
 
+static int64_t clock_of(const run *r)
+{
+    return r->q->clock_ms ? r->q->clock_ms(r->q->arg) : vk_clock_mono_ms();
+}
+
 static void ask(run *r, const vk_json *rule, const vk_json *call)
 {
+    int64_t began = clock_of(r);
+    bool late = began - r->began >= VK_LADDER_MS && !vk_json_get(rule, VK_STR("after"));
     const vk_ask_setup setup = {.a = r->a,
                                 .vars = &r->vars,
                                 .rule = rule,
                                 .call = call,
                                 .q = r->q,
-                                .codes = vk_json_get(r->service, VK_STR("code"))};
+                                .codes = vk_json_get(r->service, VK_STR("code")),
+                                .late = late};
     vk_heard heard = {0};
-    asked how;
+    asked how = {.late = late};
     vk_buf body, head; /* what came back; views into it are used until the check is written */
     vk_buf_init(&body, VK_OUTBOUND_BODY_MAX);
     vk_buf_init(&head, VK_OUTBOUND_HEAD_MAX);
     body.secret = head.secret = true;
-    int64_t began = vk_clock_mono_ms();
     vk_err e = vk_ladder_ask(&setup, &body, &head, &heard, &how.call);
-    how.ms = vk_clock_mono_ms() - began;
+    how.ms = clock_of(r) - began;
     if (e != VK_OK) {
         fail(r, e);
     } else {
@@ -424,6 +433,7 @@ vk_err vk_ladder_run(vk_arena *a, const vk_ladder *q, vk_buf *out)
         return VK_E_NOMEM;
     r->a = a;
     r->q = q;
+    r->began = clock_of(r);
     r->service = vk_rules_service(q->rules, q->service);
     r->common = vk_json_get(q->rules, VK_STR("common"));
     r->hidden = text_of(r->common, "hidden");

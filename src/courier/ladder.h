@@ -13,6 +13,9 @@ enum {
     VK_LADDER_CHECKS_MAX = 64, /* in a report */
     VK_LADDER_REPORT_MAX = 128 * 1024,
     VK_LADDER_ARENA = 16 * 1024 * 1024, /* the table, and what each answer is parsed into */
+    /* After that nobody is asked any more, but for what takes away what was written. The call that is under
+     * way then, and these, come on top. */
+    VK_LADDER_MS = 45 * 1000,
 };
 
 typedef struct vk_ladder {
@@ -29,6 +32,7 @@ typedef struct vk_ladder {
      * NULL: it cannot be asked, and such a check says so. */
     vk_err (*sql)(void *arg, const vk_outbound_ask *ask, vk_outbound_answer *answer);
     void *arg;
+    int64_t (*clock_ms)(void *arg); /* how the time goes by; NULL: vk_clock_mono_ms */
 } vk_ladder;
 
 /* Appends the report, one JSON object, to `out`. What it used of `a` may hold keys: the caller wipes it.

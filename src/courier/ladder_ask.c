@@ -255,7 +255,9 @@ vk_err vk_ladder_ask(const vk_ask_setup *s, vk_buf *body, vk_buf *head, vk_heard
         e = VK_E_NOMEM;
     if (e == VK_OK) {
         vk_outbound_answer answer = {.body = *body, .head = *head};
-        vk_err sent = (sql ? s->q->sql : s->q->send)(s->q->arg, &x.ask, &answer);
+        vk_err sent = s->late ? VK_E_TIMEOUT : (sql ? s->q->sql : s->q->send)(s->q->arg, &x.ask, &answer);
+        if (s->late)
+            answer.lack = VK_LACK_TIME;
         if (sent != VK_OK)
             answer.status = 0;
         *body = answer.body;

@@ -10,6 +10,7 @@ typedef struct vk_ask_setup {
     vk_vars *vars;
     const vk_ladder *q;
     const vk_json *rule, *call, *codes; /* of the rules; codes of the service */
+    bool late; /* there is no time left: nobody is asked, as if none had answered in time */
 } vk_ask_setup;
 
 enum { VK_READ_MAX = 256, VK_CODE_MAX = 64 };

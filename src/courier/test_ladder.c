@@ -268,9 +268,69 @@ static void stripe(void **state)
     run_file("stripe");
 }
 
+/* ---- the time */
+
+typedef struct slow {
+    script s;
+    int64_t now, takes; /* ms; of each PUT */
+    unsigned asked, cleaned;
+} slow;
+
+static int64_t slow_clock(void *arg)
+{
+    return ((slow *)arg)->now;
+}
+
+static vk_err play_slowly(void *arg, const vk_outbound_ask *ask, vk_outbound_answer *answer)
+{
+    slow *x = arg;
+    x->asked++;
+    x->cleaned += vk_str_eqz(ask->method, "DELETE");
+    if (vk_str_eqz(ask->method, "PUT"))
+        x->now += x->takes;
+    answer->status = vk_str_eqz(ask->method, "DELETE") ? 204 : 200;
+    if (vk_str_eqz(ask->method, "GET"))
+        vk_buf_lit(&answer->body, "<ListBucketResult></ListBucketResult>");
+    return VK_OK;
+}
+
+/* Of the storage's checks `get` comes after the time is over, and `delete` is made all the same. */
+static void time_is_over(void **state)
+{
+    static const char keys[] =
+        "{\"R2_ACCOUNT_ID\":\"0123456789abcdef0123456789abcdef\",\"R2_BUCKET\":\"mine\","
+        "\"R2_ACCESS_KEY_ID\":\"00112233445566778899aabbccddeeff\","
+        "\"R2_SECRET_ACCESS_KEY\":\"00112233445566778899aabbccddeeff"
+        "00112233445566778899aabbccddeeff\"}";
+    VK_UNUSED(state);
+    for (int late = 0; late < 2; late++) {
+        vk_arena *a = vk_arena_new(VK_LADDER_ARENA);
+        slow x = {.takes = late ? VK_LADDER_MS : VK_LADDER_MS - 1};
+        vk_json *values;
+        vk_buf out;
+        vk_buf_init(&out, VK_LADDER_REPORT_MAX);
+        assert_int_equal(vk_json_parse(a, vk_str_z(keys), &values, NULL, NULL), VK_OK);
+        const vk_ladder q = {.rules = rules,
+                             .service = VK_STR("storage"),
+                             .values = values,
+                             .probe = "00112233445566778899aabbccddeeff",
+                             .send = play_slowly,
+                             .arg = &x,
+                             .clock_ms = slow_clock};
+        assert_int_equal(vk_ladder_run(a, &q, &out), VK_OK);
+        vk_buf_ch(&out, '\0');
+        assert_int_equal(x.cleaned, 1);
+        assert_int_equal(x.asked, late ? 4 : 5); /* list, bucket, put, (get,) delete */
+        assert_int_equal(strstr(out.p, "no answer (timeout)") != NULL, late);
+        vk_buf_free(&out);
+        vk_arena_free(a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(clerk), cmocka_unit_test(database),
-                                       cmocka_unit_test(storage), cmocka_unit_test(stripe)};
+                                       cmocka_unit_test(storage), cmocka_unit_test(stripe),
+                                       cmocka_unit_test(time_is_over)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
