@@ -139,7 +139,45 @@ await check("keys of the right shape that no vendor could be asked about are not
   assertSame(existsSync(overlay), false, "nothing was saved");
 });
 
+await check("by keyboard alone: every control is reached in its order, and does what it says", async () => {
+  await show();
+  const focused = () => page.evaluate(() => {
+    const e = document.activeElement;
+    const box = e?.getBoundingClientRect();
+    return e && e !== document.body ? { at: `${e.closest("[data-service]")?.dataset.service ?? ""} ${e.getAttribute("name") ?? e.textContent?.trim() ?? ""}`.trim(), seen: box.width > 0 && getComputedStyle(e).outlineStyle !== "none" } : null;
+  });
+  const all = await page.locator("main").evaluate((main) => [...main.querySelectorAll("a[href], button, input, select, textarea, summary")].filter((e) => e.checkVisibility()).length);
+  const reached = [];
+  await page.evaluate(() => document.querySelector("main").focus());
+  for (let i = 0; i < all + 30; i++) {
+    await page.keyboard.press("Tab");
+    const now = await focused();
+    if (!now) break;
+    assert(now.seen, `${now.at}: nothing shows that it has the focus`);
+    if (await page.evaluate(() => document.querySelector("main").contains(document.activeElement))) reached.push(now.at);
+  }
+  assertSame([reached.length, new Set(reached).size === reached.length], [all, true], `reached: ${reached.join(" | ")}`);
+
+  const steps = card("r2").locator("summary");
+  await steps.focus();
+  await page.keyboard.press("Enter");
+  await card("r2").getByRole("link", { name: "Open the dashboard" }).waitFor();
+  await label("Bucket", card("r2")).focus();
+  await page.keyboard.type("my-app-uploads");
+  await page.keyboard.press("Enter"); // as the first button does
+  await refused("r2", "Nothing was saved.");
+  await button("Validate", card("stripe")).focus();
+  await page.keyboard.press("Space");
+  await refused("stripe", "Nothing was saved.");
+  await page.getByRole("combobox").first().focus();
+  await page.keyboard.type("JSON");
+  await page.keyboard.press("Tab");
+  const [got] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")]);
+  assertSame(Object.keys(JSON.parse(readFileSync(await got.path(), "utf8"))).filter((name) => /^(STRIPE|CLERK_SECRET|TURSO|R2)/.test(name)), [], "the build's keys in the file");
+});
+
 await check("a file of one's own keys has none of the build's", async () => {
+  await show();
   const [got] = await Promise.all([page.waitForEvent("download"), button("Download").click()]);
   const text = readFileSync(await got.path(), "utf8");
   assertSame(got.suggestedFilename(), ".env.production".replace(/^\./, got.suggestedFilename().startsWith(".") ? "." : ""), "its name");
