@@ -41,6 +41,9 @@ const clerk = (env, method, path, body) => ({ url: `${env.CLERK_API_URL}/v1${pat
 
 const stripe = (env, method, path, form) => ({ url: `${env.STRIPE_API_BASE}/v1${path}`, method, headers: { ...bearer(env.STRIPE_SECRET_KEY), ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }) }, body: form && String(new URLSearchParams(form)) })
 
+// Users and objects of one answer, at most.
+const PAGE = 500
+
 export const adapters = {
   auth: {
     env: ['CLERK_PUBLISHABLE_KEY', 'CLERK_SECRET_KEY', 'CLERK_API_URL', 'CLERK_PROXY_URL', 'CLERK_JS_URL', 'CLERK_UI_URL', 'CLERK_SIGN_IN_URL', 'CLERK_SIGN_UP_URL',
@@ -48,7 +51,19 @@ export const adapters = {
     keys: ['CLERK_SECRET_KEY'],
     // An address can be somebody's once only.
     store: (env, text) => clerk(env, 'POST', '/users', { email_address: [`${crypto.randomUUID()}@contract.example`], public_metadata: { text }, skip_password_requirement: true }),
-    read: (env, how) => send(clerk(env, 'GET', '/users?limit=500&order_by=%2Bcreated_at'), how),
+    // Page by page: a quick machine makes more users than one has.
+    async read(env, how) {
+      const page = (from) => send(clerk(env, 'GET', `/users?limit=${PAGE}&offset=${from}&order_by=%2Bcreated_at`), how)
+      const first = await page(0)
+      if (first.status !== 200) return first
+      const users = first.json()
+      while (users.length > 0 && users.length % PAGE === 0) {
+        const more = (await page(users.length)).json()
+        if (more.length === 0) break
+        users.push(...more)
+      }
+      return Object.assign(first, { json: () => users })
+    },
     lines: (r) => r.json().map((user) => user.public_metadata.text),
     problem(r) {
       assertSame(r.type, 'application/json', 'content type')
@@ -129,15 +144,22 @@ export const adapters = {
     keys: ['R2_ACCESS_KEY_ID', 'R2_SECRET_ACCESS_KEY'],
     shown: ['R2_ACCESS_KEY_ID'],
     store: (env, text) => s3(env, 'PUT', `contract/${text}`, { body: `the text of ${text}` }),
-    // The names, and the bytes of the last one: both must be there.
+    // The names of all pages, and the bytes of the last one: both must be there.
     async read(env, how) {
-      const r = await send(s3(env, 'GET', undefined, { query: [['list-type', '2'], ['prefix', 'contract/']] }), how)
-      const last = r.status === 200 ? xmlText(r.text, 'Key').at(-1) : undefined
-      if (last === undefined) return r
-      const one = await send(s3(env, 'GET', last), how)
-      return one.status === 200 && one.text === `the text of ${last.slice('contract/'.length)}` ? r : one
+      const keys = []
+      for (let token; ;) {
+        const r = await send(s3(env, 'GET', undefined, { query: [...(token ? [['continuation-token', token]] : []), ['list-type', '2'], ['max-keys', String(PAGE)], ['prefix', 'contract/']] }), how)
+        if (r.status !== 200) return r
+        keys.push(...xmlText(r.text, 'Key'))
+        token = xmlText(r.text, 'NextContinuationToken')[0]
+        if (token) continue
+        const last = keys.at(-1)
+        if (last === undefined) return { ...r, keys }
+        const one = await send(s3(env, 'GET', last), how)
+        return one.status === 200 && one.text === `the text of ${last.slice('contract/'.length)}` ? { ...r, keys } : one
+      }
     },
-    lines: (r) => xmlText(r.text, 'Key').map((k) => k.replace(/^contract\//, '')),
+    lines: (r) => r.keys.map((k) => k.replace(/^contract\//, '')),
     problem(r) {
       assertSame(r.type, 'application/xml', 'content type')
       assert(/^<\?xml[^>]*>\s*<Error>/.test(r.text) && /<\/Error>\s*$/.test(r.text), `no error document: ${r.text.slice(0, 200)}`)
