@@ -50,7 +50,7 @@ export function ApiKeySettings({ view, forms }: Props) {
   return (
     <main className="mx-auto grid max-w-6xl gap-x-16 gap-y-10 px-5 py-10 sm:px-8 lg:grid-cols-[minmax(0,4fr)_minmax(0,7fr)] lg:py-20">
       <div className="lg:sticky lg:top-10 lg:self-start">
-        <h1 ref={title} tabIndex={-1} className="text-[clamp(2.6rem,6.2vw,4.5rem)] leading-[0.95] font-semibold tracking-[-0.045em]">Keys</h1>
+        <h1 ref={title} tabIndex={-1} className="outline-none text-[clamp(2.6rem,6.2vw,4.5rem)] leading-[0.95] font-semibold tracking-[-0.045em]">Keys</h1>
         <p className="mt-6 max-w-[44ch] text-lg leading-relaxed text-pretty text-soft">
           This app was made on keys of its build. Replace them with your own, one service at a time: each key is tried at its vendor first, and
           counts from the next request on.

@@ -38,7 +38,7 @@ export function GoingLive({ view }: { view: Open }) {
 function Checklist({ live }: { live: boolean }) {
   const points = [
     ...(live ? [] : ["Some keys are for test mode. Replace them with live ones when real money and real people come."]),
-    "Run the migrations on the new database: the app does it by itself before its first query. Copy rows that you need with `valetkey db download`.",
+    "Run the migrations on the new database: the app does it by itself before its first query. Copy rows that you need with “valetkey db download”.",
     "Sign-in, live: add your domain in the dashboard of Clerk, and set its DNS records.",
     "Payments, live: make products and prices in the new account, and see that the webhook points to this app’s address.",
     "Storage: allow this app’s address in the bucket’s CORS rules, or browsers cannot upload.",

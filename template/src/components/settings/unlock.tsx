@@ -35,7 +35,7 @@ export function Unlock({ view }: { view: Locked }) {
 
   return (
     <main className="mx-auto max-w-xl px-5 py-16 sm:px-8">
-      <h1 ref={title} tabIndex={-1} className="text-3xl font-semibold tracking-tight">Owner only</h1>
+      <h1 ref={title} tabIndex={-1} className="outline-none text-3xl font-semibold tracking-tight">Owner only</h1>
       <p className="mt-4 text-pretty text-soft">{EXPLAINED[view.by]}</p>
       {view.by !== "nobody" && (
         <form method="post" onSubmit={(event) => void submit(event)} noValidate className="mt-6 flex flex-col gap-4">
