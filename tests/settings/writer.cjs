@@ -56,7 +56,13 @@ switch (how) {
     break;
 }
 
+const more = (now, key) => [`${key}_COUNT`, String(Number(now.get(`${key}_COUNT`) ?? 0) + 1)];
+
+// Who writes many times asks again when others had the lock for as long as one waits for it: nothing was changed then.
+const change = (key) => changeOverlay((now) => new Map([[key, "x".repeat(200)], more(now, key), more(now, "ALL")]))
+  .catch((error) => (times !== undefined && error.code === "keys_busy" ? change(key) : Promise.reject(error)));
+
 (async () => {
-  for (let i = 0; i < Number(times ?? 1); i++) await changeOverlay((now) => new Map([[name ?? "NEW", "x".repeat(200)], [`${name ?? "NEW"}_COUNT`, String(Number(now.get(`${name ?? "NEW"}_COUNT`) ?? 0) + 1)], ["ALL_COUNT", String(Number(now.get("ALL_COUNT") ?? 0) + 1)]]));
+  for (let i = 0; i < Number(times ?? 1); i++) await change(name ?? "NEW");
   console.log("saved");
 })().catch((error) => console.log(error.code, error.message));
