@@ -12,17 +12,24 @@ const ANSWER_WITHIN_MS = 2_000;
 
 export default async function proxy(request: NextRequest, event: NextFetchEvent) {
   const { keys } = clerkState();
-  if (!keys) return NextResponse.next();
+  if (!keys) return unchecked(request);
   const check = async (): Promise<Answer> => clerkMiddleware(options(keys))(request, event);
-  return SETTINGS.test(request.nextUrl.pathname) ? settings(check, keys) : check();
+  return SETTINGS.test(request.nextUrl.pathname) ? settings(request, check, keys) : check();
 }
 
 /** Keys are replaced there, so it opens when those of sign-in are no good any more: then nobody is signed in, instead of being sent to a
  * sign-in that is gone. */
-async function settings(check: () => Promise<Answer>, keys: ClerkKeys): Promise<Answer> {
+async function settings(request: NextRequest, check: () => Promise<Answer>, keys: ClerkKeys): Promise<Answer> {
   const answer = await check().catch(() => undefined);
-  const leadsAway = !answer || (answer.status >= 300 && answer.status < 400) || answer.status >= 500;
-  return leadsAway && !(await answers(keys)) ? NextResponse.next() : (answer ?? NextResponse.next());
+  if (!answer) return unchecked(request);
+  const leadsAway = (answer.status >= 300 && answer.status < 400) || answer.status >= 500;
+  return leadsAway && !(await answers(keys)) ? unchecked(request) : answer;
+}
+
+/** On to the page with nobody signed in: what came with the request in the names that the SDK leaves its findings under says nothing. */
+function unchecked(request: NextRequest): NextResponse {
+  const headers = new Headers([...request.headers].filter(([name]) => !name.startsWith("x-clerk-")));
+  return NextResponse.next({ request: { headers } });
 }
 
 async function answers({ apiUrl, secretKey }: ClerkKeys): Promise<boolean> {
