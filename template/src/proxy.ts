@@ -2,6 +2,7 @@
 // may have is decided where it is given: `pageUser()` in pages, `requireUser()` in API routes.
 import { clerkMiddleware } from "@clerk/nextjs/server";
 import { NextResponse, type NextFetchEvent, type NextMiddleware, type NextRequest } from "next/server";
+import { askSignIn } from "./lib/clerk-ask";
 import { clerkState, type ClerkKeys } from "./lib/clerk-keys";
 import { SIGN_IN, SIGN_UP } from "./lib/auth-pages";
 
@@ -23,28 +24,14 @@ async function settings(request: NextRequest, check: () => Promise<Answer>, keys
   const answer = await check().catch(() => undefined);
   if (!answer) return unchecked(request);
   const leadsAway = (answer.status >= 300 && answer.status < 400) || answer.status >= 500;
-  return leadsAway && !(await answers(keys)) ? unchecked(request) : answer;
+  const isGone = async () => !(await askSignIn(keys, ANSWER_WITHIN_MS).catch(() => null))?.ok;
+  return leadsAway && (await isGone()) ? unchecked(request) : answer;
 }
 
 /** On to the page with nobody signed in: what came with the request in the names that the SDK leaves its findings under says nothing. */
 function unchecked(request: NextRequest): NextResponse {
   const headers = new Headers([...request.headers].filter(([name]) => !name.startsWith("x-clerk-")));
   return NextResponse.next({ request: { headers } });
-}
-
-async function answers({ apiUrl, secretKey }: ClerkKeys): Promise<boolean> {
-  try {
-    const response = await fetch(`${apiUrl}/v1/jwks`, {
-      headers: { authorization: `Bearer ${secretKey}` },
-      cache: "no-store",
-      redirect: "error",
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-    });
-    await response.body?.cancel();
-    return response.ok;
-  } catch {
-    return false;
-  }
 }
 
 function options({ publishableKey, secretKey, apiUrl, proxyUrl }: ClerkKeys) {
