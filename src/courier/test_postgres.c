@@ -3,6 +3,7 @@
 #include "courier/postgres.h"
 
 #include "core/clock.h"
+#include "courier/courier.h"
 #include "courier/test_loopback.h"
 #include "crypto/selfsign.h"
 
@@ -13,7 +14,26 @@ static vk_pq pq;
 static vk_outbound_answer answer;
 static char ca_path[] = "/tmp/vk-test-pg-ca-XXXXXX";
 static char other_path[] = "/tmp/vk-test-pg-other-XXXXXX";
+static char service_path[] = "/tmp/vk-test-pg-service-XXXXXX";
 static SSL_CTX *tls;
+static struct vk_courier *courier;
+static const char *const variables[][2] = {
+    {"PGSERVICE", "made-up"},
+    {"PGSERVICEFILE", NULL}, /* service_path */
+    {"PGSYSCONFDIR", "/nonexistent"},
+    {"PGHOST", "192.0.2.1"},
+    {"PGHOSTADDR", "192.0.2.1"},
+    {"PGPORT", "9"},
+    {"PGUSER", "somebody"},
+    {"PGPASSWORD", "of-the-environment"},
+    {"PGDATABASE", "other"},
+    {"PGSSLMODE", "disable"},
+    {"PGSSLMAXPROTOCOLVERSION", "TLSv1"},
+    {"PGREQUIREPEER", "somebody"},
+    {"PGCHANNELBINDING", "require"},
+    {"PGOPTIONS", "--made-up"},
+    {"PGCLIENTENCODING", "made-up"},
+};
 
 /* ---- the server: one conversation */
 
@@ -135,10 +155,12 @@ static int set_up(void **state)
     make_authority(other_path, false);
     vk_buf_init(&answer.body, 1000);
     /* What the environment says must not matter. */
-    setenv("PGSSLMODE", "disable", 1);
-    setenv("PGHOSTADDR", "192.0.2.1", 1);
-    setenv("PGOPTIONS", "--made-up", 1);
-    return 0;
+    to_file(service_path, VK_STR("[made-up]\nhost=127.0.0.1\nsslmode=disable\n"));
+    for (size_t i = 0; i < VK_COUNT(variables); i++)
+        setenv(variables[i][0], variables[i][1] ? variables[i][1] : service_path, 1);
+    setenv("NOPG", "stays", 1);
+    const vk_egress egress = {0};
+    return vk_courier_new(&egress, NULL, &courier) == VK_OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -146,6 +168,7 @@ static int tear_down(void **state)
     VK_UNUSED(state);
     unlink(ca_path);
     unlink(other_path);
+    unlink(service_path);
     vk_buf_free(&answer.body);
     SSL_CTX_free(tls);
     return 0;
@@ -166,6 +189,16 @@ static vk_err probe(const place *p, const char *host, const char *ca, const char
     vk_buf_clear(&answer.body);
     answer.lack = VK_LACK_NOTHING;
     return vk_postgres_probe(&pq, &at, "CREATE TABLE a (b int)", &answer);
+}
+
+static void environment(void **state)
+{
+    VK_UNUSED(state);
+    for (char **e = environ; *e; e++)
+        if (strncmp(*e, "PG", 2) == 0)
+            fail_msg("%s", *e);
+    assert_string_equal(getenv("NOPG"), "stays");
+    assert_non_null(getenv("PATH"));
 }
 
 static void conversations(void **state)
@@ -269,6 +302,7 @@ static void guarded(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(conversations), cmocka_unit_test(guarded)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(environment), cmocka_unit_test(conversations),
+                                       cmocka_unit_test(guarded)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
