@@ -178,6 +178,23 @@ typedef struct vk_operator {
     void (*request)(vk_exchange *ex);
 } vk_operator;
 
+/* Another way to provide the service than from our own files: by a vendor, with the organisation's key, which
+ * keeper puts on each request (services/forward.h). A build is bound to one driver a service; "embedded" is
+ * none of these. */
+typedef struct vk_driver {
+    const char *name; /* as keeper's vendor (keeper/vendors.h): "stripe" */
+    /* What keeps builds apart there, for people, by the binding: "a database of its own", "shared user pool".
+     */
+    const char *(*isolation)(const vk_binding *b);
+    /* NULL: it can be bound so. Otherwise a static sentence that says what is missing. */
+    const char *(*refused)(const vk_binding *b);
+    /* As vk_service.env. `org(arg, field)`: a value of the organisation's that is no secret; VK_STR_NONE: it
+     * has none. */
+    vk_err (*env)(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_binding *binding,
+                  const vk_secret *keys, vk_str (*org)(void *arg, const char *field), void *arg,
+                  vk_env_var *out, size_t room, size_t *n_r);
+} vk_driver;
+
 typedef struct vk_service {
     const char *name;   /* "database"; folder, admin path and metadata use it. [a-z][a-z0-9_]*,
                          * at most VK_SERVICE_MAX */
@@ -257,6 +274,9 @@ typedef struct vk_service {
     /* What was done to the schema of the build's data, as a JSON object into `out`. Reads a file; any thread.
      * NULL: the service has no such record. */
     vk_err (*schema_log)(const char *build, vk_buf *out);
+
+    /* Its other drivers, NULL at the end. NULL: it is embedded only. */
+    const vk_driver *const *drivers;
 } vk_service;
 
 /* Puts a pointer to the struct into a linker section; vk_services walks it. (No function may have that
@@ -331,6 +351,14 @@ VK_MUSTCHECK vk_err vk_service_missigned(vk_exchange *ex, vk_err e, const char *
  * revoked or expired; VK_E_BUSY (retry_s is set), VK_E_UNAVAILABLE, VK_E_NOMEM; told to vk_fail. A build that
  * is in memory costs no look at the metadata; the service's own access rules are the caller's. */
 VK_MUSTCHECK vk_err vk_service_open(vk_exchange *ex, vk_str build);
+
+/* Of an exchange whose principal is set: how its build has this service. NULL: embedded. The binding is the
+ * tenant's. */
+const vk_driver *vk_service_driver(const vk_exchange *ex, const vk_binding **binding_r);
+/* A text value of the binding's resource, which is a JSON object of names and texts; VK_STR_NONE. */
+vk_str vk_binding_value(const vk_binding *b, const char *name);
+/* The lookup hash of the key that was verified last in this exchange; NULL: none was. */
+const uint8_t *vk_service_hash_of(const vk_exchange *ex);
 
 /* For operator's calls, on the loop: the build as the metadata has it now. What the service holds of the
  * build it must hold before it asks: then a deletion that begins later waits for that, and one that has begun

@@ -3,6 +3,7 @@
 
 #include "core/clock.h"
 #include "core/disk.h"
+#include "core/test_folder.h"
 #include "crypto/digest.h"
 
 #include <fcntl.h>
@@ -20,7 +21,7 @@ static int set_up(void **state)
 {
     const char *why;
     VK_UNUSED(state);
-    if (!mkdtemp(dir) || (fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+    if (!folder_make(dir) || (fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
         mkdirat(fd, "builds", 0700) != 0)
         return 1;
     return vk_store_sqlite_open(fd, dir, true, &store, &why) == VK_OK ? 0 : 1;
@@ -31,9 +32,7 @@ static int tear_down(void **state)
     VK_UNUSED(state);
     store->ops->close(store);
     close(fd);
-    char cmd[64];
-    snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
-    return system(cmd) == 0 ? 0 : 1;
+    return folder_remove(dir);
 }
 
 static vk_err no_rows(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r)

@@ -235,6 +235,7 @@ vk_err vk_courier_new(const vk_egress *egress, const char *ca_file, struct vk_co
     vk_courier *c = calloc(1, sizeof *c);
     if (!c)
         return VK_E_NOMEM;
+    vk_pq_forget_environment();
     c->outbound.egress = *egress;
     c->outbound.ca_file = ca_file;
     pthread_mutex_init(&c->mu, NULL);

@@ -26,8 +26,9 @@ enum {
 struct vk_courier;
 
 /* libcurl is loaded at the first call; where it is missing, /v1/call says so. `ca_file`: the authorities that
- * are trusted (PEM) instead of the system's, NULL for these; stays the caller's. Owner: the caller; lives as
- * long as the process. VK_E_NOMEM. */
+ * are trusted (PEM) instead of the system's, NULL for these; stays the caller's. Before any other thread is
+ * made: what of the environment is meant for libpq is taken out of it. Owner: the caller; lives as long as
+ * the process. VK_E_NOMEM. */
 VK_MUSTCHECK vk_err vk_courier_new(const vk_egress *egress, const char *ca_file, struct vk_courier **out_r);
 
 /* Its server's ctx is a vk_courier, and it takes descriptors. */

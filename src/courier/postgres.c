@@ -16,6 +16,16 @@ enum { DIAG_SQLSTATE = 'C', ERRORS_SQLSTATE = 3 };
 
 enum { HOSTS_MAX = VK_OUTBOUND_ADDRESSES * (VK_HOST_MAX + 1) + 1, ARENA_MAX = 64 * 1024 };
 
+void vk_pq_forget_environment(void)
+{
+    char **to = environ;
+    for (char **from = environ; from && *from; from++)
+        if (strncmp(*from, "PG", 2) != 0)
+            *to++ = *from;
+    if (to)
+        *to = NULL;
+}
+
 bool vk_pq_load(vk_pq *out_r)
 {
     const struct {
@@ -163,7 +173,7 @@ static bool run(talk *t, const char *sql, vk_err *e)
 vk_err vk_postgres_probe(const vk_pq *pq, const vk_postgres_at *at, const char *statement,
                          vk_outbound_answer *answer)
 {
-    /* All that a file or the environment of the daemon could say otherwise. */
+    /* All that a file could say otherwise; of the environment courier has forgotten what libpq reads. */
     const char *const keywords[] = {"host",
                                     "hostaddr",
                                     "port",

@@ -28,6 +28,10 @@ typedef struct vk_pq {
     void (*finish)(void *conn);
 } vk_pq;
 
+/* Takes the names that begin with "PG" out of this process's environment: libpq reads them for what it is
+ * told nothing of, or an empty text (PGPASSWORD), and a file with PGSERVICE. Before any thread is made. */
+void vk_pq_forget_environment(void);
+
 /* Not by two threads at once. False: it is not installed (Debian: libpq5). */
 bool vk_pq_load(vk_pq *out_r);
 

@@ -3,16 +3,7 @@
 
 #include "core/clock.h"
 #include "core/test_meanwhile.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "courier/test_loopback.h"
 
 static vk_outbound outbound;
 static vk_outbound_answer answer;
@@ -20,14 +11,12 @@ static vk_outbound_answer answer;
 /* ---- a server: one connection, one answer */
 
 typedef struct place {
-    int fd, port;
+    loopback_server at;
     const char *reply; /* sent at once… */
     int drip_ms;       /* …or, when not 0, byte by byte for ever */
     size_t filler;     /* bytes of 'x' after it */
     char got[4096];
     int accepted;
-    _Atomic bool over;
-    pthread_t thread;
 } place;
 
 static void send_all(place *p, int c)
@@ -38,7 +27,7 @@ static void send_all(place *p, int c)
         if (send(c, p->reply, strlen(p->reply), MSG_NOSIGNAL) < 0)
             return;
         struct timespec nap = {.tv_nsec = p->drip_ms * 1000000L};
-        while (!p->over && send(c, "x", 1, MSG_NOSIGNAL) == 1)
+        while (!p->at.over && send(c, "x", 1, MSG_NOSIGNAL) == 1)
             nanosleep(&nap, NULL);
         return;
     }
@@ -52,40 +41,23 @@ static void send_all(place *p, int c)
     }
 }
 
-static void *serve(void *arg)
+static void serve(loopback_server *l, int c)
 {
-    place *p = arg;
-    while (!p->over) {
-        struct pollfd wait = {.fd = p->fd, .events = POLLIN};
-        if (poll(&wait, 1, 50) <= 0)
-            continue;
-        int c = accept(p->fd, NULL, NULL);
-        p->accepted++;
-        ssize_t n = recv(c, p->got, sizeof p->got - 1, 0);
-        p->got[n > 0 ? n : 0] = '\0';
-        send_all(p, c);
-        close(c);
-    }
-    return NULL;
+    place *p = VK_CONTAINER(l, place, at);
+    p->accepted++;
+    ssize_t n = recv(c, p->got, sizeof p->got - 1, 0);
+    p->got[n > 0 ? n : 0] = '\0';
+    send_all(p, c);
 }
 
 static void start(place *p)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof a;
-    p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(p->fd, (struct sockaddr *)(void *)&a, sizeof a), 0);
-    assert_int_equal(listen(p->fd, 5), 0);
-    assert_int_equal(getsockname(p->fd, (struct sockaddr *)(void *)&a, &n), 0);
-    p->port = ntohs(a.sin_port);
-    assert_int_equal(pthread_create(&p->thread, NULL, serve, p), 0);
+    loopback_start(&p->at, serve);
 }
 
 static void end(place *p)
 {
-    p->over = true;
-    pthread_join(p->thread, NULL);
-    close(p->fd);
+    loopback_end(&p->at);
 }
 
 /* ---- a resolver */
@@ -169,14 +141,14 @@ static void plain(void **state)
     VK_UNUSED(state);
     place p = {.reply = "HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\nhello"};
     start(&p);
-    assert_int_equal(call_port(p.port, "/a?b=c"), VK_OK);
+    assert_int_equal(call_port(p.at.port, "/a?b=c"), VK_OK);
     assert_int_equal(answer.status, 201);
     assert_true(vk_str_eqz(vk_buf_view(&answer.body), "hello"));
     assert_non_null(strstr(p.got, "GET /a?b=c HTTP/1.1\r\nHost: localhost:"));
     assert_non_null(strstr(p.got, "User-Agent: valetkey/"));
     assert_null(strstr(p.got, "Cookie"));
     char url[200], origin[100];
-    snprintf(origin, sizeof origin, "http://127.0.0.1:%d", p.port);
+    snprintf(origin, sizeof origin, "http://127.0.0.1:%d", p.at.port);
     snprintf(url, sizeof url, "%s/hook", origin);
     vk_buf_clear(&answer.body);
     const vk_outbound_ask post = {.method = VK_STR("POST"),
@@ -204,7 +176,7 @@ static void methods(void **state)
                         "valetkey-served-by:  embedded \r\n\r\n"};
     start(&p);
     char origin[100];
-    snprintf(origin, sizeof origin, "http://127.0.0.1:%d", p.port);
+    snprintf(origin, sizeof origin, "http://127.0.0.1:%d", p.at.port);
     static const struct {
         const char *method, *body, *part;
     } cases[] = {
@@ -259,7 +231,7 @@ static void headers(void **state)
     place p = {.reply = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"};
     start(&p);
     char origin[100];
-    snprintf(origin, sizeof origin, "http://127.0.0.1:%d", p.port);
+    snprintf(origin, sizeof origin, "http://127.0.0.1:%d", p.at.port);
     vk_outbound_ask ask = {.method = VK_STR("POST"),
                            .url = vk_str_z(origin),
                            .origin = vk_str_z(origin),
@@ -299,7 +271,7 @@ static void cut(void **state)
         place p = {.reply = "HTTP/1.1 200 OK\r\n\r\n", .filler = fill[i]};
         start(&p);
         char origin[100];
-        snprintf(origin, sizeof origin, "http://127.0.0.1:%d", p.port);
+        snprintf(origin, sizeof origin, "http://127.0.0.1:%d", p.at.port);
         const vk_outbound_ask ask = {.method = VK_STR("GET"),
                                      .url = vk_str_z(origin),
                                      .origin = vk_str_z(origin),
@@ -319,8 +291,8 @@ static void loopback(void **state)
     place p = {.reply = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
     start(&p);
     char url[200], other[100];
-    snprintf(url, sizeof url, "http://localhost:%d/", p.port);
-    snprintf(other, sizeof other, "http://localhost:%d", p.port + 1);
+    snprintf(url, sizeof url, "http://localhost:%d/", p.at.port);
+    snprintf(other, sizeof other, "http://localhost:%d", p.at.port + 1);
     refused(VK_E_FORBIDDEN, url, "", "only https");
     refused(VK_E_FORBIDDEN, url, other, "only https");
     refused(VK_E_FORBIDDEN, "https://localhost/", "", "loopback");
@@ -333,8 +305,8 @@ static void loopback(void **state)
     refused(VK_E_INVALID, "https://0x7f.1/", "", "number");
     assert_int_equal(p.accepted, 0);
     /* Our own listeners, even when registered. */
-    outbound.egress.own_port = (uint16_t)p.port;
-    snprintf(other, sizeof other, "http://localhost:%d", p.port);
+    outbound.egress.own_port = (uint16_t)p.at.port;
+    snprintf(other, sizeof other, "http://localhost:%d", p.at.port);
     refused(VK_E_FORBIDDEN, url, other, "listener of valetkey");
     outbound.egress.own_port = 4500;
     assert_int_equal(p.accepted, 0);
@@ -351,7 +323,7 @@ static void names(void **state)
     char url[200], origin[100];
     outbound.resolve = fake_resolve;
     outbound.resolved = fake_resolved;
-    snprintf(origin, sizeof origin, "http://rebind.example:%d", p.port);
+    snprintf(origin, sizeof origin, "http://rebind.example:%d", p.at.port);
     snprintf(url, sizeof url, "%s/", origin);
     memcpy(fake, (const char *[4]){"127.0.0.1"}, sizeof fake);
     refused(VK_E_FORBIDDEN, url, origin, "loopback");
@@ -366,7 +338,7 @@ static void names(void **state)
     refused(VK_E_UNAVAILABLE, "https://nowhere.example/", "", "resolved");
     assert_int_equal(p.accepted, 0);
     /* What was looked at is what is dialled: the name is asked for once only, by us. */
-    snprintf(origin, sizeof origin, "http://pinned.localhost:%d", p.port);
+    snprintf(origin, sizeof origin, "http://pinned.localhost:%d", p.at.port);
     memcpy(fake, (const char *[4]){"127.0.0.1"}, sizeof fake);
     asked = 0;
     assert_int_equal(call("GET", origin, origin), VK_OK);
@@ -385,10 +357,10 @@ static void redirects_are_answers(void **state)
     char reply[200];
     snprintf(reply, sizeof reply,
              "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/secret\r\nContent-Length: 0\r\n\r\n",
-             inner.port);
+             inner.at.port);
     place p = {.reply = reply};
     start(&p);
-    assert_int_equal(call_port(p.port, "/"), VK_OK);
+    assert_int_equal(call_port(p.at.port, "/"), VK_OK);
     assert_int_equal(answer.status, 302);
     assert_int_equal(inner.accepted, 0);
     end(&p);
@@ -400,12 +372,12 @@ static void sizes(void **state)
     VK_UNUSED(state);
     place body = {.reply = "HTTP/1.1 200 OK\r\n\r\n", .filler = 300 * 1024};
     start(&body);
-    assert_int_equal(call_port(body.port, "/"), VK_E_TOO_LARGE);
+    assert_int_equal(call_port(body.at.port, "/"), VK_E_TOO_LARGE);
     assert_true(answer.body.n <= 64 * 1024);
     end(&body);
     place head = {.reply = "HTTP/1.1 200 OK\r\nX-Long: ", .filler = 300 * 1024};
     start(&head);
-    assert_int_not_equal(call_port(head.port, "/"), VK_OK);
+    assert_int_not_equal(call_port(head.at.port, "/"), VK_OK);
     end(&head);
     static char many[40000];
     size_t at = (size_t)snprintf(many, sizeof many, "HTTP/1.1 200 OK\r\n");
@@ -414,7 +386,7 @@ static void sizes(void **state)
     snprintf(many + at, sizeof many - at, "Content-Length: 0\r\n\r\n");
     place lines = {.reply = many};
     start(&lines);
-    assert_int_equal(call_port(lines.port, "/"), VK_E_TOO_LARGE);
+    assert_int_equal(call_port(lines.at.port, "/"), VK_E_TOO_LARGE);
     assert_non_null(strstr(answer.why, "16 KiB"));
     end(&lines);
 }
@@ -430,7 +402,7 @@ static void drips(void **state)
         place p = {.reply = fronts[i], .drip_ms = 100};
         start(&p);
         meanwhile m = meanwhile_from_now();
-        assert_int_equal(call_port(p.port, "/"), VK_E_TIMEOUT);
+        assert_int_equal(call_port(p.at.port, "/"), VK_E_TIMEOUT);
         int64_t took = meanwhile_took(&m);
         assert_true(took >= 1400 && meanwhile_allows(&m, took, 5000));
         assert_non_null(strstr(answer.why, "did not answer within"));
@@ -439,8 +411,8 @@ static void drips(void **state)
     outbound.total_ms = 0;
     place closed = {.reply = ""};
     start(&closed);
-    assert_int_equal(call_port(closed.port, "/"), VK_E_UNAVAILABLE);
-    int port = closed.port;
+    assert_int_equal(call_port(closed.at.port, "/"), VK_E_UNAVAILABLE);
+    int port = closed.at.port;
     end(&closed);
     assert_int_equal(call_port(port, "/"), VK_E_UNAVAILABLE);
     assert_true(strlen(answer.why) > 10);

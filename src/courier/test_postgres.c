@@ -3,30 +3,41 @@
 #include "courier/postgres.h"
 
 #include "core/clock.h"
+#include "courier/courier.h"
+#include "courier/test_loopback.h"
 #include "crypto/selfsign.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <openssl/ssl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 static vk_pq pq;
 static vk_outbound_answer answer;
 static char ca_path[] = "/tmp/vk-test-pg-ca-XXXXXX";
 static char other_path[] = "/tmp/vk-test-pg-other-XXXXXX";
+static char service_path[] = "/tmp/vk-test-pg-service-XXXXXX";
 static SSL_CTX *tls;
+static struct vk_courier *courier;
+static const char *const variables[][2] = {
+    {"PGSERVICE", "made-up"},
+    {"PGSERVICEFILE", NULL}, /* service_path */
+    {"PGSYSCONFDIR", "/nonexistent"},
+    {"PGHOST", "192.0.2.1"},
+    {"PGHOSTADDR", "192.0.2.1"},
+    {"PGPORT", "9"},
+    {"PGUSER", "somebody"},
+    {"PGPASSWORD", "of-the-environment"},
+    {"PGDATABASE", "other"},
+    {"PGSSLMODE", "disable"},
+    {"PGSSLMAXPROTOCOLVERSION", "TLSv1"},
+    {"PGREQUIREPEER", "somebody"},
+    {"PGCHANNELBINDING", "require"},
+    {"PGOPTIONS", "--made-up"},
+    {"PGCLIENTENCODING", "made-up"},
+};
 
 /* ---- the server: one conversation */
 
 typedef struct place {
-    int fd, port;
     const char *no_tls;      /* the byte that it answers instead of 'S' */
     const char *login_error; /* SQLSTATE */
     const char *query_error; /* SQLSTATE of the second statement */
@@ -34,8 +45,7 @@ typedef struct place {
     bool hangs_up;           /* likewise */
     char seen[600];          /* the statements, each with a "|" */
     char password[64];
-    _Atomic bool over;
-    pthread_t thread;
+    loopback_server at;
 } place;
 
 static bool get(SSL *s, void *to, int n)
@@ -82,7 +92,7 @@ static void talk_to(place *p, SSL *s)
             return;
         size_t n = strlen(p->seen);
         snprintf(p->seen + n, sizeof p->seen - n, "%.60s|", (char *)body);
-        while (p->silent && !p->over)
+        while (p->silent && !p->at.over)
             poll(NULL, 0, 20);
         if (i == 1 && p->query_error)
             put_error(s, p->query_error);
@@ -92,43 +102,16 @@ static void talk_to(place *p, SSL *s)
     }
 }
 
-static void *serve(void *arg)
+static void serve(loopback_server *l, int c)
 {
-    place *p = arg;
+    place *p = VK_CONTAINER(l, place, at);
     char ask[8];
-    while (!p->over) {
-        struct pollfd wait = {.fd = p->fd, .events = POLLIN};
-        if (poll(&wait, 1, 50) <= 0)
-            continue;
-        int c = accept(p->fd, NULL, NULL);
-        SSL *s = SSL_new(tls);
-        if (recv(c, ask, sizeof ask, MSG_WAITALL) == sizeof ask &&
-            send(c, p->no_tls ? p->no_tls : "S", 1, MSG_NOSIGNAL) == 1 && !p->no_tls && SSL_set_fd(s, c) &&
-            SSL_accept(s) == 1)
-            talk_to(p, s);
-        SSL_free(s);
-        close(c);
-    }
-    return NULL;
-}
-
-static void start(place *p)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof a;
-    p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(p->fd, (struct sockaddr *)(void *)&a, sizeof a), 0);
-    assert_int_equal(listen(p->fd, 5), 0);
-    assert_int_equal(getsockname(p->fd, (struct sockaddr *)(void *)&a, &n), 0);
-    p->port = ntohs(a.sin_port);
-    assert_int_equal(pthread_create(&p->thread, NULL, serve, p), 0);
-}
-
-static void end(place *p)
-{
-    p->over = true;
-    pthread_join(p->thread, NULL);
-    close(p->fd);
+    SSL *s = SSL_new(tls);
+    if (recv(c, ask, sizeof ask, MSG_WAITALL) == sizeof ask &&
+        send(c, p->no_tls ? p->no_tls : "S", 1, MSG_NOSIGNAL) == 1 && !p->no_tls && SSL_set_fd(s, c) &&
+        SSL_accept(s) == 1)
+        talk_to(p, s);
+    SSL_free(s);
 }
 
 /* ---- */
@@ -172,10 +155,12 @@ static int set_up(void **state)
     make_authority(other_path, false);
     vk_buf_init(&answer.body, 1000);
     /* What the environment says must not matter. */
-    setenv("PGSSLMODE", "disable", 1);
-    setenv("PGHOSTADDR", "192.0.2.1", 1);
-    setenv("PGOPTIONS", "--made-up", 1);
-    return 0;
+    to_file(service_path, VK_STR("[made-up]\nhost=127.0.0.1\nsslmode=disable\n"));
+    for (size_t i = 0; i < VK_COUNT(variables); i++)
+        setenv(variables[i][0], variables[i][1] ? variables[i][1] : service_path, 1);
+    setenv("NOPG", "stays", 1);
+    const vk_egress egress = {0};
+    return vk_courier_new(&egress, NULL, &courier) == VK_OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -183,6 +168,7 @@ static int tear_down(void **state)
     VK_UNUSED(state);
     unlink(ca_path);
     unlink(other_path);
+    unlink(service_path);
     vk_buf_free(&answer.body);
     SSL_CTX_free(tls);
     return 0;
@@ -191,7 +177,7 @@ static int tear_down(void **state)
 static vk_err probe(const place *p, const char *host, const char *ca, const char *password, int64_t ms)
 {
     char port[8];
-    snprintf(port, sizeof port, "%d", p->port);
+    snprintf(port, sizeof port, "%d", p->at.port);
     const vk_postgres_at at = {.host = host,
                                .addresses = "127.0.0.1",
                                .port = port,
@@ -203,6 +189,16 @@ static vk_err probe(const place *p, const char *host, const char *ca, const char
     vk_buf_clear(&answer.body);
     answer.lack = VK_LACK_NOTHING;
     return vk_postgres_probe(&pq, &at, "CREATE TABLE a (b int)", &answer);
+}
+
+static void environment(void **state)
+{
+    VK_UNUSED(state);
+    for (char **e = environ; *e; e++)
+        if (strncmp(*e, "PG", 2) == 0)
+            fail_msg("%s", *e);
+    assert_string_equal(getenv("NOPG"), "stays");
+    assert_non_null(getenv("PATH"));
 }
 
 static void conversations(void **state)
@@ -257,9 +253,9 @@ static void conversations(void **state)
     };
     for (size_t i = 0; i < VK_COUNT(cases); i++) {
         place p = cases[i].p;
-        start(&p);
+        loopback_start(&p.at, serve);
         vk_err e = probe(&p, cases[i].host, cases[i].ca, cases[i].password, cases[i].ms);
-        end(&p);
+        loopback_end(&p.at);
         if (e != cases[i].e || answer.status != cases[i].status || answer.lack != cases[i].lack)
             fail_msg("%zu: %s, status %d, lack %d", i, vk_err_name(e), answer.status, answer.lack);
         assert_true(vk_str_eqz(vk_buf_view(&answer.body), cases[i].sqlstate));
@@ -268,8 +264,8 @@ static void conversations(void **state)
             assert_string_equal(p.password, "pa:ss");
     }
     place gone = {0};
-    start(&gone);
-    end(&gone);
+    loopback_start(&gone.at, serve);
+    loopback_end(&gone.at);
     assert_int_equal(probe(&gone, "db.example.com", ca_path, "x", 30000), VK_E_UNAVAILABLE);
     assert_int_equal(answer.lack, VK_LACK_REACH);
 }
@@ -306,6 +302,7 @@ static void guarded(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(conversations), cmocka_unit_test(guarded)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(environment), cmocka_unit_test(conversations),
+                                       cmocka_unit_test(guarded)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

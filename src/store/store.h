@@ -40,6 +40,15 @@ typedef struct vk_valet_row {
     int64_t revoked_ms; /* 0: not revoked */
 } vk_valet_row;
 
+/* How a build has a service. */
+typedef struct vk_binding {
+    char service[VK_SERVICE_MAX + 1], driver[VK_SERVICE_MAX + 1];
+    /* What it has at the vendor, without any secret: a JSON object of names and texts. "{}" with "embedded".
+     */
+    vk_str resource;
+    uint64_t version; /* grows with each change */
+} vk_binding;
+
 typedef struct vk_store vk_store;
 
 typedef struct vk_store_ops {

@@ -1,16 +1,9 @@
 // What the time decides of objects that nobody touches: promotion codes, money that is pending.
 import { assertSame, check } from '../lib/tap.mjs'
-import { Payments, TYPED, URLS, line, pay } from './rig.mjs'
-
-const HOUR = 3600 * 1000
+import { HOUR, Payments, TYPED, URLS, line, pay } from './rig.mjs'
 
 export async function run() {
   const own = await Payments.start()
-  const later = async (ms) => {
-    await own.daemon.stop()
-    own.daemon.env = { VALETKEY_TEST_CLOCK_OFFSET_MS: String(ms) }
-    await own.daemon.start()
-  }
   try {
     const { stripe } = await own.build('later')
     // Promotion codes whose end comes in every way that there is, and one that lasts; pages of them find the same.
@@ -56,12 +49,12 @@ export async function run() {
     assertSame([await expanded(), await listed()], [Array(3).fill('pending'), Array(3).fill('pending')])
 
     await check('a day later: promotion codes that have expired', async () => {
-      await later(25 * HOUR)
+      await own.later(25 * HOUR)
       await agree(['LASTS-TOO', 'LASTS'], ['TURNED-OFF', 'COUPON-DELETED', 'COUPON-USED-UP', 'USED-UP', 'COUPON-EXPIRES', 'EXPIRES'])
     })
 
     await check('a week later: money that was pending is available, wherever it is seen', async () => {
-      await later(8 * 24 * HOUR)
+      await own.later(8 * 24 * HOUR)
       assertSame([await expanded(), await listed()], [Array(3).fill('available'), Array(3).fill('available')])
       const [{ id, balance_transaction: txn }] = (await stripe.charges.list({ limit: 1 })).data
       assertSame([(await stripe.balanceTransactions.retrieve(txn)).status, (await stripe.charges.retrieve(id, { expand: ['balance_transaction'] })).balance_transaction.status], ['available', 'available'])

@@ -21,6 +21,13 @@ export class Payments {
     return { id, env, base: this.base, another: (more) => this.build(`${id}-${more}`), stripe: client(env), browser: client(env, { key: env.STRIPE_PUBLISHABLE_KEY }) }
   }
 
+  // The daemon as it is so many milliseconds from now, started anew.
+  async later(ms) {
+    await this.daemon.stop()
+    this.daemon.env = { VALETKEY_TEST_CLOCK_OFFSET_MS: String(ms) }
+    await this.daemon.start()
+  }
+
   async stop() {
     await this.daemon.stop()
     const at = this.daemon.log.search(/(WARNING: Thread|ERROR: Address|ERROR: Leak)Sanitizer|runtime error:/)
@@ -77,6 +84,8 @@ export async function press(url, result) {
   const r = await request(url, { method: 'POST', headers: { 'Content-Type': 'application/x-www-form-urlencoded', Origin: at.origin, 'Sec-Fetch-Site': 'same-origin' }, body: `result=${result}` })
   return r
 }
+
+export const HOUR = 3600 * 1000
 
 export const CARD = { number: '4242424242424242', exp_month: 12, exp_year: 2034, cvc: '123' }
 

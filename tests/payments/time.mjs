@@ -1,16 +1,9 @@
 // What ends by itself, whoever asks first: sessions, subscriptions that were never paid, those that are to end.
 import { assertSame, check } from '../lib/tap.mjs'
-import { DECLINED, Payments, TYPED, URLS, events, fails, line, pay, submit, typesOf } from './rig.mjs'
-
-const HOUR = 3600 * 1000
+import { DECLINED, HOUR, Payments, TYPED, URLS, events, fails, line, pay, submit, typesOf } from './rig.mjs'
 
 export async function run() {
   const own = await Payments.start()
-  const later = async (ms) => {
-    await own.daemon.stop()
-    own.daemon.env = { VALETKEY_TEST_CLOCK_OFFSET_MS: String(ms) }
-    await own.daemon.start()
-  }
   try {
     const build = await own.build('time')
     const { stripe } = build
@@ -42,7 +35,7 @@ export async function run() {
     for (let i = 0; i < 40; i++) heavy.push((await large.stripe.checkout.sessions.create({ ...URLS, mode: 'payment', line_items: items })).id)
 
     await check('a day later: the session and the incomplete subscription are over, once', async () => {
-      await later(25 * HOUR)
+      await own.later(25 * HOUR)
       // Asked at the same time as the daemon wakes the build by itself.
       const [s, sub, page] = await Promise.all([stripe.checkout.sessions.retrieve(open.id), stripe.subscriptions.retrieve(never.id), submit(open.url, TYPED)])
       assertSame([s.status, s.url, sub.status, page.status !== 303], ['expired', null, 'incomplete_expired', true])
@@ -65,7 +58,7 @@ export async function run() {
     })
 
     await check('what nobody captured for seven days is let go by itself, once', async () => {
-      await later(7 * 24 * HOUR + 60000)
+      await own.later(7 * 24 * HOUR + 60000)
       // A capture that comes too late, at the same time as the daemon wakes the build by itself.
       const [, pi, ch] = await Promise.all([
         fails(stripe.paymentIntents.capture(late.id), { statusCode: 400, code: 'payment_intent_unexpected_state' }),
@@ -82,7 +75,7 @@ export async function run() {
     })
 
     await check('a week later: what was to end at the end of its period has', async () => {
-      await later(8 * 24 * HOUR)
+      await own.later(8 * 24 * HOUR)
       assertSame((await stripe.subscriptions.list({ status: 'canceled' })).data.map((s) => s.id).sort(), [subscription, short.id].sort())
       assertSame((await typesOf(build)).filter((t) => t !== 'customer.subscription.deleted'), [])
     })

@@ -363,6 +363,16 @@ await check("the owner: a session and a user of the own sign-in make one, once; 
   assertSame((await again.ask("POST", "/api/settings/env", { format: "next" })).text.includes("SETTINGS_OWNER=user_ada"), true, "goes along");
 });
 
+await check("whose own sign-in is gone takes the owner's line out of the file, or clears the name there: the token is good again", async () => {
+  const { text } = app.keys();
+  for (const line of ["", "SETTINGS_OWNER=\n"]) {
+    writeFileSync(app.keysFile, text.replace(/^SETTINGS_OWNER=.*\n/m, line));
+    assertSame([(await app.page().unlock()).status, refusal(await app.page().unlock(null))], [200, [401, "wrong_token"]], line);
+  }
+  writeFileSync(app.keysFile, text);
+  assertSame(refusal(await app.page().unlock()), [401, "token_void"], "with the line again");
+});
+
 await check("the app's log has no secret", () => holdsNone(app.log, [...own, ...secretsOf(app), vendors.clerk.CLERK_SECRET_KEY], "the log"));
 
 await check("a restart with another sealing key: what was sealed counts as not set, health says so, and no build key comes back", async () => {

@@ -206,4 +206,8 @@ await check("whose sign-in is gone can still replace its keys", async () => {
   await button("Validate & save", other.page.locator('[data-service="clerk"][aria-labelledby]')).click();
   await other.page.getByTestId("report").filter({ hasText: "Nothing was saved." }).waitFor();
   assertSame(new URL(other.page.url()).pathname, "/settings", "where it is");
+  // What the SDK would have found out, said by whoever asks.
+  const forged = { "x-clerk-auth-status": "signed-in", "x-clerk-auth-token": "e30.e30.e30", "x-clerk-auth-signature": "0".repeat(40), "X-Clerk-Clerk-Url": app.url, "x-clerk-request-data": "e30" };
+  const answer = await request(`${app.url}/settings`, { headers: { Accept: "text/html", "Sec-Fetch-Dest": "document", ...forged } });
+  assertSame([answer.status, answer.text.includes("Owner only")], [200, true], "forged");
 });

@@ -20,9 +20,9 @@
 #define vk_auth_address_mask t_address_mask
 #include "services/auth/attempt.c"
 
+#include "core/test_folder.h"
 #include "store/store.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -193,19 +193,11 @@ static void masks(void **state)
     assert_string_not_equal(a, b); /* nothing is cut off */
 }
 
-static int remove_one(const char *p, const struct stat *st, int flag, struct FTW *f)
-{
-    VK_UNUSED(st);
-    VK_UNUSED(flag);
-    VK_UNUSED(f);
-    return remove(p);
-}
-
 static int up(void **state)
 {
     VK_UNUSED(state);
     char path[64];
-    if (!mkdtemp(dir) || vk_digest_init() != VK_OK || vk_sqlite_init() != VK_OK)
+    if (!folder_make(dir) || vk_digest_init() != VK_OK || vk_sqlite_init() != VK_OK)
         return -1;
     snprintf(path, sizeof path, "%s/auth.db", dir);
     c->arena = vk_arena_new((size_t)64 << 20);
@@ -217,7 +209,7 @@ static int down(void **state)
     VK_UNUSED(state);
     vk_auth_db_close(c->db);
     vk_arena_free(c->arena);
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(dir);
 }
 
 int main(void)

@@ -27,9 +27,9 @@
 #include "services/auth/handshake.c"
 #include "services/auth/token.c"
 
+#include "core/test_folder.h"
 #include "store/store.h"
 
-#include <ftw.h>
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -104,20 +104,12 @@ vk_auth_fail stand_browser_of(vk_auth_call *x)
 
 /* ---- the table */
 
-static int remove_one(const char *p, const struct stat *st, int flag, struct FTW *f)
-{
-    VK_UNUSED(st);
-    VK_UNUSED(flag);
-    VK_UNUSED(f);
-    return remove(p);
-}
-
 static int begin(void **state)
 {
     VK_UNUSED(state);
     assert_int_equal(vk_digest_init(), VK_OK);
     assert_int_equal(vk_sqlite_init(), VK_OK);
-    assert_non_null(mkdtemp(dir));
+    assert_true(folder_make(dir));
     snprintf(path, sizeof path, "%s/auth.db", dir);
     assert_int_equal(vk_rsa_new(&key), VK_OK);
     snprintf(about.build, sizeof about.build, "b1");
@@ -131,7 +123,7 @@ static int end(void **state)
 {
     VK_UNUSED(state);
     vk_rsa_free(key);
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(dir);
 }
 
 /* A browser that holds nothing, and one user. */

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/encode.h"
 #include "core/random.h"
+#include "core/test_folder.h"
 #include "services/database/embedded/db.h"
 
 #include <fcntl.h>
@@ -92,7 +93,7 @@ static int set_up(void **state)
     const char *why;
     VK_UNUSED(state);
     snprintf(root, sizeof root, "/tmp/vk-pipeline-XXXXXX");
-    assert_non_null(mkdtemp(root));
+    assert_true(folder_make(root));
     vk_hash_seed(seed);
     assert_int_equal(vk_digest_init(), VK_OK);
     assert_int_equal(vk_sqlite_init(), VK_OK);
@@ -151,9 +152,7 @@ static int tear_down(void **state)
     vk_registry_free(&rt.registry);
     worker.reader->ops->close(worker.reader);
     rt.store->ops->close(rt.store);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    return system(command);
+    return folder_remove(root);
 }
 
 /* ------------------------------------------------------------------------------------------------- the

@@ -4,9 +4,9 @@
 #include "services/payments/generic.h"
 
 #include "core/log.h"
+#include "core/test_folder.h"
 #include "store/store.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -192,19 +192,10 @@ static void looks_at(void **state)
     assert_int_equal(vk_pay_db_end(db), VK_OK);
 }
 
-static int remove_one(const char *name, const struct stat *st, int flag, struct FTW *ftw)
-{
-    VK_UNUSED(st);
-    VK_UNUSED(flag);
-    VK_UNUSED(ftw);
-    return remove(name);
-}
-
 static int set_up(void **state)
 {
     VK_UNUSED(state);
-    memcpy(dir + sizeof dir - 7, "XXXXXX", 6);
-    if (!mkdtemp(dir))
+    if (!folder_make(dir))
         return -1;
     snprintf(path, sizeof path, "%s/payments.db", dir);
     arena = vk_arena_new(ALL_ARENA);
@@ -217,7 +208,7 @@ static int tear_down(void **state)
     vk_pay_db_close(db);
     db = NULL;
     vk_arena_free(arena);
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(dir);
 }
 
 static int init(void **state)

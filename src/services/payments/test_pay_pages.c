@@ -2,9 +2,9 @@
 #include "services/payments/pages.h"
 
 #include "core/log.h"
+#include "core/test_folder.h"
 #include "store/store.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -43,20 +43,11 @@ static void put(vk_pv *doc, const char *path, const char *json)
     assert_true(vk_pv_put(arena, doc, path, v));
 }
 
-static int remove_one(const char *name, const struct stat *st, int flag, struct FTW *ftw)
-{
-    VK_UNUSED(st);
-    VK_UNUSED(flag);
-    VK_UNUSED(ftw);
-    return remove(name);
-}
-
 static int set_up(void **state)
 {
     char path[64];
     VK_UNUSED(state);
-    memcpy(dir + sizeof dir - 7, "XXXXXX", 6);
-    if (!mkdtemp(dir))
+    if (!folder_make(dir))
         return -1;
     snprintf(path, sizeof path, "%s/payments.db", dir);
     arena = vk_arena_new(VK_PAY_ARENA_MAX);
@@ -81,7 +72,7 @@ static int tear_down(void **state)
     vk_pay_db_close(db);
     vk_buf_free(&ex.out);
     vk_arena_free(arena);
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(dir);
 }
 
 static int init(void **state)

@@ -7,10 +7,10 @@
 #include "services/payments/generic.h"
 
 #include "core/log.h"
+#include "core/test_folder.h"
 #include "crypto/digest.h"
 #include "store/store.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -577,21 +577,12 @@ static void a_card(void **state)
     vk_arena_free(arena);
 }
 
-static int remove_one(const char *name, const struct stat *st, int flag, struct FTW *ftw)
-{
-    VK_UNUSED(st);
-    VK_UNUSED(flag);
-    VK_UNUSED(ftw);
-    return remove(name);
-}
-
 static uint32_t seeds = 20261128;
 
 static int set_up(void **state)
 {
     VK_UNUSED(state);
-    memcpy(dir + sizeof dir - 7, "XXXXXX", 6);
-    if (!mkdtemp(dir))
+    if (!folder_make(dir))
         return -1;
     snprintf(path, sizeof path, "%s/payments.db", dir);
     n_intents = 0;
@@ -606,7 +597,7 @@ static int tear_down(void **state)
     VK_UNUSED(state);
     vk_pay_db_close(db);
     db = NULL;
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(dir);
 }
 
 static int init(void **state)

@@ -1,7 +1,8 @@
 // What /api/health reports of each service: one real request, and a failure is an answer, never thrown.
 import "server-only";
 import { authError, authErrorOf, authErrorOfStatus } from "./auth-error";
-import { clerkState } from "./clerk-keys";
+import { askSignIn } from "./clerk-ask";
+import { clerkState, type ClerkKeys } from "./clerk-keys";
 import { toDatabaseError } from "./db-error";
 import { quietLog } from "./log";
 import type { ApiError, DatabaseHealth, ServiceHealth } from "./note-types";
@@ -27,11 +28,10 @@ export async function databaseHealth(): Promise<DatabaseHealth> {
   }
 }
 
-/** The keys that sessions are signed with, which only the secret key opens. */
 export const authHealth = seldom(() => {
   const { keys, problem } = clerkState();
   if (problem) return { stamp: problem.message, ask: async () => problem };
-  return { stamp: `${keys.apiUrl} ${keys.secretKey}`, ask: () => askAuth(keys.apiUrl, keys.secretKey) };
+  return { stamp: `${keys.apiUrl} ${keys.secretKey}`, ask: () => askAuth(keys) };
 });
 
 /** An object that is not there: a storage that says so knows the key. */
@@ -66,18 +66,12 @@ export const paymentsHealth = seldom(() => ({
   },
 }));
 
-async function askAuth(apiUrl: string, secretKey: string): Promise<ApiError | null> {
+async function askAuth(keys: ClerkKeys): Promise<ApiError | null> {
   try {
-    const response = await fetch(`${apiUrl}/v1/jwks`, {
-      headers: { authorization: `Bearer ${secretKey}` },
-      cache: "no-store",
-      redirect: "error",
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-    });
-    await response.body?.cancel();
-    if (response.ok) return null;
-    log(`health: ${response.status}`);
-    return authError(authErrorOfStatus(response.status));
+    const { ok, status } = await askSignIn(keys, ANSWER_WITHIN_MS);
+    if (ok) return null;
+    log(`health: ${status}`);
+    return authError(authErrorOfStatus(status));
   } catch (error) {
     const code = authErrorOf(error);
     log(`health: ${code}`);

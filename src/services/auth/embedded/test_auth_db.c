@@ -7,9 +7,9 @@
 #include "services/auth/embedded/schema.h"
 #include "services/auth/embedded/users.h"
 
+#include "core/test_folder.h"
 #include "store/store.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -754,19 +754,10 @@ static void versions(void **state)
     assert_int_not_equal(vk_auth_db_open("/nowhere/auth.db", "b1", &other), VK_OK);
 }
 
-static int remove_one(const char *name, const struct stat *st, int flag, struct FTW *ftw)
-{
-    VK_UNUSED(st);
-    VK_UNUSED(flag);
-    VK_UNUSED(ftw);
-    return remove(name);
-}
-
 static int begin(void **state)
 {
     VK_UNUSED(state);
-    memcpy(dir + sizeof dir - 7, "XXXXXX", 6);
-    if (!mkdtemp(dir))
+    if (!folder_make(dir))
         return -1;
     snprintf(path, sizeof path, "%s/auth.db", dir);
     a = vk_arena_new(8 << 20);
@@ -779,7 +770,7 @@ static int end(void **state)
     vk_auth_db_close(db);
     db = NULL;
     vk_arena_free(a);
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(dir);
 }
 
 static int init(void **state)

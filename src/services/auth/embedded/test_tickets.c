@@ -4,6 +4,7 @@
 #include "services/auth/embedded/inside.h"
 #include "services/auth/embedded/tickets.h"
 
+#include "core/test_folder.h"
 #include "store/store.h"
 
 #include <setjmp.h>
@@ -268,8 +269,7 @@ static void little_memory(void **state)
 static int begin(void **state)
 {
     VK_UNUSED(state);
-    memcpy(dir + sizeof dir - 7, "XXXXXX", 6);
-    if (!mkdtemp(dir))
+    if (!folder_make(dir))
         return -1;
     snprintf(path, sizeof path, "%s/auth.db", dir);
     a = vk_arena_new(8 << 20);
@@ -279,16 +279,10 @@ static int begin(void **state)
 static int end(void **state)
 {
     VK_UNUSED(state);
-    char other[80];
     vk_auth_db_close(db);
     db = NULL;
     vk_arena_free(a);
-    static const char *const ends[] = {"-wal", "-shm", ""};
-    for (size_t i = 0; i < VK_COUNT(ends); i++) {
-        snprintf(other, sizeof other, "%s%s", path, ends[i]);
-        (void)unlink(other);
-    }
-    return rmdir(dir);
+    return folder_remove(dir);
 }
 
 static int init(void **state)

@@ -5,11 +5,11 @@
 
 #include "core/disk.h"
 #include "core/log.h"
+#include "core/test_folder.h"
 #include "store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -165,21 +165,12 @@ static uint64_t commits(void)
     return c.commits;
 }
 
-static int remove_one(const char *name, const struct stat *st, int flag, struct FTW *ftw)
-{
-    VK_UNUSED(st);
-    VK_UNUSED(flag);
-    VK_UNUSED(ftw);
-    return remove(name);
-}
-
 static int begin(void **state)
 {
     static const uint8_t key[VK_MASTER] = {1, 2, 3};
     VK_UNUSED(state);
     disk_full = gate = begun = false;
-    memcpy(dir + sizeof dir - 7, "XXXXXX", 6);
-    if (!mkdtemp(dir) || (rt.data_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+    if (!folder_make(dir) || (rt.data_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         return -1;
     snprintf(rt.data_dir, sizeof rt.data_dir, "%s", dir);
     rt.n_loops = 1;
@@ -198,7 +189,7 @@ static int end(void **state)
     vk_loop_free(rt.loops[0]);
     vk_master_free(rt.master);
     close(rt.data_fd);
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(dir);
 }
 
 /* ---- commits */

@@ -5,9 +5,9 @@
 #include "services/payments/embedded/inside.h"
 
 #include "core/log.h"
+#include "core/test_folder.h"
 #include "store/store.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -128,19 +128,10 @@ static inline vk_pay_delivery delivery(const char *event, int64_t due)
                              .due_ms = due};
 }
 
-static inline int remove_one(const char *name, const struct stat *st, int flag, struct FTW *ftw)
-{
-    VK_UNUSED(st);
-    VK_UNUSED(flag);
-    VK_UNUSED(ftw);
-    return remove(name);
-}
-
 static inline int set_up(void **state)
 {
     VK_UNUSED(state);
-    memcpy(dir + sizeof dir - 7, "XXXXXX", 6);
-    if (!mkdtemp(dir))
+    if (!folder_make(dir))
         return -1;
     snprintf(path, sizeof path, "%s/payments.db", dir);
     a = vk_arena_new(64 << 20);
@@ -153,7 +144,7 @@ static inline int tear_down(void **state)
     vk_pay_db_close(db);
     db = NULL;
     vk_arena_free(a);
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(dir);
 }
 
 static inline int init(void **state)

@@ -106,4 +106,15 @@
         of "[card][three_d_secure]", "any", "!"                                                              \
     }
 
+/* What the way to the buyer costs, with its taxes; in objects. */
+#define VK_PAY_SHIPPING_COST                                                                                 \
+    {"shipping_cost", "object?"}, {"shipping_cost.amount_subtotal", "int"},                                  \
+        {"shipping_cost.amount_tax", "int"}, {"shipping_cost.amount_total", "int"},                          \
+        {"shipping_cost.shipping_rate", "@shipping_rate?"}, {"shipping_cost.taxes?", "[]"},                  \
+        {"shipping_cost.taxes[].amount", "int"}, {"shipping_cost.taxes[].rate", "{tax_rate}"},               \
+        {"shipping_cost.taxes[].taxability_reason", "string?", NULL, 0, 0, "-"},                             \
+    {                                                                                                        \
+        "shipping_cost.taxes[].taxable_amount", "int?"                                                       \
+    }
+
 #endif

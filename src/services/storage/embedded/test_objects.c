@@ -563,7 +563,7 @@ static void sweep(void **state)
     for (int i = 0; i < 16; i++) {
         char path[PATH_MAX];
         snprintf(path, sizeof path, "%s/builds/demo/blobs/%x", rig_dir, (unsigned)i);
-        rig_remove_tree(path);
+        folder_remove(path);
     }
     assert_int_equal(rig_is(s, "k", 50000, 1), VK_OB_CORRUPT);
     close(fd);

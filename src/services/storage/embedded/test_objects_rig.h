@@ -3,12 +3,12 @@
 #define VK_TEST_OBJECTS_RIG_H
 
 #include "core/encode.h"
+#include "core/test_folder.h"
 #include "services/storage/embedded/inside.h"
 #include "services/storage/embedded/scope.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,27 +33,15 @@ static inline void rig_make(void)
         base = "/dev/shm";
 #endif
     snprintf(rig_dir, sizeof rig_dir, "%s/vk-test-objects-XXXXXX", base);
-    if (!mkdtemp(rig_dir) || (rig_fd = open(rig_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+    if (!folder_make(rig_dir) || (rig_fd = open(rig_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         abort();
-}
-
-static inline int rig_remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-    VK_UNUSED(st);
-    VK_UNUSED(where);
-    return type == FTW_DP ? rmdir(path) : unlink(path);
-}
-
-static inline void rig_remove_tree(const char *path)
-{
-    nftw(path, rig_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static inline void rig_unmake(void)
 {
     close(rig_fd);
     rig_fd = -1;
-    rig_remove_tree(rig_dir);
+    folder_remove(rig_dir);
 }
 
 static inline vk_ob *rig_open_with(const vk_ob_quota *q)

@@ -1,0 +1,105 @@
+/* The organisation's keys, and what builds have of their own at vendors (a database's token): records of the
+ * vault, in <data>/vault/. Write-only: nothing here gives a value to anybody outside of keeper, and in keeper
+ * values are in locked memory only.
+ *
+ *   vault/master      the master (vault.h), sealed under the key-encryption key
+ *   vault/deks        data-encryption keys, sealed under the key-encryption key: id, state, 32 bytes each
+ *   vault/box         the key pair that entries are sealed to, and the audit's key; sealed under a DEK
+ *   vault/org/<vendor>           the values of a vendor's fields, sealed under a DEK
+ *   vault/build/<id>/<vendor>    the same of a build's binding
+ *
+ * Every record has a version that grows with each write and is named in the audit: an older one that was put
+ * back is refused (VK_ORG_ROLLED_BACK). A value that was given by the environment or a systemd credential is
+ * never written; it stands over the vault's.
+ *
+ * One loop; files are written before an answer is given. */
+#ifndef VK_KEEPER_ORG_H
+#define VK_KEEPER_ORG_H
+
+#include "keeper/audit.h"
+#include "keeper/vault.h"
+#include "keeper/vendors.h"
+
+enum {
+    VK_BOX_KEY = 32,           /* X25519 public key */
+    VK_SEALED_MAX = 48 * 1024, /* bytes of an entry in base64 */
+    VK_ORG_MARK = 16,
+};
+
+typedef enum vk_org_from { VK_ORG_VAULT, VK_ORG_ENVIRONMENT, VK_ORG_CREDENTIAL } vk_org_from;
+
+typedef enum vk_org_state {
+    VK_ORG_READY,
+    VK_ORG_DAMAGED,     /* does not open: bit flips, another key */
+    VK_ORG_ROLLED_BACK, /* older than the audit knows it */
+    VK_ORG_INCOMPLETE,  /* a field that must be there is not */
+} vk_org_state;
+
+/* A set of values: of a vendor, or of a vendor and a build. */
+typedef struct vk_org vk_org;
+typedef struct vk_orgs vk_orgs;
+
+typedef struct vk_org_facts {
+    const vk_vendor *vendor;
+    const char *build; /* "": the organisation's */
+    vk_org_state state;
+    vk_org_from from;
+    uint64_t version;
+    int64_t set_ms, checked_ms; /* wall; 0: never */
+    char check[400];            /* what `keys check` found last, as its JSON; "" */
+} vk_org_facts;
+
+/* Reads all that is there. Wrong records do not keep keeper from starting: they are VK_ORG_DAMAGED, each with
+ * one clear state. Before the fence; `environ` values are taken and their variables unset. VK_E_CORRUPT: the
+ * DEKs do not open. */
+VK_MUSTCHECK vk_err vk_orgs_open(const vk_vault_place *at, const vk_vault *v, vk_orgs **out_r,
+                                 char why[VK_VAULT_WHY]);
+void vk_orgs_close(vk_orgs *o);
+/* Compares versions with the log; later writes are recorded in it. */
+void vk_orgs_audit(vk_orgs *o, vk_audit *a);
+/* 32 bytes each, for vk_audit_place.key and to be shown. */
+const uint8_t *vk_orgs_audit_key(const vk_orgs *o);
+const uint8_t *vk_orgs_box_key(const vk_orgs *o);
+
+/* `build` "": the organisation's. NULL: there is none. */
+const vk_org *vk_org_find(const vk_orgs *o, vk_str vendor, vk_str build);
+size_t vk_org_count(const vk_orgs *o);
+const vk_org *vk_org_at(const vk_orgs *o, size_t i);
+void vk_org_facts_of(const vk_org *g, vk_org_facts *out);
+/* In locked memory, for as long as nothing is written; VK_SECRET_NONE when the field is empty. A usual value
+ * counts as one. */
+vk_secret vk_org_value(const vk_org *g, const char *field);
+/* The first 8 bytes of HMAC(a key of the vault, value): the audit's key_ref. */
+void vk_org_ref(const vk_org *g, const char *field, uint8_t out[8]);
+
+/* An entry as a client sealed it (crypto/sealed_box.h): base64 of the box of
+ *   {"vendor":"stripe","build":"","at":1764400000000,"fields":{"secret_key":"sk_test_…"}}
+ * `vendor` and `build` must be those of the call, `at` (wall ms) within a day of now and later than that of
+ * the record that is there, so that an old entry is not played back. Fields that are not named stay as they
+ * are; an empty value takes one away. VK_E_INVALID with a sentence in `why`, VK_E_FULL, VK_E_IO,
+ * VK_E_FORBIDDEN (the environment gives it). The answer comes by `done` on the loop, after the record and its
+ * audit are on disk. */
+typedef struct vk_org_change {
+    vk_str vendor, build; /* stay until `done` */
+    vk_str sealed;        /* empty: the record is removed */
+    bool replace;         /* fields that are not named are taken away */
+    char why[400];
+    void (*done)(struct vk_org_change *c, vk_err e);
+    void *arg;
+    vk_audit_entry audit;
+} vk_org_change;
+void vk_org_write(vk_orgs *o, vk_org_change *c);
+/* As the last step of it: values that were sealed and opened are tried before they replace what is there.
+ * *out_r is a set of values that is in no file, freed by vk_org_drop. */
+VK_MUSTCHECK vk_err vk_org_try(vk_orgs *o, vk_str vendor, vk_str build, vk_str sealed, vk_org **out_r,
+                               char why[400]);
+void vk_org_drop(vk_org *g);
+void vk_org_checked(vk_orgs *o, vk_str vendor, vk_str build, vk_str json);
+
+/* New key-encryption key: wraps the DEKs anew, durably, before it returns. `kek` 32 bytes. */
+VK_MUSTCHECK vk_err vk_orgs_rekey(vk_orgs *o, const uint8_t *kek, char why[VK_VAULT_WHY]);
+/* New DEK: records are sealed anew one by one, in turns of the loop; goes on by itself after a restart. */
+VK_MUSTCHECK vk_err vk_orgs_reseal(vk_orgs *o, char why[VK_VAULT_WHY]);
+size_t vk_orgs_to_reseal(const vk_orgs *o); /* records that wait */
+
+#endif

@@ -1,0 +1,105 @@
+/* What keeper knows of each vendor: which keys an organisation has there, what a build has of its own, which
+ * calls may be made with them, and how they are put on a request. One const struct a vendor, in a file of its
+ * own (keeper/vendor_<name>.c); vk_vendors lists them. Everything in it is decided here: front can neither
+ * add a call nor a header, nor choose a host. */
+#ifndef VK_KEEPER_VENDORS_H
+#define VK_KEEPER_VENDORS_H
+
+#include "core/arena.h"
+#include "core/buf.h"
+#include "core/secret.h"
+#include "http/head.h"
+
+enum {
+    VK_VENDORS_MAX = 8,
+    VK_VENDOR_NAME_MAX = 16,
+    VK_VENDOR_FIELDS_MAX = 8,
+    VK_VENDOR_FIELD_MAX = 24,   /* bytes of a field's name: [a-z][a-z0-9_]* */
+    VK_VENDOR_VALUE_MAX = 2048, /* bytes of a value; printable ASCII without blanks */
+    VK_VENDOR_PATTERN_MAX = 16, /* parts of a path in a rule */
+};
+
+/* A value that somebody enters. */
+typedef struct vk_vendor_field {
+    const char *name; /* "secret_key"; NULL ends */
+    const char *what; /* for people: "the secret key of a sandbox, sk_test_… or rk_test_…" */
+    bool secret;      /* in the vault only, never shown again; others are told to whoever may list keys */
+    bool optional;
+    const char *usual; /* of an optional one that is left out; NULL: none */
+    /* Whether it can be one. `why_r`: a static sentence that holds nothing of the value. */
+    bool (*ok)(vk_str value, const char **why_r);
+} vk_vendor_field;
+
+/* A call that may be made. `path`: parts between slashes, "{}" stands for one part that is not empty, "**" at
+ * the end for any number of them. "!" in front of the method: refused, though a later rule would allow it.
+ * The first that fits decides; none: refused. */
+typedef struct vk_vendor_call {
+    const char *method;
+    const char *path;
+    const char *op; /* in the audit: "customers.create" */
+} vk_vendor_call;
+
+struct vk_org;
+struct vk_vendor;
+
+/* A request that was let through, on its way out. */
+typedef struct vk_order {
+    const struct vk_vendor *vendor;
+    const struct vk_org *org; /* values by vk_org_value (keeper/vault.h) */
+    const char *build;
+    uint64_t generation;
+    /* As front gave them. The path begins with "/", is not decoded, and has no "..", "//" or escapes of these
+     * where the vendor's `raw_path` is false. */
+    vk_str method, path, query;
+    const vk_header *headers; /* those of vendor->travel only */
+    size_t n_headers;
+    vk_str content_type;
+    int64_t body_n; /* -1: chunked */
+    const vk_vendor_call *call;
+    int64_t now_ms; /* wall */
+    /* `place`s are filled in by vendor->order */
+    vk_arena *arena; /* wiped */
+    vk_str to_host;  /* host[:port] of the Host line and of the pool; from the vault, never from front */
+    vk_str to_path, to_query; /* default: path and query */
+    vk_buf *lines;            /* header lines to send; the vendor's own and the credential */
+    bool again;               /* may be sent twice (http/upstream.h) */
+} vk_order;
+
+/* One question of `keys check` and what is known from its answer. */
+typedef struct vk_vendor_probe {
+    const char *method, *path; /* NULL ends */
+    const char *what;          /* "read the account" */
+    bool must; /* a refusal means that the key does not do; otherwise that something is missing */
+    bool wide; /* a success means that the key may do more than is needed */
+} vk_vendor_probe;
+
+typedef struct vk_vendor {
+    const char *name, *title;      /* "stripe", "Stripe" */
+    const char *service;           /* "payments": the driver of that service has the vendor's name */
+    const vk_vendor_field *fields; /* of the organisation */
+    const vk_vendor_field *own;    /* of a build's binding; secret ones are in the vault, the others in the
+                                    * metadata (store.h, vk_binding.resource). NULL: none */
+    const vk_vendor_call *calls;   /* method NULL ends; NULL: nothing is forwarded to it */
+    const char *const *travel;     /* request headers that go on, lower case; NULL ends. Content-Type and the
+                                    * framing always do */
+    const char *const
+        *returns;  /* header lines of answers that go back; a '*' at the end stands for anything */
+    bool scrub;    /* the credential is sent as it is, so answers are searched for it */
+    bool raw_path; /* the path is data (S3 keys) */
+    /* Makes the rest of *o. VK_E_FORBIDDEN: this call may not be made so; VK_E_UNAVAILABLE: a key or a part
+     * of the binding is missing. `why_r` as in vk_vendor_field. */
+    vk_err (*order)(vk_order *o, const char **why_r);
+    const vk_vendor_probe *probes; /* asked as an order of no build; NULL: it has a `check` or none */
+} vk_vendor;
+
+/* In the order of this list everywhere: clerk turso neon postgres r2 s3 stripe. */
+size_t vk_vendors(const vk_vendor *out[VK_VENDORS_MAX]);
+/* NULL: none of that name. */
+const vk_vendor *vk_vendor_of(vk_str name);
+/* NULL: refused. Pure. */
+const vk_vendor_call *vk_vendor_call_of(const vk_vendor *v, vk_str method, vk_str path);
+/* "https://host[:port]", or "http://" with a loopback host; without path, user, query: for field->ok of an
+ * API's base. */
+bool vk_vendor_base_ok(vk_str url, const char **why_r);
+
+#endif
