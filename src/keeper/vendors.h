@@ -84,6 +84,8 @@ typedef struct vk_vendor {
     const char *name, *title;      /* "stripe", "Stripe" */
     const char *service;           /* "payments": the driver of that service has the vendor's name */
     const vk_vendor_field *fields; /* of the organisation */
+    const char *whole;             /* sets of fields of which one must be complete, "a+b c": where fields are
+                                    * optional because there are two ways; NULL: none */
     const vk_vendor_field *own;    /* of a build's binding; secret ones are in the vault, the others in the
                                     * metadata (store.h, vk_binding.resource). NULL: none */
     const vk_vendor_call *calls;   /* method NULL ends; NULL: nothing is forwarded to it */
@@ -103,11 +105,12 @@ typedef struct vk_vendor {
 size_t vk_vendors(const vk_vendor *out[VK_VENDORS_MAX]);
 /* NULL: none of that name. */
 const vk_vendor *vk_vendor_of(vk_str name);
+/* NULL: there is none of that name. `fields` may be NULL. */
+const vk_vendor_field *vk_vendor_field_of(const vk_vendor_field *fields, vk_str name);
 /* Whether the path can be sent to a vendor as it is, so that what the rules see is what the vendor sees:
- * begins with "/", holds visible ASCII only, no "\\", ";", "?" or "#"; and unless `raw`: no empty part, no
- * "." and no
- * "..", no escape that is none, and none of what needs no escape (RFC 3986 §2.3, so "%2e" too), of "/", "\\",
- * "%", ";", a control character or a byte above 0x7f. */
+ * begins with "/", holds visible ASCII only, no "?" and no "#"; and unless `raw`: no empty part, no "." and
+ * no ".." as one, no backslash, no ";", no escape that is none, and none of what needs no escape (RFC 3986
+ * §2.3, so "%2e" too), of "/", a backslash, "%", ";", a control character or a byte above 0x7e. */
 bool vk_vendor_path_ok(vk_str path, bool raw);
 /* NULL: refused, or the path is not vk_vendor_path_ok. Pure. */
 const vk_vendor_call *vk_vendor_call_of(const vk_vendor *v, vk_str method, vk_str path);
