@@ -208,6 +208,8 @@ size_t vk_upcall_give(vk_upcall *c, vk_str bytes, bool end)
         }
         flush(uc);
     }
+    if (c->gave_end && uc->raw)
+        flush(uc);
     if (c->gave_end && !uc->raw && c->body_n >= 0 && c->sent < (uint64_t)c->body_n)
         shutdown(uc->io.fd, SHUT_RDWR); /* less than was announced: it must not be taken for all */
     want(uc);
