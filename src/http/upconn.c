@@ -428,8 +428,10 @@ bool vk_upconn_lives(vk_upconn *uc)
     char byte;
     ssize_t n;
     do
-        n = vk_wire_recv(&uc->io, &byte, 1); /* under TLS a session ticket may be there */
+        n = recv(uc->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
+    if (n > 0 && uc->io.tls) /* a session ticket may be there, or the end */
+        n = vk_wire_recv(&uc->io, &byte, 1);
     return n < 0 && errno == EAGAIN;
 }
 
