@@ -380,7 +380,7 @@ void vk_proxy_request(vk_exchange *ex)
 {
     proxy *p = ex->proxy;
     p->asked = true;
-    if (p->over)
+    if (p->over) /* and answered */
         return;
     if (p->pub.call.wants)
         vk_upcall_give(&p->pub.call, VK_STR_NONE, true);

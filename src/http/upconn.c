@@ -476,7 +476,8 @@ void vk_upconn_ready(vk_io *io, int events)
     }
     if (!c)
         return;
-    flush(uc);
+    if ((events & VK_WRITE) || uc->state == UP_GREETING)
+        flush(uc);
     if (uc->state == UP_GREETING && !greet(uc))
         return;
     if ((events & VK_READ) && !c->in_full && receive(uc) == NEXT_OVER)
