@@ -40,6 +40,7 @@ static vk_err master_open(const vk_vault_place *at, vk_vault *v, vk_str sealed, 
             e = vk_seal_open(*old_r ? v->ring->kek : dek->key, &place, sealed, &plain, &reason);
     } else if (sealed.n == MASTER_FILE_MAX)
         reason = "not a sealed record";
+    v->master_dek = key_id;
     if (e == VK_OK)
         memcpy(v->master, plain.p, VK_MASTER);
     else
@@ -66,9 +67,10 @@ vk_err vk_vault_seal_master(const vk_vault *v, int data_fd)
     return e;
 }
 
-static vk_err master_write(const vk_vault_place *at, const vk_vault *v, char why[VK_VAULT_WHY])
+static vk_err master_write(const vk_vault_place *at, vk_vault *v, char why[VK_VAULT_WHY])
 {
     vk_err e = vk_vault_seal_master(v, at->data_fd);
+    v->master_dek = vk_ring_active(v->ring)->id;
     return e == VK_OK ? VK_OK : vk_vault_say_write(why, e, "vault/master");
 }
 

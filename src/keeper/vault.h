@@ -43,6 +43,7 @@ typedef struct vk_ring vk_ring;
 
 typedef struct vk_vault {
     uint32_t kid;
+    uint32_t master_dek;        /* key id that vault/master is sealed under */
     uint8_t *master;            /* VK_MASTER bytes in guarded memory */
     vk_ring *ring;              /* keeper/ring.h */
     char key_path[PATH_MAX];    /* of the key file; "": the key is in none */
