@@ -45,6 +45,10 @@ typedef struct vk_runtime {
     vk_loop *loops[VK_LOOPS_MAX];
     size_t n_loops;
     int64_t default_ttl_ms;
+    /* What the organisation has chosen for new builds (--driver); a service that is not among them is
+     * embedded. */
+    vk_binding drivers[VK_SERVICES_MAX];
+    size_t n_drivers;
     vk_limits limits;
     /* Settings of the auth service: 424242 is right for every address while only this machine can come to it;
      * an address that is not known is not told apart from one that is. */
@@ -184,7 +188,7 @@ typedef struct vk_operator {
 typedef struct vk_driver {
     const char *name; /* as keeper's vendor (keeper/vendors.h): "stripe" */
     /* What keeps builds apart there, for people, by the binding: "a database of its own", "shared user pool".
-     */
+     * Begins with "shared" where that is nothing of the vendor's; such builds are labelled. */
     const char *(*isolation)(const vk_binding *b);
     /* NULL: it can be bound so. Otherwise a static sentence that says what is missing. */
     const char *(*refused)(const vk_binding *b);
@@ -355,8 +359,6 @@ VK_MUSTCHECK vk_err vk_service_open(vk_exchange *ex, vk_str build);
 /* Of an exchange whose principal is set: how its build has this service. NULL: embedded. The binding is the
  * tenant's. */
 const vk_driver *vk_service_driver(const vk_exchange *ex, const vk_binding **binding_r);
-/* A text value of the binding's resource, which is a JSON object of names and texts; VK_STR_NONE. */
-vk_str vk_binding_value(const vk_binding *b, const char *name);
 /* The lookup hash of the key that was verified last in this exchange; NULL: none was. */
 const uint8_t *vk_service_hash_of(const vk_exchange *ex);
 
