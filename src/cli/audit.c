@@ -119,8 +119,7 @@ static void print_finding(const vk_audit_finding *f)
         const char *sign;
         vk_tone tone;
     } kinds[] = {{"-", VK_DIM}, {"!", VK_NOTICE}, {"✗", VK_BAD}};
-    printf("%s%s%s ", vk_tone_begin(stdout, kinds[f->level].tone), kinds[f->level].sign,
-           vk_tone_end(stdout));
+    printf("%s%s%s ", vk_tone_begin(stdout, kinds[f->level].tone), kinds[f->level].sign, vk_tone_end(stdout));
     if (f->file)
         printf("file %llu", (unsigned long long)f->file);
     if (f->seq)
