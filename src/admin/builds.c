@@ -164,7 +164,7 @@ static vk_err try_create(vk_call *c, const uint8_t digest[VK_HASH], vk_build *b)
     fill_build(c, vk_clock_wall_ms(), b);
     char wanted[VK_BUILD_ID_MAX + 1];
     memcpy(wanted, b->id, sizeof wanted);
-    e = s->ops->build_create(s, c->ex->arena, b, c->idem, digest, make_rows, &arg);
+    e = s->ops->build_create(s, c->ex->arena, b, NULL, 0, c->idem, digest, make_rows, &arg);
     vk_hmac_key_free(arg.lookup);
     bool taken = e == VK_E_CONFLICT && !c->create.id.p && strcmp(wanted, b->id) == 0;
     return taken ? VK_AGAIN : e;

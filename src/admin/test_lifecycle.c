@@ -54,7 +54,8 @@ static uint64_t make(const char *id)
                   .touched_ms = now,
                   .expires_ms = now + 60000};
     snprintf(b.id, sizeof b.id, "%s", id);
-    assert_int_equal(store->ops->build_create(store, a, &b, VK_STR_NONE, NULL, no_rows, NULL), VK_OK);
+    assert_int_equal(store->ops->build_create(store, a, &b, NULL, 0, VK_STR_NONE, NULL, no_rows, NULL),
+                     VK_OK);
     vk_arena_free(a);
     char path[64];
     snprintf(path, sizeof path, "builds/%s", id);

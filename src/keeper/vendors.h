@@ -77,6 +77,8 @@ typedef struct vk_vendor {
     const char *name, *title;      /* "stripe", "Stripe" */
     const char *service;           /* "payments": the driver of that service has the vendor's name */
     const vk_vendor_field *fields; /* of the organisation */
+    const char *whole;             /* sets of fields of which one must be complete, "a+b c": where fields are
+                                    * optional because there are two ways; NULL: none */
     const vk_vendor_field *own;    /* of a build's binding; secret ones are in the vault, the others in the
                                     * metadata (store.h, vk_binding.resource). NULL: none */
     const vk_vendor_call *calls;   /* method NULL ends; NULL: nothing is forwarded to it */
@@ -96,6 +98,8 @@ typedef struct vk_vendor {
 size_t vk_vendors(const vk_vendor *out[VK_VENDORS_MAX]);
 /* NULL: none of that name. */
 const vk_vendor *vk_vendor_of(vk_str name);
+/* NULL: there is none of that name. `fields` may be NULL. */
+const vk_vendor_field *vk_vendor_field_of(const vk_vendor_field *fields, vk_str name);
 /* NULL: refused. Pure. */
 const vk_vendor_call *vk_vendor_call_of(const vk_vendor *v, vk_str method, vk_str path);
 /* "https://host[:port]", or "http://" with a loopback host; without path, user, query: for field->ok of an

@@ -39,6 +39,10 @@ static const vk_migration steps[] = {
      "CREATE TABLE migrations (version INTEGER PRIMARY KEY, program TEXT NOT NULL, applied_ms INTEGER NOT "
      "NULL);",
      NULL},
+    {3, "what a build has of a service at a vendor, and how often that has changed",
+     "ALTER TABLE bindings ADD COLUMN resource TEXT NOT NULL DEFAULT '{}';"
+     "ALTER TABLE bindings ADD COLUMN version INTEGER NOT NULL DEFAULT 1;",
+     NULL},
 };
 _Static_assert(VK_COUNT(steps) == VK_SCHEMA_VERSION, "one step a version");
 

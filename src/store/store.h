@@ -14,7 +14,9 @@ enum {
     VK_FRAMEWORK_MAX = 32,
     VK_SERVICE_MAX = 16,
     VK_HASH = 32,
-    VK_SCHEMA_VERSION = 2, /* of the data folder (migrate.h) */
+    VK_BINDINGS_MAX = 16,   /* of a build */
+    VK_RESOURCE_MAX = 4096, /* bytes of a binding's resource */
+    VK_SCHEMA_VERSION = 3,  /* of the data folder (migrate.h) */
 };
 
 typedef enum vk_build_state { VK_BUILD_ACTIVE, VK_BUILD_REVOKED, VK_BUILD_DELETING } vk_build_state;
@@ -63,9 +65,11 @@ typedef struct vk_store_ops {
 
     /* Inserts the build, its bindings and its valet rows in one transaction and gives it the next generation:
      * `make_rows(arg, build, rows, &n)` is called inside to derive the rows once the generation is known (at
-     * most 16). VK_E_CONFLICT: the id exists; *b is then the stored build. With `idem` (may be empty) the
-     * pair idem → (digest, id) is stored too; VK_E_UNPROCESSABLE: that key was used with another digest. */
-    vk_err (*build_create)(vk_store *s, vk_arena *a, vk_build *b, vk_str idem, const uint8_t digest[VK_HASH],
+     * most 16). A service with rows is bound as the one of `bindings` says that names it, or to "embedded".
+     * VK_E_CONFLICT: the id exists; *b is then the stored build. With `idem` (may be empty) the pair idem →
+     * (digest, id) is stored too; VK_E_UNPROCESSABLE: that key was used with another digest. */
+    vk_err (*build_create)(vk_store *s, vk_arena *a, vk_build *b, const vk_binding *bindings,
+                           size_t n_bindings, vk_str idem, const uint8_t digest[VK_HASH],
                            vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r),
                            void *arg);
     /* Active builds that were made before one of `services` was there get its binding and its rows, in one
@@ -80,6 +84,13 @@ typedef struct vk_store_ops {
     /* Builds after `after` by id, at most `limit`, into out[]; *n_r of them. */
     vk_err (*build_list)(vk_store *s, vk_arena *a, vk_str after, size_t limit, vk_build *out, size_t *n_r);
     vk_err (*build_origins)(vk_store *s, vk_str id, const vk_str *origins, size_t n);
+    /* INLINE. How a build has its services, by their names: at most `room`, *n_r of them. None: there is no
+     * such build. Texts live in `a`. */
+    vk_err (*binding_list)(vk_store *s, vk_arena *a, vk_str build, vk_binding *out, size_t room, size_t *n_r);
+    /* Binds `b->service` of the build to another driver and resource, and gives it the next version, in one
+     * transaction; b->version is set. VK_E_NOT_FOUND: there is no such build; VK_E_CONFLICT: it is revoked or
+     * being deleted, or with `expect` (not 0) the version that is there is another; VK_E_TOO_LARGE. */
+    vk_err (*binding_set)(vk_store *s, vk_str build, uint64_t expect, vk_binding *b);
     /* Sliding expiry: touched = now, expires = now + ttl, for an active build only. */
     vk_err (*build_touch)(vk_store *s, vk_str id, int64_t now);
     /* Build and all its valet rows, for good. Revoking twice is VK_OK. */

@@ -22,6 +22,8 @@ enum stmt {
     Q_ORIGINS,
     Q_INSERT_BUILD,
     Q_INSERT_BINDING,
+    Q_BINDINGS,
+    Q_BINDING_SET,
     Q_INSERT_ORIGIN,
     Q_INSERT_VALET,
     Q_GENERATION,
@@ -55,7 +57,16 @@ static const char *const sql[N_STMTS] = {
     [Q_BUILD] = "SELECT " BUILD_COLS " FROM builds WHERE id = ?1",
     [Q_ORIGINS] = "SELECT origin FROM origins WHERE build = ?1 ORDER BY origin",
     [Q_INSERT_BUILD] = "INSERT INTO builds (" BUILD_COLS ") VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?5, 0)",
-    [Q_INSERT_BINDING] = "INSERT INTO bindings VALUES (?1, ?2, 'embedded') ON CONFLICT DO NOTHING",
+    [Q_INSERT_BINDING] = "INSERT INTO bindings VALUES (?1, ?2, ?3, ?4, 1) ON CONFLICT DO NOTHING",
+    [Q_BINDINGS] = "SELECT service, driver, resource, version FROM bindings WHERE build = ?1 ORDER BY "
+                   "service LIMIT ?2",
+    /* No row comes back when the build is not active, or when the version is not the expected one. */
+    [Q_BINDING_SET] =
+        "INSERT INTO bindings SELECT id, ?2, ?3, ?4, 1 FROM builds WHERE id = ?1 AND state = 0 AND (?5 = 0 "
+        "OR "
+        "?5 = (SELECT version FROM bindings WHERE build = ?1 AND service = ?2)) ON CONFLICT (build, service) "
+        "DO UPDATE SET driver = excluded.driver, resource = excluded.resource, version = version + 1 "
+        "RETURNING version",
     [Q_INSERT_ORIGIN] = "INSERT INTO origins VALUES (?1, ?2) ON CONFLICT DO NOTHING",
     [Q_INSERT_VALET] = "INSERT INTO valets VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
     [Q_GENERATION] =
@@ -251,7 +262,17 @@ static vk_err idem_find(vk_store *base, vk_arena *a, vk_str idem, const uint8_t 
     return end != VK_OK ? end : e;
 }
 
-static vk_err insert_row(struct sqlite_store *s, const vk_valet_row *row)
+static const vk_binding *binding_for(const vk_binding *b, size_t n, const char *service)
+{
+    static const vk_binding embedded = {.driver = "embedded", .resource = VK_STR("{}")};
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(b[i].service, service) == 0)
+            return &b[i];
+    return &embedded;
+}
+
+static vk_err insert_row(struct sqlite_store *s, const vk_valet_row *row, const vk_binding *bindings,
+                         size_t n_bindings)
 {
     sqlite3_stmt *st;
     vk_err e = need(s, Q_INSERT_VALET, &st);
@@ -267,8 +288,13 @@ static vk_err insert_row(struct sqlite_store *s, const vk_valet_row *row)
     /* The build is new, so a row in the way is not a conflict that the caller could solve. */
     if (e != VK_OK || (e = need(s, Q_INSERT_BINDING, &st)) != VK_OK)
         return e == VK_E_CONFLICT ? VK_E_INTERNAL : e;
+    const vk_binding *b = binding_for(bindings, n_bindings, row->service);
+    if (b->resource.n > VK_RESOURCE_MAX)
+        return VK_E_TOO_LARGE;
     bind_str(st, 1, vk_str_z(row->build));
     bind_str(st, 2, vk_str_z(row->service));
+    bind_str(st, 3, vk_str_z(b->driver));
+    bind_str(st, 4, b->resource);
     return run(s, st);
 }
 
@@ -362,8 +388,8 @@ static vk_err insert_idem(struct sqlite_store *s, const vk_build *b, vk_str idem
     return run(s, st);
 }
 
-static vk_err build_create(vk_store *base, vk_arena *a, vk_build *b, vk_str idem,
-                           const uint8_t digest[VK_HASH],
+static vk_err build_create(vk_store *base, vk_arena *a, vk_build *b, const vk_binding *bindings,
+                           size_t n_bindings, vk_str idem, const uint8_t digest[VK_HASH],
                            vk_err (*make_rows)(void *arg, const vk_build *b, vk_valet_row *rows, size_t *n_r),
                            void *arg)
 {
@@ -381,7 +407,7 @@ static vk_err build_create(vk_store *base, vk_arena *a, vk_build *b, vk_str idem
     if (e == VK_OK)
         e = make_rows(arg, b, rows, &n_rows);
     for (size_t i = 0; e == VK_OK && i < n_rows; i++)
-        e = insert_row(s, &rows[i]);
+        e = insert_row(s, &rows[i], bindings, n_bindings);
     if (e == VK_OK && idem.n)
         e = insert_idem(s, b, idem, digest);
     return end_txn(s, e);
@@ -422,7 +448,7 @@ static vk_err join_one(struct sqlite_store *s, vk_str service,
         for (size_t i = 0; e == VK_OK && i < n; i++) {
             if (!vk_str_eqz(service, rows[i].service))
                 continue;
-            e = insert_row(s, &rows[i]);
+            e = insert_row(s, &rows[i], NULL, 0);
             ++*n_r;
         }
         if (e != VK_OK)
@@ -524,6 +550,62 @@ static vk_err build_origins(vk_store *base, vk_str id, const vk_str *origins, si
     }
     if (e == VK_OK)
         e = insert_origins(s, id, origins, n);
+    return end_txn(s, e);
+}
+
+static vk_err binding_list(vk_store *base, vk_arena *a, vk_str build, vk_binding *out, size_t room,
+                           size_t *n_r)
+{
+    struct sqlite_store *s = self(base);
+    sqlite3_stmt *st = get(s, Q_BINDINGS);
+    if (!st)
+        return sql_err(s, sqlite3_errcode(s->db));
+    bind_str(st, 1, build);
+    sqlite3_bind_int64(st, 2, (int64_t)room);
+    vk_err e = VK_OK;
+    size_t n = 0;
+    while (e == VK_OK && n < room && sqlite3_step(st) == SQLITE_ROW) {
+        vk_binding *b = &out[n++];
+        vk_str resource = {(const char *)sqlite3_column_text(st, 2), (size_t)sqlite3_column_bytes(st, 2)};
+        *b = (vk_binding){.version = (uint64_t)sqlite3_column_int64(st, 3)};
+        col_copy(st, 0, b->service, sizeof b->service);
+        col_copy(st, 1, b->driver, sizeof b->driver);
+        b->resource = vk_arena_dup(a, resource);
+        if (!b->resource.p)
+            e = VK_E_NOMEM;
+    }
+    vk_err end = sql_err(s, sqlite3_reset(st));
+    *n_r = n;
+    return e != VK_OK ? e : end;
+}
+
+static vk_err set_binding(struct sqlite_store *s, vk_str build, uint64_t expect, vk_binding *b)
+{
+    sqlite3_stmt *st;
+    vk_err e = need(s, Q_BINDING_SET, &st);
+    if (e != VK_OK)
+        return e;
+    bind_str(st, 1, build);
+    bind_str(st, 2, vk_str_z(b->service));
+    bind_str(st, 3, vk_str_z(b->driver));
+    bind_str(st, 4, b->resource.n ? b->resource : VK_STR("{}"));
+    sqlite3_bind_int64(st, 5, (int64_t)expect);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        b->version = (uint64_t)sqlite3_column_int64(st, 0);
+    e = sql_err(s, sqlite3_reset(st));
+    return e == VK_OK && rc != SQLITE_ROW ? VK_E_CONFLICT : e;
+}
+
+static vk_err binding_set(vk_store *base, vk_str build, uint64_t expect, vk_binding *b)
+{
+    struct sqlite_store *s = self(base);
+    vk_err e = b->resource.n <= VK_RESOURCE_MAX ? run_q(s, Q_BEGIN) : VK_E_TOO_LARGE;
+    if (e != VK_OK)
+        return e;
+    e = exists(s, build);
+    if (e == VK_OK)
+        e = set_binding(s, build, expect, b);
     return end_txn(s, e);
 }
 
@@ -632,6 +714,8 @@ static const vk_store_ops sqlite_ops = {
     .idem_find = idem_find,
     .build_list = build_list,
     .build_origins = build_origins,
+    .binding_list = binding_list,
+    .binding_set = binding_set,
     .build_touch = build_touch,
     .build_revoke = build_revoke,
     .build_deleting = build_deleting,

@@ -124,6 +124,11 @@ static void holds_its_keys(vk_store *s)
     assert_true(row.revoked_ms == 1700000000002 && b.state == VK_BUILD_REVOKED);
     assert_int_equal(s->ops->build_get(s, f.a, VK_STR("demo"), &b), VK_OK);
     assert_true(b.n_origins == 1 && vk_str_eqz(b.origins[0], "https://app.example.org"));
+    vk_binding had[VK_BINDINGS_MAX];
+    size_t n;
+    assert_int_equal(s->ops->binding_list(s, f.a, VK_STR("demo"), had, VK_COUNT(had), &n), VK_OK);
+    assert_true(n >= 1 && strcmp(had[0].service, "database") == 0 && strcmp(had[0].driver, "embedded") == 0 &&
+                vk_str_eqz(had[0].resource, "{}") && had[0].version == 1);
     memset(hash, 3, sizeof hash);
     assert_int_equal(s->ops->idem_find(s, f.a, VK_STR("first"), hash, &id), VK_OK);
     assert_true(vk_str_eqz(id, "demo"));
@@ -161,7 +166,7 @@ static void every_earlier_version_comes_forward(void **state)
         ask(schema, got);
         assert_string_equal(got, want);
         ask("SELECT group_concat(version) FROM (SELECT version FROM migrations ORDER BY version)", got);
-        assert_string_equal(got, "2");
+        assert_string_equal(got, "2,3");
         ask("SELECT program FROM migrations", got);
         assert_string_equal(got, VK_VERSION);
         assert_int_equal(vk_data_version_of(f.dir, &version, program), VK_OK);
@@ -238,7 +243,8 @@ static uint64_t create(vk_store *s, const char *id, int64_t now)
     uint8_t digest[VK_HASH] = {0};
     uint64_t generation = 0;
     snprintf(b.id, sizeof b.id, "%s", id);
-    assert_int_equal(s->ops->build_create(s, f.a, &b, VK_STR_NONE, digest, no_rows, &generation), VK_OK);
+    assert_int_equal(s->ops->build_create(s, f.a, &b, NULL, 0, VK_STR_NONE, digest, no_rows, &generation),
+                     VK_OK);
     return generation;
 }
 

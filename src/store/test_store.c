@@ -98,7 +98,7 @@ static vk_build new_build(const char *id)
 
 static vk_err create(vk_store *s, vk_build *b, const char *idem, const uint8_t *digest)
 {
-    return s->ops->build_create(s, f.a, b, vk_str_z(idem), digest, make_rows, NULL);
+    return s->ops->build_create(s, f.a, b, NULL, 0, vk_str_z(idem), digest, make_rows, NULL);
 }
 
 static uint64_t created(const char *id)
@@ -156,8 +156,9 @@ static void creating_is_all_or_nothing(void **state)
     vk_build b = new_build("demo"), got;
     vk_err error = VK_E_NOMEM;
     int64_t builds, active;
-    assert_int_equal(f.w->ops->build_create(f.w, f.a, &b, VK_STR("key"), digest_1, make_rows, &error),
-                     VK_E_NOMEM);
+    assert_int_equal(
+        f.w->ops->build_create(f.w, f.a, &b, NULL, 0, VK_STR("key"), digest_1, make_rows, &error),
+        VK_E_NOMEM);
     assert_int_equal(f.w->ops->build_get(f.w, f.a, VK_STR("demo"), &got), VK_E_NOT_FOUND);
     vk_str id;
     assert_int_equal(f.w->ops->idem_find(f.w, f.a, VK_STR("key"), digest_1, &id), VK_E_NOT_FOUND);
@@ -348,14 +349,86 @@ static void origins(void **state)
     assert_int_equal(f.w->ops->build_origins(f.w, VK_STR("none"), list, 1), VK_E_NOT_FOUND);
 }
 
+static size_t bindings(const char *build, vk_binding out[VK_BINDINGS_MAX])
+{
+    size_t n;
+    assert_int_equal(f.r->ops->binding_list(f.r, f.a, vk_str_z(build), out, VK_BINDINGS_MAX, &n), VK_OK);
+    return n;
+}
+
+static void is_bound(const vk_binding *b, const char *driver, const char *resource, uint64_t version)
+{
+    assert_string_equal(b->driver, driver);
+    assert_true(vk_str_eqz(b->resource, resource));
+    assert_true(b->version == version);
+}
+
+static void binding(void **state)
+{
+    VK_UNUSED(state);
+    static char large[VK_RESOURCE_MAX + 1];
+    vk_binding out[VK_BINDINGS_MAX],
+        org[] = {{.service = "payments", .driver = "stripe"},
+                 {.service = "storage", .driver = "r2", .resource = VK_STR("{\"bucket\":\"b\"}")}};
+    vk_build b = new_build("org");
+    size_t n;
+    created("demo");
+    assert_int_equal(bindings("demo", out), 1);
+    assert_string_equal(out[0].service, "database");
+    is_bound(&out[0], "embedded", "{}", 1);
+    assert_int_equal(bindings("none", out), 0);
+    /* What the organisation has chosen is how a new build begins; services without keys have no binding. */
+    assert_int_equal(
+        f.w->ops->build_create(f.w, f.a, &b, org, VK_COUNT(org), VK_STR_NONE, digest_1, make_more_rows, NULL),
+        VK_OK);
+    assert_int_equal(bindings("org", out), 2);
+    is_bound(&out[0], "embedded", "{}", 1);
+    assert_string_equal(out[1].service, "storage");
+    is_bound(&out[1], "r2", "{\"bucket\":\"b\"}", 1);
+    assert_int_equal(f.r->ops->binding_list(f.r, f.a, VK_STR("org"), out, 1, &n), VK_OK);
+    assert_int_equal(n, 1);
+    /* Each change counts. */
+    vk_binding set = {.service = "database", .driver = "turso", .resource = VK_STR("{\"hostname\":\"h\"}")};
+    assert_int_equal(f.w->ops->binding_set(f.w, VK_STR("demo"), 0, &set), VK_OK);
+    assert_true(set.version == 2);
+    bindings("demo", out);
+    is_bound(&out[0], "turso", "{\"hostname\":\"h\"}", 2);
+    bindings("org", out);
+    is_bound(&out[0], "embedded", "{}", 1);
+    assert_int_equal(f.w->ops->binding_set(f.w, VK_STR("demo"), 1, &set), VK_E_CONFLICT);
+    set = (vk_binding){.service = "database", .driver = "embedded"};
+    assert_int_equal(f.w->ops->binding_set(f.w, VK_STR("demo"), 2, &set), VK_OK);
+    bindings("demo", out);
+    is_bound(&out[0], "embedded", "{}", 3);
+    /* One that was not there yet. */
+    set = (vk_binding){.service = "payments", .driver = "stripe"};
+    assert_int_equal(f.w->ops->binding_set(f.w, VK_STR("demo"), 7, &set), VK_E_CONFLICT);
+    assert_int_equal(f.w->ops->binding_set(f.w, VK_STR("demo"), 0, &set), VK_OK);
+    assert_true(set.version == 1 && bindings("demo", out) == 2);
+    set.resource = (vk_str){large, sizeof large};
+    assert_int_equal(f.w->ops->binding_set(f.w, VK_STR("demo"), 0, &set), VK_E_TOO_LARGE);
+    /* Builds that have ended stay as they are, and leave nothing. */
+    set.resource = VK_STR("{}");
+    assert_int_equal(f.w->ops->binding_set(f.w, VK_STR("none"), 0, &set), VK_E_NOT_FOUND);
+    assert_int_equal(f.w->ops->build_revoke(f.w, VK_STR("demo"), T0), VK_OK);
+    assert_int_equal(f.w->ops->binding_set(f.w, VK_STR("demo"), 0, &set), VK_E_CONFLICT);
+    assert_int_equal(bindings("demo", out), 2);
+    is_bound(&out[1], "stripe", "{}", 1);
+    assert_int_equal(f.w->ops->build_deleting(f.w, VK_STR("demo"), T0), VK_OK);
+    assert_int_equal(f.w->ops->build_gone(f.w, VK_STR("demo")), VK_OK);
+    assert_int_equal(bindings("demo", out), 0);
+}
+
 static void readers_cannot_write(void **state)
 {
     VK_UNUSED(state);
+    vk_binding set = {.service = "database", .driver = "turso"};
     vk_build b = new_build("demo");
     created("other");
     assert_int_not_equal(create(f.r, &b, NULL, digest_1), VK_OK);
     assert_int_not_equal(f.r->ops->build_touch(f.r, VK_STR("other"), T0 + 1), VK_OK);
     assert_int_not_equal(f.r->ops->build_revoke(f.r, VK_STR("other"), T0 + 1), VK_OK);
+    assert_int_not_equal(f.r->ops->binding_set(f.r, VK_STR("other"), 0, &set), VK_OK);
     assert_int_equal(expiry("other"), T0 + TTL);
 }
 
@@ -633,6 +706,7 @@ int main(void)
         WITH_STORE(revoking),
         WITH_STORE(deleting),
         WITH_STORE(origins),
+        WITH_STORE(binding),
         WITH_STORE(readers_cannot_write),
         WITH_STORE(reopening),
         WITH_FOLDER(newer_data_is_refused),

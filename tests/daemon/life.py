@@ -276,7 +276,7 @@ def add_builds(data, n, state=0):
     for i in range(n):
         id = f'{"gone" if state else "b"}-{i:04}'
         db.execute('INSERT INTO builds VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)', (id, 'next', state, i + 1, 86400000, now, now + 86400000, now))
-        db.execute("INSERT INTO bindings VALUES (?, 'database', 'embedded')", (id,))
+        db.execute("INSERT INTO bindings (build, service, driver) VALUES (?, 'database', 'embedded')", (id,))
         db.execute("INSERT INTO valets VALUES (?, ?, 'database', 'b', 1, ?, ?)", (os.urandom(32), id, i + 1, now if state else 0))
         os.makedirs(f'{data}/builds/{id}', 0o700)
         x = sqlite3.connect(f'{data}/builds/{id}/database.db')

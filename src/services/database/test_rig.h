@@ -76,7 +76,8 @@ static void create(const char *id, char token[VK_VALET_MAX])
     snprintf(b.framework, sizeof b.framework, "next");
     struct maker m = {.token = token};
     assert_int_equal(vk_valet_lookup_key(rt.master, &m.lookup), VK_OK);
-    assert_int_equal(rt.store->ops->build_create(rt.store, a, &b, VK_STR_NONE, digest, make_rows, &m), VK_OK);
+    assert_int_equal(
+        rt.store->ops->build_create(rt.store, a, &b, NULL, 0, VK_STR_NONE, digest, make_rows, &m), VK_OK);
     vk_hmac_key_free(m.lookup);
     vk_arena_free(a);
 }

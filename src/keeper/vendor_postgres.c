@@ -1,0 +1,70 @@
+/* Any server that speaks PostgreSQL's protocol: the address of a role that may make roles and databases. Its
+ * form: PostgreSQL's documentation, "Connection URIs". */
+#include "keeper/shape.h"
+#include "keeper/vendors.h"
+
+static const vk_shape_other url_others[] = {
+    {.prefix = "https://", .why = "This is an address of a web page or an API, not of a database."},
+    {.prefix = "libsql://", .why = "This is the address of a libSQL database; enter it for turso."},
+    {.prefix = "mysql://", .why = "This is the address of a MySQL database."},
+    {.prefix = "file:", .why = "This is a file's address."},
+    {.prefix = NULL},
+};
+static const vk_shape url = {
+    .others = url_others,
+    .prefixes = (const char *const[]){"postgres://", "postgresql://", NULL},
+    .also = "-._~:/?#[]@!$&'()*+,;=%",
+    .least = 14,
+    .most = VK_VENDOR_VALUE_MAX,
+    .why = "The address looks like postgresql://user:password@host:5432/postgres; what is no letter or digit "
+           "in the password is written as %XX.",
+};
+
+static bool url_ok(vk_str value, const char **why_r)
+{
+    bool loopback;
+    vk_str rest = value, part, user = VK_STR_NONE;
+    if (!vk_shape_ok(value, &url, why_r))
+        return false;
+    const char *at = NULL, *end;
+    vk_str_cut(&rest, '/', &part);
+    rest = (vk_str){rest.p + 1, rest.n - 1}; /* the second slash */
+    for (end = rest.p; end < rest.p + rest.n && *end != '/' && *end != '?' && *end != '#'; end++)
+        if (*end == '@') {
+            if (at) {
+                *why_r = "There are two @ in the address: the one in the password is written as %40.";
+                return false;
+            }
+            at = end;
+        }
+    vk_str host = {rest.p, (size_t)(end - rest.p)};
+    if (at) {
+        user = (vk_str){rest.p, (size_t)(at - rest.p)};
+        host = (vk_str){at + 1, (size_t)(end - at) - 1};
+    }
+    if (!user.n || *user.p == ':') {
+        *why_r = "The address names no user: it looks like postgresql://user:password@host:5432/postgres.";
+        return false;
+    }
+    if (!vk_shape_host_ok(host, &loopback)) {
+        *why_r = url.why;
+        return false;
+    }
+    return true;
+}
+
+static const vk_vendor_field fields[] = {
+    {.name = "admin_url",
+     .what = "the address with a role that may make roles and databases, "
+             "postgresql://user:password@host:5432/postgres",
+     .secret = true,
+     .ok = url_ok},
+    {.name = NULL},
+};
+
+const vk_vendor vk_vendor_postgres = {
+    .name = "postgres",
+    .title = "PostgreSQL",
+    .service = "database",
+    .fields = fields,
+};

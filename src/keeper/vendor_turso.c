@@ -1,0 +1,87 @@
+/* Turso. The platform token makes a database for each build; a build's queries go with that database's own
+ * token only. Names: Turso's documentation of its Platform API. */
+#include "keeper/shape.h"
+#include "keeper/vendors.h"
+
+static const vk_shape_other token_others[] = {
+    {.prefix = "libsql://", .why = "This is the address of a database, not a token."},
+    {.prefix = "https://", .why = "This is an address, not a token."},
+    {.prefix = NULL},
+};
+static const vk_shape token = {
+    .others = token_others,
+    .prefixes = (const char *const[]){"eyJ", NULL},
+    .also = "_-.",
+    .least = 20,
+    .most = VK_VENDOR_VALUE_MAX,
+    .why = "A token of Turso begins with eyJ and has three parts with points between them.",
+};
+static bool token_ok(vk_str value, const char **why_r)
+{
+    size_t points = 0;
+    if (!vk_shape_ok(value, &token, why_r))
+        return false;
+    for (size_t i = 0; i < value.n; i++)
+        points += value.p[i] == '.';
+    if (points != 2)
+        *why_r = token.why;
+    return points == 2;
+}
+
+static const vk_shape name = {
+    .also = "-_",
+    .least = 1,
+    .most = 64,
+    .why = "A name at Turso has letters, digits, - and _ only, at most 64.",
+};
+static bool name_ok(vk_str value, const char **why_r)
+{
+    return vk_shape_ok(value, &name, why_r);
+}
+
+/* Of the data plane: a host, to which https is spoken, or an address as of an API. */
+static bool hostname_ok(vk_str value, const char **why_r)
+{
+    bool loopback;
+    if (!vk_shape_plain_ok(value, why_r))
+        return false;
+    if (vk_str_starts(value, VK_STR("libsql://"))) {
+        *why_r = "Enter the host only, without libsql:// in front.";
+        return false;
+    }
+    if (vk_str_starts(value, VK_STR("https://")) || vk_str_starts(value, VK_STR("http://")))
+        return vk_vendor_base_ok(value, why_r);
+    if (!vk_shape_host_ok(value, &loopback)) {
+        *why_r = "That is no host: it looks like build-shop-acme.turso.io.";
+        return false;
+    }
+    return true;
+}
+
+static const vk_vendor_field fields[] = {
+    {.name = "org", .what = "the organization's name (slug), as in the dashboard's address", .ok = name_ok},
+    {.name = "group", .what = "the group that databases are made in", .ok = name_ok},
+    {.name = "token", .what = "a token of the Platform API, eyJ…", .secret = true, .ok = token_ok},
+    {.name = "api_base",
+     .what = "where the API is",
+     .optional = true,
+     .usual = "https://api.turso.tech",
+     .ok = vk_vendor_base_ok},
+    {.name = NULL},
+};
+static const vk_vendor_field own[] = {
+    {.name = "hostname", .what = "the host of the build's database", .ok = hostname_ok},
+    {.name = "database_token",
+     .what = "the token of this database alone, eyJ…",
+     .secret = true,
+     .ok = token_ok},
+    {.name = NULL},
+};
+
+const vk_vendor vk_vendor_turso = {
+    .name = "turso",
+    .title = "Turso",
+    .service = "database",
+    .fields = fields,
+    .own = own,
+};
