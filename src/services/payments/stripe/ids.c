@@ -134,9 +134,7 @@ const char *vk_stripe_space(const vk_stripe_kind *k, vk_str id)
 {
     if (k)
         return k->space;
-    return begins(id, "prod_")                          ? "product"
-           : begins(id, "price_") || begins(id, "plan_") ? "price"
-                                                         : NULL;
+    return begins(id, "prod_") ? "product" : begins(id, "price_") || begins(id, "plan_") ? "price" : NULL;
 }
 
 static bool letter(char c)

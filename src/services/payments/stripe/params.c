@@ -32,7 +32,7 @@ static bool digits(vk_str s)
 static size_t name_add(walk *w, vk_str key, size_t place, bool element)
 {
     size_t before = w->n, room = sizeof w->name - w->n;
-    int n = element    ? snprintf(w->name + w->n, room, "[%zu]", place)
+    int n = element  ? snprintf(w->name + w->n, room, "[%zu]", place)
             : before ? snprintf(w->name + w->n, room, "[" VK_STR_FMT "]", VK_STR_ARG(key))
                      : snprintf(w->name, room, VK_STR_FMT, VK_STR_ARG(key));
     w->n += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
@@ -111,9 +111,9 @@ static vk_err check_leaf(walk *w, vk_str last, vk_str value)
         bool counts = c->soft && vk_str_eqz(value, "total_count"); /* of everybody's */
         if (!counts && !crosses(value))
             return VK_OK;
-        return no(w, c->why, 400, NULL,
-                  vk_arena_printf(w->a, "This property cannot be expanded (" VK_STR_FMT ").",
-                                  VK_STR_ARG(value)));
+        return no(
+            w, c->why, 400, NULL,
+            vk_arena_printf(w->a, "This property cannot be expanded (" VK_STR_FMT ").", VK_STR_ARG(value)));
     }
     if (vk_stripe_name_of(last) != VK_STRIPE_TEXT && vk_str_starts(value, VK_STR("acct_")))
         return no(w, c->why, 403, "account_invalid",

@@ -3,8 +3,9 @@
 enum { DEPTH = 64 };
 
 /* An object belongs to whoever has one of these of it. */
-static const char *const owners[] = {"customer", "subscription", "invoice", "payment_intent", "setup_intent",
-                                     "charge", "source", "product", "coupon", "checkout_session"};
+static const char *const owners[] = {"customer",     "subscription",    "invoice", "payment_intent",
+                                     "setup_intent", "charge",          "source",  "product",
+                                     "coupon",       "checkout_session"};
 
 static vk_str id_of(const vk_pv *v)
 {
@@ -64,9 +65,9 @@ static void follow_ref(vk_stripe_reply *r, vk_str name, vk_str id)
 /* What an account has in common is followed only as what was made. */
 static bool is_common(vk_str object)
 {
-    static const char *const all[] = {"coupon",        "promotion_code", "tax_rate",
-                                      "shipping_rate", "billing_portal.configuration",
-                                      "account",       "event",          "webhook_endpoint"};
+    static const char *const all[] = {
+        "coupon",  "promotion_code", "tax_rate",        "shipping_rate", "billing_portal.configuration",
+        "account", "event",          "webhook_endpoint"};
     for (size_t i = 0; i < VK_COUNT(all); i++)
         if (vk_str_eqz(object, all[i]))
             return true;
