@@ -355,8 +355,6 @@ VK_MUSTCHECK vk_err vk_service_open(vk_exchange *ex, vk_str build);
 /* Of an exchange whose principal is set: how its build has this service. NULL: embedded. The binding is the
  * tenant's. */
 const vk_driver *vk_service_driver(const vk_exchange *ex, const vk_binding **binding_r);
-/* A text value of the binding's resource, which is a JSON object of names and texts; VK_STR_NONE. */
-vk_str vk_binding_value(const vk_binding *b, const char *name);
 /* The lookup hash of the key that was verified last in this exchange; NULL: none was. */
 const uint8_t *vk_service_hash_of(const vk_exchange *ex);
 

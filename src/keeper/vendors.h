@@ -9,6 +9,7 @@
 #include "core/buf.h"
 #include "core/secret.h"
 #include "http/head.h"
+#include "store/store.h"
 
 enum {
     VK_VENDORS_MAX = 8,
@@ -31,8 +32,9 @@ typedef struct vk_vendor_field {
 } vk_vendor_field;
 
 /* A call that may be made. `path`: parts between slashes, "{}" stands for one part that is not empty, "**" at
- * the end for any number of them. "!" in front of the method: refused, though a later rule would allow it.
- * The first that fits decides; none: refused. */
+ * the end for any number of them, none included. The method may be "*" for any. "!" in front of it: refused,
+ * though a later rule would allow it (such a path is compared without regard to case). The first that fits
+ * decides; none: refused. */
 typedef struct vk_vendor_call {
     const char *method;
     const char *path;
@@ -45,7 +47,10 @@ struct vk_vendor;
 /* A request that was let through, on its way out. */
 typedef struct vk_order {
     const struct vk_vendor *vendor;
-    const struct vk_org *org; /* values by vk_org_value (keeper/vault.h) */
+    const struct vk_org *org;  /* values by vk_org_value (keeper/org.h); NULL: nothing was ever entered */
+    const struct vk_org *own;  /* likewise, the build's; NULL: none */
+    const vk_binding *binding; /* vk_binding_value; "{}" for a probe. Written by front: nothing in it may
+                                * choose where a secret goes, unless what the vault holds agrees */
     const char *build;
     uint64_t generation;
     /* As front gave them. The path begins with "/", is not decoded, and has no "..", "//" or escapes of these
@@ -60,9 +65,11 @@ typedef struct vk_order {
     /* `place`s are filled in by vendor->order */
     vk_arena *arena; /* wiped */
     vk_str to_host;  /* host[:port] of the Host line and of the pool; from the vault, never from front */
+    bool plain;      /* without TLS: a stand-in on loopback (vk_order_to) */
     vk_str to_path, to_query; /* default: path and query */
-    vk_buf *lines;            /* header lines to send; the vendor's own and the credential */
-    bool again;               /* may be sent twice (http/upstream.h) */
+    vk_buf *lines; /* header lines to send, each with CRLF: the credential and the vendor's own. One of these
+                    * stands in place of one of `headers` with that name, which go on otherwise */
+    bool again;    /* may be sent twice (http/upstream.h) */
 } vk_order;
 
 /* One question of `keys check` and what is known from its answer. */
@@ -100,10 +107,17 @@ size_t vk_vendors(const vk_vendor *out[VK_VENDORS_MAX]);
 const vk_vendor *vk_vendor_of(vk_str name);
 /* NULL: there is none of that name. `fields` may be NULL. */
 const vk_vendor_field *vk_vendor_field_of(const vk_vendor_field *fields, vk_str name);
-/* NULL: refused. Pure. */
+/* Whether the path can be sent to a vendor as it is, so that what the rules see is what the vendor sees:
+ * begins with "/", holds visible ASCII only, no "?" and no "#"; and unless `raw`: no empty part, no "." and
+ * no ".." as one, no backslash, no ";", no escape that is none, and none of what needs no escape (RFC 3986
+ * §2.3, so "%2e" too), of "/", a backslash, "%", ";", a control character or a byte above 0x7e. */
+bool vk_vendor_path_ok(vk_str path, bool raw);
+/* NULL: refused, or the path is not vk_vendor_path_ok. Pure. */
 const vk_vendor_call *vk_vendor_call_of(const vk_vendor *v, vk_str method, vk_str path);
 /* "https://host[:port]", or "http://" with a loopback host; without path, user, query: for field->ok of an
  * API's base. */
 bool vk_vendor_base_ok(vk_str url, const char **why_r);
+/* For vendor->order: sets to_host and plain from such a base. VK_E_UNAVAILABLE: it is none. */
+VK_MUSTCHECK vk_err vk_order_to(vk_order *o, vk_str base, const char **why_r);
 
 #endif

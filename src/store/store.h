@@ -51,6 +51,10 @@ typedef struct vk_binding {
     uint64_t version; /* grows with each change */
 } vk_binding;
 
+/* A text value of the binding's resource, a view of it; VK_STR_NONE: it has none of that name, or the value
+ * holds what JSON escapes. */
+vk_str vk_binding_value(const vk_binding *b, const char *name);
+
 typedef struct vk_store vk_store;
 
 typedef struct vk_store_ops {
