@@ -5,6 +5,8 @@
 
 enum { ALL_HEADERS = VK_SIGV4_SIGN_HEADERS + 3 };
 
+static const char unsigned_payload[] = "UNSIGNED-PAYLOAD";
+
 /* "20261123T181515Z" */
 static vk_err write_stamp(int64_t now_ms, char out[VK_SIGV4_STAMP + 1])
 {
@@ -92,8 +94,12 @@ vk_err vk_sigv4_sign(vk_arena *a, const vk_sigv4_signing *s, vk_sigv4_signed *ou
     size_t n;
     if (!part_ok(s->id, VK_SIGV4_ID_MAX) || !part_ok(s->region, VK_SIGV4_REGION_MAX) || !s->secret.n)
         return VK_E_INVALID;
-    hash_of(s->body, hash);
-    vk_hex(out.payload, hash, sizeof hash);
+    if (s->unsigned_payload) {
+        memcpy(out.payload, unsigned_payload, sizeof unsigned_payload);
+    } else {
+        hash_of(s->body, hash);
+        vk_hex(out.payload, hash, sizeof hash);
+    }
     vk_err e = write_stamp(s->now_ms, out.date);
     if (e == VK_OK)
         e = collect(a, s, &out, all, &n, &list);

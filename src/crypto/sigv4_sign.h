@@ -6,7 +6,7 @@
 
 #include "crypto/sigv4.h"
 
-enum { VK_SIGV4_SIGN_HEADERS = 8 }; /* further headers that are signed */
+enum { VK_SIGV4_SIGN_HEADERS = 100 }; /* further headers that are signed */
 
 typedef struct vk_sigv4_signing {
     vk_str method, host;          /* as in the Host header */
@@ -14,6 +14,7 @@ typedef struct vk_sigv4_signing {
     const vk_sigv4_pair *headers; /* further ones, all of which are signed; none twice */
     size_t n_headers;
     vk_str body;
+    bool unsigned_payload; /* the body is not signed: `body` is not looked at. Over TLS only */
     vk_str id, region;
     vk_secret secret;
     int64_t now_ms; /* wall time */

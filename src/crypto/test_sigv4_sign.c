@@ -104,6 +104,10 @@ static void verified(void **state)
     assert_int_equal(verify(&s, &out, 0), VK_SIGV4_OK);
     for (int touch = 1; touch <= 4; touch++)
         assert_int_not_equal(verify(&s, &out, touch), VK_SIGV4_OK);
+    s.unsigned_payload = true;
+    assert_int_equal(vk_sigv4_sign(arena, &s, &out), VK_OK);
+    assert_string_equal(out.payload, "UNSIGNED-PAYLOAD");
+    assert_int_equal(verify(&s, &out, 0), VK_SIGV4_OK);
 }
 
 static void refused(void **state)

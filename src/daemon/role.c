@@ -249,6 +249,7 @@ static int serve_quietly(const vk_child *c, const vk_handler *handler, void *ctx
 static int keeper_main(const vk_child *c)
 {
     static vk_vault vault;
+    static vk_keeper keeper = {.vault = &vault};
     char why[VK_VAULT_WHY];
     const vk_vault_place place = {.data_fd = c->daemon->data_fd,
                                   .data_dir = c->daemon->data_dir,
@@ -261,7 +262,7 @@ static int keeper_main(const vk_child *c)
                VK_F(key_source, vault.source));
     become(c);
     vk_role_fence(c);
-    int code = serve_quietly(c, &vk_keeper_handler, &vault);
+    int code = serve_quietly(c, &vk_keeper_handler, &keeper);
     vk_vault_close(&vault);
     return code;
 }

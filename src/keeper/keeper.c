@@ -34,7 +34,7 @@ static vk_err head(vk_exchange *ex)
 
 static void request(vk_exchange *ex)
 {
-    const vk_vault *v = ex->server->ctx;
+    const vk_vault *v = ((const vk_keeper *)ex->server->ctx)->vault;
     if (vk_str_eqz(ex->path, "/healthz"))
         vk_respond_text(ex, 200, "application/json", VK_STR("{\"status\":\"ok\",\"role\":\"keeper\"}"));
     else if (vk_str_eqz(ex->path, "/v1/master"))

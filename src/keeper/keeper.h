@@ -1,17 +1,72 @@
-/* What keeper answers on the socketpair. It has no other way in.
- *   GET /healthz    200, JSON {"status":"ok","role":"keeper"}
- *   GET /v1/status  200, JSON {"key_source":…,"beside_data":…}: where the key-encryption key comes from
- *   GET /v1/master  200, application/octet-stream: kid as u32 big-endian, then the 32 bytes of the master.
- * For front, once at its start; both sides wipe their buffers. Anything else is 404; a body is refused. */
+/* What keeper answers on the control connection, a socketpair to front. It has no other way in, except the
+ * orders' (keeper/orders.h). front relays what the admin API and the command line ask; it cannot read a value
+ * here, and entries come sealed to the box (crypto/sealed_box.h, docs/SEALING.md).
+ *
+ *   GET /healthz     200, JSON {"status":"ok","role":"keeper"}
+ *   GET /v1/status   200, JSON {"key_source":"key file /srv/valetkey.key",  where the key-encryption key is
+ * from "beside_data":true,      it lies beside the data: to be said loudly "memory_locked":true,    false:
+ * values may be swapped out (RLIMIT_MEMLOCK) "ring_version":3,        of vault/ring: grows with each rekey
+ *                      "to_reseal":0,           records that wait for the new data-encryption key
+ *                      "rolled_back":false,     the ring is older than the audit knows it
+ *                      "audit":{"sealed":false,"why":"","seq":…,"epoch":…,"low":false}}    null: there is
+ * none GET /v1/master   200, application/octet-stream: kid as u32 big-endian, then the 32 bytes of the
+ * master. For front, once at its start; both sides wipe their buffers. GET /v1/box      200, JSON
+ * {"key":"<base64 of 32 bytes>","fingerprint":"SHA256:<base64, without padding>"} GET /v1/keys     200, JSON
+ * {"keys":[<facts>,…]}: sets of values, those of the organisation first. ?vendor=stripe and ?build=shop
+ * (empty: the organisation's) leave others out; ?after=<cursor>&limit=<1…1000, 500>: "next":"<cursor>" is
+ * there when there are more. <facts> = {"vendor":"stripe","title":"Stripe","service":"payments","build":"",
+ *                "state":"ready"|"damaged"|"rolled_back"|"incomplete","from":"vault"|"environment"|"credential",
+ *                "version":7,"set_at":"2026-11-29T13:00:00.000Z","checked_at":…|null,"check":{…}|null,
+ *                "fields":[{"name":"secret_key","secret":true,"set":true,"mask":"sk_test_****1234"},
+ *                          {"name":"api_base","secret":false,"set":false,"value":"https://api.stripe.com"}]}
+ *                "fields" has all that the vendor has; "set": false with a "value" is the usual one. A set
+ * that does not open has "fields":[] and "why":"a sentence". POST /v1/keys/put
+ * {"vendor":"stripe","build":"","sealed":"<base64>","replace":false,"actor":"admin"} 200 <facts>. 400
+ * invalid, 403 forbidden (the environment gives it), 503 unavailable (nothing can be audited), 507 full POST
+ * /v1/keys/remove  {"vendor":"stripe","build":"","actor":"admin"}       200 {"removed":true}; 404 POST
+ * /v1/keys/check   {"vendor":"stripe","build":"","actor":"admin"}       200 {"check":{…},"key":<facts>} POST
+ * /v1/keys/try     as put: the values are asked for at the vendor and kept nowhere. 200 {"check":{…}} POST
+ * /v1/keys/marks   {"salt":"<32 hex digits>"}: 200 {"marks":["<32 hex digits>",…]}, of each secret value of
+ * the organisation: HMAC-SHA256(the 16 bytes of the salt, value), first 16 bytes. For who must refuse these
+ * values without having them. POST /v1/rekey        {"sealed":"<base64 of keeper/entry.h,
+ * vk_entry_kek>","actor":"admin"}: another key-encryption key; or {"dek":true,"actor":"admin"}: another
+ * data-encryption key, under which records are sealed anew, one by one (to_reseal). 200
+ * {"ring_version":4,"to_reseal":0} "build" and "actor" may be left out: "". An error is
+ * {"error":"invalid","message":"a sentence"} with the kind's status (core/base.h). Anything else is 404. */
 #ifndef VK_KEEPER_H
 #define VK_KEEPER_H
 
 #include "http/server.h"
+#include "keeper/org.h"
 #include "keeper/vault.h"
 
-enum { VK_MASTER_WIRE = 4 + VK_MASTER };
+enum {
+    VK_MASTER_WIRE = 4 + VK_MASTER,
+    VK_KEEPER_BODY_MAX = 80 * 1024, /* bytes of a request */
+    VK_KEEPER_KEYS = 500,           /* sets in one answer, unless another limit is asked for */
+    VK_KEEPER_KEYS_MAX = 1000,
+};
 
-/* The server's ctx is a vk_vault. */
+struct vk_keeper;
+
+/* Asks a vendor with a set of values, on the loop; ends in `done`, perhaps before it returns. `check` is then
+ * one JSON object, at most 399 bytes, with no value in it. */
+typedef struct vk_keeper_probe {
+    const vk_org *org;
+    void (*done)(struct vk_keeper_probe *p, vk_err e, const char *check, const char *why);
+    void *arg;
+} vk_keeper_probe;
+
+/* The server's ctx. */
+typedef struct vk_keeper {
+    vk_vault *vault;
+    vk_orgs *orgs;
+    vk_audit *audit; /* NULL: there is none yet */
+    /* NULL: vendors cannot be asked; check and try answer 501. */
+    void (*probe)(struct vk_keeper *k, vk_keeper_probe *p);
+    void *probe_arg;
+} vk_keeper;
+
 extern const vk_handler vk_keeper_handler;
 
 #endif

@@ -2,15 +2,22 @@
  * vault, in <data>/vault/. Write-only: nothing here gives a value to anybody outside of keeper, and in keeper
  * values are in locked memory only.
  *
- *   vault/master      the master (vault.h), sealed under the key-encryption key
- *   vault/deks        data-encryption keys, sealed under the key-encryption key: id, state, 32 bytes each
- *   vault/box         the key pair that entries are sealed to, and the audit's key; sealed under a DEK
- *   vault/org/<vendor>           the values of a vendor's fields, sealed under a DEK
+ *   vault/ring    data-encryption keys and what else is random here (keeper/ring.h), sealed under the
+ *                 key-encryption key
+ *   vault/master  the master (vault.h), sealed under a data-encryption key
+ *   vault/org/<vendor>           the values of a vendor's fields, sealed under a data-encryption key
  *   vault/build/<id>/<vendor>    the same of a build's binding
  *
  * Every record has a version that grows with each write and is named in the audit: an older one that was put
- * back is refused (VK_ORG_ROLLED_BACK). A value that was given by the environment or a systemd credential is
- * never written; it stands over the vault's.
+ * back is refused (VK_ORG_ROLLED_BACK). In the audit a record's name is "stripe" or "build/shop/turso".
+ *
+ * A vendor's values may come from outside instead: then none of them is written, and the set stands in the
+ * place of the vault's, which stays as it is.
+ *   VALETKEY_ORG_<VENDOR>_<FIELD>     "sealed:" and an entry for that field, made by `valetkey keys seal`; an
+ *                                     environment is no place for a secret in clear. What is no secret may be
+ *                                     in clear
+ *   valetkey-org-<vendor>-<field>     a systemd credential, in clear (systemd seals it), '_' of the field as
+ * it is
  *
  * One loop; files are written before an answer is given. */
 #ifndef VK_KEEPER_ORG_H
@@ -46,17 +53,24 @@ typedef struct vk_org_facts {
     vk_org_from from;
     uint64_t version;
     int64_t set_ms, checked_ms; /* wall; 0: never */
+    char why[200];              /* of a state that is not ready: a sentence; "" */
     char check[400];            /* what `keys check` found last, as its JSON; "" */
 } vk_org_facts;
 
 /* Reads all that is there. Wrong records do not keep keeper from starting: they are VK_ORG_DAMAGED, each with
- * one clear state. Before the fence; `environ` values are taken and their variables unset. VK_E_CORRUPT: the
- * DEKs do not open. */
-VK_MUSTCHECK vk_err vk_orgs_open(const vk_vault_place *at, const vk_vault *v, vk_orgs **out_r,
+ * one clear state. Before the fence; the environment's values are taken and their variables unset.
+ * VK_E_INVALID: one of these, or a credential, cannot be; `why` names it. `v` stays for as long as *out_r. */
+VK_MUSTCHECK vk_err vk_orgs_open(const vk_vault_place *at, vk_vault *v, vk_orgs **out_r,
                                  char why[VK_VAULT_WHY]);
 void vk_orgs_close(vk_orgs *o);
 /* Compares versions with the log; later writes are recorded in it. */
 void vk_orgs_audit(vk_orgs *o, vk_audit *a);
+/* Goes on with what an earlier process began (vk_orgs_reseal), in turns of the loop. */
+void vk_orgs_run(vk_orgs *o, vk_loop *loop);
+/* Some of the values are in memory that could not be locked (RLIMIT_MEMLOCK). */
+bool vk_orgs_unlocked(const vk_orgs *o);
+/* vault/ring is older than the log knows it. */
+bool vk_orgs_rolled_back(const vk_orgs *o);
 /* 32 bytes each, for vk_audit_place.key and to be shown. */
 const uint8_t *vk_orgs_audit_key(const vk_orgs *o);
 const uint8_t *vk_orgs_box_key(const vk_orgs *o);
@@ -72,13 +86,15 @@ vk_secret vk_org_value(const vk_org *g, const char *field);
 /* The first 8 bytes of HMAC(a key of the vault, value): the audit's key_ref. */
 void vk_org_ref(const vk_org *g, const char *field, uint8_t out[8]);
 
-/* An entry as a client sealed it (crypto/sealed_box.h): base64 of the box of
+/* An entry as a client sealed it (keeper/entry.h): base64 of the box of
  *   {"vendor":"stripe","build":"","at":1764400000000,"fields":{"secret_key":"sk_test_…"}}
  * `vendor` and `build` must be those of the call, `at` (wall ms) within a day of now and later than that of
  * the record that is there, so that an old entry is not played back. Fields that are not named stay as they
  * are; an empty value takes one away. VK_E_INVALID with a sentence in `why`, VK_E_FULL, VK_E_IO,
- * VK_E_FORBIDDEN (the environment gives it). The answer comes by `done` on the loop, after the record and its
- * audit are on disk. */
+ * VK_E_FORBIDDEN (the environment gives it), VK_E_NOT_FOUND (there is nothing to remove), VK_E_UNAVAILABLE
+ * (nothing can be audited). The answer comes by `done` on the loop, perhaps before the call returns, after
+ * the record and its audit are on disk. `replace` is of `sealed` only. Of `audit`, `actor` is set by the
+ * caller. */
 typedef struct vk_org_change {
     vk_str vendor, build; /* stay until `done` */
     vk_str sealed;        /* empty: the record is removed */
@@ -96,10 +112,15 @@ VK_MUSTCHECK vk_err vk_org_try(vk_orgs *o, vk_str vendor, vk_str build, vk_str s
 void vk_org_drop(vk_org *g);
 void vk_org_checked(vk_orgs *o, vk_str vendor, vk_str build, vk_str json);
 
-/* New key-encryption key: wraps the DEKs anew, durably, before it returns. `kek` 32 bytes. */
-VK_MUSTCHECK vk_err vk_orgs_rekey(vk_orgs *o, const uint8_t *kek, char why[VK_VAULT_WHY]);
-/* New DEK: records are sealed anew one by one, in turns of the loop; goes on by itself after a restart. */
-VK_MUSTCHECK vk_err vk_orgs_reseal(vk_orgs *o, char why[VK_VAULT_WHY]);
+/* Another key-encryption key: wraps the data-encryption keys anew, durably, before it returns. `sealed` as of
+ * keeper/entry.h, vk_entry_kek; `at` as above. The old key opens nothing any more, except older backups. */
+VK_MUSTCHECK vk_err vk_orgs_rekey(vk_orgs *o, vk_str sealed, const char *actor, char why[VK_VAULT_WHY]);
+/* Another data-encryption key: records are sealed anew one by one, in turns of the loop; goes on by itself
+ * after a restart. */
+VK_MUSTCHECK vk_err vk_orgs_reseal(vk_orgs *o, const char *actor, char why[VK_VAULT_WHY]);
 size_t vk_orgs_to_reseal(const vk_orgs *o); /* records that wait */
+/* Of every secret value of the organisation, for who must refuse it without having it:
+ * HMAC-SHA256(salt, value), first VK_ORG_MARK bytes each, appended to `out`. */
+VK_MUSTCHECK vk_err vk_orgs_marks(const vk_orgs *o, const uint8_t salt[VK_ORG_MARK], vk_buf *out);
 
 #endif

@@ -26,6 +26,16 @@ void vk_s3_no_sigv4(vk_s3_req *q, vk_sigv4_fail f)
     vk_s3_say(q, e.status, vk_str_z(e.code), e.message);
 }
 
+void vk_s3_no_wrong(vk_s3_req *q, const vk_s3_wrong *w)
+{
+    if (w->ob != VK_OB_OK)
+        vk_s3_no_ob(q, w->ob);
+    else if (w->sigv4 != VK_SIGV4_OK)
+        vk_s3_no_sigv4(q, w->sigv4);
+    else
+        vk_s3_say(q, w->status, vk_str_z(w->code), w->message);
+}
+
 void vk_s3_no_memory(vk_s3_req *q)
 {
     vk_s3_no(q, VK_S3_NO_MEMORY);

@@ -16,6 +16,7 @@
 #include "crypto/sigv4.h"
 #include "services/storage/embedded/builds.h"
 #include "services/storage/embedded/scope.h"
+#include "services/storage/s3intake.h"
 #include "services/storage/s3route.h"
 #include "services/storage/s3xml_write.h"
 
@@ -111,6 +112,7 @@ void vk_s3_say(vk_s3_req *q, int status, vk_str code, const char *message);
 void vk_s3_no(vk_s3_req *q, vk_s3_fail f);
 void vk_s3_no_ob(vk_s3_req *q, vk_ob_err e);
 void vk_s3_no_sigv4(vk_s3_req *q, vk_sigv4_fail f);
+void vk_s3_no_wrong(vk_s3_req *q, const vk_s3_wrong *w);
 void vk_s3_no_memory(vk_s3_req *q);
 /* An element of the error; views that live as long as the exchange. */
 void vk_s3_also(vk_s3_req *q, const char *element, vk_str text);
@@ -152,16 +154,6 @@ VK_MUSTCHECK bool vk_s3_pack(vk_s3_req *q, vk_buf *packed, size_t *meta, vk_str 
 /* No control characters but the tab: what an answer's header can carry. */
 bool vk_s3_is_text(vk_str s);
 
-/* What a write says about its bytes. */
-typedef struct vk_s3_claims {
-    bool has_md5;
-    uint8_t md5[16];
-    uint8_t algo; /* 1 + vk_checksum_kind; 0: none */
-    bool stated;  /* `sum` is the value; else it comes in the trailer, or is only to be computed */
-    bool trailing;
-    bool unless_empty; /* a presigned URL's checksum of no bytes: says nothing about a body */
-    uint8_t sum[VK_CHECKSUM_MAX];
-} vk_s3_claims;
 /* "x-amz-checksum-crc32" → its kind. False: another header. */
 VK_MUSTCHECK bool vk_s3_checksum_header(vk_str name, vk_checksum_kind *kind_r);
 VK_MUSTCHECK bool vk_s3_claims_of(vk_s3_req *q, vk_s3_claims *out_r);

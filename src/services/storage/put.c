@@ -4,8 +4,6 @@
  * object before all of it is there and is what its signature and its checksums say. */
 #include "services/storage/front.h"
 
-#include "core/encode.h"
-#include "crypto/awschunked.h"
 #include "services/storage/s3cond.h"
 
 enum {
@@ -35,52 +33,13 @@ struct vk_s3_put {
     /* The thread's while `working`. */
     vk_str bytes;
     bool last;
-    vk_sigv4_grant grant;
-    vk_awschunked *framing;
-    bool framing_ended;
+    vk_s3_intake body;
     vk_ob_put *put;
-    int64_t n; /* decoded */
-    uint8_t algo;
-    vk_sha256_run sha256;
-    vk_checksum md5, sum;
     vk_ob_object made;
     bool committed;
-
-    /* What went wrong. */
-    bool failed;
-    vk_ob_err ob;
-    vk_sigv4_fail sigv4;
-    const char *code, *message; /* static; neither of the above */
-    int status;
 };
 
 /* ---- on a thread */
-
-static void fail_with(vk_s3_put *p, int status, const char *code, const char *message)
-{
-    if (p->failed)
-        return;
-    p->failed = true;
-    p->status = status;
-    p->code = code;
-    p->message = message;
-}
-
-static void fail_ob(vk_s3_put *p, vk_ob_err e)
-{
-    if (e == VK_OB_OK || p->failed)
-        return;
-    p->failed = true;
-    p->ob = e;
-}
-
-static void fail_sigv4(vk_s3_put *p, vk_sigv4_fail f)
-{
-    if (f == VK_SIGV4_OK || p->failed)
-        return;
-    p->failed = true;
-    p->sigv4 = f;
-}
 
 /* A part of an upload with checksums gets one too, also when its client states none. */
 static vk_ob_err part_algorithm(vk_s3_put *p, vk_ob *s)
@@ -89,12 +48,12 @@ static vk_ob_err part_algorithm(vk_s3_put *p, vk_ob *s)
     vk_ob_err e = vk_ob_upload_get(s, p->arena, p->plan.key, p->plan.upload, &u);
     if (e != VK_OB_OK)
         return e;
-    if (p->algo && u.sum_algo && p->algo != u.sum_algo)
-        fail_with(
-            p, 400, "InvalidRequest",
+    if (p->body.algo && u.sum_algo && p->body.algo != u.sum_algo)
+        vk_s3_wrong_say(
+            &p->body.wrong, 400, "InvalidRequest",
             "Checksum Type mismatch occurred: the part's checksum is of another algorithm than the upload's");
-    else if (!p->algo)
-        p->algo = u.sum_algo;
+    else if (!p->body.algo)
+        p->body.algo = u.sum_algo;
     return VK_OB_OK;
 }
 
@@ -104,110 +63,17 @@ static void begin(vk_s3_put *p)
     vk_ob_err e = vk_s3b_store(p->build, true, &s);
     if (e == VK_OB_OK && p->plan.part)
         e = part_algorithm(p, s);
-    if (e == VK_OB_OK && !p->failed)
+    if (e == VK_OB_OK && !p->body.wrong.is)
         e = p->plan.part
                 ? vk_ob_part_begin(s, p->plan.key, p->plan.upload, p->plan.number, p->plan.size, &p->put)
                 : vk_ob_put_begin(s, p->plan.key, p->plan.size, &p->put);
-    fail_ob(p, e);
-    if (p->failed)
-        return;
-    vk_sha256_begin(&p->sha256);
-    vk_checksum_begin(&p->md5, VK_CHECKSUM_MD5);
-    if (p->algo)
-        vk_checksum_begin(&p->sum, (vk_checksum_kind)(p->algo - 1));
+    vk_s3_wrong_ob(&p->body.wrong, e);
 }
 
-/* Bytes of the object. */
-static void payload(vk_s3_put *p, vk_str data)
+static void write_piece(void *arg, vk_str piece)
 {
-    enum { STRIDE = 16 << 10 }; /* what all of them read lies in the cache then */
-    p->n += (int64_t)data.n;
-    if (p->n > p->plan.most)
-        fail_sigv4(p, VK_SIGV4_TOO_LARGE);
-    while (data.n && !p->failed) {
-        vk_str piece = {data.p, data.n > STRIDE ? STRIDE : data.n};
-        if (p->grant.payload == VK_SIGV4_HASHED)
-            vk_sha256_add(&p->sha256, piece);
-        vk_checksum_add(&p->md5, piece);
-        if (p->algo)
-            vk_checksum_add(&p->sum, piece);
-        fail_ob(p, vk_ob_put_write(p->put, piece));
-        data = (vk_str){data.p + piece.n, data.n - piece.n};
-    }
-}
-
-static void body(vk_s3_put *p, vk_str bytes)
-{
-    vk_str data;
-    if (!p->framing) {
-        payload(p, bytes);
-        return;
-    }
-    while (bytes.n && !p->failed) {
-        switch (vk_awschunked_next(p->framing, &bytes, &data)) {
-        case VK_AWSCHUNK_DATA:
-            payload(p, data);
-            break;
-        case VK_AWSCHUNK_END:
-            p->framing_ended = true;
-            break;
-        case VK_AWSCHUNK_BAD:
-            fail_sigv4(p, vk_awschunked_why(p->framing));
-            break;
-        case VK_AWSCHUNK_MORE:
-            return;
-        }
-    }
-}
-
-/* The checksum in the trailer of aws-chunked. */
-static void read_trailer(vk_s3_put *p)
-{
-    vk_s3_claims *c = &p->plan.claims;
-    char name[40];
-    snprintf(name, sizeof name, "x-amz-checksum-%s", vk_checksum_name((vk_checksum_kind)(c->algo - 1)));
-    vk_str v = vk_awschunked_trailer(p->framing, vk_str_z(name));
-    if (vk_checksum_read((vk_checksum_kind)(c->algo - 1), v, c->sum) == VK_OK)
-        c->stated = true;
-    else
-        fail_sigv4(p, VK_SIGV4_TRAILER);
-}
-
-static void verify(vk_s3_put *p, vk_ob_commit *c)
-{
-    uint8_t raw[VK_CHECKSUM_MAX], hash[VK_SHA256];
-    const vk_s3_claims *said = &p->plan.claims;
-    if (p->framing && !p->framing_ended)
-        fail_sigv4(p, vk_awschunked_why(p->framing));
-    if (p->plan.size >= 0 && p->n != p->plan.size)
-        fail_ob(p, VK_OB_INCOMPLETE);
-    if (p->n < p->plan.least)
-        fail_sigv4(p, VK_SIGV4_TOO_SMALL);
-    if (!p->failed && said->trailing)
-        read_trailer(p);
-    if (p->failed)
-        return;
-    if (p->grant.payload == VK_SIGV4_HASHED) {
-        vk_sha256_end(&p->sha256, hash);
-        if (!vk_sigv4_payload_matches(&p->grant, hash))
-            fail_sigv4(p, VK_SIGV4_PAYLOAD_HASH);
-    }
-    vk_checksum_end(&p->md5, raw);
-    memcpy(c->md5, raw, 16);
-    if (said->has_md5 && memcmp(said->md5, raw, 16) != 0)
-        fail_with(p, 400, "BadDigest", "The Content-MD5 you specified did not match what we received.");
-    if (!p->algo)
-        return;
-    c->sum = (vk_ob_sum){.algo = p->algo, .type = VK_S3_FULL_OBJECT};
-    c->sum.n = (uint8_t)vk_checksum_end(&p->sum, raw);
-    memcpy(c->sum.value, raw, c->sum.n);
-    if (!said->stated || memcmp(said->sum, raw, c->sum.n) == 0)
-        return;
-    if (said->unless_empty && p->n > 0) {
-        atomic_fetch_add_explicit(&vk_s3_numbers_now.empty_sums, 1, memory_order_relaxed);
-        return;
-    }
-    fail_with(p, 400, "BadDigest", "The checksum you specified did not match what we received.");
+    vk_s3_put *p = arg;
+    vk_s3_wrong_ob(&p->body.wrong, vk_ob_put_write(p->put, piece));
 }
 
 static void commit(vk_s3_put *p)
@@ -215,28 +81,29 @@ static void commit(vk_s3_put *p)
     vk_ob_commit c = {.headers = p->plan.headers,
                       .if_match = p->plan.if_match,
                       .if_none_match_any = p->plan.if_none_match_any};
-    verify(p, &c);
-    if (p->failed)
+    if (vk_s3_intake_end(&p->body, c.md5, &c.sum))
+        atomic_fetch_add_explicit(&vk_s3_numbers_now.empty_sums, 1, memory_order_relaxed);
+    if (p->body.wrong.is)
         return;
     vk_ob_err e = vk_ob_put_commit(p->put, &c, &p->made);
     p->put = NULL;
     p->made.sum = c.sum;
     p->committed = e == VK_OB_OK;
-    fail_ob(p, e);
+    vk_s3_wrong_ob(&p->body.wrong, e);
 }
 
 static void run(vk_s3_job *j)
 {
     vk_s3_put *p = VK_CONTAINER(j, vk_s3_put, job);
     if (vk_s3b_closing(p->build))
-        fail_sigv4(p, VK_SIGV4_KEY_REVOKED);
-    if (!p->failed && !p->put)
+        vk_s3_wrong_sigv4(&p->body.wrong, VK_SIGV4_KEY_REVOKED);
+    if (!p->body.wrong.is && !p->put)
         begin(p);
-    if (!p->failed)
-        body(p, p->bytes);
-    if (p->last && !p->failed)
+    if (!p->body.wrong.is)
+        vk_s3_intake_add(&p->body, p->bytes, write_piece, p);
+    if (p->last && !p->body.wrong.is)
         commit(p);
-    if (p->failed && p->put) {
+    if (p->body.wrong.is && p->put) {
         vk_ob_put_abort(p->put);
         p->put = NULL;
     }
@@ -256,9 +123,7 @@ static void forget(vk_s3_put *p)
     pthread_mutex_unlock(&puts_mu);
     for (int i = 0; i < BUFFERS; i++)
         vk_buf_free(&p->in[i]);
-    if (p->framing)
-        vk_awschunked_wipe(p->framing);
-    vk_sigv4_grant_wipe(&p->grant);
+    vk_s3_intake_wipe(&p->body);
     vk_s3b_let_go(p->build);
     vk_arena_free(p->arena);
 }
@@ -315,15 +180,10 @@ static void tell(vk_s3_put *p)
     vk_s3_req *q = p->q;
     if (q->ex->answered)
         return;
-    if (!p->failed) {
+    if (p->body.wrong.is)
+        vk_s3_no_wrong(q, &p->body.wrong);
+    else
         p->answer(q, &p->made);
-    } else if (p->ob != VK_OB_OK) {
-        vk_s3_no_ob(q, p->ob);
-    } else if (p->sigv4 != VK_SIGV4_OK) {
-        vk_s3_no_sigv4(q, p->sigv4);
-    } else {
-        vk_s3_say(q, p->status, vk_str_z(p->code), p->message);
-    }
     vk_s3_finish(q);
 }
 
@@ -332,7 +192,7 @@ static bool send_on(vk_s3_put *p)
 {
     vk_buf *b = &p->in[p->filling];
     if (b->err != VK_OK) { /* not all of what came is in it */
-        fail_ob(p, VK_OB_NOMEM);
+        vk_s3_wrong_ob(&p->body.wrong, VK_OB_NOMEM);
         tell(p);
         return false;
     }
@@ -343,7 +203,8 @@ static bool send_on(vk_s3_put *p)
     if (vk_s3b_submit(p->build, &p->job) == VK_OK)
         return true;
     p->working = false;
-    fail_with(p, 503, "SlowDown", "Too many requests of this build are waiting; try again.");
+    vk_s3_wrong_say(&p->body.wrong, 503, "SlowDown",
+                    "Too many requests of this build are waiting; try again.");
     tell(p);
     return false;
 }
@@ -357,10 +218,10 @@ static void landed(vk_task *t)
     vk_buf_free(b); /* a client that sends little does not keep what one that sends much needs */
     vk_buf_init(b, max);
     if (!p->over && !p->committed && vk_s3b_closing(p->build))
-        fail_sigv4(p, VK_SIGV4_KEY_REVOKED);
+        vk_s3_wrong_sigv4(&p->body.wrong, VK_SIGV4_KEY_REVOKED);
     if (p->over) {
         discard(p);
-    } else if (p->failed || p->committed) {
+    } else if (p->body.wrong.is || p->committed) {
         tell(p);
     } else {
         bool more = p->in[p->filling].n || p->in[p->filling].err || p->ended;
@@ -376,7 +237,7 @@ bool vk_s3_put_full(const vk_s3_put *p)
 
 void vk_s3_put_bytes(vk_s3_put *p, vk_str bytes)
 {
-    if (!p->working && p->failed) /* while a thread works, what failed is the thread's */
+    if (!p->working && p->body.wrong.is) /* while a thread works, what failed is the thread's */
         return;
     vk_buf_str(&p->in[p->filling], bytes);
     if (!p->working)
@@ -385,16 +246,16 @@ void vk_s3_put_bytes(vk_s3_put *p, vk_str bytes)
 
 void vk_s3_put_end_early(vk_s3_put *p)
 {
-    if (p->working || p->failed || p->committed)
+    if (p->working || p->body.wrong.is || p->committed)
         return; /* `landed` sees it, or it is told */
-    fail_sigv4(p, VK_SIGV4_KEY_REVOKED);
+    vk_s3_wrong_sigv4(&p->body.wrong, VK_SIGV4_KEY_REVOKED);
     tell(p);
 }
 
 void vk_s3_put_end(vk_s3_put *p)
 {
     p->ended = true;
-    if (!p->working && !p->failed)
+    if (!p->working && !p->body.wrong.is)
         (void)send_on(p);
 }
 
@@ -415,15 +276,9 @@ static vk_s3_put *make(vk_s3_req *q, const vk_s3_plan *plan)
     p->plan.key = vk_arena_dup(a, plan->key);
     p->plan.headers = vk_arena_dup(a, plan->headers);
     p->plan.if_match = vk_arena_dup(a, plan->if_match);
-    p->algo = plan->claims.algo;
     for (int i = 0; i < BUFFERS; i++)
         vk_buf_init(&p->in[i], 2 * GATHER_MAX);
-    bool ok = p->plan.key.p && p->plan.headers.p && p->plan.if_match.p;
-    if (ok && plan->framed) {
-        p->framing = VK_NEW(a, vk_awschunked);
-        ok = p->framing != NULL;
-    }
-    if (!ok) {
+    if (!p->plan.key.p || !p->plan.headers.p || !p->plan.if_match.p) {
         vk_arena_free(a);
         return NULL;
     }
@@ -438,17 +293,22 @@ vk_s3_put *vk_s3_put_begin(vk_s3_req *q, const vk_s3_plan *plan,
         vk_s3_no_memory(q);
         return NULL;
     }
-    vk_sigv4_fail f =
-        p->framing ? vk_awschunked_begin(p->framing, &q->grant, plan->size, plan->trailer) : VK_SIGV4_OK;
+    const vk_s3_intake_facts facts = {.claims = &plan->claims,
+                                      .grant = &q->grant,
+                                      .framed = plan->framed,
+                                      .trailer = plan->trailer,
+                                      .size = plan->size,
+                                      .least = plan->least,
+                                      .most = plan->most,
+                                      .want_md5 = true};
+    vk_sigv4_fail f = vk_s3_intake_begin(&p->body, &facts);
     p->build = f == VK_SIGV4_OK ? vk_s3b_hold(q->ex->principal) : NULL;
     if (!p->build) {
         vk_s3_no_sigv4(q, f == VK_SIGV4_OK ? VK_SIGV4_KEY_REVOKED : f);
-        if (p->framing)
-            vk_awschunked_wipe(p->framing);
+        vk_s3_intake_wipe(&p->body);
         vk_arena_free(p->arena);
         return NULL;
     }
-    p->grant = q->grant;
     p->answer = answer;
     q->put = p;
     q->ex->done = exchange_over;
@@ -550,7 +410,8 @@ void vk_s3_put_request(vk_s3_req *q)
         if (vk_s3b_submit(p->build, &p->job) == VK_OK)
             return;
         p->working = false;
-        fail_with(p, 503, "SlowDown", "Too many requests of this build are waiting; try again.");
+        vk_s3_wrong_say(&p->body.wrong, 503, "SlowDown",
+                        "Too many requests of this build are waiting; try again.");
         tell(p);
         return;
     }

@@ -1,0 +1,116 @@
+/* Which calls may be made: the rules of a vendor against a method and a path. */
+#include "keeper/vendors.h"
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* RFC 3986 §2.3. */
+static bool unreserved(int c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+/* An escape stands for a character that can only be written so, and that no vendor's server takes for a part
+ * of the path's structure when it decodes it once or twice. */
+static bool escape_ok(vk_str s, size_t i)
+{
+    int high = i + 1 < s.n ? hex(s.p[i + 1]) : -1, low = i + 2 < s.n ? hex(s.p[i + 2]) : -1,
+        c = high * 16 + low;
+    return high >= 0 && low >= 0 && c >= 0x20 && c < 0x7f && !unreserved(c) && c != '/' && c != '\\' &&
+           c != '%' && c != ';';
+}
+
+/* Cuts off the first part of what follows a slash. */
+static vk_str part(vk_str *rest)
+{
+    vk_str head;
+    if (!vk_str_cut(rest, '/', &head)) {
+        head = *rest;
+        *rest = VK_STR_NONE;
+        return head;
+    }
+    return head;
+}
+
+static bool parts_ok(vk_str path)
+{
+    vk_str rest = {path.p + 1, path.n - 1};
+    if (rest.n == 0) /* "/" alone has no parts */
+        return true;
+    if (path.p[path.n - 1] == '/')
+        return false;
+    while (rest.n) {
+        vk_str one = part(&rest);
+        if (one.n == 0 || vk_str_eqz(one, ".") || vk_str_eqz(one, ".."))
+            return false;
+    }
+    return true;
+}
+
+bool vk_vendor_path_ok(vk_str path, bool raw)
+{
+    if (path.n == 0 || path.p[0] != '/')
+        return false;
+    for (size_t i = 0; i < path.n; i++) {
+        char c = path.p[i];
+        if (c <= ' ' || c >= 0x7f || c == '?' || c == '#')
+            return false;
+        if (!raw && (c == '\\' || c == ';' || (c == '%' && !escape_ok(path, i))))
+            return false;
+    }
+    return raw || parts_ok(path);
+}
+
+static bool same(vk_str part, vk_str rule, bool deny)
+{
+    return vk_str_eqz(rule, "{}") ? part.n > 0 : deny ? vk_str_ieq(part, rule) : vk_str_eq(part, rule);
+}
+
+/* `path` and `rule` begin with a slash. */
+static bool fits(vk_str path, vk_str rule, bool deny)
+{
+    vk_str at = {path.p + 1, path.n - 1}, want = {rule.p + 1, rule.n - 1};
+    bool more = at.n > 0, wanted = want.n > 0;
+    while (more && wanted) {
+        vk_str w = part(&want);
+        if (vk_str_eqz(w, "**"))
+            return true;
+        vk_str p = part(&at);
+        if (!same(p, w, deny))
+            return false;
+        more = at.p != NULL;
+        wanted = want.p != NULL;
+    }
+    return !more && (!wanted || vk_str_eqz(want, "**"));
+}
+
+const vk_vendor_call *vk_vendor_call_of(const vk_vendor *v, vk_str method, vk_str path)
+{
+    if (!vk_vendor_path_ok(path, v->raw_path))
+        return NULL;
+    for (const vk_vendor_call *c = v->calls; c && c->method; c++) {
+        bool deny = c->method[0] == '!';
+        const char *m = c->method + deny;
+        if ((strcmp(m, "*") == 0 || vk_str_eqz(method, m)) && fits(path, vk_str_z(c->path), deny))
+            return deny ? NULL : c;
+    }
+    return NULL;
+}
+
+/* ---- where to */
+
+vk_err vk_order_to(vk_order *o, vk_str base, const char **why_r)
+{
+    if (!vk_vendor_base_ok(base, why_r)) /* http is for loopback only */
+        return VK_E_UNAVAILABLE;
+    size_t skip = vk_str_starts(base, VK_STR("https://")) ? 8 : 7;
+    o->plain = skip == 7;
+    o->to_host = (vk_str){base.p + skip, base.n - skip};
+    return VK_OK;
+}
