@@ -68,9 +68,10 @@ static const char *const sql[N_STMTS] = {
         "?5 = (SELECT version FROM bindings WHERE build = ?1 AND service = ?2)) ON CONFLICT (build, service) "
         "DO UPDATE SET driver = excluded.driver, resource = excluded.resource, version = version + 1 "
         "RETURNING version",
-    [Q_BOUND] = "SELECT b.build FROM bindings b JOIN builds x ON x.id = b.build WHERE b.service = ?1 AND "
-                "b.driver = ?2 AND json_extract(b.resource, '$.' || ?3) = ?4 AND x.state = 0 AND b.build > ?5 "
-                "ORDER BY b.build LIMIT ?6",
+    [Q_BOUND] =
+        "SELECT b.build FROM bindings b JOIN builds x ON x.id = b.build WHERE b.service = ?1 AND "
+        "b.driver = ?2 AND json_extract(b.resource, '$.' || ?3) = ?4 AND x.state = 0 AND b.build > ?5 "
+        "ORDER BY b.build LIMIT ?6",
     [Q_INSERT_ORIGIN] = "INSERT INTO origins VALUES (?1, ?2) ON CONFLICT DO NOTHING",
     [Q_INSERT_VALET] = "INSERT INTO valets VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
     [Q_GENERATION] =

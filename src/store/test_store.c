@@ -371,31 +371,34 @@ static void bound(void **state)
     static const char *const names[] = {"a", "b", "c", "d"};
     for (size_t i = 0; i < VK_COUNT(names); i++) {
         vk_binding set = {.service = "database",
-                          .driver = i == 2 ? "neon" : "turso",
                           .resource = i == 1 ? VK_STR("{\"soft\":\"yes\",\"account\":\"1\"}")
                                              : VK_STR("{\"soft\":\"yes\"}")};
+        snprintf(set.driver, sizeof set.driver, "%s", i == 2 ? "neon" : "turso");
         created(names[i]);
         assert_int_equal(f.w->ops->binding_set(f.w, vk_str_z(names[i]), 0, &set), VK_OK);
     }
-    assert_int_equal(f.r->ops->bound_list(f.r, "database", "turso", "soft", VK_STR("yes"), VK_STR(""), 4, ids, &n),
-                     VK_OK);
+    assert_int_equal(
+        f.r->ops->bound_list(f.r, "database", "turso", "soft", VK_STR("yes"), VK_STR(""), 4, ids, &n), VK_OK);
     assert_int_equal(n, 3);
     assert_string_equal(ids[0], "a");
     assert_string_equal(ids[2], "d");
-    assert_int_equal(f.r->ops->bound_list(f.r, "database", "turso", "soft", VK_STR("yes"), VK_STR("a"), 1, ids, &n),
-                     VK_OK);
+    assert_int_equal(
+        f.r->ops->bound_list(f.r, "database", "turso", "soft", VK_STR("yes"), VK_STR("a"), 1, ids, &n),
+        VK_OK);
     assert_int_equal(n, 1);
     assert_string_equal(ids[0], "b");
     assert_int_equal(
-        f.r->ops->bound_list(f.r, "database", "turso", "account", VK_STR("1"), VK_STR(""), 4, ids, &n), VK_OK);
+        f.r->ops->bound_list(f.r, "database", "turso", "account", VK_STR("1"), VK_STR(""), 4, ids, &n),
+        VK_OK);
     assert_int_equal(n, 1);
     assert_string_equal(ids[0], "b");
     assert_int_equal(f.w->ops->build_revoke(f.w, VK_STR("b"), 1), VK_OK);
     assert_int_equal(
-        f.r->ops->bound_list(f.r, "database", "turso", "account", VK_STR("1"), VK_STR(""), 4, ids, &n), VK_OK);
+        f.r->ops->bound_list(f.r, "database", "turso", "account", VK_STR("1"), VK_STR(""), 4, ids, &n),
+        VK_OK);
     assert_int_equal(n, 0);
-    assert_int_equal(f.r->ops->bound_list(f.r, "storage", "turso", "soft", VK_STR("yes"), VK_STR(""), 4, ids, &n),
-                     VK_OK);
+    assert_int_equal(
+        f.r->ops->bound_list(f.r, "storage", "turso", "soft", VK_STR("yes"), VK_STR(""), 4, ids, &n), VK_OK);
     assert_int_equal(n, 0);
 }
 

@@ -65,6 +65,8 @@ typedef struct vk_pay_call {
                                            * browser_base */
 
     struct vk_stripe_ask *broker; /* it is Stripe's to answer (stripe/broker.h); NULL: ours */
+    struct vk_stripe_inbound_event
+        *inbound; /* what stripe/inbound.c has of an event that Stripe tells us of */
 
     /* On the strand. */
     vk_pay_db *db;

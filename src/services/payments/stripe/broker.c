@@ -37,10 +37,11 @@ static void org_says_no(vk_stripe_ask *q, bool key)
 {
     const vk_pay_org o = {
         .status = key ? 500 : 403,
-        .message = key ? VK_STR("Stripe refused the organisation's key. Whoever runs valetkey can find out why "
-                                "(valetkey keys check stripe).")
-                       : VK_STR("The organisation's key may not do this at Stripe. Whoever runs valetkey can "
-                                "find out why (valetkey keys check stripe)."),
+        .message =
+            key ? VK_STR("Stripe refused the organisation's key. Whoever runs valetkey can find out why "
+                         "(valetkey keys check stripe).")
+                : VK_STR("The organisation's key may not do this at Stripe. Whoever runs valetkey can "
+                         "find out why (valetkey keys check stripe)."),
         .named = q->named};
     vk_pay_org_error(q->c->ex, &o);
 }
@@ -117,7 +118,8 @@ bool vk_stripe_admit(vk_pay_call *c, const vk_binding *b, vk_stripe_ask **ask_r)
     q->c = c;
     q->soft = vk_str_eqz(vk_binding_value(b, "soft"), "yes");
     if (!vk_stripe_find(ex->method, ex->path, &q->found)) {
-        vk_pay_no_answer(ex, vk_pay_absent(ex->method, ex->path) ? VK_PAY_ABSENT : VK_PAY_NO_ROUTE, VK_STR_NONE);
+        vk_pay_no_answer(ex, vk_pay_absent(ex->method, ex->path) ? VK_PAY_ABSENT : VK_PAY_NO_ROUTE,
+                         VK_STR_NONE);
         return false;
     }
     unsigned does = q->found.call->does;

@@ -24,11 +24,11 @@ typedef struct vk_stripe_ask {
     vk_pay_call *c;
     vk_stripe_found found;
     bool soft;
-    bool named;      /* Valetkey-Served-By is said */
-    bool again;      /* may be sent twice */
-    int upstream;    /* the status that Stripe answered; 0: none yet */
-    vk_pv *form;     /* the app's, checked */
-    vk_str tag;      /* soft: "<build>.<generation>" */
+    bool named;                                       /* Valetkey-Served-By is said */
+    bool again;                                       /* may be sent twice */
+    int upstream;                                     /* the status that Stripe answered; 0: none yet */
+    vk_pv *form;                                      /* the app's, checked */
+    vk_str tag;                                       /* soft: "<build>.<generation>" */
     vk_str method, target, lines, content_type, body; /* as it goes out */
     vk_stripe_soft *way;
 } vk_stripe_ask;

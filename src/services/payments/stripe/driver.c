@@ -22,13 +22,15 @@ static const char *refused(const vk_binding *b)
     if (vk_str_eqz(vk_binding_value(b, "soft"), "yes"))
         return NULL;
     return "Stripe keeps nothing apart inside of an account. Give the build one of its own (account=acct_…, "
-           "with Connect), or say soft=yes: builds then share the account, each is shown only what it made, and "
+           "with Connect), or say soft=yes: builds then share the account, each is shown only what it made, "
+           "and "
            "docs/SUPPORTED-CALLS.md lists what that does not keep apart.";
 }
 
 static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *build,
-                  const vk_binding *binding, const vk_secret *keys, vk_str (*org)(void *arg, const char *field),
-                  void *arg, vk_env_var *out, size_t room, size_t *n_r)
+                  const vk_binding *binding, const vk_secret *keys,
+                  vk_str (*org)(void *arg, const char *field), void *arg, vk_env_var *out, size_t room,
+                  size_t *n_r)
 {
     vk_str publishable = org(arg, "publishable_key"), account = vk_binding_value(binding, "account");
     const struct {

@@ -1,11 +1,11 @@
 /* Soft mode: builds share an account at Stripe, and the ledger in each build's payments.db says which ids are
- * its own. Every id that an app names is looked up before anything is sent; of what comes back it sees what is
- * its own, and the ids in that are its own from then on, on disk before the app has the answer.
+ * its own. Every id that an app names is looked up before anything is sent; of what comes back it sees what
+ * is its own, and the ids in that are its own from then on, on disk before the app has the answer.
  *
- * A call goes: the build's strand (are these ids its own?) → keeper and Stripe → the strand again (what of the
- * answer is?) → perhaps the next page → back to its loop. Nothing of the build is held while Stripe is waited
- * for. A list is gone through until there are as many of the build's as were asked for, or until objects are
- * older than the build, or VK_STRIPE_PAGES are read. */
+ * A call goes: the build's strand (are these ids its own?) → keeper and Stripe → the strand again (what of
+ * the answer is?) → perhaps the next page → back to its loop. Nothing of the build is held while Stripe is
+ * waited for. A list is gone through until there are as many of the build's as were asked for, or until
+ * objects are older than the build, or VK_STRIPE_PAGES are read. */
 #include "services/payments/stripe/reply.h"
 
 #include "core/clock.h"
@@ -68,7 +68,8 @@ static void let_go(vk_pay_call *c)
     c->pool = NULL;
 }
 
-static void submit(vk_stripe_soft *s, vk_err (*run)(vk_pay_job *j), void (*done)(vk_pay_job *j, vk_err e), bool reads)
+static void submit(vk_stripe_soft *s, vk_err (*run)(vk_pay_job *j), void (*done)(vk_pay_job *j, vk_err e),
+                   bool reads)
 {
     vk_pay_call *c = s->q->c;
     c->pool = vk_pay_pool_hold(c->ex->principal);
@@ -191,7 +192,8 @@ static vk_err take_list(looking *l, const vk_pv *page)
     return e;
 }
 
-/* One page of a search. Its pages have names instead of a place, so ours are "<how many of it are done>_<name>".
+/* One page of a search. Its pages have names instead of a place, so ours are "<how many of it are
+ * done>_<name>".
  */
 static vk_err take_search(looking *l, const vk_pv *page)
 {
@@ -293,7 +295,7 @@ static void looked(vk_pay_job *j, vk_err e)
 
 static vk_err keep_lines(vk_stripe_soft *s, const vk_head *h)
 {
-    static const char *const kept[] = {"request-id",          "stripe-version",  "stripe-should-retry",
+    static const char *const kept[] = {"request-id",          "stripe-version",   "stripe-should-retry",
                                        "idempotent-replayed", "original-request", "stripe-notice",
                                        "retry-after"};
     _Static_assert(VK_COUNT(kept) <= VK_STRIPE_LINES, "raise VK_STRIPE_LINES");
@@ -452,8 +454,9 @@ static vk_err begin_list(vk_stripe_soft *s)
     vk_str text = vk_pv_text(q->form, "limit"), page = vk_pv_text(q->form, "page"), done;
     int64_t limit = LIST_USUAL, skip = 0;
     if (text.p && vk_str_to_i64(text, &limit) != VK_OK)
-        s->no = (vk_stripe_refusal){400, "parameter_invalid_integer", VK_STR("limit"),
-                                    vk_arena_printf(q->c->arena, "Invalid integer: " VK_STR_FMT, VK_STR_ARG(text))};
+        s->no = (vk_stripe_refusal){
+            400, "parameter_invalid_integer", VK_STR("limit"),
+            vk_arena_printf(q->c->arena, "Invalid integer: " VK_STR_FMT, VK_STR_ARG(text))};
     else if (limit < 1 || limit > LIST_MOST)
         s->no = (vk_stripe_refusal){400, NULL, VK_STR("limit"),
                                     VK_STR("Invalid limit: must be between 1 and 100")};
