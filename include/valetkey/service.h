@@ -45,6 +45,10 @@ typedef struct vk_runtime {
     vk_loop *loops[VK_LOOPS_MAX];
     size_t n_loops;
     int64_t default_ttl_ms;
+    /* What the organisation has chosen for new builds (--driver); a service that is not among them is
+     * embedded. */
+    vk_binding drivers[VK_SERVICES_MAX];
+    size_t n_drivers;
     vk_limits limits;
     /* Settings of the auth service: 424242 is right for every address while only this machine can come to it;
      * an address that is not known is not told apart from one that is. */
@@ -184,7 +188,7 @@ typedef struct vk_operator {
 typedef struct vk_driver {
     const char *name; /* as keeper's vendor (keeper/vendors.h): "stripe" */
     /* What keeps builds apart there, for people, by the binding: "a database of its own", "shared user pool".
-     */
+     * Begins with "shared" where that is nothing of the vendor's; such builds are labelled. */
     const char *(*isolation)(const vk_binding *b);
     /* NULL: it can be bound so. Otherwise a static sentence that says what is missing. */
     const char *(*refused)(const vk_binding *b);

@@ -2,6 +2,7 @@
 
 #include "admin/access.h"
 #include "admin/call.h"
+#include "admin/keys.h"
 #include "admin/page.h"
 
 static const vk_route routes[] = {
@@ -18,6 +19,16 @@ static const vk_route routes[] = {
     {"POST", "/api/v1/builds/{}/origins/check", 0, VK_AUTH_TOKEN, vk_admin_origins_check},
     {"POST", "/api/v1/builds/{}/revoke", 0, VK_AUTH_TOKEN, vk_admin_build_revoke},
     {"GET", "/api/v1/builds/{}/env", 0, VK_AUTH_TOKEN, vk_admin_build_env},
+    {"GET", "/api/v1/builds/{}/services/{}/driver", 0, VK_AUTH_TOKEN, vk_admin_driver_show},
+    {"PUT", "/api/v1/builds/{}/services/{}/driver", VK_KEY_CALL_BODY, VK_AUTH_TOKEN, vk_admin_driver_set},
+    {"GET", "/api/v1/keys", 0, VK_AUTH_TOKEN, vk_admin_keys_list},
+    {"GET", "/api/v1/keys/sealing", 0, VK_AUTH_TOKEN, vk_admin_keys_sealing},
+    {"POST", "/api/v1/keys/rekey", VK_KEY_CALL_BODY, VK_AUTH_TOKEN, vk_admin_keys_rekey},
+    {"PUT", "/api/v1/keys/{}", VK_KEY_CALL_BODY, VK_AUTH_TOKEN, vk_admin_keys_put},
+    {"DELETE", "/api/v1/keys/{}", 0, VK_AUTH_TOKEN, vk_admin_keys_remove},
+    {"POST", "/api/v1/keys/{}/check", 0, VK_AUTH_TOKEN, vk_admin_keys_check},
+    {"POST", "/api/v1/keys/{}/try", VK_KEY_CALL_BODY, VK_AUTH_TOKEN, vk_admin_keys_try},
+    {"POST", "/api/v1/keys/{}/rotate", VK_KEY_CALL_BODY, VK_AUTH_TOKEN, vk_admin_keys_rotate},
     {"POST", "/api/v1/validate", 64 * 1024, VK_AUTH_TOKEN, vk_admin_validate},
     {"GET", "/api/v1/builds/{}/services/{}/export", 0, VK_AUTH_TOKEN, vk_admin_export},
     {"GET", "/api/v1/builds/{}/services/{}/ddl", 0, VK_AUTH_TOKEN, vk_admin_schema_log},

@@ -102,7 +102,7 @@ static void answer_with_env(vk_call *c, const vk_build *b, int status)
     vk_jw w = vk_jw_on(&c->ex->out);
     const char *why;
     vk_jw_obj(&w);
-    vk_admin_build_members(&w, b, vk_clock_wall_ms());
+    vk_admin_build_members(c, &w, b, vk_clock_wall_ms());
     vk_jw_key(&w, VK_STR("env"));
     vk_err e = put_env(c, &c->ex->out, b, VK_ENV_JSON, &why);
     if (e != VK_OK) {
@@ -128,14 +128,20 @@ static void answer_existing(vk_call *c, const vk_build *b)
     default:
         break;
     }
-    if (b->expires_ms <= vk_clock_wall_ms())
+    vk_binding bindings[VK_BINDINGS_MAX];
+    size_t n;
+    vk_store *s = c->rt->store;
+    vk_err e = s->ops->binding_list(s, c->ex->arena, vk_str_z(b->id), bindings, VK_COUNT(bindings), &n);
+    if (e != VK_OK)
+        vk_call_fail_store(c, e);
+    else if (b->expires_ms <= vk_clock_wall_ms())
         vk_call_fail(c, VK_E_CONFLICT,
                      "The build \"%s\" exists and has expired; delete it first, or choose another id", b->id);
-    else if (!vk_create_fits(&c->create, b))
+    else if (!vk_create_fits(&c->create, b, bindings, n))
         vk_call_fail(
             c, VK_E_CONFLICT,
-            "The build \"%s\" exists with another framework, ttl or other origins; GET it to see them, PUT "
-            "its origins to change those, or choose another id",
+            "The build \"%s\" exists with another framework or ttl, other origins or drivers; GET it to see "
+            "them, PUT its origins or a service's driver to change those, or choose another id",
             b->id);
     else
         answer_with_env(c, b, 200);
@@ -153,6 +159,14 @@ static void answer_idem_gone(vk_call *c)
                  "The build that this Idempotency-Key made was deleted; use a new key to make another one");
 }
 
+/* The request's before the organisation's: the store takes the first that names a service. */
+static size_t chosen_drivers(const vk_call *c, vk_binding out[2 * VK_SERVICES_MAX])
+{
+    memcpy(out, c->create.drivers, c->create.n_drivers * sizeof *out);
+    memcpy(out + c->create.n_drivers, c->rt->drivers, c->rt->n_drivers * sizeof *out);
+    return c->create.n_drivers + c->rt->n_drivers;
+}
+
 /* VK_AGAIN: the random id was taken. */
 static vk_err try_create(vk_call *c, const uint8_t digest[VK_HASH], vk_build *b)
 {
@@ -164,7 +178,9 @@ static vk_err try_create(vk_call *c, const uint8_t digest[VK_HASH], vk_build *b)
     fill_build(c, vk_clock_wall_ms(), b);
     char wanted[VK_BUILD_ID_MAX + 1];
     memcpy(wanted, b->id, sizeof wanted);
-    e = s->ops->build_create(s, c->ex->arena, b, NULL, 0, c->idem, digest, make_rows, &arg);
+    vk_binding bindings[2 * VK_SERVICES_MAX];
+    size_t n = chosen_drivers(c, bindings);
+    e = s->ops->build_create(s, c->ex->arena, b, bindings, n, c->idem, digest, make_rows, &arg);
     vk_hmac_key_free(arg.lookup);
     bool taken = e == VK_E_CONFLICT && !c->create.id.p && strcmp(wanted, b->id) == 0;
     return taken ? VK_AGAIN : e;
@@ -257,7 +273,7 @@ static void list_work(vk_call *c)
     vk_jw_arr(&w);
     for (size_t i = 0; i < n && i < limit; i++) {
         vk_jw_obj(&w);
-        vk_admin_build_members(&w, &b[i], now);
+        vk_admin_build_members(c, &w, &b[i], now);
         vk_jw_obj_end(&w);
     }
     vk_jw_arr_end(&w);
@@ -297,7 +313,7 @@ static void show_work(vk_call *c)
         return;
     vk_jw w = vk_jw_on(&c->ex->out);
     vk_jw_obj(&w);
-    vk_admin_build_members(&w, &b, vk_clock_wall_ms());
+    vk_admin_build_members(c, &w, &b, vk_clock_wall_ms());
     vk_jw_obj_end(&w);
     vk_call_finish(c, 200);
 }

@@ -161,7 +161,19 @@ static void put_time(vk_jw *w, const char *key, int64_t ms)
     vk_jw_kstr(w, key, vk_str_z(text));
 }
 
-void vk_admin_build_members(vk_jw *w, const vk_build *b, int64_t now)
+static void put_bindings(vk_call *c, vk_jw *w, const vk_build *b)
+{
+    vk_binding bindings[VK_BINDINGS_MAX];
+    vk_store *s = c->rt->store;
+    size_t n = 0;
+    vk_err e = s->ops->binding_list(s, c->ex->arena, vk_str_z(b->id), bindings, VK_COUNT(bindings), &n);
+    vk_jw_key(w, VK_STR("services"));
+    vk_drivers_write(w, bindings, n);
+    if (e != VK_OK && w->out->err == VK_OK)
+        w->out->err = e;
+}
+
+void vk_admin_build_members(vk_call *c, vk_jw *w, const vk_build *b, int64_t now)
 {
     vk_jw_kstr(w, "id", vk_str_z(b->id));
     vk_jw_kstr(w, "state", vk_str_z(vk_build_state_name(b, now)));
@@ -176,4 +188,5 @@ void vk_admin_build_members(vk_jw *w, const vk_build *b, int64_t now)
     if (b->revoked_ms)
         put_time(w, "revoked", b->revoked_ms);
     vk_jw_ki64(w, "ttl", b->ttl_ms / 1000);
+    put_bindings(c, w, b);
 }

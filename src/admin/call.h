@@ -49,8 +49,9 @@ void vk_call_fail_store(vk_call *c, vk_err e);
 VK_MUSTCHECK bool vk_call_build(vk_call *c, vk_build *b);
 /* The query's value, or VK_STR_NONE. False: it cannot be decoded; answered. On the loop. */
 VK_MUSTCHECK bool vk_call_query(vk_call *c, const char *name, vk_str *out_r);
-/* Members of the build into an open object. */
-void vk_admin_build_members(vk_jw *w, const vk_build *b, int64_t now);
+/* Members of the build, and how it has its services, into an open object. On the lane; what cannot be read is
+ * an error of the answer's buffer. */
+void vk_admin_build_members(vk_call *c, vk_jw *w, const vk_build *b, int64_t now);
 
 void vk_admin_build_create(vk_call *c);
 void vk_admin_build_list(vk_call *c);
@@ -58,6 +59,16 @@ void vk_admin_build_show(vk_call *c);
 void vk_admin_build_origins(vk_call *c);
 void vk_admin_origins_check(vk_call *c);
 void vk_admin_build_env(vk_call *c);
+void vk_admin_driver_show(vk_call *c);
+void vk_admin_driver_set(vk_call *c);
+void vk_admin_keys_list(vk_call *c);
+void vk_admin_keys_sealing(vk_call *c);
+void vk_admin_keys_put(vk_call *c);
+void vk_admin_keys_remove(vk_call *c);
+void vk_admin_keys_check(vk_call *c);
+void vk_admin_keys_try(vk_call *c);
+void vk_admin_keys_rotate(vk_call *c);
+void vk_admin_keys_rekey(vk_call *c);
 void vk_admin_build_revoke(vk_call *c);
 void vk_admin_build_delete(vk_call *c);
 void vk_admin_export(vk_call *c);

@@ -57,7 +57,7 @@ static void revoke_work(vk_call *c)
     }
     vk_jw w = vk_jw_on(&c->ex->out);
     vk_jw_obj(&w);
-    vk_admin_build_members(&w, &b, vk_clock_wall_ms());
+    vk_admin_build_members(c, &w, &b, vk_clock_wall_ms());
     vk_jw_obj_end(&w);
     vk_log(VK_INFO, "build revoked", VK_F(build, b.id));
     vk_ending_run(&x->ending);

@@ -25,6 +25,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     } else if (e == VK_E_INVALID && !why) {
         abort();
     }
+    const vk_service *services[VK_SERVICES_MAX];
+    size_t n_services = vk_services(services);
+    vk_rebind r;
+    if (a && n_services &&
+        vk_rebind_parse(a, services[0], (vk_str){(const char *)data, n}, &r, &why) == VK_OK &&
+        r.binding.resource.n > VK_RESOURCE_MAX)
+        abort();
     vk_arena_free(a);
     return 0;
 }

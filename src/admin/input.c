@@ -3,6 +3,7 @@
 #include "admin/origin.h"
 #include "core/clock.h"
 #include "core/json_read.h"
+#include "keeper/org.h"
 
 enum { TTL_MIN_MS = 60 * 1000, SHOWN_MAX = 64 };
 static const int64_t ttl_max_ms = (int64_t)3650 * 86400 * 1000;
@@ -98,14 +99,61 @@ static vk_err take_ttl(vk_arena *a, const vk_json *v, vk_create *c, const char *
     return VK_OK;
 }
 
+static vk_err take_driver(vk_arena *a, const vk_service *s, const vk_json *v, vk_binding *out_r,
+                          const char **why_r)
+{
+    const vk_json *driver = v, *resource = NULL;
+    if (v->type == VK_JSON_OBJECT) {
+        driver = vk_json_get(v, VK_STR("driver"));
+        resource = vk_json_opt(v, VK_STR("resource"));
+        for (const vk_json *m = v->u.child; m; m = m->next)
+            if ((!vk_str_eqz(m->key, "driver") && !vk_str_eqz(m->key, "resource")) ||
+                m != vk_json_get(v, m->key))
+                return vk_refuse(a, why_r,
+                                 "\"" VK_STR_FMT
+                                 "\" of a driver is unknown or stands twice; known are driver "
+                                 "and resource",
+                                 VK_STR_ARG(shown(m->key)));
+    }
+    if (!driver || driver->type != VK_JSON_STRING)
+        return vk_refuse(a, why_r, "The driver of \"%s\" must be a text such as \"embedded\"", s->name);
+    return vk_driver_choose(a, s, driver->u.s, resource, out_r, why_r);
+}
+
+/* In the order of the services, so that one choice is one text. */
+static vk_err take_drivers(vk_arena *a, const vk_json *v, vk_create *c, const char **why_r)
+{
+    const vk_service *all[VK_SERVICES_MAX];
+    size_t n = vk_services(all);
+    if (v->type != VK_JSON_OBJECT)
+        return vk_refuse(a, why_r,
+                         "\"drivers\" must be an object such as {\"payments\":\"embedded\"}: services and "
+                         "their drivers");
+    for (const vk_json *m = v->u.child; m; m = m->next) {
+        if (vk_service_index(m->key) < 0)
+            return vk_refuse(a, why_r, "\"drivers\" names the service \"" VK_STR_FMT "\", which is not there",
+                             VK_STR_ARG(shown(m->key)));
+        if (m != vk_json_get(v, m->key))
+            return vk_refuse(a, why_r, "\"drivers\" names \"" VK_STR_FMT "\" twice",
+                             VK_STR_ARG(shown(m->key)));
+    }
+    c->n_drivers = 0;
+    for (size_t i = 0; i < n; i++) {
+        const vk_json *m = vk_json_get(v, vk_str_z(all[i]->name));
+        vk_err e = m ? take_driver(a, all[i], m, &c->drivers[c->n_drivers], why_r) : VK_OK;
+        if (e != VK_OK)
+            return e;
+        c->n_drivers += m != NULL;
+    }
+    return VK_OK;
+}
+
 static const struct member {
     const char *name;
     vk_err (*take)(vk_arena *a, const vk_json *v, vk_create *c, const char **why_r);
 } members[] = {
-    {"origins", take_origins},
-    {"id", take_id},
-    {"framework", take_framework},
-    {"ttl", take_ttl},
+    {"origins", take_origins}, {"id", take_id},           {"framework", take_framework},
+    {"ttl", take_ttl},         {"drivers", take_drivers},
 };
 
 static vk_err take_members(vk_arena *a, const vk_json *o, size_t n_known, vk_create *c, const char **why_r)
@@ -117,7 +165,7 @@ static vk_err take_members(vk_arena *a, const vk_json *o, size_t n_known, vk_cre
         if (i == n_known)
             return vk_refuse(a, why_r, "The member \"" VK_STR_FMT "\" is unknown; known are %s",
                              VK_STR_ARG(shown(m->key)),
-                             n_known == 1 ? "origins" : "id, framework, origins and ttl");
+                             n_known == 1 ? "origins" : "id, framework, origins, ttl and drivers");
         if (m != vk_json_get(o, m->key))
             return vk_refuse(a, why_r, "The member \"%s\" stands twice", members[i].name);
         vk_err e = m->type == VK_JSON_NULL ? VK_OK : members[i].take(a, m, c, why_r);
@@ -158,6 +206,68 @@ vk_err vk_origins_parse(vk_arena *a, vk_str body, vk_create *out_r, const char *
     return VK_OK;
 }
 
+/* Members of `known` (NULL ends) only, each once. */
+static vk_err only(vk_arena *a, const vk_json *o, const char *const *known, const char **why_r)
+{
+    for (const vk_json *m = o->u.child; m; m = m->next) {
+        size_t i = 0;
+        while (known[i] && !vk_str_eqz(m->key, known[i]))
+            i++;
+        if (!known[i])
+            return vk_refuse(a, why_r, "The member \"" VK_STR_FMT "\" is unknown", VK_STR_ARG(shown(m->key)));
+        if (m != vk_json_get(o, m->key))
+            return vk_refuse(a, why_r, "The member \"%s\" stands twice", known[i]);
+    }
+    return VK_OK;
+}
+
+static vk_err take_sealed(vk_arena *a, const vk_json *v, vk_str *out_r, const char **why_r)
+{
+    if (v->type != VK_JSON_STRING || v->u.s.n == 0 || v->u.s.n > VK_SEALED_MAX)
+        return vk_refuse(a, why_r,
+                         "\"sealed\" must be a text of at most %d bytes: base64 of what was sealed "
+                         "to the key of GET /api/v1/keys/sealing",
+                         (int)VK_SEALED_MAX);
+    *out_r = v->u.s;
+    return VK_OK;
+}
+
+vk_err vk_sealed_parse(vk_arena *a, vk_str body, vk_str *sealed_r, const char **why_r)
+{
+    static const char *const known[] = {"sealed", NULL};
+    vk_json *o;
+    vk_err e = parse_object(a, body, &o, why_r);
+    if (e == VK_OK)
+        e = only(a, o, known, why_r);
+    if (e != VK_OK)
+        return e;
+    const vk_json *v = vk_json_get(o, VK_STR("sealed"));
+    return v ? take_sealed(a, v, sealed_r, why_r) : vk_refuse(a, why_r, "The member \"sealed\" is missing");
+}
+
+vk_err vk_rebind_parse(vk_arena *a, const vk_service *s, vk_str body, vk_rebind *out_r, const char **why_r)
+{
+    static const char *const known[] = {"driver", "resource", "sealed", NULL};
+    vk_json *o;
+    vk_rebind r = {.sealed = VK_STR_NONE};
+    vk_err e = parse_object(a, body, &o, why_r);
+    if (e == VK_OK)
+        e = only(a, o, known, why_r);
+    if (e != VK_OK)
+        return e;
+    const vk_json *driver = vk_json_get(o, VK_STR("driver")), *sealed = vk_json_opt(o, VK_STR("sealed"));
+    if (!driver || driver->type != VK_JSON_STRING)
+        return vk_refuse(a, why_r, "\"driver\" must be a text such as \"embedded\"");
+    e = vk_driver_choose(a, s, driver->u.s, vk_json_opt(o, VK_STR("resource")), &r.binding, why_r);
+    if (e == VK_OK && sealed)
+        e = take_sealed(a, sealed, &r.sealed, why_r);
+    if (e == VK_OK && sealed && vk_str_eqz(driver->u.s, "embedded"))
+        return vk_refuse(a, why_r, "The driver \"embedded\" takes no values");
+    if (e == VK_OK)
+        *out_r = r;
+    return e;
+}
+
 vk_err vk_snapshot_parse(vk_arena *a, vk_str body, vk_str *name_r, bool *automatic_r, const char **why_r)
 {
     vk_json *o = NULL;
@@ -194,11 +304,40 @@ void vk_create_digest(const vk_create *c, uint8_t out[VK_SHA256])
                                  (long long)c->ttl_ms, c->has_origins ? "origins" : "");
     for (size_t i = 0; i < c->n_origins && at < sizeof text; i++)
         at += (size_t)snprintf(text + at, sizeof text - at, VK_STR_FMT "\n", VK_STR_ARG(c->origins[i]));
+    if (!c->n_drivers) { /* as it was before there were any: the digests are kept for days */
+        vk_sha256((vk_str){text, at < sizeof text ? at : sizeof text}, out);
+        return;
+    }
+    struct {
+        uint8_t sum[VK_SHA256];
+        char service[VK_SERVICE_MAX + 1], driver[VK_SERVICE_MAX + 1];
+        uint8_t resource[VK_SHA256];
+    } one; /* chained, so that their length has no limit here */
     vk_sha256((vk_str){text, at < sizeof text ? at : sizeof text}, out);
+    for (size_t i = 0; i < c->n_drivers; i++) {
+        const vk_binding *b = &c->drivers[i];
+        memset(&one, 0, sizeof one);
+        memcpy(one.sum, out, sizeof one.sum);
+        snprintf(one.service, sizeof one.service, "%s", b->service);
+        snprintf(one.driver, sizeof one.driver, "%s", b->driver);
+        vk_sha256(b->resource, one.resource);
+        vk_sha256((vk_str){(const char *)&one, sizeof one}, out);
+    }
 }
 
-bool vk_create_fits(const vk_create *c, const vk_build *b)
+static bool bound_so(const vk_binding *want, const vk_binding *had, size_t n)
 {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(had[i].service, want->service) == 0)
+            return strcmp(had[i].driver, want->driver) == 0 && vk_str_eq(had[i].resource, want->resource);
+    return strcmp(want->driver, "embedded") == 0;
+}
+
+bool vk_create_fits(const vk_create *c, const vk_build *b, const vk_binding *bindings, size_t n)
+{
+    for (size_t i = 0; i < c->n_drivers; i++)
+        if (!bound_so(&c->drivers[i], bindings, n))
+            return false;
     if ((c->id.p && !vk_str_eqz(c->id, b->id)) ||
         (c->framework && strcmp(c->framework->name, b->framework) != 0) ||
         (c->ttl_ms && c->ttl_ms != b->ttl_ms))

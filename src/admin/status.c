@@ -98,6 +98,25 @@ static void put_files(vk_jw *w, const vk_service *s)
     vk_jw_arr_end(w);
 }
 
+/* Of new builds. */
+static const char *default_driver(const vk_runtime *rt, const vk_service *s)
+{
+    for (size_t i = 0; i < rt->n_drivers; i++)
+        if (strcmp(rt->drivers[i].service, s->name) == 0)
+            return rt->drivers[i].driver;
+    return s->driver;
+}
+
+static void put_drivers(vk_jw *w, const vk_service *s)
+{
+    vk_jw_key(w, VK_STR("drivers"));
+    vk_jw_arr(w);
+    vk_jw_str(w, VK_STR("embedded"));
+    for (const vk_driver *const *d = s->drivers; d && *d; d++)
+        vk_jw_str(w, vk_str_z((*d)->name));
+    vk_jw_arr_end(w);
+}
+
 static void put_services(vk_jw *w, const vk_runtime *rt)
 {
     const vk_service *services[VK_SERVICES_MAX];
@@ -108,7 +127,8 @@ static void put_services(vk_jw *w, const vk_runtime *rt)
         vk_jw_obj(w);
         vk_jw_kstr(w, "name", vk_str_z(services[i]->name));
         vk_jw_kstr(w, "vendor", vk_str_z(services[i]->vendor));
-        vk_jw_kstr(w, "driver", vk_str_z(services[i]->driver));
+        vk_jw_kstr(w, "driver", vk_str_z(default_driver(rt, services[i])));
+        put_drivers(w, services[i]);
         vk_jw_ki64(w, "port", rt->listen[i].port);
         vk_jw_kstr(w, "url_sandbox", vk_str_z(rt->url_sandbox[i]));
         vk_jw_kstr(w, "url_browser", vk_str_z(rt->url_browser[i]));

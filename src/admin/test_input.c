@@ -43,8 +43,16 @@ static void refused(void **state)
         {"{\"origins\":[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"]"
          "}",
          "17 entries; a build may have 16"},
-        {"{\"Id\":\"a\"}", "\"Id\" is unknown; known are id, framework, origins and ttl"},
+        {"{\"Id\":\"a\"}", "\"Id\" is unknown; known are id, framework, origins, ttl and drivers"},
         {"{\"services\":[]}", "\"services\" is unknown"},
+        {"{\"drivers\":[]}", "\"drivers\" must be an object"},
+        {"{\"drivers\":{\"mail\":\"embedded\"}}", "\"mail\", which is not there"},
+        {"{\"drivers\":{\"auth\":\"embedded\",\"auth\":\"embedded\"}}", "\"auth\" twice"},
+        {"{\"drivers\":{\"auth\":1}}", "must be a text"},
+        {"{\"drivers\":{\"auth\":{}}}", "must be a text"},
+        {"{\"drivers\":{\"auth\":{\"driver\":\"embedded\",\"x\":1}}}", "\"x\" of a driver"},
+        {"{\"drivers\":{\"auth\":\"nothing\"}}", "has no driver \"nothing\""},
+        {"{\"drivers\":{\"auth\":{\"driver\":\"embedded\",\"resource\":{\"a\":\"b\"}}}}", "takes no values"},
         {"{\"\":1}", "\"\" is unknown"},
     };
     for (size_t i = 0; i < VK_COUNT(cases); i++) {
@@ -125,12 +133,17 @@ static void digests(void **state)
         {"{\"origins\":[\"http://b\",\"http://a\"]}",
          "{\"origins\":[\"http://A\",\"http://b:80\",\"http://a\"]}"},
         {"{\"framework\":\"next\"}", "{\"framework\":\"NextJS\"}"},
+        {"{}", "{\"drivers\":{}}"},
+        {"{\"drivers\":{\"storage\":\"embedded\",\"auth\":{\"driver\":\"embedded\",\"resource\":{}}}}",
+         "{\"drivers\":{\"auth\":\"embedded\",\"storage\":\"embedded\"}}"},
     };
     static const char *const other[][2] = {
         {"{}", "{\"origins\":[]}"},
         {"{\"id\":\"a\"}", "{\"id\":\"b\"}"},
         {"{\"id\":\"next\"}", "{\"framework\":\"next\"}"},
         {"{\"ttl\":60}", "{\"ttl\":61}"},
+        {"{}", "{\"drivers\":{\"database\":\"embedded\"}}"},
+        {"{\"drivers\":{\"database\":\"embedded\"}}", "{\"drivers\":{\"storage\":\"embedded\"}}"},
         {"{\"origins\":[\"http://a\"]}", "{\"origins\":[\"https://a\"]}"},
     };
     for (size_t i = 0; i < VK_COUNT(same); i++) {
@@ -153,6 +166,9 @@ static void fits(void **state)
                   .ttl_ms = 3600000,
                   .n_origins = 1,
                   .origins = {VK_STR("http://a")}};
+    const vk_binding bindings[] = {
+        {.service = "database", .driver = "embedded", .resource = VK_STR("{}"), .version = 3},
+        {.service = "payments", .driver = "stripe", .resource = VK_STR("{\"soft\":\"yes\"}")}};
     static const struct {
         const char *body;
         bool fits;
@@ -166,13 +182,16 @@ static void fits(void **state)
         {"{\"origins\":[]}", false},
         {"{\"origins\":[\"http://b\"]}", false},
         {"{\"origins\":[\"http://a\",\"http://b\"]}", false},
+        {"{\"drivers\":{}}", true},
+        {"{\"drivers\":{\"database\":\"embedded\",\"storage\":\"embedded\"}}", true},
+        {"{\"drivers\":{\"payments\":{\"driver\":\"embedded\"}}}", false},
     };
     for (size_t i = 0; i < VK_COUNT(cases); i++) {
         vk_arena *a = vk_arena_new(1 << 20);
         vk_create c;
         const char *why;
         assert_int_equal(vk_create_parse(a, vk_str_z(cases[i].body), &c, &why), VK_OK);
-        assert_int_equal(vk_create_fits(&c, &b), cases[i].fits);
+        assert_int_equal(vk_create_fits(&c, &b, bindings, VK_COUNT(bindings)), cases[i].fits);
         vk_arena_free(a);
     }
 }
@@ -188,6 +207,50 @@ static void idem_keys(void **state)
     assert_false(vk_idem_ok(VK_STR("")));
     assert_false(vk_idem_ok(VK_STR("a b")));
     assert_false(vk_idem_ok(VK_STR("\xc3\xa4")));
+}
+
+static void bodies_of_keys(void **state)
+{
+    VK_UNUSED(state);
+    static const vk_driver paper = {.name = "paper"};
+    static const vk_driver *const drivers[] = {&paper, NULL};
+    static const vk_service s = {.name = "payments", .driver = "embedded", .drivers = drivers};
+    static const struct {
+        const char *body, *why; /* why NULL: taken */
+    } cases[] = {
+        {"{\"driver\":\"embedded\"}", NULL},
+        {"{\"driver\":\"paper\",\"resource\":{\"a\":\"b\"},\"sealed\":\"QQ==\"}", NULL},
+        {"{\"driver\":\"paper\",\"resource\":null,\"sealed\":null}", NULL},
+        {"", "not valid JSON"},
+        {"[]", "must be a JSON object"},
+        {"{}", "\"driver\" must be"},
+        {"{\"driver\":7}", "\"driver\" must be"},
+        {"{\"driver\":\"rock\"}", "no driver \"rock\""},
+        {"{\"driver\":\"paper\",\"x\":1}", "\"x\" is unknown"},
+        {"{\"driver\":\"paper\",\"driver\":\"paper\"}", "stands twice"},
+        {"{\"driver\":\"paper\",\"resource\":[]}", "\"resource\" must be"},
+        {"{\"driver\":\"paper\",\"sealed\":1}", "\"sealed\" must be"},
+        {"{\"driver\":\"paper\",\"sealed\":\"\"}", "\"sealed\" must be"},
+        {"{\"driver\":\"embedded\",\"sealed\":\"QQ==\"}", "takes no values"},
+    };
+    for (size_t i = 0; i < VK_COUNT(cases); i++) {
+        vk_arena *a = vk_arena_new(1 << 20);
+        vk_rebind r;
+        const char *why = "";
+        vk_err e = vk_rebind_parse(a, &s, vk_str_z(cases[i].body), &r, &why);
+        if (e != (cases[i].why ? VK_E_INVALID : VK_OK) || (cases[i].why && !strstr(why, cases[i].why)))
+            fail_msg("%s: %s", cases[i].body, why);
+        vk_arena_free(a);
+    }
+    vk_arena *a = vk_arena_new(1 << 20);
+    vk_str sealed;
+    const char *why;
+    assert_int_equal(vk_sealed_parse(a, VK_STR("{\"sealed\":\"QQ==\"}"), &sealed, &why), VK_OK);
+    assert_true(vk_str_eqz(sealed, "QQ=="));
+    static const char *const wrong[] = {"", "{}", "[]", "{\"sealed\":null}", "{\"sealed\":\"QQ==\",\"a\":1}"};
+    for (size_t i = 0; i < VK_COUNT(wrong); i++)
+        assert_int_equal(vk_sealed_parse(a, vk_str_z(wrong[i]), &sealed, &why), VK_E_INVALID);
+    vk_arena_free(a);
 }
 
 static void snapshots(void **state)
@@ -229,10 +292,10 @@ static void snapshots(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(refused),     cmocka_unit_test(taken),
-                                       cmocka_unit_test(put_origins), cmocka_unit_test(digests),
-                                       cmocka_unit_test(fits),        cmocka_unit_test(idem_keys),
-                                       cmocka_unit_test(snapshots)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(refused),        cmocka_unit_test(taken),
+                                       cmocka_unit_test(put_origins),    cmocka_unit_test(digests),
+                                       cmocka_unit_test(fits),           cmocka_unit_test(idem_keys),
+                                       cmocka_unit_test(bodies_of_keys), cmocka_unit_test(snapshots)};
     if (vk_digest_init() != VK_OK)
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,17 +227,11 @@ static vk_err set_url(char urls[VK_SERVICES_MAX][VK_URL_MAX], vk_str service, co
                       char why[VK_WHY_MAX])
 {
     const vk_service *all[VK_SERVICES_MAX];
-    size_t n = vk_services(all), at = 0;
-    int index = vk_service_index(service);
-    if (index < 0) {
-        char known[200] = "";
-        for (size_t i = 0; i < n && at < sizeof known; i++)
-            at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", all[i]->name);
-        return vk_say(why, VK_E_INVALID,
-                      "%s names the service \"" VK_STR_FMT
-                      "\", which this version does not have. It has: %s.",
-                      s->from, VK_STR_ARG(service), known);
-    }
+    int index;
+    vk_services(all);
+    vk_err e = vk_config_service(service, s->from, &index, why);
+    if (e != VK_OK)
+        return e;
     vk_str url = s->value;
     if (!url_ok(url, all[index]->schemes))
         return vk_say(why, VK_E_INVALID,
@@ -361,6 +355,8 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
             return vk_config_listen(c, name, s->value, s->from, why);
         if (vk_str_eqz(head, "limit"))
             return set_limit(&c->limits, name, s, why);
+        if (vk_str_eqz(head, "driver"))
+            return vk_config_driver(c, name, s->value, s->from, why);
         if (vk_str_eqz(head, "url_sandbox"))
             return set_url(c->url_sandbox, name, s, why);
         if (vk_str_eqz(head, "url_browser"))
@@ -425,7 +421,7 @@ static vk_err ini_line(vk_config *c, ini *x, vk_str line, char why[VK_WHY_MAX])
             "listen.LISTENER, tls_cert, tls_key, tls_self_signed, allow_plain_network, "
             "auth_fixed_code, auth_enumeration_protection, "
             "sandbox, user, "
-            "url_sandbox.SERVICE, url_browser.SERVICE, limit.NAME.",
+            "url_sandbox.SERVICE, url_browser.SERVICE, driver.SERVICE, limit.NAME.",
             x->file, x->line, full);
     return e;
 }
@@ -501,6 +497,7 @@ static const flag flags[] = {
     {"--user", "user", NULL},
     {"--require-sandbox", "sandbox", "required"},
     {"--no-sandbox", "sandbox", "off"},
+    {"--driver", "driver.", NULL},
     {"--url-sandbox", "url_sandbox.", NULL},
     {"--url-browser", "url_browser.", NULL},
 #ifdef VK_TEST_VENDOR
@@ -539,8 +536,9 @@ static vk_err apply_flag(vk_config *c, const flag *f, vk_str value, char why[VK_
     vk_str service = VK_STR_NONE;
     if (f->setting[strlen(f->setting) - 1] == '.' && (!vk_str_cut(&value, '=', &service) || service.n > 32))
         return vk_say(why, VK_E_INVALID, "%s wants %s.", f->name,
-                      strcmp(f->setting, "limit.") == 0
-                          ? "NAME=VALUE, as in --limit idle_time=30s"
+                      strcmp(f->setting, "limit.") == 0 ? "NAME=VALUE, as in --limit idle_time=30s"
+                      : strcmp(f->setting, "driver.") == 0
+                          ? "SERVICE=DRIVER, as in --driver payments=stripe"
                           : "SERVICE=URL, as in --url-sandbox database=https://db.example.org");
     /* --listen ADDRESS is for all, --listen LISTENER=ADDRESS for one. */
     if (strcmp(f->setting, "listen") == 0 && vk_str_cut(&value, '=', &service))

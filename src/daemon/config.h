@@ -18,6 +18,7 @@ enum {
     VK_WHY_MAX = 1024,   /* a sentence for people, with NUL */
     VK_HOSTS_MAX = 1024, /* bytes of the list */
     VK_USER_MAX = 64,
+    VK_DRIVER_VALUES_MAX = 1024, /* bytes of a default driver's values */
 };
 
 /* The fences around the roles: none, those that this machine has, or not without all of them. */
@@ -45,6 +46,9 @@ typedef struct vk_config {
     vk_limits limits;
     char hosts[VK_HOSTS_MAX]; /* further names of every listener, separated by commas, checked */
     char url_sandbox[VK_SERVICES_MAX][VK_URL_MAX], url_browser[VK_SERVICES_MAX][VK_URL_MAX];
+    /* of new builds, by service index; empty: embedded. With what a build has there, as a binding's resource
+     */
+    char driver[VK_SERVICES_MAX][VK_SERVICE_MAX + 1], driver_resource[VK_SERVICES_MAX][VK_DRIVER_VALUES_MAX];
 } vk_config;
 
 /* Writes a sentence and returns `e`. */
@@ -58,6 +62,12 @@ VK_MUSTCHECK vk_err vk_config_text(vk_config *c, vk_str text, const char *name, 
 
 /* The next word of a list with blanks or commas between them, taken off *s. False: there is none. */
 bool vk_config_word(vk_str *s, vk_str *word_r);
+
+/* "driver.<service>". */
+VK_MUSTCHECK vk_err vk_config_driver(vk_config *c, vk_str service, vk_str value, const char *from,
+                                     char why[VK_WHY_MAX]);
+/* The index of a service that somebody named; VK_E_INVALID says which there are. */
+VK_MUSTCHECK vk_err vk_config_service(vk_str service, const char *from, int *index_r, char why[VK_WHY_MAX]);
 
 /* The parts of it that are about listeners: "listen", or "listen.<listener>"; then what follows from
  * all settings: defaults, addresses of services, and what does not go together (VK_E_INVALID). */

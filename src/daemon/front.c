@@ -30,6 +30,19 @@ static void tenant_free(vk_tenant *t)
             front.services[i]->free_tenant(t);
 }
 
+static void init_drivers(const vk_front *f, vk_runtime *rt)
+{
+    const vk_config *c = f->child->daemon->config;
+    for (size_t i = 0; i < f->n_services; i++) {
+        if (!c->driver[i][0])
+            continue;
+        vk_binding *b = &rt->drivers[rt->n_drivers++];
+        *b = (vk_binding){.resource = vk_str_z(c->driver_resource[i]), .version = 1};
+        snprintf(b->service, sizeof b->service, "%s", f->services[i]->name);
+        memcpy(b->driver, c->driver[i], sizeof b->driver);
+    }
+}
+
 static void init_runtime(vk_front *f)
 {
     const vk_daemon *d = f->child->daemon;
@@ -53,6 +66,7 @@ static void init_runtime(vk_front *f)
     rt->started_ms = vk_clock_wall_ms();
     vk_random(rt->page_key, sizeof rt->page_key);
     f->n_services = vk_services(f->services);
+    init_drivers(f, rt);
 }
 
 static void make_loops(vk_front *f)

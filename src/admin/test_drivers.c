@@ -1,0 +1,164 @@
+#include "admin/drivers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+/* "stripe" and "turso" are keeper's vendors, "paper" is nobody's. */
+static const char *isolation(const vk_binding *b)
+{
+    return strstr(b->resource.p, "soft") ? "shared account" : "an account of its own";
+}
+
+static const char *refused(const vk_binding *b)
+{
+    return strstr(b->resource.p, "account") || strstr(b->resource.p, "soft")
+               ? NULL
+               : "Name the build's account, or say soft=yes";
+}
+
+static const vk_driver stripe = {.name = "stripe", .isolation = isolation, .refused = refused};
+static const vk_driver paper = {.name = "paper"}, turso = {.name = "turso"};
+static const vk_driver *const drivers[] = {&stripe, &paper, &turso, NULL};
+static const vk_service shop = {.name = "payments", .driver = "embedded", .drivers = drivers};
+static const vk_service plain = {.name = "notes", .driver = "embedded"};
+
+static vk_arena *a;
+
+static int set_up(void **state)
+{
+    VK_UNUSED(state);
+    a = vk_arena_new(1 << 20);
+    return a ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    VK_UNUSED(state);
+    vk_arena_free(a);
+    return 0;
+}
+
+static void parsed(const vk_service *s, const char *text, const char *driver, const char *resource)
+{
+    vk_binding b;
+    const char *why = "";
+    if (vk_driver_parse(a, s, vk_str_z(text), &b, &why) != VK_OK)
+        fail_msg("%s: %s", text, why);
+    assert_string_equal(b.service, s->name);
+    assert_string_equal(b.driver, driver);
+    assert_true(vk_str_eqz(b.resource, resource));
+}
+
+static void not_parsed(const vk_service *s, const char *text, const char *says)
+{
+    vk_binding b;
+    const char *why = "";
+    assert_int_equal(vk_driver_parse(a, s, vk_str_z(text), &b, &why), VK_E_INVALID);
+    if (!strstr(why, says))
+        fail_msg("%s: %s", text, why);
+}
+
+static void texts(void **state)
+{
+    VK_UNUSED(state);
+    parsed(&plain, "embedded", "embedded", "{}");
+    parsed(&shop, " embedded ", "embedded", "{}");
+    parsed(&shop, "stripe,soft=yes", "stripe", "{\"soft\":\"yes\"}");
+    parsed(&shop, "stripe soft=yes, account=acct_1234567890", "stripe",
+           "{\"account\":\"acct_1234567890\",\"soft\":\"yes\"}");
+    parsed(&shop, "paper,b=2,a=\"1\\,ab=x=y", "paper", "{\"a\":\"\\\"1\\\\\",\"ab\":\"x=y\",\"b\":\"2\"}");
+    not_parsed(&plain, "stripe", "\"notes\" has no driver \"stripe\"; it has embedded");
+    not_parsed(&shop, "square", "no driver \"square\"; it has embedded, stripe, paper, turso");
+    not_parsed(&shop, "", "no driver \"\"");
+    not_parsed(&shop, "embedded,a=b", "takes no values");
+    not_parsed(&shop, "stripe", "soft=yes");
+    not_parsed(&shop, "stripe,soft", "must look like");
+    not_parsed(&shop, "stripe,soft=no", "soft is yes");
+    not_parsed(&shop, "stripe,soft=yes,soft=yes", "stands twice");
+    not_parsed(&shop, "stripe,colour=red", "it has account, soft");
+    not_parsed(&shop, "paper,A=1", "a-z, 0-9");
+    not_parsed(&shop, "paper,=1", "a-z, 0-9");
+    not_parsed(&shop, "paper,a=", "visible ASCII");
+    not_parsed(&shop, "paper,a=\x7f", "visible ASCII");
+    not_parsed(&shop, "paper,a=\xc3\xa4", "visible ASCII");
+    not_parsed(&shop, "turso", "\"hostname\"");
+    not_parsed(&shop, "turso,hostname=a.turso.io,database_token=eyJx.y.z", "is a secret");
+    parsed(&shop, "turso,hostname=a.turso.io", "turso", "{\"hostname\":\"a.turso.io\"}");
+    not_parsed(&shop, "paper,a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1", "at most 8");
+}
+
+static void no_value_is_told(void **state)
+{
+    VK_UNUSED(state);
+    vk_binding b;
+    const char *why = "";
+    static const char *const wrong[] = {"turso,hostname=a.b.io,database_token=eyJSECRET.y.z",
+                                        "paper,a=eyJSECRET.y.z,a=eyJSECRET.y.z", "stripe,account=SECRET",
+                                        "stripe,soft=SECRET", "paper,SECRET"};
+    for (size_t i = 0; i < VK_COUNT(wrong); i++) {
+        assert_int_equal(vk_driver_parse(a, &shop, vk_str_z(wrong[i]), &b, &why), VK_E_INVALID);
+        assert_null(strstr(why, "SECRET"));
+    }
+}
+
+static vk_err chosen(const char *driver, const char *json, vk_binding *b, const char **why)
+{
+    vk_json *o;
+    assert_int_equal(vk_json_parse(a, vk_str_z(json), &o, NULL, NULL), VK_OK);
+    return vk_driver_choose(a, &shop, vk_str_z(driver), o, b, why);
+}
+
+static void objects(void **state)
+{
+    VK_UNUSED(state);
+    vk_binding b;
+    const char *why = "";
+    assert_int_equal(chosen("paper", "{\"b\":\"2\",\"a\":\"1\"}", &b, &why), VK_OK);
+    assert_true(vk_str_eqz(b.resource, "{\"a\":\"1\",\"b\":\"2\"}"));
+    assert_int_equal(chosen("paper", "[]", &b, &why), VK_E_INVALID);
+    assert_int_equal(chosen("paper", "{\"a\":1}", &b, &why), VK_E_INVALID);
+    assert_int_equal(chosen("paper", "{\"a\":{}}", &b, &why), VK_E_INVALID);
+    assert_int_equal(chosen("paper", "{\"a\":\"1\",\"a\":\"2\"}", &b, &why), VK_E_INVALID);
+    assert_int_equal(chosen("paper", "{\"a\":\"x\\u0000\"}", &b, &why), VK_E_INVALID);
+    assert_int_equal(vk_driver_choose(a, &shop, VK_STR("embedded"), NULL, &b, &why), VK_OK);
+    vk_str large =
+        vk_arena_printf(a, "{\"a\":\"%0*d\",\"b\":\"%0*d\",\"c\":\"%0*d\"}", 2048, 0, 2048, 0, 2048, 0);
+    assert_int_equal(chosen("paper", large.p, &b, &why), VK_E_INVALID);
+    assert_non_null(strstr(why, "longer than"));
+}
+
+static void labels(void **state)
+{
+    VK_UNUSED(state);
+    vk_binding b;
+    const char *why = "";
+    vk_buf out;
+    vk_buf_init(&out, 4096);
+    vk_jw w = vk_jw_on(&out);
+    assert_int_equal(vk_driver_parse(a, &shop, VK_STR("stripe,soft=yes"), &b, &why), VK_OK);
+    assert_true(vk_driver_shared(&shop, &b));
+    b.version = 3;
+    vk_jw_obj(&w);
+    vk_driver_members(&w, &shop, &b);
+    vk_jw_obj_end(&w);
+    assert_true(vk_str_eqz(vk_buf_view(&out),
+                           "{\"driver\":\"stripe\",\"isolation\":\"shared account\",\"shared\":"
+                           "true,\"resource\":{\"soft\":\"yes\"},\"version\":3}"));
+    assert_int_equal(vk_driver_parse(a, &shop, VK_STR("stripe,account=acct_1234567890"), &b, &why), VK_OK);
+    assert_false(vk_driver_shared(&shop, &b));
+    assert_int_equal(vk_driver_parse(a, &shop, VK_STR("embedded"), &b, &why), VK_OK);
+    assert_null(vk_driver_isolation(&shop, &b));
+    vk_buf_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(texts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_value_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(objects, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(labels, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
