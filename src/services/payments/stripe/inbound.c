@@ -299,7 +299,7 @@ static void keeper_said(void *arg, vk_err e, const vk_response *r)
     if (e == VK_OK && (!a || r->status != 200 || vk_json_parse(a, r->body, &o, NULL, NULL) != VK_OK))
         e = VK_E_UNAVAILABLE;
     const vk_json *ok = vk_json_get(o, VK_STR("ok"));
-    if (e == VK_OK && (!ok || ok->type != VK_JSON_TRUE)) {
+    if (e == VK_OK && (!ok || ok->type != VK_JSON_BOOL || !ok->u.b)) {
         vk_str why = vk_json_str(vk_json_get(o, VK_STR("why")));
         vk_log(VK_WARN, "an event that came for Stripe's webhook was refused", VK_F(why, why));
         e = VK_E_UNAUTHORIZED;
