@@ -1,6 +1,6 @@
 #include "services/payments/stripe/ids.h"
 
-enum { TAIL_MIN = 8, TOKEN_MAX = 24 };
+enum { TAIL_MIN = 10, TOKEN_MAX = 24 };
 
 /* clang-format off */
 static const struct {

@@ -32,9 +32,9 @@ static bool digits(vk_str s)
 static size_t name_add(walk *w, vk_str key, size_t place, bool element)
 {
     size_t before = w->n, room = sizeof w->name - w->n;
-    int n = element  ? snprintf(w->name + w->n, room, "[%zu]", place)
-            : before ? snprintf(w->name + w->n, room, "[" VK_STR_FMT "]", VK_STR_ARG(key))
-                     : snprintf(w->name, room, VK_STR_FMT, VK_STR_ARG(key));
+    int n = element && !key.n ? snprintf(w->name + w->n, room, "[%zu]", place)
+            : before          ? snprintf(w->name + w->n, room, "[" VK_STR_FMT "]", VK_STR_ARG(key))
+                              : snprintf(w->name, room, VK_STR_FMT, VK_STR_ARG(key));
     w->n += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
     return before;
 }
