@@ -2,6 +2,7 @@
 
 #include "core/json_write.h"
 #include "http/json_error.h"
+#include "keeper/stripe_hook.h"
 
 static void answer_master(vk_exchange *ex, const vk_vault *v)
 {
@@ -23,9 +24,16 @@ static void answer_status(vk_exchange *ex, const vk_vault *v)
     vk_respond(ex, 200, "application/json");
 }
 
+static bool is_hook(const vk_exchange *ex)
+{
+    return vk_str_eqz(ex->method, "POST") && vk_str_eqz(ex->path, VK_STRIPE_HOOK_CALL);
+}
+
 static vk_err head(vk_exchange *ex)
 {
-    ex->body_max = 0;
+    ex->body_max = is_hook(ex) ? VK_STRIPE_EVENT_MAX : 0;
+    if (is_hook(ex))
+        return VK_OK;
     if (vk_str_eqz(ex->method, "GET"))
         return VK_OK;
     vk_respond_json_error(ex, VK_E_METHOD, "keeper answers GET only.");
@@ -35,7 +43,9 @@ static vk_err head(vk_exchange *ex)
 static void request(vk_exchange *ex)
 {
     const vk_vault *v = ((const vk_keeper *)ex->server->ctx)->vault;
-    if (vk_str_eqz(ex->path, "/healthz"))
+    if (is_hook(ex))
+        vk_stripe_hook_answer(ex, ((const vk_keeper *)ex->server->ctx)->orgs);
+    else if (vk_str_eqz(ex->path, "/healthz"))
         vk_respond_text(ex, 200, "application/json", VK_STR("{\"status\":\"ok\",\"role\":\"keeper\"}"));
     else if (vk_str_eqz(ex->path, "/v1/master"))
         answer_master(ex, v);
