@@ -8,7 +8,7 @@ export async function run() {
   const broker = await Broker.start(keys)
   const hooks = []
   const builds = []
-  for (const [id, values] of [['one', ['account=acct_1One']], ['two', ['account=acct_1Two']], ['soft', ['soft=yes']], ['other', ['soft=yes']]]) {
+  for (const [id, values] of [['one', ['account=acct_1OneBuild']], ['two', ['account=acct_1TwoBuild']], ['soft', ['soft=yes']], ['other', ['soft=yes']]]) {
     hooks.push(await new Hook().open())
     builds.push(await broker.build(id, values, ['--origin', hooks.at(-1).origin]))
   }
@@ -22,7 +22,7 @@ export async function run() {
   const heard = (hook) => hook.got.map((hit) => JSON.parse(hit.raw).id)
 
   await check('with an account: to the build that has it, signed anew, as one of an account of its own', async () => {
-    const e = event({ account: 'acct_1One', context: 'acct_1One' })
+    const e = event({ account: 'acct_1OneBuild', context: 'acct_1OneBuild' })
     assertSame((await send(e)).status, 200)
     const hit = await hooks[0].event((x) => x.id === e.id)
     const got = one.stripe.webhooks.constructEvent(hit.raw, hit.signature, one.env.STRIPE_WEBHOOK_SECRET)
@@ -31,8 +31,8 @@ export async function run() {
   })
 
   await check('once, however often Stripe sends it', async () => {
-    const e = event({ account: 'acct_1Two' })
-    const marker = event({ account: 'acct_1Two' })
+    const e = event({ account: 'acct_1TwoBuild' })
+    const marker = event({ account: 'acct_1TwoBuild' })
     for (const r of await Promise.all([send(e), send(e), send(e)])) assertSame(r.status, 200)
     assertSame((await send(e)).status, 200)
     await send(marker)
@@ -62,19 +62,19 @@ export async function run() {
     const before = hooks.map((hook) => hook.got.length)
     for (const e of [event({}, { id: 'cus_nobody', object: 'customer' }), event({ account: 'acct_1Nobody' }), event({}, { id: 'x', object: 'balance' }), event({}, { id: 'cus_x', object: 'customer', metadata: { vk_build: 'one.1' } }), event({}, { id: 'cus_x', object: 'customer', metadata: { vk_build: 'soft.1' } }), event({}, { id: 'cus_x', object: 'customer', metadata: { vk_build: "'; DROP" } })])
       assertSame((await send(e)).status, 200, JSON.stringify(e))
-    const marker = event({ account: 'acct_1One' })
+    const marker = event({ account: 'acct_1OneBuild' })
     await send(marker)
     await hooks[0].event((x) => x.id === marker.id)
     assertSame(hooks.map((hook, i) => hook.got.length - before[i]), [1, 0, 0, 0])
   })
 
   await check('only what Stripe signed, lately; what is refused is counted', async () => {
-    const e = event({ account: 'acct_1One' })
+    const e = event({ account: 'acct_1OneBuild' })
     const text = JSON.stringify(e)
     const now = Math.floor(Date.now() / 1000)
     for (const [name, options, body] of [
       ['another secret', { secret: 'whsec_of_somebody_else' }], ['the build\'s own', { secret: one.env.STRIPE_WEBHOOK_SECRET }], ['an empty one', { secret: '' }], ['too old', { at: now - 400 }], ['of the future', { at: now + 400 }], ['none', { signature: 't=1' }],
-      ['another body', { signature: sign(keys.webhook_secret, text) }, text.replace('acct_1One', 'acct_1Two')], ['nothing', { signature: sign(keys.webhook_secret, '') }, ''],
+      ['another body', { signature: sign(keys.webhook_secret, text) }, text.replace('acct_1OneBuild', 'acct_1TwoBuild')], ['nothing', { signature: sign(keys.webhook_secret, '') }, ''],
     ]) {
       const r = await send(body ?? e, options)
       assertSame([r.status, r.json().error.type], [400, 'invalid_request_error'], `${name}: ${r.text}`)
@@ -85,15 +85,15 @@ export async function run() {
   })
 
   await check('what is signed and no event of a sandbox\'s is refused', async () => {
-    for (const value of ['[]', 'x', '{}', JSON.stringify(event({ object: 'thing', account: 'acct_1One' })), JSON.stringify(event({ livemode: true, account: 'acct_1One' })), JSON.stringify(event({ data: 7, account: 'acct_1One' })), JSON.stringify(event({ id: '', account: 'acct_1One' }))]) assertSame((await send(value)).status, 400, value)
+    for (const value of ['[]', 'x', '{}', JSON.stringify(event({ object: 'thing', account: 'acct_1OneBuild' })), JSON.stringify(event({ livemode: true, account: 'acct_1OneBuild' })), JSON.stringify(event({ data: 7, account: 'acct_1OneBuild' })), JSON.stringify(event({ id: '', account: 'acct_1OneBuild' }))]) assertSame((await send(value)).status, 400, value)
     assertSame((await request(`${broker.payments}/webhooks/stripe`)).status, 404)
-    const large = await send(JSON.stringify(event({ account: 'acct_1One', x: 'y'.repeat(2 << 20) }))).catch((e) => ({ status: e.code }))
+    const large = await send(JSON.stringify(event({ account: 'acct_1OneBuild', x: 'y'.repeat(2 << 20) }))).catch((e) => ({ status: e.code }))
     assert([413, 'ECONNRESET', 'EPIPE'].includes(large.status), `${large.status}`)
   })
 
   await check('without a webhook secret nothing is taken', async () => {
     await broker.enter({ webhook_secret: `whsec_${'n'.repeat(32)}` })
-    const e = event({ account: 'acct_1One' })
+    const e = event({ account: 'acct_1OneBuild' })
     assertSame((await send(e)).status, 400, 'of the former one')
     assertSame((await send(e, { secret: `whsec_${'n'.repeat(32)}` })).status, 200, 'of the new one')
   })

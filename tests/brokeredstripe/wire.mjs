@@ -10,7 +10,7 @@ export async function run() {
   const broker = await Broker.start(keys)
   const own = await broker.build('own', ['account=acct_1ForOwnBuild'])
   const soft = await broker.build('soft', ['soft=yes'])
-  const raw = (build, target, { key = build.env.STRIPE_SECRET_KEY, ...rest } = {}) => request(broker.payments + target, { ...rest, headers: { Authorization: `Bearer ${key}`, ...rest.headers } })
+  const raw = (build, target, { key = build.env.STRIPE_SECRET_KEY, ...rest } = {}) => request(broker.payments + target, { path: target, ...rest, headers: { Authorization: `Bearer ${key}`, ...rest.headers } })
   const form = { 'Content-Type': 'application/x-www-form-urlencoded' }
 
   await check('the app has keys of its own, Stripe\'s for the browser, and where its account is', () => {
@@ -116,6 +116,11 @@ export async function run() {
       const r = await broker.daemon.cli(['build', 'use', 'neither', 'payments', 'stripe', ...values])
       assert(r.code !== 0, `bound with ${values}`)
     }
+  })
+
+  await check('what only our own engine can make is not made beside Stripe', async () => {
+    const r = await broker.daemon.admin('POST', '/api/v1/builds/own/services/payments/seed', { body: { products: [] } })
+    assertSame([r.status, /from stripe/.test(r.text)], [409, true], r.text)
   })
 
   await check('a revoked key opens nothing, and nothing reaches Stripe', async () => {

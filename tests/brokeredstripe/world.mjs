@@ -67,10 +67,9 @@ export class Vendor {
   }
 
   // What the organisation enters: keys, with events to that broker's listener.
-  async keys(brokerBase) {
-    const origin = `http://127.0.0.1:${brokerBase + 4}`
+  async keys(brokerBase, { origin = `http://127.0.0.1:${brokerBase + 4}`, version } = {}) {
     await this.daemon.mustCli(['build', 'origins', 'org', origin])
-    const hook = await this.stripe.webhookEndpoints.create({ url: `${origin}/webhooks/stripe`, enabled_events: ['*'] })
+    const hook = await this.stripe.webhookEndpoints.create({ url: `${origin}/webhooks/stripe`, enabled_events: ['*'], ...(version ? { api_version: version } : {}) })
     return { secret_key: this.env.STRIPE_SECRET_KEY, publishable_key: this.env.STRIPE_PUBLISHABLE_KEY, webhook_secret: hook.secret, api_base: `http://127.0.0.1:${this.base + 4}` }
   }
 
