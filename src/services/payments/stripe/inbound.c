@@ -3,7 +3,7 @@
 #include "core/clock.h"
 #include "core/json_read.h"
 #include "core/log.h"
-#include "http/client.h"
+#include "services/ask_keeper.h"
 #include "services/payments/hooks.h"
 #include "services/payments/inside.h"
 #include "services/payments/stripe/broker.h"
@@ -14,7 +14,7 @@ enum { HEADER_MAX = 4096, KEEPER_MS = 10000, BATCH = 64 };
 /* One event, in its exchange's arena. */
 typedef struct vk_stripe_inbound_event {
     vk_exchange *ex;
-    vk_task task;
+    vk_keeper_ask keeper;
     vk_job lane;
     vk_pay_job job;
     vk_pay_pool *pool;
@@ -289,11 +289,11 @@ static void good(vk_exchange *ex)
     answer(ex);
 }
 
-/* ---- to keeper, on loops[0] */
+/* ---- to keeper and back, on loops[0] */
 
-static void keeper_said(void *arg, vk_err e, const vk_response *r)
+static void keeper_said(vk_keeper_ask *q, vk_err e, const vk_response *r)
 {
-    inbound *in = arg;
+    inbound *in = VK_CONTAINER(q, inbound, keeper);
     vk_arena *a = vk_arena_new(64 * 1024);
     vk_json *o = NULL;
     if (e == VK_OK && (!a || r->status != 200 || vk_json_parse(a, r->body, &o, NULL, NULL) != VK_OK))
@@ -309,25 +309,23 @@ static void keeper_said(void *arg, vk_err e, const vk_response *r)
     vk_exchange_post(in->ex, e == VK_OK ? good : answer);
 }
 
-static void to_keeper(vk_task *t)
+static void ask_keeper(inbound *in)
 {
-    inbound *in = VK_CONTAINER(t, inbound, task);
-    vk_client *keeper = vk_pay_runtime()->keeper;
-    vk_str line =
-        vk_arena_printf(in->ex->arena, "Stripe-Signature: " VK_STR_FMT "\r\n", VK_STR_ARG(in->signature));
-    const vk_request q = {.method = VK_STR("POST"),
-                          .target = VK_STR("/v1/webhooks/stripe"),
-                          .headers = line,
-                          .content_type = VK_STR("application/json"),
-                          .body = vk_buf_view(&in->ex->body),
-                          .pass_fd = -1,
-                          .body_max = 4096,
-                          .timeout_ms = KEEPER_MS,
-                          .done = keeper_said,
-                          .arg = in};
-    vk_err e = !line.p ? VK_E_NOMEM : keeper ? vk_client_send(keeper, &q) : VK_E_UNAVAILABLE;
-    if (e != VK_OK)
-        end(in, e);
+    in->keeper =
+        (vk_keeper_ask){.rt = vk_pay_runtime(),
+                        .target = VK_STR("/v1/webhooks/stripe"),
+                        .lines = vk_arena_printf(in->ex->arena, "Stripe-Signature: " VK_STR_FMT "\r\n",
+                                                 VK_STR_ARG(in->signature)),
+                        .content_type = VK_STR("application/json"),
+                        .body = vk_buf_view(&in->ex->body),
+                        .answer_max = 4096,
+                        .timeout_ms = KEEPER_MS,
+                        .done = keeper_said};
+    in->e = VK_E_NOMEM;
+    if (in->keeper.lines.p)
+        vk_keeper_ask_send(&in->keeper);
+    else
+        answer(in->ex);
 }
 
 /* ---- from front.c */
@@ -367,6 +365,5 @@ void vk_stripe_inbound(vk_exchange *ex)
         answer(ex);
         return;
     }
-    in->task.run = to_keeper;
-    vk_loop_post(vk_pay_runtime()->loops[0], &in->task);
+    ask_keeper(in);
 }
