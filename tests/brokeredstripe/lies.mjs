@@ -112,6 +112,17 @@ export async function run() {
     assertSame(standIn.take().length, 1)
   })
 
+  await check('soft: ids that people choose open nothing of another kind', async () => {
+    const [, soft] = builds
+    lie = (q, res) => json(res, 200, { id: q.url === '/v1/products' ? 'cus_theirs0000000' : 'SALE', object: q.url === '/v1/products' ? 'product' : 'coupon' })
+    assertSame((await raw(soft, { target: '/v1/products', body: 'name=x&id=cus_theirs0000000' })).status, 200)
+    assertSame((await raw(soft, { target: '/v1/coupons', body: 'percent_off=5&id=SALE' })).status, 200)
+    for (const [target, status] of [['/v1/products/cus_theirs0000000', 200], ['/v1/customers/cus_theirs0000000', 404], ['/v1/coupons/SALE', 200], ['/v1/products/SALE', 404], ['/v1/prices/SALE', 404], ['/v1/coupons/cus_theirs0000000', 404]])
+      assertSame((await raw(soft, { method: 'GET', target })).status, status, target)
+    for (const [body, status] of [['customer=cus_theirs0000000', 400], ['items[0][price_data][product]=cus_theirs0000000', 200], ['coupon=SALE', 200], ['items[0][price]=SALE', 400]])
+      assertSame((await raw(soft, { target: '/v1/subscriptions', body })).status, status, body)
+  })
+
   await check('a larger answer than is taken', async () => {
     const large = JSON.stringify({ id: 'cus_1', object: 'customer', description: 'x'.repeat(9 << 20) })
     lie = (q, res) => (head(res, 200, { 'Content-Length': large.length }), res.end(large))

@@ -274,6 +274,16 @@ void vk_pay_answer(vk_exchange *ex, const vk_pay_call *c, int status)
     vk_respond(ex, 500, JSON);
 }
 
+/* Whether the answer says already who serves it. */
+static bool said_who(const vk_exchange *ex)
+{
+    vk_str rest = {ex->extra, ex->n_extra}, line;
+    bool yes = false;
+    while (!yes && rest.n && vk_str_cut(&rest, '\n', &line))
+        yes = vk_str_starts(line, VK_STR("Valetkey-Served-By:"));
+    return yes;
+}
+
 void vk_pay_org_error(vk_exchange *ex, const vk_pay_org *o)
 {
     char id[20];
@@ -288,7 +298,7 @@ void vk_pay_org_error(vk_exchange *ex, const vk_pay_org *o)
     vk_err e = vk_header_add(ex, "Request-Id", vk_str_z(id));
     if (e == VK_OK)
         e = vk_header_add(ex, "Stripe-Should-Retry", o->retry ? VK_STR("true") : VK_STR("false"));
-    if (e == VK_OK && !o->named)
+    if (e == VK_OK && !said_who(ex))
         e = vk_header_add(ex, "Valetkey-Served-By", VK_STR("org"));
     if (o->retry && !ex->retry_s)
         ex->retry_s = 1;

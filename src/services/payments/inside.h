@@ -45,7 +45,6 @@ typedef struct vk_pay_org {
     const char *code; /* NULL: none */
     vk_str param, message;
     bool retry; /* its SDK tries again */
-    bool named; /* Valetkey-Served-By is said already */
 } vk_pay_org;
 void vk_pay_org_error(vk_exchange *ex, const vk_pay_org *o);
 /* With what is in ex->out; Valetkey-Served-By is said. */

@@ -8,11 +8,8 @@
 
 void vk_stripe_refuse(vk_stripe_ask *q, const vk_stripe_refusal *why)
 {
-    const vk_pay_org o = {.status = why->status,
-                          .code = why->code,
-                          .param = why->param,
-                          .message = why->message,
-                          .named = q->named};
+    const vk_pay_org o = {
+        .status = why->status, .code = why->code, .param = why->param, .message = why->message};
     vk_pay_org_error(q->c->ex, &o);
 }
 
@@ -30,6 +27,7 @@ static const struct {
     {VK_E_UNAVAILABLE, 503, NULL, AS_IS, "Stripe cannot be reached"},
     {VK_E_TOO_LARGE, 500, NULL, NEVER, "Stripe's answer is larger than valetkey takes"},
     {VK_E_INVALID, 502, NULL, AS_IS, "What came in place of an answer of Stripe's is none"},
+    {VK_E_IO, 502, NULL, AS_IS, "What came in place of an answer of Stripe's is none"},
     {VK_E_NOMEM, 500, NULL, AS_IS, "An error occurred in valetkey"},
 };
 
@@ -41,8 +39,7 @@ static void org_says_no(vk_stripe_ask *q, bool key)
             key ? VK_STR("Stripe refused the organisation's key. Whoever runs valetkey can find out why "
                          "(valetkey keys check stripe).")
                 : VK_STR("The organisation's key may not do this at Stripe. Whoever runs valetkey can "
-                         "find out why (valetkey keys check stripe)."),
-        .named = q->named};
+                         "find out why (valetkey keys check stripe).")};
     vk_pay_org_error(q->c->ex, &o);
 }
 
@@ -66,8 +63,7 @@ void vk_stripe_failed(vk_stripe_ask *q, vk_err e, bool retry, const char *why)
         i++;
     vk_pay_org o = {.status = failures[i].status,
                     .code = failures[i].code,
-                    .retry = failures[i].retry == ALWAYS || (failures[i].retry == AS_IS && retry),
-                    .named = q->named};
+                    .retry = failures[i].retry == ALWAYS || (failures[i].retry == AS_IS && retry)};
     o.message = why && *why ? vk_arena_printf(ex->arena, "%s: %s.", failures[i].message, why)
                             : vk_arena_printf(ex->arena, "%s.", failures[i].message);
     if (!o.message.p)
@@ -262,9 +258,7 @@ static void connect_request(vk_stripe_ask *q)
                                 .ways = &connect_ways,
                                 .arg = q};
     vk_err e = vk_forward_begin(ex, &ask, &f);
-    if (e == VK_OK)
-        q->named = true;
-    else
+    if (e != VK_OK)
         vk_stripe_failed(q, e, true, ""); /* nothing was sent */
 }
 

@@ -45,6 +45,7 @@ struct vk_stripe_soft {
     size_t n_lines;
     vk_err e;
     const char *why;
+    bool retry; /* with an error: again may help */
     vk_stripe_refusal no;
     bool refused, gone; /* gone: the key has ended meanwhile */
 };
@@ -316,7 +317,9 @@ static void came(vk_forward_one *o, vk_err e, const vk_head *h)
 {
     vk_stripe_soft *s = VK_CONTAINER(o, vk_stripe_soft, one);
     const char *why = o->why;
+    s->retry = o->retry;
     if (e == VK_OK) {
+        s->retry = true;
         s->q->upstream = s->status = o->status;
         why = "";
         e = vk_stripe_head_ok(h);
@@ -442,7 +445,7 @@ static void answer(vk_exchange *ex)
     if (s->e == VK_OK)
         vk_pay_org_answer(ex, s->status);
     else
-        vk_stripe_failed(q, s->e, q->again, s->why);
+        vk_stripe_failed(q, s->e, q->again && s->retry, s->why);
 }
 
 /* ---- from the loop */
@@ -492,8 +495,8 @@ void vk_stripe_soft_request(vk_stripe_ask *q)
         return;
     }
     s->q = q;
+    s->retry = true;
     q->way = s;
-    q->named = false;
     memcpy(s->hash, vk_service_hash_of(q->c->ex), sizeof s->hash);
     s->pages = q->found.call->does & (VK_STRIPE_LIST | VK_STRIPE_SEARCH);
     if (s->pages && begin_list(s) != VK_OK) {
