@@ -23,9 +23,9 @@ void vk_org_name(const vk_org *g, char out[VK_ORG_NAME])
 void vk_org_path(const vk_org *g, char out[VK_ORG_PATH])
 {
     if (g->build[0])
-        snprintf(out, VK_ORG_PATH, "vault/build/%s/%s", g->build, g->vendor->name);
+        snprintf(out, VK_ORG_PATH, "build/%s/%s", g->build, g->vendor->name);
     else
-        snprintf(out, VK_ORG_PATH, "vault/org/%s", g->vendor->name);
+        snprintf(out, VK_ORG_PATH, "org/%s", g->vendor->name);
 }
 
 int vk_org_index(const vk_org *g, vk_str field)
@@ -311,7 +311,7 @@ static vk_err read_builds(vk_orgs *o)
 {
     const vk_vendor *all[VK_VENDORS_MAX];
     size_t n = vk_vendors(all);
-    int fd = openat(o->data_fd, "vault/build", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(o->fd, "build", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? VK_OK : VK_E_IO;
     DIR *d = fdopendir(fd);
@@ -339,8 +339,10 @@ vk_err vk_orgs_open(const vk_vault_place *at, vk_vault *v, vk_orgs **out_r, char
     vk_err e = o ? vk_locked_new(&o->locked) : VK_E_NOMEM;
     snprintf(why, VK_VAULT_WHY, "There is not enough memory to open the organisation's keys.");
     if (e == VK_OK) {
-        *o = (vk_orgs){.data_fd = at->data_fd, .data_dir = at->data_dir, .vault = v, .locked = o->locked};
+        *o = (vk_orgs){.fd = v->fd, .vault = v, .locked = o->locked};
         o->room = sodium_malloc(VK_ENTRY_ROOM);
+        if (o->room)
+            memset(o->room, 0, VK_ENTRY_ROOM);
         e = o->room ? vk_hmac_key_new((vk_str){(const char *)v->ring->refs, sizeof v->ring->refs}, &o->refs)
                     : VK_E_NOMEM;
     }
@@ -399,6 +401,11 @@ const uint8_t *vk_orgs_box_key(const vk_orgs *o)
 bool vk_orgs_unlocked(const vk_orgs *o)
 {
     return vk_locked_failed(o->locked);
+}
+
+uint64_t vk_orgs_ring_version(const vk_orgs *o)
+{
+    return o->vault->ring->version;
 }
 
 bool vk_orgs_rolled_back(const vk_orgs *o)

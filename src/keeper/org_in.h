@@ -45,8 +45,7 @@ struct vk_org {
 };
 
 struct vk_orgs {
-    int data_fd;
-    const char *data_dir;
+    int fd; /* of vault/; the vault's */
     vk_vault *vault;
     vk_locked *locked;
     vk_org **list; /* by build, then in the order of the vendors */

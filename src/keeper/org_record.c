@@ -169,7 +169,7 @@ vk_err vk_org_read(vk_orgs *o, vk_org *g)
     vk_buf sealed;
     vk_org_path(g, path);
     vk_buf_init(&sealed, VK_ORG_PLAIN_MAX + VK_SEAL_OVERHEAD + 8192);
-    vk_err e = vk_disk_read(o->data_fd, path, VK_ORG_PLAIN_MAX + VK_SEAL_OVERHEAD, &sealed);
+    vk_err e = vk_disk_read(o->fd, path, VK_ORG_PLAIN_MAX + VK_SEAL_OVERHEAD, &sealed);
     if (e == VK_E_NOT_FOUND) {
         vk_buf_free(&sealed);
         return e;
@@ -201,17 +201,17 @@ vk_err vk_org_store(vk_orgs *o, const vk_org *g, vk_str plain, uint64_t version)
     vk_buf sealed;
     vk_org_path(g, path);
     vk_org_name(g, name);
-    vk_err e = vk_disk_mkdir(o->data_fd, g->build[0] ? "vault/build" : "vault/org", 0700);
+    vk_err e = vk_disk_mkdir(o->fd, g->build[0] ? "build" : "org", 0700);
     if (e == VK_OK && g->build[0]) {
-        snprintf(folder, sizeof folder, "vault/build/%s", g->build);
-        e = vk_disk_mkdir(o->data_fd, folder, 0700);
+        snprintf(folder, sizeof folder, "build/%s", g->build);
+        e = vk_disk_mkdir(o->fd, folder, 0700);
     }
     vk_buf_init(&sealed, VK_ORG_PLAIN_MAX + VK_SEAL_OVERHEAD);
     const vk_seal_place place = place_of(g, name, version, dek->id);
     if (e == VK_OK)
         e = vk_seal(dek->key, &place, plain, &sealed);
     if (e == VK_OK)
-        e = vk_disk_replace(o->data_fd, path, vk_buf_view(&sealed), 0600);
+        e = vk_disk_replace(o->fd, path, vk_buf_view(&sealed), 0600);
     vk_buf_free(&sealed);
     return e;
 }

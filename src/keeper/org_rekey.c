@@ -16,7 +16,7 @@ static vk_err write_ring(vk_orgs *o, vk_ring *before, char why[VK_VAULT_WHY])
 {
     vk_ring *ring = o->vault->ring;
     ring->version = before->version + 1;
-    vk_err e = vk_ring_write(ring, o->data_fd);
+    vk_err e = vk_ring_write(ring, o->fd);
     if (e != VK_OK) {
         *ring = *before;
         vk_vault_say_write(why, e, "vault/ring");
@@ -109,7 +109,7 @@ vk_err vk_orgs_step(vk_orgs *o, bool *more_r, char why[VK_VAULT_WHY])
         return VK_OK;
     }
     if (master_waits(o)) {
-        e = vk_vault_seal_master(o->vault, o->data_fd);
+        e = vk_vault_seal_master(o->vault);
         if (e != VK_OK)
             return vk_vault_say_write(why, e, "vault/master");
         o->vault->master_dek = active;

@@ -177,7 +177,7 @@ static vk_err take_away(vk_orgs *o, vk_org_change *c, vk_org **g_r)
     }
     vk_org_path(g, path);
     uint64_t version = next_version(o, g);
-    e = vk_disk_remove(o->data_fd, path);
+    e = vk_disk_remove(o->fd, path);
     if (e != VK_OK)
         return say(c->why, e, "The keys could not be removed (%s).", vk_err_name(e));
     vk_org_unlist(o, g);

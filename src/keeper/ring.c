@@ -150,7 +150,7 @@ vk_err vk_ring_open(vk_ring *r, vk_str file, const uint8_t kek[VK_ENTRY_KEK], co
     return VK_OK;
 }
 
-vk_err vk_ring_write(const vk_ring *r, int data_fd)
+vk_err vk_ring_write(const vk_ring *r, int vault_fd)
 {
     char header[VK_RING_HEADER], *room = sodium_malloc(PLAIN_MAX), *p = room;
     vk_buf file;
@@ -172,7 +172,7 @@ vk_err vk_ring_write(const vk_ring *r, int data_fd)
     const vk_seal_place place = place_of((vk_str){header, sizeof header}, r->version);
     vk_err e = vk_seal(r->kek, &place, (vk_str){room, (size_t)(p - room)}, &file);
     if (e == VK_OK)
-        e = vk_disk_replace(data_fd, "vault/ring", vk_buf_view(&file), 0600);
+        e = vk_disk_replace(vault_fd, "ring", vk_buf_view(&file), 0600);
     vk_buf_free(&file);
     sodium_free(room);
     return e;

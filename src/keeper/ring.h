@@ -56,7 +56,7 @@ VK_MUSTCHECK vk_err vk_ring_kdf(vk_str file, vk_kdf *out_r);
 VK_MUSTCHECK vk_err vk_ring_open(vk_ring *r, vk_str file, const uint8_t kek[VK_ENTRY_KEK],
                                  const char **why_r);
 /* Writes `r` durably to vault/ring. */
-VK_MUSTCHECK vk_err vk_ring_write(const vk_ring *r, int data_fd);
+VK_MUSTCHECK vk_err vk_ring_write(const vk_ring *r, int vault_fd);
 
 const vk_dek *vk_ring_active(const vk_ring *r);
 /* NULL: there is none of that id. */

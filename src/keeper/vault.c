@@ -6,9 +6,11 @@
 #include "crypto/seal.h"
 #include "keeper/kek.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { MASTER_FILE_MAX = VK_MASTER + VK_SEAL_OVERHEAD };
 
@@ -54,7 +56,7 @@ static vk_err master_open(const vk_vault_place *at, vk_vault *v, vk_str sealed, 
     return e;
 }
 
-vk_err vk_vault_seal_master(const vk_vault *v, int data_fd)
+vk_err vk_vault_seal_master(const vk_vault *v)
 {
     const vk_dek *dek = vk_ring_active(v->ring);
     const vk_seal_place place = master_place(dek->id);
@@ -62,14 +64,14 @@ vk_err vk_vault_seal_master(const vk_vault *v, int data_fd)
     vk_buf_init(&sealed, 512);
     vk_err e = vk_seal(dek->key, &place, (vk_str){(char *)v->master, VK_MASTER}, &sealed);
     if (e == VK_OK)
-        e = vk_disk_replace(data_fd, "vault/master", vk_buf_view(&sealed), 0600);
+        e = vk_disk_replace(v->fd, "master", vk_buf_view(&sealed), 0600);
     vk_buf_free(&sealed);
     return e;
 }
 
-static vk_err master_write(const vk_vault_place *at, vk_vault *v, char why[VK_VAULT_WHY])
+static vk_err master_write(vk_vault *v, char why[VK_VAULT_WHY])
 {
-    vk_err e = vk_vault_seal_master(v, at->data_fd);
+    vk_err e = vk_vault_seal_master(v);
     v->master_dek = vk_ring_active(v->ring)->id;
     return e == VK_OK ? VK_OK : vk_vault_say_write(why, e, "vault/master");
 }
@@ -185,14 +187,14 @@ static vk_err open_found(const vk_vault_place *at, vk_vault *v, found *f, vk_kek
     if (e == VK_OK && f->has_master)
         e = master_open(at, v, vk_buf_view(&f->master), &old, why);
     if (e == VK_OK && !f->has_ring) {
-        e = vk_ring_write(v->ring, at->data_fd);
+        e = vk_ring_write(v->ring, v->fd);
         if (e != VK_OK)
             vk_vault_say_write(why, e, "vault/ring");
     }
     if (e == VK_OK && !f->has_master)
         vk_random(v->master, VK_MASTER);
     if (e == VK_OK && (old || !f->has_master))
-        e = master_write(at, v, why);
+        e = master_write(v, why);
     v->fresh = e == VK_OK && !f->has_master;
     return e;
 }
@@ -222,7 +224,7 @@ static vk_err open_with(const vk_vault_place *at, vk_vault *v, char why[VK_VAULT
 
 vk_err vk_vault_open(const vk_vault_place *at, vk_vault *out_r, char why[VK_VAULT_WHY])
 {
-    *out_r = (vk_vault){.kid = VK_KID};
+    *out_r = (vk_vault){.kid = VK_KID, .fd = -1};
     why[0] = '\0';
     out_r->master = sodium_malloc(VK_MASTER);
     out_r->ring = vk_ring_new();
@@ -231,6 +233,10 @@ vk_err vk_vault_open(const vk_vault_place *at, vk_vault *out_r, char why[VK_VAUL
         return vk_vault_say(why, VK_E_NOMEM, "There is not enough memory that can be kept out of swap.");
     }
     vk_err e = vk_disk_mkdir(at->data_fd, "vault", 0700);
+    if (e == VK_OK) {
+        out_r->fd = openat(at->data_fd, "vault", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        e = out_r->fd < 0 ? vk_disk_err(errno) : VK_OK;
+    }
     if (e != VK_OK)
         vk_vault_say_write(why, e, "vault/");
     else
@@ -246,6 +252,9 @@ void vk_vault_close(vk_vault *v)
 {
     sodium_free(v->master);
     vk_ring_free(v->ring);
+    if (v->fd >= 0)
+        close(v->fd);
+    v->fd = -1;
     v->master = NULL;
     v->ring = NULL;
 }

@@ -42,6 +42,7 @@ typedef struct vk_vault_place {
 typedef struct vk_ring vk_ring;
 
 typedef struct vk_vault {
+    int fd; /* of vault/: keeper's user may not get at it by the data folder, which is front's */
     uint32_t kid;
     uint32_t master_dek;        /* key id that vault/master is sealed under */
     uint8_t *master;            /* VK_MASTER bytes in guarded memory */
@@ -57,6 +58,6 @@ typedef struct vk_vault {
 VK_MUSTCHECK vk_err vk_vault_open(const vk_vault_place *at, vk_vault *out_r, char why[VK_VAULT_WHY]);
 void vk_vault_close(vk_vault *v);
 /* Seals the master under the ring's active key, durably. */
-VK_MUSTCHECK vk_err vk_vault_seal_master(const vk_vault *v, int data_fd);
+VK_MUSTCHECK vk_err vk_vault_seal_master(const vk_vault *v);
 
 #endif

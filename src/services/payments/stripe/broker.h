@@ -24,7 +24,6 @@ typedef struct vk_stripe_ask {
     vk_pay_call *c;
     vk_stripe_found found;
     bool soft;
-    bool named;                                       /* Valetkey-Served-By is said */
     bool again;                                       /* may be sent twice */
     int upstream;                                     /* the status that Stripe answered; 0: none yet */
     vk_pv *form;                                      /* the app's, checked */
