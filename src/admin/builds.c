@@ -167,11 +167,11 @@ static void answer_existing(vk_call *c, const vk_build *b)
         vk_call_fail(c, VK_E_CONFLICT,
                      "The build \"%s\" exists and has expired; delete it first, or choose another id", b->id);
     else if (!vk_create_fits(&c->create, b, bindings, n))
-        vk_call_fail(
-            c, VK_E_CONFLICT,
-            "The build \"%s\" exists with another framework, ttl or other origins, or other drivers; GET it to see "
-            "them, PUT its origins or a service's driver to change those, or choose another id",
-            b->id);
+        vk_call_fail(c, VK_E_CONFLICT,
+                     "The build \"%s\" exists with another framework, ttl or other origins, or other "
+                     "drivers; GET it to see "
+                     "them, PUT its origins or a service's driver to change those, or choose another id",
+                     b->id);
     else
         answer_with_env(c, b, 200);
 }

@@ -64,6 +64,7 @@ void vk_admin_driver_show(vk_call *c);
 void vk_admin_driver_set(vk_call *c);
 void vk_admin_keys_list(vk_call *c);
 void vk_admin_keys_sealing(vk_call *c);
+void vk_admin_keys_marks(vk_call *c);
 void vk_admin_keys_put(vk_call *c);
 void vk_admin_keys_remove(vk_call *c);
 void vk_admin_keys_check(vk_call *c);
