@@ -35,7 +35,7 @@ static void check_one(vk_doctor *d, const vk_reply *r, const vk_json *k)
     const char *state = vk_reply_text(r, k, "state"), *why = vk_reply_text(r, k, "why");
     const vk_json *check = vk_json_opt(k, VK_STR("check")), *ok = vk_json_get(check, VK_STR("ok"));
     int64_t days = days_since(vk_reply_text(r, k, "set_at"));
-    char whose[VK_BUILD_ID_MAX + 16];
+    char whose[VK_BUILD_ID_MAX + VK_SERVICE_MAX + 16];
     snprintf(whose, sizeof whose, "%.16s%s%.32s", vendor, build[0] ? " of " : "", build);
     if (strcmp(state, "ready") != 0)
         vk_doctor_say(d, VK_WRONG, "keys", "%s: %s%s%s%s", whose,
