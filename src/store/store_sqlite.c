@@ -3,16 +3,11 @@
 
 #include "core/buf.h"
 #include "core/clock.h"
-#include "core/disk.h"
 #include "core/log.h"
 #include "store/copy.h"
-#include "store/migrate.h"
+#include "store/open.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { IDEM_KEEP_MS = 7 * 24 * 3600 * 1000, ROWS_MAX = 16 };
 
@@ -24,6 +19,7 @@ enum stmt {
     Q_INSERT_BINDING,
     Q_BINDINGS,
     Q_BINDING_SET,
+    Q_BOUND,
     Q_INSERT_ORIGIN,
     Q_INSERT_VALET,
     Q_GENERATION,
@@ -67,6 +63,10 @@ static const char *const sql[N_STMTS] = {
         "?5 = (SELECT version FROM bindings WHERE build = ?1 AND service = ?2)) ON CONFLICT (build, service) "
         "DO UPDATE SET driver = excluded.driver, resource = excluded.resource, version = version + 1 "
         "RETURNING version",
+    [Q_BOUND] =
+        "SELECT b.build FROM bindings b JOIN builds x ON x.id = b.build WHERE b.service = ?1 AND "
+        "b.driver = ?2 AND json_extract(b.resource, '$.' || ?3) = ?4 AND x.state = 0 AND b.build > ?5 "
+        "ORDER BY b.build LIMIT ?6",
     [Q_INSERT_ORIGIN] = "INSERT INTO origins VALUES (?1, ?2) ON CONFLICT DO NOTHING",
     [Q_INSERT_VALET] = "INSERT INTO valets VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
     [Q_GENERATION] =
@@ -102,6 +102,7 @@ static const char *const sql[N_STMTS] = {
 struct sqlite_store {
     vk_store base;
     sqlite3 *db;
+    bool writes;
     sqlite3_stmt *stmts[N_STMTS];
 };
 
@@ -609,6 +610,29 @@ static vk_err binding_set(vk_store *base, vk_str build, uint64_t expect, vk_bind
     return end_txn(s, e);
 }
 
+static vk_err bound_list(vk_store *base, const char *service, const char *driver, const char *name,
+                         vk_str value, vk_str after, size_t limit, char (*ids)[VK_BUILD_ID_MAX + 1],
+                         size_t *n_r)
+{
+    struct sqlite_store *s = self(base);
+    sqlite3_stmt *st;
+    vk_err e = need(s, Q_BOUND, &st);
+    size_t n = 0;
+    if (e != VK_OK)
+        return e;
+    bind_str(st, 1, vk_str_z(service));
+    bind_str(st, 2, vk_str_z(driver));
+    bind_str(st, 3, vk_str_z(name));
+    bind_str(st, 4, value);
+    bind_str(st, 5, after);
+    sqlite3_bind_int64(st, 6, (int64_t)limit);
+    while (n < limit && sqlite3_step(st) == SQLITE_ROW)
+        col_copy(st, 0, ids[n++], sizeof *ids);
+    e = sql_err(s, sqlite3_reset(st));
+    *n_r = n;
+    return e;
+}
+
 static vk_err build_touch(vk_store *base, vk_str id, int64_t now)
 {
     struct sqlite_store *s = self(base);
@@ -698,7 +722,10 @@ static void store_close(vk_store *base)
     struct sqlite_store *s = self(base);
     for (size_t i = 0; i < N_STMTS; i++)
         sqlite3_finalize(s->stmts[i]);
-    /* Who closes last leaves an empty -wal instead of a full one. */
+    /* Who writes leaves an empty -wal instead of a full one. By itself SQLite does so only when nobody else
+     * has the file open, and keeper always has (store/watch.h). */
+    if (s->writes)
+        sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_exec(s->db, "PRAGMA journal_size_limit = 0", NULL, NULL, NULL);
     sqlite3_close(s->db);
     free(s);
@@ -716,6 +743,7 @@ static const vk_store_ops sqlite_ops = {
     .build_origins = build_origins,
     .binding_list = binding_list,
     .binding_set = binding_set,
+    .bound_list = bound_list,
     .build_touch = build_touch,
     .build_revoke = build_revoke,
     .build_deleting = build_deleting,
@@ -724,70 +752,14 @@ static const vk_store_ops sqlite_ops = {
     .copy_to = copy_to,
 };
 
-/* Made first by us, so that it is never readable by others, not even for a moment, and never through a link.
- */
-static vk_err make_file(int dirfd, bool *fresh_r, const char **why_r)
+vk_err vk_store_on(sqlite3 *db, bool writes, vk_store **out_r)
 {
-    struct stat st;
-    int fd = openat(dirfd, "valetkey.db", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        vk_err e = vk_disk_err(errno);
-        if (e == VK_E_FULL)
-            *why_r = "the disk is full";
-        if (errno == ELOOP)
-            *why_r = "valetkey.db is a symbolic link; put the file itself there";
-        return e;
-    }
-    bool plain = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-    *fresh_r = plain && st.st_size == 0;
-    close(fd);
-    return plain ? VK_OK : VK_E_IO;
-}
-
-vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **out_r, const char **why_r)
-{
-    char path[PATH_MAX];
     struct sqlite_store *s = calloc(1, sizeof *s);
-    *why_r = "out of memory";
     if (!s)
         return VK_E_NOMEM;
     s->base.ops = &sqlite_ops;
-    snprintf(path, sizeof path, "%s/valetkey.db", dir);
-    *why_r = "valetkey.db cannot be opened";
-    bool fresh = false;
-    int keep_wal = 1; /* the fence around front lets it remove no file there */
-    vk_err e = write ? make_file(dirfd, &fresh, why_r) : VK_OK;
-    if (e != VK_OK) {
-        free(s);
-        return e;
-    }
-    int rc = sqlite3_open_v2(path, &s->db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-    if (rc == SQLITE_OK && fresh)
-        rc = sqlite3_exec(s->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL", NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(s->db,
-                          "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000",
-                          NULL, NULL, NULL);
-    if (rc == SQLITE_OK && !write)
-        rc = sqlite3_exec(s->db, "PRAGMA query_only = ON", NULL, NULL, NULL);
-    if (rc == SQLITE_OK && write)
-        rc = sqlite3_file_control(s->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
-    e = sql_err(s, rc);
-    if (e == VK_E_FULL)
-        *why_r = "the disk is full";
-    if (e == VK_E_CORRUPT)
-        *why_r = "valetkey.db is damaged or not a SQLite database; restore it from a backup";
-    if (e == VK_OK)
-        e = vk_migrate(s->db, write, why_r);
-    /* Again: the power may have gone before it was written the first time. With a rollback journal every
-     * change makes a file, for which front has no right. */
-    if (e == VK_OK && write)
-        e = sql_err(s, sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL));
-    if (e != VK_OK) {
-        store_close(&s->base);
-        return e;
-    }
+    s->db = db;
+    s->writes = writes;
     *out_r = &s->base;
     return VK_OK;
 }
