@@ -43,7 +43,7 @@ static void org_says_no(vk_stripe_ask *q, bool key)
     vk_pay_org_error(q->c->ex, &o);
 }
 
-void vk_stripe_failed(vk_stripe_ask *q, vk_err e, bool retry, const char *why)
+void vk_stripe_failed(vk_stripe_ask *q, vk_err e, bool unsent, const char *why)
 {
     vk_exchange *ex = q->c->ex;
     size_t i = 0;
@@ -63,7 +63,8 @@ void vk_stripe_failed(vk_stripe_ask *q, vk_err e, bool retry, const char *why)
         i++;
     vk_pay_org o = {.status = failures[i].status,
                     .code = failures[i].code,
-                    .retry = failures[i].retry == ALWAYS || (failures[i].retry == AS_IS && retry)};
+                    .retry =
+                        failures[i].retry == ALWAYS || (failures[i].retry == AS_IS && (q->again || unsent))};
     o.message = why && *why ? vk_arena_printf(ex->arena, "%s: %s.", failures[i].message, why)
                             : vk_arena_printf(ex->arena, "%s.", failures[i].message);
     if (!o.message.p)
@@ -237,8 +238,8 @@ static vk_err connect_head(vk_forward *f, const vk_head *h)
 
 static void connect_failed(vk_forward *f, vk_err e, bool retry, const char *why)
 {
-    vk_stripe_ask *q = f->arg;
-    vk_stripe_failed(q, e, retry && q->again, why);
+    VK_UNUSED(retry); /* what Stripe may have done already is known here better */
+    vk_stripe_failed(f->arg, e, false, why);
 }
 
 static const vk_forward_ways connect_ways = {.head = connect_head, .failed = connect_failed};
