@@ -114,6 +114,10 @@ bool vk_stripe_admit(vk_pay_call *c, const vk_binding *b, vk_stripe_ask **ask_r)
     }
     q->c = c;
     q->soft = vk_str_eqz(vk_binding_value(b, "soft"), "yes");
+    if (q->soft && vk_header_add(ex, "Valetkey-Isolation", VK_STR("soft")) != VK_OK) {
+        vk_pay_no_answer(ex, VK_PAY_BROKEN, VK_STR_NONE);
+        return false;
+    }
     if (!vk_stripe_find(ex->method, ex->path, &q->found)) {
         vk_pay_no_answer(ex, vk_pay_absent(ex->method, ex->path) ? VK_PAY_ABSENT : VK_PAY_NO_ROUTE,
                          VK_STR_NONE);
@@ -124,10 +128,6 @@ bool vk_stripe_admit(vk_pay_call *c, const vk_binding *b, vk_stripe_ask **ask_r)
         return true;
     if (c->publishable) { /* the app's browser has Stripe's own, and speaks to Stripe */
         vk_pay_no_answer(ex, VK_PAY_PUBLISHABLE, VK_STR_NONE);
-        return false;
-    }
-    if (q->soft && vk_header_add(ex, "Valetkey-Isolation", VK_STR("soft")) != VK_OK) {
-        vk_pay_no_answer(ex, VK_PAY_BROKEN, VK_STR_NONE);
         return false;
     }
     vk_err e = vk_pay_ids(ex->arena, q->found.id, &why);
