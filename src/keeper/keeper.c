@@ -15,6 +15,24 @@ static void answer_master(vk_exchange *ex, const vk_vault *v)
     vk_respond(ex, 200, "application/octet-stream");
 }
 
+static void answer_audit(vk_jw *w, vk_audit *audit)
+{
+    if (!audit) {
+        vk_jw_null(w);
+        return;
+    }
+    vk_audit_state a;
+    vk_audit_state_of(audit, &a);
+    vk_jw_obj(w);
+    vk_jw_kbool(w, "sealed", a.sealed);
+    vk_jw_kbool(w, "damaged", a.damaged);
+    vk_jw_kstr(w, "why", vk_str_z(a.why));
+    vk_jw_ki64(w, "seq", (int64_t)a.seq);
+    vk_jw_ki64(w, "epoch", (int64_t)a.epoch);
+    vk_jw_kbool(w, "low", a.low);
+    vk_jw_obj_end(w);
+}
+
 static void answer_status(vk_exchange *ex, const vk_keeper *k)
 {
     vk_jw w = vk_jw_on(&ex->out);
@@ -27,6 +45,8 @@ static void answer_status(vk_exchange *ex, const vk_keeper *k)
         vk_jw_ki64(&w, "to_reseal", (int64_t)vk_orgs_to_reseal(k->orgs));
         vk_jw_kbool(&w, "rolled_back", vk_orgs_rolled_back(k->orgs));
     }
+    vk_jw_key(&w, VK_STR("audit"));
+    answer_audit(&w, k->audit);
     vk_jw_obj_end(&w);
     vk_respond(ex, 200, "application/json");
 }
