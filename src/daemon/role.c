@@ -1,5 +1,6 @@
 #include "daemon/resume.h"
 
+#include "core/disk.h"
 #include "core/random.h"
 #include "courier/courier.h"
 #include "daemon/calls.h"
@@ -254,9 +255,45 @@ static int serve_quietly(const vk_child *c, const vk_handler *handler, void *ctx
     return 0;
 }
 
+static const vk_child *keeper_child; /* for keeper_begins */
+
 static void keeper_begins(void *ctx, vk_loop *loop)
 {
-    vk_orgs_run(((vk_keeper *)ctx)->orgs, loop);
+    vk_keeper *k = ctx;
+    if (vk_audit_start(k->audit, loop) != VK_OK)
+        vk_role_fail(keeper_child, "There is not enough memory for the audit log.");
+    vk_orgs_audit(k->orgs, k->audit);
+    vk_orgs_run(k->orgs, loop);
+}
+
+/* audit/, made while keeper may, and given to whom it becomes. */
+static int audit_folder(const vk_child *c)
+{
+    char why[VK_WHY_MAX];
+    int data_fd = c->daemon->data_fd;
+    vk_err e = vk_disk_mkdir(data_fd, "audit", 0700);
+    int fd = e == VK_OK ? openat(data_fd, "audit", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (fd < 0)
+        vk_role_fail(c, "The folder audit/ in the data folder %.300s cannot be made or opened (%s).",
+                     c->daemon->data_dir, e == VK_OK ? vk_errno_text(errno) : vk_err_name(e));
+    if (vk_owners_give_keeper(&c->daemon->owners, data_fd, "audit", why) != VK_OK)
+        vk_role_fail(c, "%s", why);
+    return fd;
+}
+
+static void open_audit(const vk_child *c, vk_keeper *k, int dir_fd)
+{
+    const vk_config *config = c->daemon->config;
+    char why[VK_AUDIT_WHY];
+    const vk_audit_place at = {.data_fd = c->daemon->data_fd,
+                               .dir_fd = dir_fd,
+                               .sync = config->audit_sync,
+                               .key = vk_orgs_audit_key(k->orgs),
+                               .checkpoints = config->audit_checkpoints,
+                               .auditor = config->audit_has_auditor ? config->audit_auditor : NULL,
+                               .keep_ms = config->audit_keep_ms};
+    if (vk_audit_prepare(&at, &k->audit, why) != VK_OK)
+        vk_role_fail(c, "%s", why);
 }
 
 static int keeper_main(const vk_child *c)
@@ -276,11 +313,15 @@ static int keeper_main(const vk_child *c)
                VK_F(key_source, vault.source));
     if (vk_owners_give_keeper(&c->daemon->owners, c->daemon->data_fd, "vault", why) != VK_OK)
         vk_role_fail(c, "%s", why);
+    int audit_fd = audit_folder(c);
     become(c);
+    open_audit(c, &keeper, audit_fd);
+    keeper_child = c;
     fence(c, &(vk_sandbox_place){.data_fd = c->daemon->data_fd,
                                  .data_dir = c->daemon->data_dir,
-                                 .open = {{"vault", vault.fd}}});
+                                 .open = {{"vault", vault.fd}, {"audit", audit_fd}}});
     int code = serve_quietly(c, &vk_keeper_handler, &keeper, keeper_begins);
+    vk_audit_end(keeper.audit);
     vk_orgs_close(keeper.orgs);
     vk_vault_close(&vault);
     return code;

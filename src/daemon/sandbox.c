@@ -48,6 +48,7 @@ static const struct row {
     {VK_FRONT, OF_SYSTEM, "/sys/devices/system/cpu", READ}, /* and how many processors */
     /* keeper: the vault, into which keys are entered while it runs */
     {VK_KEEPER, OF_DATA, "vault", KEEP},
+    {VK_KEEPER, OF_DATA, "audit", KEEP},
     /* courier: what libcurl, the resolver and OpenSSL read. No data at all. */
     {VK_COURIER, OF_USER, "/etc", READ}, /* a new resolv.conf is a new file */
     {VK_COURIER, OF_SYSTEM, "/sys/devices/system/cpu", READ},
