@@ -180,6 +180,7 @@ vk_err vk_audit_prepare(const vk_audit_place *at, vk_audit **out_r, char why[VK_
         return VK_E_NOMEM;
     }
     vk_audit_place place = *at;
+    a->loop = at->loop;
     a->last = &a->first;
     memcpy(a->key, at->key, sizeof a->key);
     place.key = a->key;
@@ -203,9 +204,8 @@ vk_err vk_audit_prepare(const vk_audit_place *at, vk_audit **out_r, char why[VK_
     return VK_OK;
 }
 
-vk_err vk_audit_start(vk_audit *a, vk_loop *loop)
+vk_err vk_audit_start(vk_audit *a)
 {
-    a->loop = loop;
     vk_err e = a->sink ? vk_audit_sink_start(a->sink) : VK_OK;
     if (e == VK_OK && pthread_create(&a->thread, NULL, writer, a) != 0)
         e = VK_E_NOMEM;
@@ -227,8 +227,7 @@ void vk_audit_end(vk_audit *a)
     for (vk_audit_entry *e = a->first, *next; e; e = next) { /* it was never started, or had no turn */
         next = e->next;
         e->err = VK_E_UNAVAILABLE;
-        if (a->loop || !e->durable)
-            give_back(a, &e, 1);
+        give_back(a, &e, 1);
     }
     vk_audit_log_close(&a->log);
     drop(a);

@@ -60,7 +60,7 @@ typedef struct vk_audit_entry {
     vk_task task;
     struct vk_audit_entry *next;
     vk_err err;
-    /* On the loop of vk_audit_start, in the order of writing. VK_OK: the record is on stable storage
+    /* On the place's loop, in the order of writing. VK_OK: the record is on stable storage
      * (written, without vk_audit_place.sync); VK_E_UNAVAILABLE: it could not be written and does not count.
      * NULL: nobody waits (OUTCOME); then the entry is copied. Otherwise it is the caller's memory, untouched,
      * until then. */
@@ -85,6 +85,7 @@ typedef struct vk_audit_state {
 } vk_audit_state;
 
 typedef struct vk_audit_place {
+    vk_loop *loop;      /* where `durable` is called */
     int data_fd;        /* of the data folder */
     int dir_fd;         /* of its audit/, opened by whoever could; -1: made and opened below data_fd */
     bool sync;          /* false: intents are written, not synced, before a key is used (--audit-sync off) */
@@ -105,7 +106,7 @@ typedef struct vk_audit_place {
  * asked waits for it, for VK_AL_NO_TURN_MS; then it is sealed until that one has ended. As the user who
  * writes later, before the fence; then, since this makes threads, vk_audit_start after it. */
 VK_MUSTCHECK vk_err vk_audit_prepare(const vk_audit_place *at, vk_audit **out_r, char why[VK_AUDIT_WHY]);
-VK_MUSTCHECK vk_err vk_audit_start(vk_audit *a, vk_loop *loop);
+VK_MUSTCHECK vk_err vk_audit_start(vk_audit *a);
 /* On the loop. `durable` is called later, never inside. VK_E_BUSY: too many wait; VK_E_UNAVAILABLE: it is
  * sealed (an OUTCOME or a CHANGE is taken while there is reserve); VK_E_NOMEM. On
  * an error nothing was written and `durable` is not called. */

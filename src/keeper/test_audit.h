@@ -116,6 +116,7 @@ static inline int set_up(void **state)
     assert_int_equal(vk_loop_new(&l->loop), VK_OK);
     l->at = (vk_audit_place){.data_fd = l->data_fd,
                              .dir_fd = -1,
+                             .loop = l->loop,
                              .sync = true,
                              .key = seed,
                              .retry_ms = 20,
@@ -131,7 +132,7 @@ static inline void begin_log_of(logged *l, bool threads)
         print_error("%s: %s\n", vk_err_name(e), l->why);
     assert_int_equal(e, VK_OK);
     if (threads)
-        assert_int_equal(vk_audit_start(l->a, l->loop), VK_OK);
+        assert_int_equal(vk_audit_start(l->a), VK_OK);
 }
 
 static inline void end_log(logged *l)
