@@ -68,11 +68,6 @@ static void answer_status(vk_exchange *ex, const vk_keeper *k)
     vk_respond(ex, 200, "application/json");
 }
 
-static bool is_hook(const vk_exchange *ex)
-{
-    return vk_str_eqz(ex->method, "POST") && vk_str_eqz(ex->path, VK_STRIPE_HOOK_CALL);
-}
-
 /* Front opens a connection for orders. */
 static void connect_orders(vk_exchange *ex, vk_keeper *k)
 {
@@ -94,11 +89,18 @@ static bool connects(const vk_exchange *ex)
     return vk_str_eqz(ex->method, "POST") && vk_str_eqz(ex->path, "/v1/connect");
 }
 
+static bool is_hook(const vk_exchange *ex)
+{
+    return vk_str_eqz(ex->method, "POST") && vk_str_eqz(ex->path, VK_STRIPE_HOOK_CALL);
+}
+
 static vk_err head(vk_exchange *ex)
 {
     const vk_keeper *k = ex->server->ctx;
     ex->body_max = is_hook(ex) ? VK_STRIPE_EVENT_MAX : 0;
-    if (is_hook(ex) || vk_str_eqz(ex->method, "GET") || connects(ex) || (k->orgs && vk_keys_head(ex)))
+    if (is_hook(ex))
+        return VK_OK;
+    if (vk_str_eqz(ex->method, "GET") || connects(ex) || (k->orgs && vk_keys_head(ex)))
         return VK_OK;
     vk_respond_json_error(ex, VK_E_METHOD, "keeper has no such call.");
     return VK_E_METHOD;
