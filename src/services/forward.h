@@ -56,6 +56,14 @@ void vk_forward_collect(vk_forward *f, size_t max);
 /* handler->request of an exchange whose body streams. */
 void vk_forward_request(vk_exchange *ex);
 
+/* For a body that is neither the exchange's nor in memory: begins *c, which is the caller's, with its body_n
+ * (known), callbacks and arg; head, method, times and `again` are set here. Of `ask`, ways, arg, body and
+ * upgrade mean nothing. Errors as vk_forward_begin. */
+VK_MUSTCHECK vk_err vk_forward_call(vk_exchange *ex, const vk_forward_ask *ask, vk_upcall *c);
+/* Of such a call's answer: VK_OK, it is the vendor's; otherwise keeper's refusal, and whether to try again.
+ */
+vk_err vk_forward_refusal(const vk_head *h, bool *retry_r);
+
 /* The same without an exchange, from any thread: one request of front's own for a build (a list, a look at an
  * object), answered with at most `max` bytes. `done` on loops[0]. */
 typedef struct vk_forward_one {
