@@ -137,7 +137,7 @@ static void pass(vk_keeper_ask *a, vk_err e, const vk_response *r)
 }
 
 static void send_ask(keys_call *k, vk_str method, vk_str target,
-                 void (*done)(vk_keeper_ask *a, vk_err e, const vk_response *r))
+                     void (*done)(vk_keeper_ask *a, vk_err e, const vk_response *r))
 {
     if (k->body.err) {
         vk_call_fail(k->call, k->body.err == VK_E_TOO_LARGE ? VK_E_TOO_LARGE : VK_E_NOMEM,

@@ -50,6 +50,32 @@ static void show(const struct sigaction before[VK_COUNT(ends)])
     fprintf(stderr, "\n");
 }
 
+int vk_ask_line(const char *what, bool visible, char *out, size_t room)
+{
+    struct sigaction before[VK_COUNT(ends)];
+    size_t n = 0;
+    ssize_t got = 1;
+    bool hides = !visible && tcgetattr(STDIN_FILENO, &shown) == 0;
+    fprintf(stderr, "%s: ", what);
+    if (hides)
+        hide(before);
+    while (got > 0 && n < room - 1 && !(n && out[n - 1] == '\n')) {
+        got = read(STDIN_FILENO, out + n, room - 1 - n);
+        n += got > 0 ? (size_t)got : 0;
+    }
+    if (hides)
+        show(before);
+    bool line = n && out[n - 1] == '\n';
+    out[line ? n - 1 : n] = '\0';
+    if (line && memchr(out, '\0', n - 1) == NULL)
+        return VK_EXIT_OK;
+    return got <= 0 ? vk_failed("invalid", "The input ended, so nothing was done.")
+                    : vk_failed("invalid",
+                                "A line of the input is longer than %zu bytes, or has a NUL byte; "
+                                "nothing was done.",
+                                room - 2);
+}
+
 int vk_ask_secret(const char *what, char *out, size_t room)
 {
     bool asks = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &shown) == 0;

@@ -12,5 +12,9 @@ VK_MUSTCHECK bool vk_ask_yes(const char *fmt, ...) VK_PRINTF(1, 2);
  * Answers an exit code; when it is not VK_EXIT_OK the sentence was printed. The caller wipes `out` in any
  * case. */
 VK_MUSTCHECK int vk_ask_secret(const char *what, char *out, size_t room);
+/* One line of a terminal, asked for as "`what`: ", shown or not, without its newline; an empty one is "". At
+ * most room - 2 bytes. Answers an exit code; not VK_EXIT_OK: the input ended, or the line is too long, and
+ * the sentence was printed. The caller wipes `out` in any case. */
+VK_MUSTCHECK int vk_ask_line(const char *what, bool show, char *out, size_t room);
 
 #endif

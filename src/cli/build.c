@@ -21,6 +21,9 @@ const char vk_help_build_create[] =
     "                           hono, fastify, node, fastapi or django: how variables are named (default "
     "next)\n"
     "  --origin URL             where the app's pages are; may stand several times\n"
+    "  --driver SERVICE=DRIVER  by whom a service is provided: embedded, or a vendor, perhaps with values\n"
+    "                           (payments=stripe,account=acct_…); may stand several times (default: the "
+    "daemon's)\n"
     "  --ttl TIME               how long its keys last unused: 30d, 12h, 90m or seconds (default: the "
     "daemon's)\n"
     "  --idempotency-key KEY    the same key gives the same build, however often this runs\n"
@@ -122,6 +125,42 @@ static void join_origins(const vk_reply *r, const vk_json *b, vk_buf *out)
     vk_buf_ch(out, '\0');
 }
 
+/* "payments by stripe", of those that are not embedded; with what keeps the builds apart when it is little.
+ */
+static void drivers_text(const vk_reply *r, const vk_json *b, bool isolation, vk_buf *out)
+{
+    const vk_json *services = vk_json_get(b, VK_STR("services"));
+    const vk_json *s = services && services->type == VK_JSON_OBJECT ? services->u.child : NULL;
+    for (; s; s = s->next) {
+        const vk_json *shared = vk_json_get(s, VK_STR("shared"));
+        bool soft = shared && shared->type == VK_JSON_BOOL && shared->u.b;
+        const char *driver = vk_reply_text(r, s, "driver"), *how = vk_reply_text(r, s, "isolation");
+        if (strcmp(driver, "embedded") == 0)
+            continue;
+        if (out->n)
+            vk_buf_lit(out, ", ");
+        vk_buf_str(out, s->key);
+        vk_buf_lit(out, " by ");
+        vk_buf_z(out, driver);
+        if (how[0] && (isolation || soft)) {
+            vk_buf_lit(out, " (");
+            vk_buf_z(out, how);
+            vk_buf_ch(out, ')');
+        }
+    }
+    vk_buf_ch(out, '\0');
+}
+
+static void print_drivers(const vk_reply *r)
+{
+    vk_buf text;
+    vk_buf_init(&text, 4096);
+    drivers_text(r, r->json, true, &text);
+    if (text.err == VK_OK && text.n > 1)
+        vk_out_fact("brokered", text.p);
+    vk_buf_free(&text);
+}
+
 void vk_build_print(const vk_reply *r)
 {
     const char *state = vk_reply_text(r, r->json, "state");
@@ -135,6 +174,7 @@ void vk_build_print(const vk_reply *r)
            vk_tone_end(stdout), vk_tone_begin(stdout, state_tone(state)), state, vk_tone_end(stdout));
     vk_out_fact("framework", vk_reply_text(r, r->json, "framework"));
     vk_out_fact("origins", origins.n > 1 ? origins.p : "none");
+    print_drivers(r);
     vk_out_fact("created", created);
     vk_out_fact("expires", expires);
     if (vk_json_opt(r->json, VK_STR("revoked"))) {
@@ -159,9 +199,46 @@ static bool origins_short(const char *command, const char *const *v, size_t n)
 
 struct create {
     const char *id, *framework, *ttl, *idem, *data;
-    vk_many origins;
+    vk_many origins, drivers;
     bool json;
 };
+
+/* "payments=stripe,account=acct_…" */
+static void put_driver(vk_jw *w, const char *text)
+{
+    vk_str rest = vk_str_z(text), service, driver, value, name;
+    if (!vk_str_cut(&rest, '=', &service))
+        return;
+    bool more = vk_str_cut(&rest, ',', &driver);
+    vk_jw_key(w, service);
+    vk_jw_obj(w);
+    vk_jw_kstr(w, "driver", more ? driver : rest);
+    if (more) {
+        vk_jw_key(w, VK_STR("resource"));
+        vk_jw_obj(w);
+        while (more) {
+            more = vk_str_cut(&rest, ',', &value);
+            if (!more)
+                value = rest;
+            if (!vk_str_cut(&value, '=', &name))
+                name = VK_STR("");
+            vk_jw_key(w, name);
+            vk_jw_str(w, value);
+        }
+        vk_jw_obj_end(w);
+    }
+    vk_jw_obj_end(w);
+}
+
+static bool drivers_ok(const char *command, const vk_many *drivers)
+{
+    for (size_t i = 0; i < drivers->n; i++)
+        if (!strchr(drivers->v[i], '=') || strlen(drivers->v[i]) > VK_RESOURCE_MAX) {
+            vk_usage(command, "--driver wants SERVICE=DRIVER, as in --driver payments=stripe.");
+            return false;
+        }
+    return true;
+}
 
 static void create_body(const struct create *c, vk_buf *out)
 {
@@ -182,6 +259,13 @@ static void create_body(const struct create *c, vk_buf *out)
         for (size_t i = 0; i < c->origins.n; i++)
             vk_jw_str(&w, vk_str_z(c->origins.v[i]));
         vk_jw_arr_end(&w);
+    }
+    if (c->drivers.n) {
+        vk_jw_key(&w, VK_STR("drivers"));
+        vk_jw_obj(&w);
+        for (size_t i = 0; i < c->drivers.n; i++)
+            put_driver(&w, c->drivers.v[i]);
+        vk_jw_obj_end(&w);
     }
     vk_jw_obj_end(&w);
 }
@@ -209,6 +293,7 @@ int vk_cmd_build_create(int argc, char **argv)
     const char *pos[1];
     const vk_opt opts[] = {VK_OPT_T("framework", c.framework),
                            VK_OPT_M("origin", c.origins),
+                           VK_OPT_M("driver", c.drivers),
                            VK_OPT_T("ttl", c.ttl),
                            VK_OPT_T("idempotency-key", c.idem),
                            VK_OPT_T("data", c.data),
@@ -221,7 +306,7 @@ int vk_cmd_build_create(int argc, char **argv)
     char target[96], header[320] = "";
     if (c.id && vk_build_target(argv[0], c.id, "", target, sizeof target) != VK_OK)
         return VK_EXIT_USAGE;
-    if (!origins_short(argv[0], c.origins.v, c.origins.n))
+    if (!origins_short(argv[0], c.origins.v, c.origins.n) || !drivers_ok(argv[0], &c.drivers))
         return VK_EXIT_USAGE;
     if (c.idem) {
         for (const char *k = c.idem; *k; k++)
@@ -268,6 +353,9 @@ static void list_row(vk_table *t, const vk_reply *r, const vk_json *b)
     vk_table_cell(t, vk_str_z(vk_reply_text(r, b, "framework")), VK_PLAIN, false);
     vk_table_cell(t, vk_str_z(expires), VK_PLAIN, false);
     vk_table_cell(t, vk_str_z(origins.n ? origins.p : ""), VK_PLAIN, false);
+    vk_buf_clear(&origins);
+    drivers_text(r, b, false, &origins);
+    vk_table_cell(t, vk_str_z(origins.err == VK_OK && origins.n ? origins.p : ""), VK_PLAIN, false);
     vk_buf_free(&origins);
 }
 
@@ -319,7 +407,7 @@ static int fetch_list(const char *data, struct list *l)
 
 int vk_cmd_build_list(int argc, char **argv)
 {
-    static const char *const titles[] = {"BUILD", "STATE", "FRAMEWORK", "EXPIRES", "ORIGINS"};
+    static const char *const titles[] = {"BUILD", "STATE", "FRAMEWORK", "EXPIRES", "ORIGINS", "BROKERED"};
     bool json = false;
     const char *data = NULL;
     const vk_opt opts[] = {VK_OPT_T("data", data), VK_OPT_F("json", json), {0}};

@@ -13,7 +13,7 @@ typedef struct vk_command {
 /* All of them, in the order of the overview. */
 const vk_command *vk_commands(size_t *n_r);
 
-enum { VK_OPTIONS_MAX = 24 };
+enum { VK_OPTIONS_MAX = 32 };
 
 /* An option as the help text has it. Views into the text. */
 typedef struct vk_option {

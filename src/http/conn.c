@@ -445,7 +445,7 @@ static bool send_answer(vk_conn *c)
 {
     c->starved = false;
     vk_err e = vk_conn_send(c);
-    bool over = c->ex->close, until_close = c->ex->source && !c->ex->source_chunked;
+    bool over = c->ex->close, until_close = c->ex->source && !c->ex->source_chunked && c->ex->source_left < 0;
     bool linger = c->unread_body || c->in_at < c->in_n;
     if (e == VK_OK && over && c->cut && until_close)
         vk_wire_cut(&c->io);

@@ -50,6 +50,14 @@ static bool put_source(vk_exchange *ex, vk_conn *c)
     } else if (front) {
         vk_buf_clear(out);
     }
+    if (ex->source_left >= 0) { /* the length was said: that is the end, and no other */
+        size_t left = (size_t)ex->source_left;
+        ex->source_left -= n < left ? (int64_t)n : ex->source_left;
+        if (n > left || (e == VK_E_NOT_FOUND && n < left))
+            e = VK_E_INTERNAL;
+        if (n > left)
+            vk_buf_truncate(out, front + left);
+    }
     if (e == VK_E_NOT_FOUND) {
         ex->source_done = true;
         if (front)

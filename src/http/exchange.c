@@ -196,16 +196,22 @@ static const char *reason(int status)
         return "OK";
     case 201:
         return "Created";
+    case 202:
+        return "Accepted";
     case 204:
         return "No Content";
     case 206:
         return "Partial Content";
     case 301:
         return "Moved Permanently";
+    case 302:
+        return "Found";
     case 303:
         return "See Other";
     case 307:
         return "Temporary Redirect";
+    case 308:
+        return "Permanent Redirect";
     case 304:
         return "Not Modified";
     case 400:
@@ -250,6 +256,8 @@ static const char *reason(int status)
         return "Internal Server Error";
     case 501:
         return "Not Implemented";
+    case 502:
+        return "Bad Gateway";
     case 503:
         return "Service Unavailable";
     case 504:
@@ -382,17 +390,23 @@ void vk_respond_file(vk_exchange *ex, int status, const char *content_type, int 
     vk_conn_answered(ex->conn);
 }
 
-void vk_respond_source(vk_exchange *ex, int status, const char *content_type, vk_source *s)
+void vk_respond_source_n(vk_exchange *ex, int status, const char *content_type, int64_t n, vk_source *s)
 {
     bool head_only = begin(ex, status);
     vk_buf_clear(&ex->out);
     ex->source = s;
-    ex->source_chunked = ex->minor == 1;
-    ex->source_done = head_only;
-    if (!ex->source_chunked && !head_only)
+    ex->source_left = n < 0 ? -1 : n;
+    ex->source_chunked = n < 0 && ex->minor == 1;
+    ex->source_done = head_only || n == 0;
+    if (n < 0 && !ex->source_chunked && !head_only)
         ex->close = true;
-    make_head(ex, status, content_type, -1);
+    make_head(ex, status, content_type, ex->source_left);
     vk_conn_answered(ex->conn);
+}
+
+void vk_respond_source(vk_exchange *ex, int status, const char *content_type, vk_source *s)
+{
+    vk_respond_source_n(ex, status, content_type, -1, s);
 }
 
 void vk_source_ready(vk_exchange *ex)

@@ -122,7 +122,9 @@ typedef struct vk_exchange {
     vk_pieces *pieces;
     int64_t pieces_at, pieces_end; /* where the next piece begins, and the body's length */
     struct vk_source *source;
+    int64_t source_left; /* of a body whose length was said; -1: it was not */
     bool source_chunked, source_done;
+    void *proxy; /* http/proxy.c: who answers it */
 } vk_exchange;
 
 /* A response body that is made while it is sent. */
@@ -164,6 +166,9 @@ void vk_respond_text(vk_exchange *ex, int status, const char *content_type, vk_s
 void vk_respond_file(vk_exchange *ex, int status, const char *content_type, int fd, int64_t at, int64_t n);
 /* Answers with a source; chunked on HTTP/1.1, until close on 1.0. */
 void vk_respond_source(vk_exchange *ex, int status, const char *content_type, vk_source *s);
+/* The same with `n` bytes, which it says in Content-Length (to HEAD too); n < 0: as vk_respond_source. A
+ * source that gives another number is cut off. */
+void vk_respond_source_n(vk_exchange *ex, int status, const char *content_type, int64_t n, vk_source *s);
 void vk_source_ready(vk_exchange *ex);
 /* Answers with `n` bytes that `p` has; with n 0, and to HEAD, next is not called. p may be NULL then. */
 void vk_respond_pieces(vk_exchange *ex, int status, const char *content_type, int64_t n, vk_pieces *p);

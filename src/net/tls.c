@@ -21,6 +21,8 @@ struct vk_tls {
     bool read_waits;  /* reading goes on when the socket is writable … */
     bool write_waits; /* … and writing when it is readable */
     bool cut;
+    bool disbelieved;
+    const char *why;
 };
 
 /* ---- life */
@@ -89,6 +91,24 @@ vk_err vk_tls_connect(vk_io *io, const uint8_t sha256[VK_TLS_SHA256])
     else
         free(pin);
     SSL_CTX_free(ctx);
+    return e;
+}
+
+vk_err vk_tls_client(vk_io *io, void *ssl_ctx, vk_err (*prepare)(void *ssl, void *arg), void *arg)
+{
+    vk_tls *t;
+    vk_err e = begin(io, ssl_ctx, &t);
+    if (e != VK_OK)
+        return e;
+    e = prepare(t->ssl, arg);
+    if (e == VK_OK) {
+        SSL_set_connect_state(t->ssl);
+        return VK_OK;
+    }
+    SSL_free(t->ssl);
+    free(t);
+    io->tls = NULL;
+    ERR_clear_error();
     return e;
 }
 
@@ -161,6 +181,10 @@ static void fail(vk_tls *t)
         greeting && ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST ? VK_TLS_PLAIN : VK_TLS_BROKEN;
     t->more = true; /* what reads next learns of it */
     t->cut = true;
+    long verdict = SSL_get_verify_result(t->ssl);
+    t->disbelieved = greeting && verdict != X509_V_OK;
+    t->why =
+        t->disbelieved ? X509_verify_cert_error_string(verdict) : ERR_reason_error_string(ERR_peek_error());
     ERR_clear_error();
 }
 
@@ -181,6 +205,12 @@ void vk_tls_on_info(const void *ssl, int where)
     /* Each costs us a derivation of keys and the peer next to nothing; OpenSSL would read on for ever. */
     if ((where & SSL_CB_LOOP) && t && t->io && t->state != VK_TLS_GREETING && ++t->late > VK_TLS_LATE_MAX)
         shutdown(t->io->fd, SHUT_RDWR);
+}
+
+vk_err vk_tls_why(const vk_tls *t, const char **why_r)
+{
+    *why_r = t->why;
+    return t->disbelieved ? VK_E_FORBIDDEN : VK_E_UNAVAILABLE;
 }
 
 ssize_t vk_tls_read(vk_tls *t, void *p, size_t room)

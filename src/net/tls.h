@@ -76,12 +76,18 @@ typedef enum vk_tls_state {
     VK_TLS_BROKEN,
 } vk_tls_state;
 vk_tls_state vk_tls_state_of(const vk_tls *t);
+/* Of a client's connection that is broken: VK_E_FORBIDDEN, the peer's certificate is not believed, or
+ * VK_E_UNAVAILABLE. The text is static and has no full stop; NULL: nothing more is known. */
+vk_err vk_tls_why(const vk_tls *t, const char **why_r);
 
 /* For net/loop.c: which events to wait for when the user of *io wants `mask`; what they mean to him; the end.
  */
 int vk_tls_mask(vk_io *io, int mask);
 int vk_tls_events(vk_io *io, int events);
 void vk_tls_close(vk_io *io);
+/* For tls_trust.c: `io` is a client's with this SSL_CTX, after `prepare` has seen to its SSL. */
+VK_MUSTCHECK vk_err vk_tls_client(vk_io *io, void *ssl_ctx, vk_err (*prepare)(void *ssl, void *arg),
+                                  void *arg);
 /* For tls.c: SSL_CTX of a new connection, a reference. NULL: nothing is loaded. */
 void *vk_tls_host_ctx(vk_tls_host *h);
 void vk_tls_on_info(const void *ssl, int where);
