@@ -357,8 +357,11 @@ VK_MUSTCHECK vk_err vk_service_missigned(vk_exchange *ex, vk_err e, const char *
 VK_MUSTCHECK vk_err vk_service_open(vk_exchange *ex, vk_str build);
 
 /* Of an exchange whose principal is set: how its build has this service. NULL: embedded. The binding is the
- * tenant's. */
+ * tenant's. A build whose driver the service does not have is refused before (VK_E_UNAVAILABLE). */
 const vk_driver *vk_service_driver(const vk_exchange *ex, const vk_binding **binding_r);
+/* The same of a key that is held (vk_held_key.tenant). `binding_r` may be NULL; what it gets is good for as
+ * long as the tenant is held, and may be followed by another one meanwhile. */
+const vk_driver *vk_service_driver_of(const vk_worker *w, const vk_tenant *t, const vk_binding **binding_r);
 /* The lookup hash of the key that was verified last in this exchange; NULL: none was. */
 const uint8_t *vk_service_hash_of(const vk_exchange *ex);
 

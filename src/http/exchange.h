@@ -94,6 +94,7 @@ typedef struct vk_exchange {
 
     /* what handler->head found out; interpreted by the handler only */
     void *principal;
+    const uint8_t *key; /* the lookup hash of the credential that it was found by; NULL: there was none */
     void *ctx;
     void (*done)(
         struct vk_exchange *ex); /* called once when the exchange ends, before the arena goes; may be NULL */

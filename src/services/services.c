@@ -85,6 +85,7 @@ static void count_use(vk_runtime *rt, vk_tenant *tenant, int64_t now)
 struct hold {
     vk_registry *registry;
     vk_tenant *tenant;
+    uint8_t hash[VK_HASH]; /* of the key, if there was one */
 };
 
 static void let_go(void *arg)
@@ -142,6 +143,44 @@ void vk_service_forget(vk_worker *w)
     w->memos = NULL;
 }
 
+static const vk_driver *driver_of(const vk_service *s, const vk_binding *b)
+{
+    for (const vk_driver *const *d = b ? s->drivers : NULL; d && *d; d++)
+        if (strcmp((*d)->name, b->driver) == 0)
+            return *d;
+    return NULL;
+}
+
+/* A build whose service is a vendor's is never served from our own files instead, not even when this program
+ * knows nothing of that vendor. Lets go of the tenant otherwise. */
+static vk_err driver_known(vk_worker *w, vk_tenant *t, const char **why_r)
+{
+    const vk_binding *b = vk_tenant_binding(t, vk_str_z(w->service->name));
+    if (VK_LIKELY(!b) || driver_of(w->service, b))
+        return VK_OK;
+    vk_tenant_unref(&w->rt->registry, t);
+    *why_r = "This build has the service from a vendor that this valetkey does not know";
+    return VK_E_UNAVAILABLE;
+}
+
+const vk_driver *vk_service_driver_of(const vk_worker *w, const vk_tenant *t, const vk_binding **binding_r)
+{
+    const vk_binding *b = vk_tenant_binding(t, vk_str_z(w->service->name));
+    if (binding_r)
+        *binding_r = b;
+    return driver_of(w->service, b);
+}
+
+const vk_driver *vk_service_driver(const vk_exchange *ex, const vk_binding **binding_r)
+{
+    return vk_service_driver_of(ex->server->ctx, ex->principal, binding_r);
+}
+
+const uint8_t *vk_service_hash_of(const vk_exchange *ex)
+{
+    return ex->key;
+}
+
 /* The tenant of a lookup hash, counted. With `wait_ms_r` the key is used, not only looked at. */
 static vk_err tenant_of(vk_worker *w, const uint8_t hash[VK_HASH], char kind, int64_t *wait_ms_r,
                         vk_tenant **out_r, const char **why_r)
@@ -149,6 +188,8 @@ static vk_err tenant_of(vk_worker *w, const uint8_t hash[VK_HASH], char kind, in
     int64_t now = vk_clock_wall_ms();
     vk_err e = vk_registry_verify(&w->rt->registry, w->reader, hash, vk_str_z(w->service->name), kind, now,
                                   wait_ms_r, out_r, why_r);
+    if (e == VK_OK)
+        e = driver_known(w, *out_r, why_r);
     if (e == VK_OK && wait_ms_r)
         count_use(w->rt, *out_r, now);
     return e;
@@ -197,13 +238,20 @@ static vk_err refuse_key(vk_exchange *ex, vk_worker *w, vk_err e, int64_t wait_m
     return vk_fail(ex, e, "%s", why);
 }
 
-/* The exchange lets go of the reference at its end; at once when that cannot be. */
-static vk_err hold_for(vk_exchange *ex, vk_worker *w, vk_tenant *t)
+/* The exchange lets go of the reference at its end; at once when that cannot be. `hash` NULL: no key was
+ * shown. */
+static vk_err hold_for(vk_exchange *ex, vk_worker *w, vk_tenant *t, const uint8_t hash[VK_HASH])
 {
-    struct hold *h = VK_NEW(ex->arena, struct hold);
+    struct hold *h = vk_arena_alloc(ex->arena, sizeof *h);
     vk_err e = VK_E_NOMEM;
+    ex->key = NULL;
     if (h) {
-        *h = (struct hold){.registry = &w->rt->registry, .tenant = t};
+        h->registry = &w->rt->registry;
+        h->tenant = t;
+        if (hash) {
+            memcpy(h->hash, hash, VK_HASH);
+            ex->key = h->hash;
+        }
         e = vk_arena_cleanup(ex->arena, let_go, h);
     }
     if (e != VK_OK)
@@ -228,7 +276,7 @@ vk_err vk_service_verify(vk_exchange *ex, vk_secret token, char kind)
     if (e != VK_OK)
         return refuse_key(ex, w, e, wait, why);
     vk_count(&w->keys_taken, 1);
-    e = hold_for(ex, w, key.tenant);
+    e = hold_for(ex, w, key.tenant, key.hash);
     if (e != VK_OK)
         return vk_fail(ex, e, "Out of memory");
     let_in(ex, key.tenant);
@@ -267,7 +315,7 @@ void vk_service_signer(vk_exchange *ex, vk_str id, char id_kind, char secret_kin
     }
     vk_err e = tenant_of(w, out_r->hash, id_kind, NULL, &t, &out_r->why);
     if (e == VK_OK) {
-        e = hold_for(ex, w, t);
+        e = hold_for(ex, w, t, out_r->hash);
         out_r->why = "Out of memory";
     }
     out_r->state = e;
@@ -311,8 +359,10 @@ vk_err vk_service_open(vk_exchange *ex, vk_str build)
     vk_tenant *t;
     int64_t wait = 0;
     vk_err e = vk_registry_open(&w->rt->registry, w->reader, build, vk_clock_wall_ms(), &wait, &t, &why);
+    if (e == VK_OK)
+        e = driver_known(w, t, &why);
     if (e == VK_OK) {
-        e = hold_for(ex, w, t);
+        e = hold_for(ex, w, t, NULL);
         why = "Out of memory";
     }
     if (e != VK_OK) {

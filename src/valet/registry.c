@@ -47,10 +47,16 @@ void vk_tenant_ref(vk_tenant *t)
     atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
 }
 
+const vk_binding *vk_tenant_binding(const vk_tenant *t, vk_str service)
+{
+    return vk_bindings_of(atomic_load_explicit(&t->bindings, memory_order_acquire), service);
+}
+
 void vk_tenant_unref(vk_registry *r, vk_tenant *t)
 {
     if (t && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1) {
         r->tenant_free(t);
+        vk_bindings_free(atomic_load_explicit(&t->bindings, memory_order_relaxed));
         free(t);
     }
 }
@@ -157,21 +163,45 @@ static vk_err check(const vk_registry *r, struct entry *x, vk_str service, char 
     return VK_OK;
 }
 
+/* Takes over `fresh`. Who got hold of the tenant before may still read the set before; when nobody but the
+ * map and the rows holds it, nobody does. Under the write lock, without which none is got hold of. */
+static void bind(vk_tenant *t, vk_bindings *fresh)
+{
+    vk_bindings *now = atomic_load_explicit(&t->bindings, memory_order_relaxed);
+    uint32_t ours = 1;
+    if (now && vk_bindings_same(now, fresh)) {
+        vk_bindings_free(fresh);
+        return;
+    }
+    for (const vk_list *x = t->rows.next; x != &t->rows; x = x->next)
+        ours++;
+    fresh->before = now;
+    atomic_store_explicit(&t->bindings, fresh, memory_order_release);
+    if (now && atomic_load_explicit(&t->refs, memory_order_acquire) == ours) {
+        fresh->before = NULL;
+        vk_bindings_free(now);
+    }
+}
+
 /* The tenant of a build as it was just read. One of an earlier build of that name ends here: who still holds
- * it keeps it, but nobody finds it any more. */
-static vk_tenant *tenant_for(vk_registry *r, const vk_build *b)
+ * it keeps it, but nobody finds it any more. Takes over `fresh`; NULL when out of memory. */
+static vk_tenant *tenant_for(vk_registry *r, const vk_build *b, vk_bindings *fresh)
 {
     vk_tenant *t = find_tenant(r, vk_str_z(b->id));
-    if (t && t->generation == b->generation)
+    if (t && t->generation == b->generation) {
+        bind(t, fresh);
         return t;
+    }
     if (t) {
         atomic_store(&t->closed, true);
         drop_rows(r, t);
         drop_tenant(r, t);
     }
     t = calloc(1, sizeof *t);
-    if (!t)
+    if (!t) {
+        vk_bindings_free(fresh);
         return NULL;
+    }
     memcpy(t->id, b->id, sizeof t->id);
     t->ttl_ms = b->ttl_ms;
     t->generation = b->generation;
@@ -180,20 +210,24 @@ static vk_tenant *tenant_for(vk_registry *r, const vk_build *b)
     atomic_store(&t->expires_ms, b->expires_ms);
     atomic_store(&t->touched_ms, b->touched_ms);
     atomic_store(&t->closed, b->state != VK_BUILD_ACTIVE);
+    bind(t, fresh);
     if (vk_map_add(&r->tenants, &t->node, vk_hash(t->id, strlen(t->id))) != VK_OK) {
+        vk_bindings_free(fresh);
         free(t);
         return NULL;
     }
     return t;
 }
 
-/* Under the write lock. NULL when out of memory. */
-static struct entry *insert(vk_registry *r, const vk_valet_row *row, const vk_build *b)
+/* Under the write lock. Takes over `fresh`. NULL when out of memory. */
+static struct entry *insert(vk_registry *r, const vk_valet_row *row, const vk_build *b, vk_bindings *fresh)
 {
     if (r->valets.n >= VK_REGISTRY_MAX)
         shrink(r); /* before any tenant is looked at: it may free them */
     struct entry *x = calloc(1, sizeof *x);
-    vk_tenant *t = x ? tenant_for(r, b) : NULL;
+    if (!x)
+        vk_bindings_free(fresh);
+    vk_tenant *t = x ? tenant_for(r, b, fresh) : NULL;
     if (!t || vk_map_add(&r->valets, &x->node, slot_of(row->hash)) != VK_OK) {
         free(x);
         return NULL;
@@ -223,16 +257,23 @@ vk_err vk_registry_verify(vk_registry *r, vk_store *store, const uint8_t hash[VK
         e = store->ops->valet_find(store, NULL, hash, &row, &b);
         if (e == VK_E_NOT_FOUND)
             return VK_E_UNAUTHORIZED;
+        vk_bindings *fresh = NULL;
+        if (e == VK_OK)
+            e = vk_bindings_read(store, vk_str_z(b.id), &fresh);
         if (e != VK_OK) {
             *why_r = "The metadata cannot be read now";
             return VK_E_UNAVAILABLE;
         }
         pthread_rwlock_wrlock(&r->mu);
         bool stale = epoch != atomic_load(&r->epoch);
+        x = stale ? NULL : find(r, hash);
+        if (stale || x) { /* another thread was first */
+            vk_bindings_free(fresh);
+            fresh = NULL;
+        }
         if (!stale) {
-            x = find(r, hash);
             if (!x)
-                x = insert(r, &row, &b);
+                x = insert(r, &row, &b, fresh);
             e = x ? check(r, x, service, kind, now, wait_ms_r, out_r, why_r) : VK_E_NOMEM;
         }
         pthread_rwlock_unlock(&r->mu);
@@ -277,18 +318,23 @@ vk_err vk_registry_open(vk_registry *r, vk_store *store, vk_str build, int64_t n
         e = store->ops->build_get(store, NULL, build, &b);
         if (e == VK_E_NOT_FOUND)
             return e;
+        if (e == VK_OK && (b.state != VK_BUILD_ACTIVE || b.expires_ms <= now))
+            return VK_E_NOT_FOUND; /* not worth a place in memory */
+        vk_bindings *fresh = NULL;
+        if (e == VK_OK)
+            e = vk_bindings_read(store, build, &fresh);
         if (e != VK_OK) {
             *why_r = "The metadata cannot be read now";
             return VK_E_UNAVAILABLE;
         }
-        if (b.state != VK_BUILD_ACTIVE || b.expires_ms <= now) /* not worth a place in memory */
-            return VK_E_NOT_FOUND;
         pthread_rwlock_wrlock(&r->mu);
         bool stale = epoch != atomic_load(&r->epoch);
-        if (!stale) {
+        if (stale) {
+            vk_bindings_free(fresh);
+        } else {
             if (r->tenants.n >= VK_REGISTRY_MAX)
                 shrink(r);
-            t = tenant_for(r, &b);
+            t = tenant_for(r, &b, fresh);
             e = t ? check_open(r, t, now, wait_ms_r, out_r, why_r) : VK_E_NOMEM;
         }
         pthread_rwlock_unlock(&r->mu);

@@ -9,7 +9,7 @@
 #include "core/map.h"
 #include "core/rate.h"
 #include "crypto/digest.h"
-#include "store/store.h"
+#include "valet/bindings.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,9 +26,10 @@ typedef struct vk_tenant {
     _Atomic int64_t expires_ms, touched_ms;
     int64_t ttl_ms;
     uint64_t generation;
-    vk_bucket taken;                        /* of build_rate */
-    _Atomic uint64_t requests;              /* let in, since it came into memory */
-    vk_list rows;                           /* the cached rows of this build; under the registry's lock */
+    vk_bucket taken;               /* of build_rate */
+    _Atomic uint64_t requests;     /* let in, since it came into memory */
+    vk_list rows;                  /* the cached rows of this build; under the registry's lock */
+    vk_bindings *_Atomic bindings; /* never NULL; what was read lives as long as the tenant is held */
     void *_Atomic service[VK_SERVICES_MAX]; /* each service's own state of this build, by its index */
 } vk_tenant;
 
@@ -60,6 +61,8 @@ VK_MUSTCHECK vk_err vk_registry_verify(vk_registry *r, vk_store *store, const ui
  * vk_registry_verify. */
 VK_MUSTCHECK vk_err vk_registry_open(vk_registry *r, vk_store *store, vk_str build, int64_t now,
                                      int64_t *wait_ms_r, vk_tenant **out_r, const char **why_r);
+/* How it has that service now; NULL: embedded. Good for as long as the tenant is held. */
+const vk_binding *vk_tenant_binding(const vk_tenant *t, vk_str service);
 void vk_tenant_ref(vk_tenant *t);
 void vk_tenant_unref(vk_registry *r, vk_tenant *t);
 
@@ -73,8 +76,8 @@ size_t vk_registry_busiest(vk_registry *r, vk_busy_build *out, size_t room);
 /* Builds in memory. */
 size_t vk_registry_size(vk_registry *r);
 
-/* After the metadata changed: forgets the build and its rows. With `close`, the tenant (a reference, or NULL
- * when it was not in use) comes back so that services can end its work. */
+/* After the metadata changed (a binding, too): forgets the build and its rows. With `close`, the tenant (a
+ * reference, or NULL when it was not in use) comes back so that services can end its work. */
 void vk_registry_forget(vk_registry *r, vk_str build, bool close, vk_tenant **out_r);
 
 #endif

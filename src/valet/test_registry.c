@@ -20,7 +20,7 @@ static struct fake {
         int64_t expires_ms;
     } builds[BUILDS];
     _Atomic int finds;
-    vk_err error;
+    vk_err error, bindings_error;
     void (*during)(void); /* between reading the row and answering */
 } fake;
 
@@ -66,6 +66,25 @@ static vk_err fake_find(vk_store *s, vk_arena *a, const uint8_t hash[VK_HASH], v
     return e;
 }
 
+static const char *driver;
+static uint64_t version;
+
+static vk_err fake_bindings(vk_store *s, vk_arena *a, vk_str build, vk_binding *out, size_t room, size_t *n_r)
+{
+    VK_UNUSED(s);
+    VK_UNUSED(build);
+    assert_true(room >= 2);
+    if (fake.bindings_error)
+        return fake.bindings_error;
+    out[0] = (vk_binding){.service = "auth", .driver = "embedded", .resource = vk_arena_dup(a, VK_STR("{}"))};
+    out[1] = (vk_binding){.service = "database",
+                          .version = version,
+                          .resource = vk_arena_dup(a, VK_STR("{\"hostname\":\"h\"}"))};
+    snprintf(out[1].driver, sizeof out[1].driver, "%s", driver);
+    *n_r = 2;
+    return VK_OK;
+}
+
 static void on_free(vk_tenant *t)
 {
     assert_true(vk_list_empty(&t->rows));
@@ -74,8 +93,10 @@ static void on_free(vk_tenant *t)
 
 static int set_up(void **state)
 {
-    static const vk_store_ops ops = {.name = "fake", .valet_find = fake_find};
+    static const vk_store_ops ops = {.name = "fake", .valet_find = fake_find, .binding_list = fake_bindings};
     VK_UNUSED(state);
+    driver = "embedded";
+    version = 1;
     fake = (struct fake){.base = {&ops}};
     pthread_mutex_init(&fake.mu, NULL);
     for (int i = 0; i < BUILDS; i++) {
@@ -213,6 +234,53 @@ static void forgetting(void **state)
     assert_int_equal(freed, 1);
     vk_registry_forget(&registry, VK_STR("b3"), true, &none);
     assert_null(none);
+}
+
+/* The set that is read is the newest that the metadata had when the key was looked up; an older one lives as
+ * long as who has it. */
+static void how_it_has_its_services(void **state)
+{
+    VK_UNUSED(state);
+    uint8_t hash[VK_HASH];
+    vk_tenant *held;
+    const char *why;
+    make_hash(hash, 0, 1, 0);
+    fake.bindings_error = VK_E_IO;
+    assert_int_equal(ask(0, 1), VK_E_UNAVAILABLE); /* not known is not embedded */
+    fake.bindings_error = VK_OK;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(
+            vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, NULL, &held, &why),
+            VK_OK);
+        assert_null(vk_tenant_binding(held, VK_STR("auth")));
+        assert_null(vk_tenant_binding(held, VK_STR("storage")));
+        const vk_binding *was = vk_tenant_binding(held, VK_STR("database"));
+        assert_true((was != NULL) == (i == 1));
+        driver = i == 0 ? "turso" : "embedded";
+        version++;
+        assert_int_equal(ask(0, 1), VK_OK); /* in memory: nothing has changed yet */
+        assert_ptr_equal(vk_tenant_binding(held, VK_STR("database")), was);
+        vk_registry_forget(&registry, VK_STR("b0"), false, NULL);
+        assert_int_equal(ask(0, 1), VK_OK);
+        const vk_binding *now = vk_tenant_binding(held, VK_STR("database"));
+        assert_true((now != NULL) == (i == 0));
+        if (was) {
+            assert_string_equal(was->driver, "turso");
+            assert_true(vk_str_eqz(was->resource, "{\"hostname\":\"h\"}"));
+        }
+        vk_tenant_unref(&registry, held);
+    }
+    /* Many changes while nobody holds it: none of the earlier sets is kept. */
+    for (int i = 0; i < 100; i++) {
+        version++;
+        vk_registry_forget(&registry, VK_STR("b0"), false, NULL);
+        assert_int_equal(ask(0, 1), VK_OK);
+    }
+    assert_int_equal(
+        vk_registry_verify(&registry, &fake.base, hash, VK_STR("database"), 'b', NOW, NULL, &held, &why),
+        VK_OK);
+    assert_null(atomic_load(&held->bindings)->before);
+    vk_tenant_unref(&registry, held);
 }
 
 /* A build that was deleted while its old key was still being tried, then made again under the same name. */
@@ -363,6 +431,7 @@ int main(void)
         WITH_REGISTRY(verdicts),
         WITH_REGISTRY(rates),
         WITH_REGISTRY(forgetting),
+        WITH_REGISTRY(how_it_has_its_services),
         WITH_REGISTRY(a_name_that_is_used_again),
         WITH_REGISTRY(rows_read_before_a_change_do_not_count),
         WITH_REGISTRY(a_full_cache_starts_over),
