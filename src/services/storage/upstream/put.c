@@ -199,6 +199,15 @@ static void send_whole(struct up *u)
         vk_s3_finish(u->q);
 }
 
+static void compact(struct up *u)
+{
+    size_t left = u->out.n - u->at;
+    if (u->at && left)
+        memmove(u->out.p, u->out.p + u->at, left);
+    vk_buf_truncate(&u->out, left);
+    u->at = 0;
+}
+
 static void pump(struct up *u)
 {
     size_t back = u->proven ? 0 : 1;
@@ -207,12 +216,8 @@ static void pump(struct up *u)
     vk_str some = {u->out.p + u->at, u->out.n - u->at - back};
     if (some.n || u->proven)
         u->at += vk_upcall_give(&u->call, some, u->proven);
-    if (u->at && (u->at == u->out.n || u->at >= GATHER_MAX)) {
-        size_t left = u->out.n - u->at;
-        memmove(u->out.p, u->out.p + u->at, left);
-        vk_buf_truncate(&u->out, left);
-        u->at = 0;
-    }
+    if (u->at == u->out.n)
+        compact(u);
 }
 
 static bool full(const struct up *u)
@@ -251,6 +256,8 @@ static bool begin_stream(struct up *u)
 static void keep(void *arg, vk_str piece)
 {
     struct up *u = arg;
+    if (piece.n > u->out.max - u->out.n)
+        compact(u);
     vk_buf_str(&u->out, piece);
     if (u->out.err != VK_OK)
         vk_s3_wrong_ob(&u->in.wrong, VK_OB_NOMEM);
@@ -395,8 +402,9 @@ bool vk_s3u_form_begin(vk_s3_req *q, const vk_s3_plan *given, int64_t left, size
         vk_s3_say(q, 411, VK_STR("MissingContentLength"), "You must provide the Content-Length HTTP header.");
         return false;
     }
-    plan.size = small ? -1 : left - (int64_t)tail;
-    if (!vk_s3u_room(q, small ? 0 : plan.size, 1))
+    int64_t most = left > (int64_t)tail ? left - (int64_t)tail : 0;
+    plan.size = small ? -1 : most;
+    if (!vk_s3u_room(q, most, 1))
         return false;
     struct up *u = make(q, &plan, small, true);
     if (!u)
