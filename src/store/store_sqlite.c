@@ -3,16 +3,11 @@
 
 #include "core/buf.h"
 #include "core/clock.h"
-#include "core/disk.h"
 #include "core/log.h"
 #include "store/copy.h"
-#include "store/migrate.h"
+#include "store/open.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { IDEM_KEEP_MS = 7 * 24 * 3600 * 1000, ROWS_MAX = 16 };
 
@@ -102,6 +97,7 @@ static const char *const sql[N_STMTS] = {
 struct sqlite_store {
     vk_store base;
     sqlite3 *db;
+    bool writes;
     sqlite3_stmt *stmts[N_STMTS];
 };
 
@@ -698,7 +694,10 @@ static void store_close(vk_store *base)
     struct sqlite_store *s = self(base);
     for (size_t i = 0; i < N_STMTS; i++)
         sqlite3_finalize(s->stmts[i]);
-    /* Who closes last leaves an empty -wal instead of a full one. */
+    /* Who writes leaves an empty -wal instead of a full one. By itself SQLite does so only when nobody else
+     * has the file open, and keeper always has (store/watch.h). */
+    if (s->writes)
+        sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_exec(s->db, "PRAGMA journal_size_limit = 0", NULL, NULL, NULL);
     sqlite3_close(s->db);
     free(s);
@@ -724,70 +723,14 @@ static const vk_store_ops sqlite_ops = {
     .copy_to = copy_to,
 };
 
-/* Made first by us, so that it is never readable by others, not even for a moment, and never through a link.
- */
-static vk_err make_file(int dirfd, bool *fresh_r, const char **why_r)
+vk_err vk_store_on(sqlite3 *db, bool writes, vk_store **out_r)
 {
-    struct stat st;
-    int fd = openat(dirfd, "valetkey.db", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        vk_err e = vk_disk_err(errno);
-        if (e == VK_E_FULL)
-            *why_r = "the disk is full";
-        if (errno == ELOOP)
-            *why_r = "valetkey.db is a symbolic link; put the file itself there";
-        return e;
-    }
-    bool plain = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-    *fresh_r = plain && st.st_size == 0;
-    close(fd);
-    return plain ? VK_OK : VK_E_IO;
-}
-
-vk_err vk_store_sqlite_open(int dirfd, const char *dir, bool write, vk_store **out_r, const char **why_r)
-{
-    char path[PATH_MAX];
     struct sqlite_store *s = calloc(1, sizeof *s);
-    *why_r = "out of memory";
     if (!s)
         return VK_E_NOMEM;
     s->base.ops = &sqlite_ops;
-    snprintf(path, sizeof path, "%s/valetkey.db", dir);
-    *why_r = "valetkey.db cannot be opened";
-    bool fresh = false;
-    int keep_wal = 1; /* the fence around front lets it remove no file there */
-    vk_err e = write ? make_file(dirfd, &fresh, why_r) : VK_OK;
-    if (e != VK_OK) {
-        free(s);
-        return e;
-    }
-    int rc = sqlite3_open_v2(path, &s->db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-    if (rc == SQLITE_OK && fresh)
-        rc = sqlite3_exec(s->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL", NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(s->db,
-                          "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000",
-                          NULL, NULL, NULL);
-    if (rc == SQLITE_OK && !write)
-        rc = sqlite3_exec(s->db, "PRAGMA query_only = ON", NULL, NULL, NULL);
-    if (rc == SQLITE_OK && write)
-        rc = sqlite3_file_control(s->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
-    e = sql_err(s, rc);
-    if (e == VK_E_FULL)
-        *why_r = "the disk is full";
-    if (e == VK_E_CORRUPT)
-        *why_r = "valetkey.db is damaged or not a SQLite database; restore it from a backup";
-    if (e == VK_OK)
-        e = vk_migrate(s->db, write, why_r);
-    /* Again: the power may have gone before it was written the first time. With a rollback journal every
-     * change makes a file, for which front has no right. */
-    if (e == VK_OK && write)
-        e = sql_err(s, sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL));
-    if (e != VK_OK) {
-        store_close(&s->base);
-        return e;
-    }
+    s->db = db;
+    s->writes = writes;
     *out_r = &s->base;
     return VK_OK;
 }
