@@ -20,6 +20,7 @@ typedef struct vk_forward_ways {
      * body streams. May add header lines, ask for the body by vk_forward_collect, or return an error: then
      * `failed` is called with it. */
     vk_err (*head)(vk_forward *f, const vk_head *h);
+    bool own_lines;
     /* After vk_forward_collect: the whole body is in ex->out, to be read and made anew; must answer. */
     void (*collected)(vk_forward *f, int status);
     /* Keeper refused, or the vendor is away: answers in the vendor's shape, in a way that its SDK tries again

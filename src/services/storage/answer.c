@@ -189,10 +189,12 @@ static void write_error(vk_s3_req *q)
 static void put_lines(vk_s3_req *q)
 {
     bool object = q->readable && !q->code.n;
-    if (q->driver && object && q->sandboxed)
-        vk_header_lines(q->ex, ORG_ANSWER RANGES SANDBOX);
-    else if (q->driver && object)
-        vk_header_lines(q->ex, ORG_ANSWER RANGES);
+    if (q->forwarded && object && q->sandboxed)
+        vk_header_lines(q->ex, ANY_ANSWER RANGES SANDBOX);
+    else if (q->forwarded && object)
+        vk_header_lines(q->ex, ANY_ANSWER RANGES);
+    else if (q->forwarded)
+        vk_header_lines(q->ex, ANY_ANSWER);
     else if (q->driver)
         vk_header_lines(q->ex, ORG_ANSWER);
     else if (object && q->sandboxed)

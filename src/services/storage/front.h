@@ -50,7 +50,8 @@ typedef struct vk_s3_req {
     /* Whose storage answers this operation (upstream/), and what it keeps with the request; NULL: ours. */
     const vk_driver *driver;
     void *vendor;
-    bool begun; /* its body is there, and it is at work */
+    bool forwarded; /* what forwards it has said who serves it */
+    bool begun;     /* its body is there, and it is at work */
     vk_s3_job job;
     vk_ob *store; /* in a job */
 

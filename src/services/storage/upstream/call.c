@@ -119,9 +119,7 @@ void vk_s3u_target(const vk_s3_req *q, vk_buf *b, vk_str key)
     vk_buf_ch(b, '/');
     if (!key.p)
         return;
-    vk_buf_lit(b, "builds/");
-    vk_buf_z(b, tenant(q)->id);
-    vk_buf_ch(b, '/');
+    vk_buf_printf(b, "builds/%s/%llu/", tenant(q)->id, (unsigned long long)tenant(q)->generation);
     encode(b, key, true);
 }
 
@@ -130,11 +128,9 @@ void vk_s3u_param(const vk_s3_req *q, vk_buf *b, const char *name, vk_str value,
     vk_buf_ch(b, b->n && memchr(b->p, '?', b->n) ? '&' : '?');
     vk_buf_z(b, name);
     vk_buf_ch(b, '=');
-    if (scoped) {
-        vk_buf_lit(b, "builds%2F");
-        vk_buf_z(b, tenant(q)->id);
-        vk_buf_lit(b, "%2F");
-    }
+    if (scoped)
+        vk_buf_printf(b, "builds%%2F%s%%2F%llu%%2F", tenant(q)->id,
+                      (unsigned long long)tenant(q)->generation);
     encode(b, value, false);
 }
 
@@ -312,6 +308,10 @@ void vk_s3u_no(vk_s3_req *q, int status, vk_str code)
     }
     if (vk_str_eqz(code, "InvalidObjectState"))
         status = 400; /* not one of 403 */
+    if (q->anonymous && vk_str_eqz(code, "NoSuchKey")) {
+        vk_s3_no_sigv4(q, VK_SIGV4_ANONYMOUS); /* strangers are not told what there is */
+        return;
+    }
     if (is_about_us(status, code)) {
         count(&vk_s3u_numbers_now.refused_us);
         vk_log(VK_ERROR,
@@ -393,14 +393,12 @@ bool vk_s3u_document(vk_s3_req *q, vk_str body, vk_s3u_kind kind, vk_s3u_doc *ou
 
 vk_str vk_s3u_own(const vk_s3_req *q, vk_str key)
 {
-    static const vk_str lead = VK_STR("builds/");
-    vk_str id = vk_str_z(tenant(q)->id);
-    if (!vk_str_starts(key, lead) || key.n < lead.n + id.n + 1)
+    char prefix[VK_S3U_SCOPE_MAX];
+    int n = snprintf(prefix, sizeof prefix, "builds/%s/%llu/", tenant(q)->id,
+                     (unsigned long long)tenant(q)->generation);
+    if (!vk_str_starts(key, (vk_str){prefix, (size_t)n}))
         return VK_STR_NONE;
-    vk_str rest = {key.p + lead.n, key.n - lead.n};
-    if (!vk_str_starts(rest, id) || rest.p[id.n] != '/')
-        return VK_STR_NONE;
-    return (vk_str){rest.p + id.n + 1, rest.n - id.n - 1};
+    return (vk_str){key.p + n, key.n - (size_t)n};
 }
 
 /* ---- sending */
@@ -489,7 +487,8 @@ static void not_begun(vk_s3_req *q, vk_err e)
 
 void vk_s3u_send(vk_s3_req *q, vk_s3u_ask *a)
 {
-    static const vk_forward_ways ways = {.head = head_came, .collected = collected, .failed = failed};
+    static const vk_forward_ways ways = {
+        .head = head_came, .collected = collected, .failed = failed, .own_lines = true};
     uint8_t hash[VK_HASH];
     vk_forward *f;
     vk_forward_ask ask;
@@ -503,6 +502,7 @@ void vk_s3u_send(vk_s3_req *q, vk_s3u_ask *a)
     *c = (struct call){.q = q, .ask = *a};
     ask.ways = &ways;
     ask.arg = c;
+    q->forwarded = true;
     not_begun(q, vk_forward_begin(q->ex, &ask, &f));
 }
 

@@ -49,7 +49,12 @@ static vk_str shown(vk_s3_req *q, const struct page *p, vk_str key)
         vk_s3u_nonsense(q, "a key outside of the build's prefix");
         return VK_STR_NONE;
     }
-    return p->scope.prefixed ? key : own;
+    if (!p->scope.prefixed)
+        return own;
+    vk_str s = vk_arena_printf(q->ex->arena, "builds/%s/" VK_STR_FMT, tenant(q)->id, VK_STR_ARG(own));
+    if (!s.p)
+        vk_s3_no_memory(q);
+    return s;
 }
 
 static int order(vk_str a, vk_str b)

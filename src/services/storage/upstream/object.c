@@ -95,15 +95,33 @@ static bool listed(vk_str list, const char *name)
 }
 
 struct seen {
+    vk_s3w_sum sum;
     vk_str etag, modified;
     int64_t size;
 };
+
+/* The checksum that the vendor keeps, if it keeps one. */
+static vk_s3w_sum sum_in(vk_arena *a, const vk_head *h)
+{
+    vk_s3w_sum sum = {.kind = VK_CHECKSUM_KINDS};
+    for (uint32_t i = 0; i < h->n_headers && sum.kind == VK_CHECKSUM_KINDS; i++)
+        if (vk_s3_checksum_header(h->headers[i].name, &sum.kind))
+            sum.text = vk_arena_dup(a, h->headers[i].value);
+        else
+            sum.kind = VK_CHECKSUM_KINDS;
+    if (sum.kind != VK_CHECKSUM_KINDS)
+        sum.type = vk_str_eqz(vk_head_get(h, VK_STR("x-amz-checksum-type")), "COMPOSITE")
+                       ? VK_STR("COMPOSITE")
+                       : VK_STR("FULL_OBJECT");
+    return sum;
+}
 
 static void see(vk_s3_req *q, const vk_head *h)
 {
     struct seen *x = q->more;
     vk_str said = vk_head_get(h, VK_STR("Content-Length"));
     x->etag = vk_arena_dup(q->ex->arena, unquoted(vk_head_get(h, VK_STR("ETag"))));
+    x->sum = sum_in(q->ex->arena, h);
     x->modified = vk_arena_dup(q->ex->arena, vk_head_get(h, VK_STR("Last-Modified")));
     if (!said.n || vk_str_to_i64(said, &x->size) != VK_OK)
         x->size = -1;
@@ -125,6 +143,8 @@ static void read_attributes(vk_s3_req *q, int status, vk_str body)
     }
     if (listed(wanted, "ETag"))
         w.etag = x->etag;
+    if (listed(wanted, "Checksum") && x->sum.text.p)
+        w.sum = x->sum;
     if (listed(wanted, "StorageClass"))
         w.storage_class = VK_STR("STANDARD");
     /* "…-3" is the ETag of three parts; what is in which no call of R2's tells */
@@ -151,6 +171,7 @@ void vk_s3u_attributes(vk_s3_req *q)
     }
     vk_s3u_ask_begin(&a, "HEAD");
     vk_s3u_target(q, &a.target, q->key);
+    vk_s3u_line(&a.lines, "x-amz-checksum-mode", VK_STR("ENABLED"));
     a.again = true;
     a.look = see;
     a.read = read_attributes;

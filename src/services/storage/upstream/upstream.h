@@ -5,8 +5,10 @@
  * object.c, list.c, multipart.c, many.c the operations · put.c bodies of objects as they stream in · usage.c
  * what a build may store · xml.c what the vendor answers.
  *
- * A key of the build ("a", or "builds/<id>/a"; q->key is "a" for both) is the object "builds/<id>/a" of the
- * bucket. front says neither the bucket nor the host: keeper puts both there, and checks the prefix again.
+ * A key of the build ("a", or "builds/<id>/a"; q->key is "a" for both) is the object
+ * "builds/<id>/<generation>/a" of the bucket, so that a build with the name of one that was deleted does not
+ * find what that one left there. front says neither the bucket nor the host: keeper puts both there, and
+ * checks the prefix again.
  *
  * What is about the bucket and not about objects (its name, its CORS rules) is ours to answer, from the
  * build's folder, as it is without a vendor. */
@@ -39,7 +41,7 @@ void vk_s3u_request(vk_s3_req *q);
 /* Whose key goes along: the one that was verified, or for a public object one of the build's own. */
 void vk_s3u_credential(const vk_s3_req *q, char *kind_r, uint8_t hash_r[VK_HASH]);
 
-/* The start of a target: "/builds/<id>/<key, encoded>", or "/" for a NULL p. Error in b->err. */
+/* The start of a target: "/builds/<id>/<generation>/<key, encoded>", or "/" for a NULL p. Error in b->err. */
 void vk_s3u_target(const vk_s3_req *q, vk_buf *b, vk_str key);
 /* "?name=value" or "&name=value", encoded. `scoped`: the build's prefix comes in front of the value. */
 void vk_s3u_param(const vk_s3_req *q, vk_buf *b, const char *name, vk_str value, bool scoped);

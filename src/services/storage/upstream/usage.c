@@ -139,7 +139,8 @@ static void encode(vk_buf *b, vk_str s)
 static void next_page(struct counting *c, vk_str after)
 {
     vk_buf_clear(&c->target);
-    vk_buf_printf(&c->target, "/?prefix=builds%%2F%s%%2F&encoding-type=url&max-keys=%d", c->build, PAGE);
+    vk_buf_printf(&c->target, "/?prefix=builds%%2F%s%%2F%llu%%2F&encoding-type=url&max-keys=%d", c->build,
+                  (unsigned long long)c->of->generation, PAGE);
     if (after.n) {
         vk_buf_lit(&c->target, "&marker=");
         encode(&c->target, after);
@@ -243,7 +244,7 @@ bool vk_s3u_room(vk_s3_req *q, int64_t bytes, int64_t objects)
         begin_count(q, u);
     bool waits = u->counting != NULL;
     pthread_mutex_unlock(&mu);
-    if (!fits && waits)
+    if (!fits && waits && bytes <= most.bytes)
         vk_s3_say(q, 503, VK_STR("SlowDown"),
                   "The build is near its quota, and what it has stored is being counted; try again.");
     else if (!fits)
