@@ -268,6 +268,31 @@ vk_err vk_disk_sync(int fd)
     return fdatasync(fd) == 0 ? VK_OK : vk_disk_err(errno);
 }
 
+vk_err vk_disk_continue(int dirfd, const char *path, int *fd_r)
+{
+    int fd = openat(dirfd, path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ELOOP ? VK_E_CONFLICT : vk_disk_err(errno);
+    *fd_r = fd;
+    return VK_OK;
+}
+
+vk_err vk_disk_allocate(int fd, int64_t at, int64_t n)
+{
+    int r;
+    do
+        r = fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)n);
+    while (r != 0 && errno == EINTR);
+    if (r == 0)
+        return VK_OK;
+    return errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL ? VK_E_UNSUPPORTED : vk_disk_err(errno);
+}
+
+vk_err vk_disk_trim(int fd, int64_t size)
+{
+    return ftruncate(fd, (off_t)size) == 0 ? VK_OK : vk_disk_err(errno);
+}
+
 /* Where the kernel cannot copy between these two files. */
 static vk_err append_by_reading(int out, int in, int64_t at, int64_t n)
 {

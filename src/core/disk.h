@@ -48,6 +48,13 @@ VK_MUSTCHECK vk_err vk_disk_sync(int fd);
 /* `n` bytes of `in` from `at` on, to the end of `out`; inside the kernel where the file system can (shared
  * blocks on those that have them). VK_E_CORRUPT: `in` ends before. */
 VK_MUSTCHECK vk_err vk_disk_append_from(int out, int in, int64_t at, int64_t n);
+/* A file that is there, opened for writing behind its end; as vk_disk_begin. No link is followed. */
+VK_MUSTCHECK vk_err vk_disk_continue(int dirfd, const char *path, int *fd_r);
+/* Takes `n` bytes of space from `at` on for the file, which stays as long as it is: writes there cannot fail
+ * for want of space. VK_E_FULL; VK_E_UNSUPPORTED: this file system cannot. */
+VK_MUSTCHECK vk_err vk_disk_allocate(int fd, int64_t at, int64_t n);
+/* Gives back what was allocated behind `size`, the file's length. */
+VK_MUSTCHECK vk_err vk_disk_trim(int fd, int64_t size);
 /* Removes a name only: after a power cut it may be there again. Absent is VK_OK. */
 VK_MUSTCHECK vk_err vk_disk_unlink(int dirfd, const char *path);
 /* Removes a file's name and syncs its folder. Absent is VK_OK. */

@@ -634,9 +634,9 @@ static void a_full_queue_stops_reading(void **state)
 {
     VK_UNUSED(state);
     struct client *c = open_ws();
+    int before = atomic_load(&messages) + 1;
     say(c, 0x81, "flood");
-    usleep(200000);
-    int before = atomic_load(&messages);
+    wait_for(&messages, before);
     for (int i = 0; i < 20; i++)
         say(c, 0x81, "more");
     usleep(200000);

@@ -93,7 +93,7 @@ typedef struct vk_audit_place {
     const uint8_t *auditor;  /* VK_AUDIT_AUDITOR bytes to which the first epoch key is sealed; NULL */
     int64_t keep_ms;         /* 0: VK_AUDIT_KEEP_DAYS; < 0: for ever */
     /* Tests; 0: the usual ones. */
-    int64_t epoch_ms, file_bytes, retry_ms, reserve_bytes;
+    int64_t epoch_ms, file_bytes, retry_ms, reserve_bytes, settle_ms;
     uint64_t epoch_records;
 } vk_audit_place;
 

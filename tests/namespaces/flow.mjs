@@ -84,6 +84,7 @@ export async function flow(network) {
       assertSame((await inside("browser", "curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-k", "-H", "Host: elsewhere.test", `${DB}/health`])).stdout, "421", "by another's name");
     });
 
+    const changes = network.watch("browser");
     const browser = await Browser.open();
     const { page } = browser;
     await check("the page comes by https from the preview's name, and shows that every service answers", async () => {
@@ -135,6 +136,7 @@ export async function flow(network) {
       await daemon.mustCli(["db", "download", "board", "--out", out]);
       assertSame((await run("sqlite3", [out, 'SELECT body FROM "Note"'])).stdout, `${text}\n`);
     });
+    await check("meanwhile nothing changed in the browser's network", () => assertSame(changes.said(), "", "links and addresses"));
     await check("no answer and no page held the key", async () => {
       const all = (await Promise.all(browser.texts)).join("\n") + app.log;
       for (const name of ["TURSO_AUTH_TOKEN", "CLERK_SECRET_KEY", "R2_SECRET_ACCESS_KEY", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"]) assert(env[name] && !all.includes(env[name]), `${name} was seen`);

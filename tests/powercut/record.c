@@ -446,7 +446,7 @@ static int do_allocate(int fd, int mode, off_t at, off_t n)
     const char *p = fd_path(fd, path, &st);
     struct record r = {.op = mode == 0 ? OP_ALLOCATE : OP_UNMODELLED, .start_ns = now_ns(), .a = at, .b = n};
     int rc = (int)syscall(SYS_fallocate, fd, mode, at, n);
-    if (p && rc == 0) {
+    if (p && rc == 0 && mode != FALLOC_FL_KEEP_SIZE) { /* that changes nothing that can be read */
         r.end_ns = now_ns();
         r.ino = st.st_ino;
         put(&r, p, mode == 0 ? NULL : "fallocate", NULL, 0);
