@@ -12,6 +12,7 @@ const vk_backup_file vk_backup_files[] = {
     {"tls/key.pem", 1 << 20, false, true},
     {"valetkey.db", VK_TAR_SIZE_MAX, true, false},
     {"vault/master", 4096, true, false}, /* sealed */
+    {"vault/ring", 4096, false, false},  /* sealed; data of before version 3 has none */
     {0},
 };
 

@@ -119,6 +119,17 @@ static bool reaches(const vk_owner *o, const char *data_dir)
     return fd >= 0;
 }
 
+vk_err vk_owners_give_keeper(const vk_owners *o, int data_fd, const char *folder, char why[VK_WHY_MAX])
+{
+    const vk_owner *keeper = &o->of[VK_KEEPER];
+    if (!keeper->other)
+        return VK_OK;
+    vk_err e = give_one(data_fd, folder, keeper->uid, keeper->gid, 1);
+    if (e != VK_OK)
+        vk_say(why, e, "%s/ cannot be given to the user %s: %s.", folder, keeper->name, vk_errno_text(errno));
+    return e;
+}
+
 vk_err vk_owners_give(const vk_owners *o, int data_fd, const char *data_dir, bool restarted,
                       char why[VK_WHY_MAX])
 {

@@ -4,8 +4,9 @@
  * one; otherwise, and with
  * --user root, the roles stay root and give up all capabilities.
  *
- * The data folder, valetkey.db, builds/ and tmp/ then belong to front's user. What front has no business with
- * stays root's: vault/, tls/, the tokens, the lock. keeper opens the vault before it stops being root. */
+ * The data folder, valetkey.db, builds/ and tmp/ then belong to front's user, and vault/ to keeper's, who
+ * writes the organisation's keys there. What front has no business with stays root's: tls/, the tokens, the
+ * lock. keeper opens the vault before it stops being root. */
 #ifndef VK_DAEMON_OWNERS_H
 #define VK_DAEMON_OWNERS_H
 
@@ -34,6 +35,10 @@ VK_MUSTCHECK vk_err vk_owners_find(const char *user, vk_owners *out_r, char why[
  * VK_E_CONFLICT. */
 VK_MUSTCHECK vk_err vk_owners_give(const vk_owners *o, int data_fd, const char *data_dir, bool restarted,
                                    char why[VK_WHY_MAX]);
+/* Gives keeper's user a folder of the data folder and all in it; absent is VK_OK. By keeper itself, before it
+ * becomes that user. */
+VK_MUSTCHECK vk_err vk_owners_give_keeper(const vk_owners *o, int data_fd, const char *folder,
+                                          char why[VK_WHY_MAX]);
 /* Becomes the role's user, without capabilities. VK_E_FORBIDDEN: the process must end. Clears PDEATHSIG and
  * makes dumpable what is (both are the kernel's doing). */
 VK_MUSTCHECK vk_err vk_owners_become(const vk_owners *o, vk_role role);

@@ -103,12 +103,16 @@ static void become(const vk_child *c)
     bind_to_parent(c);
 }
 
-void vk_role_fence(const vk_child *c)
+static void fence(const vk_child *c, const vk_sandbox_place *at)
 {
     char why[VK_WHY_MAX];
-    const vk_sandbox_place at = {.data_fd = c->daemon->data_fd, .data_dir = c->daemon->data_dir};
-    if (vk_sandbox_enter(&c->daemon->sandbox, c->role, &at, why) != VK_OK)
+    if (vk_sandbox_enter(&c->daemon->sandbox, c->role, at, why) != VK_OK)
         vk_role_fail(c, "%s", why);
+}
+
+void vk_role_fence(const vk_child *c)
+{
+    fence(c, &(vk_sandbox_place){.data_fd = c->daemon->data_fd, .data_dir = c->daemon->data_dir});
 }
 
 static void enter(const vk_child *c)
@@ -228,8 +232,10 @@ static void told_to_stop(void *arg)
     vk_loop_stop(((quiet *)arg)->loop);
 }
 
-/* Serves `handler` on the connections that the supervisor gives, until told to stop. */
-static int serve_quietly(const vk_child *c, const vk_handler *handler, void *ctx)
+/* Serves `handler` on the connections that the supervisor gives, until told to stop. `begin` (may be NULL) is
+ * called before the first one. */
+static int serve_quietly(const vk_child *c, const vk_handler *handler, void *ctx,
+                         void (*begin)(void *ctx, vk_loop *loop))
 {
     static quiet q;
     if (vk_loop_new(&q.loop) != VK_OK)
@@ -239,11 +245,18 @@ static int serve_quietly(const vk_child *c, const vk_handler *handler, void *ctx
     q.link = (vk_role_link){.arg = &q, .peer = front_came, .stop = told_to_stop};
     if (vk_role_listen(&q.link, q.loop, c) != VK_OK)
         vk_role_fail(c, "The connection to the supervisor cannot be watched.");
+    if (begin)
+        begin(ctx, q.loop);
     if (c->peer[VK_FRONT] >= 0)
         front_came(&q, VK_FRONT, c->peer[VK_FRONT]);
     vk_role_ready(c);
     vk_loop_run(q.loop);
     return 0;
+}
+
+static void keeper_begins(void *ctx, vk_loop *loop)
+{
+    vk_orgs_run(((vk_keeper *)ctx)->orgs, loop);
 }
 
 static int keeper_main(const vk_child *c)
@@ -255,14 +268,20 @@ static int keeper_main(const vk_child *c)
                                   .data_dir = c->daemon->data_dir,
                                   .credentials_dir = getenv("CREDENTIALS_DIRECTORY"),
                                   .key_file = c->daemon->config->key_file};
-    if (vk_vault_open(&place, &vault, why) != VK_OK)
+    if (vk_vault_open(&place, &vault, why) != VK_OK ||
+        vk_orgs_open(&place, &vault, &keeper.orgs, why) != VK_OK)
         vk_role_fail(c, "%s", why);
     if (vault.beside)
         vk_log(VK_INFO, "the key of the vault lies beside the data that it protects",
                VK_F(key_source, vault.source));
+    if (vk_owners_give_keeper(&c->daemon->owners, c->daemon->data_fd, "vault", why) != VK_OK)
+        vk_role_fail(c, "%s", why);
     become(c);
-    vk_role_fence(c);
-    int code = serve_quietly(c, &vk_keeper_handler, &keeper);
+    fence(c, &(vk_sandbox_place){.data_fd = c->daemon->data_fd,
+                                 .data_dir = c->daemon->data_dir,
+                                 .open = {{"vault", vault.fd}}});
+    int code = serve_quietly(c, &vk_keeper_handler, &keeper, keeper_begins);
+    vk_orgs_close(keeper.orgs);
     vk_vault_close(&vault);
     return code;
 }
@@ -285,7 +304,7 @@ static int courier_main(const vk_child *c)
     const char *ca_file = getenv("SSL_CERT_FILE");
     if (vk_courier_new(&egress, ca_file && ca_file[0] == '/' ? ca_file : NULL, &courier) != VK_OK)
         vk_role_fail(c, "There is not enough memory to start.");
-    return serve_quietly(c, &vk_courier_handler, courier);
+    return serve_quietly(c, &vk_courier_handler, courier, NULL);
 }
 
 int vk_child_main(const vk_child *c)

@@ -46,7 +46,8 @@ static const struct row {
     {VK_FRONT, OF_SYSTEM, "/sys/fs/cgroup/memory.max", VK_LL_READ_FILE}, /* how much memory there is for it */
     {VK_FRONT, OF_SYSTEM, "/sys/fs/cgroup/memory/memory.limit_in_bytes", VK_LL_READ_FILE},
     {VK_FRONT, OF_SYSTEM, "/sys/devices/system/cpu", READ}, /* and how many processors */
-    /* keeper has opened its vault before the fence and needs no file after that. */
+    /* keeper: the vault, into which keys are entered while it runs */
+    {VK_KEEPER, OF_DATA, "vault", KEEP},
     /* courier: what libcurl, the resolver and OpenSSL read. No data at all. */
     {VK_COURIER, OF_USER, "/etc", READ}, /* a new resolv.conf is a new file */
     {VK_COURIER, OF_SYSTEM, "/sys/devices/system/cpu", READ},
@@ -171,6 +172,9 @@ static vk_err allow(int ruleset, const struct row *r, const vk_sandbox_place *at
     const char *path = r->place == OF_ENV ? getenv(r->path) : r->path;
     if (!path || !applies(r) || (r->place != OF_DATA && path[0] != '/'))
         return VK_OK;
+    for (size_t i = 0; r->place == OF_DATA && i < VK_COUNT(at->open) && at->open[i].path; i++)
+        if (strcmp(at->open[i].path, path) == 0)
+            return vk_landlock_allow(ruleset, at->open[i].fd, ".", r->rights, true);
     if (r->place == OF_DATA && r->rights == KEEP) {
         vk_err e = vk_disk_mkdir(at->data_fd, path, 0700);
         if (e != VK_OK)

@@ -33,6 +33,12 @@ VK_MUSTCHECK vk_err vk_sandbox_probe(vk_fencing wanted, const vk_owners *owners,
 typedef struct vk_sandbox_place {
     int data_fd;
     const char *data_dir;
+    /* Folders of it that the role has open already: of another user than the data folder, they cannot be
+     * reached through it. NULL ends. */
+    struct {
+        const char *path;
+        int fd;
+    } open[3];
 } vk_sandbox_place;
 
 /* Closes the fences around this process, which must have one thread yet. What the table names and is not

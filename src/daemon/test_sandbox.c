@@ -139,7 +139,16 @@ static void front_files(const world *w)
 
 static void keeper_files(const world *w)
 {
-    MUST(denied(opens(w, "vault/master", O_RDONLY)));
+    MUST(opens(w, "vault/master", O_RDWR));
+    MUST(mkdirat(w->fd, "vault/org", 0700) == 0);
+    MUST(opens(w, "vault/org/x.new", O_RDWR | O_CREAT | O_EXCL));
+    MUST(renameat(w->fd, "vault/org/x.new", w->fd, "vault/org/x") == 0);
+    MUST(unlinkat(w->fd, "vault/org/x", 0) == 0);
+    MUST(unlinkat(w->fd, "vault/org", AT_REMOVEDIR) == 0);
+    MUST(denied(opens(w, "admin.token", O_RDONLY)));
+    MUST(denied(opens(w, "builds", O_RDONLY | O_DIRECTORY)));
+    MUST(denied(opens(w, "new", O_WRONLY | O_CREAT)));
+    MUST(denied(renameat(w->fd, "vault", w->fd, "new") == 0));
     MUST(denied(opens(w, "valetkey.db", O_RDONLY)));
     MUST(denied(opens(w, "/etc/passwd", O_RDONLY)));
 }

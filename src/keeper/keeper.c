@@ -2,6 +2,7 @@
 
 #include "core/json_write.h"
 #include "http/json_error.h"
+#include "keeper/keys_calls.h"
 
 static void answer_master(vk_exchange *ex, const vk_vault *v)
 {
@@ -13,35 +14,42 @@ static void answer_master(vk_exchange *ex, const vk_vault *v)
     vk_respond(ex, 200, "application/octet-stream");
 }
 
-static void answer_status(vk_exchange *ex, const vk_vault *v)
+static void answer_status(vk_exchange *ex, const vk_keeper *k)
 {
     vk_jw w = vk_jw_on(&ex->out);
     vk_jw_obj(&w);
-    vk_jw_kstr(&w, "key_source", vk_str_z(v->source));
-    vk_jw_kbool(&w, "beside_data", v->beside);
+    vk_jw_kstr(&w, "key_source", vk_str_z(k->vault->source));
+    vk_jw_kbool(&w, "beside_data", k->vault->beside);
+    if (k->orgs) {
+        vk_jw_kbool(&w, "memory_locked", !vk_orgs_unlocked(k->orgs));
+        vk_jw_ki64(&w, "ring_version", (int64_t)vk_orgs_ring_version(k->orgs));
+        vk_jw_ki64(&w, "to_reseal", (int64_t)vk_orgs_to_reseal(k->orgs));
+        vk_jw_kbool(&w, "rolled_back", vk_orgs_rolled_back(k->orgs));
+    }
     vk_jw_obj_end(&w);
     vk_respond(ex, 200, "application/json");
 }
 
 static vk_err head(vk_exchange *ex)
 {
+    const vk_keeper *k = ex->server->ctx;
     ex->body_max = 0;
-    if (vk_str_eqz(ex->method, "GET"))
+    if (vk_str_eqz(ex->method, "GET") || (k->orgs && vk_keys_head(ex)))
         return VK_OK;
-    vk_respond_json_error(ex, VK_E_METHOD, "keeper answers GET only.");
+    vk_respond_json_error(ex, VK_E_METHOD, "keeper has no such call.");
     return VK_E_METHOD;
 }
 
 static void request(vk_exchange *ex)
 {
-    const vk_vault *v = ((const vk_keeper *)ex->server->ctx)->vault;
+    const vk_keeper *k = ex->server->ctx;
     if (vk_str_eqz(ex->path, "/healthz"))
         vk_respond_text(ex, 200, "application/json", VK_STR("{\"status\":\"ok\",\"role\":\"keeper\"}"));
     else if (vk_str_eqz(ex->path, "/v1/master"))
-        answer_master(ex, v);
+        answer_master(ex, k->vault);
     else if (vk_str_eqz(ex->path, "/v1/status"))
-        answer_status(ex, v);
-    else
+        answer_status(ex, k);
+    else if (!k->orgs || !vk_keys_request(ex))
         vk_respond_json_error(ex, VK_E_NOT_FOUND, "keeper has no such call.");
 }
 

@@ -69,6 +69,8 @@ void vk_orgs_audit(vk_orgs *o, vk_audit *a);
 void vk_orgs_run(vk_orgs *o, vk_loop *loop);
 /* Some of the values are in memory that could not be locked (RLIMIT_MEMLOCK). */
 bool vk_orgs_unlocked(const vk_orgs *o);
+/* Of vault/ring: grows with each change of it. */
+uint64_t vk_orgs_ring_version(const vk_orgs *o);
 /* vault/ring is older than the log knows it. */
 bool vk_orgs_rolled_back(const vk_orgs *o);
 /* 32 bytes each, for vk_audit_place.key and to be shown. */

@@ -18,6 +18,7 @@ enum { FILE_MAX = 4096 };
 typedef struct place {
     char root[64], data[80], key[96];
     vk_vault_place at;
+    bool used;
 } place;
 
 static void path_in(char out[PATH_MAX], const char *folder, const char *name)
@@ -50,7 +51,9 @@ static void remove_at(int fd, const char *path)
 static int tear_down(void **state)
 {
     place *p = *state;
-    static const char *const names[] = {"data/vault/master",
+    static const char *const names[] = {"data/vault/ring",
+                                        "data/vault/ring.new",
+                                        "data/vault/master",
                                         "data/vault/master.new",
                                         "data/vault",
                                         "data/valetkey.db",
@@ -187,19 +190,20 @@ static void wrong_key(void **state)
     tear_down(&other);
 }
 
-static void every_flipped_byte(void **state)
+static void flipped_bytes_of(place *p, const char *file)
 {
-    place *p = *state;
     uint8_t one[VK_MASTER], back[VK_MASTER];
     char path[PATH_MAX], good[FILE_MAX], bad[FILE_MAX];
-    open_ok(p, one, true);
-    master_path(p, path);
+    open_ok(p, one, !p->used);
+    p->used = true;
+    path_in(path, p->data, file);
     size_t n = slurp(path, good);
+    assert_true(n > 100);
     for (size_t i = 0; i < n; i++) {
         memcpy(bad, good, n);
         bad[i] = (char)(bad[i] ^ 0x20);
         spit(path, bad, n, 0600);
-        open_refused(p, VK_E_CORRUPT, "does not open");
+        open_refused(p, VK_E_CORRUPT, "");
     }
     for (size_t cut = 0; cut < n; cut += 13) { /* torn */
         spit(path, good, cut, 0600);
@@ -212,6 +216,12 @@ static void every_flipped_byte(void **state)
     spit(path, good, n, 0600);
     open_ok(p, back, false);
     assert_memory_equal(one, back, VK_MASTER);
+}
+
+static void every_flipped_byte(void **state)
+{
+    flipped_bytes_of(*state, "vault/master");
+    flipped_bytes_of(*state, "vault/ring");
 }
 
 static void missing_key(void **state)
@@ -310,8 +320,8 @@ static void named_file_and_credential(void **state)
     assert_int_not_equal(stat(p->key, &st), 0);
 }
 
-/* Randomness is asked for before each of the three steps that make something: the key file, the master, its
- * seal. */
+/* Randomness is asked for at each step that makes something: the key file, what is in the ring, its seal, the
+ * master, its seal. */
 static int die_at;
 
 static void dying_source(void *out, size_t n)
@@ -323,7 +333,7 @@ static void dying_source(void *out, size_t n)
 
 static void killed_between_steps(void **state)
 {
-    for (int step = 0; step < 4; step++) {
+    for (int step = 0; step < 9; step++) {
         void *mine;
         char before[FILE_MAX], after[FILE_MAX];
         int status;
@@ -338,7 +348,7 @@ static void killed_between_steps(void **state)
             _exit(vk_vault_open(&p->at, &v, why) == VK_OK ? 0 : 1);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
-        if (step < 3)
+        if (step < 8)
             assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
         else
             assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -350,7 +360,7 @@ static void killed_between_steps(void **state)
         size_t n = slurp(p->key, before);
         assert_int_equal(n > 0, step > 0); /* the key file is complete before the master is begun */
         uint8_t one[VK_MASTER], two[VK_MASTER];
-        open_ok(p, one, step < 3);
+        open_ok(p, one, step < 8);
         open_ok(p, two, false);
         assert_memory_equal(one, two, VK_MASTER);
         if (n) { /* a key file that is there is used, never replaced */

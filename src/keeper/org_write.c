@@ -1,0 +1,308 @@
+#include "keeper/org_in.h"
+
+#include "core/clock.h"
+#include "core/disk.h"
+#include "store/store.h"
+
+#include <stdarg.h>
+
+static vk_err say(char why[400], vk_err e, const char *fmt, ...) VK_PRINTF(3, 4);
+static vk_err say(char why[400], vk_err e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(why, 400, fmt, ap);
+    va_end(ap);
+    return e;
+}
+
+/* ---- what is asked */
+
+const char *vk_org_at_wrong(int64_t at, int64_t last)
+{
+    int64_t now = vk_clock_wall_ms();
+    if (at > now + VK_ORG_DAY_MS || at < now - VK_ORG_DAY_MS)
+        return "The entry was not sealed within a day of now: the clock here or where it was sealed is "
+               "wrong, or "
+               "it is an old one.";
+    if (at <= last && last <= now + VK_ORG_DAY_MS)
+        return "The entry is not newer than what is there: it was used already, or a newer one was. Seal it "
+               "again.";
+    return NULL;
+}
+
+/* The set that is meant: that is there, or a new one without values. */
+static vk_err set_of(vk_orgs *o, vk_str vendor, vk_str build, vk_org **g_r, bool *new_r, char why[400])
+{
+    const vk_vendor *v = vk_vendor_of(vendor);
+    if (!v)
+        return say(why, VK_E_INVALID, "There is no vendor of that name.");
+    if (build.n && !vk_build_id_ok(build))
+        return say(why, VK_E_INVALID, "There is no build of that name.");
+    if (build.n && !v->own)
+        return say(why, VK_E_INVALID, "A build has no keys of its own at %s.", v->title);
+    const vk_org *there = vk_org_find(o, vendor, build);
+    if (there && there->from != VK_ORG_VAULT)
+        return say(why, VK_E_FORBIDDEN,
+                   "The keys of %s come from %s: change them there. Those in the vault stand behind them.",
+                   v->title, there->from == VK_ORG_CREDENTIAL ? "systemd credentials" : "the environment");
+    *g_r = vk_org_kept(o, v, build);
+    *new_r = !*g_r;
+    if (*new_r)
+        *g_r = vk_org_new(o, v, build);
+    return *g_r ? VK_OK : say(why, VK_E_NOMEM, "There is not enough memory.");
+}
+
+/* Opens the entry into o->room, which the caller wipes, and lays it over what is there. */
+static vk_err draft_of(vk_orgs *o, const vk_org *g, vk_str sealed, bool replace, vk_org_draft *d,
+                       char why[400])
+{
+    vk_entry entry;
+    const char *reason = "";
+    vk_err e = vk_entry_open(o->vault->ring->box, sealed, o->room, &entry, &reason);
+    if (e != VK_OK)
+        return say(why, e, "%s", reason);
+    if (entry.kek.n || !vk_str_eqz(entry.vendor, g->vendor->name) || !vk_str_eqz(entry.build, g->build))
+        return say(why, VK_E_INVALID, "The entry was sealed for another vendor or build.");
+    reason = vk_org_at_wrong(entry.at, g->at_ms);
+    if (reason)
+        return say(why, VK_E_INVALID, "%s", reason);
+    *d = (vk_org_draft){.set_ms = vk_clock_wall_ms(), .at_ms = entry.at};
+    if (!replace)
+        memcpy(d->values, g->values, sizeof d->values);
+    for (size_t i = 0; i < entry.n; i++) {
+        int at = vk_org_index(g, entry.fields[i].name);
+        vk_str value = vk_secret_bytes(entry.fields[i].value);
+        if (at < 0)
+            return say(why, VK_E_INVALID, "%s has no field with a name that is in the entry.",
+                       g->vendor->title);
+        const vk_vendor_field *f = &g->fields[at];
+        if (g->build[0] && !f->secret)
+            return say(why, VK_E_INVALID,
+                       "%s is no secret: it belongs to the build's binding, not into the vault.", f->name);
+        if (value.n && !f->ok(value, &reason))
+            return say(why, VK_E_INVALID, "%s: %s", f->name, reason);
+        d->values[at] = value.n ? vk_secret_of(value) : VK_SECRET_NONE;
+    }
+    return VK_OK;
+}
+
+static bool empty(const vk_org_draft *d)
+{
+    for (size_t i = 0; i < VK_VENDOR_FIELDS_MAX; i++)
+        if (d->values[i].n)
+            return false;
+    return true;
+}
+
+/* ---- the record */
+
+/* One more than any that was: also than that of a record that was taken away, or is older than it should be.
+ */
+static uint64_t next_version(const vk_orgs *o, const vk_org *g)
+{
+    char name[VK_ORG_NAME];
+    vk_org_name(g, name);
+    uint64_t known = o->log.write ? o->log.version_of(o->log.ctx, vk_str_z(name)) : 0;
+    return (known > g->version ? known : g->version) + 1;
+}
+
+static vk_err store(vk_orgs *o, vk_org *g, const vk_org_draft *d, char why[400])
+{
+    char *plain, *old = g->plain;
+    size_t n, old_n = g->plain_n;
+    uint64_t version = next_version(o, g);
+    vk_err e = vk_org_encode(o, g, d, &plain, &n);
+    if (e != VK_OK)
+        return say(why, e, "There is not enough memory.");
+    e = vk_org_store(o, g, (vk_str){plain, n}, version);
+    if (e != VK_OK) {
+        vk_locked_put(o->locked, plain, n + 1);
+        return e == VK_E_FULL
+                   ? say(why, e, "The disk is full: the keys could not be written, and are as before.")
+                   : say(why, e, "The keys could not be written (%s), and are as before.", vk_err_name(e));
+    }
+    g->plain = plain;
+    g->plain_n = n;
+    if (!vk_org_decode(g))
+        abort(); /* what was just encoded */
+    g->version = version;
+    g->dek = vk_ring_active(o->vault->ring)->id;
+    vk_org_settle(g);
+    vk_locked_put(o->locked, old, old_n + 1);
+    return VK_OK;
+}
+
+static vk_err put(vk_orgs *o, vk_org_change *c, vk_org **g_r)
+{
+    vk_org_draft d;
+    vk_org *g;
+    bool fresh;
+    vk_err e = set_of(o, c->vendor, c->build, &g, &fresh, c->why);
+    if (e != VK_OK)
+        return e;
+    e = draft_of(o, g, c->sealed, c->replace, &d, c->why);
+    if (e == VK_OK && empty(&d))
+        e = say(c->why, VK_E_INVALID,
+                "No value would be left. To take the keys away: valetkey keys remove %s", g->vendor->name);
+    if (e == VK_OK && fresh) {
+        e = vk_org_list(o, g);
+        if (e != VK_OK)
+            say(c->why, e,
+                e == VK_E_FULL ? "There are too many builds with keys." : "There is not enough memory.");
+    }
+    bool listed = e == VK_OK && fresh;
+    if (e == VK_OK)
+        e = store(o, g, &d, c->why);
+    vk_wipe(o->room, VK_ENTRY_ROOM);
+    if (e != VK_OK && listed)
+        vk_org_unlist(o, g);
+    else if (e != VK_OK && fresh)
+        vk_org_free(g);
+    *g_r = g;
+    return e;
+}
+
+static vk_err take_away(vk_orgs *o, vk_org_change *c, vk_org **g_r)
+{
+    char path[VK_ORG_PATH];
+    vk_org *g;
+    bool fresh;
+    vk_err e = set_of(o, c->vendor, c->build, &g, &fresh, c->why);
+    if (e != VK_OK)
+        return e;
+    if (fresh) {
+        vk_org_free(g);
+        return say(c->why, VK_E_NOT_FOUND, "There are no such keys.");
+    }
+    vk_org_path(g, path);
+    uint64_t version = next_version(o, g);
+    e = vk_disk_remove(o->fd, path);
+    if (e != VK_OK)
+        return say(c->why, e, "The keys could not be removed (%s).", vk_err_name(e));
+    vk_org_unlist(o, g);
+    g->version = version;
+    *g_r = g;
+    return VK_OK;
+}
+
+/* ---- the audit */
+
+static void fill(vk_audit_entry *a, const vk_org *g, const char *did, uint64_t version)
+{
+    a->kind = VK_AUDIT_CHANGE;
+    a->rec_version = version;
+    if (!g) {
+        snprintf(a->op, sizeof a->op, "%s", did);
+        return;
+    }
+    snprintf(a->build, sizeof a->build, "%s", g->build);
+    snprintf(a->service, sizeof a->service, "%.16s", g->vendor->service);
+    snprintf(a->op, sizeof a->op, "%s %s", did, g->vendor->name);
+    for (size_t i = 0; g->fields[i].name; i++)
+        if (g->fields[i].secret && g->values[i].n) {
+            memcpy(a->key_ref, g->refs[i], sizeof a->key_ref);
+            break;
+        }
+}
+
+void vk_org_note(vk_orgs *o, const vk_org *g, const char *actor, const char *did, uint64_t version)
+{
+    vk_audit_entry a = {.durable = NULL};
+    if (!o->log.write)
+        return;
+    snprintf(a.actor, sizeof a.actor, "%s", actor);
+    fill(&a, g, did, version);
+    vk_err e = o->log.write(o->log.ctx, &a); /* on an error it is found, and noted, at the next start */
+    VK_UNUSED(e);
+}
+
+static void durable(vk_audit_entry *a, vk_err err)
+{
+    vk_org_change *c = a->arg;
+    if (err != VK_OK)
+        say(c->why, err, "It was done, and the audit log could not say so: see valetkey doctor.");
+    c->done(c, err);
+}
+
+void vk_org_write(vk_orgs *o, vk_org_change *c)
+{
+    vk_audit_state audit = {.sealed = false};
+    vk_org *g = NULL;
+    bool removes = !c->sealed.n;
+    c->why[0] = '\0';
+    if (o->log.write)
+        o->log.state_of(o->log.ctx, &audit);
+    vk_err e = VK_OK;
+    if (audit.sealed)
+        e = say(c->why, VK_E_UNAVAILABLE, "Nothing is changed while the audit log cannot be written: %.300s",
+                audit.why);
+    if (e == VK_OK)
+        e = removes ? take_away(o, c, &g) : put(o, c, &g);
+    if (e == VK_OK && o->log.write) {
+        fill(&c->audit, g, removes ? "keys.remove" : "keys.set", g->version);
+        c->audit.durable = durable;
+        c->audit.arg = c;
+        e = o->log.write(o->log.ctx, &c->audit);
+        if (e == VK_OK)
+            return;
+        say(c->why, e, "It was done, and the audit log could not say so: see valetkey doctor.");
+    }
+    c->done(c, e);
+}
+
+/* ---- trying, and what came of it */
+
+vk_err vk_org_try(vk_orgs *o, vk_str vendor, vk_str build, vk_str sealed, vk_org **out_r, char why[400])
+{
+    vk_org_draft d;
+    vk_org *there, *g = NULL;
+    bool fresh;
+    vk_err e = set_of(o, vendor, build, &there, &fresh, why);
+    if (e != VK_OK)
+        return e;
+    e = draft_of(o, there, sealed, false, &d, why);
+    if (e == VK_OK) {
+        g = vk_org_new(o, there->vendor, build);
+        e = g ? vk_org_encode(o, g, &d, &g->plain, &g->plain_n) : VK_E_NOMEM;
+        if (e != VK_OK)
+            say(why, e, "There is not enough memory.");
+    }
+    vk_wipe(o->room, VK_ENTRY_ROOM);
+    if (fresh)
+        vk_org_free(there);
+    if (e == VK_OK && !vk_org_decode(g))
+        abort(); /* what was just encoded */
+    if (e == VK_OK) {
+        vk_org_settle(g);
+        *out_r = g;
+    } else
+        vk_org_free(g);
+    return e;
+}
+
+void vk_org_drop(vk_org *g)
+{
+    vk_org_free(g);
+}
+
+void vk_org_checked(vk_orgs *o, vk_str vendor, vk_str build, vk_str json)
+{
+    char why[400];
+    vk_org *g = (vk_org *)(uintptr_t)vk_org_find(o, vendor, build);
+    if (!g || json.n > VK_ORG_CHECK_MAX)
+        return;
+    if (g->from == VK_ORG_VAULT && g->plain) {
+        char check[VK_ORG_CHECK_MAX + 1];
+        snprintf(check, sizeof check, VK_STR_FMT, VK_STR_ARG(json));
+        vk_org_draft d = {
+            .set_ms = g->set_ms, .at_ms = g->at_ms, .checked_ms = vk_clock_wall_ms(), .check = check};
+        memcpy(d.values, g->values, sizeof d.values);
+        if (store(o, g, &d, why) == VK_OK)
+            vk_org_note(o, g, "admin", "keys.check", g->version);
+        return;
+    }
+    free(g->check);
+    g->check = strndup(json.p, json.n);
+    g->checked_ms = vk_clock_wall_ms();
+}
