@@ -512,12 +512,6 @@ vk_err vk_s3o_make(const vk_order *o, vk_str bucket, vk_s3o *out_r, const char *
 
 /* ---- the credential */
 
-vk_str vk_s3o_host(vk_str endpoint)
-{
-    const char *p = endpoint.n > 3 ? memmem(endpoint.p, endpoint.n, "://", 3) : NULL;
-    return p ? (vk_str){p + 3, endpoint.n - (size_t)(p + 3 - endpoint.p)} : endpoint;
-}
-
 static bool is_amz(vk_str name)
 {
     return name.n > 6 && vk_str_ieq((vk_str){name.p, 6}, VK_STR("x-amz-"));
@@ -565,10 +559,11 @@ vk_err vk_s3o_sign(vk_order *o, const vk_s3o *x, const vk_s3o_keys *k, const cha
     line(o->lines, "x-amz-content-sha256", vk_str_z(out->payload));
     if (k->token.n)
         line(o->lines, "x-amz-security-token", vk_secret_bytes(k->token));
+    for (size_t i = 0; i < x->n_headers; i++) /* in the place of what front gave */
+        if (named(x->headers[i].name, "x-amz-copy-source"))
+            line(o->lines, "x-amz-copy-source", x->headers[i].value);
     o->to_path = x->path;
     o->to_query = x->query;
-    o->headers = x->headers;
-    o->n_headers = x->n_headers;
     o->call = x->call;
     o->again = x->again;
     return o->lines->err;

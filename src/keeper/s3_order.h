@@ -50,12 +50,9 @@ typedef struct vk_s3o_keys {
 } vk_s3o_keys;
 
 /* Appends to o->lines the credential (SigV4, the header form) of *x for o->to_host, and sets to_path,
- * to_query, headers, call and again of *o. A body is not part of the signature, since it streams: the
+ * to_query, call and again of *o. A body is not part of the signature, since it streams: the
  * connection is TLS, and front has verified what the client's own signature says of it. */
 VK_MUSTCHECK vk_err vk_s3o_sign(vk_order *o, const vk_s3o *x, const vk_s3o_keys *k, const char **why_r);
-
-/* host[:port] of "https://host[:port]". */
-vk_str vk_s3o_host(vk_str endpoint);
 
 /* The shared parts of vk_vendor: both have the same calls, headers and answers. */
 extern const vk_vendor_call vk_s3o_calls[];

@@ -417,7 +417,8 @@ static vk_sigv4_fail verified(const vk_order *o)
     vk_str rest = vk_buf_view(o->lines), one;
     h[n++] = (vk_sigv4_pair){VK_STR("Host"), o->to_host};
     for (size_t i = 0; i < o->n_headers; i++)
-        h[n++] = (vk_sigv4_pair){o->headers[i].name, o->headers[i].value};
+        if (!vk_str_ieq(o->headers[i].name, VK_STR("x-amz-copy-source"))) /* one of `lines` stands for it */
+            h[n++] = (vk_sigv4_pair){o->headers[i].name, o->headers[i].value};
     while (vk_str_cut(&rest, '\n', &one)) {
         vk_str name;
         one.n--;
@@ -485,13 +486,6 @@ static void signatures(void **state)
     assert_int_equal(vk_s3o_sign(&o, &x, &k, &why), VK_E_INVALID);
 }
 
-static void hosts(void **state)
-{
-    VK_UNUSED(state);
-    assert_true(vk_str_eqz(vk_s3o_host(VK_STR("https://a.example:8443")), "a.example:8443"));
-    assert_true(vk_str_eqz(vk_s3o_host(VK_STR("http://[::1]:9000")), "[::1]:9000"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -500,7 +494,6 @@ int main(void)
         cmocka_unit_test(other_calls), cmocka_unit_test(copies_only_where_it_copies),
         cmocka_unit_test(lengths),     cmocka_unit_test(header_filter),
         cmocka_unit_test(probes),      cmocka_unit_test(signatures),
-        cmocka_unit_test(hosts),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
