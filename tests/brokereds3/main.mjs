@@ -14,7 +14,7 @@ const here = import.meta.dirname
 
 // Another suite with `vendor` behind it. Each line of it is one here; those that are expected to fail must.
 async function suite(name, parts, vendor) {
-  const p = spawn(path.join(root, 'tests', name, 'run'), parts, { env: { ...process.env, VALETKEY_TEST_S3_BEHIND: path.join(here, 'behind.mjs'), VALETKEY_TEST_S3_VENDOR: vendor }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const p = spawn(path.join(root, 'tests', name, 'run'), parts, { env: { ...process.env, VALETKEY_TEST_S3_BEHIND: process.env.VALETKEY_TEST_S3_BEHIND ?? path.join(here, 'behind.mjs'), VALETKEY_TEST_S3_VENDOR: vendor }, stdio: ['ignore', 'pipe', 'inherit'] })
   let out = ''
   p.stdout.setEncoding('utf8').on('data', (d) => (out += d))
   const code = await new Promise((r) => p.on('close', (c, signal) => r(signal ?? c)))

@@ -8,7 +8,7 @@ import { BUCKET, BehindR2 } from './behind.mjs'
 export async function world(args = []) {
   const behind = await BehindR2.start()
   process.env.VALETKEY_TEST_S3_BEHIND = ''
-  const storage = await Storage.start({ args: [...behind.args, ...args] })
+  const storage = await Storage.start({ args: [...behind.args, ...args], env: behind.env })
   await behind.ready(storage.daemon)
   return { behind, r2: behind.r2, storage, stop: async () => { await storage.stop(); await behind.stop() } }
 }

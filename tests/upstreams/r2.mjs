@@ -149,7 +149,8 @@ export class R2 {
       path: `${to}${search ? `?${search}` : ''}`,
       headers: { ...headers, ...signed, authorization: `AWS4-HMAC-SHA256 Credential=${b.key}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}` },
     }, (answer) => {
-      const kept = Object.entries(answer.headers).filter(([n]) => !['connection', 'keep-alive', 'transfer-encoding'].includes(n))
+      // Node takes a content-disposition behind a content-length for latin1 and makes other bytes of it.
+      const kept = Object.entries(answer.headers).filter(([n]) => !['connection', 'keep-alive', 'transfer-encoding'].includes(n)).sort(([n], [m]) => (m === 'content-disposition') - (n === 'content-disposition'))
       res.writeHead(answer.statusCode, { ...Object.fromEntries(kept), 'cf-ray': 'an-account', server: 'cloudflare' })
       answer.pipe(res)
       answer.on('error', () => res.destroy())

@@ -171,8 +171,8 @@ static void describe(struct up *u, vk_s3u_ask *a)
     a->again = !p->if_match.n && !p->if_none_match_any;
 }
 
-/* A checksum that is known before the first byte goes, so that the vendor can keep it. Of parts R2 takes none
- * (storage at its side answers 501), and what a presigned URL says of no bytes says nothing. */
+/* A checksum that is known before the first byte goes, so that the vendor can keep it. With parts R2 answers
+ * 501 to some, and what a presigned URL says of no bytes says nothing. */
 static void sum_line(const struct up *u, vk_buf *lines, uint8_t algo, const uint8_t *value)
 {
     char name[40], text[VK_CHECKSUM_TEXT];
@@ -239,6 +239,7 @@ static bool begin_stream(struct up *u)
     vk_s3_req *q = u->q;
     vk_s3u_ask a;
     describe(u, &a);
+    a.again = false; /* what was sent of it is not kept */
     if (u->plan.claims.stated)
         sum_line(u, &a.lines, u->plan.claims.algo, u->plan.claims.sum);
     u->call = (vk_upcall){.body_n = u->plan.size,
