@@ -58,6 +58,19 @@ const char vk_help_serve[] =
     "                           a+clerk_test@b.c it always is)\n"
     "  --auth-enumeration-protection\n"
     "                           do not tell by sign-in or sign-up whether an address has an account\n"
+    "  --audit-sync on|off      whether each use of an organisation's key is on stable storage before the "
+    "key "
+    "leaves\n"
+    "                           (default on; off: a power cut may lose the last second of the audit log)\n"
+    "  --audit-checkpoints FILE a file, on another disk or machine, to which signed checkpoints of the audit "
+    "log "
+    "go\n"
+    "                           too: `valetkey audit verify --checkpoint FILE`\n"
+    "  --audit-auditor KEY      the public key of an auditor (valetkey audit keygen), who can then tell that "
+    "no "
+    "record\n"
+    "                           was forged\n"
+    "  --audit-keep TIME        how long files of the audit log are kept (default 400d)\n"
     "  --require-sandbox        do not start when one of the fences around the processes cannot be had here\n"
     "  --no-sandbox             start without Landlock and seccomp, for debuggers\n"
     "  --egress-allow NETS      private networks that webhooks and checks may reach: 10.0.0.0/8,fd00::/8 "
@@ -71,7 +84,8 @@ const char vk_help_serve[] =
     "egress_allow,\n"
     "egress_ports, hosts, listen, listen.LISTENER, tls_cert, tls_key, tls_self_signed, allow_plain_network,\n"
     "auth_fixed_code, auth_enumeration_protection, sandbox (off, best or required), user,\n"
-    "url_sandbox.SERVICE, url_browser.SERVICE, driver.SERVICE, limit.NAME.\n"
+    "url_sandbox.SERVICE, url_browser.SERVICE, driver.SERVICE, limit.NAME,\n"
+    "audit.sync, audit.checkpoints, audit.auditor, audit.keep.\n"
     "\n"
     "SIGHUP reads the certificate again; connections that are open keep the old one. What cannot be used is\n"
     "said in the log and the old one stays. Clients of a self-signed one must trust DIR/tls/cert.pem: "
@@ -165,6 +179,8 @@ int vk_cmd_serve(int argc, char **argv)
         return refuse(resumed ? &resume : NULL, why);
     if (config.key_file[0] && config.key_file[0] != '/')
         make_absolute(config.key_file);
+    if (config.audit_checkpoints[0] && config.audit_checkpoints[0] != '/')
+        make_absolute(config.audit_checkpoints);
     if (!config.share[0])
         vk_share_find(config.share);
     else if (config.share[0] != '/')

@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/disk.h"
+#include "core/encode.h"
 #include "core/vendor.h"
 
 #include <errno.h>
@@ -290,6 +291,35 @@ static vk_err set_hosts(char out[VK_HOSTS_MAX], const setting *s, char why[VK_WH
 
 /* ---- settings */
 
+static vk_err set_time(int64_t *out, const setting *s, char why[VK_WHY_MAX])
+{
+    if (vk_duration_parse(s->value, out) == VK_OK)
+        return VK_OK;
+    return vk_say(why, VK_E_INVALID,
+                  "%s wants a time like 30d, 12h, 90m or 45s, at most 10 years, not \"" VK_STR_FMT "\".",
+                  s->from, VK_STR_ARG(s->value));
+}
+
+static vk_err apply_audit(vk_config *c, const setting *s, char why[VK_WHY_MAX])
+{
+    if (vk_str_eqz(s->name, "audit.sync"))
+        return set_switch(&c->audit_sync, s, why);
+    if (vk_str_eqz(s->name, "audit.checkpoints"))
+        return set_path(c->audit_checkpoints, s, why);
+    if (vk_str_eqz(s->name, "audit.keep"))
+        return set_time(&c->audit_keep_ms, s, why);
+    if (!vk_str_eqz(s->name, "audit.auditor"))
+        return VK_E_NOT_FOUND;
+    c->audit_has_auditor = vk_hex_decode(s->value, c->audit_auditor, sizeof c->audit_auditor) == VK_OK;
+    if (!c->audit_has_auditor)
+        return vk_say(
+            why, VK_E_INVALID,
+            "%s wants the 64 hex digits of an auditor's public key (valetkey audit keygen), not \"" VK_STR_FMT
+            "\".",
+            s->from, VK_STR_ARG(s->value));
+    return VK_OK;
+}
+
 static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
 {
     vk_str name = s->name, head;
@@ -336,20 +366,16 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
     if (vk_str_eqz(name, "vendor_role"))
         return set_switch(&vk_vendor_role, s, why);
 #endif
+    if (vk_str_starts(name, VK_STR("audit.")))
+        return apply_audit(c, s, why);
     if (vk_str_eqz(name, "listen"))
         return vk_config_listen(c, VK_STR_NONE, s->value, s->from, why);
     if (vk_str_eqz(name, "sandbox"))
         return set_sandbox(&c->sandbox, s, why);
     if (vk_str_eqz(name, "user"))
         return set_user(c->user, s, why);
-    if (vk_str_eqz(name, "ttl")) {
-        if (vk_duration_parse(s->value, &c->ttl_ms) != VK_OK)
-            return vk_say(why, VK_E_INVALID,
-                          "%s wants a time like 30d, 12h, 90m or 45s, at most 10 years, not \"" VK_STR_FMT
-                          "\".",
-                          s->from, VK_STR_ARG(s->value));
-        return VK_OK;
-    }
+    if (vk_str_eqz(name, "ttl"))
+        return set_time(&c->ttl_ms, s, why);
     if (vk_str_cut(&name, '.', &head)) {
         if (vk_str_eqz(head, "listen"))
             return vk_config_listen(c, name, s->value, s->from, why);
@@ -421,7 +447,8 @@ static vk_err ini_line(vk_config *c, ini *x, vk_str line, char why[VK_WHY_MAX])
             "listen.LISTENER, tls_cert, tls_key, tls_self_signed, allow_plain_network, "
             "auth_fixed_code, auth_enumeration_protection, "
             "sandbox, user, "
-            "url_sandbox.SERVICE, url_browser.SERVICE, driver.SERVICE, limit.NAME.",
+            "url_sandbox.SERVICE, url_browser.SERVICE, driver.SERVICE, limit.NAME, audit.sync, "
+            "audit.checkpoints, audit.auditor, audit.keep.",
             x->file, x->line, full);
     return e;
 }
@@ -494,6 +521,10 @@ static const flag flags[] = {
     {"--allow-plain-network", "allow_plain_network", "on"},
     {"--auth-fixed-code", "auth_fixed_code", NULL},
     {"--auth-enumeration-protection", "auth_enumeration_protection", "on"},
+    {"--audit-sync", "audit.sync", NULL},
+    {"--audit-checkpoints", "audit.checkpoints", NULL},
+    {"--audit-auditor", "audit.auditor", NULL},
+    {"--audit-keep", "audit.keep", NULL},
     {"--user", "user", NULL},
     {"--require-sandbox", "sandbox", "required"},
     {"--no-sandbox", "sandbox", "off"},
@@ -562,6 +593,7 @@ static void defaults(vk_config *c)
     *c = (vk_config){.port_base = VK_PORT_BASE,
                      .ttl_ms = (int64_t)VK_TTL_DAYS * 86400 * 1000,
                      .auth_fixed_code = true,
+                     .audit_sync = true,
                      .log_level = VK_INFO,
                      .sandbox = VK_FENCE_BEST,
                      .limits = vk_limits_usual};

@@ -41,6 +41,11 @@ typedef struct vk_config {
     bool auth_fixed_code, auth_enumeration_protection; /* vk_runtime's of the same names */
     bool tls, tls_self_signed;                         /* `tls`: some listener has it */
     char tls_cert[PATH_MAX], tls_key[PATH_MAX];
+    bool audit_sync;                  /* uses of keys are on stable storage before they happen */
+    char audit_checkpoints[PATH_MAX]; /* a file elsewhere; empty: none */
+    bool audit_has_auditor;
+    uint8_t audit_auditor[32]; /* to whom the epoch keys of the audit log are sealed */
+    int64_t audit_keep_ms;
     vk_fencing sandbox;
     char user[VK_USER_MAX]; /* whom the roles become when started as root; empty: owners.h says */
     vk_limits limits;

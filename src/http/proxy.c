@@ -1,5 +1,7 @@
 #include "http/proxy.h"
 
+#include "http/proxy_tunnel.h"
+
 typedef struct proxy {
     vk_proxy pub; /* first */
     vk_sink sink;
@@ -203,6 +205,15 @@ static void head_came(vk_upcall *c, const vk_head *h)
         fail(p, e, why.p ? why.p : "The answer may not go on");
         return;
     }
+    if (h->status == 101) {
+        p->over = true; /* it is the tunnel's, and the exchange ends */
+        e = vk_proxy_tunnel(ex, c, h);
+        if (e != VK_OK) {
+            p->over = false;
+            fail(p, e, "The connection cannot be used for another protocol");
+        }
+        return;
+    }
     if (h->content_type.n && !(p->type = vk_arena_dup(ex->arena, h->content_type).p)) {
         fail(p, VK_E_NOMEM, "Out of memory");
         return;
@@ -339,6 +350,7 @@ vk_err vk_proxy_begin(vk_exchange *ex, const vk_proxy_ask *ask, vk_proxy **out_r
                               .body_n = body_n,
                               .secret = ask->secret,
                               .again = ask->again,
+                              .upgrade = ask->upgrade,
                               .first_ms = ask->first_ms,
                               .idle_ms = ask->idle_ms,
                               .head_came = head_came,
@@ -368,7 +380,7 @@ void vk_proxy_request(vk_exchange *ex)
 {
     proxy *p = ex->proxy;
     p->asked = true;
-    if (p->over)
+    if (p->over) /* and answered */
         return;
     if (p->pub.call.wants)
         vk_upcall_give(&p->pub.call, VK_STR_NONE, true);
