@@ -3,6 +3,7 @@
 #include "core/json_write.h"
 #include "http/json_error.h"
 #include "keeper/keys_calls.h"
+#include "keeper/orders.h"
 
 static void answer_master(vk_exchange *ex, const vk_vault *v)
 {
@@ -26,15 +27,38 @@ static void answer_status(vk_exchange *ex, const vk_keeper *k)
         vk_jw_ki64(&w, "to_reseal", (int64_t)vk_orgs_to_reseal(k->orgs));
         vk_jw_kbool(&w, "rolled_back", vk_orgs_rolled_back(k->orgs));
     }
+    if (k->orders)
+        vk_orders_status(k->orders, &w);
     vk_jw_obj_end(&w);
     vk_respond(ex, 200, "application/json");
+}
+
+/* Front opens a connection for orders. */
+static void connect_orders(vk_exchange *ex, vk_keeper *k)
+{
+    int fd = ex->passed_fd;
+    if (fd < 0) {
+        vk_respond_json_error(ex, VK_E_INVALID, "There is no descriptor with it.");
+        return;
+    }
+    if (!k->orders || vk_orders_connect(k->orders, fd) != VK_OK) {
+        vk_respond_json_error(ex, VK_E_UNAVAILABLE, "The connection cannot be served.");
+        return;
+    }
+    ex->passed_fd = -1;
+    vk_respond_text(ex, 200, "application/json", VK_STR("{}"));
+}
+
+static bool connects(const vk_exchange *ex)
+{
+    return vk_str_eqz(ex->method, "POST") && vk_str_eqz(ex->path, "/v1/connect");
 }
 
 static vk_err head(vk_exchange *ex)
 {
     const vk_keeper *k = ex->server->ctx;
     ex->body_max = 0;
-    if (vk_str_eqz(ex->method, "GET") || (k->orgs && vk_keys_head(ex)))
+    if (vk_str_eqz(ex->method, "GET") || connects(ex) || (k->orgs && vk_keys_head(ex)))
         return VK_OK;
     vk_respond_json_error(ex, VK_E_METHOD, "keeper has no such call.");
     return VK_E_METHOD;
@@ -42,8 +66,10 @@ static vk_err head(vk_exchange *ex)
 
 static void request(vk_exchange *ex)
 {
-    const vk_keeper *k = ex->server->ctx;
-    if (vk_str_eqz(ex->path, "/healthz"))
+    vk_keeper *k = ex->server->ctx;
+    if (connects(ex))
+        connect_orders(ex, k);
+    else if (vk_str_eqz(ex->path, "/healthz"))
         vk_respond_text(ex, 200, "application/json", VK_STR("{\"status\":\"ok\",\"role\":\"keeper\"}"));
     else if (vk_str_eqz(ex->path, "/v1/master"))
         answer_master(ex, k->vault);

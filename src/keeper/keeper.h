@@ -61,7 +61,8 @@ typedef struct vk_keeper_probe {
 typedef struct vk_keeper {
     vk_vault *vault;
     vk_orgs *orgs;
-    vk_audit *audit; /* NULL: there is none yet */
+    vk_audit *audit;          /* NULL: there is none; nothing is forwarded then */
+    struct vk_orders *orders; /* keeper/orders.h; NULL: likewise */
     /* NULL: vendors cannot be asked; check and try answer 501. */
     void (*probe)(struct vk_keeper *k, vk_keeper_probe *p);
     void *probe_arg;

@@ -32,11 +32,11 @@ bool vk_order_location_ok(vk_str value);
 /* ---- order_pools.c */
 
 typedef struct vk_order_pools vk_order_pools;
-VK_MUSTCHECK vk_err vk_order_pools_new(vk_loop *loop, vk_tls_trust *trust, vk_lane *lane,
+VK_MUSTCHECK vk_err vk_order_pools_new(vk_loop *loop, const char *ca_file, vk_lane *lane,
                                        vk_order_pools **out_r);
 void vk_order_pools_free(vk_order_pools *p);
-/* The pool of `host` ("host[:port]"). VK_E_INVALID: no such place can be; VK_E_BUSY: all pools have something
- * to do; VK_E_NOMEM. Good for one vk_upcall_begin. */
+/* The pool of `host` ("host[:port]"). VK_E_INVALID: no such place can be; VK_E_UNAVAILABLE: nobody is
+ * trusted; VK_E_BUSY: all pools have something to do; VK_E_NOMEM. Good for one vk_upcall_begin. */
 VK_MUSTCHECK vk_err vk_order_pool(vk_order_pools *p, vk_str host, bool plain, vk_upstream **out_r);
 
 /* ---- order_scrubs.c: the forms of values, as long as they are the same */

@@ -1,6 +1,10 @@
 /* Connections to vendors, by where they lead. */
 #include "keeper/order_in.h"
 
+#include "core/log.h"
+
+enum { TRY_AGAIN_MS = 10000 };
+
 typedef struct pool {
     vk_upstream *up; /* NULL: the place is free */
     char host[VK_UPSTREAM_HOST_MAX + 16];
@@ -10,19 +14,21 @@ typedef struct pool {
 
 struct vk_order_pools {
     vk_loop *loop;
-    vk_tls_trust *trust;
+    const char *ca_file;
+    vk_tls_trust *trust; /* NULL: not needed so far, or not to be had at tried_ms */
+    int64_t tried_ms;
     vk_lane *lane;
     uint64_t clock;
     pool all[VK_ORDER_POOLS];
 };
 
-vk_err vk_order_pools_new(vk_loop *loop, vk_tls_trust *trust, vk_lane *lane, vk_order_pools **out_r)
+vk_err vk_order_pools_new(vk_loop *loop, const char *ca_file, vk_lane *lane, vk_order_pools **out_r)
 {
     vk_order_pools *p = calloc(1, sizeof *p);
     if (!p)
         return VK_E_NOMEM;
     p->loop = loop;
-    p->trust = trust;
+    p->ca_file = ca_file;
     p->lane = lane;
     *out_r = p;
     return VK_OK;
@@ -34,7 +40,23 @@ void vk_order_pools_free(vk_order_pools *p)
         return;
     for (size_t i = 0; i < VK_ORDER_POOLS; i++)
         vk_upstream_free(p->all[i].up);
+    vk_tls_trust_free(p->trust); /* connections have references of their own */
     free(p);
+}
+
+/* Some hundred certificates: an installation without brokered builds never reads them. */
+static bool trusts(vk_order_pools *p)
+{
+    char why[VK_TLS_WHY_MAX] = "";
+    int64_t now = vk_loop_now(p->loop);
+    if (p->trust || (p->tried_ms && now - p->tried_ms < TRY_AGAIN_MS))
+        return p->trust != NULL;
+    p->tried_ms = now;
+    vk_err e = vk_tls_trust_new(p->ca_file, &p->trust, why);
+    if (e != VK_OK || why[0])
+        vk_log(e == VK_OK ? VK_WARN : VK_ERROR, "the certificate authorities that vendors are checked by",
+               VK_F(why, why));
+    return e == VK_OK;
 }
 
 /* "host", "host:port", "[address]", "[address]:port". */
@@ -89,8 +111,7 @@ static pool *room_for(vk_order_pools *p)
 
 vk_err vk_order_pool(vk_order_pools *p, vk_str host, bool plain, vk_upstream **out_r)
 {
-    vk_upstream_place at = {.trust = plain ? NULL : p->trust, .lane = p->lane};
-    if (host.n >= sizeof p->all[0].host || (!plain && !p->trust))
+    if (host.n >= sizeof p->all[0].host)
         return VK_E_INVALID;
     for (size_t i = 0; i < VK_ORDER_POOLS; i++) {
         pool *x = &p->all[i];
@@ -100,7 +121,11 @@ vk_err vk_order_pool(vk_order_pools *p, vk_str host, bool plain, vk_upstream **o
             return VK_OK;
         }
     }
+    vk_upstream_place at = {.lane = p->lane};
     vk_err e = place_of(host, plain, &at);
+    if (e == VK_OK && !plain && !trusts(p))
+        e = VK_E_UNAVAILABLE;
+    at.trust = plain ? NULL : p->trust;
     pool *x = e == VK_OK ? room_for(p) : NULL;
     if (e == VK_OK && !x)
         e = VK_E_BUSY;

@@ -23,7 +23,6 @@
 #include "keeper/org.h"
 #include "keeper/view.h"
 #include "net/lane.h"
-#include "net/tls_trust.h"
 
 enum {
     VK_ORDER_POOLS = 256,  /* hosts at once */
@@ -38,8 +37,9 @@ typedef struct vk_orders_with {
     vk_loop *loop;
     vk_view *view; /* NULL: the metadata could not be opened; every order is refused */
     vk_orgs *orgs;
-    vk_audit *audit;
-    vk_tls_trust *trust;
+    vk_audit *audit; /* NULL: there is none; every order is refused */
+    const char
+        *ca_file;  /* the authorities that are trusted (PEM); NULL: the system's. Read at the first need */
     vk_lane *lane; /* for names */
 } vk_orders_with;
 

@@ -229,8 +229,6 @@ static void pools(void **state)
     for (size_t i = 0; i < VK_COUNT(bad); i++)
         if (vk_order_pool(p, vk_str_z(bad[i]), true, &a) != VK_E_INVALID)
             fail_msg("\"%s\" is a place", bad[i]);
-    assert_int_equal(vk_order_pool(p, VK_STR("127.0.0.1:1"), false, &a),
-                     VK_E_INVALID); /* nobody is trusted */
     assert_int_equal(vk_order_pool(p, VK_STR("127.0.0.1:1"), true, &a), VK_OK);
     assert_int_equal(vk_order_pool(p, VK_STR("127.0.0.1:2"), true, &b), VK_OK);
     assert_ptr_not_equal(a, b);
@@ -241,6 +239,11 @@ static void pools(void **state)
         snprintf(host, sizeof host, "127.0.0.1:%d", 1000 + i);
         assert_int_equal(vk_order_pool(p, vk_str_z(host), true, &b), VK_OK);
     }
+    vk_order_pools_free(p);
+    assert_int_equal(vk_order_pools_new(l, "/nonexistent.pem", NULL, &p), VK_OK);
+    assert_int_equal(vk_order_pool(p, VK_STR("127.0.0.1:1"), false, &a),
+                     VK_E_UNAVAILABLE); /* nobody is trusted */
+    assert_int_equal(vk_order_pool(p, VK_STR("127.0.0.1:1"), true, &a), VK_OK);
     vk_order_pools_free(p);
     vk_loop_stop(l);
     vk_loop_run(l);
