@@ -4,6 +4,7 @@
 #include "http/json_error.h"
 #include "keeper/keys_calls.h"
 #include "keeper/orders.h"
+#include "keeper/stripe_hook.h"
 
 static void answer_master(vk_exchange *ex, const vk_vault *v)
 {
@@ -54,10 +55,17 @@ static bool connects(const vk_exchange *ex)
     return vk_str_eqz(ex->method, "POST") && vk_str_eqz(ex->path, "/v1/connect");
 }
 
+static bool is_hook(const vk_exchange *ex)
+{
+    return vk_str_eqz(ex->method, "POST") && vk_str_eqz(ex->path, VK_STRIPE_HOOK_CALL);
+}
+
 static vk_err head(vk_exchange *ex)
 {
     const vk_keeper *k = ex->server->ctx;
-    ex->body_max = 0;
+    ex->body_max = is_hook(ex) ? VK_STRIPE_EVENT_MAX : 0;
+    if (is_hook(ex))
+        return VK_OK;
     if (vk_str_eqz(ex->method, "GET") || connects(ex) || (k->orgs && vk_keys_head(ex)))
         return VK_OK;
     vk_respond_json_error(ex, VK_E_METHOD, "keeper has no such call.");
@@ -75,6 +83,8 @@ static void request(vk_exchange *ex)
         answer_master(ex, k->vault);
     else if (vk_str_eqz(ex->path, "/v1/status"))
         answer_status(ex, k);
+    else if (is_hook(ex))
+        vk_stripe_hook_answer(ex, k->orgs);
     else if (!k->orgs || !vk_keys_request(ex))
         vk_respond_json_error(ex, VK_E_NOT_FOUND, "keeper has no such call.");
 }
