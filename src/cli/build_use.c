@@ -8,7 +8,7 @@
 enum { VALUES_MAX = 8, BODY_MAX = 128 * 1024 };
 
 const char vk_help_build_use[] =
-    "Usage: valetkey build use ID SERVICE DRIVER [NAME=VALUE...] [--keep] [--fingerprint F] [--data DIR] "
+    "Usage: valetkey build use ID SERVICE DRIVER [NAME=VALUE...] [--keep] [--fingerprint TEXT] [--data DIR] "
     "[--json]\n"
     "\n"
     "Chooses by whom a service of a build is provided from the next request on: \"embedded\", from files of "
@@ -24,7 +24,7 @@ const char vk_help_build_use[] =
     "for unseen, or come from standard input as lines \"name=value\", and travel sealed.\n"
     "\n"
     "  --keep                   use the secret values that were entered for this build before\n"
-    "  --fingerprint F          of the daemon's key, as `valetkey doctor` shows it: another one is refused\n"
+    "  --fingerprint TEXT       of the daemon's key, as `valetkey doctor` shows it: another one is refused\n"
     "  --data DIR, --json\n"
     "\n"
     "Examples:\n"

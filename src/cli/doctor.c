@@ -178,6 +178,7 @@ static void check_build_files(vk_doctor *d, vk_api *api)
 {
     const char **ids = calloc(BUILDS_MAX, sizeof *ids);
     size_t n = 0;
+    vk_doctor_shared shared = {.n = 0};
     bool whole = ids != NULL;
     char target[128] = "/api/v1/builds?limit=500";
     while (whole) {
@@ -187,8 +188,10 @@ static void check_build_files(vk_doctor *d, vk_api *api)
             break;
         }
         const vk_json *all = vk_json_get(r.json, VK_STR("builds"));
-        for (const vk_json *b = vk_reply_items(all); b && whole; b = b->next)
+        for (const vk_json *b = vk_reply_items(all); b && whole; b = b->next) {
             whole = n < BUILDS_MAX && (ids[n++] = strdup(vk_reply_text(&r, b, "id")));
+            vk_doctor_shared_add(&shared, &r, b);
+        }
         const char *next = vk_reply_text(&r, r.json, "next");
         snprintf(target, sizeof target, "/api/v1/builds?limit=500&after=%.40s", next);
         bool last = r.status != 200 || !next[0];
@@ -200,6 +203,7 @@ static void check_build_files(vk_doctor *d, vk_api *api)
     if (ids)
         qsort(ids, n, sizeof *ids, by_text);
     vk_doctor_build_files(d, whole ? ids : NULL, n);
+    vk_doctor_shared_say(d, &shared);
     for (size_t i = 0; i < n; i++)
         free((char *)(uintptr_t)ids[i]);
     free(ids);
@@ -266,6 +270,7 @@ static void check_daemon(vk_doctor *d, const char *data)
         check_fences(d, &r);
         check_app_fence(d, &r);
         check_key(d, &r);
+        vk_doctor_keys(d, &api);
         vk_doctor_listeners(d, &r);
         vk_doctor_certificate(d, &r);
         check_builds(d, &r);

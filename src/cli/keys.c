@@ -9,7 +9,7 @@
 enum { CHECK_MS = 120 * 1000, BODY_MAX = 128 * 1024 };
 
 const char vk_help_keys_set[] =
-    "Usage: valetkey keys set VENDOR [--fingerprint F] [--data DIR] [--json]\n"
+    "Usage: valetkey keys set VENDOR [--fingerprint TEXT] [--data DIR] [--json]\n"
     "\n"
     "Enters the organisation's keys at a vendor: clerk, turso, neon, postgres, r2, s3 or stripe. They are\n"
     "sealed here, to a key whose other half only the process has that uses them, and are never shown again.\n"
@@ -18,7 +18,7 @@ const char vk_help_keys_set[] =
     "\"name=value\" or one JSON object. Never from arguments, which every process of the machine can read.\n"
     "What is not named stays as it is; an empty value takes it away.\n"
     "\n"
-    "  --fingerprint F          of the daemon's key, as `valetkey doctor` shows it on its machine: another "
+    "  --fingerprint TEXT       of the daemon's key, as `valetkey doctor` shows it on its machine: another "
     "one "
     "is\n"
     "                           refused\n"

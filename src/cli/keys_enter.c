@@ -5,6 +5,7 @@
 #include "cli/out.h"
 #include "core/clock.h"
 #include "core/encode.h"
+#include "crypto/digest.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -203,6 +204,8 @@ int vk_keys_box(vk_api *api, const char *expected, uint8_t key_r[VK_BOX_PUBLIC])
     char fingerprint[VK_BOX_FINGERPRINT];
     int code;
     vk_str key = VK_STR_NONE;
+    if (vk_digest_init() != VK_OK)
+        return vk_failed("internal", "OpenSSL does not have what is needed here.");
     if (vk_api_call(api, "GET", "/api/v1/keys/sealing", VK_STR_NONE, VK_STR_NONE, &r) != VK_OK)
         return VK_EXIT_FAILED;
     if (!vk_reply_ok(&r, &code)) {

@@ -24,7 +24,9 @@ static void open_vault(const vk_child *c)
     const vk_vault_place place = {.data_fd = c->daemon->data_fd,
                                   .data_dir = c->daemon->data_dir,
                                   .credentials_dir = getenv("CREDENTIALS_DIRECTORY"),
-                                  .key_file = c->daemon->config->key_file};
+                                  .key_file = c->daemon->config->key_file,
+                                  .key_command = c->daemon->config->key_command,
+                                  .passphrase_file = c->daemon->config->key_passphrase_file};
     if (vk_vault_open(&place, &vault, why) != VK_OK ||
         vk_orgs_open(&place, &vault, &keeper.orgs, why) != VK_OK)
         vk_role_fail(c, "%s", why);

@@ -1,6 +1,7 @@
 /* The answers of a hostile peer: whatever comes, and however it is cut, each call ends once, in the same way
  * and with the same body, and nothing is kept that is not whole. The first byte seeds the cuts, the second
  * says which request is made; the peer ends the connection behind the rest. */
+#include "core/buf.h"
 #include "http/upstream.h"
 
 #include <fcntl.h>

@@ -502,6 +502,7 @@ static void answers_of_all_kinds(void **state)
         {"", 502, NULL, true, false, false},
         {"HTTP/1.1 200", 502, NULL, true, false, false},
         {OK_HEAD "Content-Length: 3\r\n\r\nab", 502, NULL, true, false, false},
+        {OK_HEAD "Content-Length: 100000\r\n\r\nab", 200, "ab", true, true, false},
         {OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", 0, NULL, true, true, true},
         {OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd", 502, NULL, false, false, false},
         {OK_HEAD "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 502, NULL, false, false, false},
