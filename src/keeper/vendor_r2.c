@@ -120,12 +120,12 @@ static vk_str audience(const vk_order *o)
                            VK_STR_ARG(value_of(o, "account_id")));
 }
 
-/* Changes with everything that a credential is made of, but the prefix. */
+/* Changes with everything that a credential is made of but the time. */
 static uint64_t parent_of(const vk_order *o, const vk_r2_ask *a)
 {
     uint8_t ref[8];
     uint64_t n = 0;
-    const vk_str parts[] = {a->account, a->id, a->bucket, a->host};
+    const vk_str parts[] = {a->account, a->id, a->bucket, a->host, a->prefix};
     vk_org_ref(o->org, "secret_access_key", ref);
     memcpy(&n, ref, sizeof ref);
     for (size_t i = 0; i < VK_COUNT(parts); i++)

@@ -3,13 +3,12 @@
 import { randomBytes } from 'node:crypto'
 import http from 'node:http'
 import { createRequire } from 'node:module'
-import path from 'node:path'
 import { Daemon, portBase, tempFolder } from '../lib/daemon.mjs'
 import { assert } from '../lib/tap.mjs'
+import { vendorBinary } from '../lib/vendor_build.mjs'
 import { R2 } from '../upstreams/r2.mjs'
 
 export const BUCKET = 'org-bucket'
-const vendorBinary = path.join(import.meta.dirname, '../../build-vendor/valetkey')
 const hex = (bytes) => randomBytes(bytes).toString('hex')
 
 async function enter(daemon, vendor, fields) {

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 
-import { buildVendor } from '../handover/world.mjs'
+import { buildVendor } from '../lib/vendor_build.mjs'
 import { cleanUp, root } from '../lib/daemon.mjs'
 import { install } from '../lib/project.mjs'
 import { assertSame, check, finish, note, ok } from '../lib/tap.mjs'

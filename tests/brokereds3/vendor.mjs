@@ -25,11 +25,6 @@ export async function vendor() {
   const put = (build, key, body, more = {}) => raw(build.env, { key, method: 'PUT', body, ...more })
   const get = (build, key, more = {}) => raw(build.env, { key, ...more })
 
-  await check('keys check: R2 takes what is made of the key, and says what is wider', async () => {
-    const r = await storage.daemon.cli(['keys', 'check', 'r2', '--json'])
-    assert(r.code === 0, `${r.code} ${r.stdout} ${r.stderr}`)
-  })
-
   await check('each build’s credential opens its own prefix, ends within the hour, and is used again', async () => {
     for (let i = 0; i < 5; i++) for (const build of [a, b]) assertSame((await put(build, `k${i}`, 'x')).status, 200)
     const of = (id) => [...new Set(r2.seen.filter((n) => n.url.includes(`/builds/${id}/`)).map((n) => n.headers['x-amz-security-token']))]
@@ -110,8 +105,8 @@ export async function vendor() {
     assertSame([(await get(a, 'lines')).status, (await put(a, 'late', 'x')).status], [403, 403])
   })
 
-  await check('R2 was asked for nothing that it had to refuse, but to list the buckets', () => {
-    assertSame(r2.refused.filter((n) => n.why !== 'may not list buckets').map((n) => `${n.method} ${n.url}: ${n.why}`), [])
+  await check('R2 was asked for nothing that it had to refuse', () => {
+    assertSame(r2.refused.map((n) => `${n.method} ${n.url}: ${n.why}`), [])
   })
   await w.stop()
 }
