@@ -36,7 +36,7 @@ async function suite(name, parts, vendor) {
 const PARTS = {
   sdk: () => suite('s3sdk', ['app', 'tls', 'objects', 'copies', 'multipart', 'checksums', 'presigned', 'buckets', 'listings', 'environment', 'prefixes', 'neighbours', 'refusals', 'open', 'ends', 'hosts'], 'r2'),
   matrix: () => suite('s3matrix', ['scope', 'auth', 'framing', 'advisories', 'races'], 'r2'),
-  s3rver: () => suite('s3sdk', ['app', 'objects', 'prefixes', 'neighbours', 'open'], 's3'),
+  s3rver: () => suite('s3sdk', ['app', 'prefixes', 'neighbours', 'open'], 's3'),
   async vendor() { await (await import('./vendor.mjs')).vendor() },
   async tricks() { await (await import('./tricks.mjs')).tricks() },
 }
