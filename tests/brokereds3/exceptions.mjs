@@ -26,6 +26,6 @@ const S3RVER = [
   'prefixes: copies, uploads and deletes across the two forms',
   'prefixes: what begins with builds/ and is not the own prefix is refused',
   'prefixes: a key may begin with a slash',
-  'neighbours: one build’s upload, token and prefix',
+  'neighbours: one build\'s upload, token and prefix',
 ]
 export const EXCEPTIONS = { r2: { s3sdk: SDK, s3matrix: MATRIX }, s3: { s3sdk: S3RVER } }
