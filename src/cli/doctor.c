@@ -93,6 +93,47 @@ static void check_key(vk_doctor *d, const vk_reply *r)
         vk_doctor_say(d, VK_FINE, "vault key", "%s", source);
 }
 
+static bool flag(const vk_json *o, const char *name)
+{
+    const vk_json *v = vk_json_get(o, vk_str_z(name));
+    return v && v->type == VK_JSON_BOOL && v->u.b;
+}
+
+/* Of the log of what is done with the organisation's keys. */
+static void check_audit(vk_doctor *d, const vk_reply *r)
+{
+    const vk_json *a = vk_json_get(r->json, VK_STR("audit"));
+    char reserve[VK_SIZE_TEXT];
+    int64_t bytes = 0, seq = 0;
+    if (!a || a->type != VK_JSON_OBJECT)
+        return;
+    (void)!vk_json_i64(vk_json_get(a, VK_STR("reserve_bytes")), &bytes);
+    (void)!vk_json_i64(vk_json_get(a, VK_STR("seq")), &seq);
+    vk_size_text(bytes, reserve);
+    if (flag(a, "sealed") || flag(a, "damaged"))
+        vk_doctor_say(d, VK_WRONG, "audit log", "%s", vk_reply_text(r, a, "why"));
+    else
+        vk_doctor_say(d, VK_FINE, "audit log", "%lld records, signed by %s", (long long)seq,
+                      vk_reply_text(r, a, "public_key"));
+    if (!flag(a, "sealed") && flag(a, "low"))
+        vk_doctor_say(
+            d, VK_WRONG, "audit reserve",
+            "%s, and the disk is nearly full: make room, or no key of the organisation is used any more",
+            reserve);
+    else if (!flag(a, "sealed"))
+        vk_doctor_say(d, VK_FINE, "audit reserve", "%s",
+                      bytes ? reserve : "free space; this file system allocates none");
+    if (!flag(a, "checkpoints"))
+        vk_doctor_say(
+            d, VK_KNOW, "checkpoints",
+            "lie beside the log only: who can cut it can cut them. serve --audit-checkpoints FILE has "
+            "them elsewhere, too");
+    else if (vk_reply_text(r, a, "checkpoints_why")[0])
+        vk_doctor_say(d, VK_WRONG, "checkpoints", "%s", vk_reply_text(r, a, "checkpoints_why"));
+    else
+        vk_doctor_say(d, VK_FINE, "checkpoints", "go to a second place");
+}
+
 /* Addresses with keys in what is sent to them. */
 static void check_urls(vk_doctor *d, const vk_reply *r)
 {
@@ -270,6 +311,7 @@ static void check_daemon(vk_doctor *d, const char *data)
         check_fences(d, &r);
         check_app_fence(d, &r);
         check_key(d, &r);
+        check_audit(d, &r);
         vk_doctor_keys(d, &api);
         vk_doctor_listeners(d, &r);
         vk_doctor_certificate(d, &r);

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/keys.h"
 #include "cli/out.h"
+#include "crypto/digest.h"
 #include "core/clock.h"
 #include "core/encode.h"
 #include "crypto/digest.h"
@@ -219,6 +220,8 @@ int vk_keys_box(vk_api *api, const char *expected, uint8_t key_r[VK_BOX_PUBLIC])
     vk_reply_free(&r);
     if (!good)
         return vk_failed("internal", "The daemon's answer has no key to seal to; is it of the same version?");
+    if (vk_digest_init() != VK_OK)
+        return vk_failed("internal", "OpenSSL has no SHA-256 here.");
     vk_box_fingerprint(key_r, fingerprint);
     if (expected && strcmp(expected, fingerprint) != 0)
         return vk_failed("forbidden",

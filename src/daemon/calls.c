@@ -136,7 +136,7 @@ static const struct allowed {
     {SYS_fallocate, FRONT | KEEPER},
     {SYS_fadvise64, FRONT},
     {SYS_copy_file_range, FRONT},
-    {SYS_flock, FRONT},
+    {SYS_flock, FRONT | KEEPER},
     {SYS_fchmod, FRONT | KEEPER},
     {SYS_fchown, FRONT}, /* SQLite gives its files the owner of the database */
     {SYS_mkdirat, FRONT | KEEPER},

@@ -77,12 +77,16 @@ static int open_audit(const vk_child *c)
 /* As the user who writes later. What lies there does not keep keeper from starting. */
 static void prepare_audit(const vk_child *c, int dir_fd)
 {
+    const vk_config *config = c->daemon->config;
     char why[VK_AUDIT_WHY];
     const vk_audit_place at = {.data_fd = c->daemon->data_fd,
                                .dir_fd = dir_fd,
                                .loop = loop,
-                               .sync = true,
-                               .key = vk_orgs_audit_key(keeper.orgs)};
+                               .sync = config->audit_sync,
+                               .key = vk_orgs_audit_key(keeper.orgs),
+                               .checkpoints = config->audit_checkpoints,
+                               .auditor = config->audit_has_auditor ? config->audit_auditor : NULL,
+                               .keep_ms = config->audit_keep_ms};
     vk_err e = dir_fd < 0 ? VK_E_IO : vk_audit_prepare(&at, &keeper.audit, why);
     if (e == VK_E_INVALID)
         vk_role_fail(c, "%s", why);

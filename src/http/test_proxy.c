@@ -157,7 +157,7 @@ static vk_err origin_head(vk_exchange *ex)
 
 static void origin_request(vk_exchange *ex)
 {
-    if (path_is(ex, "/pass")) {
+    if (path_is(ex, "/pass") || path_is(ex, "/not-on")) {
         vk_err e = vk_header_add(ex, "X-Pass", VK_STR("on"));
         CHECK(e == VK_OK && vk_header_add(ex, "X-Other", VK_STR("not")) == VK_OK);
         vk_buf_z(&ex->out, "passed");
@@ -501,7 +501,7 @@ static void answers_of_all_kinds(void **state)
         /* what is none */
         {"", 502, NULL, true, false, false},
         {"HTTP/1.1 200", 502, NULL, true, false, false},
-        {OK_HEAD "Content-Length: 3\r\n\r\nab", 502, NULL, true, false, false},
+        {OK_HEAD "X-Pass: on\r\nContent-Length: 3\r\n\r\nab", 502, NULL, true, false, false},
         {OK_HEAD "Content-Length: 100000\r\n\r\nab", 200, "ab", true, true, false},
         {OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", 0, NULL, true, true, true},
         {OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd", 502, NULL, false, false, false},
@@ -531,6 +531,7 @@ static void answers_of_all_kinds(void **state)
         if ((k->status && a.status != k->status) || a.cut != k->cut ||
             (k->body && !vk_str_eqz(vk_buf_view(&a.body), k->body)) || (k->body && a.chunked != k->chunked))
             fail_msg("case %zu: %d " VK_STR_FMT, i, a.status, VK_STR_ARG(vk_buf_view(&a.body)));
+        assert_false(a.status == 502 && head_has(&a, "X-Pass"));
         if (a.close || a.cut) {
             hang_up(c);
             c = NULL;
@@ -765,6 +766,10 @@ static void who_is_too_slow_is_given_up(void **state)
         usleep(20000);
         leap(19000);
         assert_true(is_open(c));
+        if (i == 3) { /* to say that it comes is not to answer */
+            say(h, says[i]);
+            usleep(50000);
+        }
         leap(1500);
         struct answer a = hear(c);
         assert_int_equal(a.status, 504);

@@ -231,7 +231,8 @@ static void wants(vk_upcall *c)
     }
     while (a->given < all || all == 0) {
         size_t n = all - a->given < a->piece ? all - a->given : a->piece;
-        size_t took = vk_upcall_give(c, (vk_str){a->stream + a->given, n}, a->given + n == all);
+        bool end = a->given + n == all && (c->body_n < 0 || c->body_n == (int64_t)all);
+        size_t took = vk_upcall_give(c, (vk_str){a->stream + a->given, n}, end);
         a->given += took;
         if (took < n || all == 0)
             return;
@@ -438,7 +439,7 @@ static void only_what_does_no_harm_is_sent_again(void **state)
 static void run_end_and_begin(void *arg)
 {
     struct ask *a = arg;
-    shutdown((int)a->given, SHUT_RDWR); /* on the loop: it cannot have noticed */
+    shutdown((int)a->given, SHUT_WR); /* on the loop: it cannot have noticed */
     a->given = 0;
     run_begin(a);
 }
@@ -494,6 +495,15 @@ static void bodies_stream(void **state)
             wait_idle(&m, 0);
             hang_up(h);
         }
+    struct ask early = {.stream = "abc", .call = {.body_n = 5}}; /* answered before it was whole */
+    prepare(&early, &m, "POST", "Content-Length: 5\r\n");
+    begin(&early);
+    struct client *e = opened();
+    hear_text(e, "\r\n\r\nabc");
+    say(e, OK3);
+    ended_with(&early, VK_OK, 200, "abc");
+    assert_int_equal(counts(&m).open, 0);
+    hang_up(e);
     struct ask a = {.stream = "", .call = {.body_n = -1}}; /* none of it */
     prepare(&a, &m, "POST", "Transfer-Encoding: chunked\r\n");
     begin(&a);

@@ -1,5 +1,6 @@
 #include "keeper/keeper.h"
 
+#include "core/encode.h"
 #include "core/json_write.h"
 #include "http/json_error.h"
 #include "keeper/keys_calls.h"
@@ -16,6 +17,38 @@ static void answer_master(vk_exchange *ex, const vk_vault *v)
     vk_respond(ex, 200, "application/octet-stream");
 }
 
+static void put_audit(vk_jw *w, const vk_keeper *k)
+{
+    vk_audit_state s;
+    char key[65];
+    vk_jw_key(w, VK_STR("audit"));
+    if (!k->audit) {
+        vk_jw_null(w);
+        return;
+    }
+    vk_audit_state_of(k->audit, &s);
+    vk_hex(key, s.public_key, sizeof s.public_key);
+    vk_jw_obj(w);
+    vk_jw_kbool(w, "sealed", s.sealed);
+    vk_jw_kbool(w, "damaged", s.damaged);
+    vk_jw_kstr(w, "why", vk_str_z(s.why));
+    vk_jw_ki64(w, "seq", (int64_t)s.seq);
+    vk_jw_ki64(w, "epoch", (int64_t)s.epoch);
+    vk_jw_ki64(w, "records", (int64_t)s.records);
+    vk_jw_ki64(w, "syncs", (int64_t)s.syncs);
+    vk_jw_ki64(w, "refused", (int64_t)s.refused);
+    vk_jw_ki64(w, "files_left", (int64_t)s.files);
+    vk_jw_ki64(w, "file_bytes", s.file_bytes);
+    vk_jw_ki64(w, "reserve_bytes", s.reserve_bytes);
+    vk_jw_kbool(w, "low", s.low);
+    vk_jw_kbool(w, "auditor", s.auditor);
+    vk_jw_kstr(w, "public_key", vk_str_z(key));
+    vk_jw_kbool(w, "checkpoints", s.sink);
+    vk_jw_ki64(w, "checkpoints_lost", (int64_t)s.sink_lost);
+    vk_jw_kstr(w, "checkpoints_why", vk_str_z(s.sink_why));
+    vk_jw_obj_end(w);
+}
+
 static void answer_status(vk_exchange *ex, const vk_keeper *k)
 {
     vk_jw w = vk_jw_on(&ex->out);
@@ -28,6 +61,7 @@ static void answer_status(vk_exchange *ex, const vk_keeper *k)
         vk_jw_ki64(&w, "to_reseal", (int64_t)vk_orgs_to_reseal(k->orgs));
         vk_jw_kbool(&w, "rolled_back", vk_orgs_rolled_back(k->orgs));
     }
+    put_audit(&w, k);
     if (k->orders)
         vk_orders_status(k->orders, &w);
     vk_jw_obj_end(&w);

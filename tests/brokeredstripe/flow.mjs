@@ -17,7 +17,7 @@ async function connect(to) {
     req.on('end', async () => {
       if (req.url !== '/webhooks/stripe') return res.writeHead(404).end() // the vendor's build has an endpoint by default
       const body = JSON.stringify({ ...JSON.parse(Buffer.concat(parts)), account: ACCOUNT })
-      const r = await request(`${to}/webhooks/stripe`, { method: 'POST', body, headers: { 'Content-Type': 'application/json', 'Stripe-Signature': sign(secret, body) } })
+      const r = await request(`${to}/webhooks/stripe`, { method: 'POST', body, headers: { 'Content-Type': 'application/json', 'Stripe-Signature': sign(secret, body) } }).catch(() => ({ status: 503, text: '' }))
       res.writeHead(r.status)
       res.end(r.text)
     })

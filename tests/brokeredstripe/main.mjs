@@ -8,7 +8,7 @@ import { check, finish, note } from '../lib/tap.mjs'
 import path from 'node:path'
 
 await install(path.join(import.meta.dirname, '../payments'))
-const { buildVendor } = await import('../handover/world.mjs')
+const { buildVendor } = await import('../lib/vendor_build.mjs')
 const PARTS = ['wire', 'lies', 'flow', 'isolation', 'inbound', 'emulate']
 const wanted = process.argv.slice(2)
 

@@ -4,7 +4,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import http from 'node:http'
 import path from 'node:path'
 import { Daemon, portBase, request, run, binary } from '../lib/daemon.mjs'
-import { vendorBinary } from '../handover/world.mjs'
+import { vendorBinary } from '../lib/vendor_build.mjs'
 
 const require = createRequire(path.join(import.meta.dirname, '../payments/package.json'))
 process.env.STRIPE_SUPPRESS_NOTICES = 'true'

@@ -43,7 +43,7 @@ static void org_says_no(vk_stripe_ask *q, bool key)
     vk_pay_org_error(q->c->ex, &o);
 }
 
-void vk_stripe_failed(vk_stripe_ask *q, vk_err e, bool retry, const char *why)
+void vk_stripe_failed(vk_stripe_ask *q, vk_err e, bool unsent, const char *why)
 {
     vk_exchange *ex = q->c->ex;
     size_t i = 0;
@@ -63,7 +63,8 @@ void vk_stripe_failed(vk_stripe_ask *q, vk_err e, bool retry, const char *why)
         i++;
     vk_pay_org o = {.status = failures[i].status,
                     .code = failures[i].code,
-                    .retry = failures[i].retry == ALWAYS || (failures[i].retry == AS_IS && retry)};
+                    .retry =
+                        failures[i].retry == ALWAYS || (failures[i].retry == AS_IS && (q->again || unsent))};
     o.message = why && *why ? vk_arena_printf(ex->arena, "%s: %s.", failures[i].message, why)
                             : vk_arena_printf(ex->arena, "%s.", failures[i].message);
     if (!o.message.p)
@@ -113,6 +114,10 @@ bool vk_stripe_admit(vk_pay_call *c, const vk_binding *b, vk_stripe_ask **ask_r)
     }
     q->c = c;
     q->soft = vk_str_eqz(vk_binding_value(b, "soft"), "yes");
+    if (q->soft && vk_header_add(ex, "Valetkey-Isolation", VK_STR("soft")) != VK_OK) {
+        vk_pay_no_answer(ex, VK_PAY_BROKEN, VK_STR_NONE);
+        return false;
+    }
     if (!vk_stripe_find(ex->method, ex->path, &q->found)) {
         vk_pay_no_answer(ex, vk_pay_absent(ex->method, ex->path) ? VK_PAY_ABSENT : VK_PAY_NO_ROUTE,
                          VK_STR_NONE);
@@ -123,10 +128,6 @@ bool vk_stripe_admit(vk_pay_call *c, const vk_binding *b, vk_stripe_ask **ask_r)
         return true;
     if (c->publishable) { /* the app's browser has Stripe's own, and speaks to Stripe */
         vk_pay_no_answer(ex, VK_PAY_PUBLISHABLE, VK_STR_NONE);
-        return false;
-    }
-    if (q->soft && vk_header_add(ex, "Valetkey-Isolation", VK_STR("soft")) != VK_OK) {
-        vk_pay_no_answer(ex, VK_PAY_BROKEN, VK_STR_NONE);
         return false;
     }
     vk_err e = vk_pay_ids(ex->arena, q->found.id, &why);
@@ -237,8 +238,8 @@ static vk_err connect_head(vk_forward *f, const vk_head *h)
 
 static void connect_failed(vk_forward *f, vk_err e, bool retry, const char *why)
 {
-    vk_stripe_ask *q = f->arg;
-    vk_stripe_failed(q, e, retry && q->again, why);
+    VK_UNUSED(retry); /* what Stripe may have done already is known here better */
+    vk_stripe_failed(f->arg, e, false, why);
 }
 
 static const vk_forward_ways connect_ways = {.head = connect_head, .failed = connect_failed};

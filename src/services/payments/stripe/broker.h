@@ -47,8 +47,9 @@ VK_MUSTCHECK vk_err vk_stripe_write(vk_stripe_ask *q, vk_arena *a);
 VK_MUSTCHECK vk_err vk_stripe_head_ok(const vk_head *h);
 /* Answers with a refusal of ours. */
 void vk_stripe_refuse(vk_stripe_ask *q, const vk_stripe_refusal *why);
-/* …with what went wrong on the way, in Stripe's shape. `why` may be empty. */
-void vk_stripe_failed(vk_stripe_ask *q, vk_err e, bool retry, const char *why);
+/* …with what went wrong on the way, in Stripe's shape. `unsent`: nothing can have reached Stripe. `why` may
+ * be empty. */
+void vk_stripe_failed(vk_stripe_ask *q, vk_err e, bool unsent, const char *why);
 
 extern const vk_driver vk_stripe_driver;
 

@@ -45,7 +45,6 @@ struct vk_stripe_soft {
     size_t n_lines;
     vk_err e;
     const char *why;
-    bool retry; /* with an error: again may help */
     vk_stripe_refusal no;
     bool refused, gone; /* gone: the key has ended meanwhile */
 };
@@ -317,9 +316,7 @@ static void came(vk_forward_one *o, vk_err e, const vk_head *h)
 {
     vk_stripe_soft *s = VK_CONTAINER(o, vk_stripe_soft, one);
     const char *why = o->why;
-    s->retry = o->retry;
     if (e == VK_OK) {
-        s->retry = true;
         s->q->upstream = s->status = o->status;
         why = "";
         e = vk_stripe_head_ok(h);
@@ -445,7 +442,7 @@ static void answer(vk_exchange *ex)
     if (s->e == VK_OK)
         vk_pay_org_answer(ex, s->status);
     else
-        vk_stripe_failed(q, s->e, q->again && s->retry, s->why);
+        vk_stripe_failed(q, s->e, false, s->why);
 }
 
 /* ---- from the loop */
@@ -491,11 +488,10 @@ void vk_stripe_soft_request(vk_stripe_ask *q)
     if (e == VK_OK)
         e = vk_stripe_params_tag(a, &q->found, q->form, q->tag);
     if (e != VK_OK) {
-        vk_stripe_failed(q, e, q->again, "");
+        vk_stripe_failed(q, e, true, "");
         return;
     }
     s->q = q;
-    s->retry = true;
     q->way = s;
     memcpy(s->hash, vk_service_hash_of(q->c->ex), sizeof s->hash);
     s->pages = q->found.call->does & (VK_STRIPE_LIST | VK_STRIPE_SEARCH);
