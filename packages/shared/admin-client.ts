@@ -13,18 +13,23 @@ const BUILD_ID = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 
 export type EnvMap = Record<string, string>;
 
-/** The build's environment. Creates the build when there is none; asking again gives the same. */
-export async function ensureBuild(settings: Settings, buildId: string): Promise<EnvMap> {
+export function checkBuildId(buildId: unknown): void {
   if (typeof buildId !== "string" || !BUILD_ID.test(buildId))
     throw new ValetkeyError("invalid", "The build id is not valid.", 0,
       "Use 1 to 32 of a-z, 0-9 and -, beginning and ending with a letter or digit.");
+}
+
+/** The build's environment. Creates the build when there is none; asking again gives the same. */
+export async function ensureBuild(settings: Settings, buildId: string): Promise<EnvMap> {
+  checkBuildId(buildId);
   const build = await call(settings, "POST", "/api/v1/builds", { id: buildId });
   if (build["state"] !== undefined && build["state"] !== "active")
     throw new ValetkeyError("build_not_active", `Build ${buildId} is ${String(build["state"])}.`, 409, "Use another id, or delete it first.");
   return envMap(build["env"]);
 }
 
-async function call(settings: Settings, method: string, path: string, body: unknown): Promise<Record<string, unknown>> {
+/** One call that may be made again: an answer's object, or a ValetkeyError. */
+export async function call(settings: Settings, method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
   const key = randomUUID();
   for (let attempt = 1, pause = FIRST_PAUSE_MS; ; attempt++, pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     try {
@@ -53,7 +58,7 @@ async function once(settings: Settings, method: string, path: string, body: unkn
     response = await fetch(new URL(path, settings.url), {
       method,
       headers: { authorization: `Bearer ${settings.token}`, "content-type": "application/json", "idempotency-key": key },
-      body: JSON.stringify(body),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       redirect: "error",
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     });

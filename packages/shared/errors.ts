@@ -1,6 +1,6 @@
 /** What the daemon refused, or why it could not be asked. Its texts hold no key of any kind. */
 export class ValetkeyError extends Error {
-  /** For programs: the daemon's own code, or `unreachable`, `timeout`, `bad_answer`, `invalid`, `no_token`, `not_supported`. */
+  /** For programs: the daemon's own code, or `unreachable`, `timeout`, `bad_answer`, `invalid`, `no_token`. */
   readonly code: string;
   /** The HTTP status; 0 when there was no answer. */
   readonly status: number;

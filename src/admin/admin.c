@@ -23,6 +23,7 @@ static const vk_route routes[] = {
     {"PUT", "/api/v1/builds/{}/services/{}/driver", VK_KEY_CALL_BODY, VK_AUTH_TOKEN, vk_admin_driver_set},
     {"GET", "/api/v1/keys", 0, VK_AUTH_TOKEN, vk_admin_keys_list},
     {"GET", "/api/v1/keys/sealing", 0, VK_AUTH_TOKEN, vk_admin_keys_sealing},
+    {"POST", "/api/v1/keys/marks", 1024, VK_AUTH_TOKEN, vk_admin_keys_marks},
     {"POST", "/api/v1/keys/rekey", VK_KEY_CALL_BODY, VK_AUTH_TOKEN, vk_admin_keys_rekey},
     {"PUT", "/api/v1/keys/{}", VK_KEY_CALL_BODY, VK_AUTH_TOKEN, vk_admin_keys_put},
     {"DELETE", "/api/v1/keys/{}", 0, VK_AUTH_TOKEN, vk_admin_keys_remove},

@@ -109,14 +109,6 @@ static void bind_work(vk_call *c)
     }
 }
 
-static bool has_secrets(const vk_vendor *v)
-{
-    for (const vk_vendor_field *f = v ? v->own : NULL; f && f->name; f++)
-        if (f->secret)
-            return true;
-    return false;
-}
-
 static void sealed_put(vk_keeper_ask *a, vk_err e, const vk_response *r)
 {
     driver_call *d = VK_CONTAINER(a, driver_call, ask);
@@ -162,7 +154,7 @@ static void look_work(vk_call *c)
                      d->build.id, vk_build_state_name(&d->build, vk_clock_wall_ms()));
         return;
     }
-    bool secrets = has_secrets(d->vendor);
+    bool secrets = vk_driver_needs_secrets(d->to.binding.driver);
     if (!secrets && !d->to.sealed.p) {
         bind_work(c);
         return;

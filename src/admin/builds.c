@@ -1,9 +1,7 @@
 /* Builds: create, list, show, origins, environment. */
-#include "admin/call.h"
+#include "admin/brokered.h"
 #include "core/clock.h"
 #include "core/random.h"
-#include "handoff/env.h"
-#include "handoff/settings.h"
 
 enum { LIST_DEFAULT = 100, LIST_MAX = 500, RANDOM_ID = 10, RANDOM_TRIES = 4 };
 
@@ -84,27 +82,52 @@ static void fill_build(const vk_call *c, int64_t now, vk_build *b)
     memcpy(b->origins, p->origins, sizeof *p->origins * p->n_origins);
 }
 
-static vk_err put_env(vk_call *c, vk_buf *out, const vk_build *b, vk_env_format f, const char **why_r)
+/* A file that people look at says which services are not the build's own. */
+static void put_labels(vk_buf *out, const vk_brokered *x)
 {
+    const vk_service *all[VK_SERVICES_MAX];
+    size_t n = vk_services(all);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < x->n; k++) {
+            const vk_binding *b = &x->bindings[k];
+            const char *isolation = vk_driver_isolation(all[i], b);
+            if (strcmp(b->service, all[i]->name) != 0 || strcmp(b->driver, "embedded") == 0)
+                continue;
+            vk_buf_printf(out, "# %s: by %s, with a key of the organisation%s%s\n", b->service, b->driver,
+                          isolation ? "; " : "", isolation ? isolation : "");
+        }
+}
+
+static vk_err put_env(vk_call *c, vk_buf *out, const vk_brokered *x, vk_env_format f, const char **why_r)
+{
+    const vk_build *b = &x->build;
     vk_env_var *vars = vk_arena_alloc(c->ex->arena, sizeof *vars * VK_ENV_MAX);
     size_t n = 0;
     *why_r = "out of memory";
     if (!vars)
         return VK_E_NOMEM;
-    vk_err e = vk_env_build(c->rt, c->ex->arena, b, c->framework, vars, &n, why_r);
+    vk_err e = vk_env_build(c->rt, c->ex->arena, b, c->framework, &x->env, vars, &n, why_r);
     if (e == VK_OK && c->settings)
-        e = vk_settings_add(c->rt, c->ex->arena, b, vars, &n, why_r);
+        e = vk_settings_add(c->rt, c->ex->arena, b, vars, &n, x->marks, x->n_marks, why_r);
+    if (e == VK_OK && f == VK_ENV_DOTENV)
+        put_labels(out, x);
     return e == VK_OK ? vk_env_write(out, f, vars, n, why_r) : e;
 }
 
+static void env_known(vk_call *c);
+
 static void answer_with_env(vk_call *c, const vk_build *b, int status)
 {
+    c->status = status;
+    const vk_brokered *x = vk_brokered_know(c, b, env_known);
+    if (!x)
+        return;
     vk_jw w = vk_jw_on(&c->ex->out);
     const char *why;
     vk_jw_obj(&w);
     vk_admin_build_members(c, &w, b, vk_clock_wall_ms());
     vk_jw_key(&w, VK_STR("env"));
-    vk_err e = put_env(c, &c->ex->out, b, VK_ENV_JSON, &why);
+    vk_err e = put_env(c, &c->ex->out, x, VK_ENV_JSON, &why);
     if (e != VK_OK) {
         vk_call_fail(c, e, "The build \"%s\" exists, but its environment cannot be made: %s", b->id, why);
         return;
@@ -112,6 +135,12 @@ static void answer_with_env(vk_call *c, const vk_build *b, int status)
     w.need_comma = true;
     vk_jw_obj_end(&w);
     vk_call_finish(c, status);
+}
+
+/* The build is there already, whatever happens: asking again gives it. */
+static void env_known(vk_call *c)
+{
+    answer_with_env(c, &c->brokered->build, c->status);
 }
 
 /* The build was there before this request. */
@@ -138,11 +167,11 @@ static void answer_existing(vk_call *c, const vk_build *b)
         vk_call_fail(c, VK_E_CONFLICT,
                      "The build \"%s\" exists and has expired; delete it first, or choose another id", b->id);
     else if (!vk_create_fits(&c->create, b, bindings, n))
-        vk_call_fail(
-            c, VK_E_CONFLICT,
-            "The build \"%s\" exists with another framework or ttl, other origins or drivers; GET it to see "
-            "them, PUT its origins or a service's driver to change those, or choose another id",
-            b->id);
+        vk_call_fail(c, VK_E_CONFLICT,
+                     "The build \"%s\" exists with another framework, ttl or other origins, or other "
+                     "drivers; GET it to see "
+                     "them, PUT its origins or a service's driver to change those, or choose another id",
+                     b->id);
     else
         answer_with_env(c, b, 200);
 }
@@ -379,7 +408,10 @@ static void env_work(vk_call *c)
                      "\"format\" is unknown; known are dotenv, shell, docker, systemd and json");
         return;
     }
-    vk_err e = put_env(c, &c->ex->out, &b, f, &why);
+    const vk_brokered *x = vk_brokered_know(c, &b, env_work);
+    if (!x)
+        return;
+    vk_err e = put_env(c, &c->ex->out, x, f, &why);
     if (e != VK_OK) {
         vk_call_fail(c, e, "%s", why);
         return;

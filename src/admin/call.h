@@ -20,9 +20,10 @@ typedef struct vk_call {
     const vk_service *service; /* whose operator's call it is; NULL: none, then there is a route */
     vk_create create;          /* POST /builds and PUT origins */
     vk_str idem;
-    vk_str framework, format; /* GET env */
-    bool settings;            /* GET env: for an app with a settings page */
-    void *state;              /* the call's own, in the exchange's arena */
+    vk_str framework, format;     /* GET env */
+    bool settings;                /* GET env: for an app with a settings page */
+    struct vk_brokered *brokered; /* of a build whose environment is made (admin/brokered.h) */
+    void *state;                  /* the call's own, in the exchange's arena */
     struct {
         int fd;
         int64_t size;
@@ -63,6 +64,7 @@ void vk_admin_driver_show(vk_call *c);
 void vk_admin_driver_set(vk_call *c);
 void vk_admin_keys_list(vk_call *c);
 void vk_admin_keys_sealing(vk_call *c);
+void vk_admin_keys_marks(vk_call *c);
 void vk_admin_keys_put(vk_call *c);
 void vk_admin_keys_remove(vk_call *c);
 void vk_admin_keys_check(vk_call *c);

@@ -218,6 +218,15 @@ vk_err vk_driver_parse(vk_arena *a, const vk_service *s, vk_str text, vk_binding
     return choose(a, s, driver, &p, out_r, why_r);
 }
 
+bool vk_driver_needs_secrets(const char *driver)
+{
+    const vk_vendor *v = vk_vendor_of(vk_str_z(driver));
+    for (const vk_vendor_field *f = v ? v->own : NULL; f && f->name; f++)
+        if (f->secret && !f->optional)
+            return true;
+    return false;
+}
+
 /* ---- what is told of them */
 
 const char *vk_driver_isolation(const vk_service *s, const vk_binding *b)

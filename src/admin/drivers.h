@@ -21,6 +21,10 @@ VK_MUSTCHECK vk_err vk_driver_choose(vk_arena *a, const vk_service *s, vk_str dr
 VK_MUSTCHECK vk_err vk_driver_parse(vk_arena *a, const vk_service *s, vk_str text, vk_binding *out_r,
                                     const char **why_r);
 
+/* Whether a build needs secret values of its own there, which are entered for a build that is there already.
+ */
+bool vk_driver_needs_secrets(const char *driver);
+
 /* What keeps builds apart there, for people. NULL: nothing is to be said, the build has its own files. */
 const char *vk_driver_isolation(const vk_service *s, const vk_binding *b);
 /* The vendor keeps them apart by nothing of its own. */

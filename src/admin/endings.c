@@ -1,11 +1,14 @@
 /* Revoking and deleting a build. */
-#include "admin/call.h"
+#include "admin/keys.h"
 #include "admin/lifecycle.h"
 #include "core/clock.h"
 #include "core/log.h"
 
 struct ending_call {
-    vk_ending ending; /* first */
+    vk_ending ending;  /* first */
+    vk_keeper_ask ask; /* of a deletion: what the build has of its own in the vault */
+    vk_json *own;      /* of these, those that are still there */
+    char body[128], target[64];
     vk_call *call;
     uint64_t generation;
     vk_job job; /* on the lane for files */
@@ -70,6 +73,62 @@ void vk_admin_build_revoke(vk_call *c)
 
 /* ---- delete */
 
+/* What it had of its own at vendors. A later build of this id is never served with that (bindings.c), so a
+ * deletion is one even when keeper is away. */
+static void drop_next(struct ending_call *x);
+
+static void own_dropped(vk_keeper_ask *a, vk_err e, const vk_response *r)
+{
+    struct ending_call *x = VK_CONTAINER(a, struct ending_call, ask);
+    if (e != VK_OK || (r->status != 200 && r->status != 404))
+        vk_log(VK_WARN, "keys of a deleted build are still in the vault", VK_F(build, x->ending.build));
+    x->own = x->own->next;
+    drop_next(x);
+}
+
+static void drop_next(struct ending_call *x)
+{
+    vk_call *c = x->call;
+    if (!x->own) {
+        vk_log(VK_INFO, "build deleted", VK_F(build, x->ending.build));
+        vk_call_finish(c, 204);
+        return;
+    }
+    vk_str vendor = vk_json_str(vk_json_get(x->own, VK_STR("vendor")));
+    snprintf(x->body, sizeof x->body, "{\"vendor\":\"%.*s\",\"build\":\"%s\",\"actor\":\"admin\"}",
+             (int)(vendor.n < VK_VENDOR_NAME_MAX ? vendor.n : VK_VENDOR_NAME_MAX), vendor.n ? vendor.p : "",
+             x->ending.build);
+    x->ask.method = VK_STR("POST");
+    x->ask.target = VK_STR("/v1/keys/remove");
+    x->ask.body = vk_str_z(x->body);
+    x->ask.done = own_dropped;
+    vk_keeper_send(&x->ask);
+}
+
+static void own_known(vk_keeper_ask *a, vk_err e, const vk_response *r)
+{
+    struct ending_call *x = VK_CONTAINER(a, struct ending_call, ask);
+    vk_arena *arena = x->call->ex->arena;
+    vk_json *o = NULL;
+    vk_str text = e == VK_OK && r->status == 200 ? vk_arena_dup(arena, r->body) : VK_STR_NONE;
+    if (!text.p || vk_json_parse(arena, text, &o, NULL, NULL) != VK_OK)
+        vk_log(VK_WARN, "whether a deleted build has keys in the vault is not known",
+               VK_F(build, x->ending.build));
+    const vk_json *keys = vk_json_get(o, VK_STR("keys"));
+    x->own = keys && keys->type == VK_JSON_ARRAY ? keys->u.child : NULL;
+    drop_next(x);
+}
+
+static void gone(struct ending_call *x)
+{
+    snprintf(x->target, sizeof x->target, "/v1/keys?limit=16&build=%s", x->ending.build);
+    x->ask.rt = x->call->rt;
+    x->ask.method = VK_STR("GET");
+    x->ask.target = vk_str_z(x->target);
+    x->ask.done = own_known;
+    vk_keeper_send(&x->ask);
+}
+
 /* However many files it has, nothing waits for this but its own answer. */
 static void remove_folder(vk_job *j)
 {
@@ -77,8 +136,7 @@ static void remove_folder(vk_job *j)
     vk_call *c = x->call;
     vk_err e = vk_deletion_remove(c->rt->data_fd, x->folder);
     if (e == VK_OK) {
-        vk_log(VK_INFO, "build deleted", VK_F(build, x->ending.build));
-        vk_call_finish(c, 204);
+        gone(x);
         return;
     }
     vk_log(VK_ERROR, "the data of a deleted build could not be removed", VK_F(build, x->ending.build),
@@ -107,8 +165,7 @@ static void take_work(vk_call *c)
     }
     x->job.run = remove_folder;
     if (!x->folder[0]) {
-        vk_log(VK_INFO, "build deleted", VK_F(build, x->ending.build));
-        vk_call_finish(c, 204);
+        gone(x);
     } else if (vk_lane_add(c->rt->files, &x->job) != VK_OK) {
         remove_folder(&x->job);
     }

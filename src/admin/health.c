@@ -42,6 +42,7 @@ static void take_keeper(const vk_response *r)
         const vk_json *beside = vk_json_get(o, VK_STR("beside_data"));
         snprintf(state.next.key_source, sizeof state.next.key_source, VK_STR_FMT, VK_STR_ARG(source));
         state.next.key_beside_data = beside && beside->type == VK_JSON_BOOL && beside->u.b;
+        vk_health_take_audit(vk_json_get(o, VK_STR("audit")), &state.next.audit);
     }
     vk_arena_free(a);
 }

@@ -5,7 +5,7 @@
 #include "core/json_read.h"
 #include "keeper/org.h"
 
-enum { TTL_MIN_MS = 60 * 1000, SHOWN_MAX = 64 };
+enum { TTL_MIN_MS = 60 * 1000, SHOWN_MAX = 64, SALT_HEX = 32 };
 static const int64_t ttl_max_ms = (int64_t)3650 * 86400 * 1000;
 
 /* What people wrote, short enough to be repeated to them. */
@@ -117,7 +117,13 @@ static vk_err take_driver(vk_arena *a, const vk_service *s, const vk_json *v, vk
     }
     if (!driver || driver->type != VK_JSON_STRING)
         return vk_refuse(a, why_r, "The driver of \"%s\" must be a text such as \"embedded\"", s->name);
-    return vk_driver_choose(a, s, driver->u.s, resource, out_r, why_r);
+    vk_err e = vk_driver_choose(a, s, driver->u.s, resource, out_r, why_r);
+    if (e == VK_OK && vk_driver_needs_secrets(out_r->driver))
+        return vk_refuse(a, why_r,
+                         "\"%s\" needs secret values of the build: make the build, then bind it (PUT "
+                         "…/services/%s/driver, or `valetkey build use`)",
+                         out_r->driver, s->name);
+    return e;
 }
 
 /* In the order of the services, so that one choice is one text. */
@@ -243,6 +249,25 @@ vk_err vk_sealed_parse(vk_arena *a, vk_str body, vk_str *sealed_r, const char **
         return e;
     const vk_json *v = vk_json_get(o, VK_STR("sealed"));
     return v ? take_sealed(a, v, sealed_r, why_r) : vk_refuse(a, why_r, "The member \"sealed\" is missing");
+}
+
+vk_err vk_salt_parse(vk_arena *a, vk_str body, vk_str *salt_r, const char **why_r)
+{
+    static const char *const known[] = {"salt", NULL};
+    vk_json *o;
+    vk_err e = parse_object(a, body, &o, why_r);
+    if (e == VK_OK)
+        e = only(a, o, known, why_r);
+    if (e != VK_OK)
+        return e;
+    vk_str salt = vk_json_str(vk_json_get(o, VK_STR("salt")));
+    bool good = salt.n == SALT_HEX;
+    for (size_t i = 0; good && i < salt.n; i++)
+        good = salt.p[i] && strchr("0123456789abcdef", salt.p[i]);
+    if (!good)
+        return vk_refuse(a, why_r, "\"salt\" must be %d hex digits in lower case", (int)SALT_HEX);
+    *salt_r = salt;
+    return VK_OK;
 }
 
 vk_err vk_rebind_parse(vk_arena *a, const vk_service *s, vk_str body, vk_rebind *out_r, const char **why_r)

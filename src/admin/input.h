@@ -38,6 +38,8 @@ VK_MUSTCHECK vk_err vk_origins_parse(vk_arena *a, vk_str body, vk_create *out_r,
 /* {"driver":"…","resource":{…},"sealed":"…"}; the last two may be absent. */
 VK_MUSTCHECK vk_err vk_rebind_parse(vk_arena *a, const vk_service *s, vk_str body, vk_rebind *out_r,
                                     const char **why_r);
+/* {"salt":"<32 hex digits>"} */
+VK_MUSTCHECK vk_err vk_salt_parse(vk_arena *a, vk_str body, vk_str *salt_r, const char **why_r);
 /* {"sealed":"…"} */
 VK_MUSTCHECK vk_err vk_sealed_parse(vk_arena *a, vk_str body, vk_str *sealed_r, const char **why_r);
 /* {"name":"…","automatic":true}; both may be absent. The service judges the name. */

@@ -244,6 +244,26 @@ void vk_admin_keys_sealing(vk_call *c)
         send_ask(k, VK_STR("GET"), VK_STR("/v1/box"), box_known);
 }
 
+/* By what a client that has a value knows whether it is there. */
+void vk_admin_keys_marks(vk_call *c)
+{
+    const char *why;
+    vk_str salt;
+    keys_call *k = begin(c);
+    if (!k)
+        return;
+    vk_err e = vk_salt_parse(c->ex->arena, vk_buf_view(&c->ex->body), &salt, &why);
+    if (e != VK_OK) {
+        (void)vk_admin_error(c->ex, e, "%s", why);
+        return;
+    }
+    vk_jw w = vk_jw_on(&k->body);
+    vk_jw_obj(&w);
+    vk_jw_kstr(&w, "salt", salt);
+    vk_jw_obj_end(&w);
+    send_ask(k, VK_STR("POST"), VK_STR("/v1/keys/marks"), pass);
+}
+
 void vk_admin_keys_put(vk_call *c)
 {
     keys_call *k = begin_vendor(c);

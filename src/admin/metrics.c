@@ -250,6 +250,7 @@ static void metrics_work(vk_call *c)
     size_t n = vk_services(services);
     vk_buf *out = &c->ex->out;
     put_process(out, c->rt, &x->health);
+    vk_health_audit_metrics(out, &x->health.audit);
     put_builds(c, out);
     put_keys(out, c->rt);
     put_listeners(out, c->rt);
@@ -286,6 +287,9 @@ static void ready_work(vk_call *c)
     vk_jw_obj(&w);
     for (size_t i = 0; i < VK_COUNT(checks); i++)
         vk_jw_kstr(&w, checks[i].name, checks[i].good ? VK_STR("ok") : VK_STR("failed"));
+    /* What is embedded goes on without it, so this alone turns no request away. */
+    if (x->health.audit.known)
+        vk_jw_kstr(&w, "audit", x->health.audit.sealed ? VK_STR("sealed") : VK_STR("ok"));
     vk_jw_obj_end(&w);
     vk_jw_obj_end(&w);
     vk_call_finish(c, all ? 200 : 503);

@@ -22,7 +22,7 @@ static void put_common(vk_jw *w, const vk_runtime *rt, const vk_health *h)
     int64_t up = vk_clock_wall_ms() - rt->started_ms;
     char started[VK_CLOCK_TEXT];
     vk_clock_text(rt->started_ms, started);
-    vk_jw_kstr(w, "status", h->keeper && h->courier ? VK_STR("ok") : VK_STR("degraded"));
+    vk_jw_kstr(w, "status", h->keeper && h->courier && !h->audit.sealed ? VK_STR("ok") : VK_STR("degraded"));
     vk_jw_kstr(w, "version", VK_STR(VK_VERSION));
     vk_jw_kstr(w, "started", vk_str_z(started));
     vk_jw_ki64(w, "uptime", up > 0 ? up / 1000 : 0);
@@ -202,6 +202,8 @@ static void status_work(vk_call *c)
     vk_jw_ki64(&w, "total", builds);
     vk_jw_ki64(&w, "active", active);
     vk_jw_obj_end(&w);
+    vk_jw_key(&w, VK_STR("audit"));
+    vk_health_put_audit(&w, &x->health.audit);
     vk_jw_key(&w, VK_STR("key_source"));
     if (x->health.key_source[0])
         vk_jw_str(&w, vk_str_z(x->health.key_source));

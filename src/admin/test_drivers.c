@@ -149,6 +149,9 @@ static void labels(void **state)
     assert_false(vk_driver_shared(&shop, &b));
     assert_int_equal(vk_driver_parse(a, &shop, VK_STR("embedded"), &b, &why), VK_OK);
     assert_null(vk_driver_isolation(&shop, &b));
+    assert_true(vk_driver_needs_secrets("turso"));
+    assert_false(vk_driver_needs_secrets("stripe") || vk_driver_needs_secrets("paper") ||
+                 vk_driver_needs_secrets("embedded"));
     vk_buf_free(&out);
 }
 

@@ -250,6 +250,17 @@ static void bodies_of_keys(void **state)
     static const char *const wrong[] = {"", "{}", "[]", "{\"sealed\":null}", "{\"sealed\":\"QQ==\",\"a\":1}"};
     for (size_t i = 0; i < VK_COUNT(wrong); i++)
         assert_int_equal(vk_sealed_parse(a, vk_str_z(wrong[i]), &sealed, &why), VK_E_INVALID);
+    vk_str salt;
+    assert_int_equal(vk_salt_parse(a, VK_STR("{\"salt\":\"00112233445566778899aabbccddeeff\"}"), &salt, &why),
+                     VK_OK);
+    static const char *const no_salt[] = {"",
+                                          "{}",
+                                          "{\"salt\":7}",
+                                          "{\"salt\":\"00\"}",
+                                          "{\"salt\":\"00112233445566778899AABBCCDDEEFF\"}",
+                                          "{\"salt\":\"00112233445566778899aabbccddeef\\u0000\"}"};
+    for (size_t i = 0; i < VK_COUNT(no_salt); i++)
+        assert_int_equal(vk_salt_parse(a, vk_str_z(no_salt[i]), &salt, &why), VK_E_INVALID);
     vk_arena_free(a);
 }
 

@@ -5,14 +5,18 @@
 enum { FILE_NAME_MAX = 100 };
 
 const vk_backup_file vk_backup_files[] = {
-    /* builds/ comes between these two */
     {"admin.token", 4096, false, true},
+    {"audit/*", VK_TAR_SIZE_MAX, false,
+     false}, /* names what was done with keys, and none; its own key is sealed */
+    /* builds/ comes between these two */
     {"metrics.token", 4096, false, true},
     {"tls/cert.pem", 1 << 20, false, true}, /* without its key it is of no use: a new pair is made */
     {"tls/key.pem", 1 << 20, false, true},
     {"valetkey.db", VK_TAR_SIZE_MAX, true, false},
-    {"vault/master", 4096, true, false}, /* sealed */
-    {"vault/ring", 4096, false, false},  /* sealed; data of before version 3 has none */
+    {"vault/build/*/*", 64 * 1024, false, false}, /* all of vault/ is sealed */
+    {"vault/master", 4096, true, false},
+    {"vault/org/*", 64 * 1024, false, false},
+    {"vault/ring", 4096, false, false}, /* data of before version 3 has none */
     {0},
 };
 
@@ -104,7 +108,7 @@ bool vk_backup_name_ok(vk_str name, int64_t *most_r)
     if (!cut_front(&name, "data/"))
         return false;
     for (const vk_backup_file *f = vk_backup_files; f->name; f++)
-        if (vk_str_eqz(name, f->name)) {
+        if (strchr(f->name, '*') ? path_fits(f->name, name) : vk_str_eqz(name, f->name)) {
             *most_r = f->most;
             return true;
         }

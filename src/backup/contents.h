@@ -24,7 +24,7 @@ enum {
 #define VK_BACKUP_MANIFEST "manifest.json"
 #define VK_BACKUP_SUM "manifest.sha256"
 
-/* A file of the data folder outside builds/. */
+/* A file of the data folder outside builds/, or files: with parts that are "*", any plain names. */
 typedef struct vk_backup_file {
     const char *name; /* in the data folder; NULL ends */
     int64_t most;     /* bytes */

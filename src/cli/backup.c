@@ -10,6 +10,7 @@
 #include "cli/out.h"
 #include "cli/part.h"
 #include "core/clock.h"
+#include "core/disk.h"
 #include "core/log.h"
 
 #include <dirent.h>
@@ -407,6 +408,75 @@ static int put_file(struct backup *b, int dir, const char *path, const char *mem
     return code;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* What a folder has, sorted as vk_backup_order wants it. NULL: it is not there, or *code_r says what failed.
+ */
+static char **names_of(struct backup *b, const char *folder, size_t *n_r, int *code_r)
+{
+    char **names = NULL;
+    size_t n = 0, cap = 0;
+    int fd = openat(b->source.data_fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d && (fd >= 0 || errno != ENOENT))
+        *code_r = vk_failed("forbidden", "%s cannot be read (%s).", folder, vk_errno_text(errno));
+    for (struct dirent *x; d && *code_r == VK_EXIT_OK && (x = readdir(d));) {
+        size_t len = strlen(x->d_name);
+        if (x->d_name[0] == '.' || (len > 4 && strcmp(x->d_name + len - 4, ".new") == 0))
+            continue; /* the second is one that was being written */
+        char **grown = n < cap ? names : realloc(names, (cap = cap ? cap * 2 : 16) * sizeof *names);
+        names = grown ? grown : names;
+        if (!grown || !(names[n] = strdup(x->d_name)))
+            *code_r = vk_failed("nomem", "There is not enough memory.");
+        else
+            n++;
+    }
+    if (d)
+        closedir(d);
+    else if (fd >= 0)
+        close(fd);
+    if (n)
+        qsort(names, n, sizeof *names, compare_names);
+    *n_r = n;
+    return names;
+}
+
+/* The files of a row with "*" in it. What goes while it is looked at is left out. */
+static int put_tree(struct backup *b, const char *pattern)
+{
+    char folder[PATH_MAX];
+    const char *star = strchr(pattern, '*'), *rest = star + 1;
+    size_t n;
+    int code = VK_EXIT_OK;
+    snprintf(folder, sizeof folder, "%.*s", (int)(star - pattern) - 1, pattern);
+    char **names = names_of(b, folder, &n, &code);
+    for (size_t i = 0; i < n; i++) {
+        char member[PATH_MAX];
+        int64_t most;
+        int len = snprintf(member, sizeof member, "data/%s/%s%s", folder, names[i], rest);
+        if (code == VK_EXIT_OK && len > 0 && (size_t)len < sizeof member && *rest)
+            code = put_tree(b, member + 5);
+        else if (code == VK_EXIT_OK && len > 0 && vk_backup_name_ok(vk_str_z(member), &most))
+            code = put_file(b, b->source.data_fd, member + 5, member, false);
+        free(names[i]);
+    }
+    free(names);
+    return code;
+}
+
+/* The vault's records open with the ring that is beside them: another one must not come in between. */
+static int ring_of(const struct backup *b, vk_buf *out)
+{
+    vk_buf_init(out, 16 * 1024);
+    vk_err e = vk_disk_read(b->source.data_fd, "vault/ring", 4096, out);
+    return e == VK_OK || e == VK_E_NOT_FOUND
+               ? VK_EXIT_OK
+               : vk_failed(vk_err_name(e), "vault/ring cannot be read (%s).", vk_err_name(e));
+}
+
 static int put_key(struct backup *b)
 {
     if (!b->source.key_file[0])
@@ -416,7 +486,7 @@ static int put_key(struct backup *b)
     return put_file(b, AT_FDCWD, b->source.key_file, VK_BACKUP_KEY, true);
 }
 
-static int put_all(struct backup *b)
+static int put_rows(struct backup *b)
 {
     int code = VK_EXIT_OK;
     bool builds = false;
@@ -431,9 +501,28 @@ static int put_all(struct backup *b)
             continue;
         if (strcmp(f->name, "valetkey.db") == 0)
             code = put_metadata(b);
+        else if (strchr(f->name, '*'))
+            code = put_tree(b, f->name);
         else
             code = put_file(b, b->source.data_fd, f->name, member, f->needed);
     }
+    return code;
+}
+
+static int put_all(struct backup *b)
+{
+    vk_buf before, after = {.p = NULL};
+    int code = ring_of(b, &before);
+    if (code == VK_EXIT_OK)
+        code = put_rows(b);
+    if (code == VK_EXIT_OK)
+        code = ring_of(b, &after);
+    if (code == VK_EXIT_OK && !vk_str_eq(vk_buf_view(&before), vk_buf_view(&after)))
+        code = vk_failed("conflict",
+                         "The vault's own keys were changed meanwhile (valetkey keys rekey). Make the "
+                         "backup again.");
+    vk_buf_free(&before);
+    vk_buf_free(&after);
     return code == VK_EXIT_OK && b->secrets ? put_key(b) : code;
 }
 

@@ -93,6 +93,47 @@ static void check_key(vk_doctor *d, const vk_reply *r)
         vk_doctor_say(d, VK_FINE, "vault key", "%s", source);
 }
 
+static bool flag(const vk_json *o, const char *name)
+{
+    const vk_json *v = vk_json_get(o, vk_str_z(name));
+    return v && v->type == VK_JSON_BOOL && v->u.b;
+}
+
+/* Of the log of what is done with the organisation's keys. */
+static void check_audit(vk_doctor *d, const vk_reply *r)
+{
+    const vk_json *a = vk_json_get(r->json, VK_STR("audit"));
+    char reserve[VK_SIZE_TEXT];
+    int64_t bytes = 0, seq = 0;
+    if (!a || a->type != VK_JSON_OBJECT)
+        return;
+    (void)!vk_json_i64(vk_json_get(a, VK_STR("reserve_bytes")), &bytes);
+    (void)!vk_json_i64(vk_json_get(a, VK_STR("seq")), &seq);
+    vk_size_text(bytes, reserve);
+    if (flag(a, "sealed") || flag(a, "damaged"))
+        vk_doctor_say(d, VK_WRONG, "audit log", "%s", vk_reply_text(r, a, "why"));
+    else
+        vk_doctor_say(d, VK_FINE, "audit log", "%lld records, signed by %s", (long long)seq,
+                      vk_reply_text(r, a, "public_key"));
+    if (!flag(a, "sealed") && flag(a, "low"))
+        vk_doctor_say(
+            d, VK_WRONG, "audit reserve",
+            "%s, and the disk is nearly full: make room, or no key of the organisation is used any more",
+            reserve);
+    else if (!flag(a, "sealed"))
+        vk_doctor_say(d, VK_FINE, "audit reserve", "%s",
+                      bytes ? reserve : "free space; this file system allocates none");
+    if (!flag(a, "checkpoints"))
+        vk_doctor_say(
+            d, VK_KNOW, "checkpoints",
+            "lie beside the log only: who can cut it can cut them. serve --audit-checkpoints FILE has "
+            "them elsewhere, too");
+    else if (vk_reply_text(r, a, "checkpoints_why")[0])
+        vk_doctor_say(d, VK_WRONG, "checkpoints", "%s", vk_reply_text(r, a, "checkpoints_why"));
+    else
+        vk_doctor_say(d, VK_FINE, "checkpoints", "go to a second place");
+}
+
 /* Addresses with keys in what is sent to them. */
 static void check_urls(vk_doctor *d, const vk_reply *r)
 {
@@ -178,6 +219,7 @@ static void check_build_files(vk_doctor *d, vk_api *api)
 {
     const char **ids = calloc(BUILDS_MAX, sizeof *ids);
     size_t n = 0;
+    vk_doctor_shared shared = {.n = 0};
     bool whole = ids != NULL;
     char target[128] = "/api/v1/builds?limit=500";
     while (whole) {
@@ -187,8 +229,10 @@ static void check_build_files(vk_doctor *d, vk_api *api)
             break;
         }
         const vk_json *all = vk_json_get(r.json, VK_STR("builds"));
-        for (const vk_json *b = vk_reply_items(all); b && whole; b = b->next)
+        for (const vk_json *b = vk_reply_items(all); b && whole; b = b->next) {
             whole = n < BUILDS_MAX && (ids[n++] = strdup(vk_reply_text(&r, b, "id")));
+            vk_doctor_shared_add(&shared, &r, b);
+        }
         const char *next = vk_reply_text(&r, r.json, "next");
         snprintf(target, sizeof target, "/api/v1/builds?limit=500&after=%.40s", next);
         bool last = r.status != 200 || !next[0];
@@ -200,6 +244,7 @@ static void check_build_files(vk_doctor *d, vk_api *api)
     if (ids)
         qsort(ids, n, sizeof *ids, by_text);
     vk_doctor_build_files(d, whole ? ids : NULL, n);
+    vk_doctor_shared_say(d, &shared);
     for (size_t i = 0; i < n; i++)
         free((char *)(uintptr_t)ids[i]);
     free(ids);
@@ -266,6 +311,8 @@ static void check_daemon(vk_doctor *d, const char *data)
         check_fences(d, &r);
         check_app_fence(d, &r);
         check_key(d, &r);
+        check_audit(d, &r);
+        vk_doctor_keys(d, &api);
         vk_doctor_listeners(d, &r);
         vk_doctor_certificate(d, &r);
         check_builds(d, &r);

@@ -24,6 +24,16 @@ void vk_doctor_say(vk_doctor *d, vk_verdict v, const char *what, const char *fmt
 void vk_doctor_listeners(vk_doctor *d, const vk_reply *r);
 void vk_doctor_certificate(vk_doctor *d, const vk_reply *r);
 
+/* The organisation's keys, and the key that entries are sealed to. */
+void vk_doctor_keys(vk_doctor *d, vk_api *api);
+/* Builds with a service in which the vendor does not keep them apart: added one by one, said once. */
+typedef struct vk_doctor_shared {
+    size_t n, at;
+    char text[640];
+} vk_doctor_shared;
+void vk_doctor_shared_add(vk_doctor_shared *s, const vk_reply *r, const vk_json *build);
+void vk_doctor_shared_say(vk_doctor *d, const vk_doctor_shared *s);
+
 /* Everything that lies in the data folder. */
 void vk_doctor_files(vk_doctor *d);
 /* The folders of builds. `builds` (sorted) are those in the metadata; NULL: not known. */

@@ -3,8 +3,10 @@
 #include "cli/cli.h"
 #include "cli/keys.h"
 #include "cli/out.h"
+#include "crypto/digest.h"
 #include "core/clock.h"
 #include "core/encode.h"
+#include "crypto/digest.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -203,6 +205,8 @@ int vk_keys_box(vk_api *api, const char *expected, uint8_t key_r[VK_BOX_PUBLIC])
     char fingerprint[VK_BOX_FINGERPRINT];
     int code;
     vk_str key = VK_STR_NONE;
+    if (vk_digest_init() != VK_OK)
+        return vk_failed("internal", "OpenSSL does not have what is needed here.");
     if (vk_api_call(api, "GET", "/api/v1/keys/sealing", VK_STR_NONE, VK_STR_NONE, &r) != VK_OK)
         return VK_EXIT_FAILED;
     if (!vk_reply_ok(&r, &code)) {
@@ -216,6 +220,8 @@ int vk_keys_box(vk_api *api, const char *expected, uint8_t key_r[VK_BOX_PUBLIC])
     vk_reply_free(&r);
     if (!good)
         return vk_failed("internal", "The daemon's answer has no key to seal to; is it of the same version?");
+    if (vk_digest_init() != VK_OK)
+        return vk_failed("internal", "OpenSSL has no SHA-256 here.");
     vk_box_fingerprint(key_r, fingerprint);
     if (expected && strcmp(expected, fingerprint) != 0)
         return vk_failed("forbidden",

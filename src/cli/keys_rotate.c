@@ -8,7 +8,7 @@
 enum { CHECK_MS = 120 * 1000, BODY_MAX = 128 * 1024 };
 
 const char vk_help_keys_rotate[] =
-    "Usage: valetkey keys rotate VENDOR [--prove-old] [--fingerprint F] [--data DIR] [--json]\n"
+    "Usage: valetkey keys rotate VENDOR [--prove-old] [--fingerprint TEXT] [--data DIR] [--json]\n"
     "\n"
     "Puts new keys in the place of the organisation's at a vendor. Make the new key there first; it is "
     "tried, "
@@ -20,7 +20,7 @@ const char vk_help_keys_rotate[] =
     "  --prove-old              enter the old values instead, when they were revoked: exit code 0 when the "
     "vendor\n"
     "                           takes them no more, 1 when it still does. They are kept nowhere\n"
-    "  --fingerprint F          of the daemon's key, as `valetkey doctor` shows it: another one is refused\n"
+    "  --fingerprint TEXT       of the daemon's key, as `valetkey doctor` shows it: another one is refused\n"
     "  --data DIR, --json\n"
     "\n"
     "Examples:\n"

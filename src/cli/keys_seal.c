@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 const char vk_help_keys_seal[] =
-    "Usage: valetkey keys seal VENDOR FIELD [--fingerprint F] [--data DIR]\n"
+    "Usage: valetkey keys seal VENDOR FIELD [--fingerprint TEXT] [--data DIR]\n"
     "\n"
     "Prints the line that gives a value of the organisation's to the daemon by its environment, sealed to "
     "it: "
@@ -26,7 +26,7 @@ const char vk_help_keys_seal[] =
     "environment\n"
     "gives stands in the place of what is in the vault.\n"
     "\n"
-    "  --fingerprint F          of the daemon's key, as `valetkey doctor` shows it: another one is refused\n"
+    "  --fingerprint TEXT       of the daemon's key, as `valetkey doctor` shows it: another one is refused\n"
     "  --data DIR\n"
     "\n"
     "Examples:\n"

@@ -39,6 +39,10 @@ const char vk_help_serve[] =
     "  --ttl TIME               how long a new build's keys last unused: 30d, 12h, 90m (default 30d)\n"
     "  --loops N                event loops, 1 to 64 (default: one per CPU)\n"
     "  --key-file FILE          the key that seals the vault (default: DIR.key, made at the first start)\n"
+    "  --key-command COMMAND    a program that prints it: absolute path and words, or a JSON array; no "
+    "shell\n"
+    "  --key-passphrase-file FILE\n"
+    "                           a passphrase that it is made of (Argon2id)\n"
     "  --share DIR              the files that come with valetkey (default: share/valetkey beside the "
     "program's\n"
     "                           folder, in a checkout .tools/share)\n"
@@ -80,8 +84,9 @@ const char vk_help_serve[] =
     "\n"
     "Flags win over the environment (VALETKEY_DATA, VALETKEY_KEY_FILE, VALETKEY_SHARE), the environment over "
     "the file.\n"
-    "In the file: data, key_file, share, port_base, ttl, loops, log_level, log_format, log_requests, "
-    "egress_allow,\n"
+    "In the file: data, key_file, key_command, key_passphrase_file, share, port_base, ttl, loops, "
+    "log_level,\n"
+    "log_format, log_requests, egress_allow,\n"
     "egress_ports, hosts, listen, listen.LISTENER, tls_cert, tls_key, tls_self_signed, allow_plain_network,\n"
     "auth_fixed_code, auth_enumeration_protection, sandbox (off, best or required), user,\n"
     "url_sandbox.SERVICE, url_browser.SERVICE, driver.SERVICE, limit.NAME,\n"
@@ -179,6 +184,8 @@ int vk_cmd_serve(int argc, char **argv)
         return refuse(resumed ? &resume : NULL, why);
     if (config.key_file[0] && config.key_file[0] != '/')
         make_absolute(config.key_file);
+    if (config.key_passphrase_file[0] && config.key_passphrase_file[0] != '/')
+        make_absolute(config.key_passphrase_file);
     if (config.audit_checkpoints[0] && config.audit_checkpoints[0] != '/')
         make_absolute(config.audit_checkpoints);
     if (!config.share[0])

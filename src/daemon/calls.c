@@ -112,31 +112,31 @@ static const struct allowed {
     {SYS_accept, FRONT},
     {SYS_socketpair, FRONT},
     {SYS_sendfile, FRONT},
-    {SYS_pread64, FRONT},
-    {SYS_pwrite64, FRONT},
+    {SYS_pread64, FRONT | KEEPER},
+    {SYS_pwrite64, FRONT | KEEPER},
     {SYS_preadv, FRONT},
     {SYS_pwritev, FRONT},
     {SYS_openat, ALL},
     {SYS_newfstatat, ALL},
     {SYS_statx, ALL},
-    {SYS_faccessat, FRONT | COURIER},
+    {SYS_faccessat, ALL},
 #ifdef SYS_faccessat2
-    {SYS_faccessat2, FRONT | COURIER},
+    {SYS_faccessat2, ALL},
 #endif
-    {SYS_readlinkat, FRONT | COURIER},
+    {SYS_readlinkat, ALL},
     {SYS_getdents64, ALL},
     {SYS_getcwd, FRONT | COURIER},
-    {SYS_lseek, FRONT | COURIER},
-    {SYS_fstatfs, FRONT},
-    {SYS_statfs, FRONT | COURIER},
+    {SYS_lseek, ALL},
+    {SYS_fstatfs, FRONT | KEEPER},
+    {SYS_statfs, ALL},
     {SYS_fsync, FRONT | KEEPER},
     {SYS_fdatasync, FRONT | KEEPER},
     {SYS_sync_file_range, FRONT},
-    {SYS_ftruncate, FRONT},
-    {SYS_fallocate, FRONT},
+    {SYS_ftruncate, FRONT | KEEPER},
+    {SYS_fallocate, FRONT | KEEPER},
     {SYS_fadvise64, FRONT},
     {SYS_copy_file_range, FRONT},
-    {SYS_flock, FRONT},
+    {SYS_flock, FRONT | KEEPER},
     {SYS_fchmod, FRONT | KEEPER},
     {SYS_fchown, FRONT}, /* SQLite gives its files the owner of the database */
     {SYS_mkdirat, FRONT | KEEPER},
@@ -145,11 +145,11 @@ static const struct allowed {
     {SYS_utimensat, FRONT},
     {SYS_renameat2, FRONT | KEEPER},
     {SYS_renameat, FRONT | KEEPER},
-    /* courier: resolver, libcurl */
-    {SYS_connect, COURIER},
-    {SYS_bind, COURIER}, /* the resolver's netlink socket; TCP is Landlock's to refuse */
-    {SYS_sendmmsg, COURIER},
-    {SYS_recvmmsg, COURIER},
+    /* who connects to others: resolver, libcurl */
+    {SYS_connect, KEEPER | COURIER},
+    {SYS_bind, KEEPER | COURIER}, /* the resolver's netlink socket; TCP is Landlock's to refuse */
+    {SYS_sendmmsg, KEEPER | COURIER},
+    {SYS_recvmmsg, KEEPER | COURIER},
     {SYS_pread64, COURIER}, /* loading libcurl and the resolver's modules */
 #ifdef __x86_64__           /* aarch64 has these in their newer shape only */
     {SYS_epoll_wait, ALL},
@@ -160,8 +160,8 @@ static const struct allowed {
     {SYS_open, ALL},
     {SYS_stat, ALL},
     {SYS_lstat, ALL},
-    {SYS_access, FRONT | COURIER},
-    {SYS_readlink, FRONT | COURIER},
+    {SYS_access, ALL},
+    {SYS_readlink, ALL},
     {SYS_mkdir, FRONT | KEEPER},
     {SYS_rmdir, FRONT | KEEPER},
     {SYS_unlink, FRONT | KEEPER},
@@ -202,13 +202,13 @@ static const struct conditional {
     {SYS_ioctl, ALL, 1, IS, FIONREAD},
     {SYS_ioctl, ALL, 1, IS, TCGETS},
     {SYS_ioctl, FRONT, 1, IS, TIOCOUTQ}, /* how much of an answer was not taken yet */
-    {SYS_socket, COURIER, 0, IS, AF_INET},
-    {SYS_socket, COURIER, 0, IS, AF_INET6},
+    {SYS_socket, KEEPER | COURIER, 0, IS, AF_INET},
+    {SYS_socket, KEEPER | COURIER, 0, IS, AF_INET6},
     /* Not AF_UNIX: the user's service manager and Docker listen there, and Landlock does not hold back who
      * connects. A resolver that is a service of its own (nscd, nss-resolve) is passed over. */
-    {SYS_socket, COURIER, 0, IS, AF_NETLINK},        /* which addresses this machine has */
-    {SYS_socketpair, COURIER, 0, IS, AF_UNIX},       /* libcurl wakes itself */
-    {SYS_socket, FRONT | KEEPER, 0, IS, UINT32_MAX}, /* refused, but known */
+    {SYS_socket, KEEPER | COURIER, 0, IS, AF_NETLINK}, /* which addresses this machine has */
+    {SYS_socketpair, COURIER, 0, IS, AF_UNIX},         /* libcurl wakes itself */
+    {SYS_socket, FRONT, 0, IS, UINT32_MAX},            /* refused, but known */
 };
 
 /* ---- calls that end the process */

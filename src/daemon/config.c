@@ -327,6 +327,10 @@ static vk_err apply(vk_config *c, const setting *s, char why[VK_WHY_MAX])
         return set_path(c->data, s, why);
     if (vk_str_eqz(name, "key_file"))
         return set_path(c->key_file, s, why);
+    if (vk_str_eqz(name, "key_command"))
+        return set_path(c->key_command, s, why);
+    if (vk_str_eqz(name, "key_passphrase_file"))
+        return set_path(c->key_passphrase_file, s, why);
     if (vk_str_eqz(name, "share"))
         return set_path(c->share, s, why);
     if (vk_str_eqz(name, "port_base"))
@@ -442,7 +446,8 @@ static vk_err ini_line(vk_config *c, ini *x, vk_str line, char why[VK_WHY_MAX])
     if (e == VK_E_NOT_FOUND)
         return vk_say(
             why, VK_E_INVALID,
-            "%.150s line %d: there is no setting %s. Settings: data, key_file, share, port_base, ttl, "
+            "%.150s line %d: there is no setting %s. Settings: data, key_file, key_command, "
+            "key_passphrase_file, share, port_base, ttl, "
             "loops, log_level, log_format, log_requests, egress_allow, egress_ports, hosts, listen, "
             "listen.LISTENER, tls_cert, tls_key, tls_self_signed, allow_plain_network, "
             "auth_fixed_code, auth_enumeration_protection, "
@@ -506,6 +511,8 @@ static const flag flags[] = {
     {"--ttl", "ttl", NULL},
     {"--loops", "loops", NULL},
     {"--key-file", "key_file", NULL},
+    {"--key-command", "key_command", NULL},
+    {"--key-passphrase-file", "key_passphrase_file", NULL},
     {"--share", "share", NULL},
     {"--log-level", "log_level", NULL},
     {"--log-format", "log_format", NULL},
@@ -620,6 +627,8 @@ vk_err vk_config_load(int argc, char **argv, vk_config *out_r, char why[VK_WHY_M
         e = apply_env(out_r, "VALETKEY_DATA", "data", why);
     if (e == VK_OK)
         e = apply_env(out_r, "VALETKEY_KEY_FILE", "key_file", why);
+    if (e == VK_OK)
+        e = apply_env(out_r, "VALETKEY_KEY_PASSPHRASE_FILE", "key_passphrase_file", why);
     if (e == VK_OK)
         e = apply_env(out_r, "VALETKEY_SHARE", "share", why);
     for (int i = 1; e == VK_OK && i < argc; i++) {

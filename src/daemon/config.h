@@ -27,7 +27,9 @@ typedef enum vk_fencing { VK_FENCE_OFF, VK_FENCE_BEST, VK_FENCE_REQUIRED } vk_fe
 typedef struct vk_config {
     char data[PATH_MAX];
     char key_file[PATH_MAX]; /* empty: beside the data */
-    char share[PATH_MAX];    /* empty: core/share.h finds it */
+    char key_command[PATH_MAX],
+        key_passphrase_file[PATH_MAX]; /* other sources of it (keeper/vault.h); empty: not named */
+    char share[PATH_MAX];              /* empty: core/share.h finds it */
     int port_base;
     int64_t ttl_ms;
     int loops;

@@ -35,6 +35,12 @@ vk_err vk_config_driver(vk_config *c, vk_str service, vk_str value, const char *
     e = vk_driver_parse(a, all[i], value, &b, &what);
     if (e != VK_OK) {
         vk_say(why, e, "%s: %s%s", from, what, what[0] && what[strlen(what) - 1] == '.' ? "" : ".");
+    } else if (vk_driver_needs_secrets(b.driver)) {
+        e = vk_say(
+            why, VK_E_INVALID,
+            "%s: each build needs secret values of its own with %s, so it is chosen for one build at a "
+            "time (valetkey build use).",
+            from, b.driver);
     } else if (b.resource.n >= VK_DRIVER_VALUES_MAX) {
         e = vk_say(why, VK_E_INVALID, "%s: the driver's values are longer than %d bytes.", from,
                    VK_DRIVER_VALUES_MAX - 1);

@@ -26,8 +26,8 @@ enum {
 static bool looks_foreign(int data_fd)
 {
     static const char *const ours[] = {
-        "lock",          "valetkey.db",      "vault", "admin.token", "admin.token.new",
-        "metrics.token", "metrics.token.new"}; /* any may be the only one after a power cut */
+        "lock",          "valetkey.db",       "vault", "admin.token", "admin.token.new",
+        "metrics.token", "metrics.token.new", "audit"}; /* any may be the only one after a power cut */
     bool other = false;
     int fd = openat(data_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);

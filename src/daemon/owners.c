@@ -58,14 +58,9 @@ vk_err vk_owners_find(const char *user, vk_owners *out_r, char why[VK_WHY_MAX])
 
 static bool stays_root(const char *name)
 {
-    static const char *const names[] = {"vault",
-                                        "tls",
-                                        "lock",
-                                        "admin.token",
-                                        "metrics.token",
-                                        "admin.sock",
-                                        "admin.token.new",
-                                        "metrics.token.new"};
+    static const char *const names[] = {"vault",      "audit",           "tls",
+                                        "lock",       "admin.token",     "metrics.token",
+                                        "admin.sock", "admin.token.new", "metrics.token.new"};
     for (size_t i = 0; i < VK_COUNT(names); i++)
         if (strcmp(name, names[i]) == 0)
             return true;

@@ -4,9 +4,9 @@
  * one; otherwise, and with
  * --user root, the roles stay root and give up all capabilities.
  *
- * The data folder, valetkey.db, builds/ and tmp/ then belong to front's user, and vault/ to keeper's, who
- * writes the organisation's keys there. What front has no business with stays root's: tls/, the tokens, the
- * lock. keeper opens the vault before it stops being root. */
+ * The data folder, valetkey.db, builds/ and tmp/ then belong to front's user, and vault/ and audit/ to
+ * keeper's, who writes the organisation's keys there, and what was done with them. What front has no business
+ * with stays root's: tls/, the tokens, the lock. keeper opens the vault before it stops being root. */
 #ifndef VK_DAEMON_OWNERS_H
 #define VK_DAEMON_OWNERS_H
 

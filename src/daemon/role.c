@@ -2,9 +2,9 @@
 
 #include "core/random.h"
 #include "courier/courier.h"
+#include "crypto/wiping.h"
 #include "daemon/calls.h"
 #include "http/conn.h"
-#include "keeper/keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -95,7 +95,7 @@ static void bind_to_parent(const vk_child *c)
 }
 
 /* keeper first opens its vault, as root where there is one. */
-static void become(const vk_child *c)
+void vk_role_become(const vk_child *c)
 {
     if (vk_owners_become(&c->daemon->owners, c->role) != VK_OK)
         vk_role_fail(c, "%s cannot become the user %s: %s.", vk_role_name(c->role),
@@ -103,7 +103,7 @@ static void become(const vk_child *c)
     bind_to_parent(c);
 }
 
-static void fence(const vk_child *c, const vk_sandbox_place *at)
+void vk_role_fence_at(const vk_child *c, const vk_sandbox_place *at)
 {
     char why[VK_WHY_MAX];
     if (vk_sandbox_enter(&c->daemon->sandbox, c->role, at, why) != VK_OK)
@@ -112,7 +112,7 @@ static void fence(const vk_child *c, const vk_sandbox_place *at)
 
 void vk_role_fence(const vk_child *c)
 {
-    fence(c, &(vk_sandbox_place){.data_fd = c->daemon->data_fd, .data_dir = c->daemon->data_dir});
+    vk_role_fence_at(c, &(vk_sandbox_place){.data_fd = c->daemon->data_fd, .data_dir = c->daemon->data_dir});
 }
 
 static void enter(const vk_child *c)
@@ -132,7 +132,7 @@ static void enter(const vk_child *c)
         vk_role_fail(c, "No filter of system calls can be closed around %s: %s. --no-sandbox starts without.",
                      vk_role_name(c->role), vk_errno_text(errno));
     if (c->role != VK_KEEPER)
-        become(c);
+        vk_role_become(c);
 }
 
 static void set_up_libraries(const vk_child *c)
@@ -142,6 +142,10 @@ static void set_up_libraries(const vk_child *c)
     vk_hash_seed(seed);
     if (sodium_init() < 0)
         vk_role_fail(c, "libsodium could not be set up.");
+    /* Fails where the supervisor has used OpenSSL before the fork: it had made a certificate. */
+    if (c->role == VK_KEEPER && vk_wiping_begin() != VK_OK)
+        vk_log(VK_INFO,
+               "OpenSSL's memory is not overwritten when it is freed: it was in use before keeper began");
     if (c->role != VK_COURIER && vk_digest_init() != VK_OK)
         vk_role_fail(c, "OpenSSL has no SHA-256 or HMAC here.");
 }
@@ -232,58 +236,23 @@ static void told_to_stop(void *arg)
     vk_loop_stop(((quiet *)arg)->loop);
 }
 
-/* Serves `handler` on the connections that the supervisor gives, until told to stop. `begin` (may be NULL) is
- * called before the first one. */
-static int serve_quietly(const vk_child *c, const vk_handler *handler, void *ctx,
-                         void (*begin)(void *ctx, vk_loop *loop))
+int vk_role_serve(const vk_child *c, vk_loop *loop, const vk_handler *handler, void *ctx,
+                  void (*begin)(void *ctx))
 {
     static quiet q;
-    if (vk_loop_new(&q.loop) != VK_OK)
-        vk_role_fail(c, "The kernel gives no event loop: too many open files or too little memory.");
+    q.loop = loop;
     vk_server_init(&q.server, q.loop, handler, ctx);
-    q.server.takes_fds = c->role == VK_COURIER;
+    q.server.takes_fds = true;
     q.link = (vk_role_link){.arg = &q, .peer = front_came, .stop = told_to_stop};
     if (vk_role_listen(&q.link, q.loop, c) != VK_OK)
         vk_role_fail(c, "The connection to the supervisor cannot be watched.");
     if (begin)
-        begin(ctx, q.loop);
+        begin(ctx);
     if (c->peer[VK_FRONT] >= 0)
         front_came(&q, VK_FRONT, c->peer[VK_FRONT]);
     vk_role_ready(c);
     vk_loop_run(q.loop);
     return 0;
-}
-
-static void keeper_begins(void *ctx, vk_loop *loop)
-{
-    vk_orgs_run(((vk_keeper *)ctx)->orgs, loop);
-}
-
-static int keeper_main(const vk_child *c)
-{
-    static vk_vault vault;
-    static vk_keeper keeper = {.vault = &vault};
-    char why[VK_VAULT_WHY];
-    const vk_vault_place place = {.data_fd = c->daemon->data_fd,
-                                  .data_dir = c->daemon->data_dir,
-                                  .credentials_dir = getenv("CREDENTIALS_DIRECTORY"),
-                                  .key_file = c->daemon->config->key_file};
-    if (vk_vault_open(&place, &vault, why) != VK_OK ||
-        vk_orgs_open(&place, &vault, &keeper.orgs, why) != VK_OK)
-        vk_role_fail(c, "%s", why);
-    if (vault.beside)
-        vk_log(VK_INFO, "the key of the vault lies beside the data that it protects",
-               VK_F(key_source, vault.source));
-    if (vk_owners_give_keeper(&c->daemon->owners, c->daemon->data_fd, "vault", why) != VK_OK)
-        vk_role_fail(c, "%s", why);
-    become(c);
-    fence(c, &(vk_sandbox_place){.data_fd = c->daemon->data_fd,
-                                 .data_dir = c->daemon->data_dir,
-                                 .open = {{"vault", vault.fd}}});
-    int code = serve_quietly(c, &vk_keeper_handler, &keeper, keeper_begins);
-    vk_orgs_close(keeper.orgs);
-    vk_vault_close(&vault);
-    return code;
 }
 
 _Static_assert(VK_SERVICES_MAX + 1 <= VK_ALLOW_MAX,
@@ -304,7 +273,10 @@ static int courier_main(const vk_child *c)
     const char *ca_file = getenv("SSL_CERT_FILE");
     if (vk_courier_new(&egress, ca_file && ca_file[0] == '/' ? ca_file : NULL, &courier) != VK_OK)
         vk_role_fail(c, "There is not enough memory to start.");
-    return serve_quietly(c, &vk_courier_handler, courier, NULL);
+    vk_loop *loop;
+    if (vk_loop_new(&loop) != VK_OK)
+        vk_role_fail(c, "The kernel gives no event loop: too many open files or too little memory.");
+    return vk_role_serve(c, loop, &vk_courier_handler, courier, NULL);
 }
 
 int vk_child_main(const vk_child *c)
@@ -315,7 +287,7 @@ int vk_child_main(const vk_child *c)
     case VK_FRONT:
         return vk_front_main(c);
     case VK_KEEPER:
-        return keeper_main(c);
+        return vk_keeper_main(c);
     default:
         return courier_main(c);
     }

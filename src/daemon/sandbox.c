@@ -48,6 +48,27 @@ static const struct row {
     {VK_FRONT, OF_SYSTEM, "/sys/devices/system/cpu", READ}, /* and how many processors */
     /* keeper: the vault, into which keys are entered while it runs */
     {VK_KEEPER, OF_DATA, "vault", KEEP},
+    {VK_KEEPER, OF_DATA, "audit", KEEP},
+    /* What it sees of the metadata it has opened before (store/watch.h). Then what the resolver reads, and
+     * whom to believe. */
+    {VK_KEEPER, OF_USER, "/etc", READ}, /* as courier's */
+    {VK_KEEPER, OF_SYSTEM, "/etc/resolv.conf", VK_LL_READ_FILE},
+    {VK_KEEPER, OF_SYSTEM, "/etc/hosts", VK_LL_READ_FILE},
+    {VK_KEEPER, OF_SYSTEM, "/etc/host.conf", VK_LL_READ_FILE},
+    {VK_KEEPER, OF_SYSTEM, "/etc/nsswitch.conf", VK_LL_READ_FILE},
+    {VK_KEEPER, OF_SYSTEM, "/etc/gai.conf", VK_LL_READ_FILE},
+    {VK_KEEPER, OF_SYSTEM, "/etc/services", VK_LL_READ_FILE},
+    {VK_KEEPER, OF_SYSTEM, "/etc/ssl/certs", READ},
+    {VK_KEEPER, OF_SYSTEM, "/etc/pki", READ},
+    {VK_KEEPER, OF_SYSTEM, "/etc/ca-certificates", READ},
+    {VK_KEEPER, OF_SYSTEM, "/usr/share/ca-certificates", READ},
+    {VK_KEEPER, OF_SYSTEM, "/usr/local/share/ca-certificates", READ},
+    {VK_KEEPER, OF_SYSTEM, "/nix/store", READ},
+    {VK_KEEPER, OF_SYSTEM, "/run/systemd/resolve", READ},
+    {VK_KEEPER, OF_SYSTEM, "/run/resolvconf", READ},
+    {VK_KEEPER, OF_SYSTEM, "/run/NetworkManager", READ},
+    {VK_KEEPER, OF_ENV, "SSL_CERT_FILE", VK_LL_READ_FILE},
+    {VK_KEEPER, OF_ENV, "SSL_CERT_DIR", READ},
     /* courier: what libcurl, the resolver and OpenSSL read. No data at all. */
     {VK_COURIER, OF_USER, "/etc", READ}, /* a new resolv.conf is a new file */
     {VK_COURIER, OF_SYSTEM, "/sys/devices/system/cpu", READ},
@@ -84,10 +105,10 @@ static const struct row {
     {VK_COURIER, OF_SANITIZER, "/proc", READ},
 };
 
-/* By role: TCP is taken away, of courier only the right to listen. */
+/* By role: TCP is taken away, of who connects to others only the right to listen. */
 static const uint64_t tcp_taken[VK_ROLES] = {
     [VK_FRONT] = VK_LL_BIND | VK_LL_CONNECT, /* the listeners are open already */
-    [VK_KEEPER] = VK_LL_BIND | VK_LL_CONNECT,
+    [VK_KEEPER] = VK_LL_BIND,
     [VK_COURIER] = VK_LL_BIND,
 };
 

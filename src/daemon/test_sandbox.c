@@ -63,7 +63,7 @@ static int tear_down(void **state)
     world *w = *state;
     for (size_t i = 0; i < VK_COUNT(left); i++)
         unlinkat(w->fd, left[i], 0);
-    static const char *const folders[] = {"builds/one", "builds", "tmp", "vault"};
+    static const char *const folders[] = {"builds/one", "builds", "tmp", "vault", "audit"};
     for (size_t i = 0; i < VK_COUNT(folders); i++)
         unlinkat(w->fd, folders[i], AT_REMOVEDIR);
     close(w->fd);
@@ -149,8 +149,13 @@ static void keeper_files(const world *w)
     MUST(denied(opens(w, "builds", O_RDONLY | O_DIRECTORY)));
     MUST(denied(opens(w, "new", O_WRONLY | O_CREAT)));
     MUST(denied(renameat(w->fd, "vault", w->fd, "new") == 0));
-    MUST(denied(opens(w, "valetkey.db", O_RDONLY)));
-    MUST(denied(opens(w, "/etc/passwd", O_RDONLY)));
+    MUST(opens(w, "audit/1.log", O_RDWR | O_CREAT | O_EXCL));
+    MUST(unlinkat(w->fd, "audit/1.log", 0) == 0);
+    MUST(denied(opens(w, "valetkey.db", O_RDONLY))); /* what it sees of it was open before */
+    MUST(opens(w, "/etc/hosts", O_RDONLY) || errno == ENOENT);
+    MUST(opens(w, "/etc/ssl/certs", O_RDONLY | O_DIRECTORY) || errno == ENOENT);
+    if (geteuid() == 0)
+        MUST(denied(opens(w, "/etc/passwd", O_RDONLY)));
 }
 
 static void courier_files(const world *w)
@@ -202,8 +207,14 @@ static void no_code(const world *w)
     VK_UNUSED(w);
     MUST(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
          errno == EPERM);
-    MUST(socket(AF_INET, SOCK_STREAM, 0) < 0 && errno == EPERM);
     MUST(socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EPERM);
+}
+
+static void no_way_out(const world *w)
+{
+    VK_UNUSED(w);
+    MUST(socket(AF_INET, SOCK_STREAM, 0) < 0 && errno == EPERM);
+    MUST(socket(AF_INET6, SOCK_STREAM, 0) < 0 && errno == EPERM);
 }
 
 static void outgoing(const world *w)
@@ -220,8 +231,21 @@ static void outgoing(const world *w)
     struct addrinfo *found = NULL; /* without a service for it */
     MUST(getaddrinfo("localhost", "443", NULL, &found) == 0 && found);
     freeaddrinfo(found);
+}
+
+static void loads_libcurl(const world *w)
+{
+    VK_UNUSED(w);
     MUST(select(0, NULL, NULL, NULL, &(struct timeval){.tv_usec = 1}) == 0);
     MUST(dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL) != NULL);
+}
+
+/* A listener that is there before the fence is nobody's behind it: keeper serves what front hands it. */
+static void accepts_nobody(const world *w)
+{
+    VK_UNUSED(w);
+    MUST(syscall(SYS_accept4, 0, NULL, NULL, 0) < 0 && errno == ENOSYS);
+    MUST(syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, NULL) < 0 && errno == ENOSYS);
 }
 
 static void starts_a_program(const world *w)
@@ -294,8 +318,12 @@ static void test_calls(void **state)
             assert_int_equal(behind(w, (vk_role)r, deadly[i]), -SIGSYS);
     }
     assert_int_equal(behind(w, VK_FRONT, no_code), 0);
+    assert_int_equal(behind(w, VK_FRONT, no_way_out), 0);
     assert_int_equal(behind(w, VK_KEEPER, no_code), 0);
+    assert_int_equal(behind(w, VK_KEEPER, outgoing), 0);
+    assert_int_equal(behind(w, VK_KEEPER, accepts_nobody), 0);
     assert_int_equal(behind(w, VK_COURIER, outgoing), 0);
+    assert_int_equal(behind(w, VK_COURIER, loads_libcurl), 0);
 }
 
 /* ---- what surrounds them */

@@ -72,8 +72,46 @@ static vk_err derive(const vk_runtime *rt, vk_arena *a, const vk_service *s, con
     return VK_OK;
 }
 
+static const vk_binding *binding_of(const vk_env_brokered *x, const char *service)
+{
+    for (size_t i = 0; x && i < x->n; i++)
+        if (strcmp(x->bindings[i].service, service) == 0)
+            return strcmp(x->bindings[i].driver, "embedded") == 0 ? NULL : &x->bindings[i];
+    return NULL;
+}
+
+struct org_arg {
+    const vk_env_brokered *x;
+    const char *vendor;
+};
+
+static vk_str org_value(void *arg, const char *field)
+{
+    const struct org_arg *o = arg;
+    return o->x->org ? o->x->org(o->x->arg, o->vendor, field) : VK_STR_NONE;
+}
+
+/* What one service gives, by its driver. */
+static vk_err env_of(const vk_runtime *rt, int index, const vk_service *s, vk_arena *a, const vk_build *b,
+                     const vk_env_brokered *x, const vk_secret *keys, vk_env_var *out, size_t room,
+                     size_t *n_r)
+{
+    const vk_binding *binding = binding_of(x, s->name);
+    if (!binding)
+        return s->env(rt, index, a, b, keys, out, room, n_r);
+    for (const vk_driver *const *d = s->drivers; d && *d; d++) {
+        struct org_arg org = {x, (*d)->name};
+        if (strcmp((*d)->name, binding->driver) != 0)
+            continue;
+        return (*d)->env ? (*d)->env(rt, index, a, b, binding, keys, org_value, &org, out, room, n_r)
+                         : s->env(rt, index, a, b, keys, out, room, n_r);
+    }
+    return VK_E_UNAVAILABLE;
+}
+
 vk_err vk_env_build(const vk_runtime *rt, vk_arena *a, const vk_build *b, vk_str framework,
-                    vk_env_var out[VK_ENV_MAX], size_t *n_r, const char **why_r)
+                    const vk_env_brokered *brokered, vk_env_var out[VK_ENV_MAX], size_t *n_r,
+                    const char **why_r)
 {
     const vk_framework *f = vk_framework_find(framework.n ? framework : vk_str_z(b->framework));
     if (!f)
@@ -89,10 +127,14 @@ vk_err vk_env_build(const vk_runtime *rt, vk_arena *a, const vk_build *b, vk_str
         size_t more = 0;
         vk_err e = derive(rt, a, services[i], b, keys);
         if (e == VK_OK)
-            e = services[i]->env(rt, (int)i, a, b, keys, canonical + n, VK_ENV_MAX - n, &more);
+            e = env_of(rt, (int)i, services[i], a, b, brokered, keys, canonical + n, VK_ENV_MAX - n, &more);
         if (e != VK_OK) {
             e = e == VK_E_INVALID ? VK_E_INTERNAL : e;
-            (void)vk_refuse(a, why_r, "the environment of the service \"%.16s\" could not be made",
+            (void)vk_refuse(a, why_r,
+                            e == VK_E_UNAVAILABLE
+                                ? "the service \"%.16s\" is provided with the organisation's keys, and one "
+                                  "of them is missing: `valetkey keys list` shows which are there"
+                                : "the environment of the service \"%.16s\" could not be made",
                             services[i]->name);
             return e;
         }

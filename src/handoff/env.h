@@ -8,10 +8,22 @@
 
 enum { VK_ENV_MAX = 96 };
 
+/* How a build has its services where they are not embedded, and what is known of the organisation there. */
+typedef struct vk_env_brokered {
+    const vk_binding *bindings;
+    size_t n;
+    /* A value of the organisation's that is no secret, in `a` of vk_env_build or longer; VK_STR_NONE. */
+    vk_str (*org)(void *arg, const char *vendor, const char *field);
+    void *arg;
+} vk_env_brokered;
+
 /* All variables for `b` as its framework names them, in out[]; *n_r of them. Derives the valet keys. Strings
- * live in `a`. Any thread. VK_E_INVALID: unknown framework, *why_r says which are known. */
+ * live in `a`. Any thread. `brokered` NULL: all services are embedded. VK_E_INVALID: unknown framework,
+ * *why_r says which are known; VK_E_UNAVAILABLE: a driver lacks something, or this program does not have it.
+ */
 VK_MUSTCHECK vk_err vk_env_build(const vk_runtime *rt, vk_arena *a, const vk_build *b, vk_str framework,
-                                 vk_env_var out[VK_ENV_MAX], size_t *n_r, const char **why_r);
+                                 const vk_env_brokered *brokered, vk_env_var out[VK_ENV_MAX], size_t *n_r,
+                                 const char **why_r);
 /* The part of the above that knows names only: canonical variables in, the framework's out. VK_E_INVALID: a
  * secret would get a name that the framework's bundler puts into the browser, a name twice, or no name for a
  * variable; *why_r (in `a`) names it. VK_E_TOO_LARGE: more than `room`. */

@@ -4,7 +4,11 @@
 #include "core/encode.h"
 #include "core/json_read.h"
 
-enum { SALT = 16, MARK = 16, VALUES_MAX = VK_ENV_MAX * (2 * MARK + 1) + 2 * SALT + 2 };
+enum {
+    SALT = VK_SETTINGS_SALT,
+    MARK = VK_SETTINGS_MARK,
+    VALUES_MAX = (VK_ENV_MAX + VK_SETTINGS_MARKS_MAX) * (2 * MARK + 1) + 2 * SALT + 2,
+};
 
 vk_err vk_settings_wanted(vk_arena *a, vk_str package_json, bool *wanted_r)
 {
@@ -66,18 +70,29 @@ static bool is_key(const vk_env_var *v)
            (v->secret || (name.n >= end.n && memcmp(name.p + name.n - end.n, end.p, end.n) == 0));
 }
 
-static vk_str refused_keys(const vk_runtime *rt, vk_arena *a, const vk_build *b, const vk_env_var *vars,
-                           size_t n)
+vk_err vk_settings_salt(const vk_runtime *rt, vk_arena *a, const vk_build *b, uint8_t out[VK_SETTINGS_SALT])
 {
-    uint8_t salt[32], mark[VK_SHA256];
+    uint8_t key[32];
+    vk_err e = subkey(rt, a, b, "refused", key);
+    if (e == VK_OK)
+        memcpy(out, key, SALT);
+    vk_wipe(key, sizeof key);
+    return e;
+}
+
+static vk_str refused_keys(const vk_runtime *rt, vk_arena *a, const vk_build *b, const vk_env_var *vars,
+                           size_t n, const vk_str *marks, size_t n_marks)
+{
+    uint8_t salt[SALT], mark[VK_SHA256];
+    size_t had = 0;
     char text[2 * VK_SHA256 + 1];
     vk_buf out;
-    if (subkey(rt, a, b, "refused", salt) != VK_OK)
+    if (n_marks > VK_SETTINGS_MARKS_MAX || vk_settings_salt(rt, a, b, salt) != VK_OK)
         return VK_STR_NONE;
     vk_buf_init(&out, VALUES_MAX);
     vk_hex(text, salt, SALT);
     vk_buf_z(&out, text);
-    for (size_t i = 0, had = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         bool again = !is_key(&vars[i]); /* the same value goes by more than one name */
         for (size_t k = 0; !again && k < i; k++)
             again = is_key(&vars[k]) && vk_str_eq(vars[k].value, vars[i].value);
@@ -88,6 +103,10 @@ static vk_str refused_keys(const vk_runtime *rt, vk_arena *a, const vk_build *b,
         vk_buf_ch(&out, had++ ? ',' : ':');
         vk_buf_z(&out, text);
     }
+    for (size_t i = 0; i < n_marks; i++) {
+        vk_buf_ch(&out, had++ ? ',' : ':');
+        vk_buf_str(&out, marks[i]);
+    }
     vk_str list = out.err ? VK_STR_NONE : vk_arena_dup(a, vk_buf_view(&out));
     vk_buf_free(&out);
     vk_wipe(salt, sizeof salt);
@@ -95,12 +114,12 @@ static vk_str refused_keys(const vk_runtime *rt, vk_arena *a, const vk_build *b,
 }
 
 vk_err vk_settings_add(const vk_runtime *rt, vk_arena *a, const vk_build *b, vk_env_var *vars, size_t *n,
-                       const char **why_r)
+                       const vk_str *marks, size_t n_marks, const char **why_r)
 {
     const vk_env_var more[] = {
         {"SETTINGS_TOKEN", token(rt, a, b), true},
         {"SETTINGS_ENCRYPTION_KEY", encryption_key(rt, a, b), true},
-        {"VALETKEY_REFUSED_KEYS", refused_keys(rt, a, b, vars, *n), false},
+        {"VALETKEY_REFUSED_KEYS", refused_keys(rt, a, b, vars, *n, marks, n_marks), false},
     };
     *why_r = "more variables than the limit of one build";
     if (*n + VK_COUNT(more) > VK_ENV_MAX)

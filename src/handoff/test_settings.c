@@ -89,7 +89,7 @@ static struct made make(vk_master *m, const char *id, uint64_t generation)
     snprintf(b.id, sizeof b.id, "%s", id);
     memcpy(out.vars, given, sizeof given);
     assert_non_null(out.a);
-    assert_int_equal(vk_settings_add(&rt, out.a, &b, out.vars, &out.n, &why), VK_OK);
+    assert_int_equal(vk_settings_add(&rt, out.a, &b, out.vars, &out.n, NULL, 0, &why), VK_OK);
     assert_int_equal(out.n, VK_COUNT(given) + 3);
     return out;
 }
@@ -168,6 +168,33 @@ static void marks(void **state)
     vk_arena_free(m.a);
 }
 
+/* Those of keeper stand behind the build's own, as they are. */
+static void marks_of_the_organisation(void **state)
+{
+    VK_UNUSED(state);
+    static vk_str many[VK_SETTINGS_MARKS_MAX + 1];
+    vk_runtime rt = {.master = master};
+    vk_build b = {.id = "one", .generation = 1};
+    struct made m = {.a = vk_arena_new(1 << 18), .n = VK_COUNT(given)};
+    const char *why = NULL;
+    uint8_t salt[VK_SETTINGS_SALT];
+    char hex[33];
+    for (size_t i = 0; i < VK_COUNT(many); i++)
+        many[i] = vk_arena_printf(m.a, "%032zx", i);
+    memcpy(m.vars, given, sizeof given);
+    assert_int_equal(vk_settings_add(&rt, m.a, &b, m.vars, &m.n, many, VK_SETTINGS_MARKS_MAX, &why), VK_OK);
+    vk_str list = value(&m, "VALETKEY_REFUSED_KEYS");
+    assert_int_equal(list.n, 32 + (DIFFERENT + VK_SETTINGS_MARKS_MAX) * 33);
+    assert_memory_equal(list.p + list.n - 33, ",000000000000000000000000000000ff", 33);
+    assert_int_equal(vk_settings_salt(&rt, m.a, &b, salt), VK_OK); /* what keeper must make them with */
+    for (size_t k = 0; k < sizeof salt; k++)
+        snprintf(hex + 2 * k, 3, "%02x", salt[k]);
+    assert_memory_equal(list.p, hex, 32);
+    m.n = VK_COUNT(given);
+    assert_int_not_equal(vk_settings_add(&rt, m.a, &b, m.vars, &m.n, many, VK_COUNT(many), &why), VK_OK);
+    vk_arena_free(m.a);
+}
+
 static void limits(void **state)
 {
     VK_UNUSED(state);
@@ -179,11 +206,11 @@ static void limits(void **state)
     for (size_t i = 0; i < VK_ENV_MAX; i++)
         vars[i] = given[0];
     size_t n = VK_ENV_MAX - 2;
-    assert_int_equal(vk_settings_add(&rt, a, &b, vars, &n, &why), VK_E_TOO_LARGE);
+    assert_int_equal(vk_settings_add(&rt, a, &b, vars, &n, NULL, 0, &why), VK_E_TOO_LARGE);
     assert_int_equal(n, VK_ENV_MAX - 2);
     assert_non_null(why);
     n = VK_ENV_MAX - 3;
-    assert_int_equal(vk_settings_add(&rt, a, &b, vars, &n, &why), VK_OK);
+    assert_int_equal(vk_settings_add(&rt, a, &b, vars, &n, NULL, 0, &why), VK_OK);
     assert_int_equal(n, VK_ENV_MAX);
     vk_arena_free(a);
     a = vk_arena_new(1 << 12);
@@ -192,7 +219,7 @@ static void limits(void **state)
             continue;
     n = VK_COUNT(given);
     memcpy(vars, given, sizeof given);
-    assert_int_equal(vk_settings_add(&rt, a, &b, vars, &n, &why), VK_E_NOMEM);
+    assert_int_equal(vk_settings_add(&rt, a, &b, vars, &n, NULL, 0, &why), VK_E_NOMEM);
     assert_int_equal(n, VK_COUNT(given));
     vk_arena_free(a);
 }
@@ -200,9 +227,8 @@ static void limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wanted),
-        cmocka_unit_test(per_build),
-        cmocka_unit_test(marks),
+        cmocka_unit_test(wanted), cmocka_unit_test(per_build),
+        cmocka_unit_test(marks),  cmocka_unit_test(marks_of_the_organisation),
         cmocka_unit_test(limits),
     };
     return cmocka_run_group_tests(tests, before, after);

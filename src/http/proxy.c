@@ -1,5 +1,7 @@
 #include "http/proxy.h"
 
+#include "http/proxy_tunnel.h"
+
 typedef struct proxy {
     vk_proxy pub; /* first */
     vk_sink sink;
@@ -163,10 +165,6 @@ static void show_whole(proxy *p)
 static void answer(proxy *p)
 {
     vk_exchange *ex = p->pub.ex;
-    if (p->collects && ex->out.err != VK_OK) {
-        fail(p, ex->out.err, "Out of memory");
-        return;
-    }
     show_whole(p);
     if (p->collects)
         p->pub.ways->collected(&p->pub, p->status);
@@ -203,6 +201,15 @@ static void head_came(vk_upcall *c, const vk_head *h)
         fail(p, e, why.p ? why.p : "The answer may not go on");
         return;
     }
+    if (h->status == 101) {
+        p->over = true; /* it is the tunnel's, and the exchange ends */
+        e = vk_proxy_tunnel(ex, c, h);
+        if (e != VK_OK) {
+            p->over = false;
+            fail(p, e, "The connection cannot be used for another protocol");
+        }
+        return;
+    }
     if (h->content_type.n && !(p->type = vk_arena_dup(ex->arena, h->content_type).p)) {
         fail(p, VK_E_NOMEM, "Out of memory");
         return;
@@ -224,6 +231,16 @@ static bool too_early(proxy *p)
     return early;
 }
 
+static size_t collect(proxy *p, vk_str bytes)
+{
+    vk_buf *out = &p->pub.ex->out;
+    vk_buf_str(out, bytes);
+    if (VK_LIKELY(out->err == VK_OK))
+        return bytes.n;
+    fail(p, VK_E_NOMEM, "Out of memory");
+    return 0;
+}
+
 static size_t body_came(vk_upcall *c, vk_str bytes)
 {
     proxy *p = of(c);
@@ -235,14 +252,11 @@ static size_t body_came(vk_upcall *c, vk_str bytes)
             fail(p, VK_E_TOO_LARGE, "The answer is larger than what is taken here");
             return 0;
         }
-        vk_buf_str(&ex->out, bytes);
-        return bytes.n;
+        return collect(p, bytes);
     }
     if (!p->streams) {
-        if (p->length <= VK_PROXY_SMALL && bytes.n <= VK_PROXY_SMALL - ex->out.n) {
-            vk_buf_str(&ex->out, bytes);
-            return bytes.n;
-        }
+        if (p->length <= VK_PROXY_SMALL && bytes.n <= VK_PROXY_SMALL - ex->out.n)
+            return collect(p, bytes);
         if (too_early(p))
             return 0;
     } else if (!p->starved) {
@@ -339,6 +353,7 @@ vk_err vk_proxy_begin(vk_exchange *ex, const vk_proxy_ask *ask, vk_proxy **out_r
                               .body_n = body_n,
                               .secret = ask->secret,
                               .again = ask->again,
+                              .upgrade = ask->upgrade,
                               .first_ms = ask->first_ms,
                               .idle_ms = ask->idle_ms,
                               .head_came = head_came,
@@ -368,7 +383,7 @@ void vk_proxy_request(vk_exchange *ex)
 {
     proxy *p = ex->proxy;
     p->asked = true;
-    if (p->over)
+    if (p->over) /* and answered */
         return;
     if (p->pub.call.wants)
         vk_upcall_give(&p->pub.call, VK_STR_NONE, true);

@@ -107,6 +107,45 @@ static void sources(void **state)
     wait_for(&stopped, before + 10);
 }
 
+/* A source that says how long it is, and keeps to it or not. */
+static void sources_with_a_length(void **state)
+{
+    struct client *c = dial();
+    VK_UNUSED(state);
+    say(c, GET("/sized") GET("/sized/idle") GET("/sized/none") "HEAD /sized HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (int idle = 0; idle < 2; idle++) {
+        struct answer a = hear(c);
+        assert_false(a.chunked || a.cut || a.close);
+        assert_int_equal(a.body.n, SIZED - idle * PIECE);
+        assert_true(head_has(&a, idle ? "\r\nContent-Length: 80000\r\n" : "\r\nContent-Length: 100000\r\n"));
+        forget(&a);
+    }
+    expect(c, 200, "");
+    struct answer a = hear_to(c, "HEAD");
+    assert_true(head_has(&a, "\r\nContent-Length: 100000\r\n"));
+    forget(&a);
+    say(c, "GET /sized HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n");
+    a = hear(c);
+    assert_int_equal(a.body.n, SIZED);
+    assert_false(a.close);
+    forget(&a);
+    say(c, GET("/sized?4"));
+    a = hear(c);
+    assert_true(a.cut);
+    assert_int_equal(a.body.n, 4 * PIECE);
+    forget(&a);
+    hang_up(c);
+    c = dial();
+    say(c, GET("/sized?6") GET("/len")); /* what is too much is not taken for the next answer */
+    a = hear(c);
+    assert_int_equal(a.body.n, SIZED);
+    forget(&a);
+    a = hear(c);
+    assert_true(a.over);
+    forget(&a);
+    hang_up(c);
+}
+
 static void clients_that_leave(void **state)
 {
     VK_UNUSED(state);
@@ -551,6 +590,7 @@ int main(void)
         cmocka_unit_test(answers_without_body),
         cmocka_unit_test(files),
         cmocka_unit_test(sources),
+        cmocka_unit_test(sources_with_a_length),
         cmocka_unit_test(clients_that_leave),
 #ifndef VK_TEST_TLS /* descriptors are counted, and the tunnel has its own */
         cmocka_unit_test(descriptors),

@@ -49,6 +49,8 @@ struct numbers { /* a source: PIECES times PIECE bytes, or what the path says */
     bool waits, fails, idles;
 };
 
+enum { SIZED = 5 * PIECE };
+
 static void again_ready(vk_timer *t)
 {
     struct numbers *s = VK_CONTAINER(t, struct numbers, timer);
@@ -138,6 +140,18 @@ static void respond_numbers(vk_exchange *ex)
     vk_respond_source(ex, 200, "application/octet-stream", &s->source);
 }
 
+/* "/sized": as many bytes as it says; the query is how many pieces it really has. */
+static void respond_sized(vk_exchange *ex)
+{
+    struct numbers *s = VK_NEW(ex->arena, struct numbers);
+    int64_t pieces = 5;
+    CHECK(s && (ex->query.n == 0 || vk_str_to_i64(ex->query, &pieces) == VK_OK));
+    *s = (struct numbers){.source = {pull, stop}, .ex = ex, .left = (int)pieces};
+    s->idles = path_is(ex, "/sized/idle");
+    vk_respond_source_n(ex, 200, "application/octet-stream",
+                        path_is(ex, "/sized/none") ? 0 : SIZED - (s->idles ? PIECE : 0), &s->source);
+}
+
 static void on_request(vk_exchange *ex)
 {
     CHECK(!path_is(ex, "/refused") && !path_is(ex, "/early") && !path_is(ex, "/silent"));
@@ -152,6 +166,8 @@ static void on_request(vk_exchange *ex)
     } else if (path_is(ex, "/numbers") || path_is(ex, "/cut") || path_is(ex, "/idle") ||
                path_is(ex, "/empty")) {
         respond_numbers(ex);
+    } else if (vk_str_starts(ex->path, VK_STR("/sized"))) {
+        respond_sized(ex);
     } else if (path_is(ex, "/late")) {
         pthread_t t;
         lates++;

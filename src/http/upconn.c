@@ -208,6 +208,8 @@ size_t vk_upcall_give(vk_upcall *c, vk_str bytes, bool end)
         }
         flush(uc);
     }
+    if (c->gave_end && uc->raw)
+        flush(uc);
     if (c->gave_end && !uc->raw && c->body_n >= 0 && c->sent < (uint64_t)c->body_n)
         shutdown(uc->io.fd, SHUT_RDWR); /* less than was announced: it must not be taken for all */
     want(uc);
@@ -426,8 +428,10 @@ bool vk_upconn_lives(vk_upconn *uc)
     char byte;
     ssize_t n;
     do
-        n = vk_wire_recv(&uc->io, &byte, 1); /* under TLS a session ticket may be there */
+        n = recv(uc->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
+    if (n > 0 && uc->io.tls) /* a session ticket may be there, or the end */
+        n = vk_wire_recv(&uc->io, &byte, 1);
     return n < 0 && errno == EAGAIN;
 }
 
@@ -472,7 +476,8 @@ void vk_upconn_ready(vk_io *io, int events)
     }
     if (!c)
         return;
-    flush(uc);
+    if ((events & VK_WRITE) || uc->state == UP_GREETING)
+        flush(uc);
     if (uc->state == UP_GREETING && !greet(uc))
         return;
     if ((events & VK_READ) && !c->in_full && receive(uc) == NEXT_OVER)

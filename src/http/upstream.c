@@ -188,9 +188,11 @@ void vk_upcall_finish(vk_upcall *c, bool keep, vk_err e, const char *why)
 static bool once_more(vk_upcall *c)
 {
     vk_upconn *uc = c->conn;
-    if (!uc || !uc->reused || uc->heard || c->tried_again || c->pool->closing || c->sent || c->gave_end)
+    bool streams = c->body_n != 0 && c->body.n == 0;
+    if (!uc || !uc->reused || uc->heard || c->tried_again || c->pool->closing)
         return false;
-    return c->again ? c->body_n == 0 || c->body.n : uc->head_at == 0 && vk_wire_owed(&uc->io) == 0;
+    bool unsent = uc->head_at == 0 && vk_wire_owed(&uc->io) == 0 && c->sent == 0;
+    return unsent || (c->again && !streams);
 }
 
 void vk_upcall_fail(vk_upcall *c, vk_err e, const char *fmt, ...)
@@ -203,6 +205,7 @@ void vk_upcall_fail(vk_upcall *c, vk_err e, const char *fmt, ...)
         uc->call = NULL;
         vk_upconn_shut(uc);
         c->tried_again = true;
+        c->sent = 0;
         u->counts.again++;
         wait(u, c, true);
         return;

@@ -172,9 +172,10 @@ vk_err vk_updial_prepare(vk_upstream *u)
 
 /* ---- connecting */
 
-static void dial_from(vk_upstream *u, vk_upcall *c, unsigned addr, unsigned tries, int64_t until)
+/* `why`: what became of the last one. */
+static void dial_from(vk_upstream *u, vk_upcall *c, unsigned addr, unsigned tries, int64_t until, int why)
 {
-    int why = ETIMEDOUT, yes = 1;
+    int yes = 1;
     for (; tries < u->n_addr; tries++, addr++) {
         const vk_upaddr *a = &u->addr[addr % u->n_addr];
         bool v4 = a->any.sa_family == AF_INET;
@@ -208,7 +209,7 @@ static void dial_from(vk_upstream *u, vk_upcall *c, unsigned addr, unsigned trie
     vk_upcall_fail(c, VK_E_UNAVAILABLE, "%s cannot be reached: %.100s", u->at.host, strerrordesc_np(why));
 }
 
-static void dial_next(vk_upconn *uc)
+static void dial_next(vk_upconn *uc, int why)
 {
     vk_upcall *c = uc->call;
     unsigned addr = uc->addr + 1U, tries = uc->tries;
@@ -216,7 +217,7 @@ static void dial_next(vk_upconn *uc)
     uc->call = NULL;
     c->conn = NULL;
     vk_upconn_shut(uc);
-    dial_from(c->pool, c, addr, tries, until);
+    dial_from(c->pool, c, addr, tries, until, why);
 }
 
 static void opened(vk_upstream *u, vk_upcall *c)
@@ -253,7 +254,7 @@ bool vk_updial(vk_upstream *u, vk_upcall *c)
             return true;
         }
     }
-    dial_from(u, c, u->good, 0, now + VK_UPSTREAM_CONNECT_MS);
+    dial_from(u, c, u->good, 0, now + VK_UPSTREAM_CONNECT_MS, EADDRNOTAVAIL);
     return true;
 }
 
@@ -263,7 +264,7 @@ void vk_updial_ready(vk_upconn *uc)
     int broke = 0;
     socklen_t n = sizeof broke;
     if (getsockopt(uc->io.fd, SOL_SOCKET, SO_ERROR, &broke, &n) != 0 || broke) {
-        dial_next(uc);
+        dial_next(uc, broke);
         return;
     }
     u->good = uc->addr;
@@ -286,7 +287,7 @@ void vk_updial_late(vk_upconn *uc)
 {
     vk_upstream *u = uc->pool;
     if (uc->tries < u->n_addr && vk_loop_now(u->loop) < uc->until_ms)
-        dial_next(uc);
+        dial_next(uc, ETIMEDOUT);
     else
         vk_upcall_finish(uc->call, false, VK_E_TIMEOUT, "The connection was not there in time");
 }

@@ -80,7 +80,8 @@ static size_t take_batch(vk_audit *a, vk_audit_entry **batch)
     return n;
 }
 
-static void wait_for_work(vk_audit *a, int64_t ms)
+/* At most so long; false: that is over. */
+static bool wait_until(vk_audit *a, int64_t ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -90,9 +91,30 @@ static void wait_for_work(vk_audit *a, int64_t ms)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    while (!a->first && !a->ending)
-        if (pthread_cond_timedwait(&a->work, &a->mu, &until) == ETIMEDOUT)
-            return;
+    return pthread_cond_timedwait(&a->work, &a->mu, &until) != ETIMEDOUT;
+}
+
+/* Until the keeper of before a restart has let go. What is asked meanwhile waits. */
+static void wait_for_turn(vk_audit *a, vk_audit_entry **batch)
+{
+    int64_t until = vk_clock_mono_ms() + VK_AL_NO_TURN_MS;
+    pthread_mutex_lock(&a->mu);
+    while (a->log.waiting && !a->ending) {
+        size_t n = a->log.sealed ? take_batch(a, batch) : 0;
+        pthread_mutex_unlock(&a->mu);
+        if (n) {
+            vk_audit_log_write(&a->log, batch, n);
+            give_back(a, batch, n);
+        }
+        vk_audit_log_turn(&a->log);
+        if (a->log.waiting && !a->log.sealed && vk_clock_mono_ms() >= until)
+            vk_audit_log_no_turn(&a->log);
+        publish(a);
+        pthread_mutex_lock(&a->mu);
+        if (a->log.waiting && !a->ending)
+            wait_until(a, VK_AL_TURN_MS);
+    }
+    pthread_mutex_unlock(&a->mu);
 }
 
 static void *writer(void *arg)
@@ -100,11 +122,12 @@ static void *writer(void *arg)
     vk_audit *a = arg;
     vk_audit_entry *batch[VK_AL_BATCH];
     pthread_setname_np(pthread_self(), "audit");
+    wait_for_turn(a, batch);
     pthread_mutex_lock(&a->mu);
-    while (a->first || !a->ending) {
+    while (!a->log.waiting && (a->first || !a->ending)) {
         int64_t in = vk_audit_log_due(&a->log) - vk_clock_mono_ms();
-        if (!a->first && in > 0)
-            wait_for_work(a, in);
+        if (!a->first && in > 0 && wait_until(a, in) && !a->first)
+            continue;
         size_t n = take_batch(a, batch);
         pthread_mutex_unlock(&a->mu);
         if (n) {
@@ -201,7 +224,7 @@ void vk_audit_end(vk_audit *a)
         pthread_mutex_unlock(&a->mu);
         pthread_join(a->thread, NULL);
     }
-    for (vk_audit_entry *e = a->first, *next; e; e = next) { /* never started */
+    for (vk_audit_entry *e = a->first, *next; e; e = next) { /* it was never started, or had no turn */
         next = e->next;
         e->err = VK_E_UNAVAILABLE;
         give_back(a, &e, 1);

@@ -60,9 +60,10 @@ typedef struct vk_audit_entry {
     vk_task task;
     struct vk_audit_entry *next;
     vk_err err;
-    /* On the place's loop, in the order of writing. VK_OK: the record is on stable storage (written, without
-     * vk_audit_place.sync); VK_E_UNAVAILABLE: it could not be written and does not count. NULL: nobody waits
-     * (OUTCOME); then the entry is copied. Otherwise it is the caller's memory, untouched, until then. */
+    /* On the place's loop, in the order of writing. VK_OK: the record is on stable storage
+     * (written, without vk_audit_place.sync); VK_E_UNAVAILABLE: it could not be written and does not count.
+     * NULL: nobody waits (OUTCOME); then the entry is copied. Otherwise it is the caller's memory, untouched,
+     * until then. */
     void (*durable)(struct vk_audit_entry *e, vk_err err);
     void *arg;
 } vk_audit_entry;
@@ -84,9 +85,9 @@ typedef struct vk_audit_state {
 } vk_audit_state;
 
 typedef struct vk_audit_place {
+    vk_loop *loop;      /* where `durable` is called */
     int data_fd;        /* of the data folder */
     int dir_fd;         /* of its audit/, opened by whoever could; -1: made and opened below data_fd */
-    vk_loop *loop;      /* where `durable` is called; needed by vk_audit_start only */
     bool sync;          /* false: intents are written, not synced, before a key is used (--audit-sync off) */
     const uint8_t *key; /* 32 bytes of the vault: signs checkpoints, and seals the epoch key between starts */
     const char *checkpoints; /* a file elsewhere to which checkpoints go too; NULL or "" */
@@ -101,8 +102,9 @@ typedef struct vk_audit_place {
  * torn or damaged is left as it is, named in a GAP record, and a new file begins. A log that cannot be
  * written, or a checkpoint file that fills up later, opens all the same, sealed. VK_E_INVALID: the checkpoint
  * file cannot be written at all; VK_E_NEWER: of a newer program; VK_E_NOMEM, VK_E_FORBIDDEN, VK_E_IO: the
- * folder cannot be read; `why` is a sentence. As the user who writes later, before the fence; then, since
- * this makes threads, vk_audit_start after it. */
+ * folder cannot be read; `why` is a sentence. While another process still writes the log (a restart) what is
+ * asked waits for it, for VK_AL_NO_TURN_MS; then it is sealed until that one has ended. As the user who
+ * writes later, before the fence; then, since this makes threads, vk_audit_start after it. */
 VK_MUSTCHECK vk_err vk_audit_prepare(const vk_audit_place *at, vk_audit **out_r, char why[VK_AUDIT_WHY]);
 VK_MUSTCHECK vk_err vk_audit_start(vk_audit *a);
 /* On the loop. `durable` is called later, never inside. VK_E_BUSY: too many wait; VK_E_UNAVAILABLE: it is

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -198,6 +199,18 @@ static vk_err flush(vk_audit_log *l, bool sync)
     return VK_OK;
 }
 
+/* One keeper writes at a time: when valetkey is restarted the old one may have something to end. */
+static vk_err lock_folder(const vk_audit_log *l)
+{
+    if (flock(l->f.dir_fd, LOCK_EX | LOCK_NB) == 0)
+        return VK_OK;
+    if (errno == EWOULDBLOCK || errno == EINTR)
+        return VK_AGAIN;
+    vk_log(VK_WARN, "audit/ cannot be locked here: let no second valetkey use this data folder",
+           VK_F(error, vk_errno_text(errno)));
+    return VK_OK;
+}
+
 /* The folder may have been moved away and back, or made anew. */
 static vk_err find_folder(vk_audit_log *l)
 {
@@ -215,7 +228,7 @@ static vk_err find_folder(vk_audit_log *l)
         return vk_disk_err(errno);
     close(l->f.dir_fd);
     l->f.dir_fd = l->key.dir_fd = fd;
-    return VK_OK;
+    return lock_folder(l) == VK_OK ? VK_OK : VK_E_CONFLICT;
 }
 
 static void emit_versions(void *arg, vk_str extra)
@@ -467,7 +480,7 @@ void vk_audit_log_write(vk_audit_log *l, vk_audit_entry *const *e, size_t n)
     size_t put = 0;
     for (int i = 0; i < VK_AL_TRIES; i++) {
         bool sync;
-        err = l->sealed && l->f.fd < 0 ? VK_E_UNAVAILABLE : ready(l);
+        err = l->waiting || (l->sealed && l->f.fd < 0) ? VK_E_UNAVAILABLE : ready(l);
         if (err != VK_OK)
             break;
         put = put_entries(l, e, n, &sync);
@@ -684,25 +697,16 @@ static vk_err begin_log(vk_audit_log *l, const vk_audit_found *found)
     return VK_OK;
 }
 
-vk_err vk_audit_log_open(vk_audit_log *l, const vk_audit_place *at, char why[VK_AUDIT_WHY])
+static vk_err begin(vk_audit_log *l, char why[VK_AUDIT_WHY])
 {
     vk_audit_found found;
     const char *because;
-    l->at = *at;
-    usual(&l->at);
-    vk_buf_init(&l->out, OUT_MAX);
-    vk_buf_init(&l->record, VK_AR_MAX);
-    vk_audit_versions_init(&l->versions);
-    vk_err e = open_folder(l, why);
-    if (e == VK_OK)
-        e = vk_audit_scan(l->f.dir_fd, &l->versions, &found, why);
-    if (e == VK_OK) {
-        e = vk_audit_key_open(&l->key, l->f.dir_fd, l->at.key, l->at.auditor, found.epoch, &because);
-        if (e != VK_OK)
-            snprintf(why, VK_AUDIT_WHY, "The keys of the audit log cannot be had: %s.", vk_err_name(e));
-    }
+    vk_err e = vk_audit_scan(l->f.dir_fd, &l->versions, &found, why);
+    if (e != VK_OK)
+        return e;
+    e = vk_audit_key_open(&l->key, l->f.dir_fd, l->at.key, l->at.auditor, found.epoch, &because);
     if (e != VK_OK) {
-        vk_audit_log_close(l);
+        snprintf(why, VK_AUDIT_WHY, "The keys of the audit log cannot be had: %s.", vk_err_name(e));
         return e;
     }
     if (because)
@@ -713,14 +717,59 @@ vk_err vk_audit_log_open(vk_audit_log *l, const vk_audit_place *at, char why[VK_
     e = begin_log(l, &found);
     if (e != VK_OK)
         seal_for(l, e);
+    l->waiting = false;
     return VK_OK;
+}
+
+vk_err vk_audit_log_open(vk_audit_log *l, const vk_audit_place *at, char why[VK_AUDIT_WHY])
+{
+    vk_audit_found found;
+    l->at = *at;
+    usual(&l->at);
+    vk_buf_init(&l->out, OUT_MAX);
+    vk_buf_init(&l->record, VK_AR_MAX);
+    vk_audit_versions_init(&l->versions);
+    vk_err e = open_folder(l, why);
+    if (e == VK_OK)
+        e = lock_folder(l);
+    l->waiting = e == VK_AGAIN;
+    if (e == VK_OK)
+        e = begin(l, why);
+    else if (l->waiting) /* its versions are known already; what the other one still adds comes with its turn
+                          */
+        e = vk_audit_scan(l->f.dir_fd, &l->versions, &found, why);
+    if (e != VK_OK)
+        vk_audit_log_close(l);
+    return e;
+}
+
+void vk_audit_log_turn(vk_audit_log *l)
+{
+    char why[VK_AUDIT_WHY];
+    if (lock_folder(l) != VK_OK)
+        return;
+    if (begin(l, why) != VK_OK)
+        seal(l, "folder", "%s", why);
+}
+
+void vk_audit_log_no_turn(vk_audit_log *l)
+{
+    seal(
+        l, "folder",
+        "Another process holds audit/ and does not let go: is a second valetkey running on this data folder? "
+        "It goes on by itself when that one has ended.");
 }
 
 void vk_audit_log_close(vk_audit_log *l)
 {
     if (l->f.fd >= 0)
         end_epoch(l);
+    if (l->left && !l->waiting && !l->sealed && ready(l) == VK_OK) /* says so, rather than the next start */
+        end_epoch(l);
     vk_audit_file_leave(&l->f, true);
+    if (l->f.dir_fd >= 0 && !l->waiting &&
+        flock(l->f.dir_fd, LOCK_UN) != 0) /* the caller may have it open, too */
+        vk_log(VK_WARN, "audit/ stays locked until keeper has ended", VK_F(error, vk_errno_text(errno)));
     if (l->f.dir_fd >= 0)
         close(l->f.dir_fd);
     l->f.dir_fd = -1;
@@ -747,5 +796,5 @@ void vk_audit_log_state(const vk_audit_log *l, vk_audit_state *out)
         .auditor = l->key.open.sealed,
     };
     memcpy(out->why, l->why, sizeof out->why);
-    memcpy(out->public_key, l->key.open.sign, sizeof out->public_key);
+    memcpy(out->public_key, l->key.open.sign, sizeof out->public_key); /* zeros: not its turn yet */
 }

@@ -20,6 +20,8 @@ enum {
     VK_AL_REMOVE_MS = 6 * 3600 * 1000, /* between two looks for files that are too old */
     VK_AL_SETTLE_MS = 3600 * 1000,     /* after a start or a leap of the clock none is removed */
     VK_AL_REMOVED_AT_ONCE = 16,
+    VK_AL_TURN_MS = 20,           /* between two looks whether another keeper has let go */
+    VK_AL_NO_TURN_MS = 15 * 1000, /* then uses are refused */
 };
 
 /* Where the chain has come to. */
@@ -49,6 +51,7 @@ typedef struct vk_audit_log {
     vk_audit_cut cut;
     uint64_t left_of, left_known;
     bool damaged, started; /* started: START is written */
+    bool waiting;          /* another process writes it; see vk_audit_log_turn */
     /* sealed */
     bool sealed;
     char why[VK_AUDIT_WHY];
@@ -63,6 +66,10 @@ typedef struct vk_audit_log {
 /* As vk_audit_prepare, without the second place. `checkpoint` and `arg` are set before it. Frees nothing of
  * *l when it fails but what it made. */
 VK_MUSTCHECK vk_err vk_audit_log_open(vk_audit_log *l, const vk_audit_place *at, char why[VK_AUDIT_WHY]);
+/* When l->waiting: looks whether the other process has let go, and then begins. */
+void vk_audit_log_turn(vk_audit_log *l);
+/* It took too long: sealed until it has. */
+void vk_audit_log_no_turn(vk_audit_log *l);
 /* Writes up to VK_AL_BATCH entries, syncs when one of them wants it, and sets `seq` and `err` of each. */
 void vk_audit_log_write(vk_audit_log *l, vk_audit_entry *const *e, size_t n);
 /* Does what is due: a sync, an epoch's end, a look whether a sealed log can go on. */

@@ -1,8 +1,11 @@
 #include "keeper/keeper.h"
 
+#include "core/encode.h"
 #include "core/json_write.h"
 #include "http/json_error.h"
 #include "keeper/keys_calls.h"
+#include "keeper/orders.h"
+#include "keeper/stripe_hook.h"
 
 static void answer_master(vk_exchange *ex, const vk_vault *v)
 {
@@ -12,6 +15,38 @@ static void answer_master(vk_exchange *ex, const vk_vault *v)
     vk_buf_add(&ex->out, kid, sizeof kid);
     vk_buf_add(&ex->out, v->master, VK_MASTER);
     vk_respond(ex, 200, "application/octet-stream");
+}
+
+static void put_audit(vk_jw *w, const vk_keeper *k)
+{
+    vk_audit_state s;
+    char key[65];
+    vk_jw_key(w, VK_STR("audit"));
+    if (!k->audit) {
+        vk_jw_null(w);
+        return;
+    }
+    vk_audit_state_of(k->audit, &s);
+    vk_hex(key, s.public_key, sizeof s.public_key);
+    vk_jw_obj(w);
+    vk_jw_kbool(w, "sealed", s.sealed);
+    vk_jw_kbool(w, "damaged", s.damaged);
+    vk_jw_kstr(w, "why", vk_str_z(s.why));
+    vk_jw_ki64(w, "seq", (int64_t)s.seq);
+    vk_jw_ki64(w, "epoch", (int64_t)s.epoch);
+    vk_jw_ki64(w, "records", (int64_t)s.records);
+    vk_jw_ki64(w, "syncs", (int64_t)s.syncs);
+    vk_jw_ki64(w, "refused", (int64_t)s.refused);
+    vk_jw_ki64(w, "files_left", (int64_t)s.files);
+    vk_jw_ki64(w, "file_bytes", s.file_bytes);
+    vk_jw_ki64(w, "reserve_bytes", s.reserve_bytes);
+    vk_jw_kbool(w, "low", s.low);
+    vk_jw_kbool(w, "auditor", s.auditor);
+    vk_jw_kstr(w, "public_key", vk_str_z(key));
+    vk_jw_kbool(w, "checkpoints", s.sink);
+    vk_jw_ki64(w, "checkpoints_lost", (int64_t)s.sink_lost);
+    vk_jw_kstr(w, "checkpoints_why", vk_str_z(s.sink_why));
+    vk_jw_obj_end(w);
 }
 
 static void answer_status(vk_exchange *ex, const vk_keeper *k)
@@ -26,15 +61,46 @@ static void answer_status(vk_exchange *ex, const vk_keeper *k)
         vk_jw_ki64(&w, "to_reseal", (int64_t)vk_orgs_to_reseal(k->orgs));
         vk_jw_kbool(&w, "rolled_back", vk_orgs_rolled_back(k->orgs));
     }
+    put_audit(&w, k);
+    if (k->orders)
+        vk_orders_status(k->orders, &w);
     vk_jw_obj_end(&w);
     vk_respond(ex, 200, "application/json");
+}
+
+/* Front opens a connection for orders. */
+static void connect_orders(vk_exchange *ex, vk_keeper *k)
+{
+    int fd = ex->passed_fd;
+    if (fd < 0) {
+        vk_respond_json_error(ex, VK_E_INVALID, "There is no descriptor with it.");
+        return;
+    }
+    if (!k->orders || vk_orders_connect(k->orders, fd) != VK_OK) {
+        vk_respond_json_error(ex, VK_E_UNAVAILABLE, "The connection cannot be served.");
+        return;
+    }
+    ex->passed_fd = -1;
+    vk_respond_text(ex, 200, "application/json", VK_STR("{}"));
+}
+
+static bool connects(const vk_exchange *ex)
+{
+    return vk_str_eqz(ex->method, "POST") && vk_str_eqz(ex->path, "/v1/connect");
+}
+
+static bool is_hook(const vk_exchange *ex)
+{
+    return vk_str_eqz(ex->method, "POST") && vk_str_eqz(ex->path, VK_STRIPE_HOOK_CALL);
 }
 
 static vk_err head(vk_exchange *ex)
 {
     const vk_keeper *k = ex->server->ctx;
-    ex->body_max = 0;
-    if (vk_str_eqz(ex->method, "GET") || (k->orgs && vk_keys_head(ex)))
+    ex->body_max = is_hook(ex) ? VK_STRIPE_EVENT_MAX : 0;
+    if (is_hook(ex))
+        return VK_OK;
+    if (vk_str_eqz(ex->method, "GET") || connects(ex) || (k->orgs && vk_keys_head(ex)))
         return VK_OK;
     vk_respond_json_error(ex, VK_E_METHOD, "keeper has no such call.");
     return VK_E_METHOD;
@@ -42,13 +108,17 @@ static vk_err head(vk_exchange *ex)
 
 static void request(vk_exchange *ex)
 {
-    const vk_keeper *k = ex->server->ctx;
-    if (vk_str_eqz(ex->path, "/healthz"))
+    vk_keeper *k = ex->server->ctx;
+    if (connects(ex))
+        connect_orders(ex, k);
+    else if (vk_str_eqz(ex->path, "/healthz"))
         vk_respond_text(ex, 200, "application/json", VK_STR("{\"status\":\"ok\",\"role\":\"keeper\"}"));
     else if (vk_str_eqz(ex->path, "/v1/master"))
         answer_master(ex, k->vault);
     else if (vk_str_eqz(ex->path, "/v1/status"))
         answer_status(ex, k);
+    else if (is_hook(ex))
+        vk_stripe_hook_answer(ex, k->orgs);
     else if (!k->orgs || !vk_keys_request(ex))
         vk_respond_json_error(ex, VK_E_NOT_FOUND, "keeper has no such call.");
 }

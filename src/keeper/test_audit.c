@@ -327,6 +327,21 @@ static void do_harm(logged *l, harm h)
     }
 }
 
+/* When nothing is written any more, its end notices. */
+static void gone_at_the_end(void **state)
+{
+    logged *l = *state;
+    begin_log_of(l, true);
+    assert_int_equal(change(l, "keys.set stripe", "", 7), VK_OK);
+    do_harm(l, REMOVED);
+    end_log(l);
+    assert_int_equal(count_files(l), 1);
+    assert_true(check_with(l, VK_STR_NONE, NULL) > 0);
+    check_says(l, "(gone)");
+    begin_log_of(l, true);
+    assert_int_equal(vk_audit_version_of(l->a, VK_STR("stripe")), 7);
+}
+
 static void taken_away(void **state)
 {
     VK_UNUSED(state);
@@ -531,6 +546,34 @@ static void second_place(void **state)
     assert_non_null(strstr(s.sink_why, "was removed"));
     end_log(l);
     check_sound(l);
+}
+
+/* ---- two keepers, as when valetkey is restarted */
+
+static void two_at_once(void **state)
+{
+    logged *l = *state;
+    vk_audit *first;
+    begin_log_of(l, true);
+    use_and_answer(l);
+    assert_int_equal(change(l, "keys.set stripe", "", 5), VK_OK);
+    first = l->a;
+    begin_log_of(l, true); /* waits for its turn */
+    assert_int_equal(vk_audit_version_of(l->a, VK_STR("stripe")), 5);
+    vk_audit_entry e = intent_of(l);
+    assert_int_equal(vk_audit_write(l->a, &e), VK_OK);
+    l->due++;
+    vk_audit *second = l->a;
+    l->a = first;
+    assert_int_equal(outcome(l, 3), VK_OK); /* the first one goes on meanwhile */
+    vk_audit_end(first);
+    l->a = second;
+    run(l);
+    assert_int_equal(l->last, VK_OK);
+    use_and_answer(l);
+    end_log(l);
+    check_sound(l);
+    assert_int_equal(count_files(l), 1);
 }
 
 /* ---- crashes */
@@ -791,6 +834,7 @@ int main(void)
         T(old_files_go),
         T(clock_leaps),
         cmocka_unit_test(taken_away),
+        T(gone_at_the_end),
         T(folder_taken_away),
         T(failed_sync),
         T(failed_write),
@@ -798,6 +842,7 @@ int main(void)
         T(full_without_allocation),
         T(begins_sealed),
         T(second_place),
+        T(two_at_once),
         T(killed),
         T(torn_ends),
         T(stumps),

@@ -1,8 +1,10 @@
 #include "core/disk.h"
 #include "core/random.h"
-#include "keeper/vault.h"
+#include "crypto/seal.h"
+#include "keeper/kek.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sodium.h>
@@ -63,6 +65,7 @@ static int tear_down(void **state)
                                         "data.key.new",
                                         "named.key",
                                         "link.key",
+                                        "command.sh",
                                         "creds/" VK_KEK_CREDENTIAL,
                                         "creds"};
     int fd = open(p->root, O_RDONLY | O_DIRECTORY);
@@ -320,6 +323,164 @@ static void named_file_and_credential(void **state)
     assert_int_not_equal(stat(p->key, &st), 0);
 }
 
+/* ---- other sources */
+
+#define SOME_KEY "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+
+static void script(char path[PATH_MAX], const place *p, const char *text)
+{
+    path_in(path, p->root, "command.sh");
+    spit(path, text, strlen(text), 0700);
+}
+
+static void key_command(void **state)
+{
+    place *p = *state;
+    uint8_t one[VK_MASTER], back[VK_MASTER];
+    char path[PATH_MAX], command[PATH_MAX + 64];
+    struct stat st;
+    setenv("VALETKEY_TEST_SECRET", "x", 1);
+    script(path, p,
+           "#!/bin/sh\n[ -z \"$VALETKEY_TEST_SECRET\" ] || exit 9\n[ \"$1\" = \"a b\" ] || exit 8\n"
+           "echo '# made by a test'; echo " SOME_KEY "\n");
+    snprintf(command, sizeof command, "[\"%s\",\"a b\"]", path);
+    p->at.key_command = command;
+    open_ok(p, one, true);
+    open_ok(p, back, false);
+    assert_memory_equal(one, back, VK_MASTER);
+    assert_int_not_equal(stat(p->key, &st), 0);        /* no key file is made */
+    snprintf(command, sizeof command, "%s a b", path); /* words: "a", "b" */
+    open_refused(p, VK_E_UNAVAILABLE, "failed (8)");
+    script(path, p, "#!/bin/sh\n[ \"$2\" = b ] && echo " SOME_KEY "\n");
+    snprintf(command, sizeof command, "  %s   a b ", path);
+    open_ok(p, back, false);
+    assert_memory_equal(one, back, VK_MASTER);
+    script(path, p, "#!/bin/sh\necho AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=\n"); /* another key */
+    open_refused(p, VK_E_CORRUPT, "does not open with the key command");
+    script(path, p, "#!/bin/sh\necho hello\n");
+    open_refused(p, VK_E_CORRUPT, "did not print a key");
+    script(path, p, "#!/bin/sh\nyes " SOME_KEY "\n");
+    open_refused(p, VK_E_CORRUPT, "did not print a key");
+    script(path, p, "#!/bin/sh\necho " SOME_KEY "; exit 3\n"); /* what failed is not believed */
+    open_refused(p, VK_E_UNAVAILABLE, "failed (3)");
+    script(path, p, "not a program");
+    open_refused(p, VK_E_NOT_FOUND, "cannot be run");
+    unlink(path);
+    open_refused(p, VK_E_NOT_FOUND, "cannot be run");
+    p->at.key_command = "echo " SOME_KEY;
+    open_refused(p, VK_E_INVALID, "absolute path");
+    p->at.key_command = "[\"/bin/echo\", 1]";
+    open_refused(p, VK_E_INVALID, "absolute path");
+    p->at.key_command = NULL; /* without it nothing else is tried, and no key is made */
+    open_refused(p, VK_E_NOT_FOUND, "");
+    assert_int_not_equal(stat(p->key, &st), 0);
+    unsetenv("VALETKEY_TEST_SECRET");
+}
+
+static void passphrase(void **state)
+{
+    place *p = *state;
+    uint8_t one[VK_MASTER], back[VK_MASTER];
+    char named[PATH_MAX], ring[PATH_MAX], file[FILE_MAX];
+    path_in(named, p->root, "named.key");
+    path_in(ring, p->data, "vault/ring");
+    p->at.passphrase_file = named;
+    open_refused(p, VK_E_NOT_FOUND, "");
+    spit(named, "too short\n", 10, 0600);
+    open_refused(p, VK_E_INVALID, "passphrase");
+    static const char text[] = "correct horse battery\n", other[] = "correct horse batterie\n";
+    spit(named, text, sizeof text - 1, 0644);
+    open_refused(p, VK_E_FORBIDDEN, "chmod 600");
+    spit(named, text, sizeof text - 1, 0600);
+    open_ok(p, one, true);
+    spit(named, text, sizeof text - 2, 0600); /* the line break is no part of it */
+    open_ok(p, back, false);
+    assert_memory_equal(one, back, VK_MASTER);
+    assert_true(slurp(ring, file) > 32);
+    assert_memory_equal(file, "VKR1\0\0\0\x04\0\x01\0\0\0\0\0\x01", 16); /* t 4, 64 MiB, p 1 */
+    spit(named, other, sizeof other - 1, 0600);
+    open_refused(p, VK_E_CORRUPT, "does not open with the passphrase");
+    p->at.passphrase_file = NULL;
+    spit(p->key, SOME_KEY "\n", sizeof SOME_KEY, 0600); /* a key is no passphrase */
+    open_refused(p, VK_E_CORRUPT, "was sealed with a passphrase");
+    unlink(p->key);
+}
+
+/* A change of the key that was cut off between its second and its third step. */
+static void rekey_is_finished(void **state)
+{
+    place *p = *state;
+    uint8_t one[VK_MASTER], back[VK_MASTER];
+    char next[PATH_MAX], why[VK_VAULT_WHY], before[FILE_MAX], after[FILE_MAX];
+    vk_vault v;
+    open_ok(p, one, true);
+    size_t n = slurp(p->key, before);
+    assert_int_equal(vk_vault_open(&p->at, &v, why), VK_OK);
+    snprintf(next, sizeof next, "%s" VK_KEY_NEXT, p->key);
+    assert_int_equal(vk_key_file_make(next, v.ring->kek, why), VK_OK); /* makes it, and tells the key */
+    open_ok(p, back, false);                                           /* step 1 alone changes nothing */
+    assert_int_equal(slurp(p->key, after), n);
+    v.ring->version++;
+    assert_int_equal(vk_ring_write(v.ring, v.fd), VK_OK);
+    vk_vault_close(&v);
+    open_ok(p, back, false);
+    assert_memory_equal(one, back, VK_MASTER);
+    assert_int_equal(slurp(next, after), 0);
+    assert_int_equal(slurp(p->key, after), n);
+    assert_memory_not_equal(before, after, n);
+    open_ok(p, back, false);
+    glob_t kept;
+    char pattern[PATH_MAX];
+    snprintf(pattern, sizeof pattern, "%s.until-*", p->key); /* older backups need it */
+    assert_int_equal(glob(pattern, 0, NULL, &kept), 0);
+    assert_int_equal(kept.gl_pathc, 1);
+    assert_int_equal(slurp(kept.gl_pathv[0], after), n);
+    assert_memory_equal(before, after, n);
+    unlink(kept.gl_pathv[0]);
+    globfree(&kept);
+}
+
+/* Data of before version 3: the master alone, under the key-encryption key. */
+static void data_without_a_ring(void **state)
+{
+    place *p = *state;
+    static const char key[] = SOME_KEY "\n";
+    uint8_t kek[32], one[VK_MASTER], back[VK_MASTER];
+    char path[PATH_MAX], ring[PATH_MAX], old[FILE_MAX];
+    vk_buf sealed;
+    memset(kek, 1, sizeof kek);
+    memset(one, 7, sizeof one);
+    spit(p->key, key, sizeof key - 1, 0600);
+    vk_buf_init(&sealed, 4096);
+    const vk_seal_place where = {
+        .table = VK_STR("master"), .record = VK_STR("master"), .version = 1, .key_id = VK_KID};
+    assert_int_equal(vk_seal(kek, &where, (vk_str){(char *)one, sizeof one}, &sealed), VK_OK);
+    path_in(path, p->data, "vault");
+    assert_int_equal(mkdir(path, 0700), 0);
+    master_path(p, path);
+    path_in(ring, p->data, "vault/ring");
+    spit(path, sealed.p, sealed.n, 0600);
+    size_t n = sealed.n;
+    memcpy(old, sealed.p, n);
+    vk_buf_free(&sealed);
+    spit(p->key, "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=\n", 45, 0600);
+    open_refused(p, VK_E_CORRUPT, "another key"); /* and no ring is sealed under a wrong one */
+    assert_int_equal(slurp(ring, old), 0);
+    memset(old, 0, sizeof old);
+    n = slurp(path, old);
+    spit(p->key, key, sizeof key - 1, 0600);
+    open_ok(p, back, false);
+    assert_memory_equal(one, back, VK_MASTER);
+    assert_true(slurp(ring, (char[FILE_MAX]){0}) > 100);
+    open_ok(p, back, false);
+    assert_memory_equal(one, back, VK_MASTER);
+    spit(path, old, n, 0600); /* a kill between the ring and the master */
+    open_ok(p, back, false);
+    assert_memory_equal(one, back, VK_MASTER);
+    unlink(ring); /* the master is sealed under what was in it */
+    open_refused(p, VK_E_NOT_FOUND, "no vault/ring");
+}
+
 /* Randomness is asked for at each step that makes something: the key file, what is in the ring, its seal, the
  * master, its seal. */
 static int die_at;
@@ -384,6 +545,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(key_file_of_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unreadable_key_texts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(named_file_and_credential, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(key_command, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(passphrase, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(rekey_is_finished, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(data_without_a_ring, set_up, tear_down),
         cmocka_unit_test(killed_between_steps),
     };
     if (sodium_init() < 0 || vk_digest_init() != VK_OK)

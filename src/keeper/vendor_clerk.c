@@ -1,5 +1,6 @@
 /* Clerk. Either one instance for all builds (its secret and publishable key), or a token of the Platform API,
  * by which each build gets an application of its own. Shapes: Clerk's documentation of its API keys. */
+#include "keeper/org.h"
 #include "keeper/shape.h"
 #include "keeper/vendors.h"
 
@@ -117,10 +118,106 @@ static const vk_vendor_field fields[] = {
     {.name = NULL},
 };
 
+/* A secret key of Clerk may do everything in its instance, so what changes the instance itself, what acts in
+ * the place of a user, and what shows the keys of others stay out: what a build's server needs is people and
+ * their sessions. */
+static const vk_vendor_call calls[] = {
+    {"!*", "/v1/users/{}/oauth_access_tokens/**", "users.oauth_tokens"},
+    {"!*", "/v1/users/{}/mfa/**", "users.mfa"}, /* turns a user's second factor off */
+    {"GET", "/v1/users", "users.list"},
+    {"POST", "/v1/users", "users.create"},
+    {"GET", "/v1/users/count", "users.count"},
+    {"GET", "/v1/users/{}", "users.get"},
+    {"PATCH", "/v1/users/{}", "users.update"},
+    {"DELETE", "/v1/users/{}", "users.delete"},
+    {"PATCH", "/v1/users/{}/metadata", "users.metadata"},
+    {"PUT", "/v1/users/{}/metadata", "users.metadata"},
+    {"POST", "/v1/users/{}/profile_image", "users.image"},
+    {"DELETE", "/v1/users/{}/profile_image", "users.image"},
+    {"POST", "/v1/users/{}/ban", "users.ban"},
+    {"POST", "/v1/users/{}/unban", "users.unban"},
+    {"POST", "/v1/users/{}/lock", "users.lock"},
+    {"POST", "/v1/users/{}/unlock", "users.unlock"},
+    {"POST", "/v1/users/{}/verify_password", "users.verify_password"},
+    {"GET", "/v1/users/{}/organization_memberships", "users.memberships"},
+    {"GET", "/v1/sessions", "sessions.list"},
+    {"POST", "/v1/sessions", "sessions.create"},
+    {"GET", "/v1/sessions/{}", "sessions.get"},
+    {"POST", "/v1/sessions/{}/revoke", "sessions.revoke"},
+    {"POST", "/v1/sessions/{}/refresh", "sessions.refresh"},
+    {"POST", "/v1/sessions/{}/tokens", "sessions.token"},
+    {"GET", "/v1/jwks", "jwks.get"},
+    {"GET", "/v1/clients/handshake_payload", "clients.handshake"},
+    {"POST", "/v1/clients/verify", "clients.verify"},
+    {"GET", "/v1/clients/{}", "clients.get"},
+    {"GET", "/v1/invitations", "invitations.list"},
+    {"POST", "/v1/invitations", "invitations.create"},
+    {"POST", "/v1/invitations/{}/revoke", "invitations.revoke"},
+    {"POST", "/v1/sign_in_tokens", "sign_in_tokens.create"},
+    {"POST", "/v1/sign_in_tokens/{}/revoke", "sign_in_tokens.revoke"},
+    {"POST", "/v1/testing_tokens", "testing_tokens.create"},
+    {"POST", "/v1/email_addresses", "email_addresses.create"},
+    {"GET", "/v1/email_addresses/{}", "email_addresses.get"},
+    {"PATCH", "/v1/email_addresses/{}", "email_addresses.update"},
+    {"DELETE", "/v1/email_addresses/{}", "email_addresses.delete"},
+    {"POST", "/v1/phone_numbers", "phone_numbers.create"},
+    {"GET", "/v1/phone_numbers/{}", "phone_numbers.get"},
+    {"PATCH", "/v1/phone_numbers/{}", "phone_numbers.update"},
+    {"DELETE", "/v1/phone_numbers/{}", "phone_numbers.delete"},
+    {"GET", "/v1/organizations", "organizations.list"},
+    {"POST", "/v1/organizations", "organizations.create"},
+    {"GET", "/v1/organizations/{}", "organizations.get"},
+    {"PATCH", "/v1/organizations/{}", "organizations.update"},
+    {"DELETE", "/v1/organizations/{}", "organizations.delete"},
+    {"PATCH", "/v1/organizations/{}/metadata", "organizations.metadata"},
+    {"*", "/v1/organizations/{}/memberships/**", "organizations.memberships"},
+    {"*", "/v1/organizations/{}/invitations/**", "organizations.invitations"},
+    {"GET", "/v1/instance", "instance.get"},
+    {"GET", "/v1/domains", "domains.list"},
+    {NULL, NULL, NULL},
+};
+
+static const char *const travel[] = {"clerk-api-version", "user-agent", "x-clerk-sdk", NULL};
+
+static const char *const returns[] = {"x-clerk-trace-id", "x-clerk-auth-*",        "retry-after",
+                                      "x-ratelimit-*",    "clerk-api-deprecation", NULL};
+
+static vk_err order(vk_order *o, const char **why_r)
+{
+    vk_secret key = o->org ? vk_org_value(o->org, "secret_key") : VK_SECRET_NONE;
+    if (!vk_secret_bytes(key).n) {
+        *why_r = "The organisation has entered no secret key of Clerk";
+        return VK_E_UNAVAILABLE;
+    }
+    vk_err e = vk_order_to(o, vk_secret_bytes(vk_org_value(o->org, "api_base")), why_r);
+    vk_buf_lit(o->lines, "Authorization: Bearer ");
+    vk_buf_add(o->lines, vk_secret_bytes(key).p, vk_secret_bytes(key).n);
+    vk_buf_lit(o->lines, "\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n");
+    o->again = vk_str_eqz(o->method, "GET");
+    return e != VK_OK ? e : o->lines->err;
+}
+
+static const vk_vendor_probe probes[] = {
+    {.method = "GET", .path = "/v1/instance", .what = "read the instance", .must = true},
+    {.method = "GET",
+     .path = "/v1/jwks",
+     .what = "read the keys that sessions are signed with",
+     .must = true},
+    {.method = "GET", .path = "/v1/users?limit=1", .what = "list users"},
+    {.method = "GET", .path = "/v1/domains", .what = "read the domains"},
+    {.method = NULL},
+};
+
 const vk_vendor vk_vendor_clerk = {
     .name = "clerk",
     .title = "Clerk",
     .service = "auth",
     .fields = fields,
     .whole = "publishable_key+secret_key platform_token",
+    .calls = calls,
+    .travel = travel,
+    .returns = returns,
+    .scrub = true,
+    .order = order,
+    .probes = probes,
 };

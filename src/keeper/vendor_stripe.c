@@ -1,6 +1,6 @@
 /* Stripe, test mode only. Shapes: Stripe's documentation of its API keys. */
 #include "keeper/shape.h"
-#include "keeper/vendors.h"
+#include "keeper/vendor_stripe.h"
 
 static const char
     LIVE[] = "This is a key of live mode, which moves real money. Builds are served by a sandbox or "
@@ -149,4 +149,10 @@ const vk_vendor vk_vendor_stripe = {
     .service = "payments",
     .fields = fields,
     .own = own,
+    .calls = vk_stripe_rules,
+    .travel = vk_stripe_travel,
+    .returns = vk_stripe_returns,
+    .scrub = true,
+    .order = vk_stripe_order,
+    .probes = vk_stripe_probes,
 };

@@ -1,5 +1,6 @@
 /* Turso. The platform token makes a database for each build; a build's queries go with that database's own
  * token only. Names: Turso's documentation of its Platform API. */
+#include "keeper/org.h"
 #include "keeper/shape.h"
 #include "keeper/vendors.h"
 
@@ -78,10 +79,69 @@ static const vk_vendor_field own[] = {
     {.name = NULL},
 };
 
+/* Of the data plane, which is Hrana over HTTP; the Platform API is for provisioning and never for a build. */
+static const vk_vendor_call calls[] = {
+    {"POST", "/v2/pipeline", "database.pipeline"},
+    {"POST", "/v3/pipeline", "database.pipeline"},
+    {"POST", "/v3/cursor", "database.cursor"},
+    {"GET", "/v2", "database.hello"},
+    {"GET", "/v3", "database.hello"},
+    {"GET", "/", "database.websocket"}, /* of Hrana over WebSocket */
+    {NULL, NULL, NULL},
+};
+
+static const char *const travel[] = {"sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol",
+                                     NULL};
+
+static const char *const returns[] = {"retry-after", "sec-websocket-accept", "sec-websocket-protocol", NULL};
+
+/* The token opens this database only, wherever it is sent. Where it is sent is in the same record of the
+ * vault; front's copy in the metadata must agree, or nothing goes out. */
+static vk_err order(vk_order *o, const char **why_r)
+{
+    vk_secret key = o->own ? vk_org_value(o->own, "database_token") : VK_SECRET_NONE;
+    vk_str host = o->own ? vk_secret_bytes(vk_org_value(o->own, "hostname")) : VK_STR_NONE;
+    if (!vk_secret_bytes(key).n || !host.n) {
+        *why_r = "This build has no database at Turso: its host or its token is missing";
+        return VK_E_UNAVAILABLE;
+    }
+    if (!vk_str_eq(host, vk_binding_value(o->binding, "hostname"))) {
+        *why_r = "The build's database at Turso was changed: bind it again with its host and its token";
+        return VK_E_FORBIDDEN;
+    }
+    bool url = vk_str_starts(host, VK_STR("http"));
+    vk_str base = url ? host : vk_arena_printf(o->arena, "https://" VK_STR_FMT, VK_STR_ARG(host));
+    if (!base.p)
+        return VK_E_NOMEM;
+    vk_err e = vk_order_to(o, base, why_r);
+    vk_buf_lit(o->lines, "Authorization: Bearer ");
+    vk_buf_add(o->lines, vk_secret_bytes(key).p, vk_secret_bytes(key).n);
+    vk_buf_lit(o->lines, "\r\nAccept-Encoding: identity\r\n");
+    o->again = vk_str_eqz(o->method, "GET");
+    return e != VK_OK ? e : o->lines->err;
+}
+
+static const vk_vendor_probe probes[] = {
+    {.method = "GET", .path = "/v1/auth/validate", .what = "use the token", .must = true},
+    {.method = "GET",
+     .path = "/v1/organizations/{org}/groups/{group}",
+     .what = "read the group",
+     .must = true},
+    {.method = "GET", .path = "/v1/organizations/{org}/databases", .what = "list databases"},
+    {.method = "GET", .path = "/v1/organizations", .what = "list all organizations", .wide = true},
+    {.method = NULL},
+};
+
 const vk_vendor vk_vendor_turso = {
     .name = "turso",
     .title = "Turso",
     .service = "database",
     .fields = fields,
     .own = own,
+    .calls = calls,
+    .travel = travel,
+    .returns = returns,
+    .scrub = true,
+    .order = order,
+    .probes = probes,
 };

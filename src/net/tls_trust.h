@@ -1,7 +1,8 @@
 /* Clients under TLS that believe certificate authorities: whom a process trusts when it connects to others.
  * The peer must have a certificate for the name that was meant (RFC 9525: subjectAltName only, a wildcard is
  * a whole left-most label), issued by an authority that is trusted; TLS 1.3 or 1.2 with ECDHE and an AEAD,
- * ALPN "http/1.1", no renegotiation, no compression, no early data.
+ * ALPN "http/1.1", no renegotiation, no compression, no early data. Nobody is asked whether a certificate was
+ * revoked.
  *
  * A trust is made once in a process, before it is fenced: all certificates are read then. It is thread-safe
  * and is shared; a connection belongs to its loop, as does a memory. */

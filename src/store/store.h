@@ -95,6 +95,10 @@ typedef struct vk_store_ops {
      * transaction; b->version is set. VK_E_NOT_FOUND: there is no such build; VK_E_CONFLICT: it is revoked or
      * being deleted, or with `expect` (not 0) the version that is there is another; VK_E_TOO_LARGE. */
     vk_err (*binding_set)(vk_store *s, vk_str build, uint64_t expect, vk_binding *b);
+    /* Builds after `after` by id, at most `limit`, that are active and have `service` from `driver` with this
+     * text in the binding's resource; *n_r of them. Reads every binding to that driver. */
+    vk_err (*bound_list)(vk_store *s, const char *service, const char *driver, const char *name, vk_str value,
+                         vk_str after, size_t limit, char (*ids)[VK_BUILD_ID_MAX + 1], size_t *n_r);
     /* Sliding expiry: touched = now, expires = now + ttl, for an active build only. */
     vk_err (*build_touch)(vk_store *s, vk_str id, int64_t now);
     /* Build and all its valet rows, for good. Revoking twice is VK_OK. */

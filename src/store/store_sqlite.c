@@ -19,6 +19,7 @@ enum stmt {
     Q_INSERT_BINDING,
     Q_BINDINGS,
     Q_BINDING_SET,
+    Q_BOUND,
     Q_INSERT_ORIGIN,
     Q_INSERT_VALET,
     Q_GENERATION,
@@ -62,6 +63,10 @@ static const char *const sql[N_STMTS] = {
         "?5 = (SELECT version FROM bindings WHERE build = ?1 AND service = ?2)) ON CONFLICT (build, service) "
         "DO UPDATE SET driver = excluded.driver, resource = excluded.resource, version = version + 1 "
         "RETURNING version",
+    [Q_BOUND] =
+        "SELECT b.build FROM bindings b JOIN builds x ON x.id = b.build WHERE b.service = ?1 AND "
+        "b.driver = ?2 AND json_extract(b.resource, '$.' || ?3) = ?4 AND x.state = 0 AND b.build > ?5 "
+        "ORDER BY b.build LIMIT ?6",
     [Q_INSERT_ORIGIN] = "INSERT INTO origins VALUES (?1, ?2) ON CONFLICT DO NOTHING",
     [Q_INSERT_VALET] = "INSERT INTO valets VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
     [Q_GENERATION] =
@@ -605,6 +610,29 @@ static vk_err binding_set(vk_store *base, vk_str build, uint64_t expect, vk_bind
     return end_txn(s, e);
 }
 
+static vk_err bound_list(vk_store *base, const char *service, const char *driver, const char *name,
+                         vk_str value, vk_str after, size_t limit, char (*ids)[VK_BUILD_ID_MAX + 1],
+                         size_t *n_r)
+{
+    struct sqlite_store *s = self(base);
+    sqlite3_stmt *st;
+    vk_err e = need(s, Q_BOUND, &st);
+    size_t n = 0;
+    if (e != VK_OK)
+        return e;
+    bind_str(st, 1, vk_str_z(service));
+    bind_str(st, 2, vk_str_z(driver));
+    bind_str(st, 3, vk_str_z(name));
+    bind_str(st, 4, value);
+    bind_str(st, 5, after);
+    sqlite3_bind_int64(st, 6, (int64_t)limit);
+    while (n < limit && sqlite3_step(st) == SQLITE_ROW)
+        col_copy(st, 0, ids[n++], sizeof *ids);
+    e = sql_err(s, sqlite3_reset(st));
+    *n_r = n;
+    return e;
+}
+
 static vk_err build_touch(vk_store *base, vk_str id, int64_t now)
 {
     struct sqlite_store *s = self(base);
@@ -715,6 +743,7 @@ static const vk_store_ops sqlite_ops = {
     .build_origins = build_origins,
     .binding_list = binding_list,
     .binding_set = binding_set,
+    .bound_list = bound_list,
     .build_touch = build_touch,
     .build_revoke = build_revoke,
     .build_deleting = build_deleting,

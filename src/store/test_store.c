@@ -363,6 +363,45 @@ static void is_bound(const vk_binding *b, const char *driver, const char *resour
     assert_true(b->version == version);
 }
 
+static void bound(void **state)
+{
+    VK_UNUSED(state);
+    char ids[4][VK_BUILD_ID_MAX + 1];
+    size_t n;
+    static const char *const names[] = {"a", "b", "c", "d"};
+    for (size_t i = 0; i < VK_COUNT(names); i++) {
+        vk_binding set = {.service = "database",
+                          .resource = i == 1 ? VK_STR("{\"soft\":\"yes\",\"account\":\"1\"}")
+                                             : VK_STR("{\"soft\":\"yes\"}")};
+        snprintf(set.driver, sizeof set.driver, "%s", i == 2 ? "neon" : "turso");
+        created(names[i]);
+        assert_int_equal(f.w->ops->binding_set(f.w, vk_str_z(names[i]), 0, &set), VK_OK);
+    }
+    assert_int_equal(
+        f.r->ops->bound_list(f.r, "database", "turso", "soft", VK_STR("yes"), VK_STR(""), 4, ids, &n), VK_OK);
+    assert_int_equal(n, 3);
+    assert_string_equal(ids[0], "a");
+    assert_string_equal(ids[2], "d");
+    assert_int_equal(
+        f.r->ops->bound_list(f.r, "database", "turso", "soft", VK_STR("yes"), VK_STR("a"), 1, ids, &n),
+        VK_OK);
+    assert_int_equal(n, 1);
+    assert_string_equal(ids[0], "b");
+    assert_int_equal(
+        f.r->ops->bound_list(f.r, "database", "turso", "account", VK_STR("1"), VK_STR(""), 4, ids, &n),
+        VK_OK);
+    assert_int_equal(n, 1);
+    assert_string_equal(ids[0], "b");
+    assert_int_equal(f.w->ops->build_revoke(f.w, VK_STR("b"), 1), VK_OK);
+    assert_int_equal(
+        f.r->ops->bound_list(f.r, "database", "turso", "account", VK_STR("1"), VK_STR(""), 4, ids, &n),
+        VK_OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(
+        f.r->ops->bound_list(f.r, "storage", "turso", "soft", VK_STR("yes"), VK_STR(""), 4, ids, &n), VK_OK);
+    assert_int_equal(n, 0);
+}
+
 static void binding(void **state)
 {
     VK_UNUSED(state);
@@ -706,6 +745,7 @@ int main(void)
         WITH_STORE(revoking),
         WITH_STORE(deleting),
         WITH_STORE(origins),
+        WITH_STORE(bound),
         WITH_STORE(binding),
         WITH_STORE(readers_cannot_write),
         WITH_STORE(reopening),

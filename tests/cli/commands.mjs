@@ -6,7 +6,7 @@ import { createHmac } from 'node:crypto'
 import { check, assert, assertSame } from '../lib/tap.mjs'
 import { run, binary, tempFolder } from '../lib/daemon.mjs'
 
-const buildKeys = ['created', 'expires', 'framework', 'id', 'origins', 'state', 'ttl']
+const buildKeys = ['created', 'expires', 'framework', 'id', 'origins', 'services', 'state', 'ttl']
 
 export async function commands(daemon) {
   await check('build create --json prints one object with id, env and the rest', async () => {
@@ -168,8 +168,8 @@ export async function commands(daemon) {
 
   await check('every command has help with examples, on standard output, exit 0', async () => {
     const all = (await run(binary, ['help'])).stdout
-    const names = [...all.matchAll(/^ {2}((?:build |db |storage |payments |auth users |auth )?[a-z]+) +\S/gm)].map((m) => m[1]).filter((n) => n !== 'valetkey')
-    for (const n of ['serve', 'build create', 'build ping', 'env', 'run', 'auth users list', 'auth outbox', 'db shell', 'db download', 'storage put', 'payments events', 'doctor', 'completion', 'man', 'version']) assert(names.includes(n), n)
+    const names = [...all.matchAll(/^ {2}((?:build |db |storage |payments |keys |auth users |auth )?[a-z]+) +\S/gm)].map((m) => m[1]).filter((n) => n !== 'valetkey')
+    for (const n of ['serve', 'build create', 'build ping', 'env', 'run', 'auth users list', 'auth outbox', 'db shell', 'db download', 'keys set', 'keys rotate', 'build use', 'storage put', 'payments events', 'doctor', 'completion', 'man', 'version']) assert(names.includes(n), n)
     for (const n of names) {
       const r = await run(binary, [...n.split(' '), '--help'])
       assertSame([r.code, r.stderr], [0, ''], n)

@@ -1,22 +1,11 @@
 // What is in the suite's namespace: the builder's daemon, the vendors with the accounts of an owner and of somebody else, and the app.
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash, randomBytes, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Daemon, root, tempFolder } from "../lib/daemon.mjs";
+import { vendorBinary } from "../lib/vendor_build.mjs";
 import { ACCOUNT, APP, BUCKET, HOSTS, ORG, OTHER, PORTS, SLUG, VALET } from "./street.mjs";
-
-export const vendorBinary = path.join(root, "build-vendor", "valetkey");
-
-/** Compiles the daemon in the vendors' role, in a folder of its own. */
-export function buildVendor() {
-  const go = (command, ...args) => {
-    const { status, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 28 });
-    if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${`${stdout}${stderr}`.slice(-4000)}`);
-  };
-  if (!existsSync(path.join(root, "build-vendor", "build.ninja"))) go("meson", "setup", "build-vendor", "-Dtest_vendor=true", "-Dunit_tests=false");
-  go("nice", "ninja", "-C", "build-vendor", "valetkey");
-}
 
 const children = new Set();
 process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));

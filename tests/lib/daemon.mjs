@@ -12,6 +12,9 @@ export const binary = path.resolve(root, process.env.VALETKEY_BIN ?? 'build/vale
 
 export const sleep = (ms) => new Promise((r) => setTimeout(r, ms))
 
+// The services that the builds of a suite have from vendors instead of from the daemon's own files: "database,auth" (lib/brokered.mjs).
+const brokered = process.env.VALETKEY_TEST_BROKERED
+
 const folders = new Set()
 const daemons = new Set()
 
@@ -162,7 +165,9 @@ export class Daemon {
   async createBuild(id, args = []) {
     const r = await this.cli(['build', 'create', ...(id ? [id] : []), '--json', ...args])
     if (r.code !== 0) throw new Error(`build create ${id}: exit ${r.code}: ${r.stderr || r.stdout}`)
-    return JSON.parse(r.stdout)
+    const made = JSON.parse(r.stdout)
+    if (!brokered || this.program !== binary) return made
+    return (await import('./brokered.mjs')).bound(this, made, brokered.split(','))
   }
 
   async mustCli(args) {

@@ -1,4 +1,5 @@
 // The packages against the real daemon.
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { binary, Daemon, int, plain, portBase, root, sleep } from "../lib/daemon.mjs";
@@ -40,6 +41,31 @@ async function checks(daemon) {
     assertSame(plain(rows[0][0]), 41n, "row");
     const error = await failureOf(daemon.sql(two.token, "SELECT a FROM t"));
     assert(/no such table/.test(error.message), error.message);
+  });
+
+  await check("an organisation's keys go into the vault once, sealed, and come back nowhere", async () => {
+    const letters = (n) => randomBytes(n).toString("hex").slice(0, n);
+    const config = {
+      clerk: { publishableKey: `pk_test_${Buffer.from("a.clerk.accounts.dev$").toString("base64")}`, secretKey: `sk_test_${letters(42)}` },
+      turso: { orgToken: `eyJ${letters(20)}.${letters(40)}.${letters(30)}`, createDatabaseEndpoint: "https://api.turso.tech/v1/organizations/acme/databases" },
+      r2: { accessKeyId: letters(32), secretAccessKey: letters(64), bucket: "builds", endpoint: `https://${letters(32)}.r2.cloudflarestorage.com` },
+      stripe: { publishableKey: `pk_test_51${letters(40)}`, secretKey: `sk_test_51${letters(40)}` },
+    };
+    const secrets = [config.clerk.secretKey, config.turso.orgToken, config.r2.secretAccessKey, config.stripe.secretKey];
+    const listed = async () => JSON.parse(await daemon.mustCli(["keys", "list", "--json"])).keys;
+    const env = await getEnvVarsForBuild("org-keys", config);
+    for (const s of secrets) assert(!JSON.stringify(env).includes(s), "a secret is in the environment");
+    const first = await listed();
+    assertSame(first.map((k) => [k.vendor, k.state, k.build]), ["clerk", "turso", "r2", "stripe"].map((v) => [v, "ready", ""]), "vault");
+    for (const s of secrets) assert(!JSON.stringify(first).includes(s), "a secret is listed");
+    assertSame(await getEnvVarsForBuild("org-keys", config), env, "asked again");
+    assertSame((await listed()).map((k) => k.version), first.map((k) => k.version), "nothing was written again");
+    await getEnvVarsForBuild("org-keys", { ...config, stripe: { ...config.stripe, secretKey: `rk_test_51${letters(40)}` } });
+    assertSame((await listed()).map((k, i) => k.version > first[i].version), [false, false, false, true], "what is new was written");
+    await withEnv({ VALETKEY_FINGERPRINT: `SHA256:${"A".repeat(43)}` }, async () => {
+      const error = await failureOf(getEnvVarsForBuild("org-keys", config));
+      assertSame(error.code, "forbidden", error.message);
+    });
   });
 
   await check("a wrong admin token is refused with the daemon's own code", () =>

@@ -140,7 +140,7 @@ await check("a build id that is none is refused without a call", () =>
     assertSame(server.asked.length, 0, "calls");
   }));
 
-await check("organisation keys are refused: no call, and no field of them anywhere", () =>
+await check("organisation keys that cannot be are refused: no call, and no field of them anywhere", () =>
   against((res) => send(res, 201, BUILD), async (server) => {
     const config = {
       clerk: { publishableKey: "mark-clerk-public", secretKey: "mark-clerk-secret" },
@@ -148,9 +148,12 @@ await check("organisation keys are refused: no call, and no field of them anywhe
       r2: { accessKeyId: "mark-r2-id", secretAccessKey: "mark-r2-secret", bucket: "mark-r2-bucket", endpoint: "mark-r2-endpoint" },
       stripe: { publishableKey: "mark-stripe-public", secretKey: "mark-stripe-secret" },
     };
-    for (const given of [config, {}, null, { ...config, clerk: undefined }]) {
+    const good = { ...config, turso: { ...config.turso, createDatabaseEndpoint: "https://api.turso.tech/v1/organizations/acme/databases" } };
+    const wrong = [config, {}, null, 7, "mark-", { ...good, clerk: undefined }, { ...good, r2: { ...good.r2, bucket: "" } },
+      { ...good, stripe: { ...good.stripe, secretKey: "mark-\n" } }, { ...good, clerk: { ...good.clerk, secretKey: "mark-ä" } }];
+    for (const given of wrong) {
       const error = await failureOf(getEnvVarsForBuild("b1", given));
-      expectError(error, { code: "not_supported" });
+      expectError(error, { code: "invalid" });
       assert(!inspect(error, { depth: 9, showHidden: true }).includes("mark-"), "a field of config is in the error");
     }
     assertSame(server.asked.length, 0, "calls");

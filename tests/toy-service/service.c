@@ -298,6 +298,40 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
     return VK_OK;
 }
 
+/* ---- another driver, of which there is the binding and the environment only: what a vendor does is keeper's
+ */
+
+static const char *paper_isolation(const vk_binding *b)
+{
+    return vk_binding_value(b, "lock").n ? "a drawer of its own" : "shared drawer";
+}
+
+static const char *paper_refused(const vk_binding *b)
+{
+    return vk_binding_value(b, "drawer").n ? NULL : "Name the drawer: drawer=…";
+}
+
+static vk_err paper_env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b,
+                        const vk_binding *binding, const vk_secret *keys,
+                        vk_str (*org)(void *arg, const char *field), void *arg, vk_env_var *out, size_t room,
+                        size_t *n_r)
+{
+    vk_err e = env(rt, index, a, b, keys, out, room, n_r);
+    vk_str drawer = vk_arena_dup(a, vk_binding_value(binding, "drawer"));
+    if (e != VK_OK)
+        return e;
+    if (*n_r == room || !drawer.p)
+        return VK_E_NOMEM;
+    if (org(arg, "owner").p) /* it is none of keeper's vendors, so there never is one */
+        return VK_E_INTERNAL;
+    out[(*n_r)++] = (vk_env_var){"NOTES_DRAWER", drawer, false};
+    return VK_OK;
+}
+
+static const vk_driver paper = {
+    .name = "paper", .isolation = paper_isolation, .refused = paper_refused, .env = paper_env};
+static const vk_driver *const drivers[] = {&paper, NULL};
+
 /* All tenants of the build are closed by now, so a request that comes to the lane later writes nothing. */
 static void close_build(const char *build, void (*done)(void *arg), void *arg)
 {
@@ -354,5 +388,6 @@ static const vk_service notes_service = {
     .export_data = export_data,
     .files = files,
     .metrics = metrics,
+    .drivers = drivers,
 };
 VK_SERVICE_REGISTER(notes_service);

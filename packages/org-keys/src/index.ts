@@ -1,6 +1,7 @@
-import { ensureBuild } from "../../shared/admin-client.js";
+import { checkBuildId, ensureBuild } from "../../shared/admin-client.js";
 import { ValetkeyError } from "../../shared/errors.js";
 import { readSettings } from "../../shared/settings.js";
+import { putConfig } from "./config.js";
 import type { OrgKeyConfig } from "./types.js";
 
 export { ValetkeyError };
@@ -8,11 +9,13 @@ export type { OrgKeyConfig };
 
 /**
  * The environment variables of a build: keys that open this build's own resources only, issued by the daemon. Creates the build
- * when there is none; asking again gives the same. Rejects with a ValetkeyError.
+ * when there is none; asking again gives the same. With `config`, an organisation's own keys are put into the daemon's vault first, when
+ * they are others than those that are there: sealed here, so that only the process that uses them can read them. Which builds are served
+ * with them the daemon's settings decide (`serve --driver`, `build use`). Rejects with a ValetkeyError.
  */
 export async function getEnvVarsForBuild(buildId: string, config?: OrgKeyConfig): Promise<Record<string, string>> {
-  if (config !== undefined)
-    throw new ValetkeyError("not_supported", "This version of valetkey takes no organisation keys, so `config` is refused; nothing of it was used or sent.", 0,
-      "Call getEnvVarsForBuild(buildId) alone.");
-  return ensureBuild(await readSettings(), buildId);
+  checkBuildId(buildId);
+  const settings = await readSettings();
+  if (config !== undefined) await putConfig(settings, config);
+  return ensureBuild(settings, buildId);
 }

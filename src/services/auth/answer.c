@@ -5,8 +5,8 @@
 #include "core/random.h"
 
 #define JSON "application/json" /* exactly: with a charset behind it the SDKs read a text */
-#define SERVED                                                                                               \
-    "Valetkey-Served-By: embedded\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+#define SAFE "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+#define SERVED "Valetkey-Served-By: embedded\r\n" SAFE
 
 enum { TRACE_BYTES = 16, TRACE = 2 * TRACE_BYTES + 1 };
 
@@ -64,6 +64,19 @@ void vk_auth_refuse(vk_exchange *ex, vk_auth_call *c, vk_auth_fail why)
 {
     vk_auth_refusal(ex, why, c ? c->param : VK_STR_NONE, VK_STR_NONE);
     refuse(ex, c, why);
+}
+
+void vk_auth_refuse_as(vk_exchange *ex, int status, const char *code, vk_str text)
+{
+    char trace[TRACE], sentence[512];
+    make_trace(trace);
+    snprintf(sentence, sizeof sentence, VK_STR_FMT, VK_STR_ARG(text));
+    vk_count(&vk_auth_count.refused, 1);
+    vk_buf_clear(&ex->out);
+    vk_jw w = vk_jw_on(&ex->out);
+    vk_auth_fail_write_as(&w, code, sentence, vk_str_z(trace));
+    vk_header_lines(ex, "Valetkey-Served-By: org\r\n" SAFE);
+    vk_respond(ex, status, JSON);
 }
 
 void vk_auth_refused(vk_auth_call *c)

@@ -107,6 +107,7 @@ typedef struct vk_auth_call {
     vk_arena *arena; /* the exchange's */
 
     /* The request. */
+    struct vk_forward *forward; /* the call goes to a vendor (clerk/); then nothing of the rest is used */
     vk_str id[VK_AUTH_IDS_MAX]; /* of the path */
     vk_auth_params form;        /* the body's parameters, of either API */
     vk_auth_params query;       /* the URL's */

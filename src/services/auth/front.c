@@ -300,6 +300,13 @@ static vk_auth_fail admit(vk_auth_call *c)
     vk_auth_fail f = open_build(c, &at);
     if (f != VK_AUTH_F_OK)
         return f;
+    if (vk_service_driver(ex, NULL)) {
+        if (at.backend)
+            vk_auth_clerk_begin(c, at.rest);
+        else
+            vk_auth_clerk_elsewhere(ex);
+        return VK_AUTH_F_OK;
+    }
     vk_auth_fail page = at.backend ? VK_AUTH_F_OK : vk_auth_origins(c);
     if (page != VK_AUTH_F_OK && page != VK_AUTH_F_ORIGIN)
         return page;
@@ -355,6 +362,10 @@ static vk_err head(vk_exchange *ex)
 static void request(vk_exchange *ex)
 {
     vk_auth_call *c = vk_auth_call_of(ex);
+    if (c->forward) {
+        vk_forward_request(ex);
+        return;
+    }
     vk_str body = vk_buf_view(&ex->body);
     bool backend = c->route->need == VK_AUTH_NEEDS_BACKEND;
     vk_err e = backend ? vk_auth_params_json(c->arena, body, &c->form)

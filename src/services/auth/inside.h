@@ -5,6 +5,7 @@
 
 #include "services/auth/bundles.h"
 #include "services/auth/call.h"
+#include "services/auth/clerk/clerk.h"
 
 /* What the service has besides its pools; constant after start. */
 typedef struct vk_auth_service {
@@ -34,6 +35,12 @@ bool vk_auth_path(vk_str path, vk_auth_at *out_r);
 /* The endpoint; NULL: none of ours (VK_AUTH_F_UNSUPPORTED), or an id that is none (VK_AUTH_F_NOT_FOUND). */
 const vk_auth_route *vk_auth_route_find(vk_str method, const vk_auth_at *at, vk_str ids_r[VK_AUTH_IDS_MAX],
                                         vk_auth_fail *why_r);
+
+/* ---- service.c */
+
+/* What clerkMiddleware seals keys with that an app gives it at run time (CLERK_ENCRYPTION_KEY): the same for
+ * a build at all times. VK_STR_NONE: no memory. */
+vk_str vk_auth_encryption_key(const vk_runtime *rt, vk_arena *a, const vk_build *b);
 
 /* ---- pages.c */
 
@@ -82,6 +89,8 @@ void vk_auth_refuse(vk_exchange *ex, vk_auth_call *c, vk_auth_fail why);
 void vk_auth_preflight(vk_auth_call *c);
 /* A refusal of the engine itself. */
 void vk_auth_refuse_engine(vk_exchange *ex, int status, vk_err e, const char *text);
+/* A refusal that the table does not know, of a build whose sign-in is at a vendor. */
+void vk_auth_refuse_as(vk_exchange *ex, int status, const char *code, vk_str text);
 /* The body of a refusal into ex->out. On the strand or the loop. */
 void vk_auth_refusal(vk_exchange *ex, vk_auth_fail why, vk_str param, vk_str client);
 

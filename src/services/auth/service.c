@@ -90,9 +90,7 @@ static void stop(void)
     vk_auth.bundles = NULL;
 }
 
-/* What clerkMiddleware seals keys with that an app gives it at run time (CLERK_ENCRYPTION_KEY): the same for
- * a build at all times. */
-static vk_str encryption_key(const vk_runtime *rt, vk_arena *a, const vk_build *b)
+vk_str vk_auth_encryption_key(const vk_runtime *rt, vk_arena *a, const vk_build *b)
 {
     uint8_t key[32];
     char text[2 * sizeof key + 1];
@@ -132,7 +130,7 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
         {"CLERK_SIGN_UP_URL", VK_STR("/sign-up"), false},
         {"CLERK_TELEMETRY_DISABLED", VK_STR("1"), false},
         {"CLERK_KEYLESS_DISABLED", VK_STR("1"), false},
-        {"CLERK_ENCRYPTION_KEY", encryption_key(rt, a, b), true},
+        {"CLERK_ENCRYPTION_KEY", vk_auth_encryption_key(rt, a, b), true},
         /* the last two: see above */
         {"CLERK_JS_URL", js, false},
         {"CLERK_UI_URL", ui, false},
@@ -185,6 +183,8 @@ static const vk_data_file files[] = {
     {0},
 };
 
+static const vk_driver *const drivers[] = {&vk_auth_clerk, NULL};
+
 static const vk_service auth = {
     .name = "auth",
     .vendor = "Clerk",
@@ -202,5 +202,6 @@ static const vk_service auth = {
     .files = files,
     .operator_calls = &vk_auth_operator,
     .metrics = metrics,
+    .drivers = drivers,
 };
 VK_SERVICE_REGISTER(auth);

@@ -3,15 +3,17 @@
 #include "core/clock.h"
 #include "core/json_write.h"
 #include "http/ws.h"
+#include "services/database/answers.h"
 #include "services/database/embedded/embedded.h"
 #include "services/database/hrana.h"
+#include "services/database/turso/turso.h"
 
 static const vk_valet_kind kinds[] = {{.kind = 'b', .prefix = "vk_b_"}, {.kind = 0}};
 
 /* libsql-client shows a body only under exactly this content type, and only its `message`. */
 static const char json_type[] = "application/json";
 
-static void respond_error(vk_exchange *ex, int status, const char *code, vk_str message)
+void vk_db_respond_error(vk_exchange *ex, int status, const char *code, vk_str message)
 {
     vk_buf_clear(&ex->out);
     vk_buf_lit(&ex->out, "{\"message\":");
@@ -52,7 +54,8 @@ static void valet(vk_exchange *ex)
     vk_jw_obj(&w);
     vk_jw_kstr(&w, "build", vk_str_z(t->id));
     vk_jw_kstr(&w, "service", VK_STR("database"));
-    vk_jw_kstr(&w, "driver", VK_STR("embedded"));
+    const vk_driver *driver = vk_service_driver(ex, NULL);
+    vk_jw_kstr(&w, "driver", vk_str_z(driver ? driver->name : "embedded"));
     vk_jw_kstr(&w, "expires", vk_str_z(until));
     vk_jw_obj_end(&w);
     vk_respond(ex, 200, json_type);
@@ -63,7 +66,7 @@ static void unsupported(vk_exchange *ex)
     vk_str text = vk_arena_printf(
         ex->arena, VK_STR_FMT " is not supported by valetkey; docs/SUPPORTED-CALLS.md lists what is",
         VK_STR_ARG(ex->path));
-    respond_error(ex, 501, "NOT_SUPPORTED", text);
+    vk_db_respond_error(ex, 501, "NOT_SUPPORTED", text);
 }
 
 static vk_str subprotocol(const vk_exchange *ex)
@@ -103,18 +106,18 @@ static vk_err authenticate(vk_exchange *ex)
 {
     vk_str scheme, token = vk_secret_bytes(ex->authorization);
     if (!token.p && vk_exchange_bad_key(ex) != VK_OK) {
-        respond_error(ex, 429, "RATE_LIMITED", ex->err_text);
+        vk_db_respond_error(ex, 429, "RATE_LIMITED", ex->err_text);
         return VK_E_BUSY;
     }
     if (!token.p) {
-        respond_error(ex, 401, "AUTH_JWT_MISSING",
-                      VK_STR("Authentication is required but no JWT was specified: send the build's "
-                             "TURSO_AUTH_TOKEN as `Authorization: Bearer …`"));
+        vk_db_respond_error(ex, 401, "AUTH_JWT_MISSING",
+                            VK_STR("Authentication is required but no JWT was specified: send the build's "
+                                   "TURSO_AUTH_TOKEN as `Authorization: Bearer …`"));
         return VK_E_UNAUTHORIZED;
     }
     if (!vk_str_cut(&token, ' ', &scheme) || !vk_str_ieq(scheme, VK_STR("Bearer"))) {
-        respond_error(ex, 401, "AUTH_HTTP_HEADER_UNSUPPORTED_SCHEME",
-                      VK_STR("Only `Authorization: Bearer …` is accepted"));
+        vk_db_respond_error(ex, 401, "AUTH_HTTP_HEADER_UNSUPPORTED_SCHEME",
+                            VK_STR("Only `Authorization: Bearer …` is accepted"));
         return VK_E_UNAUTHORIZED;
     }
     while (token.n && token.p[0] == ' ') {
@@ -126,15 +129,17 @@ static vk_err authenticate(vk_exchange *ex)
         vk_header_lines(ex, "Valetkey-Served-By: embedded\r\n");
         return VK_OK;
     }
-    respond_error(ex, vk_err_status(e),
-                  e == VK_E_EXPIRED                          ? "AUTH_JWT_EXPIRED"
-                  : e == VK_E_FORBIDDEN                      ? "AUTH_JWT_NOT_ALLOWED"
-                  : e == VK_E_BUSY                           ? "RATE_LIMITED"
-                  : e == VK_E_NOMEM || e == VK_E_UNAVAILABLE ? "UNAVAILABLE"
-                                                             : "AUTH_JWT_INVALID",
-                  ex->err_text);
+    vk_db_respond_error(ex, vk_err_status(e),
+                        e == VK_E_EXPIRED                          ? "AUTH_JWT_EXPIRED"
+                        : e == VK_E_FORBIDDEN                      ? "AUTH_JWT_NOT_ALLOWED"
+                        : e == VK_E_BUSY                           ? "RATE_LIMITED"
+                        : e == VK_E_NOMEM || e == VK_E_UNAVAILABLE ? "UNAVAILABLE"
+                                                                   : "AUTH_JWT_INVALID",
+                        ex->err_text);
     return e;
 }
+
+static const struct endpoint forwarded = {VK_STR("POST"), VK_STR_NONE, true, vk_forward_request};
 
 static const struct endpoint upgrade = {VK_STR("GET"), VK_STR_NONE, false, websocket};
 
@@ -149,7 +154,7 @@ static vk_err head_websocket(vk_exchange *ex)
             "None of the WebSocket subprotocols that the client offers is spoken here: hrana2 and hrana1 are";
     }
     if (status) {
-        respond_error(ex, status, "WEBSOCKET_HANDSHAKE", vk_str_z(why));
+        vk_db_respond_error(ex, status, "WEBSOCKET_HANDSHAKE", vk_str_z(why));
         return VK_E_INVALID;
     }
     ex->ctx = (void *)(uintptr_t)&upgrade;
@@ -171,6 +176,10 @@ static vk_err head(vk_exchange *ex)
         vk_err e = p->valet ? authenticate(ex) : VK_OK;
         if (e != VK_OK)
             return e;
+        if (p->valet && p->serve != valet && p->serve != unsupported && vk_service_driver(ex, NULL)) {
+            ex->ctx = (void *)(uintptr_t)&forwarded;
+            return vk_db_turso_begin(ex);
+        }
         if (p->serve == unsupported) { /* said before the body, whose size is not what is wrong */
             unsupported(ex);
             return VK_E_NOT_FOUND;
@@ -182,10 +191,10 @@ static vk_err head(vk_exchange *ex)
         return VK_OK;
     }
     if (known)
-        respond_error(ex, 405, "METHOD_NOT_ALLOWED", VK_STR("This path does not take this method"));
+        vk_db_respond_error(ex, 405, "METHOD_NOT_ALLOWED", VK_STR("This path does not take this method"));
     else
-        respond_error(ex, 404, "NOT_FOUND",
-                      VK_STR("There is nothing at this path; a libSQL client uses /v2/pipeline"));
+        vk_db_respond_error(ex, 404, "NOT_FOUND",
+                            VK_STR("There is nothing at this path; a libSQL client uses /v2/pipeline"));
     return VK_E_NOT_FOUND;
 }
 
@@ -198,23 +207,22 @@ static void request(vk_exchange *ex)
 
 static void refuse(vk_exchange *ex, int status, vk_err e, const char *text)
 {
-    respond_error(ex, status,
-                  e == VK_E_BUSY      ? "RATE_LIMITED"
-                  : e == VK_E_TIMEOUT ? "TIMEOUT"
-                                      : "BAD_REQUEST",
-                  vk_str_z(text));
+    vk_db_respond_error(ex, status,
+                        e == VK_E_BUSY      ? "RATE_LIMITED"
+                        : e == VK_E_TIMEOUT ? "TIMEOUT"
+                                            : "BAD_REQUEST",
+                        vk_str_z(text));
 }
 
 static const vk_handler handler = {.head = head, .request = request, .refuse = refuse};
 
 /* ---- service */
 
-static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_secret *keys,
-                  vk_env_var *out, size_t room, size_t *n_r)
+vk_err vk_db_env(const vk_runtime *rt, int index, vk_arena *a, const vk_secret *keys, vk_env_var *out,
+                 size_t room, size_t *n_r)
 {
     vk_str url = vk_arena_dup(a, vk_str_z(rt->url_sandbox[index])),
            token = vk_arena_dup(a, vk_secret_bytes(keys[0]));
-    VK_UNUSED(b);
     if (!url.p || !token.p || room < 3)
         return VK_E_NOMEM;
     /* The names in Turso's documentation, and the one that Prisma's and Drizzle's templates read. */
@@ -224,6 +232,15 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
     *n_r = 3;
     return VK_OK;
 }
+
+static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_secret *keys,
+                  vk_env_var *out, size_t room, size_t *n_r)
+{
+    VK_UNUSED(b);
+    return vk_db_env(rt, index, a, keys, out, room, n_r);
+}
+
+static const vk_driver *const drivers[] = {&vk_db_turso, NULL};
 
 static const vk_data_file files[] = {
     {"database.db", VK_DATA_EXPORT, (int64_t)4 << 30},
@@ -257,5 +274,6 @@ static const vk_service database = {
     .snapshots = vk_db_snapshots,
     .metrics = vk_db_metrics,
     .schema_log = vk_db_ddl,
+    .drivers = drivers,
 };
 VK_SERVICE_REGISTER(database);

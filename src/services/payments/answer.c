@@ -13,6 +13,7 @@
 #define SERVED                                                                                               \
     "Valetkey-Served-By: embedded\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-cache, "           \
     "no-store\r\n"
+#define SERVED_ORG "X-Content-Type-Options: nosniff\r\nCache-Control: no-cache, no-store\r\n"
 #define SERVED_PAGE                                                                                          \
     SERVED "Referrer-Policy: no-referrer\r\nX-Robots-Tag: noindex\r\nX-Frame-Options: DENY\r\n"              \
            "Cross-Origin-Opener-Policy: same-origin\r\n"
@@ -271,6 +272,47 @@ void vk_pay_answer(vk_exchange *ex, const vk_pay_call *c, int status)
     write_error(&ex->out, &x);
     vk_header_lines(ex, SERVED);
     vk_respond(ex, 500, JSON);
+}
+
+/* Whether the answer says already who serves it. */
+static bool said_who(const vk_exchange *ex)
+{
+    vk_str rest = {ex->extra, ex->n_extra}, line;
+    bool yes = false;
+    while (!yes && rest.n && vk_str_cut(&rest, '\n', &line))
+        yes = vk_str_starts(line, VK_STR("Valetkey-Served-By:"));
+    return yes;
+}
+
+void vk_pay_org_error(vk_exchange *ex, const vk_pay_org *o)
+{
+    char id[20];
+    const error x = {.status = o->status,
+                     .type = o->status >= 500 ? "api_error" : "invalid_request_error",
+                     .code = o->code,
+                     .param = o->param,
+                     .message = o->message};
+    vk_buf_clear(&ex->out);
+    write_error(&ex->out, &x);
+    vk_pay_request_id(id);
+    vk_err e = vk_header_add(ex, "Request-Id", vk_str_z(id));
+    if (e == VK_OK)
+        e = vk_header_add(ex, "Stripe-Should-Retry", o->retry ? VK_STR("true") : VK_STR("false"));
+    if (e == VK_OK && !said_who(ex))
+        e = vk_header_add(ex, "Valetkey-Served-By", VK_STR("org"));
+    if (o->retry && !ex->retry_s)
+        ex->retry_s = 1;
+    vk_count(&vk_pay_count.refused, 1);
+    vk_header_lines(ex, SERVED_ORG);
+    vk_respond(ex, e == VK_OK && ex->out.err == VK_OK ? o->status : 500, JSON);
+}
+
+void vk_pay_org_answer(vk_exchange *ex, int status)
+{
+    if (status >= 400)
+        vk_count(&vk_pay_count.refused, 1);
+    vk_header_lines(ex, SERVED_ORG);
+    vk_respond(ex, status, JSON);
 }
 
 /* sk_test_…: its kind and its last four characters. */

@@ -64,6 +64,10 @@ typedef struct vk_pay_call {
     vk_str browser_base, sandbox_base;    /* "http://127.0.0.1:4504": what pages' addresses begin with is
                                            * browser_base */
 
+    struct vk_stripe_ask *broker; /* it is Stripe's to answer (stripe/broker.h); NULL: ours */
+    struct vk_stripe_inbound_event
+        *inbound; /* what stripe/inbound.c has of an event that Stripe tells us of */
+
     /* On the strand. */
     vk_pay_db *db;
     int64_t now_ms, now;      /* one time for the whole call: milliseconds, and unix seconds */
@@ -148,6 +152,9 @@ VK_MUSTCHECK vk_err vk_pay_event(vk_pay_call *c, const char *type, const vk_pay_
 /* With previous_attributes: what has changed since vk_pay_before. Nothing when nothing has. */
 VK_MUSTCHECK vk_err vk_pay_event_changed(vk_pay_call *c, const char *type, const vk_pay_resource *r,
                                          vk_pv *doc);
+/* One that Stripe made, as it is to be shown and sent: stored, and given to the endpoints that want its type.
+ * *new_r: it was not there yet; otherwise nothing happens. VK_E_INVALID: it is no event; VK_E_TOO_LARGE. */
+VK_MUSTCHECK vk_err vk_pay_event_given(vk_pay_call *c, vk_pv *event, bool *new_r);
 /* Something is due at that time (a session expires), unix milliseconds: vk_pay_due is called then. What it is
  * is put with vk_pay_due_put, which is what is left after a restart; this sets the clock. */
 VK_MUSTCHECK vk_err vk_pay_wake_at(vk_pay_call *c, int64_t at_ms);

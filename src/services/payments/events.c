@@ -161,6 +161,19 @@ static vk_err store(const making *m, const vk_pv *event)
     return e;
 }
 
+static vk_err deliver_to(making *m, const target *x, vk_str body, int64_t now_ms)
+{
+    int64_t id;
+    return vk_pay_delivery_add(m->c->db,
+                               &(vk_pay_delivery){.event = m->id,
+                                                  .endpoint = x->endpoint,
+                                                  .url = x->url,
+                                                  .body = body,
+                                                  .created_ms = now_ms,
+                                                  .due_ms = now_ms},
+                               &id);
+}
+
 static vk_err deliver(making *m, struct vk_pay_targets *t)
 {
     vk_str bodies[VK_COUNT(t->at)] = {{NULL, 0}};
@@ -187,15 +200,7 @@ static vk_err deliver(making *m, struct vk_pay_targets *t)
             if (e != VK_OK)
                 return e;
         }
-        int64_t id;
-        e = vk_pay_delivery_add(m->c->db,
-                                &(vk_pay_delivery){.event = m->id,
-                                                   .endpoint = x->endpoint,
-                                                   .url = x->url,
-                                                   .body = bodies[i],
-                                                   .created_ms = now_ms,
-                                                   .due_ms = now_ms},
-                                &id);
+        e = deliver_to(m, x, bodies[i], now_ms);
     }
     if (e == VK_OK && m->pending)
         vk_pay_hooks_due(m->c, now_ms);
@@ -254,6 +259,39 @@ vk_err vk_pay_event_changed(vk_pay_call *c, const char *type, const vk_pay_resou
     if (e != VK_OK || (before && vk_pv_equal(before, doc)))
         return e;
     return make(c, type, r, doc, before);
+}
+
+vk_err vk_pay_event_given(vk_pay_call *c, vk_pv *event, bool *new_r)
+{
+    struct vk_pay_targets *t;
+    making m = {.c = c, .id = vk_pv_text(event, "id"), .type = vk_pv_text(event, "type")};
+    vk_pay_row row;
+    vk_buf b;
+    int64_t now_ms = vk_clock_wall_ms();
+    *new_r = false;
+    if (!m.id.n || m.id.n > VK_PAY_ID_MAX || !m.type.n)
+        return VK_E_INVALID;
+    vk_err e = vk_pay_doc_get(c->db, c->arena, m.id, &row);
+    if (e != VK_E_NOT_FOUND)
+        return e; /* it came before */
+    e = load_targets(c, &t);
+    for (size_t i = 0; e == VK_OK && i < t->n; i++)
+        m.pending += vk_pay_hook_wants(t->at[i].wanted, m.type);
+    if (e == VK_OK && !vk_pv_put_int(c->arena, event, "pending_webhooks", m.pending))
+        e = VK_E_NOMEM;
+    if (e != VK_OK)
+        return e;
+    vk_buf_init(&b, VK_PAY_EVENT_BYTES);
+    vk_pv_write_pretty(&b, event);
+    e = b.err == VK_OK ? store(&m, event) : b.err;
+    for (size_t i = 0; e == VK_OK && i < t->n; i++)
+        if (vk_pay_hook_wants(t->at[i].wanted, m.type))
+            e = deliver_to(&m, &t->at[i], vk_buf_view(&b), now_ms);
+    vk_buf_free(&b);
+    if (e == VK_OK && m.pending)
+        vk_pay_hooks_due(c, now_ms);
+    *new_r = e == VK_OK;
+    return e;
 }
 
 vk_err vk_pay_wake_at(vk_pay_call *c, int64_t at_ms)

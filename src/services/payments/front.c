@@ -6,6 +6,8 @@
 #include "services/payments/assets.h"
 #include "services/payments/form.h"
 #include "services/payments/hooks.h"
+#include "services/payments/stripe/broker.h"
+#include "services/payments/stripe/inbound.h"
 
 enum {
     PAGE_BODY_MAX = 64 * 1024,
@@ -20,6 +22,7 @@ typedef struct front {
     vk_pv *form; /* as it came */
     int status;
     bool version_given;
+    bool inbound; /* an event that Stripe tells us of */
 } front;
 
 static front *front_of(const vk_exchange *ex)
@@ -294,9 +297,16 @@ static bool admit_api(front *f)
 {
     vk_pay_call *c = &f->c;
     vk_exchange *ex = c->ex;
+    const vk_binding *binding = NULL;
     bool there = false;
     if (!open_key(f) || !version_of(f) || !idempotency_of(f))
         return false;
+    if (vk_service_driver(ex, &binding) == &vk_stripe_driver) {
+        if (!vk_stripe_admit(c, binding, &c->broker))
+            return false;
+        if (c->broker)
+            return true;
+    }
     vk_str method = vk_str_eqz(ex->method, "HEAD") ? VK_STR("GET") : ex->method;
     c->ep = vk_pay_endpoint_find(method, ex->path, c->version, c->id, &there);
     if (!c->ep) {
@@ -375,6 +385,8 @@ static vk_err head(vk_exchange *ex)
     bool ok;
     if (vk_pay_asset(ex))
         ok = true; /* answered */
+    else if (vk_str_eqz(ex->path, VK_STRIPE_INBOUND_PATH))
+        ok = f->inbound = vk_stripe_inbound_admit(ex);
     else if (vk_str_starts(ex->path, VK_STR("/b/")))
         ok = admit_page(f, ex->path);
     else
@@ -421,9 +433,17 @@ static void request(vk_exchange *ex)
 {
     front *f = front_of(ex);
     vk_pay_call *c = &f->c;
-    bool is_page = c->ep->verb == VK_PAY_PAGE;
+    if (f->inbound) {
+        vk_stripe_inbound(ex);
+        return;
+    }
     if (!read_form(f))
         return;
+    if (c->broker) {
+        vk_stripe_request(c->broker, f->form);
+        return;
+    }
+    bool is_page = c->ep->verb == VK_PAY_PAGE;
     vk_pay_request_id(c->request_id);
     c->pool = vk_pay_pool_hold(ex->principal);
     if (!c->pool) { /* it is being revoked */

@@ -39,6 +39,16 @@ void vk_pay_no_answer(vk_exchange *ex, vk_pay_no why, vk_str text);
 void vk_pay_refuse_engine(vk_exchange *ex, int status, vk_err e, const char *text);
 /* 400 before there is a call, about a parameter (VK_STR_NONE: none) that cannot be read. Of a page: HTML. */
 void vk_pay_refuse_param(vk_exchange *ex, vk_str param, const char *text);
+/* Of a call that Stripe answers, or should have. */
+typedef struct vk_pay_org {
+    int status;
+    const char *code; /* NULL: none */
+    vk_str param, message;
+    bool retry; /* its SDK tries again */
+} vk_pay_org;
+void vk_pay_org_error(vk_exchange *ex, const vk_pay_org *o);
+/* With what is in ex->out; Valetkey-Served-By is said. */
+void vk_pay_org_answer(vk_exchange *ex, int status);
 /* "req_" and 14 characters. */
 void vk_pay_request_id(char out[20]);
 

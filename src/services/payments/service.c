@@ -4,6 +4,8 @@
 #include "services/payments/hooks.h"
 #include "services/payments/inside.h"
 #include "services/payments/operator.h"
+#include "services/payments/stripe/broker.h"
+#include "services/payments/stripe/inbound.h"
 
 /* Longer than auth's, so that Clerk's and Stripe's secret keys are not taken for each other. */
 static const vk_valet_kind kinds[] = {
@@ -58,8 +60,10 @@ static void metrics(vk_buf *out)
 {
     vk_pay_pool_counts pools;
     vk_pay_hook_counts hooks;
+    vk_stripe_inbound_counts inbound;
     vk_pay_pools_count(&pools);
     vk_pay_hooks_count(&hooks);
+    vk_stripe_inbound_count(&inbound);
     const struct {
         const char *name, *type, *what;
         uint64_t n;
@@ -87,6 +91,12 @@ static void metrics(vk_buf *out)
          hooks.delivered},
         {"valetkey_payments_webhooks_failed_total", "counter", "Tries that failed.", hooks.failed},
         {"valetkey_payments_webhooks_under_way", "gauge", "Tries under way.", hooks.under_way},
+        {"valetkey_payments_inbound_events_total", "counter", "Events of Stripe's that were a build's.",
+         inbound.routed},
+        {"valetkey_payments_inbound_unrouted_total", "counter", "Events of Stripe's that were no build's.",
+         inbound.unrouted},
+        {"valetkey_payments_inbound_refused_total", "counter", "Events whose signature was not Stripe's.",
+         inbound.refused},
     };
     for (size_t i = 0; i < VK_COUNT(all); i++)
         vk_metric_one(out, all[i].name, all[i].type, all[i].what, (int64_t)all[i].n);
@@ -99,6 +109,8 @@ static const vk_data_file files[] = {
     {"payments.db-journal", VK_DATA_BESIDE, 0},
     {0},
 };
+
+static const vk_driver *const drivers[] = {&vk_stripe_driver, NULL};
 
 static const vk_service payments = {
     .name = "payments",
@@ -116,5 +128,6 @@ static const vk_service payments = {
     .files = files,
     .operator_calls = &vk_pay_operator,
     .metrics = metrics,
+    .drivers = drivers,
 };
 VK_SERVICE_REGISTER(payments);

@@ -169,7 +169,12 @@ static void hello(vk_socket *k, vk_str jwt)
         refuse_hello(k, auth_code(e), why);
         return;
     }
-    if (k->key.tenant && k->key.tenant != key.tenant) {
+    if (vk_service_driver_of(k->worker, key.tenant, NULL)) {
+        e = VK_E_UNAVAILABLE;
+        why = "This build's database is at a vendor, which is asked by HTTP only: give the client an address "
+              "that "
+              "begins with http or https";
+    } else if (k->key.tenant && k->key.tenant != key.tenant) {
         e = VK_E_FORBIDDEN;
         why = "This connection belongs to another build; open a new one for this valet key";
     } else if (!k->t) {

@@ -41,6 +41,8 @@ typedef enum vk_pay_q {
     VK_PAY_Q_DELIVERIES,
     VK_PAY_Q_DELIVERIES_PENDING,
     VK_PAY_Q_BODY_PUT,
+    VK_PAY_Q_OWNED,
+    VK_PAY_Q_OWNED_PUT,
     VK_PAY_Q_DUE_NEXT,
     VK_PAY_Q_DUE_PUT,
     VK_PAY_Q_DUE_DROP,

@@ -67,6 +67,8 @@ const char *const vk_pay_sql[VK_PAY_QS] = {
     [VK_PAY_Q_DELIVERIES] = "SELECT " DELIVERY " ORDER BY d.id DESC",
     [VK_PAY_Q_DELIVERIES_PENDING] = "SELECT count(*) FROM deliveries WHERE event = ?1 AND due_ms > 0",
     [VK_PAY_Q_BODY_PUT] = "INSERT OR REPLACE INTO bodies (delivery, body) VALUES (?1, ?2)",
+    [VK_PAY_Q_OWNED] = "SELECT 1 FROM owned WHERE key = ?1",
+    [VK_PAY_Q_OWNED_PUT] = "INSERT OR IGNORE INTO owned (key, at) VALUES (?1, ?2)",
     [VK_PAY_Q_DUE_NEXT] =
         "SELECT min((SELECT coalesce(min(due_ms), 9223372036854775807) FROM deliveries WHERE due_ms > 0), "
         "(SELECT coalesce(min(at_ms), 9223372036854775807) FROM due))",

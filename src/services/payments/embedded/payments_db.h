@@ -118,6 +118,11 @@ VK_MUSTCHECK vk_err vk_pay_set(vk_pay_db *db, const char *name, vk_str value);
 VK_MUSTCHECK vk_err vk_pay_setting(vk_pay_db *db, vk_arena *a, const char *name,
                                    vk_str *out_r); /* VK_E_NOT_FOUND */
 
+/* ---- the ledger: which ids of an account that builds share at Stripe are this build's (stripe/ids.h) */
+VK_MUSTCHECK vk_err vk_pay_owned(vk_pay_db *db, vk_str key, bool *has_r);
+/* Once more is nothing. */
+VK_MUSTCHECK vk_err vk_pay_owned_put(vk_pay_db *db, vk_str key, int64_t now_ms);
+
 /* ---- deliveries of events: one row an event and endpoint */
 
 typedef struct vk_pay_delivery {

@@ -27,4 +27,7 @@ const char *const vk_pay_schema[VK_PAY_SCHEMA] = {
 
     "CREATE TABLE due (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX due_at ON due (at_ms);",
+
+    /* 2: what of an account that builds share at Stripe is this build's (stripe/ids.h) */
+    "CREATE TABLE owned (key TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;",
 };

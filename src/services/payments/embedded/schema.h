@@ -5,7 +5,7 @@
 
 #include "core/base.h"
 
-enum { VK_PAY_SCHEMA = 1 };
+enum { VK_PAY_SCHEMA = 2 };
 
 extern const char *const vk_pay_schema[VK_PAY_SCHEMA];
 

@@ -567,6 +567,50 @@ static void one_process(void **state)
     listed(&ask, 10, "cus_1");
 }
 
+static bool owned(const char *key)
+{
+    bool has = false;
+    assert_int_equal(vk_pay_owned(db, vk_str_z(key), &has), VK_OK);
+    return has;
+}
+
+static void the_ledger(void **state)
+{
+    VK_UNUSED(state);
+    assert_false(owned("cus_1"));
+    assert_int_equal(vk_pay_owned_put(db, VK_STR("cus_1"), 1), VK_E_INTERNAL); /* no transaction */
+    begin();
+    assert_int_equal(vk_pay_owned_put(db, VK_STR("cus_1"), 1), VK_OK);
+    assert_int_equal(vk_pay_owned_put(db, VK_STR("cus_1"), 2), VK_OK);
+    assert_int_equal(vk_pay_owned_put(db, VK_STR("product:a:b'"), 2), VK_OK);
+    end();
+    again();
+    assert_true(owned("cus_1") && owned("product:a:b'"));
+    assert_false(owned("product:a:b") || owned("a:b'") || owned("") || owned("CUS_1"));
+    assert_int_equal(number("SELECT count(*) FROM owned"), 2);
+    begin();
+    assert_int_equal(vk_pay_owned_put(db, VK_STR("cus_2"), 1), VK_OK);
+    vk_pay_db_undo(db);
+    assert_false(owned("cus_2"));
+}
+
+/* What a valetkey without a ledger wrote. */
+static void a_ledger_comes_later(void **state)
+{
+    VK_UNUSED(state);
+    begin();
+    vk_pay_row row = doc("customer", "cus_1", 1, "{}");
+    assert_int_equal(vk_pay_doc_put(db, &row, NULL, 0), VK_OK);
+    end();
+    vk_pay_db_close(db);
+    db = NULL;
+    outside("DROP TABLE owned; PRAGMA user_version = 1");
+    again();
+    assert_int_equal(there("cus_1"), VK_OK);
+    assert_false(owned("cus_1"));
+    assert_int_equal(number("PRAGMA user_version"), VK_PAY_SCHEMA);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -582,6 +626,8 @@ int main(void)
         T(tidies),
         T(parts),
         T(without_a_transaction),
+        T(the_ledger),
+        T(a_ledger_comes_later),
         T(versions),
         T(one_process),
     };

@@ -1,0 +1,123 @@
+#include "admin/brokered.h"
+
+#include "core/encode.h"
+
+static vk_str org_value(void *arg, const char *vendor, const char *field)
+{
+    const vk_brokered *x = arg;
+    const vk_json *keys = vk_json_get(x->keys, VK_STR("keys"));
+    for (const vk_json *k = keys && keys->type == VK_JSON_ARRAY ? keys->u.child : NULL; k; k = k->next) {
+        const vk_json *fields = vk_json_get(k, VK_STR("fields"));
+        if (!vk_str_eqz(vk_json_str(vk_json_get(k, VK_STR("vendor"))), vendor))
+            continue;
+        for (const vk_json *f = fields && fields->type == VK_JSON_ARRAY ? fields->u.child : NULL; f;
+             f = f->next)
+            if (vk_str_eqz(vk_json_str(vk_json_get(f, VK_STR("name"))), field))
+                return vk_json_str(vk_json_get(f, VK_STR("value")));
+    }
+    return VK_STR_NONE;
+}
+
+static bool take_marks(vk_brokered *x, const vk_json *o)
+{
+    const vk_json *marks = vk_json_get(o, VK_STR("marks"));
+    if (!marks || marks->type != VK_JSON_ARRAY || marks->count > VK_SETTINGS_MARKS_MAX)
+        return false;
+    for (const vk_json *m = marks->u.child; m; m = m->next) {
+        vk_str mark = vk_json_str(m);
+        for (size_t i = 0; i < mark.n; i++)
+            if (!strchr("0123456789abcdef", mark.p[i]) || !mark.p[i])
+                return false;
+        if (mark.n != 2 * (size_t)VK_SETTINGS_MARK)
+            return false;
+        x->marks[x->n_marks++] = mark;
+    }
+    x->has_marks = true;
+    return true;
+}
+
+static void go_on(vk_brokered *x);
+
+static void answered(vk_keeper_ask *a, vk_err e, const vk_response *r)
+{
+    vk_brokered *x = VK_CONTAINER(a, vk_brokered, ask);
+    vk_json *o;
+    if (!vk_keys_answered(x->call, e, r, &o))
+        return;
+    if (x->wants_keys && !x->keys)
+        x->keys = o;
+    else if (!take_marks(x, o)) {
+        vk_call_fail(x->call, VK_E_INTERNAL,
+                     "The process that holds the keys (keeper) gave no answer that can "
+                     "be understood");
+        return;
+    }
+    go_on(x);
+}
+
+static void go_on(vk_brokered *x)
+{
+    x->ask.body = VK_STR_NONE;
+    if (x->wants_keys && !x->keys) {
+        x->ask.method = VK_STR("GET");
+        x->ask.target = VK_STR("/v1/keys?limit=1000&build=");
+    } else if (x->wants_marks && !x->has_marks) {
+        x->ask.method = VK_STR("POST");
+        x->ask.target = VK_STR("/v1/keys/marks");
+        x->ask.body = vk_str_z(x->salt);
+    } else {
+        vk_call_on_lane(x->call, x->again);
+        return;
+    }
+    x->ask.done = answered;
+    vk_keeper_send(&x->ask);
+}
+
+static vk_err read_bindings(vk_call *c, vk_brokered *x, const vk_build *b)
+{
+    vk_store *s = c->rt->store;
+    vk_err e =
+        s->ops->binding_list(s, c->ex->arena, vk_str_z(b->id), x->bindings, VK_COUNT(x->bindings), &x->n);
+    for (size_t i = 0; e == VK_OK && i < x->n; i++)
+        x->wants_keys |= strcmp(x->bindings[i].driver, "embedded") != 0;
+    x->env = (vk_env_brokered){x->bindings, x->n, org_value, x};
+    return e;
+}
+
+static vk_err write_salt(vk_call *c, vk_brokered *x, const vk_build *b)
+{
+    uint8_t salt[VK_SETTINGS_SALT];
+    char hex[2 * VK_SETTINGS_SALT + 1];
+    vk_err e = vk_settings_salt(c->rt, c->ex->arena, b, salt);
+    if (e == VK_OK) {
+        vk_hex(hex, salt, sizeof salt);
+        snprintf(x->salt, sizeof x->salt, "{\"salt\":\"%s\"}", hex);
+    }
+    return e;
+}
+
+vk_brokered *vk_brokered_know(vk_call *c, const vk_build *b, void (*again)(vk_call *c))
+{
+    vk_brokered *x = c->brokered;
+    bool asked = x != NULL;
+    if (!asked)
+        x = VK_NEW(c->ex->arena, vk_brokered);
+    vk_err e = x ? read_bindings(c, x, b) : VK_E_NOMEM;
+    if (e == VK_OK && !asked) {
+        x->call = c;
+        x->ask.rt = c->rt;
+        x->again = again;
+        x->build = *b;
+        x->wants_marks = c->settings;
+        c->brokered = x;
+        e = x->wants_marks ? write_salt(c, x, b) : VK_OK;
+    }
+    if (e != VK_OK) {
+        vk_call_fail_store(c, e);
+        return NULL;
+    }
+    if ((!x->wants_keys || x->keys) && (!x->wants_marks || x->has_marks))
+        return x;
+    go_on(x);
+    return NULL;
+}

@@ -1,0 +1,214 @@
+/* The pure part of an order: what front may say, and what the vendor hears. */
+#include "keeper/order_in.h"
+
+#include "core/encode.h"
+
+vk_err vk_order_parse(vk_str value, vk_order_line *out_r)
+{
+    vk_str service, kind;
+    *out_r = (vk_order_line){.kind = '\0'};
+    if (!vk_str_cut(&value, ' ', &service) || !vk_str_cut(&value, ' ', &kind) || service.n == 0 ||
+        service.n > VK_SERVICE_MAX || kind.n != 1 || kind.p[0] < 'a' || kind.p[0] > 'z' ||
+        value.n != (size_t)2 * VK_HASH)
+        return VK_E_INVALID;
+    for (size_t i = 0; i < service.n; i++)
+        if (!((service.p[i] >= 'a' && service.p[i] <= 'z') || (service.p[i] >= '0' && service.p[i] <= '9') ||
+              service.p[i] == '_'))
+            return VK_E_INVALID;
+    for (size_t i = 0; i < value.n; i++)
+        if (value.p[i] >= 'A' && value.p[i] <= 'F')
+            return VK_E_INVALID;
+    memcpy(out_r->service, service.p, service.n);
+    out_r->kind = kind.p[0];
+    return vk_hex_decode(value, out_r->hash, VK_HASH);
+}
+
+vk_err vk_order_line_of(const vk_header *headers, size_t n, vk_str *out_r)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++)
+        if (vk_str_ieq(headers[i].name, VK_STR("Valetkey-Order"))) {
+            *out_r = headers[i].value;
+            found++;
+        }
+    return found == 1 ? VK_OK : VK_E_INVALID;
+}
+
+/* ---- lines that travel */
+
+/* In a list of vendor's: a '*' at the end of one stands for anything. */
+static bool listed(const char *const *list, vk_str name)
+{
+    for (; list && *list; list++) {
+        size_t n = strlen(*list);
+        if (n && (*list)[n - 1] == '*'
+                ? name.n >= n - 1 && vk_str_ieq((vk_str){name.p, n - 1}, (vk_str){*list, n - 1})
+                : vk_str_ieq(name, (vk_str){*list, n}))
+            return true;
+    }
+    return false;
+}
+
+static bool visible(vk_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= ' ' || s.p[i] >= 0x7f || s.p[i] == '#')
+            return false;
+    return true;
+}
+
+vk_err vk_order_travel(vk_order *o, const vk_header *headers, size_t n, const char **why_r)
+{
+    vk_header *all = vk_arena_alloc(o->arena, n * sizeof *all);
+    if (!all)
+        return VK_E_NOMEM;
+    o->headers = all;
+    o->n_headers = 0;
+    if (!visible(o->query)) {
+        *why_r = "The query holds characters that must be escaped";
+        return VK_E_INVALID;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!listed(o->vendor->travel, headers[i].name))
+            continue;
+        for (size_t k = 0; k < o->n_headers; k++)
+            if (vk_str_ieq(all[k].name, headers[i].name)) {
+                *why_r = "A header line stands twice, so that it could be read in two ways";
+                return VK_E_INVALID;
+            }
+        all[o->n_headers++] = headers[i];
+    }
+    return VK_OK;
+}
+
+/* ---- the head */
+
+static bool token(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+           (c > ' ' && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+/* The next line of `rest`, without its end; false: it is none. */
+static bool next_line(vk_str *rest, vk_str *name_r, vk_str *value_r)
+{
+    vk_str line;
+    if (!vk_str_cut(rest, '\n', &line) || line.n < 2 || line.p[line.n - 1] != '\r')
+        return false;
+    line.n--;
+    *value_r = line;
+    if (!vk_str_cut(value_r, ':', name_r) || name_r->n == 0)
+        return false;
+    for (size_t i = 0; i < name_r->n; i++)
+        if (!token(name_r->p[i]))
+            return false;
+    for (size_t i = 0; i < value_r->n; i++)
+        if ((unsigned char)value_r->p[i] < ' ' && value_r->p[i] != '\t')
+            return false;
+    return true;
+}
+
+/* What frames the message and where it goes is written here and nowhere else. */
+static bool ours(vk_str name)
+{
+    static const char *const names[] = {"host",       "content-length", "transfer-encoding",
+                                        "connection", "content-type",   "te",
+                                        "trailer",    "expect",         "keep-alive"};
+    for (size_t i = 0; i < VK_COUNT(names); i++)
+        if (vk_str_ieq(name, vk_str_z(names[i])))
+            return true;
+    return false;
+}
+
+static bool lines_ok(vk_str lines)
+{
+    vk_str name, value;
+    while (lines.n)
+        if (!next_line(&lines, &name, &value) || ours(name))
+            return false;
+    return true;
+}
+
+static bool made(vk_str lines, vk_str wanted)
+{
+    vk_str name, value;
+    while (lines.n && next_line(&lines, &name, &value))
+        if (vk_str_ieq(name, wanted))
+            return true;
+    return false;
+}
+
+static void add_line(vk_buf *out, vk_str name, vk_str value)
+{
+    vk_buf_str(out, name);
+    vk_buf_lit(out, ": ");
+    vk_buf_str(out, value);
+    vk_buf_lit(out, "\r\n");
+}
+
+static bool host_ok(vk_str host)
+{
+    for (size_t i = 0; i < host.n; i++)
+        if (!((host.p[i] >= '0' && host.p[i] <= '9') ||
+              ((host.p[i] | 0x20) >= 'a' && (host.p[i] | 0x20) <= 'z') || strchr("-.:[]_", host.p[i])))
+            return false;
+    return host.n > 0 && host.n < 300;
+}
+
+vk_err vk_order_compose(const vk_order *o, vk_buf *out)
+{
+    vk_str lines = vk_buf_view(o->lines);
+    if (o->lines->err)
+        return o->lines->err;
+    if (!host_ok(o->to_host) || !vk_vendor_path_ok(o->to_path, o->vendor->raw_path) ||
+        !visible(o->to_query) || !lines_ok(lines))
+        return VK_E_INTERNAL;
+    vk_buf_str(out, o->method);
+    vk_buf_ch(out, ' ');
+    vk_buf_str(out, o->to_path);
+    if (o->to_query.n) {
+        vk_buf_ch(out, '?');
+        vk_buf_str(out, o->to_query);
+    }
+    vk_buf_lit(out, " HTTP/1.1\r\n");
+    add_line(out, VK_STR("Host"), o->to_host);
+    vk_buf_str(out, lines);
+    for (size_t i = 0; i < o->n_headers; i++)
+        if (!made(lines, o->headers[i].name))
+            add_line(out, o->headers[i].name, o->headers[i].value);
+    if (o->vendor->scrub && !made(lines, VK_STR("Accept-Encoding")))
+        vk_buf_lit(out, "Accept-Encoding: identity\r\n");
+    if (o->content_type.n)
+        add_line(out, VK_STR("Content-Type"), o->content_type);
+    if (o->body_n < 0) {
+        vk_buf_lit(out, "Transfer-Encoding: chunked\r\n");
+    } else if (o->body_n > 0 || (!vk_str_eqz(o->method, "GET") && !vk_str_eqz(o->method, "HEAD"))) {
+        vk_buf_lit(out, "Content-Length: ");
+        vk_buf_i64(out, o->body_n);
+        vk_buf_lit(out, "\r\n");
+    }
+    vk_buf_lit(out, "\r\n");
+    return out->err;
+}
+
+/* ---- the answer's lines */
+
+bool vk_order_returns(const vk_vendor *v, vk_str name)
+{
+    static const char *const never[] = {"set-cookie", "content-length", "content-type", "transfer-encoding",
+                                        "connection", "keep-alive",     "trailer",      "te",
+                                        "upgrade",    "date",           "x-request-id", "www-authenticate"};
+    for (size_t i = 0; i < VK_COUNT(never); i++)
+        if (vk_str_ieq(name, vk_str_z(never[i])))
+            return false;
+    if ((name.n >= 9 && vk_str_ieq((vk_str){name.p, 9}, VK_STR("valetkey-"))) ||
+        (v->scrub && vk_str_ieq(name, VK_STR("content-encoding"))))
+        return false;
+    return listed(v->returns, name);
+}
+
+bool vk_order_location_ok(vk_str value)
+{
+    return value.n > 0 && value.p[0] == '/' && (value.n == 1 || (value.p[1] != '/' && value.p[1] != '\\')) &&
+           visible(value);
+}

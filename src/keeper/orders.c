@@ -1,0 +1,399 @@
+/* The way of an order: whose it is, whether it may be, the audit, the vendor, the audit. */
+#include "keeper/order_in.h"
+
+#include "core/clock.h"
+#include "core/encode.h"
+#include "core/log.h"
+#include "http/json_error.h"
+
+#include <fcntl.h>
+
+struct vk_orders {
+    vk_orders_with with;
+    vk_server server;
+    vk_order_pools *pools;
+    vk_order_scrubs *scrubs;
+    vk_orders_counts counts;
+};
+
+/* ---- refusals */
+
+/* Without the line front would take it for the vendor's word. */
+static void answer_refusal(vk_exchange *ex, vk_err e, const char *why)
+{
+    if (vk_header_add(ex, "Valetkey-Refusal", vk_str_z(vk_err_name(e))) != VK_OK)
+        vk_header_lines(ex, "Valetkey-Refusal: out_of_memory\r\n");
+    vk_respond_json_error(ex, e, why);
+}
+
+static vk_err refuse(vk_exchange *ex, vk_err e, const char *why)
+{
+    vk_orders *o = ex->server->ctx;
+    o->counts.refused++;
+    answer_refusal(ex, e, why);
+    return e;
+}
+
+/* ---- after it */
+
+static void write_outcome(vk_order_run *r, int status, uint64_t sent, uint64_t received)
+{
+    vk_audit_entry *e = &r->audit;
+    uint64_t of = e->seq;
+    e->kind = VK_AUDIT_OUTCOME;
+    e->of = of;
+    e->result = status;
+    e->sent = sent;
+    e->received = received;
+    e->durable = NULL;
+    if (vk_audit_write(r->orders->with.audit, e) != VK_OK)
+        vk_log(VK_ERROR, "the outcome of a call to a vendor is not in the audit",
+               VK_F(vendor, r->o.vendor->name), VK_F(op, e->op), VK_F(intent, of));
+}
+
+static void let_go(void *arg)
+{
+    vk_order_run *r = arg;
+    vk_order_scrubs_put(r->set);
+    vk_buf_free_secret(&r->head);
+}
+
+static void ended(vk_proxy *p, vk_err e, int status, uint64_t sent, uint64_t received)
+{
+    vk_order_run *r = p->arg;
+    uint64_t found = r->found + r->run.found;
+    if (found) {
+        r->orders->counts.scrubbed++;
+        vk_log(VK_ERROR, "echo_scrubbed: a vendor's answer held the key that it was sent",
+               VK_F(vendor, r->o.vendor->name), VK_F(op, r->audit.op), VK_F(build, r->audit.build),
+               VK_F(times, found));
+    }
+    if (e != VK_OK)
+        r->orders->counts.failed++;
+    write_outcome(r, status, sent, received);
+}
+
+/* A certificate that is not believed and an answer that is none are the vendor's side of the matter, not the
+ * caller's. */
+static void failed(vk_proxy *p, vk_err e, const char *why)
+{
+    vk_order_run *r = p->arg;
+    char text[VK_UPSTREAM_WHY + 64];
+    snprintf(text, sizeof text, "%s: %s.", r->o.vendor->title, why);
+    answer_refusal(r->ex, e == VK_E_FORBIDDEN ? VK_E_UNAVAILABLE : e == VK_E_INVALID ? VK_E_IO : e, text);
+}
+
+static const vk_proxy_ways ways = {.head = vk_order_answer, .failed = failed, .ended = ended};
+
+/* ---- to the vendor */
+
+static const char *not_begun(vk_err e)
+{
+    switch (e) {
+    case VK_E_INVALID:
+        return "The address of the vendor that was entered cannot be one.";
+    case VK_E_UNAVAILABLE:
+        return "There are no certificate authorities by which the vendor could be told from others.";
+    case VK_E_BUSY:
+        return "Too many calls to the vendor are under way; try again.";
+    default:
+        return "Out of memory.";
+    }
+}
+
+static void send_it(vk_order_run *r)
+{
+    vk_upstream *to;
+    vk_proxy *proxy;
+    vk_err e = vk_order_pool(r->orders->pools, r->o.to_host, r->o.plain, &to);
+    if (e == VK_OK) {
+        const vk_proxy_ask ask = {.to = to,
+                                  .head = vk_buf_view(&r->head),
+                                  .method = r->o.method,
+                                  .body = r->o.body_n == 0 ? VK_STR("") : VK_STR_NONE,
+                                  .secret = true,
+                                  .again = r->o.again && r->o.body_n == 0,
+                                  .ways = &ways,
+                                  .arg = r};
+        e = vk_proxy_begin(r->ex, &ask, &proxy);
+    }
+    if (e != VK_OK) {
+        write_outcome(r, 0, 0, 0);
+        r->orders->counts.refused++;
+        answer_refusal(r->ex, e == VK_E_INVALID ? VK_E_UNAVAILABLE : e, not_begun(e));
+        return;
+    }
+    r->sent = true;
+    r->orders->counts.taken++;
+    if (r->o.body_n != 0)
+        vk_sink_ready(r->ex);
+}
+
+static void on_gone(vk_exchange *ex)
+{
+    ((vk_order_run *)ex->ctx)->gone = true;
+}
+
+/* The intent is on the disk, or is not. */
+static void durable(vk_audit_entry *e, vk_err err)
+{
+    vk_order_run *r = e->arg;
+    if (err != VK_OK) {
+        r->orders->counts.refused++;
+        answer_refusal(r->ex, VK_E_UNAVAILABLE,
+                       "The audit cannot be written, so the organisation's key is not used.");
+    } else if (r->gone) {
+        write_outcome(r, 0, 0, 0);
+        answer_refusal(r->ex, VK_E_UNAVAILABLE, "Nobody waits for the answer any more.");
+    } else {
+        send_it(r);
+    }
+}
+
+/* ---- the audit's words */
+
+static const char *first_set(const vk_vendor_field *fields, const vk_org *g)
+{
+    for (const vk_vendor_field *f = fields; g && f && f->name; f++)
+        if (f->secret && vk_org_value(g, f->name).n)
+            return f->name;
+    return NULL;
+}
+
+/* Which key it is: the build's own where it has one. */
+static void note_key(vk_order_run *r)
+{
+    const vk_order *o = &r->o;
+    vk_org_facts facts;
+    const char *own = first_set(o->vendor->own, o->own),
+               *org = own ? own : first_set(o->vendor->fields, o->org);
+    const vk_org *g = own ? o->own : o->org;
+    if (!org)
+        return;
+    vk_org_ref(g, org, r->audit.key_ref);
+    vk_org_facts_of(g, &facts);
+    r->audit.rec_version = facts.version;
+}
+
+static void copy_text(char *to, size_t room, vk_str s)
+{
+    size_t n = s.n < room ? s.n : room - 1;
+    if (n)
+        memcpy(to, s.p, n);
+    to[n] = '\0';
+}
+
+static void note_intent(vk_order_run *r, const vk_order_line *line)
+{
+    vk_audit_entry *e = &r->audit;
+    char hex[9];
+    *e = (vk_audit_entry){.kind = VK_AUDIT_INTENT, .durable = durable, .arg = r};
+    vk_hex(hex, line->hash, 4);
+    snprintf(e->build, sizeof e->build, "%s", r->o.build);
+    snprintf(e->service, sizeof e->service, "%s", line->service);
+    snprintf(e->actor, sizeof e->actor, "key %c %s", line->kind, hex);
+    snprintf(e->op, sizeof e->op, "%s", r->o.call->op);
+    copy_text(e->host, sizeof e->host, r->o.to_host);
+    copy_text(e->trace, sizeof e->trace, vk_exchange_id(r->ex));
+    note_key(r);
+}
+
+/* ---- what may be */
+
+static vk_err find(vk_order_run *r, const vk_order_line *line, const char **why_r)
+{
+    const vk_orders_with *with = &r->orders->with;
+    const vk_view_row *row;
+    vk_arena *a = r->ex->arena;
+    *why_r = "The metadata cannot be read now";
+    if (!with->view)
+        return VK_E_UNAVAILABLE;
+    vk_err e =
+        vk_view_find(with->view, line->hash, vk_str_z(line->service), line->kind, r->o.now_ms, &row, why_r);
+    if (e != VK_OK)
+        return e;
+    r->binding = row->binding;
+    r->binding.resource = vk_arena_dup(a, row->binding.resource);
+    r->o.build = vk_arena_dup(a, vk_str_z(row->build)).p;
+    r->o.generation = row->generation;
+    r->o.binding = &r->binding;
+    *why_r = "Out of memory";
+    if (!r->o.build || !r->binding.resource.p)
+        return VK_E_NOMEM;
+    r->o.vendor = vk_vendor_of(vk_str_z(r->binding.driver));
+    *why_r = "This build has the service from a vendor that this valetkey does not know";
+    return r->o.vendor && strcmp(r->o.vendor->service, line->service) == 0 ? VK_OK : VK_E_UNAVAILABLE;
+}
+
+/* What is missing of an incomplete one, vendor->order says: not every call needs all of it. */
+static bool opens(const vk_org *g)
+{
+    vk_org_facts facts;
+    vk_org_facts_of(g, &facts);
+    return facts.state == VK_ORG_READY || facts.state == VK_ORG_INCOMPLETE;
+}
+
+static vk_err find_keys(vk_order_run *r, const char **why_r)
+{
+    const vk_vendor *v = r->o.vendor;
+    vk_orgs *orgs = r->orders->with.orgs;
+    r->o.org = vk_org_find(orgs, vk_str_z(v->name), VK_STR(""));
+    r->o.own = vk_org_find(orgs, vk_str_z(v->name), vk_str_z(r->o.build));
+    *why_r = "The organisation has no keys of this vendor that can be used: valetkey keys list says why";
+    if ((r->o.org && !opens(r->o.org)) || (r->o.own && !opens(r->o.own)) || (!r->o.org && !r->o.own))
+        return VK_E_UNAVAILABLE;
+    *why_r = "Out of memory";
+    return v->scrub ? vk_order_scrubs_get(r->orders->scrubs, v, r->o.org, r->o.own, &r->set) : VK_OK;
+}
+
+static vk_err allow(vk_order_run *r, const char **why_r)
+{
+    vk_order *o = &r->o;
+    if (o->vendor->calls && o->vendor->order)
+        o->call = vk_vendor_call_of(o->vendor, o->method, o->path);
+    *why_r = "This call is not among those that valetkey makes with an organisation's key";
+    return o->call ? vk_order_travel(o, r->ex->headers, r->ex->n_headers, why_r) : VK_E_FORBIDDEN;
+}
+
+static vk_err make(vk_order_run *r, const char **why_r)
+{
+    vk_buf lines;
+    vk_buf_init(&lines, VK_ORDER_LINES_MAX);
+    lines.secret = true;
+    r->o.lines = &lines;
+    *why_r = "The organisation's keys of this vendor are not complete";
+    vk_err e = r->o.vendor->order(&r->o, why_r);
+    if (e == VK_OK) {
+        *why_r = "The request to the vendor cannot be made";
+        e = vk_order_compose(&r->o, &r->head);
+    }
+    r->o.lines = NULL;
+    vk_buf_free_secret(&lines);
+    return e;
+}
+
+static vk_err begin(vk_order_run *r, const vk_order_line *line, const char **why_r)
+{
+    vk_err e = find(r, line, why_r);
+    if (e == VK_OK)
+        e = find_keys(r, why_r);
+    if (e == VK_OK)
+        e = allow(r, why_r);
+    if (e == VK_OK)
+        e = make(r, why_r);
+    if (e != VK_OK)
+        return e;
+    note_intent(r, line);
+    e = !r->orders->with.audit ? VK_E_UNAVAILABLE : vk_audit_write(r->orders->with.audit, &r->audit);
+    *why_r = e == VK_E_BUSY ? "Too many calls wait for the audit; try again"
+                            : "The audit cannot be written, so the organisation's key is not used";
+    return e;
+}
+
+/* ---- the server */
+
+static vk_err head(vk_exchange *ex)
+{
+    vk_order_line line;
+    vk_str said;
+    const char *why = "This is no order";
+    ex->secret = true;
+    ex->body_max = VK_ORDER_BODY_MAX;
+    if (vk_order_line_of(ex->headers, ex->n_headers, &said) != VK_OK || vk_order_parse(said, &line) != VK_OK)
+        return refuse(ex, VK_E_INVALID, why);
+    vk_order_run *r = VK_NEW(ex->arena, vk_order_run);
+    if (!r)
+        return refuse(ex, VK_E_NOMEM, "Out of memory");
+    vk_buf_init(&r->head, VK_HEAD_MAX + 2 * VK_ORDER_LINES_MAX);
+    r->head.secret = true;
+    if (vk_arena_cleanup(ex->arena, let_go, r) != VK_OK)
+        return refuse(ex, VK_E_NOMEM, "Out of memory");
+    r->orders = ex->server->ctx;
+    r->ex = ex;
+    r->o = (vk_order){.method = ex->method,
+                      .path = ex->path,
+                      .query = ex->query,
+                      .content_type = ex->content_type,
+                      .body_n = vk_proxy_body_n(ex),
+                      .now_ms = vk_clock_wall_ms(),
+                      .arena = ex->arena,
+                      .to_path = ex->path,
+                      .to_query = ex->query};
+    ex->ctx = r;
+    vk_err e = begin(r, &line, &why);
+    if (e != VK_OK)
+        return refuse(ex, e, why);
+    vk_proxy_hold(ex);
+    ex->gone = on_gone;
+    return VK_OK;
+}
+
+static void request(vk_exchange *ex)
+{
+    if (((vk_order_run *)ex->ctx)->sent)
+        vk_proxy_request(ex);
+}
+
+static void refuse_engine(vk_exchange *ex, int status, vk_err e, const char *text)
+{
+    VK_UNUSED(status);
+    answer_refusal(ex, e, text);
+}
+
+static const vk_handler handler = {.head = head, .request = request, .refuse = refuse_engine};
+
+vk_err vk_orders_new(const vk_orders_with *with, vk_orders **out_r)
+{
+    vk_orders *o = calloc(1, sizeof *o);
+    if (!o)
+        return VK_E_NOMEM;
+    o->with = *with;
+    vk_server_init(&o->server, with->loop, &handler, o);
+    o->server.name = "orders";
+    vk_err e = vk_order_pools_new(with->loop, with->ca_file, with->lane, &o->pools);
+    if (e == VK_OK)
+        e = vk_order_scrubs_new(&o->scrubs);
+    if (e != VK_OK) {
+        vk_orders_free(o);
+        return e;
+    }
+    *out_r = o;
+    return VK_OK;
+}
+
+void vk_orders_free(vk_orders *o)
+{
+    vk_order_pools_free(o->pools);
+    vk_order_scrubs_free(o->scrubs);
+    free(o);
+}
+
+vk_err vk_orders_connect(vk_orders *o, int fd)
+{
+    return fcntl(fd, F_SETFL, O_NONBLOCK) == 0 ? vk_server_adopt(&o->server, fd, NULL, NULL) : VK_E_IO;
+}
+
+void vk_orders_forget(vk_orders *o)
+{
+    vk_order_scrubs_forget(o->scrubs);
+}
+
+void vk_orders_count(const vk_orders *o, vk_orders_counts *out)
+{
+    *out = o->counts;
+    out->connections = o->server.n_conns;
+}
+
+void vk_orders_status(const vk_orders *o, vk_jw *w)
+{
+    vk_orders_counts c;
+    vk_orders_count(o, &c);
+    vk_jw_key(w, VK_STR("orders"));
+    vk_jw_obj(w);
+    vk_jw_ki64(w, "taken", (int64_t)c.taken);
+    vk_jw_ki64(w, "refused", (int64_t)c.refused);
+    vk_jw_ki64(w, "failed", (int64_t)c.failed);
+    vk_jw_ki64(w, "scrubbed", (int64_t)c.scrubbed);
+    vk_jw_ki64(w, "connections", (int64_t)c.connections);
+    vk_jw_obj_end(w);
+}

@@ -1,0 +1,31 @@
+#include "services/ask_keeper.h"
+
+static void answered(void *arg, vk_err err, const vk_response *r)
+{
+    vk_keeper_ask *a = arg;
+    a->done(a, err, err == VK_OK ? r : NULL);
+}
+
+static void on_loop(vk_task *t)
+{
+    vk_keeper_ask *a = VK_CONTAINER(t, vk_keeper_ask, task);
+    const vk_request q = {.method = VK_STR("POST"),
+                          .target = a->target,
+                          .headers = a->lines,
+                          .content_type = a->content_type,
+                          .body = a->body,
+                          .pass_fd = -1,
+                          .body_max = a->answer_max,
+                          .timeout_ms = a->timeout_ms,
+                          .done = answered,
+                          .arg = a};
+    vk_err e = a->rt->keeper ? vk_client_send(a->rt->keeper, &q) : VK_E_UNAVAILABLE;
+    if (e != VK_OK)
+        a->done(a, e, NULL);
+}
+
+void vk_keeper_ask_send(vk_keeper_ask *a)
+{
+    a->task.run = on_loop;
+    vk_loop_post(a->rt->loops[0], &a->task);
+}

@@ -1,0 +1,262 @@
+#include "services/payments/stripe/calls.h"
+
+#define LIST VK_STRIPE_LIST
+#define SEARCH VK_STRIPE_SEARCH
+#define MAKE VK_STRIPE_MAKE
+#define TAG VK_STRIPE_TAG
+#define CHOSEN VK_STRIPE_CHOSEN
+#define LOCAL VK_STRIPE_LOCAL
+#define SHARED VK_STRIPE_SHARED
+
+/* clang-format off */
+static const vk_stripe_kind kinds[] = {
+    {"products", "product", "product", "product"},
+    {"prices", "price", "price", "price"},
+    {"plans", "plan", "plan", "price"}, /* a plan is a price of its id */
+    {"coupons", "coupon", "coupon", "coupon"},
+    {"customers", "customer", "customer", NULL},
+    {"checkout/sessions", "checkout.session", "checkout.session", NULL},
+    {"payment_intents", "payment_intent", "payment_intent", NULL},
+    {"payment_methods", "payment_method", "PaymentMethod", NULL},
+    {"setup_intents", "setup_intent", "setupintent", NULL},
+    {"charges", "charge", "charge", NULL},
+    {"refunds", "refund", "refund", NULL},
+    {"subscriptions", "subscription", "subscription", NULL},
+    {"subscription_items", "subscription_item", "subscription_item", NULL},
+    {"invoices", "invoice", "invoice", NULL},
+    {"invoiceitems", "invoiceitem", "invoiceitem", NULL},
+    {"invoice_payments", "invoice_payment", "invoice_payment", NULL},
+    {"billing_portal/sessions", "billing_portal.session", "billing_portal.session", NULL},
+    {"billing_portal/configurations", "billing_portal.configuration", "configuration", NULL},
+    {"promotion_codes", "promotion_code", "promotion code", NULL},
+    {"payment_links", "payment_link", "payment_link", NULL},
+    {"tax_rates", "tax_rate", "tax rate", NULL},
+    {"shipping_rates", "shipping_rate", "shipping rate", NULL},
+    {"balance_transactions", "balance_transaction", "balance transaction", NULL},
+    {"test_helpers/test_clocks", "test_helpers.test_clock", "test clock", NULL},
+};
+
+const vk_stripe_call vk_stripe_calls[] = {
+    {"GET", "/v1/account", SHARED},
+    {"GET", "/v1/balance", 0},
+    {"POST", "/v1/products", MAKE | TAG | CHOSEN},
+    {"GET", "/v1/products", LIST},
+    {"GET", "/v1/products/search", SEARCH},
+    {"GET", "/v1/products/:id", 0},
+    {"POST", "/v1/products/:id", TAG},
+    {"DELETE", "/v1/products/:id", 0},
+    {"POST", "/v1/prices", MAKE | TAG},
+    {"GET", "/v1/prices", LIST},
+    {"GET", "/v1/prices/search", SEARCH},
+    {"GET", "/v1/prices/:id", 0},
+    {"POST", "/v1/prices/:id", TAG},
+    {"POST", "/v1/plans", MAKE | TAG | CHOSEN},
+    {"GET", "/v1/plans", LIST},
+    {"GET", "/v1/plans/:id", 0},
+    {"POST", "/v1/plans/:id", TAG},
+    {"DELETE", "/v1/plans/:id", 0},
+    {"POST", "/v1/customers", MAKE | TAG},
+    {"GET", "/v1/customers", LIST},
+    {"GET", "/v1/customers/search", SEARCH},
+    {"GET", "/v1/customers/:id", 0},
+    {"POST", "/v1/customers/:id", TAG},
+    {"DELETE", "/v1/customers/:id", 0},
+    {"DELETE", "/v1/customers/:id/discount", 0},
+    {"GET", "/v1/customers/:id/payment_methods", 0},
+    {"GET", "/v1/customers/:id/payment_methods/:id", 0},
+    {"POST", "/v1/checkout/sessions", MAKE | TAG},
+    {"GET", "/v1/checkout/sessions", LIST},
+    {"GET", "/v1/checkout/sessions/:id", 0},
+    {"POST", "/v1/checkout/sessions/:id", TAG},
+    {"POST", "/v1/checkout/sessions/:id/expire", 0},
+    {"GET", "/v1/checkout/sessions/:id/line_items", 0},
+    {"POST", "/v1/payment_intents", MAKE | TAG},
+    {"GET", "/v1/payment_intents", LIST},
+    {"GET", "/v1/payment_intents/search", SEARCH},
+    {"GET", "/v1/payment_intents/:id", 0},
+    {"POST", "/v1/payment_intents/:id", TAG},
+    {"POST", "/v1/payment_intents/:id/confirm", 0},
+    {"POST", "/v1/payment_intents/:id/capture", 0},
+    {"POST", "/v1/payment_intents/:id/cancel", 0},
+    {"POST", "/v1/payment_methods", MAKE | TAG},
+    {"GET", "/v1/payment_methods", LIST},
+    {"GET", "/v1/payment_methods/:id", 0},
+    {"POST", "/v1/payment_methods/:id", TAG},
+    {"POST", "/v1/payment_methods/:id/attach", 0},
+    {"POST", "/v1/payment_methods/:id/detach", 0},
+    {"POST", "/v1/setup_intents", MAKE | TAG},
+    {"GET", "/v1/setup_intents", LIST},
+    {"GET", "/v1/setup_intents/:id", 0},
+    {"POST", "/v1/setup_intents/:id", TAG},
+    {"POST", "/v1/setup_intents/:id/confirm", 0},
+    {"POST", "/v1/setup_intents/:id/cancel", 0},
+    {"GET", "/v1/charges", LIST},
+    {"GET", "/v1/charges/search", SEARCH},
+    {"GET", "/v1/charges/:id", 0},
+    {"POST", "/v1/charges/:id", TAG},
+    {"POST", "/v1/charges/:id/capture", 0},
+    {"POST", "/v1/refunds", MAKE | TAG},
+    {"GET", "/v1/refunds", LIST},
+    {"GET", "/v1/refunds/:id", 0},
+    {"POST", "/v1/refunds/:id", TAG},
+    {"POST", "/v1/subscriptions", MAKE | TAG},
+    {"GET", "/v1/subscriptions", LIST},
+    {"GET", "/v1/subscriptions/search", SEARCH},
+    {"GET", "/v1/subscriptions/:id", 0},
+    {"POST", "/v1/subscriptions/:id", TAG},
+    {"DELETE", "/v1/subscriptions/:id", 0},
+    {"DELETE", "/v1/subscriptions/:id/discount", 0},
+    {"POST", "/v1/subscriptions/:id/resume", 0},
+    {"POST", "/v1/subscription_items", MAKE | TAG},
+    {"GET", "/v1/subscription_items", LIST},
+    {"GET", "/v1/subscription_items/:id", 0},
+    {"POST", "/v1/subscription_items/:id", TAG},
+    {"DELETE", "/v1/subscription_items/:id", 0},
+    {"POST", "/v1/invoices", MAKE | TAG},
+    {"GET", "/v1/invoices", LIST},
+    {"GET", "/v1/invoices/search", SEARCH},
+    {"GET", "/v1/invoices/upcoming", 0}, /* before 2025-03-31 */
+    {"GET", "/v1/invoices/upcoming/lines", 0},
+    {"POST", "/v1/invoices/create_preview", 0},
+    {"GET", "/v1/invoices/:id", 0},
+    {"POST", "/v1/invoices/:id", TAG},
+    {"DELETE", "/v1/invoices/:id", 0},
+    {"GET", "/v1/invoices/:id/lines", 0},
+    {"POST", "/v1/invoices/:id/pay", 0},
+    {"POST", "/v1/invoices/:id/void", 0},
+    {"POST", "/v1/invoices/:id/finalize", 0},
+    {"POST", "/v1/invoices/:id/send", 0},
+    {"POST", "/v1/invoices/:id/mark_uncollectible", 0},
+    {"GET", "/v1/invoice_payments", LIST},
+    {"GET", "/v1/invoice_payments/:id", 0},
+    {"POST", "/v1/invoiceitems", MAKE | TAG},
+    {"GET", "/v1/invoiceitems", LIST},
+    {"GET", "/v1/invoiceitems/:id", 0},
+    {"POST", "/v1/invoiceitems/:id", TAG},
+    {"DELETE", "/v1/invoiceitems/:id", 0},
+    {"POST", "/v1/billing_portal/sessions", MAKE},
+    {"POST", "/v1/billing_portal/configurations", MAKE | TAG},
+    {"GET", "/v1/billing_portal/configurations", LIST},
+    {"GET", "/v1/billing_portal/configurations/:id", 0},
+    {"POST", "/v1/billing_portal/configurations/:id", TAG},
+    {"POST", "/v1/coupons", MAKE | TAG | CHOSEN},
+    {"GET", "/v1/coupons", LIST},
+    {"GET", "/v1/coupons/:id", 0},
+    {"POST", "/v1/coupons/:id", TAG},
+    {"DELETE", "/v1/coupons/:id", 0},
+    {"POST", "/v1/promotion_codes", MAKE | TAG},
+    {"GET", "/v1/promotion_codes", LIST},
+    {"GET", "/v1/promotion_codes/:id", 0},
+    {"POST", "/v1/promotion_codes/:id", TAG},
+    {"POST", "/v1/payment_links", MAKE | TAG},
+    {"GET", "/v1/payment_links", LIST},
+    {"GET", "/v1/payment_links/:id", 0},
+    {"POST", "/v1/payment_links/:id", TAG},
+    {"GET", "/v1/payment_links/:id/line_items", 0},
+    {"POST", "/v1/tax_rates", MAKE | TAG},
+    {"GET", "/v1/tax_rates", LIST},
+    {"GET", "/v1/tax_rates/:id", 0},
+    {"POST", "/v1/tax_rates/:id", TAG},
+    {"POST", "/v1/shipping_rates", MAKE | TAG},
+    {"GET", "/v1/shipping_rates", LIST},
+    {"GET", "/v1/shipping_rates/:id", 0},
+    {"POST", "/v1/shipping_rates/:id", TAG},
+    {"GET", "/v1/balance_transactions", LIST},
+    {"GET", "/v1/balance_transactions/:id", 0},
+    {"POST", "/v1/test_helpers/test_clocks", MAKE},
+    {"GET", "/v1/test_helpers/test_clocks", LIST},
+    {"GET", "/v1/test_helpers/test_clocks/:id", 0},
+    {"DELETE", "/v1/test_helpers/test_clocks/:id", 0},
+    {"POST", "/v1/test_helpers/test_clocks/:id/advance", 0},
+    {"POST", "/v1/webhook_endpoints", LOCAL},
+    {"GET", "/v1/webhook_endpoints", LOCAL},
+    {"GET", "/v1/webhook_endpoints/:id", LOCAL},
+    {"POST", "/v1/webhook_endpoints/:id", LOCAL},
+    {"DELETE", "/v1/webhook_endpoints/:id", LOCAL},
+    {"GET", "/v1/events", LOCAL},
+    {"GET", "/v1/events/:id", LOCAL},
+    {NULL, NULL, 0},
+};
+/* clang-format on */
+
+const vk_stripe_kind *vk_stripe_kind_of(vk_str collection)
+{
+    for (size_t i = 0; i < VK_COUNT(kinds); i++)
+        if (vk_str_eqz(collection, kinds[i].collection))
+            return &kinds[i];
+    return NULL;
+}
+
+const vk_stripe_kind *vk_stripe_kind_of_object(vk_str object)
+{
+    for (size_t i = 0; i < VK_COUNT(kinds); i++)
+        if (vk_str_eqz(object, kinds[i].object))
+            return &kinds[i];
+    return NULL;
+}
+
+/* The parts of "/v1/a/b"; false: an empty one, or too many. */
+static bool split(vk_str path, vk_str *part, size_t *n_r)
+{
+    size_t n = 0;
+    if (path.n < 2 || path.p[0] != '/')
+        return false;
+    for (size_t at = 1; at <= path.n; n++) {
+        const char *slash = memchr(path.p + at, '/', path.n - at);
+        size_t end = slash ? (size_t)(slash - path.p) : path.n;
+        if (end == at || n == VK_STRIPE_SEGMENTS)
+            return false;
+        part[n] = (vk_str){path.p + at, end - at};
+        at = end + 1;
+    }
+    *n_r = n;
+    return path.p[path.n - 1] != '/';
+}
+
+/* What stands before the id in the path: one part, or two of them ("checkout/sessions"). */
+static const vk_stripe_kind *before(const vk_str *part, size_t i)
+{
+    const vk_stripe_kind *k = i ? vk_stripe_kind_of(part[i - 1]) : NULL;
+    if (k || i < 2)
+        return k;
+    const char *from = part[i - 2].p; /* they lie in one text */
+    return vk_stripe_kind_of((vk_str){from, (size_t)(part[i - 1].p + part[i - 1].n - from)});
+}
+
+static bool fits(const vk_stripe_call *c, const vk_str *part, size_t n, size_t *literal_r,
+                 vk_stripe_found *out)
+{
+    vk_str own[VK_STRIPE_SEGMENTS];
+    size_t have = 0;
+    *literal_r = 0;
+    if (!split(vk_str_z(c->path), own, &have) || have != n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (own[i].p[0] == ':') {
+            out->kind[out->n] = before(part, i);
+            out->id[out->n++] = part[i];
+        } else if (!vk_str_eq(own[i], part[i])) {
+            return false;
+        } else {
+            ++*literal_r;
+        }
+    }
+    return true;
+}
+
+bool vk_stripe_find(vk_str method, vk_str path, vk_stripe_found *out_r)
+{
+    vk_str part[VK_STRIPE_SEGMENTS + 1];
+    size_t n, literal, most = 0;
+    if (!split(path, part, &n))
+        return false;
+    for (const vk_stripe_call *c = vk_stripe_calls; c->path; c++) {
+        vk_stripe_found one = {.call = c};
+        if (!vk_str_eqz(method, c->method) || !fits(c, part, n, &literal, &one) || literal <= most)
+            continue;
+        most = literal;
+        *out_r = one;
+        out_r->of = (c->does & VK_STRIPE_SEARCH) ? before(part, n - 1) : before(part, n);
+    }
+    return most > 0;
+}
