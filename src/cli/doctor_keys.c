@@ -38,9 +38,9 @@ static void check_one(vk_doctor *d, const vk_reply *r, const vk_json *k)
     char whose[VK_BUILD_ID_MAX + VK_SERVICE_MAX + 16];
     snprintf(whose, sizeof whose, "%.16s%s%.32s", vendor, build[0] ? " of " : "", build);
     if (strcmp(state, "ready") != 0)
-        vk_doctor_say(d, VK_WRONG, "keys", "%s: %s%s%s%s", whose,
-                      strcmp(state, "rolled_back") == 0 ? "rolled back" : state, why[0] ? ": " : "", why,
-                      build[0] ? "" : "; enter them again (valetkey keys set)");
+        vk_doctor_say(d, VK_WRONG, "keys", "%s: %s. %s%s%s", whose,
+                      strcmp(state, "rolled_back") == 0 ? "rolled back" : state, why, why[0] ? " " : "",
+                      build[0] ? "Enter them again (valetkey build use)" : "`valetkey keys set` enters them");
     else if (ok && ok->type == VK_JSON_BOOL && !ok->u.b)
         vk_doctor_say(d, VK_KNOW, "keys",
                       "%s: the vendor did not take them at the last check (valetkey keys "

@@ -106,6 +106,17 @@ static const char *state_text(const char *state)
     return strcmp(state, "rolled_back") == 0 ? "rolled back" : state;
 }
 
+/* As vk_out_fact, with room for the names of fields. */
+static void print_fact(const char *name, const char *value)
+{
+    vk_buf b;
+    vk_buf_init(&b, 16 * 1024);
+    vk_text_visible(&b, vk_str_z(value));
+    printf("  %s%-17s%s  " VK_STR_FMT "\n", vk_tone_begin(stdout, VK_DIM), name, vk_tone_end(stdout),
+           VK_STR_ARG(vk_buf_view(&b)));
+    vk_buf_free(&b);
+}
+
 /* The fields of one set, line by line. */
 static void print_facts(const vk_reply *r, const vk_json *facts)
 {
@@ -117,12 +128,12 @@ static void print_facts(const vk_reply *r, const vk_json *facts)
     for (const vk_json *f = vk_reply_items(vk_json_get(facts, VK_STR("fields"))); f; f = f->next) {
         const char *name = vk_reply_text(r, f, "name");
         const char *mask = vk_reply_text(r, f, "mask"), *value = vk_reply_text(r, f, "value");
-        vk_out_fact(name, truth(f, "set") ? (mask[0] ? mask : value) : value[0] ? value : "not entered");
+        print_fact(name, truth(f, "set") ? (mask[0] ? mask : value) : value[0] ? value : "not entered");
     }
     snprintf(version, sizeof version, "%lld", (long long)vk_reply_number(facts, "version", 0));
-    vk_out_fact("version", version);
+    print_fact("version", version);
     if (why[0])
-        vk_out_fact("why", why);
+        print_fact("why", why);
 }
 
 /* ---- set */
@@ -173,7 +184,10 @@ static int set(vk_api *api, const vk_vendor *v, const char *fingerprint, bool js
     } else {
         printf("%s✓%s The keys are in the vault.\n\n", vk_tone_begin(stdout, VK_GOOD), vk_tone_end(stdout));
         print_facts(&r, r.json);
-        printf("\nNext:\n  valetkey keys check %s   ask the vendor whether they do\n", v->name);
+        if (strcmp(vk_reply_text(&r, r.json, "state"), "incomplete") == 0)
+            printf("\nNext:\n  valetkey keys set %s   for what was not entered yet\n", v->name);
+        else
+            printf("\nNext:\n  valetkey keys check %s   ask the vendor whether they do\n", v->name);
     }
     vk_reply_free(&r);
     return VK_EXIT_OK;

@@ -165,10 +165,6 @@ static void show_whole(proxy *p)
 static void answer(proxy *p)
 {
     vk_exchange *ex = p->pub.ex;
-    if (p->collects && ex->out.err != VK_OK) {
-        fail(p, ex->out.err, "Out of memory");
-        return;
-    }
     show_whole(p);
     if (p->collects)
         p->pub.ways->collected(&p->pub, p->status);
@@ -235,6 +231,16 @@ static bool too_early(proxy *p)
     return early;
 }
 
+static size_t collect(proxy *p, vk_str bytes)
+{
+    vk_buf *out = &p->pub.ex->out;
+    vk_buf_str(out, bytes);
+    if (VK_LIKELY(out->err == VK_OK))
+        return bytes.n;
+    fail(p, VK_E_NOMEM, "Out of memory");
+    return 0;
+}
+
 static size_t body_came(vk_upcall *c, vk_str bytes)
 {
     proxy *p = of(c);
@@ -246,14 +252,11 @@ static size_t body_came(vk_upcall *c, vk_str bytes)
             fail(p, VK_E_TOO_LARGE, "The answer is larger than what is taken here");
             return 0;
         }
-        vk_buf_str(&ex->out, bytes);
-        return bytes.n;
+        return collect(p, bytes);
     }
     if (!p->streams) {
-        if (p->length <= VK_PROXY_SMALL && bytes.n <= VK_PROXY_SMALL - ex->out.n) {
-            vk_buf_str(&ex->out, bytes);
-            return bytes.n;
-        }
+        if (p->length <= VK_PROXY_SMALL && bytes.n <= VK_PROXY_SMALL - ex->out.n)
+            return collect(p, bytes);
         if (too_early(p))
             return 0;
     } else if (!p->starved) {

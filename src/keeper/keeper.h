@@ -50,7 +50,13 @@ enum {
 struct vk_keeper;
 
 /* Asks a vendor with a set of values, on the loop; ends in `done`, perhaps before it returns. `check` is then
- * one JSON object, at most 399 bytes, with no value in it. */
+ * one JSON object, at most 399 bytes, with no value in it; who shows it knows these members, all but the
+ * first may be left out:
+ *   {"ok":true,            the vendor takes the values, and what must be allowed is
+ *    "refused":false,      it knows them not, or no more
+ *    "done":["read the account"], "missing":[…],    what probes found, by their `what`
+ *    "wide":[…],           what is allowed and not needed
+ *    "say":"…"}            a sentence */
 typedef struct vk_keeper_probe {
     const vk_org *org;
     void (*done)(struct vk_keeper_probe *p, vk_err e, const char *check, const char *why);

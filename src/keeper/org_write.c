@@ -77,9 +77,6 @@ static vk_err draft_of(vk_orgs *o, const vk_org *g, vk_str sealed, bool replace,
             return say(why, VK_E_INVALID, "%s has no field with a name that is in the entry.",
                        g->vendor->title);
         const vk_vendor_field *f = &g->fields[at];
-        if (g->build[0] && !f->secret)
-            return say(why, VK_E_INVALID,
-                       "%s is no secret: it belongs to the build's binding, not into the vault.", f->name);
         if (value.n && !f->ok(value, &reason))
             return say(why, VK_E_INVALID, "%s: %s", f->name, reason);
         d->values[at] = value.n ? vk_secret_of(value) : VK_SECRET_NONE;
