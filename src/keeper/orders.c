@@ -225,11 +225,12 @@ static vk_err find(vk_order_run *r, const vk_order_line *line, const char **why_
     return r->o.vendor && strcmp(r->o.vendor->service, line->service) == 0 ? VK_OK : VK_E_UNAVAILABLE;
 }
 
+/* What is missing of an incomplete one, vendor->order says: not every call needs all of it. */
 static bool opens(const vk_org *g)
 {
     vk_org_facts facts;
     vk_org_facts_of(g, &facts);
-    return facts.state == VK_ORG_READY;
+    return facts.state == VK_ORG_READY || facts.state == VK_ORG_INCOMPLETE;
 }
 
 static vk_err find_keys(vk_order_run *r, const char **why_r)

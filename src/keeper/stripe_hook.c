@@ -14,7 +14,7 @@ static vk_err no(const char **why_r, const char *why)
 }
 
 /* The hex of HMAC-SHA256(secret, "<t>.<body>"). */
-static vk_err expected(vk_secret secret, vk_str t, vk_str body, char out[HEX])
+static vk_err expected(vk_secret secret, vk_str t, vk_str body, char out[HEX + 1])
 {
     uint8_t mac[VK_SHA256];
     vk_buf b;
@@ -35,7 +35,7 @@ static vk_err expected(vk_secret secret, vk_str t, vk_str body, char out[HEX])
 vk_err vk_stripe_hook_check(vk_secret secret, vk_str signature, vk_str body, int64_t now, const char **why_r)
 {
     vk_str rest = signature, part, name, t = VK_STR_NONE, given[VK_STRIPE_SIGNATURES_MAX];
-    char want[HEX];
+    char want[HEX + 1];
     size_t n = 0;
     int64_t at;
     bool good = false;
@@ -59,7 +59,7 @@ vk_err vk_stripe_hook_check(vk_secret secret, vk_str signature, vk_str body, int
     if (e != VK_OK)
         return e == VK_E_TOO_LARGE ? no(why_r, "The event is too large.") : e;
     for (size_t i = 0; i < n; i++)
-        good = vk_str_eq_secret(given[i], (vk_str){want, sizeof want}) || good;
+        good = vk_str_eq_secret(given[i], (vk_str){want, HEX}) || good;
     vk_wipe(want, sizeof want);
     if (!good)
         return no(why_r, "The signature is not that of the webhook secret.");

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "crypto/digest.h"
+#include "keeper/org_in.h"
 #include "keeper/vendor_stripe.h"
 
 static const char *op(const char *method, const char *path)
@@ -140,6 +141,94 @@ static void idempotency(void **state)
     vk_arena_free(a);
 }
 
+/* ---- how a request goes out */
+
+typedef struct asked {
+    const char *method, *resource, *build, *key; /* key: the app's idempotency key; NULL: none */
+    vk_err e;
+    bool again;
+    const char *lines; /* what must be in them */
+    const char *not_in;
+} asked;
+
+static void orders(void **state)
+{
+    VK_UNUSED(state);
+#define SECRET                                                                                               \
+    "sk_test_"                                                                                               \
+    "for_this_test_only"
+#define AUTH "Authorization: Bearer " SECRET "\r\n"
+    static const asked cases[] = {
+        {"GET", "{\"account\":\"acct_1Own\\u0041\"}", "shop", NULL, VK_E_UNAVAILABLE, false, NULL, NULL},
+        {"GET", "{\"account\":\"acct_1OwnBuild\"}", "shop", NULL, VK_OK, true,
+         "Stripe-Account: acct_1OwnBuild\r\n" AUTH, "Idempotency"},
+        {"POST", "{\"account\":\"acct_1OwnBuild\"}", "shop", "order-1", VK_OK, true,
+         "Idempotency-Key: shop/7/order-1\r\n" AUTH, NULL},
+        {"POST", "{\"account\":\"acct_1OwnBuild\"}", "shop", NULL, VK_OK, false, AUTH, "Idempotency"},
+        /* Ignored there, but never as the app has it. */
+        {"DELETE", "{\"soft\":\"yes\"}", "shop", "k", VK_OK, false, "Idempotency-Key: shop/7/k\r\n",
+         "Stripe-Account"},
+        {"GET", "{\"soft\":\"yes\"}", "shop", "k", VK_OK, true, "Idempotency-Key: shop/7/k\r\n",
+         "Stripe-Account"},
+        {"GET", "{}", "shop", NULL, VK_E_UNAVAILABLE, false, NULL, NULL},
+        {"GET", "{\"soft\":\"no\"}", "shop", NULL, VK_E_UNAVAILABLE, false, NULL, NULL},
+        {"GET", "{\"soft\":\"yes\",\"account\":\"acct_1OwnBuild\"}", "shop", NULL, VK_E_UNAVAILABLE, false,
+         NULL, NULL},
+        {"GET", "{\"account\":\"acct_1\"}", "shop", NULL, VK_E_UNAVAILABLE, false, NULL, NULL},
+        {"GET", "{\"account\":\"acct_1Own,acct_2\"}", "shop", NULL, VK_E_UNAVAILABLE, false, NULL, NULL},
+        {"GET", "{}", "", NULL, VK_OK, true, AUTH, "Stripe-Account"}, /* keys check */
+    };
+    const vk_vendor *v = vk_vendor_of(VK_STR("stripe"));
+    vk_arena *a = vk_arena_new(64 * 1024);
+    vk_org org = {.vendor = v, .fields = v->fields, .state = VK_ORG_READY};
+    for (size_t i = 0; v->fields[i].name; i++)
+        if (strcmp(v->fields[i].name, "secret_key") == 0)
+            org.values[i] = vk_secret_of(VK_STR(SECRET));
+    for (size_t i = 0; i < VK_COUNT(cases); i++) {
+        const asked *c = &cases[i];
+        vk_header key = {VK_STR("idempotency-key"), c->key ? vk_str_z(c->key) : VK_STR_NONE};
+        vk_binding binding = {.resource = vk_str_z(c->resource)};
+        const char *why = NULL;
+        char text[2048];
+        vk_buf lines;
+        vk_buf_init(&lines, 2048);
+        vk_order o = {.vendor = v,
+                      .org = &org,
+                      .binding = &binding,
+                      .build = c->build,
+                      .generation = 7,
+                      .method = vk_str_z(c->method),
+                      .path = VK_STR("/v1/customers"),
+                      .headers = &key,
+                      .n_headers = c->key ? 1 : 0,
+                      .arena = a,
+                      .lines = &lines};
+        assert_int_equal(v->order(&o, &why), c->e);
+        snprintf(text, sizeof text, VK_STR_FMT, VK_STR_ARG(vk_buf_view(&lines)));
+        if (c->e != VK_OK) {
+            assert_non_null(why);
+        } else {
+            assert_true(vk_str_eqz(o.to_host, "api.stripe.com") && !o.plain && o.again == c->again);
+            assert_non_null(strstr(text, c->lines));
+            assert_non_null(strstr(text, "Accept-Encoding: identity\r\n"));
+            assert_true(!c->not_in || !strstr(text, c->not_in));
+        }
+        vk_buf_free(&lines);
+    }
+    /* Without a key of the organisation's nothing goes out. */
+    vk_binding binding = {.resource = VK_STR("{\"soft\":\"yes\"}")};
+    const char *why = NULL;
+    vk_buf lines;
+    vk_buf_init(&lines, 2048);
+    vk_order o = {.vendor = v, .binding = &binding, .build = "shop", .arena = a, .lines = &lines};
+    assert_int_equal(v->order(&o, &why), VK_E_UNAVAILABLE);
+    org.values[0] = org.values[1] = org.values[2] = org.values[3] = VK_SECRET_NONE;
+    o.org = &org;
+    assert_int_equal(v->order(&o, &why), VK_E_UNAVAILABLE);
+    vk_buf_free(&lines);
+    vk_arena_free(a);
+}
+
 static int init(void **state)
 {
     VK_UNUSED(state);
@@ -149,10 +238,8 @@ static int init(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(calls),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(every_rule_has_a_name),
-        cmocka_unit_test(idempotency),
+        cmocka_unit_test(calls),       cmocka_unit_test(refused), cmocka_unit_test(every_rule_has_a_name),
+        cmocka_unit_test(idempotency), cmocka_unit_test(orders),
     };
     return cmocka_run_group_tests(tests, init, NULL);
 }

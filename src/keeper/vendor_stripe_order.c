@@ -5,7 +5,7 @@
 
 vk_str vk_stripe_idempotency(vk_arena *a, const char *build, uint64_t generation, vk_str key)
 {
-    char hex[2 * VK_SHA256];
+    char hex[2 * VK_SHA256 + 1];
     uint8_t hash[VK_SHA256];
     vk_str plain =
         vk_arena_printf(a, "%s/%llu/" VK_STR_FMT, build, (unsigned long long)generation, VK_STR_ARG(key));
@@ -14,7 +14,7 @@ vk_str vk_stripe_idempotency(vk_arena *a, const char *build, uint64_t generation
     vk_sha256(key, hash);
     vk_hex(hex, hash, sizeof hash);
     /* '#' where the others have '/': no key that somebody chooses is the same */
-    return vk_arena_printf(a, "%s/%llu#%.*s", build, (unsigned long long)generation, (int)sizeof hex, hex);
+    return vk_arena_printf(a, "%s/%llu#%.*s", build, (unsigned long long)generation, 2 * VK_SHA256, hex);
 }
 
 static vk_str header(const vk_order *o, const char *name)
