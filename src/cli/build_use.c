@@ -65,6 +65,18 @@ static int check_values(const char *command, const use *u)
     return VK_EXIT_OK;
 }
 
+/* What is no secret goes along: keeper sends a secret only to where the same entry says. */
+static void add_values(const use *u, vk_entered *to)
+{
+    for (const vk_vendor_field *f = u->vendor->own; f->name; f++)
+        for (size_t i = 0; !f->secret && i < u->n_values; i++) {
+            size_t n = strcspn(u->values[i], "=");
+            if (vk_str_eqz((vk_str){u->values[i], n}, f->name) && to->n < VK_VENDOR_FIELDS_MAX)
+                to->fields[to->n++] =
+                    (vk_entry_field){.name = f->name, .value = vk_secret_of(vk_str_z(u->values[i] + n + 1))};
+        }
+}
+
 static int seal_secrets(vk_api *api, const use *u, vk_buf *sealed)
 {
     uint8_t key[VK_BOX_PUBLIC];
@@ -72,8 +84,10 @@ static int seal_secrets(vk_api *api, const use *u, vk_buf *sealed)
     int code = vk_keys_box(api, u->fingerprint, key);
     if (code == VK_EXIT_OK)
         code = vk_keys_enter(u->vendor, u->vendor->own, true, false, &entered);
-    if (code == VK_EXIT_OK)
+    if (code == VK_EXIT_OK) {
+        add_values(u, &entered);
         code = vk_keys_seal(key, &entered, u->id, sealed);
+    }
     vk_entered_free(&entered);
     return code;
 }

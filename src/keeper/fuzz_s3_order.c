@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void path_ok(vk_str p)
 {
-    static const char mine[] = "/org/builds/mine/";
+    static const char mine[] = "/org/builds/mine/7/";
     vk_str one;
     CHECK(vk_str_starts(p, vk_str_z(mine)));
     for (size_t i = 0; i < p.n; i++)
@@ -40,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vk_buf_init(&lines, 1 << 16);
     const vk_header source = {VK_STR("x-amz-copy-source"), parts[3]};
     vk_order o = {.build = "mine",
+                  .generation = 7,
                   .method = parts[0],
                   .path = parts[1],
                   .query = parts[2],
@@ -55,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             .id = VK_STR("id"), .region = VK_STR("auto"), .secret = vk_secret_of(VK_STR("made up"))};
         if (vk_str_eqz(o.path, "/"))
             CHECK(vk_str_eqz(x.path, "/org") && vk_str_eqz(o.method, "GET") &&
-                  memmem(x.query.p, x.query.n, "prefix=builds%2Fmine%2F", 23));
+                  memmem(x.query.p, x.query.n, "prefix=builds%2Fmine%2F7%2F", 27));
         else
             path_ok(x.path);
         for (size_t i = 0; i < x.n_headers; i++)

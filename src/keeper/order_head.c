@@ -36,11 +36,16 @@ vk_err vk_order_line_of(const vk_header *headers, size_t n, vk_str *out_r)
 
 /* ---- lines that travel */
 
-static bool travels(const vk_vendor *v, vk_str name)
+/* In a list of vendor's: a '*' at the end of one stands for anything. */
+static bool listed(const char *const *list, vk_str name)
 {
-    for (const char *const *t = v->travel; t && *t; t++)
-        if (vk_str_ieq(name, vk_str_z(*t)))
+    for (; list && *list; list++) {
+        size_t n = strlen(*list);
+        if (n && (*list)[n - 1] == '*'
+                ? name.n >= n - 1 && vk_str_ieq((vk_str){name.p, n - 1}, (vk_str){*list, n - 1})
+                : vk_str_ieq(name, (vk_str){*list, n}))
             return true;
+    }
     return false;
 }
 
@@ -64,7 +69,7 @@ vk_err vk_order_travel(vk_order *o, const vk_header *headers, size_t n, const ch
         return VK_E_INVALID;
     }
     for (size_t i = 0; i < n; i++) {
-        if (!travels(o->vendor, headers[i].name))
+        if (!listed(o->vendor->travel, headers[i].name))
             continue;
         for (size_t k = 0; k < o->n_headers; k++)
             if (vk_str_ieq(all[k].name, headers[i].name)) {
@@ -206,14 +211,7 @@ bool vk_order_returns(const vk_vendor *v, vk_str name)
     if ((name.n >= 9 && vk_str_ieq((vk_str){name.p, 9}, VK_STR("valetkey-"))) ||
         (v->scrub && vk_str_ieq(name, VK_STR("content-encoding"))))
         return false;
-    for (const char *const *r = v->returns; r && *r; r++) {
-        size_t n = strlen(*r);
-        if (n && (*r)[n - 1] == '*'
-                ? name.n >= n - 1 && vk_str_ieq((vk_str){name.p, n - 1}, (vk_str){*r, n - 1})
-                : vk_str_ieq(name, (vk_str){*r, n}))
-            return true;
-    }
-    return false;
+    return listed(v->returns, name);
 }
 
 bool vk_order_location_ok(vk_str value)

@@ -102,7 +102,7 @@ vk_err vk_r2_mint(const vk_r2_ask *a, vk_r2_temporary *out_r)
 
 struct kept {
     char build[40];
-    uint64_t version, used;
+    uint64_t parent, used;
     int64_t until_s; /* 0: nothing is here */
     vk_r2_temporary made;
 };
@@ -122,7 +122,7 @@ static struct kept *place_of(const char *build)
     return oldest;
 }
 
-const vk_r2_temporary *vk_r2_credential(const vk_r2_ask *a, const char *build, uint64_t version)
+const vk_r2_temporary *vk_r2_credential(const vk_r2_ask *a, const char *build, uint64_t parent)
 {
     if (!store) {
         store = sodium_allocarray(VK_R2_CACHED, sizeof *store);
@@ -135,14 +135,14 @@ const vk_r2_temporary *vk_r2_credential(const vk_r2_ask *a, const char *build, u
     if (n >= sizeof k->build)
         return NULL;
     int64_t made_s = k->until_s - a->ttl_s, age = a->now_s - made_s;
-    bool good = k->until_s && strcmp(k->build, build) == 0 && k->version == version && age >= 0 &&
+    bool good = k->until_s && strcmp(k->build, build) == 0 && k->parent == parent && age >= 0 &&
                 age < a->ttl_s * VK_R2_FRESH / 100;
     if (!good) {
         vk_wipe(k, sizeof *k);
         if (vk_r2_mint(a, &k->made) != VK_OK)
             return NULL;
         memcpy(k->build, build, n + 1);
-        k->version = version;
+        k->parent = parent;
         k->until_s = a->now_s + a->ttl_s;
     }
     k->used = ++uses;

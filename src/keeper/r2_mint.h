@@ -42,10 +42,10 @@ typedef struct vk_r2_temporary {
 /* Pure. VK_E_TOO_LARGE, VK_E_NOMEM. The caller wipes *out_r. */
 VK_MUSTCHECK vk_err vk_r2_mint(const vk_r2_ask *a, vk_r2_temporary *out_r);
 
-/* The same for a build, from a store in locked memory: made anew when 80 % of its time is over, when the
- * parent's key is another one (`version`), or when it was not used lately. Good until the next call. One
- * thread. NULL: out of memory, or it cannot be made. */
-const vk_r2_temporary *vk_r2_credential(const vk_r2_ask *a, const char *build, uint64_t version);
+/* The same for a build, from a store in locked memory: made anew when 80 % of its time is over, when what
+ * it is made of is another (`parent`, a number), or when it was not used lately. Good until the next call.
+ * One thread. NULL: out of memory, or it cannot be made. */
+const vk_r2_temporary *vk_r2_credential(const vk_r2_ask *a, const char *build, uint64_t parent);
 /* Wipes all. */
 void vk_r2_forget(void);
 

@@ -275,19 +275,26 @@ static bool has_dots(vk_str s, bool whole)
 /* Whether a decoded key, prefix or marker stays below the build's prefix. */
 static vk_err in_scope(const vk_order *o, vk_str key, bool whole, const char **why_r)
 {
-    vk_str lead = VK_STR("builds/"), id = vk_str_z(o->build);
+    char prefix[VK_S3O_PREFIX_MAX];
+    vk_s3o_prefix(o, prefix);
     if (key.n > VK_S3O_KEY_MAX)
         return no(why_r, VK_E_TOO_LARGE, "With the build's prefix the key has more than 1,024 bytes.");
     if (!is_text(key) || has_dots(key, whole))
         return no(why_r, VK_E_FORBIDDEN, "A key is UTF-8 without NUL and without the segments . and ..");
-    vk_str rest = {key.p + lead.n, key.n < lead.n ? 0 : key.n - lead.n};
-    bool in = vk_str_starts(key, lead) && vk_str_starts(rest, id) && rest.n > id.n && rest.p[id.n] == '/';
-    return in ? VK_OK : no(why_r, VK_E_FORBIDDEN, "That is outside of the build's prefix.");
+    return vk_str_starts(key, vk_str_z(prefix))
+               ? VK_OK
+               : no(why_r, VK_E_FORBIDDEN, "That is outside of the build's prefix.");
+}
+
+void vk_s3o_prefix(const vk_order *o, char out[VK_S3O_PREFIX_MAX])
+{
+    snprintf(out, VK_S3O_PREFIX_MAX, "builds/%.*s/%llu/", VK_BUILD_ID_MAX, o->build,
+             (unsigned long long)o->generation);
 }
 
 /* ---- the path */
 
-/* "/builds/<id>/…" as "/<bucket>/builds/<id>/…". */
+/* "/builds/…" as "/<bucket>/builds/…". */
 static vk_err object_path(const vk_order *o, vk_str bucket, vk_str raw, vk_str *out_r, const char **why_r)
 {
     vk_str key;
@@ -505,12 +512,6 @@ vk_err vk_s3o_make(const vk_order *o, vk_str bucket, vk_s3o *out_r, const char *
 
 /* ---- the credential */
 
-vk_str vk_s3o_host(vk_str endpoint)
-{
-    const char *p = endpoint.n > 3 ? memmem(endpoint.p, endpoint.n, "://", 3) : NULL;
-    return p ? (vk_str){p + 3, endpoint.n - (size_t)(p + 3 - endpoint.p)} : endpoint;
-}
-
 static bool is_amz(vk_str name)
 {
     return name.n > 6 && vk_str_ieq((vk_str){name.p, 6}, VK_STR("x-amz-"));
@@ -558,10 +559,11 @@ vk_err vk_s3o_sign(vk_order *o, const vk_s3o *x, const vk_s3o_keys *k, const cha
     line(o->lines, "x-amz-content-sha256", vk_str_z(out->payload));
     if (k->token.n)
         line(o->lines, "x-amz-security-token", vk_secret_bytes(k->token));
+    for (size_t i = 0; i < x->n_headers; i++) /* in the place of what front gave */
+        if (named(x->headers[i].name, "x-amz-copy-source"))
+            line(o->lines, "x-amz-copy-source", x->headers[i].value);
     o->to_path = x->path;
     o->to_query = x->query;
-    o->headers = x->headers;
-    o->n_headers = x->n_headers;
     o->call = x->call;
     o->again = x->again;
     return o->lines->err;

@@ -34,6 +34,7 @@ static vk_order order_of(const char *method, const char *path, const char *query
     vk_arena_reset(arena);
     vk_buf_clear(&lines);
     return (vk_order){.build = "mine",
+                      .generation = 7,
                       .method = vk_str_z(method),
                       .path = vk_str_z(path),
                       .query = vk_str_z(query),
@@ -56,7 +57,7 @@ static vk_err copy(const char *source, vk_s3o *x)
 {
     const char *why = NULL;
     static vk_header h[1];
-    vk_order o = order_of("PUT", "/builds/mine/copy", "");
+    vk_order o = order_of("PUT", "/builds/mine/7/copy", "");
     h[0] = (vk_header){VK_STR("X-Amz-Copy-Source"), vk_str_z(source)};
     o.headers = h;
     o.n_headers = 1;
@@ -69,18 +70,24 @@ static const struct {
     const char *key; /* as it stands in a path, behind the slash */
     bool data;       /* a key of the build's own */
 } forms[] = {
-    {"builds/mine/k", true},
-    {"builds/mine/", true},
-    {"builds/mine//k", true},
-    {"builds/mine/%252e%252e/other/k", true},
-    {"builds/mine/...", true},
-    {"builds/mine/..%5cother", true},
-    {"builds/mine/builds/other/k", true},
-    {"builds/mine/a%2Fb%20c%2B%3F%23", true},
-    {"builds/mine/%E2%82%AC", true},
+    {"builds/mine/7/k", true},
+    {"builds/mine/7/", true},
+    {"builds/mine/7//k", true},
+    {"builds/mine/7/%252e%252e/other/k", true},
+    {"builds/mine/7/...", true},
+    {"builds/mine/7/..%5cother", true},
+    {"builds/mine/7/builds/other/k", true},
+    {"builds/mine/7/a%2Fb%20c%2B%3F%23", true},
+    {"builds/mine/7/%E2%82%AC", true},
     {"builds/other/k", false},
     {"builds/other/", false},
     {"builds/mine", false},
+    {"builds/mine/k", false},
+    {"builds/mine/7", false},
+    {"builds/mine/70/k", false},
+    {"builds/mine/07/k", false},
+    {"builds/mine/8/k", false},
+    {"builds/mine/7/../8/k", false},
     {"builds/mine2/k", false},
     {"builds/min/k", false},
     {"builds/MINE/k", false},
@@ -90,31 +97,31 @@ static const struct {
     {"Builds/mine/k", false},
     {"k", false},
     {"", false},
-    {"/builds/mine/k", false},
-    {"%2fbuilds/mine/k", false},
-    {"builds/mine/../other/k", false},
-    {"builds/mine/%2e%2e/other/k", false},
-    {"builds/mine/%2E./other/k", false},
-    {"builds/mine/.%2e/other/k", false},
-    {"builds/mine/..%2fother/k", false},
-    {"builds/mine/%2e%2e%2fother%2fk", false},
-    {"builds/mine/./k", false},
-    {"builds/mine/k/..", false},
-    {"builds/mine/%2e", false},
-    {"../builds/mine/k", false},
+    {"/builds/mine/7/k", false},
+    {"%2fbuilds/mine/7/k", false},
+    {"builds/mine/7/../other/k", false},
+    {"builds/mine/7/%2e%2e/other/k", false},
+    {"builds/mine/7/%2E./other/k", false},
+    {"builds/mine/7/.%2e/other/k", false},
+    {"builds/mine/7/..%2fother/k", false},
+    {"builds/mine/7/%2e%2e%2fother%2fk", false},
+    {"builds/mine/7/./k", false},
+    {"builds/mine/7/k/..", false},
+    {"builds/mine/7/%2e", false},
+    {"../builds/mine/7/k", false},
     {"builds%2fother%2fk", false},
     {"%62uilds/other/k", false},
-    {"builds/mine/%00k", false},
+    {"builds/mine/7/%00k", false},
     {"builds/mine%00/k", false},
-    {"builds/mine/%c0%ae%c0%ae/other", false},
-    {"builds/mine/%ff", false},
-    {"builds/mine/%ed%a0%80", false},
-    {"builds/mine/%", false},
-    {"builds/mine/%4", false},
-    {"builds/mine/%zz", false},
-    {"builds/mine/a+b", false},
-    {"org-bucket/builds/mine/k", false},
-    {"other-bucket/builds/mine/k", false},
+    {"builds/mine/7/%c0%ae%c0%ae/other", false},
+    {"builds/mine/7/%ff", false},
+    {"builds/mine/7/%ed%a0%80", false},
+    {"builds/mine/7/%", false},
+    {"builds/mine/7/%4", false},
+    {"builds/mine/7/%zz", false},
+    {"builds/mine/7/a+b", false},
+    {"org-bucket/builds/mine/7/k", false},
+    {"other-bucket/builds/mine/7/k", false},
 };
 
 static const struct {
@@ -148,7 +155,7 @@ static void paths(void **state)
             if (e != VK_OK)
                 continue;
             assert_string_equal(x.call->op, ways[w].op);
-            assert_true(vk_str_starts(x.path, VK_STR("/org-bucket/builds/mine/")));
+            assert_true(vk_str_starts(x.path, VK_STR("/org-bucket/builds/mine/7/")));
         }
         vk_s3o x;
         char source[256];
@@ -158,7 +165,7 @@ static void paths(void **state)
             fail_msg("copy of %s: %s", source, vk_err_name(e));
         if (e == VK_OK) {
             assert_string_equal(x.call->op, "object.copy");
-            assert_true(vk_str_starts(x.headers[0].value, VK_STR("/org-bucket/builds/mine/")));
+            assert_true(vk_str_starts(x.headers[0].value, VK_STR("/org-bucket/builds/mine/7/")));
         }
     }
 }
@@ -168,21 +175,21 @@ static void encoded_again(void **state)
 {
     vk_s3o x;
     VK_UNUSED(state);
-    assert_int_equal(make("GET", "/builds/mine/a%2Fb%20c%2b%3f%23~!*'()", "", &x), VK_OK);
-    assert_true(vk_str_eqz(x.path, "/org-bucket/builds/mine/a/b%20c%2B%3F%23~%21%2A%27%28%29"));
-    assert_int_equal(make("GET", "/builds/mine/%252e%252e/%C3%A4", "", &x), VK_OK);
-    assert_true(vk_str_eqz(x.path, "/org-bucket/builds/mine/%252e%252e/%C3%A4"));
-    assert_int_equal(make("PUT", "/builds/mine/k", "uploadId=a%2fb+c", &x), VK_E_INVALID);
-    assert_int_equal(make("PUT", "/builds/mine/k", "uploadId=a%2fb&partNumber=3", &x), VK_OK);
+    assert_int_equal(make("GET", "/builds/mine/7/a%2Fb%20c%2b%3f%23~!*'()", "", &x), VK_OK);
+    assert_true(vk_str_eqz(x.path, "/org-bucket/builds/mine/7/a/b%20c%2B%3F%23~%21%2A%27%28%29"));
+    assert_int_equal(make("GET", "/builds/mine/7/%252e%252e/%C3%A4", "", &x), VK_OK);
+    assert_true(vk_str_eqz(x.path, "/org-bucket/builds/mine/7/%252e%252e/%C3%A4"));
+    assert_int_equal(make("PUT", "/builds/mine/7/k", "uploadId=a%2fb+c", &x), VK_E_INVALID);
+    assert_int_equal(make("PUT", "/builds/mine/7/k", "uploadId=a%2fb&partNumber=3", &x), VK_OK);
     assert_true(vk_str_eqz(x.query, "uploadId=a%2Fb&partNumber=3"));
 }
 
 static void key_length(void **state)
 {
-    char path[1100] = "/builds/mine/";
+    char path[1100] = "/builds/mine/7/";
     vk_s3o x;
     VK_UNUSED(state);
-    memset(path + 13, 'x', VK_S3O_KEY_MAX - 12);
+    memset(path + 15, 'x', VK_S3O_KEY_MAX - 14);
     path[1 + VK_S3O_KEY_MAX] = '\0';
     assert_int_equal(make("GET", path, "", &x), VK_OK);
     path[1 + VK_S3O_KEY_MAX] = 'x';
@@ -198,41 +205,44 @@ static void listings(void **state)
         const char *query;
         bool ok;
     } all[] = {
-        {"list-type=2&prefix=builds%2Fmine%2F", true},
-        {"list-type=2&prefix=builds%2Fmine%2Fa&delimiter=%2F&max-keys=10&encoding-type=url", true},
-        {"list-type=2&prefix=builds/mine/..", true}, /* a beginning of "...": only text is compared */
-        {"list-type=2&prefix=builds%2Fmine%2F&start-after=builds%2Fmine%2Fk&continuation-token=x", true},
-        {"prefix=builds%2Fmine%2F&marker=builds%2Fmine%2Fk", true},
-        {"uploads&prefix=builds%2Fmine%2F&key-marker=builds%2Fmine%2Fk&upload-id-marker=u", true},
+        {"list-type=2&prefix=builds%2Fmine%2F7%2F", true},
+        {"list-type=2&prefix=builds%2Fmine%2F7%2Fa&delimiter=%2F&max-keys=10&encoding-type=url", true},
+        {"list-type=2&prefix=builds/mine/7/..", true}, /* a beginning of "...": only text is compared */
+        {"list-type=2&prefix=builds%2Fmine%2F7%2F&start-after=builds%2Fmine%2F7%2Fk&continuation-token=x",
+         true},
+        {"prefix=builds%2Fmine%2F7%2F&marker=builds%2Fmine%2F7%2Fk", true},
+        {"uploads&prefix=builds%2Fmine%2F7%2F&key-marker=builds%2Fmine%2F7%2Fk&upload-id-marker=u", true},
         {"", false},
         {"list-type=2", false},
         {"list-type=2&prefix=", false},
         {"list-type=2&prefix=builds%2F", false},
         {"list-type=2&prefix=builds%2Fmine", false},
+        {"list-type=2&prefix=builds%2Fmine%2F", false},
+        {"list-type=2&prefix=builds%2Fmine%2F8%2F", false},
         {"list-type=2&prefix=builds%2Fother%2F", false},
         {"list-type=2&prefix=builds%2Fmine2%2F", false},
-        {"list-type=2&prefix=builds%2Fmine%2F..%2Fother%2F", false},
-        {"list-type=2&prefix=builds%2Fmine%2F%00", false},
-        {"list-type=1&prefix=builds%2Fmine%2F", false},
-        {"list-type=2&prefix=builds%2Fmine%2F&prefix=builds%2Fother%2F", false},
-        {"list-type=2&prefix=builds%2Fmine%2F&Prefix=builds%2Fother%2F", false},
-        {"list-type=2&prefix=builds%2Fmine%2F&marker=builds%2Fmine%2Fk", false},
-        {"list-type=2&prefix=builds%2Fmine%2F&start-after=builds%2Fother%2Fk", false},
-        {"prefix=builds%2Fmine%2F&marker=a", false},
-        {"list-type=2&prefix=builds%2Fmine%2F&max-keys=-1", false},
-        {"list-type=2&prefix=builds%2Fmine%2F&encoding-type=x", false},
-        {"list-type=2&prefix=builds%2Fmine%2F&fetch-owner=true", false},
-        {"list-type=2&prefix=builds%2Fmine%2F&versions", false},
-        {"versions&prefix=builds%2Fmine%2F", false},
+        {"list-type=2&prefix=builds%2Fmine%2F7%2F..%2Fother%2F", false},
+        {"list-type=2&prefix=builds%2Fmine%2F7%2F%00", false},
+        {"list-type=1&prefix=builds%2Fmine%2F7%2F", false},
+        {"list-type=2&prefix=builds%2Fmine%2F7%2F&prefix=builds%2Fother%2F", false},
+        {"list-type=2&prefix=builds%2Fmine%2F7%2F&Prefix=builds%2Fother%2F", false},
+        {"list-type=2&prefix=builds%2Fmine%2F7%2F&marker=builds%2Fmine%2F7%2Fk", false},
+        {"list-type=2&prefix=builds%2Fmine%2F7%2F&start-after=builds%2Fother%2Fk", false},
+        {"prefix=builds%2Fmine%2F7%2F&marker=a", false},
+        {"list-type=2&prefix=builds%2Fmine%2F7%2F&max-keys=-1", false},
+        {"list-type=2&prefix=builds%2Fmine%2F7%2F&encoding-type=x", false},
+        {"list-type=2&prefix=builds%2Fmine%2F7%2F&fetch-owner=true", false},
+        {"list-type=2&prefix=builds%2Fmine%2F7%2F&versions", false},
+        {"versions&prefix=builds%2Fmine%2F7%2F", false},
         {"uploads", false},
         {"uploads&prefix=builds%2Fother%2F", false},
-        {"uploads&prefix=builds%2Fmine%2F&key-marker=builds%2Fother%2Fk", false},
+        {"uploads&prefix=builds%2Fmine%2F7%2F&key-marker=builds%2Fother%2Fk", false},
         {"location", false},
         {"cors", false},
         {"policy", false},
         {"acl", false},
         {"lifecycle", false},
-        {"list-type=2&prefix=builds%2Fmine%2F&%70refix=a", false},
+        {"list-type=2&prefix=builds%2Fmine%2F7%2F&%70refix=a", false},
     };
     vk_s3o x;
     VK_UNUSED(state);
@@ -260,26 +270,26 @@ static void other_calls(void **state)
         {"DELETE", "/", ""},
         {"HEAD", "/", ""},
         {"GET", "/", "buckets"},
-        {"POST", "/builds/mine/k", ""},
-        {"POST", "/builds/mine/k", "delete"},
-        {"POST", "/builds/mine/k", "restore"},
-        {"POST", "/builds/mine/k", "select&select-type=2"},
-        {"POST", "/builds/mine/k", "uploads&uploadId=a"},
-        {"PUT", "/builds/mine/k", "acl"},
-        {"PUT", "/builds/mine/k", "tagging"},
-        {"PUT", "/builds/mine/k", "uploadId=a"},
-        {"PUT", "/builds/mine/k", "partNumber=1"},
-        {"PUT", "/builds/mine/k", "uploadId=&partNumber=1"},
-        {"PUT", "/builds/mine/k", "uploadId=a&partNumber=x"},
-        {"PUT", "/builds/mine/k", "uploadId=a%20b&partNumber=1"},
-        {"GET", "/builds/mine/k", "versionId=null"},
-        {"GET", "/builds/mine/k", "X-Amz-Security-Token=a"},
-        {"GET", "/builds/mine/k", "x-amz-copy-source=a"},
-        {"DELETE", "/builds/mine/k", "partNumber=1&uploadId=a"},
-        {"PATCH", "/builds/mine/k", ""},
-        {"OPTIONS", "/builds/mine/k", ""},
-        {"get", "/builds/mine/k", ""},
-        {"GET", "builds/mine/k", ""},
+        {"POST", "/builds/mine/7/k", ""},
+        {"POST", "/builds/mine/7/k", "delete"},
+        {"POST", "/builds/mine/7/k", "restore"},
+        {"POST", "/builds/mine/7/k", "select&select-type=2"},
+        {"POST", "/builds/mine/7/k", "uploads&uploadId=a"},
+        {"PUT", "/builds/mine/7/k", "acl"},
+        {"PUT", "/builds/mine/7/k", "tagging"},
+        {"PUT", "/builds/mine/7/k", "uploadId=a"},
+        {"PUT", "/builds/mine/7/k", "partNumber=1"},
+        {"PUT", "/builds/mine/7/k", "uploadId=&partNumber=1"},
+        {"PUT", "/builds/mine/7/k", "uploadId=a&partNumber=x"},
+        {"PUT", "/builds/mine/7/k", "uploadId=a%20b&partNumber=1"},
+        {"GET", "/builds/mine/7/k", "versionId=null"},
+        {"GET", "/builds/mine/7/k", "X-Amz-Security-Token=a"},
+        {"GET", "/builds/mine/7/k", "x-amz-copy-source=a"},
+        {"DELETE", "/builds/mine/7/k", "partNumber=1&uploadId=a"},
+        {"PATCH", "/builds/mine/7/k", ""},
+        {"OPTIONS", "/builds/mine/7/k", ""},
+        {"get", "/builds/mine/7/k", ""},
+        {"GET", "builds/mine/7/k", ""},
         {"GET", "", ""},
     };
     vk_s3o x;
@@ -299,13 +309,13 @@ static void copies_only_where_it_copies(void **state)
     } all[] = {{"PUT", "", true},          {"PUT", "partNumber=1&uploadId=a", true},
                {"GET", "", false},         {"DELETE", "", false},
                {"POST", "uploads", false}, {"POST", "uploadId=a", false}};
-    static const vk_header source[2] = {{VK_STR("x-amz-copy-source"), VK_STR("/builds/mine/from")},
-                                        {VK_STR("x-amz-Copy-source"), VK_STR("/builds/mine/from")}};
+    static const vk_header source[2] = {{VK_STR("x-amz-copy-source"), VK_STR("/builds/mine/7/from")},
+                                        {VK_STR("x-amz-Copy-source"), VK_STR("/builds/mine/7/from")}};
     const char *why;
     vk_s3o x;
     VK_UNUSED(state);
     for (size_t i = 0; i < VK_COUNT(all); i++) {
-        vk_order o = order_of(all[i].method, "/builds/mine/k", all[i].query);
+        vk_order o = order_of(all[i].method, "/builds/mine/7/k", all[i].query);
         o.headers = source;
         o.n_headers = 1;
         assert_int_equal(vk_s3o_make(&o, BUCKET, &x, &why) == VK_OK, all[i].ok);
@@ -315,21 +325,21 @@ static void copies_only_where_it_copies(void **state)
         o.body_n = 5; /* a copy has no body */
         assert_int_not_equal(vk_s3o_make(&o, BUCKET, &x, &why), VK_OK);
     }
-    assert_int_equal(copy("/builds/mine/k?versionId=1", &x), VK_OK); /* a key with a question mark */
-    assert_true(vk_str_eqz(x.headers[0].value, "/org-bucket/builds/mine/k%3FversionId%3D1"));
+    assert_int_equal(copy("/builds/mine/7/k?versionId=1", &x), VK_OK); /* a key with a question mark */
+    assert_true(vk_str_eqz(x.headers[0].value, "/org-bucket/builds/mine/7/k%3FversionId%3D1"));
 }
 
 static void lengths(void **state)
 {
     const char *why;
     vk_s3o x;
-    vk_order o = order_of("PUT", "/builds/mine/k", "");
+    vk_order o = order_of("PUT", "/builds/mine/7/k", "");
     VK_UNUSED(state);
     o.body_n = -1;
     assert_int_equal(vk_s3o_make(&o, BUCKET, &x, &why), VK_E_INVALID);
     o.body_n = INT64_MAX;
     assert_int_equal(vk_s3o_make(&o, BUCKET, &x, &why), VK_OK);
-    o = order_of("GET", "/builds/mine/k", "");
+    o = order_of("GET", "/builds/mine/7/k", "");
     o.body_n = 1;
     assert_int_equal(vk_s3o_make(&o, BUCKET, &x, &why), VK_E_FORBIDDEN);
 }
@@ -339,7 +349,7 @@ static void header_filter(void **state)
     vk_header h[VK_S3O_HEADERS_MAX + 2];
     const char *why;
     vk_s3o x;
-    vk_order o = order_of("PUT", "/builds/mine/k", "");
+    vk_order o = order_of("PUT", "/builds/mine/7/k", "");
     VK_UNUSED(state);
     static const vk_header given[] = {
         {VK_STR("X-Amz-Meta-A"), VK_STR("1")},
@@ -382,7 +392,7 @@ static void probes(void **state)
         assert_int_equal(vk_s3o_make(&o, BUCKET, &x, &why), VK_OK);
         assert_true(vk_str_starts(x.path, VK_STR("/org-bucket")) || (x.parent && x.path.n == 1));
     }
-    vk_order o = order_of("GET", "/builds/mine/k", "");
+    vk_order o = order_of("GET", "/builds/mine/7/k", "");
     o.build = "";
     assert_int_equal(vk_s3o_make(&o, BUCKET, &x, &why), VK_E_FORBIDDEN);
 }
@@ -407,7 +417,8 @@ static vk_sigv4_fail verified(const vk_order *o)
     vk_str rest = vk_buf_view(o->lines), one;
     h[n++] = (vk_sigv4_pair){VK_STR("Host"), o->to_host};
     for (size_t i = 0; i < o->n_headers; i++)
-        h[n++] = (vk_sigv4_pair){o->headers[i].name, o->headers[i].value};
+        if (!vk_str_ieq(o->headers[i].name, VK_STR("x-amz-copy-source"))) /* one of `lines` stands for it */
+            h[n++] = (vk_sigv4_pair){o->headers[i].name, o->headers[i].value};
     while (vk_str_cut(&rest, '\n', &one)) {
         vk_str name;
         one.n--;
@@ -431,18 +442,18 @@ static vk_sigv4_fail verified(const vk_order *o)
 static void signatures(void **state)
 {
     static const vk_header given[] = {{VK_STR("X-Amz-Meta-Colour"), VK_STR("b\xc3\xbc  n t ")},
-                                      {VK_STR("x-amz-copy-source"), VK_STR("/builds/mine/a b%2Fc")},
+                                      {VK_STR("x-amz-copy-source"), VK_STR("/builds/mine/7/a b%2Fc")},
                                       {VK_STR("Range"), VK_STR("bytes=0-1")}};
     static const struct {
         const char *method, *path, *query;
         size_t headers;
         int64_t body;
     } all[] = {
-        {"GET", "/builds/mine/%C3%A4%20b", "response-content-type=a%2Fb", 0, 0},
-        {"PUT", "/builds/mine/k", "", 1, 7},
-        {"PUT", "/builds/mine/k", "", 1, 0},
-        {"PUT", "/builds/mine/k", "", 3, 0},
-        {"GET", "/", "prefix=builds%2Fmine%2F&list-type=2&delimiter=%2F", 0, 0},
+        {"GET", "/builds/mine/7/%C3%A4%20b", "response-content-type=a%2Fb", 0, 0},
+        {"PUT", "/builds/mine/7/k", "", 1, 7},
+        {"PUT", "/builds/mine/7/k", "", 1, 0},
+        {"PUT", "/builds/mine/7/k", "", 3, 0},
+        {"GET", "/", "prefix=builds%2Fmine%2F7%2F&list-type=2&delimiter=%2F", 0, 0},
     };
     const char *why;
     VK_UNUSED(state);
@@ -464,7 +475,7 @@ static void signatures(void **state)
         assert_int_equal(verified(&o), VK_SIGV4_SIGNATURE);
     }
     vk_s3o x;
-    vk_order o = order_of("PUT", "/builds/mine/k", "");
+    vk_order o = order_of("PUT", "/builds/mine/7/k", "");
     static const vk_header twice[] = {{VK_STR("x-amz-meta-a"), VK_STR("1")},
                                       {VK_STR("X-Amz-Meta-A"), VK_STR("2")}};
     o.headers = twice;
@@ -475,13 +486,6 @@ static void signatures(void **state)
     assert_int_equal(vk_s3o_sign(&o, &x, &k, &why), VK_E_INVALID);
 }
 
-static void hosts(void **state)
-{
-    VK_UNUSED(state);
-    assert_true(vk_str_eqz(vk_s3o_host(VK_STR("https://a.example:8443")), "a.example:8443"));
-    assert_true(vk_str_eqz(vk_s3o_host(VK_STR("http://[::1]:9000")), "[::1]:9000"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -490,7 +494,6 @@ int main(void)
         cmocka_unit_test(other_calls), cmocka_unit_test(copies_only_where_it_copies),
         cmocka_unit_test(lengths),     cmocka_unit_test(header_filter),
         cmocka_unit_test(probes),      cmocka_unit_test(signatures),
-        cmocka_unit_test(hosts),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

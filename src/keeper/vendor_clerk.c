@@ -131,6 +131,7 @@ static const vk_vendor_call calls[] = {
     {"PATCH", "/v1/users/{}", "users.update"},
     {"DELETE", "/v1/users/{}", "users.delete"},
     {"PATCH", "/v1/users/{}/metadata", "users.metadata"},
+    {"PUT", "/v1/users/{}/metadata", "users.metadata"},
     {"POST", "/v1/users/{}/profile_image", "users.image"},
     {"DELETE", "/v1/users/{}/profile_image", "users.image"},
     {"POST", "/v1/users/{}/ban", "users.ban"},

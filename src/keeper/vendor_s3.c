@@ -1,7 +1,8 @@
 /* Amazon S3 and what speaks its protocol: one bucket, in which builds have a prefix each. Keys of servers
  * that are not Amazon's have any shape, so little is refused here. */
+#include "keeper/org.h"
+#include "keeper/s3_order.h"
 #include "keeper/shape.h"
-#include "keeper/vendors.h"
 
 static const vk_shape region = {
     .also = "-",
@@ -68,9 +69,38 @@ static const vk_vendor_field fields[] = {
     {.name = NULL},
 };
 
+static vk_str value_of(const vk_order *o, const char *field)
+{
+    return o->org ? vk_secret_bytes(vk_org_value(o->org, field)) : VK_STR_NONE;
+}
+
+/* Signs with the organisation's key itself: what keeps builds apart is vk_s3o_make. */
+static vk_err order(vk_order *o, const char **why_r)
+{
+    vk_s3o x;
+    vk_str endpoint = value_of(o, "endpoint"), bucket = value_of(o, "bucket");
+    const vk_s3o_keys k = {.id = value_of(o, "access_key_id"),
+                           .region = value_of(o, "region"),
+                           .secret = o->org ? vk_org_value(o->org, "secret_access_key") : VK_SECRET_NONE};
+    if (!endpoint.n || !bucket.n || !k.id.n || !k.secret.n || !k.region.n) {
+        *why_r = "A part of the organisation's S3 key is missing; enter it with: valetkey keys set s3";
+        return VK_E_UNAVAILABLE;
+    }
+    vk_err e = vk_order_to(o, endpoint, why_r);
+    if (e == VK_OK)
+        e = vk_s3o_make(o, bucket, &x, why_r);
+    return e == VK_OK ? vk_s3o_sign(o, &x, &k, why_r) : e;
+}
+
 const vk_vendor vk_vendor_s3 = {
     .name = "s3",
     .title = "S3",
     .service = "storage",
     .fields = fields,
+    .calls = vk_s3o_calls,
+    .travel = vk_s3o_travel,
+    .returns = vk_s3o_returns,
+    .raw_path = true,
+    .order = order,
+    .probes = vk_s3o_probes,
 };

@@ -87,10 +87,11 @@ typedef struct vk_vendor {
     const char *whole;             /* sets of fields of which one must be complete, "a+b c": where fields are
                                     * optional because there are two ways; NULL: none */
     const vk_vendor_field *own;    /* of a build's binding; secret ones are in the vault, the others in the
-                                    * metadata (store.h, vk_binding.resource). NULL: none */
+                                    * metadata (store.h, vk_binding.resource), and in the same record of the
+                                    * vault where they say where a secret goes. NULL: none */
     const vk_vendor_call *calls;   /* method NULL ends; NULL: nothing is forwarded to it */
-    const char *const *travel;     /* request headers that go on, lower case; NULL ends. Content-Type and the
-                                    * framing always do */
+    const char *const *travel;     /* request headers that go on, lower case, a '*' at the end stands for
+                                    * anything;     NULL ends. Content-Type and the     framing always do */
     const char *const
         *returns;  /* header lines of answers that go back; a '*' at the end stands for anything */
     bool scrub;    /* the credential is sent as it is, so answers are searched for it */

@@ -50,7 +50,7 @@ const WAYS = {
   },
   auth: {
     async org(daemon, up) {
-      const instance = await up.createBuild('instance', ['--origin', 'http://localhost:3000'])
+      const instance = await up.createBuild('instance', ['--origin', 'http://localhost:3000', '--framework', 'next'])
       await entered(daemon, ['keys', 'set', 'clerk'], { publishable_key: instance.env.CLERK_PUBLISHABLE_KEY ?? instance.env.NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY, secret_key: instance.env.CLERK_SECRET_KEY, api_base: await clerkApi(instance) })
       return instance
     },
@@ -72,6 +72,9 @@ export async function bound(daemon, build, services) {
   }
   const again = await daemon.cli(['build', 'create', build.id, '--json'])
   if (again.code !== 0) throw new Error(`build create ${build.id}: ${again.stderr}`)
-  return { ...JSON.parse(again.stdout), created: build.created }
+  const now = JSON.parse(again.stdout)
+  // Browsers find Clerk by its publishable key; what plays it here has another address.
+  if (org.auth) now.env.NEXT_PUBLIC_CLERK_PROXY_URL = (await org.auth).env.NEXT_PUBLIC_CLERK_PROXY_URL
+  return { ...now, created: build.created }
 }
 

@@ -6,6 +6,8 @@ import { encodedPath, signed } from './sigv4.mjs'
 import { ok, skip } from './tap.mjs'
 
 const endpoint = process.env.VALETKEY_TEST_S3_ENDPOINT
+// Set by tests/brokereds3: a module whose start() puts a vendor behind the daemon.
+const behind = process.env.VALETKEY_TEST_S3_BEHIND
 
 export class Storage {
   // `options` as for a Daemon.
@@ -14,8 +16,10 @@ export class Storage {
     s.own = !endpoint
     if (endpoint) return s
     s.base = await portBase()
-    s.daemon = new Daemon({ portBase: s.base, ...options })
+    if (behind) s.behind = await (await import(behind)).start()
+    s.daemon = new Daemon({ portBase: s.base, ...options, args: [...(options.args ?? []), ...(s.behind?.args ?? [])], env: { ...options.env, ...s.behind?.env } })
     await s.daemon.start()
+    await s.behind?.ready(s.daemon)
     return s
   }
 
@@ -40,6 +44,7 @@ export class Storage {
 
   async stop() {
     await this.daemon?.stop()
+    await this.behind?.stop()
     // A process that a sanitizer ended was started again; what it said is the thing to know.
     const at = this.daemon?.log.search(/(WARNING: Thread|ERROR: Address|ERROR: Leak)Sanitizer|runtime error:/) ?? -1
     if (at >= 0) ok(false, 'no sanitizer found anything', this.daemon.log.slice(at, at + 6000))

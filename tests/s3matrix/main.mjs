@@ -21,6 +21,7 @@ await check('the front that answers is the one that was started, and it ends whe
   if (end?.code !== 0) throw new Error(`it ended with ${JSON.stringify(end)}\n${w.daemon.log.slice(-3000)}`)
 })
 w.pool.close()
+await w.behind?.stop()
 await cleanUp()
 finish()
 process.exit() // sockets of clients that are gone

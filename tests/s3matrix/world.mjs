@@ -8,6 +8,8 @@ import { assert, assertSame } from '../lib/tap.mjs'
 import { bin, Pool } from './wire.mjs'
 import { inHeader } from './sign.mjs'
 
+// Set by tests/brokereds3: a module whose start() puts a vendor behind the daemon.
+const behind = process.env.VALETKEY_TEST_S3_BEHIND
 export const manyBadKeys = ['--limit', 'bad_key_rate=0'] // what is tried here comes from one address
 export const SECRET = 'nobody else may read this'
 
@@ -22,12 +24,15 @@ export class World {
   static async start(base) {
     const w = new World()
     w.data = path.join(tempFolder(), 'data')
-    const early = new Daemon({ portBase: base, data: w.data, args: manyBadKeys, env: { VALETKEY_TEST_CLOCK_OFFSET_MS: '-120000' } })
+    if (behind) w.behind = await (await import(behind)).start()
+    const more = w.behind?.args ?? []
+    const early = new Daemon({ portBase: base, data: w.data, args: [...manyBadKeys, ...more], env: { ...w.behind?.env, VALETKEY_TEST_CLOCK_OFFSET_MS: '-120000' } })
     await early.start()
     w.expired = new Build('expired', (await early.createBuild('expired', ['--ttl', '60s'])).env)
     await early.stop()
-    w.daemon = new Daemon({ portBase: base, data: w.data, args: [...manyBadKeys, '--limit', 'storage_bytes=64M'] })
+    w.daemon = new Daemon({ portBase: base, data: w.data, args: [...manyBadKeys, '--limit', 'storage_bytes=64M', ...more], env: { ...w.behind?.env } })
     await w.daemon.start()
+    await w.behind?.ready(w.daemon)
     for (const id of ['mine', 'min', 'mine2', 'other', 'third', 'revoked', 'deleted']) w[id] = new Build(id, (await w.daemon.createBuild(id)).env)
     w.port = Number(new URL(w.mine.env.R2_ENDPOINT).port)
     w.host = `127.0.0.1:${w.port}`

@@ -68,8 +68,8 @@ export function sameBytes(got, want, what = 'the body') {
   throw new Error(`${what}: ${got.length} bytes, ${want.length} expected; first difference at ${at}`)
 }
 
-// Keys that file systems, URLs and XML have trouble with; all are legal.
+// Keys that file systems, URLs and XML have trouble with; all are legal. At a vendor a prefix stands in front of them.
 export const ODD_KEYS = [
   'a b', ' both ends ', 'a+b', 'a%20b', 'a%2Fb', '%', '100%', 'a&b<c>"d\'', 'q?x=1&y#z', 'back\\slash', "!*'()~-_.", 'colon:semi;comma,at@dollar$eq=', '[{}]|^`',
-  'dir/', 'a//b', '/leading', '//', 'ü/ß/é', 'e\u0301', '日本語/ファイル.txt', '😀.png', '\u{10ffff}', '...', '.hidden', 'a..b', 'a/..b/c..', 'x'.repeat(1000), `long/${'ö'.repeat(400)}`, 'tab\there', 'new\nline', 'return\rhere', 'bell\u0007', '\u0001', '\u007f', '\u0085', '\u2028', '\ufeff', '\ufffd', 'NUL', 'con.txt', 'Case', 'case',
+  'dir/', 'a//b', '/leading', '//', 'ü/ß/é', 'e\u0301', '日本語/ファイル.txt', '😀.png', '\u{10ffff}', '...', '.hidden', 'a..b', 'a/..b/c..', 'x'.repeat(process.env.VALETKEY_TEST_S3_BEHIND ? 950 : 1000), `long/${'ö'.repeat(400)}`, 'tab\there', 'new\nline', 'return\rhere', 'bell\u0007', '\u0001', '\u007f', '\u0085', '\u2028', '\ufeff', '\ufffd', 'NUL', 'con.txt', 'Case', 'case',
 ]

@@ -140,8 +140,9 @@ void vk_s3_sum_headers(vk_s3_req *q, const vk_ob_sum *sum, uint32_t parts)
 
 /* ---- the answer */
 
-#define ANY_ANSWER                                                                                           \
-    "Valetkey-Served-By: embedded\r\nX-Content-Type-Options: nosniff\r\nVary: " VK_S3_CORS_VARY "\r\n"
+#define ANY_ANSWER "X-Content-Type-Options: nosniff\r\nVary: " VK_S3_CORS_VARY "\r\n"
+#define ORG_ANSWER "Valetkey-Served-By: org\r\n" ANY_ANSWER
+#define OUR_ANSWER "Valetkey-Served-By: embedded\r\n" ANY_ANSWER
 
 static vk_err next_piece(vk_pieces *p, int64_t at, vk_piece *out_r)
 {
@@ -188,23 +189,36 @@ static void write_error(vk_s3_req *q)
 static void put_lines(vk_s3_req *q)
 {
     bool object = q->readable && !q->code.n;
-    if (object && q->sandboxed)
+    if (q->forwarded && object && q->sandboxed)
         vk_header_lines(q->ex, ANY_ANSWER RANGES SANDBOX);
-    else if (object)
+    else if (q->forwarded && object)
         vk_header_lines(q->ex, ANY_ANSWER RANGES);
-    else
+    else if (q->forwarded)
         vk_header_lines(q->ex, ANY_ANSWER);
+    else if (q->driver)
+        vk_header_lines(q->ex, ORG_ANSWER);
+    else if (object && q->sandboxed)
+        vk_header_lines(q->ex, OUR_ANSWER RANGES SANDBOX);
+    else if (object)
+        vk_header_lines(q->ex, OUR_ANSWER RANGES);
+    else
+        vk_header_lines(q->ex, OUR_ANSWER);
+}
+
+void vk_s3_pass_lines(vk_s3_req *q)
+{
+    put_lines(q);
+    if (!(q->route.op == VK_S3_PREFLIGHT && q->build) && vk_request_header(q->ex, VK_STR("Origin")).p)
+        vk_s3_cors_headers(q);
+    vk_s3_header(q, "x-amz-request-id", vk_exchange_id(q->ex));
 }
 
 void vk_s3_finish(vk_s3_req *q)
 {
     vk_exchange *ex = q->ex;
-    put_lines(q);
     if (q->route.op == VK_S3_PREFLIGHT && q->build)
         vk_s3_preflight_answer(q);
-    else if (vk_request_header(ex, VK_STR("Origin")).p)
-        vk_s3_cors_headers(q);
-    vk_s3_header(q, "x-amz-request-id", vk_exchange_id(ex));
+    vk_s3_pass_lines(q);
     if (q->code.n || !q->reader)
         vk_s3_leave(q); /* the rest is in memory: a client that takes its time keeps nobody's files */
     if (q->code.n) {
@@ -242,7 +256,7 @@ void vk_s3_refuse(vk_exchange *ex, int status, vk_err e, const char *text)
                         .message = vk_str_z(text),
                         .resource = ex->path,
                         .request_id = vk_exchange_id(ex)};
-    vk_header_lines(ex, ANY_ANSWER);
+    vk_header_lines(ex, OUR_ANSWER);
     if (ex->ctx && vk_request_header(ex, VK_STR("Origin")).p)
         vk_s3_cors_headers(vk_s3_req_of(ex)); /* or the page learns nothing of it */
     if (ex->ctx)

@@ -3,6 +3,7 @@
 
 #include "core/clock.h"
 #include "services/storage/operator.h"
+#include "services/storage/upstream/upstream.h"
 
 vk_s3_numbers vk_s3_numbers_now;
 
@@ -292,6 +293,7 @@ void vk_s3_end_transfers(const vk_runtime *rt)
 bool vk_s3_enter(vk_s3_req *q)
 {
     const vk_s3_route *r = &q->route;
+    const vk_binding *binding;
     if (r->op != VK_S3_LIST_BUCKETS && !is_own_bucket(q, r->bucket)) {
         if (r->op == VK_S3_CREATE_BUCKET && !vk_s3_bucket_ok(r->bucket, false))
             vk_s3_no(q, VK_S3_BAD_BUCKET);
@@ -307,6 +309,8 @@ bool vk_s3_enter(vk_s3_req *q)
     }
     if (q->anonymous && r->op != VK_S3_PREFLIGHT && !vk_str_starts(q->key, VK_STR(VK_S3_PUBLIC)))
         return denied(q);
+    if (vk_s3u_serves(r->op))
+        q->driver = vk_service_driver(q->ex, &binding);
     q->build = vk_s3b_hold(q->ex->principal);
     if (!q->build) {
         vk_s3_no_sigv4(q, VK_SIGV4_KEY_REVOKED);
@@ -499,12 +503,19 @@ static void request(vk_exchange *ex)
     vk_s3_body body = vk_s3_ops[q->route.op].body;
     q->begun = true;
     if (body == VK_S3_OBJECT_BODY || body == VK_S3_FORM_BODY) {
-        run->quick(q);
+        if (q->driver && body == VK_S3_OBJECT_BODY)
+            vk_s3u_put_request(q);
+        else
+            run->quick(q);
         return;
     }
     bool about_body =
         body == VK_S3_XML_BODY && q->route.op != VK_S3_COMPLETE_UPLOAD; /* there it is the whole's */
     if (body_as_signed(q) && (!about_body || body_as_claimed(q))) {
+        if (q->driver) {
+            vk_s3u_request(q);
+            return;
+        }
         if (!run->quick) {
             bool reads = q->route.op == VK_S3_GET_OBJECT || q->route.op == VK_S3_HEAD_OBJECT;
             if (!reads || !vk_s3_get_now(q)) {

@@ -47,7 +47,11 @@ typedef struct vk_s3_req {
     vk_s3_build *build; /* held until it is answered, or what its reader reads is sent */
     vk_list holding;    /* the loop's list of those that hold one */
     vk_str key, source; /* as they are stored */
-    bool begun;         /* its body is there, and it is at work */
+    /* Whose storage answers this operation (upstream/), and what it keeps with the request; NULL: ours. */
+    const vk_driver *driver;
+    void *vendor;
+    bool forwarded; /* what forwards it has said who serves it */
+    bool begun;     /* its body is there, and it is at work */
     vk_s3_job job;
     vk_ob *store; /* in a job */
 
@@ -135,6 +139,8 @@ static inline void vk_s3_ok_xml(vk_s3_req *q)
     q->status = 200;
     q->xml = true;
 }
+/* What an answer that a vendor's body follows has besides that body's own lines: those of every answer. */
+void vk_s3_pass_lines(vk_s3_req *q);
 /* A refusal of the engine itself. */
 void vk_s3_refuse(vk_exchange *ex, int status, vk_err e, const char *text);
 
@@ -188,12 +194,19 @@ void vk_s3_head_object(vk_s3_req *q);
 /* The same on the loop; false: a job has to. */
 VK_MUSTCHECK bool vk_s3_get_now(vk_s3_req *q);
 void vk_s3_copy_object(vk_s3_req *q);
+/* x-amz-metadata-directive; an error is the answer. */
+VK_MUSTCHECK bool vk_s3_copy_directive(vk_s3_req *q, bool *replace_r);
+/* Whether browsers show this type without being able to run anything of it. */
+bool vk_s3_is_inert(vk_str type);
 void vk_s3_delete_object(vk_s3_req *q);
 void vk_s3_delete_many(vk_s3_req *q);
 void vk_s3_get_attributes(vk_s3_req *q);
 
 /* Once, before the others. */
 void vk_s3_list_start(const vk_runtime *rt);
+/* The continuation token of a V2 listing, if it has one: where it goes on. An error is the answer. */
+VK_MUSTCHECK bool vk_s3_list_token_open(vk_s3_req *q, vk_str *place_r);
+void vk_s3_list_token_make(vk_s3_req *q, vk_str place, vk_buf *out);
 void vk_s3_list_v1(vk_s3_req *q);
 void vk_s3_list_v2(vk_s3_req *q);
 void vk_s3_list_versions(vk_s3_req *q);
@@ -216,7 +229,8 @@ VK_MUSTCHECK bool vk_s3_upload_id(vk_s3_req *q, uint8_t id_r[16]);
 typedef struct vk_s3_plan {
     vk_str key; /* as stored */
     bool part;
-    uint8_t upload[16];
+    uint8_t upload[16]; /* of an upload of ours, … */
+    vk_str upload_id;   /* … or of a vendor's */
     int number;
     int64_t size;        /* decoded; -1: unknown */
     int64_t least, most; /* what a form's policy allows; 0 and INT64_MAX otherwise */
@@ -251,6 +265,12 @@ void vk_s3_puts_stop(void);
 /* The head of PutObject and UploadPart is verified and in scope: decides how its body comes. */
 VK_MUSTCHECK bool vk_s3_put_head(vk_s3_req *q);
 void vk_s3_put_request(vk_s3_req *q);
+
+/* ---- service.c */
+
+/* The environment of a build, whoever has its objects. */
+vk_err vk_s3_env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_secret *keys,
+                 vk_env_var *out, size_t room, size_t *n_r);
 
 /* ---- postform.c */
 VK_MUSTCHECK bool vk_s3_form_head(vk_s3_req *q);

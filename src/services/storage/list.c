@@ -172,24 +172,40 @@ void vk_s3_list_v1(vk_s3_req *q)
     vk_s3_ok_xml(q);
 }
 
+static vk_s3_token_for token_for(const vk_s3_req *q)
+{
+    const vk_tenant *t = q->ex->principal;
+    return (vk_s3_token_for){.build = vk_str_z(t->id),
+                             .access_key_id = q->grant.access_key_id,
+                             .bucket = q->route.bucket,
+                             .prefix = param_or_empty(q, "prefix"),
+                             .delimiter = param_or_empty(q, "delimiter")};
+}
+
+bool vk_s3_list_token_open(vk_s3_req *q, vk_str *place_r)
+{
+    vk_str token = param(q, "continuation-token");
+    vk_s3_token_for f = token_for(q);
+    vk_s3_fail fail = token.p ? vk_s3_token_open(q->ex->arena, token_key, &f, token, place_r) : VK_S3_OK;
+    if (fail != VK_S3_OK)
+        vk_s3_no(q, fail);
+    return fail == VK_S3_OK;
+}
+
+void vk_s3_list_token_make(vk_s3_req *q, vk_str place, vk_buf *out)
+{
+    vk_s3_token_for f = token_for(q);
+    vk_s3_token_make(token_key, &f, place, out);
+}
+
 void vk_s3_list_v2(vk_s3_req *q)
 {
     const vk_tenant *t = q->ex->principal;
     struct page p = {.q = q};
     vk_str token = param(q, "continuation-token"), start = param(q, "start-after"), after = start;
-    vk_s3_token_for f = {.build = vk_str_z(t->id),
-                         .access_key_id = q->grant.access_key_id,
-                         .bucket = q->route.bucket,
-                         .prefix = param_or_empty(q, "prefix"),
-                         .delimiter = param_or_empty(q, "delimiter")};
     if (vk_str_eqz(param(q, "fetch-owner"), "true"))
         p.owner = vk_str_z(t->id);
-    vk_s3_fail fail = token.p ? vk_s3_token_open(q->ex->arena, token_key, &f, token, &after) : VK_S3_OK;
-    if (fail != VK_S3_OK) {
-        vk_s3_no(q, fail);
-        return;
-    }
-    if (!read_page(&p, after))
+    if (!vk_s3_list_token_open(q, &after) || !read_page(&p, after))
         return;
     vk_s3w_list l = list_of(&p);
     vk_buf next;
@@ -198,7 +214,7 @@ void vk_s3_list_v2(vk_s3_req *q)
     l.start_after = start;
     l.key_count = (int64_t)(p.n_objects + p.n_prefixes);
     if (p.truncated) {
-        vk_s3_token_make(token_key, &f, p.last, &next);
+        vk_s3_list_token_make(q, p.last, &next);
         l.next_token = vk_buf_view(&next);
     }
     if (next.err != VK_OK) {

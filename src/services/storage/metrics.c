@@ -1,7 +1,7 @@
 /* The storage service's numbers for GET /metrics. */
 #include "core/metrics.h"
 
-#include "services/storage/front.h"
+#include "services/storage/upstream/upstream.h"
 
 static int64_t number(const _Atomic uint64_t *n)
 {
@@ -28,6 +28,19 @@ void vk_s3_metrics(vk_buf *out)
          number(&vk_s3_numbers_now.empty_sums)},
         {"valetkey_storage_forms_total", "counter", "Uploads by a POST form, which R2 does not have.",
          number(&vk_s3_numbers_now.forms)},
+        {"valetkey_storage_vendor_requests_total", "counter",
+         "Requests that an organisation's storage was asked for, without bodies of objects.",
+         number(&vk_s3u_numbers_now.asked)},
+        {"valetkey_storage_vendor_key_refused_total", "counter",
+         "Answers of the vendor that refuse the organisation's key, bucket or address.",
+         number(&vk_s3u_numbers_now.refused_us)},
+        {"valetkey_storage_vendor_nonsense_total", "counter", "Answers of the vendor that cannot be.",
+         number(&vk_s3u_numbers_now.nonsense)},
+        {"valetkey_storage_vendor_away_total", "counter",
+         "Requests that found no keeper, no organisation's key, or no vendor.",
+         number(&vk_s3u_numbers_now.away)},
+        {"valetkey_storage_vendor_counts_total", "counter", "How often a build's objects there were counted.",
+         number(&vk_s3u_numbers_now.counted)},
     };
     for (size_t i = 0; i < VK_COUNT(all); i++)
         vk_metric_one(out, all[i].name, all[i].type, all[i].help, all[i].value);

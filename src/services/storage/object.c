@@ -12,7 +12,7 @@ static const vk_str inert[] = {VK_STR("image/png"),  VK_STR("image/jpeg"),     V
                                VK_STR("image/webp"), VK_STR("image/avif"),     VK_STR("image/bmp"),
                                VK_STR("text/plain"), VK_STR("application/pdf")};
 
-static bool is_inert(vk_str type)
+bool vk_s3_is_inert(vk_str type)
 {
     vk_str essence = type;
     if (type.n &&
@@ -94,7 +94,7 @@ static void stored_headers(vk_s3_req *q, vk_str packed)
         q->type = NULL;
         return;
     }
-    q->sandboxed = !is_inert(z);
+    q->sandboxed = !vk_s3_is_inert(z);
 }
 
 static vk_s3_conditions conditions_of(const vk_exchange *ex)
@@ -485,6 +485,20 @@ static bool write_conditions(vk_s3_req *q, vk_ob_commit *c)
     return f == VK_S3_OK;
 }
 
+bool vk_s3_copy_directive(vk_s3_req *q, bool *replace_r)
+{
+    vk_str directive = vk_s3_asked(q, "x-amz-metadata-directive");
+    *replace_r = vk_str_eqz(directive, "REPLACE");
+    if (directive.p && !*replace_r && !vk_str_eqz(directive, "COPY"))
+        vk_s3_say(q, 400, VK_STR("InvalidArgument"), "Unknown metadata directive.");
+    else if (!*replace_r && vk_str_eq(q->key, q->source))
+        vk_s3_say(q, 400, VK_STR("InvalidRequest"),
+                  "This copy request is illegal because it is trying to copy an object to itself without "
+                  "changing the object's metadata, storage class, website redirect location or encryption "
+                  "attributes.");
+    return !q->code.n;
+}
+
 void vk_s3_copy_object(vk_s3_req *q)
 {
     vk_ob_object from, made;
@@ -492,19 +506,9 @@ void vk_s3_copy_object(vk_s3_req *q)
     vk_ob_put *p;
     vk_ob_commit c = {0};
     uint8_t algo, type;
-    vk_str directive = vk_s3_asked(q, "x-amz-metadata-directive");
-    bool replace = vk_str_eqz(directive, "REPLACE");
-    if (directive.p && !replace && !vk_str_eqz(directive, "COPY")) {
-        vk_s3_say(q, 400, VK_STR("InvalidArgument"), "Unknown metadata directive.");
+    bool replace;
+    if (!vk_s3_copy_directive(q, &replace))
         return;
-    }
-    if (!replace && vk_str_eq(q->key, q->source)) {
-        vk_s3_say(q, 400, VK_STR("InvalidRequest"),
-                  "This copy request is illegal because it is trying to copy an object to itself without "
-                  "changing the object's metadata, storage class, website redirect location or encryption "
-                  "attributes.");
-        return;
-    }
     if (!vk_s3_algorithm_of(q, &algo, &type) || !write_conditions(q, &c) ||
         (replace && !vk_s3_headers_to_store(q, &c.headers)) || !open_source(q, &from, &r))
         return;

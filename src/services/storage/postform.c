@@ -5,12 +5,14 @@
 
 #include "core/clock.h"
 #include "services/storage/s3form.h"
+#include "services/storage/upstream/upstream.h"
 
 struct form {
     vk_sink sink;
     vk_s3form in;
     vk_post_terms terms;
     bool judged;
+    int64_t seen; /* bytes of the body in front of those that are looked at now */
 };
 
 static vk_str field(const struct form *f, const char *name)
@@ -152,8 +154,18 @@ static bool read_fields(vk_s3_req *q, vk_s3_plan *plan)
     return !q->code.n;
 }
 
-static bool judge(vk_s3_req *q)
+/* How much of the body follows what was read; -1: not known. */
+static int64_t left_of(const vk_s3_req *q, int64_t read)
 {
+    int64_t n;
+    vk_str length = vk_request_header(q->ex, VK_STR("Content-Length"));
+    return length.p && vk_str_to_i64(length, &n) == VK_OK && n >= read ? n - read : -1;
+}
+
+/* `read`: bytes of the body that stand in front of the file. */
+static bool judge(vk_s3_req *q, int64_t read)
+{
+    enum { CLOSING = 4 }; /* "--" and CRLF behind the last boundary */
     struct form *f = q->more;
     vk_exchange *ex = q->ex;
     vk_sigv4_setup setup;
@@ -191,7 +203,23 @@ static bool judge(vk_s3_req *q)
     plan.least = f->terms.min;
     plan.most = f->terms.max;
     q->grant.payload = VK_SIGV4_UNSIGNED; /* a form's file is not hashed by its signature */
+    if (q->driver)
+        return vk_s3u_form_begin(q, &plan, left_of(q, read), f->in.delimiter_n + CLOSING, answer);
     return vk_s3_put_begin(q, &plan, answer) != NULL;
+}
+
+static bool is_full(const vk_s3_req *q)
+{
+    return q->vendor ? vk_s3u_put_full(q) : q->put && vk_s3_put_full(q->put);
+}
+
+/* False: answered, and everything may be gone. */
+static bool give(vk_s3_req *q, vk_str file)
+{
+    if (q->vendor)
+        return vk_s3u_put_bytes(q, file);
+    vk_s3_put_bytes(q->put, file);
+    return true;
 }
 
 /* ---- as it comes in */
@@ -210,7 +238,7 @@ static size_t take(vk_sink *s, vk_exchange *ex, vk_str bytes)
     vk_str in = bytes, file;
     if (ex->answered)
         return bytes.n;
-    if (q->put && vk_s3_put_full(q->put))
+    if (is_full(q))
         return 0;
     while (in.n && f->in.state != VK_S3FORM_DONE && !ex->answered) {
         vk_s3_fail fail = vk_s3form_feed(&f->in, &in, &file);
@@ -221,14 +249,15 @@ static size_t take(vk_sink *s, vk_exchange *ex, vk_str bytes)
         }
         if (!f->judged && (f->in.state == VK_S3FORM_FILE || f->in.state == VK_S3FORM_DONE)) {
             f->judged = true;
-            if (!judge(q)) {
+            if (!judge(q, f->seen + (int64_t)(bytes.n - in.n))) {
                 stop(q);
                 break;
             }
         }
-        if (file.n)
-            vk_s3_put_bytes(q->put, file);
+        if (file.n && !give(q, file))
+            return bytes.n;
     }
+    f->seen += (int64_t)bytes.n;
     return bytes.n;
 }
 
@@ -255,7 +284,10 @@ void vk_s3_form_request(vk_s3_req *q)
         return;
     vk_s3_fail fail = vk_s3form_end(&f->in);
     if (fail == VK_S3_OK) {
-        vk_s3_put_end(q->put);
+        if (q->vendor)
+            vk_s3u_put_end(q);
+        else
+            vk_s3_put_end(q->put);
         return;
     }
     vk_s3_no(q, fail);

@@ -5,6 +5,7 @@
 #include "services/storage/front.h"
 
 #include "services/storage/s3cond.h"
+#include "services/storage/upstream/upstream.h"
 
 enum {
     GATHER_MAX = 64 << 10,
@@ -373,7 +374,7 @@ bool vk_s3_put_head(vk_s3_req *q)
         return false;
     }
     if (plan.part) {
-        if (!vk_s3_upload_id(q, plan.upload) ||
+        if ((!q->driver && !vk_s3_upload_id(q, plan.upload)) ||
             vk_s3_param_int(&q->route, "partNumber", 1, VK_OB_PARTS_MAX, 1, &number) != VK_S3_OK)
             return false;
         plan.number = (int)number;
@@ -390,6 +391,8 @@ bool vk_s3_put_head(vk_s3_req *q)
         if (!vk_s3_headers_to_store(q, &plan.headers))
             return false;
     }
+    if (q->driver)
+        return vk_s3u_put_head(q, &plan, sent);
     vk_s3_put *p = vk_s3_put_begin(q, &plan, answer);
     if (!p)
         return false;

@@ -3,6 +3,7 @@
 #include "services/storage/embedded/leases.h"
 #include "services/storage/front.h"
 #include "services/storage/operator.h"
+#include "services/storage/upstream/upstream.h"
 
 static const vk_valet_kind kinds[] = {
     {.kind = 'i', .prefix = "", .hex = 32},                 /* access key id */
@@ -22,6 +23,7 @@ static vk_err start(vk_runtime *rt, int index)
 {
     runtime = rt;
     vk_s3_list_start(rt);
+    vk_s3u_usage_start(rt);
     return vk_s3b_start(rt, index);
 }
 
@@ -32,6 +34,7 @@ static void stop(void)
     vk_s3_op_puts_stop();
     vk_s3_leases_stop();
     vk_s3b_stop();
+    vk_s3u_usage_stop();
     vk_s3_forget_keys();
 }
 
@@ -51,8 +54,8 @@ static vk_str account_id(const vk_runtime *rt, vk_arena *a, const vk_build *b)
 
 /* R2_ENDPOINT is the app's own way to us. An address that it signs for a browser must name the host which the
  * browser asks, since the host is signed: R2_BROWSER_ENDPOINT, there only when it is another one. */
-static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_secret *keys,
-                  vk_env_var *out, size_t room, size_t *n_r)
+vk_err vk_s3_env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_secret *keys,
+                 vk_env_var *out, size_t room, size_t *n_r)
 {
     vk_str url = vk_arena_dup(a, vk_str_z(rt->url_sandbox[index]));
     vk_str id = vk_arena_dup(a, vk_secret_bytes(keys[0])), secret = vk_arena_dup(a, vk_secret_bytes(keys[1]));
@@ -100,6 +103,8 @@ static const vk_data_file files[] = {
     {0},
 };
 
+static const vk_driver *const drivers[] = {&vk_s3u_r2, &vk_s3u_s3, NULL};
+
 static const vk_service storage = {
     .name = "storage",
     .vendor = "R2",
@@ -110,7 +115,7 @@ static const vk_service storage = {
     .start = start,
     .stop = stop,
     .handler = &vk_s3_handler,
-    .env = env,
+    .env = vk_s3_env,
     .close_build = close_build,
     .free_tenant = vk_s3b_free_tenant,
     .export_data = vk_s3_export,
@@ -118,5 +123,6 @@ static const vk_service storage = {
     .named_files = vk_ob_copied_names,
     .operator_calls = &vk_s3_operator,
     .metrics = vk_s3_metrics,
+    .drivers = drivers,
 };
 VK_SERVICE_REGISTER(storage);
