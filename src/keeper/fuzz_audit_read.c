@@ -5,23 +5,28 @@
 
 #include <fcntl.h>
 #include <sodium.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static int dir_fd = -1;
+static char path[] = "/tmp/vk-fuzz-audit-XXXXXX";
+
+static void take_away(void)
+{
+    unlinkat(dir_fd, "0000000001.log", 0);
+    rmdir(path);
+}
 
 static void begin(void)
 {
-    char path[] = "/tmp/vk-fuzz-audit-XXXXXX";
     if (dir_fd >= 0)
         return;
     if (sodium_init() < 0 || vk_digest_init() != VK_OK || !mkdtemp(path))
         abort();
     dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir_fd < 0)
+    if (dir_fd < 0 || atexit(take_away) != 0)
         abort();
 }
 

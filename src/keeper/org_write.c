@@ -231,12 +231,15 @@ void vk_org_write(vk_orgs *o, vk_org_change *c)
     if (o->log.write)
         o->log.state_of(o->log.ctx, &audit);
     vk_err e = VK_OK;
-    if (audit.sealed)
+    if (!o->log.write)
+        e = say(c->why, VK_E_UNAVAILABLE,
+                "Nothing is changed while there is no audit log: see the daemon's log and valetkey doctor.");
+    else if (audit.sealed)
         e = say(c->why, VK_E_UNAVAILABLE, "Nothing is changed while the audit log cannot be written: %.300s",
                 audit.why);
     if (e == VK_OK)
         e = removes ? take_away(o, c, &g) : put(o, c, &g);
-    if (e == VK_OK && o->log.write) {
+    if (e == VK_OK) {
         fill(&c->audit, g, removes ? "keys.remove" : "keys.set", g->version);
         c->audit.durable = durable;
         c->audit.arg = c;

@@ -252,6 +252,11 @@ static void the_audit_says_it(void **state)
     assert_int_equal(take_away(p, "stripe", ""), VK_E_UNAVAILABLE);
     value_is(p, "stripe", "", "secret_key", KEY_A);
     p->sealed = false;
+    vk_org_log log = p->orgs->log; /* or there is no log at all */
+    p->orgs->log.write = NULL;
+    assert_int_equal(put(p, "stripe", "", only_b), VK_E_UNAVAILABLE);
+    p->orgs->log = log;
+    value_is(p, "stripe", "", "secret_key", KEY_A);
     p->refuses = VK_E_BUSY; /* it was written, and the log could not say so */
     assert_int_equal(put(p, "stripe", "", only_b), VK_E_BUSY);
     p->refuses = VK_OK;

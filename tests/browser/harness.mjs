@@ -54,13 +54,13 @@ export class App {
     this.exited = new Promise((resolve) => this.process.once("close", () => resolve(true)));
     for (const stream of [this.process.stdout, this.process.stderr]) stream.setEncoding("utf8").on("data", (d) => (this.log += d));
     running.add(this);
-    for (let tries = 0; tries < 150; tries++) {
+    for (let tries = 0; tries < 300; tries++) {
       if (this.process.exitCode !== null) throw new Error(`the app ended (${this.process.exitCode}):\n${this.log}`);
       const answer = await request(`${this.url}/icon.svg`, { timeout: 2000 }).catch(() => null);
       if (answer) return this;
       await sleep(200);
     }
-    throw new Error(`the app did not answer within 30 s:\n${this.log}`);
+    throw new Error(`the app did not answer within 60 s:\n${this.log}`);
   }
 
   async health() {
@@ -71,7 +71,7 @@ export class App {
   async stop() {
     running.delete(this);
     this.process.kill("SIGTERM");
-    await Promise.race([this.exited, sleep(4000)]);
+    await Promise.race([this.exited, sleep(10_000)]);
     const free = await portFree(this.port);
     try {
       process.kill(-this.process.pid, "SIGKILL");

@@ -20,6 +20,7 @@ const env = await world.environment("shop", app.folder);
 await app.start();
 const browser = await Browser.open();
 const { page } = browser;
+page.setDefaultTimeout(60_000); // whoever else uses the machine
 const settings = new KeysPage(browser);
 const blocks = [];
 

@@ -56,6 +56,15 @@ export async function uploadAndDownload(browser, { name, ...rest }) {
 /** Buys and pays. The app shows it as paid, which only a webhook that is rightly signed makes it. Where the payment's page was. */
 export async function buy(browser, product) {
   const { page } = browser;
+  try {
+    return await bought(page, product);
+  } catch (e) {
+    const said = await page.locator("[data-testid=checkout-return], [role=alert]").allTextContents().catch((error) => [error.message]);
+    throw new Error(`at ${page.url()}, where it says ${JSON.stringify(said)}: ${e.message}`);
+  }
+}
+
+async function bought(page, product) {
   await page.goto(APP);
   await button(page, `Buy ${product}`).click();
   await page.waitForURL((url) => url.pathname.includes("/c/pay/cs_test_"));

@@ -87,6 +87,7 @@ export async function flow(network) {
     const changes = network.watch("browser");
     const browser = await Browser.open();
     const { page } = browser;
+    page.setDefaultTimeout(60_000); // whoever else uses the machine
     await check("the page comes by https from the preview's name, and shows that every service answers", async () => {
       await page.goto(PREVIEW);
       await page.getByRole("heading", { level: 1, name: "Your app is running" }).waitFor();

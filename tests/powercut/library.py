@@ -1,5 +1,5 @@
 """What one library keeps on the disk through the same mill: a program around it (objects.c: the objects of a build; payments.c: its
-payments) is recorded, images are built, and the same program says of each what it holds. Every key must be as acknowledged last, or as
+payments; audit.c: the log of what is done with the organisation's keys) is recorded, images are built, and the same program says of each what it holds. Every key must be as acknowledged last, or as
 something that had begun after that made it."""
 import os
 import subprocess

@@ -59,14 +59,16 @@ class NameOp:
 
 
 def skipped(path):
-    """What a power cut does not leave behind or nobody relies on: SQLite's shared memory index is rebuilt."""
-    return path.removesuffix(" (deleted)").endswith("-shm")
+    """What a power cut does not leave behind or nobody relies on: SQLite's shared memory index is rebuilt. The audit log of the daemon
+    has few records then; audit.c has one of its own (in another folder)."""
+    return path.removesuffix(" (deleted)").endswith("-shm") or re.search(r"^/?data/audit(/|$)", path) is not None
 
 
 def role(path):
     path = re.sub(r"(^|/)builds/[^/]+", r"\1builds/<id>", path)
     path = re.sub(r"(/tmp/\w+)-[0-9a-f]{16}", r"\1", path)
     path = re.sub(r"/blobs/[0-9a-f](/[0-9a-f]{32})?$", lambda m: "/blobs/<folder>" + ("/<file>" if m.group(1) else ""), path)
+    path = re.sub(r"/audit/\d{10}\.log$", "/audit/<file>", path)
     path = re.sub(r"/snapshot\.[0-9-]+\.[am]\.", "/snapshot.", path)
     return path or "(above the data folder)"
 

@@ -80,6 +80,9 @@ function troubles(service, call, first, then, host, { dns = 'unknown', html200 =
   const live = { keys: { [PK]: clerkPk('clerk.example.com', 'live'), CLERK_SECRET_KEY: clerkSk('live') }, mode: 'live', host: 'clerk.example.com' }
   const fails = (name, want, error, answers, more) => expect('clerk', name, want, error, { answers, ...more })
   expect('clerk', 'test keys', '')
+  // Keys of Stripe begin so too, and are longer or shorter.
+  for (const n of [40, 42, 52]) expect('clerk', `a secret key of ${n} characters that begins with a 5`, '', null, { keys: { CLERK_SECRET_KEY: `sk_test_5${clerkSk().slice(8)}${'MadeUp'.repeat(3)}`.slice(0, 8 + n) } })
+  for (const n of [39, 53]) wrong('clerk', `a key of ${n} characters that begins with a 5`, { CLERK_SECRET_KEY: `sk_test_5${clerkSk().slice(8)}${'MadeUp'.repeat(3)}`.slice(0, 8 + n) }, 'This is a secret key of Stripe; it does not belong into the field Secret key.')
   expect('clerk', 'live keys', 'domain:limited', null, live)
   expect('clerk', 'a padded publishable key', '', null, { keys: { [PK]: clerkPk('a.clerk.accounts.dev', 'test', true) }, host: 'a.clerk.accounts.dev' })
   wrong('clerk', 'nothing typed', { [PK]: undefined, CLERK_SECRET_KEY: undefined }, 'Publishable key is empty.')

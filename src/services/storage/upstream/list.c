@@ -5,6 +5,7 @@
  * through an app's hands. */
 #include "services/storage/upstream/upstream.h"
 
+#include "core/text.h"
 #include "services/storage/s3token.h"
 
 struct page {
@@ -201,12 +202,26 @@ static void read_list(vk_s3_req *q, int status, vk_str body)
     write_list(q, p);
 }
 
+/* No key has NUL or what is no UTF-8, so nothing is cut there; keeper takes no such text. */
+static bool is_text(vk_str s)
+{
+    size_t bad;
+    for (const char *p = s.p, *end = s.p + s.n; p && p < end;) {
+        size_t n = *p ? vk_utf8_seq(p, end, &bad) : 0;
+        if (n == 0)
+            return false;
+        p += n;
+    }
+    return true;
+}
+
 /* What a listing asks for; false: answered. */
 static bool read_params(vk_s3_req *q, struct page *p, const char *max)
 {
     p->prefix = param_or_empty(q, "prefix");
     p->delimiter = param(q, "delimiter");
-    if (vk_s3_param_int(&q->route, max, 0, INT32_MAX, VK_S3_PAGE_MAX, &p->max) != VK_S3_OK) {
+    if (!is_text(p->delimiter) ||
+        vk_s3_param_int(&q->route, max, 0, INT32_MAX, VK_S3_PAGE_MAX, &p->max) != VK_S3_OK) {
         vk_s3_no(q, VK_S3_BAD_ARGUMENT);
         return false;
     }
