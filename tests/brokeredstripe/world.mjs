@@ -4,6 +4,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import http from 'node:http'
 import path from 'node:path'
 import { Daemon, portBase, request, run, binary } from '../lib/daemon.mjs'
+import { ok } from '../lib/tap.mjs'
 import { vendorBinary } from '../lib/vendor_build.mjs'
 
 const require = createRequire(path.join(import.meta.dirname, '../payments/package.json'))
@@ -50,7 +51,15 @@ export class Broker {
     return { id, env: env.env ?? env, stripe: client(env.env ?? env) }
   }
 
-  stop() { return this.daemon.stop() }
+  // The audit has two records of each call, and nothing of its log is a sanitizer's.
+  async stop() {
+    const r = await this.daemon.cli(['audit', 'verify'])
+    await this.daemon.stop()
+    ok(r.code === 0, 'the audit log holds together', r.stderr || r.stdout)
+    const at = this.daemon.log.search(/(WARNING: Thread|ERROR: Address|ERROR: Leak)Sanitizer|runtime error:/)
+    if (at >= 0) ok(false, 'no sanitizer found anything', this.daemon.log.slice(at, at + 6000))
+    if (this.keys) ok(!this.daemon.log.includes(this.keys.secret_key) && !this.daemon.log.includes(this.keys.webhook_secret), 'no key of the organisation is in the log')
+  }
 }
 
 // The organisation's account: a build of a daemon in the vendor's role, with a webhook that leads to `hook`.

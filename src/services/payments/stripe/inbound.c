@@ -279,13 +279,14 @@ static vk_err read_event(inbound *in)
 static void good(vk_exchange *ex)
 {
     inbound *in = of(ex);
-    in->e = read_event(in);
-    if (in->e == VK_OK) {
+    vk_err e = read_event(in);
+    if (e == VK_OK) {
         in->lane.run = find;
-        in->e = vk_lane_add(vk_pay_runtime()->meta, &in->lane);
-        if (in->e == VK_OK)
-            return;
+        e = vk_lane_add(vk_pay_runtime()->meta, &in->lane);
+        if (e == VK_OK)
+            return; /* the event is the lane's, and perhaps done with */
     }
+    in->e = e;
     answer(ex);
 }
 
