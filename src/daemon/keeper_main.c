@@ -4,6 +4,7 @@
 
 #include "core/disk.h"
 #include "keeper/keeper.h"
+#include "keeper/probe.h"
 #include "keeper/orders.h"
 
 #include <dlfcn.h>
@@ -127,8 +128,12 @@ static void begins(void *ctx)
                                  .audit = keeper.audit,
                                  .ca_file = ca_file && ca_file[0] == '/' ? ca_file : NULL,
                                  .lane = names};
-    if (vk_orders_new(&with, &keeper.orders) != VK_OK)
+    vk_probes *probes = NULL;
+    if (vk_orders_new(&with, &keeper.orders) != VK_OK ||
+        vk_probes_new(loop, with.ca_file, names, keeper.audit, &probes) != VK_OK)
         vk_role_fail(child, "There is not enough memory to start.");
+    keeper.probe = vk_probes_ask;
+    keeper.probe_arg = probes;
 }
 
 int vk_keeper_main(const vk_child *c)

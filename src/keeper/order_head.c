@@ -85,8 +85,8 @@ vk_err vk_order_travel(vk_order *o, const vk_header *headers, size_t n, const ch
 
 static bool token(char c)
 {
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-           (c > ' ' && strchr("!#$%&'*+-.^_`|~", c));
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' ||
+           (c > ' ' && strchr("!#$%&'*+.^_`|~", c));
 }
 
 /* The next line of `rest`, without its end; false: it is none. */
@@ -120,20 +120,26 @@ static bool ours(vk_str name)
     return false;
 }
 
-static bool lines_ok(vk_str lines)
+enum { MADE_MAX = 32 }; /* lines of one vendor's */
+
+/* The names of what the vendor made, looked at once. False: these are no lines, or not his to make. */
+static bool names_of(vk_str lines, vk_str names[MADE_MAX], size_t *n_r)
 {
-    vk_str name, value;
-    while (lines.n)
-        if (!next_line(&lines, &name, &value) || ours(name))
+    vk_str value;
+    size_t n = 0;
+    while (lines.n) {
+        if (n == MADE_MAX || !next_line(&lines, &names[n], &value) || ours(names[n]))
             return false;
+        n++;
+    }
+    *n_r = n;
     return true;
 }
 
-static bool made(vk_str lines, vk_str wanted)
+static bool made(const vk_str *names, size_t n, vk_str wanted)
 {
-    vk_str name, value;
-    while (lines.n && next_line(&lines, &name, &value))
-        if (vk_str_ieq(name, wanted))
+    for (size_t i = 0; i < n; i++)
+        if (names[i].n == wanted.n && vk_str_ieq(names[i], wanted))
             return true;
     return false;
 }
@@ -157,11 +163,12 @@ static bool host_ok(vk_str host)
 
 vk_err vk_order_compose(const vk_order *o, vk_buf *out)
 {
-    vk_str lines = vk_buf_view(o->lines);
+    vk_str lines = vk_buf_view(o->lines), names[MADE_MAX];
+    size_t n = 0;
     if (o->lines->err)
         return o->lines->err;
     if (!host_ok(o->to_host) || !vk_vendor_path_ok(o->to_path, o->vendor->raw_path) ||
-        !visible(o->to_query) || !lines_ok(lines))
+        !visible(o->to_query) || !names_of(lines, names, &n))
         return VK_E_INTERNAL;
     vk_buf_str(out, o->method);
     vk_buf_ch(out, ' ');
@@ -174,9 +181,9 @@ vk_err vk_order_compose(const vk_order *o, vk_buf *out)
     add_line(out, VK_STR("Host"), o->to_host);
     vk_buf_str(out, lines);
     for (size_t i = 0; i < o->n_headers; i++)
-        if (!made(lines, o->headers[i].name))
+        if (!made(names, n, o->headers[i].name))
             add_line(out, o->headers[i].name, o->headers[i].value);
-    if (o->vendor->scrub && !made(lines, VK_STR("Accept-Encoding")))
+    if (o->vendor->scrub && !made(names, n, VK_STR("Accept-Encoding")))
         vk_buf_lit(out, "Accept-Encoding: identity\r\n");
     if (o->content_type.n)
         add_line(out, VK_STR("Content-Type"), o->content_type);

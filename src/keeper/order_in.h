@@ -1,4 +1,4 @@
-/* An order, between orders.c, order_head.c, order_pools.c and order_answer.c only. */
+/* An order, between orders.c, order_head.c, order_pools.c and order_answer.c, and probe.c, only. */
 #ifndef VK_KEEPER_ORDER_IN_H
 #define VK_KEEPER_ORDER_IN_H
 
