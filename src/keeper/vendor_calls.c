@@ -67,27 +67,37 @@ bool vk_vendor_path_ok(vk_str path, bool raw)
     return raw || parts_ok(path);
 }
 
-static bool same(vk_str part, vk_str rule, bool deny)
+static bool alike(char a, char b, bool deny)
 {
-    return vk_str_eqz(rule, "{}") ? part.n > 0 : deny ? vk_str_ieq(part, rule) : vk_str_eq(part, rule);
+    return a == b || (deny && ((a | 0x20) == (b | 0x20)) && (a | 0x20) >= 'a' && (a | 0x20) <= 'z');
 }
 
-/* `path` and `rule` begin with a slash. */
-static bool fits(vk_str path, vk_str rule, bool deny)
+/* `path` and `rule` begin with a slash. In step, so that most rules are done with after a few characters. */
+static bool fits(vk_str path, const char *rule, bool deny)
 {
-    vk_str at = {path.p + 1, path.n - 1}, want = {rule.p + 1, rule.n - 1};
-    bool more = at.n > 0, wanted = want.n > 0;
-    while (more && wanted) {
-        vk_str w = part(&want);
-        if (vk_str_eqz(w, "**"))
+    const char *p = path.p, *end = path.p + path.n;
+    for (;;) { /* both are at the beginning of a part, behind its slash, or at their end */
+        bool more = p < end && ++p <= end && (p < end || path.n > 1), wanted = *rule && *++rule;
+        if (wanted && rule[0] == '*' && rule[1] == '*')
             return true;
-        vk_str p = part(&at);
-        if (!same(p, w, deny))
+        if (!more || !wanted)
+            return more == wanted;
+        if (rule[0] == '{' && rule[1] == '}') {
+            const char *from = p;
+            while (p < end && *p != '/')
+                p++;
+            if (p == from)
+                return false;
+            rule += 2;
+        } else {
+            while (p < end && *p != '/' && alike(*p, *rule, deny)) {
+                p++;
+                rule++;
+            }
+        }
+        if ((p < end && *p != '/') || (*rule && *rule != '/'))
             return false;
-        more = at.p != NULL;
-        wanted = want.p != NULL;
     }
-    return !more && (!wanted || vk_str_eqz(want, "**"));
 }
 
 const vk_vendor_call *vk_vendor_call_of(const vk_vendor *v, vk_str method, vk_str path)
@@ -97,7 +107,7 @@ const vk_vendor_call *vk_vendor_call_of(const vk_vendor *v, vk_str method, vk_st
     for (const vk_vendor_call *c = v->calls; c && c->method; c++) {
         bool deny = c->method[0] == '!';
         const char *m = c->method + deny;
-        if ((strcmp(m, "*") == 0 || vk_str_eqz(method, m)) && fits(path, vk_str_z(c->path), deny))
+        if (((m[0] == '*' && !m[1]) || vk_str_eqz(method, m)) && fits(path, c->path, deny))
             return deny ? NULL : c;
     }
     return NULL;

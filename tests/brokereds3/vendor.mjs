@@ -100,6 +100,11 @@ export async function vendor() {
     assert(!(await raw(again.env, { query: [['list-type', '2']] })).text.includes('<Key>'), 'its listing')
   })
 
+  await check('the operator is told where the objects are', async () => {
+    const r = await storage.daemon.cli(['storage', 'ls', 'shop'])
+    assert(r.code === 1 && /not here.*driver r2/.test(r.stderr), `${r.code} ${r.stderr}`)
+  })
+
   await check('a revoked key opens nothing at the vendor, also in an upload that is under way', async () => {
     await storage.daemon.mustCli(['build', 'revoke', 'shop'])
     assertSame([(await get(a, 'lines')).status, (await put(a, 'late', 'x')).status], [403, 403])
@@ -107,6 +112,33 @@ export async function vendor() {
 
   await check('R2 was asked for nothing that it had to refuse', () => {
     assertSame(r2.refused.map((n) => `${n.method} ${n.url}: ${n.why}`), [])
+  })
+  await w.stop()
+  await quotas()
+}
+
+async function quotas() {
+  const MiB = 1 << 20
+  const w = await world(['--limit', 'storage_bytes=2097152', '--limit', 'storage_object=1572864'])
+  const { env } = await w.storage.build('small')
+  const put = (key, n) => raw(env, { key, method: 'PUT', body: bytes(n) })
+  // What a client does with SlowDown.
+  const insist = async (key, n, want) => {
+    for (const end = Date.now() + 20000; ;) {
+      const r = await put(key, n)
+      const code = /<Code>(.*?)</.exec(r.text)?.[1]
+      if (code !== 'SlowDown') return assertSame([r.status, code], want, r.text)
+      assert(Date.now() < end, 'counted within 20 s')
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+  await check('quotas: an object, all bytes, and room again once something is deleted', async () => {
+    assertSame((await put('huge', 1.5 * MiB + 1)).status, 400)
+    await insist('a', 1.5 * MiB, [200, undefined])
+    await insist('b', MiB, [403, 'QuotaExceeded'])
+    assertSame((await raw(env, { key: 'b' })).status, 404)
+    assertSame((await raw(env, { key: 'a', method: 'DELETE' })).status, 204)
+    await insist('b', MiB, [200, undefined])
   })
   await w.stop()
 }
