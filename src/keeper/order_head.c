@@ -36,16 +36,50 @@ vk_err vk_order_line_of(const vk_header *headers, size_t n, vk_str *out_r)
 
 /* ---- lines that travel */
 
+/* The first character decides most of the time. */
+static bool is_named(vk_str name, const char *z)
+{
+    return name.n && (name.p[0] | 0x20) == (z[0] | 0x20) && vk_str_ieq(name, vk_str_z(z));
+}
+
 /* In a list of vendor's: a '*' at the end of one stands for anything. */
 static bool listed(const char *const *list, vk_str name)
 {
     for (; list && *list; list++) {
-        size_t n = strlen(*list);
-        if (n && (*list)[n - 1] == '*'
-                ? name.n >= n - 1 && vk_str_ieq((vk_str){name.p, n - 1}, (vk_str){*list, n - 1})
-                : vk_str_ieq(name, (vk_str){*list, n}))
+        const char *z = *list;
+        if (name.n && z[0] != '*' && (name.p[0] | 0x20) != (z[0] | 0x20))
+            continue;
+        size_t n = strlen(z);
+        if (n && z[n - 1] == '*' ? name.n >= n - 1 && vk_str_ieq((vk_str){name.p, n - 1}, (vk_str){z, n - 1})
+                                 : vk_str_ieq(name, (vk_str){z, n}))
             return true;
     }
+    return false;
+}
+
+/* What frames the message and where it goes is written here and nowhere else. */
+static bool ours(vk_str name)
+{
+    static const char *const names[] = {"host",       "content-length", "transfer-encoding",
+                                        "connection", "content-type",   "te",
+                                        "trailer",    "expect",         "keep-alive"};
+    for (size_t i = 0; i < VK_COUNT(names); i++)
+        if (is_named(name, names[i]))
+            return true;
+    return false;
+}
+
+/* Whatever a list says: who asks, and what keeper or the vendor's file alone may say. */
+static bool stays(vk_str name)
+{
+    static const char *const never[] = {
+        "authorization",    "cookie",         "proxy-authorization",  "forwarded",
+        "stripe-account",   "stripe-context", "x-amz-security-token", "valetkey-order",
+        "accept-encoding",  "upgrade",        "x-forwarded-for",      "x-forwarded-host",
+        "x-forwarded-proto"};
+    for (size_t i = 0; i < VK_COUNT(never); i++)
+        if (is_named(name, never[i]))
+            return true;
     return false;
 }
 
@@ -69,7 +103,7 @@ vk_err vk_order_travel(vk_order *o, const vk_header *headers, size_t n, const ch
         return VK_E_INVALID;
     }
     for (size_t i = 0; i < n; i++) {
-        if (!listed(o->vendor->travel, headers[i].name))
+        if (!listed(o->vendor->travel, headers[i].name) || stays(headers[i].name) || ours(headers[i].name))
             continue;
         for (size_t k = 0; k < o->n_headers; k++)
             if (vk_str_ieq(all[k].name, headers[i].name)) {
@@ -106,18 +140,6 @@ static bool next_line(vk_str *rest, vk_str *name_r, vk_str *value_r)
         if ((unsigned char)value_r->p[i] < ' ' && value_r->p[i] != '\t')
             return false;
     return true;
-}
-
-/* What frames the message and where it goes is written here and nowhere else. */
-static bool ours(vk_str name)
-{
-    static const char *const names[] = {"host",       "content-length", "transfer-encoding",
-                                        "connection", "content-type",   "te",
-                                        "trailer",    "expect",         "keep-alive"};
-    for (size_t i = 0; i < VK_COUNT(names); i++)
-        if (vk_str_ieq(name, vk_str_z(names[i])))
-            return true;
-    return false;
 }
 
 enum { MADE_MAX = 32 }; /* lines of one vendor's */
@@ -206,7 +228,7 @@ bool vk_order_returns(const vk_vendor *v, vk_str name)
                                         "connection", "keep-alive",     "trailer",      "te",
                                         "upgrade",    "date",           "x-request-id", "www-authenticate"};
     for (size_t i = 0; i < VK_COUNT(never); i++)
-        if (vk_str_ieq(name, vk_str_z(never[i])))
+        if (is_named(name, never[i]))
             return false;
     if ((name.n >= 9 && vk_str_ieq((vk_str){name.p, 9}, VK_STR("valetkey-"))) ||
         (v->scrub && vk_str_ieq(name, VK_STR("content-encoding"))))

@@ -189,10 +189,13 @@ static void note_intent(vk_order_run *r, const vk_order_line *line)
     char hex[9];
     *e = (vk_audit_entry){.kind = VK_AUDIT_INTENT, .durable = durable, .arg = r};
     vk_hex(hex, line->hash, 4);
-    snprintf(e->build, sizeof e->build, "%s", r->o.build);
-    snprintf(e->service, sizeof e->service, "%s", line->service);
-    snprintf(e->actor, sizeof e->actor, "key %c %s", line->kind, hex);
-    snprintf(e->op, sizeof e->op, "%s", r->o.call->op);
+    copy_text(e->build, sizeof e->build, vk_str_z(r->o.build));
+    copy_text(e->service, sizeof e->service, vk_str_z(line->service));
+    memcpy(e->actor, "key ", 4);
+    e->actor[4] = line->kind;
+    e->actor[5] = ' ';
+    memcpy(e->actor + 6, hex, sizeof hex);
+    copy_text(e->op, sizeof e->op, vk_str_z(r->o.call->op));
     copy_text(e->host, sizeof e->host, r->o.to_host);
     copy_text(e->trace, sizeof e->trace, vk_exchange_id(r->ex));
     note_key(r);

@@ -7,7 +7,7 @@
 enum {
     WINDOW_MAX = 32, /* bytes of the forms' beginnings that the table knows */
     TABLE = 4096,    /* places of it */
-    KINDS = 13,      /* forms of a secret */
+    KINDS = 21,      /* forms of a secret */
     PIECES = 4,      /* of a form: the longest has 6 * VK_SCRUB_MOST bytes */
     FORMS_MAX = VK_SCRUB_SECRETS * KINDS * PIECES,
 };
@@ -29,12 +29,19 @@ struct vk_scrub {
 
 /* ---- forms */
 
-static void as_url(vk_buf *out, vk_str s, bool all, bool upper)
+/* What is escaped of a text: what must be, all but letters and digits, everything. */
+enum { NEEDED, SIGNS, EVERYTHING };
+
+static bool is_letter(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+static void as_url(vk_buf *out, vk_str s, int what, bool upper)
 {
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        bool plain =
-            (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (!all && strchr("-._~", c));
+        bool plain = what < EVERYTHING && (is_letter(c) || (what == NEEDED && strchr("-._~", c)));
         const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
         if (plain)
             vk_buf_ch(out, (char)c);
@@ -43,15 +50,13 @@ static void as_url(vk_buf *out, vk_str s, bool all, bool upper)
     }
 }
 
-/* `slash`: as PHP does. `all`: everything but letters and digits as \u00XX, as .NET and Rails do with some.
- */
-static void as_json(vk_buf *out, vk_str s, bool slash, bool all, bool upper)
+/* `slash`: as PHP does. SIGNS as \u00XX: as .NET and Rails do with some. */
+static void as_json(vk_buf *out, vk_str s, bool slash, int what, bool upper)
 {
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        bool letter = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
         const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-        if (all && !letter)
+        if (what == EVERYTHING || (what == SIGNS && !is_letter(c)))
             vk_buf_add(out, (char[]){'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]}, 6);
         else if (c == '"' || c == '\\' || (slash && c == '/'))
             vk_buf_add(out, (char[]){'\\', (char)c}, 2);
@@ -94,29 +99,37 @@ static void as_base64(vk_buf *out, vk_str s, size_t before, bool url)
 
 static void make_form(vk_buf *out, vk_str s, int kind)
 {
+    bool upper = kind % 2 == 0;
     switch (kind) {
     case 0:
         vk_buf_str(out, s);
         break;
     case 1:
     case 2:
+        as_url(out, s, NEEDED, upper);
+        break;
     case 3:
     case 4:
-        as_url(out, s, kind > 2, kind % 2 == 0);
+        as_url(out, s, SIGNS, upper);
         break;
     case 5:
     case 6:
-        as_json(out, s, kind == 6, false, false);
+        as_url(out, s, EVERYTHING, upper);
         break;
     case 7:
     case 8:
-        as_json(out, s, false, true, kind == 8);
+        as_json(out, s, kind == 8, NEEDED, false);
         break;
     case 9:
     case 10:
-        as_hex(out, s, kind == 10);
+        as_json(out, s, false, SIGNS, upper);
+        break;
+    case 11:
+    case 12:
+        as_json(out, s, false, EVERYTHING, upper);
         break;
     default:
+        as_hex(out, s, upper);
         break;
     }
 }
@@ -156,7 +169,7 @@ static void take_form(maker *m, size_t at)
 
 static void take_secret(maker *m, vk_str s)
 {
-    for (int kind = 0; kind <= 10; kind++) {
+    for (int kind = 0; kind < KINDS - 6; kind++) { /* the other six are base64's */
         size_t at = m->bytes.n;
         make_form(&m->bytes, s, kind);
         take_form(m, at);

@@ -1,7 +1,8 @@
 /* Looks for secrets in what a vendor answers: none of it goes back, in whatever form it may be echoed. Each
- * secret is looked for as it is; as URLs escape it (with and without the characters that need no escape, hex
- * digits of either case); as JSON strings do (\" \\ \/, \u00XX); in hex of either case; in base64 and
- * base64url at any of the three positions that it can have in what was encoded. What is found becomes as many
+ * secret is looked for as it is; as URLs escape it (what must be, all but letters and digits, or everything;
+ * hex digits of either case); as JSON strings do (\" \\ \/, \u00XX, likewise); in hex of either case; in
+ * base64 and base64url at any of the three positions that it can have in what was encoded. What is found
+ * becomes as many
  * '*', so lengths stay true.
  *
  * Costs a look at a few of many bytes: the forms' common beginning decides how far the next look may be (Wu

@@ -135,6 +135,24 @@ static void composing(void **state)
                         "Content-Length: 0\r\n\r\n");
 }
 
+/* Not even when a table says so. */
+static void never_travelling(void **state)
+{
+    VK_UNUSED(state);
+    static const char *const all[] = {"*", NULL};
+    static const vk_vendor open = {.name = "o", .title = "O", .travel = all, .order = no_order};
+    static const vk_header said[] = {
+        {VK_STR("Authorization"), VK_STR("a")},  {VK_STR("Cookie"), VK_STR("a")},
+        {VK_STR("Host"), VK_STR("a")},           {VK_STR("Transfer-Encoding"), VK_STR("chunked")},
+        {VK_STR("Content-Length"), VK_STR("1")}, {VK_STR("X-Amz-Security-Token"), VK_STR("a")},
+        {VK_STR("Stripe-Account"), VK_STR("a")}, {VK_STR("Valetkey-Order"), VK_STR("a")},
+        {VK_STR("Connection"), VK_STR("a")},     {VK_STR("X-App"), VK_STR("1")}};
+    vk_order o = order_of("GET", "/x");
+    o.vendor = &open;
+    assert_string_equal(composed(&o, said, VK_COUNT(said), ""),
+                        "GET /x HTTP/1.1\r\nHost: api.example.com\r\nX-App: 1\r\n\r\n");
+}
+
 static void refusing(void **state)
 {
     VK_UNUSED(state);
@@ -252,8 +270,8 @@ static void pools(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(parsing), cmocka_unit_test(composing),
-                                       cmocka_unit_test(refusing), cmocka_unit_test(returning),
-                                       cmocka_unit_test(pools)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(parsing),          cmocka_unit_test(composing),
+                                       cmocka_unit_test(never_travelling), cmocka_unit_test(refusing),
+                                       cmocka_unit_test(returning),        cmocka_unit_test(pools)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,7 +126,8 @@ static vk_err authenticate(vk_exchange *ex)
     }
     vk_err e = vk_service_verify(ex, vk_secret_of(token), 'b');
     if (e == VK_OK) {
-        vk_header_lines(ex, "Valetkey-Served-By: embedded\r\n");
+        if (!vk_service_driver(ex, NULL)) /* a vendor's answer says so itself */
+            vk_header_lines(ex, "Valetkey-Served-By: embedded\r\n");
         return VK_OK;
     }
     vk_db_respond_error(ex, vk_err_status(e),
