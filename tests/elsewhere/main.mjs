@@ -1,4 +1,5 @@
 // One daemon. Turso is played by another build of it, behind a proxy that swaps the credentials; the other vendors are not asked.
+import { execFileSync } from 'node:child_process'
 import http from 'node:http'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -58,7 +59,8 @@ try {
   assertSame((await socket.hello(key)).type, 'hello_ok')
   assertSame((await socket.ask({ type: 'open_stream', stream_id: 1 })).type, 'response_ok')
 
-  await use('database', 'turso', `hostname=${await turso(daemon, vendor)}`)
+  const hostname = await turso(daemon, vendor)
+  await use('database', 'turso', `hostname=${hostname}`)
   await all(use)
 
   await check('a WebSocket that was open is not served from the files any more', async () => {
@@ -108,6 +110,8 @@ try {
     mkdirSync(path.dirname(file), { recursive: true })
     const r = await daemon.cli(['backup', '--out', file])
     assert(r.code === 0 && existsSync(file), `${r.code} ${r.stderr}`)
+    const names = execFileSync('tar', ['tf', file], { encoding: 'utf8' })
+    for (const name of ['database.db', 'auth.db', 'payments.db']) assert(names.includes(`builds/shop/${name}`), names)
   })
 
   for (const service of ['auth', 'payments', 'storage']) await use(service, 'embedded') // an environment needs the organisation's keys
@@ -133,6 +137,20 @@ try {
     assertSame((await daemon.admin('GET', at('auth', 'users/count'))).json().total_count, 1)
     assert(/prod_here/.test((await daemon.admin('GET', at('payments', 'catalogue'))).text))
     assert(!/applied/.test((await daemon.pipeline(key, sql('SELECT name FROM sqlite_schema'))).text))
+  })
+
+  await check('a later build of the same id has nothing of what the one before had entered', async () => {
+    const keys = async () => (await daemon.admin('GET', '/api/v1/keys?build=shop')).json().keys.length
+    assertSame(await keys(), 1)
+    await daemon.mustCli(['build', 'delete', 'shop', '--yes'])
+    assertSame(await keys(), 0)
+    const again = await daemon.createBuild('shop')
+    const before = away
+    const r = await daemon.cli(['build', 'use', 'shop', 'database', 'turso', `hostname=${hostname}`, '--keep'])
+    assert(r.code !== 0 && /none were entered/.test(r.stderr), `${r.code} ${r.stderr}`)
+    assertSame((await daemon.pipeline(again.env.TURSO_AUTH_TOKEN, sql('SELECT 1'))).headers['valetkey-served-by'], 'embedded')
+    assertSame((await daemon.pipeline(key, sql('SELECT 1'))).status, 401)
+    assertSame(away, before)
   })
 } finally {
   await cleanUp()
