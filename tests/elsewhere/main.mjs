@@ -4,7 +4,8 @@ import http from 'node:http'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { randomBytes } from 'node:crypto'
-import { Daemon, cleanUp, portBase, tempFolder } from '../lib/daemon.mjs'
+import { Daemon, cleanUp, portBase, request, tempFolder } from '../lib/daemon.mjs'
+import { raw } from '../lib/s3.mjs'
 import { assert, assertSame, check, finish } from '../lib/tap.mjs'
 import { Socket } from '../lib/ws.mjs'
 
@@ -77,6 +78,33 @@ try {
     assertSame(r.headers['valetkey-served-by'], 'org')
     assert(/no such table/.test(r.text), r.text)
     assertSame(away, 1)
+  })
+
+  await check('while keeper does not answer: each says so in its vendor’s shape and to try again, and what is embedded goes on', async () => {
+    const keeper = daemon.children().find((c) => c.role === 'keeper').pid
+    const clerk = { headers: { Authorization: `Bearer ${shop.env.CLERK_SECRET_KEY}` } }
+    const stripe = { headers: { Authorization: `Bearer ${shop.env.STRIPE_SECRET_KEY}` } }
+    const object = `${shop.env.R2_PREFIX ?? ''}x`
+    process.kill(keeper, 'SIGSTOP') // the supervisor ends one that does not answer
+    const away = Promise.all([
+      daemon.pipeline(key, sql('SELECT 1')),
+      request(`http://127.0.0.1:${daemon.portBase + 1}/b/shop/bapi/v1/users`, clerk),
+      request(`http://127.0.0.1:${daemon.portBase + 4}/v1/customers`, stripe),
+      raw(shop.env, { key: object }),
+    ])
+    const other = await daemon.pipeline(vendor.env.TURSO_AUTH_TOKEN, sql('SELECT 1'))
+    assertSame([other.status, other.headers['valetkey-served-by']], [200, 'embedded'])
+    const [d, a, p, o] = await away
+    assertSame([d, a, p, o].map((r) => r.status), [503, 503, 503, 503], [d, a, p, o].map((r) => r.text).join('\n'))
+    assert(d.json().code === 'UNAVAILABLE' && d.headers['retry-after'], d.text)
+    assert(a.json().errors[0].code === 'upstream_unavailable' && a.headers['retry-after'], a.text)
+    assert(p.json().error.type === 'api_error' && p.headers['stripe-should-retry'] === 'true', p.text)
+    assert(/<Code>(ServiceUnavailable|SlowDown)<\/Code>/.test(o.text), o.text)
+    for (const r of [d, a, p, o]) assertSame(r.headers['valetkey-served-by'], 'org', r.text)
+    for (let i = 0; (await daemon.pipeline(key, sql('SELECT 1'))).status !== 200; i++) {
+      assert(i < 400, 'no call succeeds any more')
+      await new Promise((r) => setTimeout(r, 50))
+    }
   })
 
   const CALLS = [
