@@ -263,11 +263,12 @@ bool vk_stripe_find(vk_str method, vk_str path, vk_stripe_found *out_r)
     vk_str part[VK_STRIPE_SEGMENTS + 1];
     size_t n, literal, most = 0;
     const vk_stripe_call *best = NULL;
-    if (method.n == 0 || !split(path, part, &n))
+    if (method.n == 0 || !split(path, part, &n) || n < 2)
         return false;
     for (const vk_stripe_call *c = vk_stripe_calls; c->path; c++) {
-        if (method.p[0] != c->method[0] || !fits(c, part, n, &literal) || literal <= most ||
-            !vk_str_eqz(method, c->method))
+        /* All begin with "/v1/" and a letter. */
+        if (method.p[0] != c->method[0] || part[1].p[0] != c->path[4] || !fits(c, part, n, &literal) ||
+            literal <= most || !vk_str_eqz(method, c->method))
             continue;
         most = literal;
         best = c;
