@@ -342,6 +342,35 @@ static int print_env(vk_env_format f, const vk_reply *r)
     return code;
 }
 
+/* Which services are not the build's own: comments in what is printed, and said when a file is written whose
+ * builds nothing of the vendor's keeps apart. */
+static void say_labels(const vk_env_ask *q, bool file)
+{
+    char target[96];
+    vk_reply r;
+    bool ok;
+    if (vk_build_target("env", q->id, "", target, sizeof target) != VK_OK)
+        return;
+    (void)vk_build_call(&(vk_build_ask){.data = q->data, .method = "GET", .target = target}, &r, &ok);
+    if (!ok)
+        return;
+    const vk_json *services = vk_json_get(r.json, VK_STR("services"));
+    const vk_json *s = services && services->type == VK_JSON_OBJECT ? services->u.child : NULL;
+    for (; s; s = s->next) {
+        const vk_json *shared = vk_json_get(s, VK_STR("shared"));
+        const char *driver = vk_reply_text(&r, s, "driver"), *how = vk_reply_text(&r, s, "isolation");
+        if (strcmp(driver, "embedded") == 0)
+            continue;
+        if (!file)
+            printf("# " VK_STR_FMT ": by %s, with a key of the organisation%s%s\n", VK_STR_ARG(s->key),
+                   driver, how[0] ? "; " : "", how);
+        else if (shared && shared->type == VK_JSON_BOOL && shared->u.b)
+            fprintf(stderr, "%s!%s " VK_STR_FMT " of %s: %s\n", vk_tone_begin(stderr, VK_NOTICE),
+                    vk_tone_end(stderr), VK_STR_ARG(s->key), q->id, how);
+    }
+    vk_reply_free(&r);
+}
+
 int vk_cmd_env(int argc, char **argv)
 {
     vk_env_ask q = {0};
@@ -378,6 +407,8 @@ int vk_cmd_env(int argc, char **argv)
     int code = vk_env_fetch(argv[0], &q, &r, &ok);
     if (!ok)
         return code;
+    if (f == VK_ENV_DOTENV)
+        say_labels(&q, out != NULL);
     code = out ? write_file(out, f, &r, force) : print_env(f, &r);
     if (out && code == VK_EXIT_OK && !json)
         fprintf(stderr, "%s✓%s %s has the environment of %s.\n", vk_tone_begin(stderr, VK_GOOD),

@@ -168,7 +168,7 @@ export async function commands(daemon) {
 
   await check('every command has help with examples, on standard output, exit 0', async () => {
     const all = (await run(binary, ['help'])).stdout
-    const names = [...all.matchAll(/^ {2}((?:build |db |storage |payments |keys |auth users |auth )?[a-z]+) +\S/gm)].map((m) => m[1]).filter((n) => n !== 'valetkey')
+    const names = [...all.matchAll(/^ {2}((?:build |db |storage |payments |keys |audit |auth users |auth )?[a-z]+) +\S/gm)].map((m) => m[1]).filter((n) => n !== 'valetkey')
     for (const n of ['serve', 'build create', 'build ping', 'env', 'run', 'auth users list', 'auth outbox', 'db shell', 'db download', 'keys set', 'keys rotate', 'build use', 'storage put', 'payments events', 'doctor', 'completion', 'man', 'version']) assert(names.includes(n), n)
     for (const n of names) {
       const r = await run(binary, [...n.split(' '), '--help'])
