@@ -369,6 +369,14 @@ const uint8_t *vk_service_hash_of(const vk_exchange *ex);
  * build it must hold before it asks: then a deletion that begins later waits for that, and one that has begun
  * is seen here. VK_E_NOT_FOUND, VK_E_CONFLICT (it is being deleted), VK_E_UNAVAILABLE; answered. */
 VK_MUSTCHECK vk_err vk_service_build(vk_exchange *ex, const char *build, vk_build *out_r);
+/* Whether the build has the service embedded, by the metadata as it is now. VK_E_CONFLICT: a vendor has its
+ * data, which *why_r says (in `a`, without a full stop): nothing in our files may be shown or changed as if
+ * it were the build's. What cannot be found out is no either: VK_E_UNAVAILABLE, VK_E_NOMEM. On a thread of
+ * the store's. */
+VK_MUSTCHECK vk_err vk_service_here(vk_store *store, vk_arena *a, const char *service, vk_str build,
+                                    const char **why_r);
+/* The same for operator's calls, on the loop; answered unless VK_OK. */
+VK_MUSTCHECK vk_err vk_service_embedded(vk_exchange *ex, const char *service, const char *build);
 /* Answers in the shape of the exchange's listener; for people, whole sentences. Returns `e`. */
 vk_err vk_service_refuse(vk_exchange *ex, vk_err e, const char *fmt, ...) VK_PRINTF(3, 4);
 

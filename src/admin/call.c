@@ -144,6 +144,15 @@ bool vk_call_build(vk_call *c, vk_build *b)
     return e == VK_OK;
 }
 
+bool vk_call_embedded(vk_call *c, const vk_build *b, const char *service)
+{
+    const char *why;
+    vk_err e = vk_service_here(c->rt->store, c->ex->arena, service, vk_str_z(b->id), &why);
+    if (e != VK_OK)
+        vk_call_fail(c, e, "%s", why);
+    return e == VK_OK;
+}
+
 bool vk_call_query(vk_call *c, const char *name, vk_str *out_r)
 {
     *out_r = VK_STR_NONE;

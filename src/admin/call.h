@@ -28,7 +28,8 @@ typedef struct vk_call {
         int fd;
         int64_t size;
         const char *content_type;
-    } file; /* of an export; fd -1 otherwise */
+    } file;    /* of an export; fd -1 otherwise */
+    bool kept; /* of an export: for a backup */
 } vk_call;
 
 /* nosniff, no-store and a policy that lets a browser run nothing. `csp` NULL: the one of data. */
@@ -48,6 +49,8 @@ void vk_call_fail_store(vk_call *c, vk_err e);
 
 /* The stored build of c->param[0]; when it cannot be used, answers and returns false. On the lane. */
 VK_MUSTCHECK bool vk_call_build(vk_call *c, vk_build *b);
+/* Whether the service's data of the build is in files here; answers otherwise. On the lane. */
+VK_MUSTCHECK bool vk_call_embedded(vk_call *c, const vk_build *b, const char *service);
 /* The query's value, or VK_STR_NONE. False: it cannot be decoded; answered. On the loop. */
 VK_MUSTCHECK bool vk_call_query(vk_call *c, const char *name, vk_str *out_r);
 /* Members of the build, and how it has its services, into an open object. On the lane; what cannot be read is

@@ -70,6 +70,8 @@ static void export_work(vk_call *c)
         vk_call_fail(c, VK_E_NOT_FOUND, "There is no service of that name whose data can be exported");
         return;
     }
+    if (!c->kept && !vk_call_embedded(c, &b, s->name))
+        return;
     vk_str id = vk_arena_dup(c->ex->arena, c->param[0]);
     if (!id.p) {
         vk_call_fail(c, VK_E_NOMEM, "Out of memory; try again in a second");
@@ -79,9 +81,14 @@ static void export_work(vk_call *c)
     s->export_data(id.p, exported, c);
 }
 
+/* `kept=yes`: a backup's, which takes the files that there are, whoever has the service now. */
 void vk_admin_export(vk_call *c)
 {
+    vk_str kept;
     c->ex->done = drop_file;
+    if (!vk_call_query(c, "kept", &kept))
+        return;
+    c->kept = vk_str_eqz(kept, "yes");
     vk_call_on_lane(c, export_work);
 }
 
@@ -95,6 +102,8 @@ static void schema_log_work(vk_call *c)
         vk_call_fail(c, VK_E_NOT_FOUND, "There is no service of that name that keeps a record of its schema");
         return;
     }
+    if (!vk_call_embedded(c, &b, s->name))
+        return;
     vk_err e = s->schema_log(b.id, &c->ex->out);
     if (e != VK_OK)
         vk_call_fail(c, e == VK_E_NOMEM ? e : VK_E_IO, "The record of the build \"%s\" cannot be read", b.id);

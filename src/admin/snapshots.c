@@ -46,7 +46,7 @@ static void work(vk_call *c)
         vk_call_fail(c, VK_E_NOT_FOUND, "There is no service of that name that keeps snapshots");
         return;
     }
-    if (!usable(c, &b, x->ask.op))
+    if (!usable(c, &b, x->ask.op) || !vk_call_embedded(c, &b, services[i]->name))
         return;
     memcpy(x->ask.build, b.id, sizeof x->ask.build);
     services[i]->snapshots(&x->ask);

@@ -306,10 +306,10 @@ int vk_from_same(vk_from *s, const vk_copied_build *b, bool *gone_r)
 static int export_once(vk_from *s, const vk_copied_build *b, const char *service, struct to_pack *t,
                        bool *gone_r, bool *again_r, bool last)
 {
-    char target[128];
+    char target[160];
     vk_reply r;
     int code = VK_EXIT_FAILED;
-    snprintf(target, sizeof target, "/api/v1/builds/%s/services/%s/export", b->id, service);
+    snprintf(target, sizeof target, "/api/v1/builds/%s/services/%s/export?kept=yes", b->id, service);
     vk_err e = vk_api_download(&s->api, target, member_size, member_piece, t, &r);
     if (t->err != VK_OK)
         code = vk_pack_failed(t->pack, t->err, "the backup");

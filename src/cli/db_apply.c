@@ -1,6 +1,7 @@
 /* db apply: a folder of migrations, each file once, each in one transaction. */
 #include "cli/apply.h"
 #include "cli/args.h"
+#include "cli/build.h"
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "cli/snapshot.h"
@@ -111,11 +112,41 @@ static void tell_dry(const struct work *k)
 
 /* ---- running */
 
-static int take_snapshot(struct work *k, const char *command)
+/* Whose database it is; `driver` empty: it is in files of the build, of which there are snapshots. */
+static int find_driver(struct work *k, const char *command, char *driver, size_t room)
 {
     char target[256];
     vk_reply r;
     bool ok;
+    driver[0] = '\0';
+    if (vk_build_target(command, k->id, "/services/database/driver", target, sizeof target) != VK_OK)
+        return VK_EXIT_USAGE;
+    int code = vk_build_call(&(vk_build_ask){.data = k->data, .method = "GET", .target = target}, &r, &ok);
+    if (!ok)
+        return code;
+    const char *name = vk_reply_text(&r, r.json, "driver");
+    if (strcmp(name, "embedded") != 0)
+        snprintf(driver, room, "%s", name);
+    vk_reply_free(&r);
+    return VK_EXIT_OK;
+}
+
+static int take_snapshot(struct work *k, const char *command)
+{
+    char target[256], driver[32];
+    vk_reply r;
+    bool ok;
+    int found = find_driver(k, command, driver, sizeof driver);
+    if (found != VK_EXIT_OK)
+        return found;
+    if (driver[0]) {
+        vk_jw_key(&k->w, VK_STR("snapshot"));
+        vk_jw_null(&k->w);
+        if (!k->json)
+            printf("%s  no snapshot: the database of %s is at a vendor (%s), whose backups count%s\n",
+                   vk_tone_begin(stdout, VK_DIM), k->id, driver, vk_tone_end(stdout));
+        return VK_EXIT_OK;
+    }
     if (vk_snapshot_target(command, k->id, NULL, "", target, sizeof target) != VK_EXIT_OK)
         return VK_EXIT_USAGE;
     int code = vk_snapshot_take(k->data, target, "before-apply", true, &r, &ok);

@@ -196,14 +196,36 @@ static vk_err allow(int ruleset, const struct row *r, const vk_sandbox_place *at
     for (size_t i = 0; r->place == OF_DATA && i < VK_COUNT(at->open) && at->open[i].path; i++)
         if (strcmp(at->open[i].path, path) == 0)
             return vk_landlock_allow(ruleset, at->open[i].fd, ".", r->rights, true);
-    if (r->place == OF_DATA && r->rights == KEEP) {
-        vk_err e = vk_disk_mkdir(at->data_fd, path, 0700);
-        if (e != VK_OK)
-            return e;
-    }
     vk_err e = vk_landlock_allow(ruleset, r->place == OF_DATA ? at->data_fd : AT_FDCWD, path, r->rights,
                                  r->place == OF_DATA);
     return e == VK_E_NOT_FOUND ? VK_OK : e;
+}
+
+static bool is_open(const vk_sandbox_place *at, const char *path)
+{
+    for (size_t i = 0; i < VK_COUNT(at->open) && at->open[i].path; i++)
+        if (strcmp(at->open[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+/* The folders that are the role's to fill, whether or not a fence is closed around it. */
+static vk_err make_folders(vk_role role, const vk_sandbox_place *at, char why[VK_WHY_MAX])
+{
+    vk_err e = VK_OK;
+    for (size_t i = 0; e == VK_OK && i < VK_COUNT(rows); i++) {
+        const struct row *r = &rows[i];
+        if (r->role == role && r->place == OF_DATA && r->rights == KEEP && !is_open(at, r->path))
+            e = vk_disk_mkdir(at->data_fd, r->path, 0700);
+    }
+    if (e == VK_E_FULL)
+        return vk_say(why, e,
+                      "The disk is full: the folders of %.300s cannot be made. Free some space and start "
+                      "again; nothing was lost.",
+                      at->data_dir);
+    if (e != VK_OK)
+        return vk_say(why, e, "The folders of %.300s cannot be made (%s).", at->data_dir, vk_err_name(e));
+    return VK_OK;
 }
 
 static vk_err enter_landlock(vk_role role, const vk_sandbox_place *at, char why[VK_WHY_MAX])
@@ -215,11 +237,6 @@ static vk_err enter_landlock(vk_role role, const vk_sandbox_place *at, char why[
     for (size_t i = 0; e == VK_OK && i < VK_COUNT(rows); i++)
         if (rows[i].role == role)
             e = allow(ruleset, &rows[i], at);
-    if (e == VK_E_FULL)
-        return vk_say(why, e,
-                      "The disk is full: the folders of %.300s cannot be made. Free some space and start "
-                      "again; nothing was lost.",
-                      at->data_dir);
     if (e == VK_OK)
         e = vk_landlock_enter(ruleset);
     if (e != VK_OK)
@@ -241,7 +258,9 @@ vk_err vk_sandbox_enter(const vk_sandbox *s, vk_role role, const vk_sandbox_plac
     if (s->enabled && !alone())
         return vk_say(why, VK_E_INTERNAL, "The fences come too late for %s: it has threads already.",
                       vk_role_name(role));
-    vk_err e = s->landlock > 0 ? enter_landlock(role, at, why) : VK_OK;
+    vk_err e = make_folders(role, at, why);
+    if (e == VK_OK && s->landlock > 0)
+        e = enter_landlock(role, at, why);
     if (e != VK_OK || !s->seccomp)
         return e;
     e = vk_calls_enter(role);

@@ -393,6 +393,22 @@ void vk_proxy_request(vk_exchange *ex)
         lull(&p->pub.call);
 }
 
+void vk_proxy_end(vk_proxy *pub, vk_err e, const char *why)
+{
+    proxy *p = VK_CONTAINER(pub, proxy, pub);
+    if (p->over)
+        return;
+    if (!p->streams) {
+        fail(p, e, why);
+        return;
+    }
+    vk_upcall_abort(&p->pub.call);
+    p->over = true;
+    p->e = e;
+    if (p->starved)
+        vk_source_ready(p->pub.ex);
+}
+
 void vk_proxy_collect(vk_proxy *pub, size_t max)
 {
     proxy *p = VK_CONTAINER(pub, proxy, pub);

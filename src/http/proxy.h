@@ -74,6 +74,9 @@ void vk_proxy_collect(vk_proxy *p, size_t max);
  * found; they are shown again, followed by what came next, and the end is told. An answer that is collected,
  * or small, is shown once, as a whole. */
 void vk_proxy_filter(vk_proxy *p, void (*look)(vk_proxy *p, char *bytes, size_t n, bool end), size_t keep);
+/* Ends it now, on the loop: without an answer so far, `failed` is called with `e` and `why`; one that streams
+ * breaks off. Nothing happens when it is over. *p may be gone afterwards. */
+void vk_proxy_end(vk_proxy *p, vk_err e, const char *why);
 /* handler->request of such an exchange. */
 void vk_proxy_request(vk_exchange *ex);
 

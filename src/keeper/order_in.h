@@ -60,6 +60,9 @@ void vk_order_scrubs_forget(vk_order_scrubs *s);
 typedef struct vk_order_run {
     vk_orders *orders;
     vk_exchange *ex;
+    vk_order_line line; /* whose it is: asked again while it runs */
+    vk_list node;       /* of those that run, while a proxy has it */
+    vk_proxy *proxy;
     vk_order o;
     vk_binding binding;
     vk_audit_entry audit;
@@ -67,8 +70,9 @@ typedef struct vk_order_run {
     vk_scrub_run run;
     uint64_t found; /* in header lines */
     vk_buf head;
-    bool gone; /* front went before anything was sent */
-    bool sent; /* a proxy has it */
+    bool gone;      /* front went before anything was sent */
+    bool sent;      /* a proxy has it */
+    bool withdrawn; /* its credential is good no more */
 } vk_order_run;
 
 /* ways->head of an order. */

@@ -8,8 +8,12 @@
 
 #include <fcntl.h>
 
+enum { CHECK_MS = 400 }; /* so that a stream ends within a second of its credential */
+
 struct vk_orders {
     vk_orders_with with;
+    vk_list running; /* orders that a proxy has */
+    vk_timer timer;  /* armed while there are any */
     vk_server server;
     vk_order_pools *pools;
     vk_order_scrubs *scrubs;
@@ -61,6 +65,7 @@ static void let_go(void *arg)
 static void ended(vk_proxy *p, vk_err e, int status, uint64_t sent, uint64_t received)
 {
     vk_order_run *r = p->arg;
+    vk_list_remove(&r->node);
     uint64_t found = r->found + r->run.found;
     if (found) {
         r->orders->counts.scrubbed++;
@@ -79,11 +84,53 @@ static void failed(vk_proxy *p, vk_err e, const char *why)
 {
     vk_order_run *r = p->arg;
     char text[VK_UPSTREAM_WHY + 64];
+    if (r->withdrawn) {
+        answer_refusal(r->ex, e, why);
+        return;
+    }
     snprintf(text, sizeof text, "%s: %s.", r->o.vendor->title, why);
     answer_refusal(r->ex, e == VK_E_FORBIDDEN ? VK_E_UNAVAILABLE : e == VK_E_INVALID ? VK_E_IO : e, text);
 }
 
 static const vk_proxy_ways ways = {.head = vk_order_answer, .failed = failed, .ended = ended};
+
+/* ---- while it is under way */
+
+/* A credential that was revoked or has expired ends what runs with it: a long answer, a long upload. The
+ * metadata is asked again for each; as long as nothing has changed there that costs a comparison. */
+static void check(vk_timer *t)
+{
+    vk_orders *o = VK_CONTAINER(t, vk_orders, timer);
+    int64_t now = vk_clock_wall_ms();
+    vk_list all, *n;
+    vk_list_init(&all);
+    vk_list_splice(&all, &o->running);
+    while ((n = vk_list_shift(&all))) {
+        vk_order_run *r = VK_CONTAINER(n, vk_order_run, node);
+        const vk_view_row *row;
+        const char *why;
+        vk_err e = vk_view_find(o->with.view, r->line.hash, vk_str_z(r->line.service), r->line.kind, now,
+                                &row, &why);
+        if (e == VK_OK ? row->generation == r->o.generation : e != VK_E_UNAUTHORIZED && e != VK_E_EXPIRED) {
+            /* What cannot be known now is known soon; another driver is for the next request. */
+            vk_list_push(&o->running, n);
+            continue;
+        }
+        r->withdrawn = true;
+        vk_proxy_end(r->proxy, e == VK_OK ? VK_E_UNAUTHORIZED : e,
+                     e == VK_OK ? "The valet key is unknown or was revoked" : why);
+    }
+    if (!vk_list_empty(&o->running))
+        vk_timer_set(o->with.loop, t, CHECK_MS, check);
+}
+
+static void watch(vk_order_run *r)
+{
+    vk_orders *o = r->orders;
+    if (vk_list_empty(&o->running))
+        vk_timer_set(o->with.loop, &o->timer, CHECK_MS, check);
+    vk_list_push(&o->running, &r->node);
+}
 
 /* ---- to the vendor */
 
@@ -104,7 +151,6 @@ static const char *not_begun(vk_err e)
 static void send_it(vk_order_run *r)
 {
     vk_upstream *to;
-    vk_proxy *proxy;
     vk_err e = vk_order_pool(r->orders->pools, r->o.to_host, r->o.plain, &to);
     if (e == VK_OK) {
         const vk_proxy_ask ask = {.to = to,
@@ -115,7 +161,7 @@ static void send_it(vk_order_run *r)
                                   .again = r->o.again && r->o.body_n == 0,
                                   .ways = &ways,
                                   .arg = r};
-        e = vk_proxy_begin(r->ex, &ask, &proxy);
+        e = vk_proxy_begin(r->ex, &ask, &r->proxy);
     }
     if (e != VK_OK) {
         write_outcome(r, 0, 0, 0);
@@ -124,6 +170,7 @@ static void send_it(vk_order_run *r)
         return;
     }
     r->sent = true;
+    watch(r);
     r->orders->counts.taken++;
     if (r->o.body_n != 0)
         vk_sink_ready(r->ex);
@@ -270,6 +317,13 @@ static vk_err make(vk_order_run *r, const char **why_r)
         *why_r = "The request to the vendor cannot be made";
         e = vk_order_compose(&r->o, &r->head);
     }
+    /* A view of the vault's memory, and the keys may be changed while the audit is written. */
+    if (e == VK_OK)
+        r->o.to_host = vk_arena_dup(r->ex->arena, r->o.to_host);
+    if (e == VK_OK && !r->o.to_host.p) {
+        *why_r = "Out of memory";
+        e = VK_E_NOMEM;
+    }
     r->o.lines = NULL;
     vk_buf_free_secret(&lines);
     return e;
@@ -287,6 +341,7 @@ static vk_err begin(vk_order_run *r, const vk_order_line *line, const char **why
     if (e != VK_OK)
         return e;
     note_intent(r, line);
+    r->o.org = r->o.own = NULL; /* good until the next turn of the loop only */
     e = !r->orders->with.audit ? VK_E_UNAVAILABLE : vk_audit_write(r->orders->with.audit, &r->audit);
     *why_r = e == VK_E_BUSY ? "Too many calls wait for the audit; try again"
                             : "The audit cannot be written, so the organisation's key is not used";
@@ -313,6 +368,8 @@ static vk_err head(vk_exchange *ex)
         return refuse(ex, VK_E_NOMEM, "Out of memory");
     r->orders = ex->server->ctx;
     r->ex = ex;
+    r->line = line;
+    vk_list_init(&r->node);
     r->o = (vk_order){.method = ex->method,
                       .path = ex->path,
                       .query = ex->query,
@@ -351,6 +408,7 @@ vk_err vk_orders_new(const vk_orders_with *with, vk_orders **out_r)
     if (!o)
         return VK_E_NOMEM;
     o->with = *with;
+    vk_list_init(&o->running);
     vk_server_init(&o->server, with->loop, &handler, o);
     o->server.name = "orders";
     vk_err e = vk_order_pools_new(with->loop, with->ca_file, with->lane, &o->pools);
@@ -366,6 +424,7 @@ vk_err vk_orders_new(const vk_orders_with *with, vk_orders **out_r)
 
 void vk_orders_free(vk_orders *o)
 {
+    vk_timer_clear(o->with.loop, &o->timer);
     vk_order_pools_free(o->pools);
     vk_order_scrubs_free(o->scrubs);
     free(o);

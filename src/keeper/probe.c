@@ -182,13 +182,44 @@ static void durable(vk_audit_entry *e, vk_err err)
     one_ended(a);
 }
 
+/* Values in the place of their names. */
+static vk_str path_of(asking *a, const vk_org *g, const char *pattern)
+{
+    vk_buf b;
+    vk_buf_init(&b, VK_HEAD_MAX);
+    for (const char *p = pattern; *p; p++) {
+        size_t n = *p == '{' ? strcspn(p, "}") : 0;
+        if (!n) {
+            vk_buf_ch(&b, *p);
+            continue;
+        }
+        char name[VK_VENDOR_FIELD_MAX + 1];
+        snprintf(name, sizeof name, "%.*s", (int)(n - 1), p + 1);
+        const vk_vendor_field *f = vk_vendor_field_of(a->vendor->fields, vk_str_z(name));
+        vk_str value = f && !f->secret ? vk_secret_bytes(vk_org_value(g, name)) : VK_STR_NONE;
+        size_t from = b.n; /* of the parameter */
+        while (from && b.p[from - 1] != '?' && b.p[from - 1] != '&')
+            from--;
+        if (value.n)
+            vk_buf_str(&b, value);
+        else if (from)
+            vk_buf_truncate(&b, from - 1);
+        p += n;
+    }
+    vk_str path = b.err ? VK_STR_NONE : vk_arena_dup(a->arena, vk_buf_view(&b));
+    vk_buf_free(&b);
+    return path;
+}
+
 /* The request of one question, with the credential on it. */
 static vk_err make(asking *a, const vk_org *g, question *q, const char **why_r)
 {
     static const vk_vendor_call check = {"GET", "/", "keys.check"};
     const vk_binding none = {.resource = VK_STR("{}")};
-    vk_str path, query = vk_str_z(q->probe->path);
+    vk_str path, query = path_of(a, g, q->probe->path);
     vk_buf lines;
+    if (!query.p)
+        return VK_E_NOMEM;
     if (!vk_str_cut(&query, '?', &path)) {
         path = query;
         query = VK_STR_NONE;
@@ -210,7 +241,7 @@ static vk_err make(asking *a, const vk_org *g, question *q, const char **why_r)
                   .to_path = path,
                   .to_query = query,
                   .lines = &lines};
-    vk_err e = a->vendor->order(&o, why_r);
+    vk_err e = (a->vendor->probe_order ? a->vendor->probe_order : a->vendor->order)(&o, why_r);
     if (e == VK_OK)
         e = vk_order_compose(&o, &q->head);
     if (e == VK_OK) {
@@ -251,7 +282,7 @@ void vk_probes_ask(vk_keeper *k, vk_keeper_probe *p)
     const char *why = "Out of memory.";
     vk_org_facts_of(p->org, &facts);
     const vk_vendor *v = facts.vendor;
-    if (!v->probes || !v->probes[0].method || !v->order) {
+    if (!v->probes || !v->probes[0].method || !(v->order || v->probe_order)) {
         p->done(p, VK_E_UNSUPPORTED, "", "This valetkey has no questions to that vendor.");
         return;
     }

@@ -1,4 +1,5 @@
 /* Which calls may be made: the rules of a vendor against a method and a path. */
+#include "keeper/org.h"
 #include "keeper/vendors.h"
 
 static int hex(char c)
@@ -102,11 +103,13 @@ static bool fits(vk_str path, const char *rule, bool deny)
 
 const vk_vendor_call *vk_vendor_call_of(const vk_vendor *v, vk_str method, vk_str path)
 {
-    if (!vk_vendor_path_ok(path, v->raw_path))
+    if (method.n == 0 || !vk_vendor_path_ok(path, v->raw_path))
         return NULL;
     for (const vk_vendor_call *c = v->calls; c && c->method; c++) {
         bool deny = c->method[0] == '!';
         const char *m = c->method + deny;
+        if (m[0] != method.p[0] && m[0] != '*') /* as most are */
+            continue;
         if (((m[0] == '*' && !m[1]) || vk_str_eqz(method, m)) && fits(path, c->path, deny))
             return deny ? NULL : c;
     }
@@ -114,6 +117,20 @@ const vk_vendor_call *vk_vendor_call_of(const vk_vendor *v, vk_str method, vk_st
 }
 
 /* ---- where to */
+
+vk_err vk_order_bearer(vk_order *o, const char *field, const char **why_r)
+{
+    vk_str key = o->org ? vk_secret_bytes(vk_org_value(o->org, field)) : VK_STR_NONE;
+    if (!key.n) {
+        *why_r = "The organisation's key for this was not entered";
+        return VK_E_UNAVAILABLE;
+    }
+    vk_buf_lit(o->lines, "Authorization: Bearer ");
+    vk_buf_str(o->lines, key);
+    vk_buf_lit(o->lines, "\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n");
+    vk_err e = vk_order_to(o, vk_secret_bytes(vk_org_value(o->org, "api_base")), why_r);
+    return e != VK_OK ? e : o->lines->err;
+}
 
 vk_err vk_order_to(vk_order *o, vk_str base, const char **why_r)
 {

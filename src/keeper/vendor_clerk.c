@@ -184,17 +184,8 @@ static const char *const returns[] = {"x-clerk-trace-id", "x-clerk-auth-*",     
 
 static vk_err order(vk_order *o, const char **why_r)
 {
-    vk_secret key = o->org ? vk_org_value(o->org, "secret_key") : VK_SECRET_NONE;
-    if (!vk_secret_bytes(key).n) {
-        *why_r = "The organisation has entered no secret key of Clerk";
-        return VK_E_UNAVAILABLE;
-    }
-    vk_err e = vk_order_to(o, vk_secret_bytes(vk_org_value(o->org, "api_base")), why_r);
-    vk_buf_lit(o->lines, "Authorization: Bearer ");
-    vk_buf_add(o->lines, vk_secret_bytes(key).p, vk_secret_bytes(key).n);
-    vk_buf_lit(o->lines, "\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n");
     o->again = vk_str_eqz(o->method, "GET");
-    return e != VK_OK ? e : o->lines->err;
+    return vk_order_bearer(o, "secret_key", why_r);
 }
 
 static const vk_vendor_probe probes[] = {

@@ -45,9 +45,29 @@ static const vk_vendor_field fields[] = {
     {.name = NULL},
 };
 
+static vk_err probe_order(vk_order *o, const char **why_r)
+{
+    return vk_order_bearer(o, "api_key", why_r);
+}
+
+/* A personal key knows its user, one of an organization does not. */
+static const vk_vendor_probe probes[] = {
+    {.method = "GET",
+     .path = "/api/v2/projects?limit=1&org_id={org_id}",
+     .what = "list projects",
+     .must = true},
+    {.method = "GET",
+     .path = "/api/v2/users/me",
+     .what = "act as a person in all of their organizations",
+     .wide = true},
+    {.method = NULL},
+};
+
 const vk_vendor vk_vendor_neon = {
     .name = "neon",
     .title = "Neon",
     .service = "database",
     .fields = fields,
+    .probe_order = probe_order,
+    .probes = probes,
 };

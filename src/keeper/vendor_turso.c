@@ -121,6 +121,12 @@ static vk_err order(vk_order *o, const char **why_r)
     return e != VK_OK ? e : o->lines->err;
 }
 
+/* The Platform API, by its own token: for `keys check`. */
+static vk_err probe_order(vk_order *o, const char **why_r)
+{
+    return vk_order_bearer(o, "token", why_r);
+}
+
 static const vk_vendor_probe probes[] = {
     {.method = "GET", .path = "/v1/auth/validate", .what = "use the token", .must = true},
     {.method = "GET",
@@ -143,5 +149,6 @@ const vk_vendor vk_vendor_turso = {
     .returns = returns,
     .scrub = true,
     .order = order,
+    .probe_order = probe_order,
     .probes = probes,
 };

@@ -74,10 +74,12 @@ typedef struct vk_order {
 
 /* One question of `keys check` and what is known from its answer. */
 typedef struct vk_vendor_probe {
-    const char *method, *path; /* NULL ends */
-    const char *what;          /* "read the account" */
-    bool must; /* a refusal means that the key does not do; otherwise that something is missing */
-    bool wide; /* a success means that the key may do more than is needed */
+    /* method NULL ends. "{field}" in the path stands for a value of the organisation's that is no secret; one
+     * that is empty takes its parameter of the query along. */
+    const char *method, *path;
+    const char *what; /* "read the account" */
+    bool must;        /* a refusal means that the key does not do; otherwise that something is missing */
+    bool wide;        /* a success means that the key may do more than is needed */
 } vk_vendor_probe;
 
 typedef struct vk_vendor {
@@ -99,6 +101,8 @@ typedef struct vk_vendor {
     /* Makes the rest of *o. VK_E_FORBIDDEN: this call may not be made so; VK_E_UNAVAILABLE: a key or a part
      * of the binding is missing. `why_r` as in vk_vendor_field. */
     vk_err (*order)(vk_order *o, const char **why_r);
+    /* As `order`, for probes, where these go elsewhere or with another key. NULL: it is `order`. */
+    vk_err (*probe_order)(vk_order *o, const char **why_r);
     const vk_vendor_probe *probes; /* asked as an order of no build; NULL: it has a `check` or none */
 } vk_vendor;
 
@@ -118,6 +122,9 @@ const vk_vendor_call *vk_vendor_call_of(const vk_vendor *v, vk_str method, vk_st
 /* "https://host[:port]", or "http://" with a loopback host; without path, user, query: for field->ok of an
  * API's base. */
 bool vk_vendor_base_ok(vk_str url, const char **why_r);
+/* For vendor->order: the line "Authorization: Bearer …" with that field of the organisation's, and its
+ * `api_base` as where to. VK_E_UNAVAILABLE: it was not entered. */
+VK_MUSTCHECK vk_err vk_order_bearer(vk_order *o, const char *field, const char **why_r);
 /* For vendor->order: sets to_host and plain from such a base. VK_E_UNAVAILABLE: it is none. */
 VK_MUSTCHECK vk_err vk_order_to(vk_order *o, vk_str base, const char **why_r);
 

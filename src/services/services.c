@@ -389,6 +389,41 @@ vk_err vk_service_refuse(vk_exchange *ex, vk_err e, const char *fmt, ...)
     return e;
 }
 
+vk_err vk_service_here(vk_store *store, vk_arena *a, const char *service, vk_str build, const char **why_r)
+{
+    size_t n = 0;
+    vk_binding *all = vk_arena_calloc(a, VK_BINDINGS_MAX * sizeof *all);
+    vk_err e = all ? store->ops->binding_list(store, a, build, all, VK_BINDINGS_MAX, &n) : VK_E_NOMEM;
+    *why_r = e == VK_E_NOMEM ? "Out of memory; try again in a second"
+                             : "How the build has the service cannot be read now; try again";
+    if (e != VK_OK)
+        return e == VK_E_NOMEM ? e : VK_E_UNAVAILABLE;
+    for (size_t i = 0; i < n; i++) {
+        const char *d = all[i].driver;
+        if (strcmp(all[i].service, service) != 0 || strcmp(d, "embedded") == 0)
+            continue;
+        vk_str said = vk_arena_printf(
+            a,
+            "The %s service of \"" VK_STR_FMT
+            "\" is at %c%s: its data is there and not in files here. What the "
+            "build had here before is there again after `valetkey build use " VK_STR_FMT " %s embedded`",
+            service, VK_STR_ARG(build), d[0] >= 'a' && d[0] <= 'z' ? d[0] - 'a' + 'A' : d[0], d + 1,
+            VK_STR_ARG(build), service);
+        if (said.p)
+            *why_r = said.p;
+        return said.p ? VK_E_CONFLICT : VK_E_NOMEM;
+    }
+    return VK_OK;
+}
+
+vk_err vk_service_embedded(vk_exchange *ex, const char *service, const char *build)
+{
+    const vk_worker *w = ex->server->ctx;
+    const char *why;
+    vk_err e = vk_service_here(w->reader, ex->arena, service, vk_str_z(build), &why);
+    return e == VK_OK ? e : vk_service_refuse(ex, e, "%s.", why);
+}
+
 vk_err vk_service_build(vk_exchange *ex, const char *build, vk_build *out_r)
 {
     const vk_worker *w = ex->server->ctx;

@@ -119,10 +119,8 @@ void vk_watch_close(vk_watch *w)
 
 void vk_watch_look(const vk_watch *w, vk_watch_mark *out_r)
 {
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
     for (size_t i = 0; i < VK_COUNT(out_r->word); i++)
-        out_r->word[i] = w->header[i];
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        out_r->word[i] = __atomic_load_n(&w->header[i], __ATOMIC_ACQUIRE);
 }
 
 vk_err vk_watch_store(vk_watch *w, vk_store **out_r)

@@ -102,7 +102,7 @@ export async function vendor() {
 
   await check('the operator is told where the objects are', async () => {
     const r = await storage.daemon.cli(['storage', 'ls', 'shop'])
-    assert(r.code === 1 && /not here.*driver r2/.test(r.stderr), `${r.code} ${r.stderr}`)
+    assert(r.code === 1 && /storage service of .* is at R2/.test(r.stderr), `${r.code} ${r.stderr}`)
   })
 
   await check('a revoked key opens nothing at the vendor, also in an upload that is under way', async () => {

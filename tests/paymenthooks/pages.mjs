@@ -130,3 +130,23 @@ export async function a_session_expires_although_nobody_asks() {
   await daemon.start()
   await r.close()
 }
+
+export async function nothing_of_ours_expires_at_stripe() {
+  const r = await new Receiver().open()
+  const [away, here] = [await app('at-stripe', r), await app('at-stripe-not', r)]
+  const [of_away, of_here] = [await session(away, r), await session(here, r)]
+  await daemon.mustCli(['build', 'use', 'at-stripe', 'payments', 'stripe', 'soft=yes'])
+  await daemon.stop()
+  daemon.env = { VALETKEY_TEST_CLOCK_OFFSET_MS: String(25 * 3600 * 1000) }
+  await daemon.start()
+  const expired = (s) => (h) => h.event.type === 'checkout.session.expired' && h.event.data.object.id === s.id
+  await r.hit(expired(of_here)) // the sweep after a start goes by the builds' ids
+  assert(!r.hits.some(expired(of_away)), 'an event of an object that Stripe does not have')
+  await daemon.mustCli(['build', 'use', 'at-stripe', 'payments', 'embedded'])
+  assertSame((await away.stripe.checkout.sessions.retrieve(of_away.id)).status, 'expired')
+  await r.hit(expired(of_away))
+  await daemon.stop()
+  daemon.env = {}
+  await daemon.start()
+  await r.close()
+}

@@ -12,6 +12,16 @@ enum { TRACE_BYTES = 16, TRACE = 2 * TRACE_BYTES + 1 };
 
 vk_auth_counts vk_auth_count;
 
+/* A forwarded request's answer says already who serves it. */
+static bool said_who(const vk_exchange *ex)
+{
+    vk_str rest = {ex->extra, ex->n_extra}, line;
+    bool yes = false;
+    while (!yes && rest.n && vk_str_cut(&rest, '\n', &line))
+        yes = vk_str_starts(line, VK_STR("Valetkey-Served-By:"));
+    return yes;
+}
+
 /* The id of a refusal, as Clerk has one: of chance, and kept nowhere. */
 static void make_trace(char out[TRACE])
 {
@@ -75,7 +85,10 @@ void vk_auth_refuse_as(vk_exchange *ex, int status, const char *code, vk_str tex
     vk_buf_clear(&ex->out);
     vk_jw w = vk_jw_on(&ex->out);
     vk_auth_fail_write_as(&w, code, sentence, vk_str_z(trace));
-    vk_header_lines(ex, "Valetkey-Served-By: org\r\n" SAFE);
+    if (said_who(ex))
+        vk_header_lines(ex, SAFE);
+    else
+        vk_header_lines(ex, "Valetkey-Served-By: org\r\n" SAFE);
     vk_respond(ex, status, JSON);
 }
 
@@ -136,6 +149,9 @@ void vk_auth_refuse_engine(vk_exchange *ex, int status, vk_err e, const char *te
     vk_jw w = vk_jw_on(&ex->out);
     vk_auth_fail_write_as(&w, e == VK_E_BUSY ? vk_auth_fail_code(VK_AUTH_F_TOO_MANY) : vk_err_name(e), text,
                           vk_str_z(trace));
-    vk_header_lines(ex, SERVED);
+    if (said_who(ex))
+        vk_header_lines(ex, SAFE);
+    else
+        vk_header_lines(ex, SERVED);
     vk_respond(ex, status, JSON);
 }

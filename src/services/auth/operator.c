@@ -255,6 +255,8 @@ static vk_err head(vk_exchange *ex, const char *build, vk_str rest)
                                  "The build is being revoked or deleted; try again in a second.");
     c->about = vk_auth_pool_about(c->pool);
     vk_err e = vk_service_build(ex, build, &b);
+    if (e == VK_OK)
+        e = vk_service_embedded(ex, "auth", build);
     if (e == VK_OK && b.state != VK_BUILD_ACTIVE && !vk_str_eqz(method, "GET"))
         e = vk_service_refuse(ex, VK_E_CONFLICT,
                               "The build is revoked: its users can be looked at and exported, not changed.");

@@ -125,11 +125,8 @@ static vk_err authenticate(vk_exchange *ex)
         token.n--;
     }
     vk_err e = vk_service_verify(ex, vk_secret_of(token), 'b');
-    if (e == VK_OK) {
-        if (!vk_service_driver(ex, NULL)) /* a vendor's answer says so itself */
-            vk_header_lines(ex, "Valetkey-Served-By: embedded\r\n");
+    if (e == VK_OK)
         return VK_OK;
-    }
     vk_db_respond_error(ex, vk_err_status(e),
                         e == VK_E_EXPIRED                          ? "AUTH_JWT_EXPIRED"
                         : e == VK_E_FORBIDDEN                      ? "AUTH_JWT_NOT_ALLOWED"
@@ -177,7 +174,10 @@ static vk_err head(vk_exchange *ex)
         vk_err e = p->valet ? authenticate(ex) : VK_OK;
         if (e != VK_OK)
             return e;
-        if (p->valet && p->serve != valet && p->serve != unsupported && vk_service_driver(ex, NULL)) {
+        bool away = p->valet && vk_service_driver(ex, NULL); /* asked once: it may change at any time */
+        if (p->valet && !away)
+            vk_header_lines(ex, "Valetkey-Served-By: embedded\r\n");
+        if (away && p->serve != valet && p->serve != unsupported) {
             ex->ctx = (void *)(uintptr_t)&forwarded;
             return vk_db_turso_begin(ex);
         }

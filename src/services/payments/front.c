@@ -359,6 +359,10 @@ static bool admit_page(front *f, vk_str path)
         return false;
     }
     vk_err e = vk_service_open(ex, build);
+    if (e == VK_OK && vk_service_driver(ex, NULL)) { /* its pages are Stripe's; ours would take no money */
+        vk_pay_no_answer(ex, VK_PAY_NO_PAGE, VK_STR_NONE);
+        return false;
+    }
     if (e == VK_E_NOT_FOUND) /* names that somebody guesses */
         e = vk_exchange_bad_key(ex) == VK_OK ? e : VK_E_BUSY;
     if (e != VK_OK) {

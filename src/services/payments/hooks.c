@@ -19,7 +19,7 @@ enum {
     SWEEP_EACH_MS = 50, /* after a start, a build: so that opening them all takes nothing from others */
     LONGEST_MS = 60000, /* the timer looks at the clock so often, which somebody may set */
     HEARD = 256,
-    BUILD_ARENA = 64 * 1024,
+    BUILD_ARENA = 160 * 1024, /* a build, and how it has its services */
 };
 
 /* A build with something under way. */
@@ -437,6 +437,12 @@ static vk_err prepare(vk_pay_hooked *b, vk_pay_turn *t)
     vk_build build;
     t->pool = vk_pay_pool_hold_id(b->build); /* before it is looked up, so that a deletion waits for it */
     vk_err e = !a ? VK_E_NOMEM : !t->pool ? VK_E_CONFLICT : look_up(b->build, a, &build);
+    if (e == VK_OK) {
+        const char *why;
+        e = vk_service_here(all.rt->workers[0][all.index]->reader, a, "payments", vk_str_z(b->build), &why);
+        t->away = e == VK_E_CONFLICT;
+        e = t->away ? VK_OK : e;
+    }
     if (e == VK_OK) {
         t->generation = build.generation;
         vk_pay_origins o = vk_pay_origins_of(&build);

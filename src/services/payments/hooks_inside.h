@@ -50,6 +50,7 @@ typedef struct vk_pay_turn {
     char origin[VK_PAY_ORIGIN_MAX + 1]; /* the build's first */
     uint64_t generation;
     bool expire;    /* vk_pay_due, and nothing else */
+    bool away;      /* Stripe has the payments: what our own engine has due waits until they are ours again */
     vk_list settle; /* flights that came back */
     struct {
         int64_t id;

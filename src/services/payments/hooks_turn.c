@@ -257,7 +257,7 @@ static vk_err work(vk_pay_turn *t, vk_arena *a)
     if (e == VK_E_NOT_FOUND) /* nothing was ever done */
         return VK_OK;
     if (e == VK_OK && t->expire)
-        return expire(t, a);
+        return t->away ? VK_OK : expire(t, a);
     looking l = {.t = t, .a = a};
     if (e == VK_OK)
         e = find_places(db, &l);
@@ -265,9 +265,11 @@ static vk_err work(vk_pay_turn *t, vk_arena *a)
         e = settle(db, &l, VK_CONTAINER(n, vk_pay_flight, node));
     if (e == VK_OK)
         e = look(db, &l);
-    if (e == VK_OK)
+    if (e == VK_OK && !t->away)
         e = vk_pay_due_list(db, vk_clock_wall_ms(), one_expired, &t->expired);
-    return e == VK_OK ? vk_pay_next_due(db, &t->next_ms) : e;
+    if (e == VK_OK)
+        e = t->away ? vk_pay_next_delivery(db, &t->next_ms) : vk_pay_next_due(db, &t->next_ms);
+    return e;
 }
 
 vk_err vk_pay_turn_run(vk_pay_job *j)

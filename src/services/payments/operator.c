@@ -328,23 +328,6 @@ static void done(vk_exchange *ex)
         vk_pay_pool_let_go(x->c.pool);
 }
 
-/* What our own engine would make is nothing that Stripe has. */
-static vk_err ours(vk_exchange *ex, const char *build)
-{
-    vk_worker *w = ex->server->ctx;
-    vk_binding *all = vk_arena_calloc(ex->arena, VK_BINDINGS_MAX * sizeof *all);
-    size_t n = 0;
-    vk_err e =
-        all ? w->reader->ops->binding_list(w->reader, ex->arena, vk_str_z(build), all, VK_BINDINGS_MAX, &n)
-            : VK_E_NOMEM;
-    for (size_t i = 0; e == VK_OK && i < n; i++)
-        if (strcmp(all[i].service, "payments") == 0 && strcmp(all[i].driver, "embedded") != 0)
-            return vk_service_refuse(ex, VK_E_CONFLICT,
-                                     "The build has its payments from %s: make there what it is to sell.",
-                                     all[i].driver);
-    return e == VK_OK ? e : vk_service_refuse(ex, e, "The metadata cannot be read now (%s).", vk_err_name(e));
-}
-
 static vk_err head(vk_exchange *ex, const char *build, vk_str rest)
 {
     vk_str method = vk_str_eqz(ex->method, "HEAD") ? VK_STR("GET") : ex->method, param;
@@ -372,8 +355,9 @@ static vk_err head(vk_exchange *ex, const char *build, vk_str rest)
         e = vk_service_refuse(
             ex, VK_E_CONFLICT,
             "The build is revoked: its payments can be looked at and exported, not changed.");
-    if (e == VK_OK && x->op->run == vk_pay_seed)
-        e = ours(ex, build);
+    /* Events and their endpoint are ours even where Stripe makes them; what is sold is not. */
+    if (e == VK_OK && (x->op->run == vk_pay_seed || x->op->run == vk_pay_catalogue))
+        e = vk_service_embedded(ex, "payments", build);
     x->origins = vk_pay_origins_of(&x->build);
     ex->body_max = x->op->reads ? 0 : VK_PAY_BODY_MAX;
     return e;

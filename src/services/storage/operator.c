@@ -599,27 +599,9 @@ static bool is_backups(const call *c)
     return strcmp(c->path, "copy") == 0 || strncmp(c->path, "leases", 6) == 0;
 }
 
-/* The build's objects are at a vendor, and *vendor_r is the driver's name. */
-static bool vendor_of(vk_exchange *ex, const char *build, const char **vendor_r)
-{
-    const vk_worker *w = ex->server->ctx;
-    vk_binding all[VK_BINDINGS_MAX];
-    size_t n = 0;
-    if (w->reader->ops->binding_list(w->reader, ex->arena, vk_str_z(build), all, VK_COUNT(all), &n) != VK_OK)
-        n = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(all[i].service, "storage") != 0 || strcmp(all[i].driver, "embedded") == 0)
-            continue;
-        *vendor_r = vk_arena_dup(ex->arena, vk_str_z(all[i].driver)).p;
-        return *vendor_r != NULL;
-    }
-    return false;
-}
-
 static vk_err head(vk_exchange *ex, const char *build, vk_str rest)
 {
     vk_build b;
-    const char *vendor;
     struct op *o = VK_NEW(ex->arena, struct op);
     if (!o)
         return vk_service_refuse(ex, VK_E_NOMEM, "Out of memory; try again in a second.");
@@ -645,12 +627,8 @@ static vk_err head(vk_exchange *ex, const char *build, vk_str rest)
     vk_err e = vk_service_build(ex, build, &b);
     if (e != VK_OK)
         return e;
-    if (!is_backups(o->call) && vendor_of(ex, build, &vendor))
-        return vk_service_refuse(
-            ex, VK_E_CONFLICT,
-            "The objects of \"%s\" are not here: its storage is the driver %s, so they are in "
-            "the organisation's bucket, below builds/%s/.",
-            build, vendor, build);
+    if (!is_backups(o->call) && (e = vk_service_embedded(ex, "storage", build)) != VK_OK)
+        return e;
     if (o->call->changes && b.state == VK_BUILD_REVOKED)
         return vk_service_refuse(
             ex, VK_E_CONFLICT, "The build \"%s\" was revoked: its data stays as it is; it can be downloaded.",

@@ -100,6 +100,10 @@ static bool still_good(vk_socket *k, bool used)
 {
     const char *why;
     vk_err e = vk_service_recheck(k->worker, &k->key, used, &why);
+    if ((e == VK_OK || e == VK_E_BUSY) && vk_service_driver_of(k->worker, k->key.tenant, NULL)) {
+        vk_socket_fail(k, VK_WS_POLICY, VK_STR("This build's database is at a vendor now: connect again"));
+        return false;
+    }
     /* Who asks too often is read from later. Nothing is lost, and the client needs no word for it. */
     k->throttled = e == VK_E_BUSY;
     if (e == VK_OK || e == VK_E_BUSY ||

@@ -175,6 +175,11 @@ vk_err vk_pay_next_due(vk_pay_db *db, int64_t *at_ms_r)
     return number(db, vk_pay_st(db, VK_PAY_Q_DUE_NEXT, ""), at_ms_r);
 }
 
+vk_err vk_pay_next_delivery(vk_pay_db *db, int64_t *at_ms_r)
+{
+    return number(db, vk_pay_st(db, VK_PAY_Q_DELIVERY_NEXT, ""), at_ms_r);
+}
+
 vk_err vk_pay_due_put(vk_pay_db *db, vk_str id, int64_t at_ms)
 {
     vk_err e = at_ms ? vk_pay_room(db, id.n) : vk_pay_sound(db);

@@ -44,6 +44,7 @@ typedef enum vk_pay_q {
     VK_PAY_Q_OWNED,
     VK_PAY_Q_OWNED_PUT,
     VK_PAY_Q_DUE_NEXT,
+    VK_PAY_Q_DELIVERY_NEXT,
     VK_PAY_Q_DUE_PUT,
     VK_PAY_Q_DUE_DROP,
     VK_PAY_Q_DUE,

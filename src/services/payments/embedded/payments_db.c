@@ -72,6 +72,8 @@ const char *const vk_pay_sql[VK_PAY_QS] = {
     [VK_PAY_Q_DUE_NEXT] =
         "SELECT min((SELECT coalesce(min(due_ms), 9223372036854775807) FROM deliveries WHERE due_ms > 0), "
         "(SELECT coalesce(min(at_ms), 9223372036854775807) FROM due))",
+    [VK_PAY_Q_DELIVERY_NEXT] =
+        "SELECT coalesce(min(due_ms), 9223372036854775807) FROM deliveries WHERE due_ms > 0",
     [VK_PAY_Q_DUE_PUT] = "INSERT OR REPLACE INTO due (id, at_ms) VALUES (?1, ?2)",
     [VK_PAY_Q_DUE_DROP] = "DELETE FROM due WHERE id = ?1",
     [VK_PAY_Q_DUE] = "SELECT id FROM due WHERE at_ms <= ?1 ORDER BY at_ms",

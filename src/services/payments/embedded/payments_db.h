@@ -157,6 +157,8 @@ VK_MUSTCHECK vk_err vk_pay_delivery_pending(vk_pay_db *db, vk_str event, int64_t
 
 /* When something is due next: deliveries, and what vk_pay_due_put names. INT64_MAX: nothing. */
 VK_MUSTCHECK vk_err vk_pay_next_due(vk_pay_db *db, int64_t *at_ms_r);
+/* The same of deliveries alone. */
+VK_MUSTCHECK vk_err vk_pay_next_delivery(vk_pay_db *db, int64_t *at_ms_r);
 /* One time an id; 0: no more. */
 VK_MUSTCHECK vk_err vk_pay_due_put(vk_pay_db *db, vk_str id, int64_t at_ms);
 /* Those due at `now_ms`, the longest due first. */
