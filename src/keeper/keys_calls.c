@@ -7,6 +7,8 @@
 #include "http/json_error.h"
 #include "http/uri.h"
 #include "keeper/entry.h"
+#include "keeper/orders.h"
+#include "keeper/r2_mint.h"
 
 enum { MASK_TAIL = 4, MASK_LEAST = 16, CURSOR = 96 };
 
@@ -231,6 +233,10 @@ static void changed(vk_org_change *c, vk_err e)
 {
     asked *a = c->arg;
     const vk_org *g = vk_org_find(a->keeper->orgs, a->vendor, a->build);
+    /* What was made of the values before: with an error, too, of which some come after the deed. */
+    if (a->keeper->orders)
+        vk_orders_forget(a->keeper->orders);
+    vk_r2_forget();
     if (e != VK_OK) {
         refuse(a->ex, e, c->why);
         return;

@@ -11,6 +11,7 @@ typedef struct entry {
 
 struct vk_order_scrubs {
     uint64_t clock;
+    size_t last; /* the one that was found last: often it is the next one too */
     entry all[VK_ORDER_SCRUBS];
 };
 
@@ -88,10 +89,12 @@ vk_err vk_order_scrubs_get(vk_order_scrubs *s, const vk_vendor *v, const vk_org 
         vk_org_facts_of(org, &of_org);
     if (own)
         vk_org_facts_of(own, &of_own);
-    for (size_t i = 0; i < VK_ORDER_SCRUBS; i++) {
+    for (size_t k = 0; k <= VK_ORDER_SCRUBS; k++) {
+        const size_t i = k ? k - 1 : s->last;
         entry *x = &s->all[i];
         if (x->one && x->vendor == v && x->org == of_org.version && x->own == of_own.version &&
             strcmp(x->build, of_own.build) == 0) {
+            s->last = i;
             x->used = ++s->clock;
             x->one->users++;
             *out_r = x->one;

@@ -317,6 +317,13 @@ static vk_err make(vk_order_run *r, const char **why_r)
         *why_r = "The request to the vendor cannot be made";
         e = vk_order_compose(&r->o, &r->head);
     }
+    /* A view of the vault's memory, and the keys may be changed while the audit is written. */
+    if (e == VK_OK)
+        r->o.to_host = vk_arena_dup(r->ex->arena, r->o.to_host);
+    if (e == VK_OK && !r->o.to_host.p) {
+        *why_r = "Out of memory";
+        e = VK_E_NOMEM;
+    }
     r->o.lines = NULL;
     vk_buf_free_secret(&lines);
     return e;
@@ -334,6 +341,7 @@ static vk_err begin(vk_order_run *r, const vk_order_line *line, const char **why
     if (e != VK_OK)
         return e;
     note_intent(r, line);
+    r->o.org = r->o.own = NULL; /* good until the next turn of the loop only */
     e = !r->orders->with.audit ? VK_E_UNAVAILABLE : vk_audit_write(r->orders->with.audit, &r->audit);
     *why_r = e == VK_E_BUSY ? "Too many calls wait for the audit; try again"
                             : "The audit cannot be written, so the organisation's key is not used";

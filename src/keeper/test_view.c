@@ -242,6 +242,8 @@ static void another_process(void **state)
     if (pid == 0) {
         vk_store *s;
         const char *why;
+        close(next[1]); /* its other end is the test's alone: the child ends when that does */
+        close(done[0]);
         if (read(next[0], &c, 1) != 1 || vk_store_sqlite_open(f.fd, f.dir, true, &s, &why) != VK_OK)
             _exit(1);
         uint64_t g = created(s, "shop");
@@ -257,6 +259,8 @@ static void another_process(void **state)
         _exit(0);
     }
     uint64_t g = 0;
+    close(next[0]);
+    close(done[1]);
     f.v = open_view(); /* SQLite's handles are no use behind a fork */
     assert_int_equal(write(next[1], &c, 1), 1);
     assert_int_equal(read(done[0], &g, sizeof g), sizeof g);
@@ -270,10 +274,8 @@ static void another_process(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     assert_int_equal(find(g), VK_OK);
-    for (int i = 0; i < 2; i++) {
-        close(done[i]);
-        close(next[i]);
-    }
+    close(done[0]);
+    close(next[1]);
 }
 
 #define WITH_FOLDER(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)

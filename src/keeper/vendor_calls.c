@@ -103,11 +103,13 @@ static bool fits(vk_str path, const char *rule, bool deny)
 
 const vk_vendor_call *vk_vendor_call_of(const vk_vendor *v, vk_str method, vk_str path)
 {
-    if (!vk_vendor_path_ok(path, v->raw_path))
+    if (method.n == 0 || !vk_vendor_path_ok(path, v->raw_path))
         return NULL;
     for (const vk_vendor_call *c = v->calls; c && c->method; c++) {
         bool deny = c->method[0] == '!';
         const char *m = c->method + deny;
+        if (m[0] != method.p[0] && m[0] != '*') /* as most are */
+            continue;
         if (((m[0] == '*' && !m[1]) || vk_str_eqz(method, m)) && fits(path, c->path, deny))
             return deny ? NULL : c;
     }

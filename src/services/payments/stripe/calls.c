@@ -223,40 +223,57 @@ static const vk_stripe_kind *before(const vk_str *part, size_t i)
     return vk_stripe_kind_of((vk_str){from, (size_t)(part[i - 1].p + part[i - 1].n - from)});
 }
 
-static bool fits(const vk_stripe_call *c, const vk_str *part, size_t n, size_t *literal_r,
-                 vk_stripe_found *out)
+/* In step, so that most calls are done with after a few characters. */
+static bool fits(const vk_stripe_call *c, const vk_str *part, size_t n, size_t *literal_r)
 {
-    vk_str own[VK_STRIPE_SEGMENTS];
-    size_t have = 0;
+    const char *own = c->path;
     *literal_r = 0;
-    if (!split(vk_str_z(c->path), own, &have) || have != n)
-        return false;
     for (size_t i = 0; i < n; i++) {
-        if (own[i].p[0] == ':') {
-            out->kind[out->n] = before(part, i);
-            out->id[out->n++] = part[i];
-        } else if (!vk_str_eq(own[i], part[i])) {
+        if (*own++ != '/') /* its end, or it goes on where the part ends */
             return false;
-        } else {
-            ++*literal_r;
+        if (*own == ':') {
+            while (*own && *own != '/')
+                own++;
+            continue;
         }
+        for (size_t k = 0; k < part[i].n; k++, own++)
+            if (*own != part[i].p[k] || !*own)
+                return false;
+        ++*literal_r;
     }
-    return true;
+    return *own == '\0';
+}
+
+static void take_ids(const vk_stripe_call *c, const vk_str *part, size_t n, vk_stripe_found *out_r)
+{
+    const char *own = c->path;
+    *out_r = (vk_stripe_found){.call = c};
+    for (size_t i = 0; i < n; i++) {
+        if (own[1] == ':') {
+            out_r->kind[out_r->n] = before(part, i);
+            out_r->id[out_r->n++] = part[i];
+        }
+        own = strchrnul(own + 1, '/');
+    }
+    out_r->of = (c->does & VK_STRIPE_SEARCH) ? before(part, n - 1) : before(part, n);
 }
 
 bool vk_stripe_find(vk_str method, vk_str path, vk_stripe_found *out_r)
 {
     vk_str part[VK_STRIPE_SEGMENTS + 1];
     size_t n, literal, most = 0;
-    if (!split(path, part, &n))
+    const vk_stripe_call *best = NULL;
+    if (method.n == 0 || !split(path, part, &n) || n < 2)
         return false;
     for (const vk_stripe_call *c = vk_stripe_calls; c->path; c++) {
-        vk_stripe_found one = {.call = c};
-        if (!vk_str_eqz(method, c->method) || !fits(c, part, n, &literal, &one) || literal <= most)
+        /* All begin with "/v1/" and a letter. */
+        if (method.p[0] != c->method[0] || part[1].p[0] != c->path[4] || !fits(c, part, n, &literal) ||
+            literal <= most || !vk_str_eqz(method, c->method))
             continue;
         most = literal;
-        *out_r = one;
-        out_r->of = (c->does & VK_STRIPE_SEARCH) ? before(part, n - 1) : before(part, n);
+        best = c;
     }
-    return most > 0;
+    if (best)
+        take_ids(best, part, n, out_r);
+    return best != NULL;
 }
