@@ -9,7 +9,6 @@ export const SUITES = [
     name: 'drizzle',
     services: 'database',
     but: [
-      { title: /^docs\/ORM\.md, Drizzle: every line does what it says/, why: FILES },
       { title: /^what changed the schema is recorded, and only that/, why: FILES },
     ],
   },
