@@ -27,7 +27,8 @@ typedef struct vk_audit_reader {
     const char *why; /* after VK_E_CORRUPT */
 } vk_audit_reader;
 
-/* VK_E_NOT_FOUND; VK_AGAIN: it ends within its header; VK_E_CORRUPT, VK_E_NEWER; VK_E_IO, VK_E_FORBIDDEN,
+/* VK_E_NOT_FOUND; VK_AGAIN: it ends within its header, or has nothing but zeros (a power cut
+ * leaves it so); VK_E_CORRUPT, VK_E_NEWER; VK_E_IO, VK_E_FORBIDDEN,
  * VK_E_NOMEM. `most` < 0: to its end. */
 VK_MUSTCHECK vk_err vk_audit_reader_open(vk_audit_reader *r, int dir_fd, const char *name, int64_t most);
 /* Views are good until the next call. VK_E_NOT_FOUND: the end; VK_AGAIN: the file ends within a frame;

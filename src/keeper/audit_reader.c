@@ -47,6 +47,18 @@ static void pass(vk_audit_reader *r, size_t n)
     r->offset += (int64_t)n;
 }
 
+/* Nothing but zeros: its length was on the disk before what was written, and the power went. */
+static bool is_blank(int fd)
+{
+    char part[4096];
+    ssize_t n;
+    for (off_t at = 0; (n = pread(fd, part, sizeof part, at)) > 0; at += n)
+        for (ssize_t i = 0; i < n; i++)
+            if (part[i])
+                return false;
+    return n == 0;
+}
+
 vk_err vk_audit_reader_open(vk_audit_reader *r, int dir_fd, const char *name, int64_t most)
 {
     struct stat st;
@@ -61,6 +73,8 @@ vk_err vk_audit_reader_open(vk_audit_reader *r, int dir_fd, const char *name, in
                                               : fill(r, VK_AR_HEADER);
     if (e == VK_OK)
         e = vk_audit_header_read(left(r), &r->header, r->h);
+    if (e == VK_E_CORRUPT && is_blank(r->fd))
+        e = VK_AGAIN;
     if (e == VK_OK && r->header.number != vk_audit_file_number(name)) {
         r->why = "it has another file's name";
         e = VK_E_CORRUPT;

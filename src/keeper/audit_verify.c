@@ -331,10 +331,12 @@ static vk_err walk_file(walk *w)
         return VK_OK;
     }
     if (p->e != VK_OK) {
-        bool young = p->e == VK_AGAIN && is_last(w);
-        say(w, young ? VK_AUDIT_KNOW : VK_AUDIT_WRONG, 0, 0, "%s",
-            young ? "it is being begun" : "its header is damaged, or it has another file's name");
-        w->lost = w->lost || !young;
+        bool empty = p->e == VK_AGAIN; /* had it held records, the next file would not go on from the last */
+        say(w, empty ? VK_AUDIT_KNOW : VK_AUDIT_WRONG, 0, 0, "%s",
+            !empty       ? "its header is damaged, or it has another file's name"
+            : is_last(w) ? "it is being begun"
+                         : "was begun in vain: nothing is in it");
+        w->lost = w->lost || !empty;
         return VK_OK;
     }
     vk_audit_file_name(p->number, name);

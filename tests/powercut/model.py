@@ -178,7 +178,8 @@ def tree(where, skip):
         rel = os.path.relpath(base, where)
         rel = "" if rel == "." else rel + "/"
         for d in dirs:
-            out[rel + d] = None
+            if not skip(rel + d):
+                out[rel + d] = None
         for f in files:
             full = os.path.join(base, f)
             if os.path.isfile(full) and not os.path.islink(full) and not skip(rel + f):
