@@ -1,5 +1,5 @@
 // What is in the suite's namespace: the builder's daemon, the vendors with the accounts of an owner and of somebody else, and the app.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash, randomBytes, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
