@@ -33,7 +33,7 @@ typedef enum vk_audit_kind {
     VK_AUDIT_START, /* keeper began */
     VK_AUDIT_INTENT,
     VK_AUDIT_OUTCOME,
-    VK_AUDIT_CHANGE,   /* of keys: set, checked, rotated, removed; of a build's driver */
+    VK_AUDIT_CHANGE,   /* of keys: set, checked, rotated, removed */
     VK_AUDIT_EPOCH,    /* a checkpoint */
     VK_AUDIT_GAP,      /* an earlier file could not be continued, or nothing could be written, and why */
     VK_AUDIT_FILE,     /* the first record of each file: public keys, and the sealed first epoch key */
