@@ -179,7 +179,7 @@ static void look_work(vk_call *c)
     if (d->body.err || !d->ask.target.p)
         vk_call_fail(c, VK_E_NOMEM, "Out of memory; try again in a second");
     else
-        vk_keeper_send(&d->ask);
+        vk_keeper_ask_send(&d->ask);
 }
 
 void vk_admin_driver_set(vk_call *c)

@@ -70,7 +70,7 @@ static void go_on(vk_brokered *x)
         return;
     }
     x->ask.done = answered;
-    vk_keeper_send(&x->ask);
+    vk_keeper_ask_send(&x->ask);
 }
 
 static vk_err read_bindings(vk_call *c, vk_brokered *x, const vk_build *b)

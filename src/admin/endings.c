@@ -102,7 +102,7 @@ static void drop_next(struct ending_call *x)
     x->ask.target = VK_STR("/v1/keys/remove");
     x->ask.body = vk_str_z(x->body);
     x->ask.done = own_dropped;
-    vk_keeper_send(&x->ask);
+    vk_keeper_ask_send(&x->ask);
 }
 
 static void own_known(vk_keeper_ask *a, vk_err e, const vk_response *r)
@@ -126,7 +126,7 @@ static void gone(struct ending_call *x)
     x->ask.method = VK_STR("GET");
     x->ask.target = vk_str_z(x->target);
     x->ask.done = own_known;
-    vk_keeper_send(&x->ask);
+    vk_keeper_ask_send(&x->ask);
 }
 
 /* However many files it has, nothing waits for this but its own answer. */

@@ -1,7 +1,7 @@
 /* The organisation's keys: told, entered, checked, changed. All of it is keeper's; what passes here is sealed
  * to keeper, or tells no secret (keeper/keeper.h). */
 #include "admin/call.h"
-#include "admin/keeper_ask.h"
+#include "services/ask_keeper.h"
 #include "admin/keys.h"
 #include "keeper/vendors.h"
 
@@ -148,7 +148,7 @@ static void send_ask(keys_call *k, vk_str method, vk_str target,
     k->ask.target = target;
     k->ask.body = vk_buf_view(&k->body);
     k->ask.done = done;
-    vk_keeper_send(&k->ask);
+    vk_keeper_ask_send(&k->ask);
 }
 
 void vk_keys_write_body(vk_buf *out, const char *vendor, const char *build, vk_str sealed, bool replace)

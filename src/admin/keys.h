@@ -3,7 +3,7 @@
 #define VK_ADMIN_KEYS_H
 
 #include "admin/call.h"
-#include "admin/keeper_ask.h"
+#include "services/ask_keeper.h"
 #include "keeper/org.h"
 
 enum { VK_KEY_CALL_BODY = VK_SEALED_MAX + 8 * 1024 /* bytes of a request that has a sealed entry */ };

@@ -1,5 +1,7 @@
 #include "services/ask_keeper.h"
 
+enum { PATIENCE_MS = 10 * 1000 };
+
 static void answered(void *arg, vk_err err, const vk_response *r)
 {
     vk_keeper_ask *a = arg;
@@ -9,14 +11,15 @@ static void answered(void *arg, vk_err err, const vk_response *r)
 static void on_loop(vk_task *t)
 {
     vk_keeper_ask *a = VK_CONTAINER(t, vk_keeper_ask, task);
-    const vk_request q = {.method = VK_STR("POST"),
+    vk_str type = a->content_type.n ? a->content_type : a->body.n ? VK_STR("application/json") : VK_STR_NONE;
+    const vk_request q = {.method = a->method.n ? a->method : VK_STR("POST"),
                           .target = a->target,
                           .headers = a->lines,
-                          .content_type = a->content_type,
+                          .content_type = type,
                           .body = a->body,
                           .pass_fd = -1,
-                          .body_max = a->answer_max,
-                          .timeout_ms = a->timeout_ms,
+                          .body_max = a->answer_max ? a->answer_max : VK_KEEPER_ANSWER_MAX,
+                          .timeout_ms = a->timeout_ms ? a->timeout_ms : PATIENCE_MS,
                           .done = answered,
                           .arg = a};
     vk_err e = a->rt->keeper ? vk_client_send(a->rt->keeper, &q) : VK_E_UNAVAILABLE;

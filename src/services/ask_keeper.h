@@ -1,21 +1,25 @@
-/* One request of a service to keeper's control connection: what only keeper can tell, because only it has the
- * organisation's secrets. Not for what goes on to a vendor: that is services/forward.h. */
+/* One request to keeper's control calls (keeper/keeper.h), over the connection that front has to it: what
+ * only keeper can tell, because only it has the organisation's secrets. Not for what goes on to a vendor:
+ * that is services/forward.h. */
 #ifndef VK_SERVICES_ASK_KEEPER_H
 #define VK_SERVICES_ASK_KEEPER_H
 
 #include "http/client.h"
 #include "valetkey/service.h"
 
+enum { VK_KEEPER_ANSWER_MAX = 2 * 1024 * 1024 };
+
 /* The asker's memory until `done`. */
 typedef struct vk_keeper_ask {
     vk_task task;
     const vk_runtime *rt;
-    vk_str target, lines, content_type, body; /* of a POST; stay until `done`. `lines`: header lines, each
-                                               * with CRLF */
-    size_t answer_max;
-    int64_t timeout_ms;
+    vk_str method;                            /* VK_STR_NONE: POST. All of these stay until `done` */
+    vk_str target, lines, content_type, body; /* `lines`: header lines, each with CRLF. A body is JSON unless
+                                               * a type is given */
+    size_t answer_max;                        /* 0: VK_KEEPER_ANSWER_MAX */
+    int64_t timeout_ms;                       /* without a byte of the answer; 0: some seconds */
     /* On loops[0], once: VK_OK with keeper's answer, whatever it is; otherwise keeper is away, or does not
-     * answer, and `r` is NULL. The ask may end its own memory there. */
+     * answer, and `r` is NULL. The ask may be sent again there, or end its own memory. */
     void (*done)(struct vk_keeper_ask *a, vk_err err, const vk_response *r);
 } vk_keeper_ask;
 
