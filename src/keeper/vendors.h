@@ -27,6 +27,7 @@ typedef struct vk_vendor_field {
     bool secret;      /* in the vault only, never shown again; others are told to whoever may list keys */
     bool optional;
     const char *usual; /* of an optional one that is left out; NULL: none */
+    bool kept; /* keeper's own, of a provisioned resource: no entry may name it, and nobody is shown it */
     /* Whether it can be one. `why_r`: a static sentence that holds nothing of the value. */
     bool (*ok)(vk_str value, const char **why_r);
 } vk_vendor_field;
@@ -104,6 +105,8 @@ typedef struct vk_vendor {
     /* As `order`, for probes, where these go elsewhere or with another key. NULL: it is `order`. */
     vk_err (*probe_order)(vk_order *o, const char **why_r);
     const vk_vendor_probe *probes; /* asked as an order of no build; NULL: it has a `check` or none */
+    /* keeper/provision.h; NULL: what builds have there is made by people and entered. */
+    const struct vk_provisioner *provisioner;
 } vk_vendor;
 
 /* In the order of this list everywhere: clerk turso neon postgres r2 s3 stripe. */
