@@ -3,7 +3,7 @@
 #include "keeper/provision.h"
 #include "keeper/vendors.h"
 
-enum { SHOWN_MAX = 40 };
+enum { SHOWN_MAX = 40, VALUES_MAX = VK_RESOURCE_VALUES + 4 };
 
 static const char DELIVERY[] = "delivery", KEPT[] = "kept";
 
@@ -12,8 +12,9 @@ typedef struct pair {
 } pair;
 
 typedef struct pairs {
-    pair of[VK_RESOURCE_VALUES];
+    pair of[VALUES_MAX];
     size_t n;
+    bool ours; /* what is noted here besides what people give has room too */
 } pairs;
 
 const vk_driver *vk_driver_find(const vk_service *s, vk_str name)
@@ -76,7 +77,7 @@ static vk_err add(vk_arena *a, pairs *p, vk_str name, vk_str value, const char *
         at++;
     if (at < p->n && vk_str_eq(p->of[at].name, name))
         return vk_refuse(a, why_r, "\"" VK_STR_FMT "\" stands twice", VK_STR_ARG(name));
-    if (p->n == VK_RESOURCE_VALUES)
+    if (p->n == (p->ours ? VALUES_MAX : VK_RESOURCE_VALUES))
         return vk_refuse(a, why_r, "A driver takes at most %d values", (int)VK_RESOURCE_VALUES);
     memmove(&p->of[at + 1], &p->of[at], (p->n - at) * sizeof *p->of);
     p->of[at] = (pair){name, value};
@@ -91,8 +92,8 @@ static vk_err fits_vendor(vk_arena *a, const vk_vendor *v, const pair *p, const 
     size_t at = 0;
     const char *why;
     for (const vk_vendor_field *f = v->own; f && f->name; f++) {
-        if (!vk_str_eqz(p->name, f->name)) {
-            if (!f->secret && at < sizeof known)
+        if (f->kept || !vk_str_eqz(p->name, f->name)) {
+            if (!f->secret && !f->kept && at < sizeof known)
                 at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", at ? ", " : "", f->name);
             continue;
         }
@@ -210,6 +211,7 @@ static vk_err choose(vk_arena *a, const vk_service *s, vk_str driver, const pair
         return vk_refuse(a, why_r,
                          "\"delivery\" is for what valetkey makes at %s, and goes with no other values",
                          v->title);
+    all.ours = true;
     if (e == VK_OK && d && d->only_direct && !has_delivery)
         e = add(a, &all, VK_STR("delivery"), VK_STR("direct"), why_r);
     if (e != VK_OK)
@@ -291,7 +293,8 @@ bool vk_driver_makes(const vk_binding *b)
     if (!v || !v->provisioner)
         return false;
     for (const vk_vendor_field *f = v->own; f && f->name; f++)
-        if (!f->secret && strcmp(f->name, VK_VENDOR_SHARED) != 0 && vk_binding_value(b, f->name).n)
+        if (!f->secret && !f->kept && strcmp(f->name, VK_VENDOR_SHARED) != 0 &&
+            vk_binding_value(b, f->name).n)
             return false;
     return true;
 }
@@ -336,7 +339,7 @@ static vk_err put_over(vk_arena *a, pairs *p, const vk_json *values)
 
 vk_err vk_driver_fill(vk_arena *a, const vk_binding *b, const vk_json *values, vk_binding *out_r)
 {
-    pairs p = {.n = 0};
+    pairs p = {.ours = true};
     vk_json *had;
     vk_err e = vk_json_parse(a, b->resource, &had, NULL, NULL);
     if (e == VK_OK)
@@ -379,7 +382,7 @@ static bool same_values(const vk_vendor *v, const vk_binding *want, const vk_bin
 {
     bool made = vk_driver_makes(want);
     for (const vk_vendor_field *f = v->own; f && f->name; f++)
-        if (!f->secret && (!made || strcmp(f->name, VK_VENDOR_SHARED) == 0) &&
+        if (!f->secret && !f->kept && (!made || strcmp(f->name, VK_VENDOR_SHARED) == 0) &&
             !same_value(want, had, f->name))
             return false;
     return vk_binding_direct(want) == vk_binding_direct(had);

@@ -7,7 +7,7 @@
 #include "core/json_write.h"
 #include "valetkey/service.h"
 
-enum { VK_RESOURCE_VALUES = 12 /* names in a binding's resource */ };
+enum { VK_RESOURCE_VALUES = 8 /* names in a binding's resource that people may give */ };
 
 /* NULL: the service has no such driver, or it is "embedded". */
 const vk_driver *vk_driver_find(const vk_service *s, vk_str name);

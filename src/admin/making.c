@@ -171,18 +171,47 @@ static void take_all(vk_making *m)
 
 static void begin_next(vk_making *m);
 
+/* What keeper does not begin is told like what has failed. False: there is no memory. */
+static bool refused(vk_making *m, vk_making_one *one, vk_err e)
+{
+    const struct {
+        const char *name, *value;
+    } members[] = {{"build", m->build},
+                   {"service", one->binding.service},
+                   {"vendor", one->binding.driver},
+                   {"state", e == VK_E_CONFLICT || e == VK_E_BUSY ? "ending" : "failed"},
+                   {"why", m->why}};
+    vk_json *o = vk_arena_calloc(m->arena, sizeof *o * (VK_COUNT(members) + 1));
+    if (!o)
+        return false;
+    o->type = VK_JSON_OBJECT;
+    o->count = VK_COUNT(members);
+    o->u.child = o + 1;
+    for (size_t i = 0; i < VK_COUNT(members); i++) {
+        o[i + 1] = (vk_json){.type = VK_JSON_STRING,
+                             .key = vk_str_z(members[i].name),
+                             .u.s = vk_arena_dup(m->arena, vk_str_z(members[i].value)),
+                             .next = i + 1 < VK_COUNT(members) ? o + i + 2 : NULL};
+        if (!o[i + 1].u.s.p)
+            return false;
+    }
+    one->resource = o;
+    return true;
+}
+
 static void begun(vk_keeper_ask *a, vk_err e, const vk_response *r)
 {
     vk_making *m = VK_CONTAINER(a, vk_making, ask);
     vk_making_one *one = &m->of[m->at];
     vk_json *o = NULL;
+    bool away = e != VK_OK;
     e = read_answer(m, e, r, &o);
     if (e == VK_OK)
         one->resource = o;
-    else if (e != VK_E_NOT_FOUND || one->lacks) { /* else the vendor can do without */
+    else if (away || ((e != VK_E_NOT_FOUND || one->lacks) && !refused(m, one, e))) {
         fail(m, e, NULL);
         return;
-    }
+    } /* a vendor that can do without has nothing, which is well */
     m->why[0] = '\0';
     m->at++;
     begin_next(m);
@@ -192,7 +221,9 @@ static bool to_begin(const vk_making *m, const vk_making_one *one)
 {
     if (!one->makes || m->how == VK_MAKING_LOOK)
         return false;
-    return !one->resource || (m->how == VK_MAKING_AGAIN && vk_making_is(one->resource, "failed"));
+    if (vk_making_is(one->resource, "failed"))
+        return m->how == VK_MAKING_AGAIN;
+    return !one->resource;
 }
 
 static void begin_next(vk_making *m)

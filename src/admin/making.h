@@ -19,7 +19,7 @@ typedef enum vk_making_how {
 typedef struct vk_making_one {
     vk_binding binding;
     bool makes, lacks;       /* vk_driver_makes, vk_driver_lacks */
-    const vk_json *resource; /* keeper's; NULL: there is none */
+    const vk_json *resource; /* keeper's, or why keeper makes none; NULL: there is none */
 } vk_making_one;
 
 /* One build; the asker's memory until `done`. Fill rt, arena, build, how, done; `only` may name a service. */

@@ -11,7 +11,8 @@
 
 enum {
     WATCHED_MAX = 16384,
-    PAUSE_MS = 500, /* between two rounds */
+    PAUSE_MS = 500,       /* between two rounds; doubles while none of them comes to an end, … */
+    PAUSE_MOST_MS = 5000, /* … up to this */
     ARENA = 256 * 1024,
 };
 
@@ -32,6 +33,7 @@ static struct watch {
     vk_timer timer;
     /* of the round */
     size_t at;
+    int64_t pause_ms;
     watched now;
     vk_arena *arena;
     vk_making making;
@@ -133,12 +135,13 @@ static void end_round(void)
     for (size_t i = 0; i < w.n; i++)
         if (!w.of[i].over)
             w.of[kept++] = w.of[i];
+    w.pause_ms = kept < w.n ? PAUSE_MS : 2 * w.pause_ms < PAUSE_MOST_MS ? 2 * w.pause_ms : PAUSE_MOST_MS;
     w.n = kept;
     w.armed = kept > 0 && !w.stopped;
     bool more = w.armed;
     pthread_mutex_unlock(&w.mu);
     if (more)
-        vk_timer_set(w.rt->loops[0], &w.timer, PAUSE_MS, begin_round);
+        vk_timer_set(w.rt->loops[0], &w.timer, w.pause_ms, begin_round);
 }
 
 /* The list only grows during a round, so a place stays what it is. */
@@ -223,6 +226,7 @@ void vk_making_watch(const char *build, uint64_t generation)
             watched *x = &w.of[w.n++];
             *x = (watched){.generation = generation};
             snprintf(x->build, sizeof x->build, "%s", build);
+            w.pause_ms = PAUSE_MS;
         }
     }
     if (on && w.n && !w.armed) {

@@ -89,7 +89,7 @@ static void own_known(vk_keeper_ask *a, vk_err e, const vk_response *r)
 static void deprovisioned(vk_keeper_ask *a, vk_err e, const vk_response *r)
 {
     vk_parting *p = VK_CONTAINER(a, vk_parting, ask);
-    bool none = e == VK_OK && r->status == 404;
+    bool none = e == VK_OK && (r->status == 404 || r->status == 405); /* nothing is made at all */
     p->ending = e == VK_OK && (r->status == 202 || r->status == 200) ? list_of(p, r, "resources") : NULL;
     if (!p->ending && !none) {
         failed(p, e, r, "resources");
