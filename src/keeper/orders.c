@@ -432,6 +432,8 @@ void vk_orders_free(vk_orders *o)
 
 vk_err vk_orders_connect(vk_orders *o, int fd)
 {
+    if (o->server.n_conns >= VK_ORDER_CONNS)
+        return VK_E_BUSY;
     return fcntl(fd, F_SETFL, O_NONBLOCK) == 0 ? vk_server_adopt(&o->server, fd, NULL, NULL) : VK_E_IO;
 }
 

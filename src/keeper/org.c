@@ -128,6 +128,7 @@ void vk_org_facts_of(const vk_org *g, vk_org_facts *out)
                           .state = g->state,
                           .from = g->from,
                           .version = g->version,
+                          .entered = g->entered,
                           .set_ms = g->set_ms,
                           .checked_ms = g->checked_ms};
     /* For every call that is made: no snprintf. */

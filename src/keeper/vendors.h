@@ -27,10 +27,16 @@ typedef struct vk_vendor_field {
     bool secret;      /* in the vault only, never shown again; others are told to whoever may list keys */
     bool optional;
     const char *usual; /* of an optional one that is left out; NULL: none */
-    bool kept; /* keeper's own, of a provisioned resource: no entry may name it, and nobody is shown it */
+    bool alone; /* of a build's own: what it names is one build's, so no second build is given the same value
+                 * unless both say VK_VENDOR_SHARED (admin/alone.h) */
+    bool kept;  /* keeper's own, of a provisioned resource: no entry may name it, and nobody is shown it */
     /* Whether it can be one. `why_r`: a static sentence that holds nothing of the value. */
     bool (*ok)(vk_str value, const char **why_r);
 } vk_vendor_field;
+
+/* Of a build's own where there is an `alone` one. */
+#define VK_VENDOR_SHARED "shared"
+bool vk_vendor_yes_ok(vk_str value, const char **why_r);
 
 /* A call that may be made. `path`: parts between slashes, "{}" stands for one part that is not empty, "**" at
  * the end for any number of them, none included. The method may be "*" for any. "!" in front of it: refused,
