@@ -3,10 +3,12 @@
 #include "core/json_write.h"
 #include "keeper/pg.h"
 
-enum { SAID_MAX = 8, OPEN_MAX = 4, LINE_MAX = 120 };
+#include <stdarg.h>
+
+enum { SAID_MAX = 8, OPEN_MAX = 4, TEXT_MAX = 120 };
 
 typedef struct lines {
-    char of[SAID_MAX][LINE_MAX];
+    char of[SAID_MAX][TEXT_MAX];
     size_t n;
 } lines;
 
@@ -14,7 +16,7 @@ typedef struct look {
     vk_pg_server at;
     vk_pq_link l;
     lines done, missing, wide;
-    char say[LINE_MAX];
+    char say[TEXT_MAX];
     bool is[8]; /* what the role and the server are; see below */
 } look;
 
@@ -25,7 +27,7 @@ static void add(lines *l, const char *fmt, ...)
     if (l->n == SAID_MAX)
         return;
     va_start(ap, fmt);
-    vsnprintf(l->of[l->n++], LINE_MAX, fmt, ap);
+    vsnprintf(l->of[l->n++], TEXT_MAX, fmt, ap);
     va_end(ap);
 }
 
@@ -44,17 +46,19 @@ static void take_open(void *arg, const vk_str *columns, size_t n)
 {
     look *x = arg;
     if (n)
-        add(&x->missing, "REVOKE CONNECT ON DATABASE " VK_STR_FMT " FROM PUBLIC;", VK_STR_ARG(columns[0]));
+        add(&x->missing, "keep builds apart: REVOKE CONNECT ON DATABASE " VK_STR_FMT " FROM PUBLIC;",
+            VK_STR_ARG(columns[0]));
 }
 
 static vk_err ask(look *x)
 {
     bool parameters = vk_pg_version(&x->l) >= 150000; /* may be given to others than superusers */
     char sql[VK_PG_SQL_MAX];
-    snprintf(sql, sizeof sql,
-             "SELECT rolsuper, rolsuper OR rolcreaterole, rolsuper OR rolcreatedb, rolreplication, rolbypassrls, "
-             "pg_catalog.pg_is_in_recovery(), rolsuper%s FROM pg_catalog.pg_roles WHERE rolname = current_user",
-             parameters ? " OR pg_catalog.has_parameter_privilege('temp_file_limit', 'SET')" : "");
+    snprintf(
+        sql, sizeof sql,
+        "SELECT rolsuper, rolsuper OR rolcreaterole, rolsuper OR rolcreatedb, rolreplication, rolbypassrls, "
+        "pg_catalog.pg_is_in_recovery(), rolsuper%s FROM pg_catalog.pg_roles WHERE rolname = current_user",
+        parameters ? " OR pg_catalog.has_parameter_privilege('temp_file_limit', 'SET')" : "");
     vk_err e = vk_pq_run(&x->l, sql, take_role, x);
     if (e != VK_OK)
         return e;
@@ -149,8 +153,9 @@ void vk_pg_look(vk_vendor_look *l)
     vk_pg_close(&x->l);
     if (refused)
         snprintf(x->say, sizeof x->say, "%s",
-                 strcmp(x->l.sqlstate, "28P01") == 0 ? "The server does not take this user's password"
-                                                     : "The server does not let this user in from here (pg_hba.conf)");
+                 strcmp(x->l.sqlstate, "28P01") == 0
+                     ? "The server does not take this user's password"
+                     : "The server does not let this user in from here (pg_hba.conf)");
     if (judged == VK_OK || refused) {
         write_check(l, x, refused);
         return;

@@ -120,7 +120,8 @@ typedef struct vk_vendor {
     vk_err (*order)(vk_order *o, const char **why_r);
     /* As `order`, for probes, where these go elsewhere or with another key. NULL: it is `order`. */
     vk_err (*probe_order)(vk_order *o, const char **why_r);
-    const vk_vendor_probe *probes; /* asked as an order of no build; NULL: it has a `look`, or nothing is asked */
+    const vk_vendor_probe
+        *probes; /* asked as an order of no build; NULL: it has a `look`, or nothing is asked */
     vk_err (*look_prepare)(const struct vk_org *g, vk_vendor_look *l, const char **why_r);
     void (*look)(vk_vendor_look *l);
     /* keeper/provision.h; NULL: what builds have there is made by people and entered. */
