@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+enum { RIDES_MAX = 64 }; /* entries that wait for another one to be written with */
+
 struct vk_audit {
     vk_loop *loop;
     vk_audit_log log; /* the writer's, from vk_audit_start on */
@@ -20,6 +22,7 @@ struct vk_audit {
     pthread_cond_t work;
     vk_audit_entry *first, **last;
     size_t waiting;
+    vk_timer late; /* the loop's */
     bool ending;
     vk_audit_state state;
 };
@@ -217,6 +220,7 @@ void vk_audit_end(vk_audit *a)
 {
     if (!a)
         return;
+    vk_timer_clear(a->loop, &a->late);
     if (a->running) {
         pthread_mutex_lock(&a->mu);
         a->ending = true;
@@ -235,6 +239,17 @@ void vk_audit_end(vk_audit *a)
 
 /* ---- the callers' side */
 
+static void write_late(vk_timer *t)
+{
+    vk_audit *a = VK_CONTAINER(t, vk_audit, late);
+    pthread_mutex_lock(&a->mu);
+    bool any = a->first != NULL;
+    pthread_mutex_unlock(&a->mu);
+    if (any)
+        pthread_cond_signal(&a->work);
+}
+
+/* Nobody waits for an outcome: it goes along with the next intent, so that a use wakes the writer once. */
 vk_err vk_audit_write(vk_audit *a, vk_audit_entry *e)
 {
     vk_audit_entry *x = e;
@@ -256,9 +271,13 @@ vk_err vk_audit_write(vk_audit *a, vk_audit_entry *e)
         *a->last = x;
         a->last = &x->next;
         a->waiting++;
-        pthread_cond_signal(&a->work);
     }
+    bool now = taken && (e->durable || a->waiting >= RIDES_MAX);
     pthread_mutex_unlock(&a->mu);
+    if (now)
+        pthread_cond_signal(&a->work); /* without the lock, or the writer would wait for it at once */
+    else if (taken && !a->late.due_ms)
+        vk_timer_set(a->loop, &a->late, VK_AUDIT_LATE_MS, write_late);
     if (!taken && x != e)
         free(x);
     return taken ? VK_OK : VK_E_BUSY;

@@ -20,6 +20,7 @@ enum {
     VK_AUDIT_TEXT = 64,
     VK_AUDIT_WAITING = 4096, /* records that wait for the disk; then VK_E_BUSY */
     VK_AUDIT_WHY = 400,
+    VK_AUDIT_LATE_MS = 20, /* until an entry that nobody waits for is written, when no other one comes */
     VK_AUDIT_EPOCH_MS = 10 * 60 * 1000, /* from the first record of an epoch to its checkpoint */
     VK_AUDIT_EPOCH_RECORDS = 10000,
     VK_AUDIT_FILE_BYTES = 16 << 20, /* then the next file begins */

@@ -172,7 +172,7 @@ static vk_err flush(vk_audit_log *l, bool sync)
         l->assigned = l->written.seq;
         return VK_E_NOMEM;
     }
-    const char *word = vk_audit_file_check(&l->f);
+    const char *word = vk_audit_file_look(&l->f);
     if (word) {
         leave(l, word, VK_OK);
         return VK_E_IO;
@@ -467,7 +467,7 @@ static void answer(vk_audit_log *l, vk_audit_entry *const *e, size_t n, vk_err e
         if (refused && is_use(e[i])) {
             l->refused++;
             l->refused_now++;
-        } else if (!refused) {
+        } else if (!refused && e[i]->kind == VK_AUDIT_CHANGE) {
             const vk_audit_record x = vk_audit_record_of(e[i]);
             (void)vk_audit_versions_take(&l->versions, &x);
         }

@@ -1,5 +1,9 @@
 #include "services/payments/stripe/calls.h"
 
+#include "core/path_index.h"
+
+#include <pthread.h>
+
 #define LIST VK_STRIPE_LIST
 #define SEARCH VK_STRIPE_SEARCH
 #define MAKE VK_STRIPE_MAKE
@@ -182,7 +186,8 @@ const vk_stripe_call vk_stripe_calls[] = {
 const vk_stripe_kind *vk_stripe_kind_of(vk_str collection)
 {
     for (size_t i = 0; i < VK_COUNT(kinds); i++)
-        if (vk_str_eqz(collection, kinds[i].collection))
+        if (collection.n && collection.p[0] == kinds[i].collection[0] &&
+            vk_str_eqz(collection, kinds[i].collection))
             return &kinds[i];
     return NULL;
 }
@@ -190,7 +195,7 @@ const vk_stripe_kind *vk_stripe_kind_of(vk_str collection)
 const vk_stripe_kind *vk_stripe_kind_of_object(vk_str object)
 {
     for (size_t i = 0; i < VK_COUNT(kinds); i++)
-        if (vk_str_eqz(object, kinds[i].object))
+        if (object.n && object.p[0] == kinds[i].object[0] && vk_str_eqz(object, kinds[i].object))
             return &kinds[i];
     return NULL;
 }
@@ -258,17 +263,33 @@ static void take_ids(const vk_stripe_call *c, const vk_str *part, size_t n, vk_s
     out_r->of = (c->does & VK_STRIPE_SEARCH) ? before(part, n - 1) : before(part, n);
 }
 
+static vk_path_index calls_index;
+
+static const char *path_of(const void *table, size_t i)
+{
+    return ((const vk_stripe_call *)table)[i].path;
+}
+
+static void make_index(void)
+{
+    if (vk_path_index_make(&calls_index, path_of, vk_stripe_calls, VK_COUNT(vk_stripe_calls) - 1) != VK_OK)
+        abort(); /* the table is a constant: raise VK_PATH_RULES_MAX */
+}
+
 bool vk_stripe_find(vk_str method, vk_str path, vk_stripe_found *out_r)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     vk_str part[VK_STRIPE_SEGMENTS + 1];
     size_t n, literal, most = 0;
     const vk_stripe_call *best = NULL;
     if (method.n == 0 || !split(path, part, &n) || n < 2)
         return false;
-    for (const vk_stripe_call *c = vk_stripe_calls; c->path; c++) {
-        /* All begin with "/v1/" and a letter. */
-        if (method.p[0] != c->method[0] || part[1].p[0] != c->path[4] || !fits(c, part, n, &literal) ||
-            literal <= most || !vk_str_eqz(method, c->method))
+    pthread_once(&once, make_index);
+    unsigned s = vk_path_slot(path);
+    for (unsigned i = calls_index.from[s]; i < calls_index.from[s + 1]; i++) {
+        const vk_stripe_call *c = &vk_stripe_calls[calls_index.rule[i]];
+        if (method.p[0] != c->method[0] || !fits(c, part, n, &literal) || literal <= most ||
+            !vk_str_eqz(method, c->method))
             continue;
         most = literal;
         best = c;
