@@ -3,21 +3,56 @@
 
 #include "core/encode.h"
 
+/* Characters, by what they may be a part of. */
+enum { TOKEN = 1, VISIBLE = 2, HOST = 4, VALUE = 8, SERVICE = 16, HEX = 32 };
+
+static const uint8_t classes[256] = {
+    ['\t'] = VALUE,
+    [' '] = VALUE,
+    ['!'] = TOKEN | VISIBLE | VALUE,
+    ['"'] = VISIBLE | VALUE,
+    ['#'] = TOKEN | VALUE,
+    ['$' ... '\''] = TOKEN | VISIBLE | VALUE,
+    ['(' ... ')'] = VISIBLE | VALUE,
+    ['*' ... '+'] = TOKEN | VISIBLE | VALUE,
+    [','] = VISIBLE | VALUE,
+    ['-' ... '.'] = TOKEN | VISIBLE | VALUE | HOST,
+    ['/'] = VISIBLE | VALUE,
+    ['0' ... '9'] = TOKEN | VISIBLE | VALUE | HOST | SERVICE | HEX,
+    [':'] = VISIBLE | VALUE | HOST,
+    [';' ... '@'] = VISIBLE | VALUE,
+    ['A' ... 'Z'] = TOKEN | VISIBLE | VALUE | HOST,
+    ['['] = VISIBLE | VALUE | HOST,
+    ['\\'] = VISIBLE | VALUE,
+    [']'] = VISIBLE | VALUE | HOST,
+    ['^'] = TOKEN | VISIBLE | VALUE,
+    ['_'] = TOKEN | VISIBLE | VALUE | HOST | SERVICE,
+    ['`'] = TOKEN | VISIBLE | VALUE,
+    ['a' ... 'f'] = TOKEN | VISIBLE | VALUE | HOST | SERVICE | HEX,
+    ['g' ... 'z'] = TOKEN | VISIBLE | VALUE | HOST | SERVICE,
+    ['{'] = VISIBLE | VALUE,
+    ['|'] = TOKEN | VISIBLE | VALUE,
+    ['}'] = VISIBLE | VALUE,
+    ['~'] = TOKEN | VISIBLE | VALUE,
+    [0x7f ... 0xff] = VALUE,
+};
+
+static bool all_are(vk_str s, unsigned class)
+{
+    unsigned all = class;
+    for (size_t i = 0; i < s.n; i++)
+        all &= classes[(unsigned char)s.p[i]];
+    return all != 0;
+}
+
 vk_err vk_order_parse(vk_str value, vk_order_line *out_r)
 {
     vk_str service, kind;
     *out_r = (vk_order_line){.kind = '\0'};
     if (!vk_str_cut(&value, ' ', &service) || !vk_str_cut(&value, ' ', &kind) || service.n == 0 ||
         service.n > VK_SERVICE_MAX || kind.n != 1 || kind.p[0] < 'a' || kind.p[0] > 'z' ||
-        value.n != (size_t)2 * VK_HASH)
+        value.n != (size_t)2 * VK_HASH || !all_are(service, SERVICE) || !all_are(value, HEX))
         return VK_E_INVALID;
-    for (size_t i = 0; i < service.n; i++)
-        if (!((service.p[i] >= 'a' && service.p[i] <= 'z') || (service.p[i] >= '0' && service.p[i] <= '9') ||
-              service.p[i] == '_'))
-            return VK_E_INVALID;
-    for (size_t i = 0; i < value.n; i++)
-        if (value.p[i] >= 'A' && value.p[i] <= 'F')
-            return VK_E_INVALID;
     memcpy(out_r->service, service.p, service.n);
     out_r->kind = kind.p[0];
     return vk_hex_decode(value, out_r->hash, VK_HASH);
@@ -36,24 +71,30 @@ vk_err vk_order_line_of(const vk_header *headers, size_t n, vk_str *out_r)
 
 /* ---- lines that travel */
 
-/* The first character decides most of the time. */
-static bool is_named(vk_str name, const char *z)
+static char lower(char c)
 {
-    return name.n && (name.p[0] | 0x20) == (z[0] | 0x20) && vk_str_ieq(name, vk_str_z(z));
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* In a list of vendor's: a '*' at the end of one stands for anything. */
+/* The first character decides most of the time. A '*' at the end of `z` stands for anything where it may. */
+static inline bool is_like(vk_str name, const char *z, bool open)
+{
+    size_t i = 0;
+    while (i < name.n && z[i] && lower(name.p[i]) == lower(z[i]))
+        i++;
+    return (i == name.n && !z[i]) || (open && z[i] == '*' && !z[i + 1]);
+}
+
+static bool is_named(vk_str name, const char *z)
+{
+    return is_like(name, z, false);
+}
+
 static bool listed(const char *const *list, vk_str name)
 {
-    for (; list && *list; list++) {
-        const char *z = *list;
-        if (name.n && z[0] != '*' && (name.p[0] | 0x20) != (z[0] | 0x20))
-            continue;
-        size_t n = strlen(z);
-        if (n && z[n - 1] == '*' ? name.n >= n - 1 && vk_str_ieq((vk_str){name.p, n - 1}, (vk_str){z, n - 1})
-                                 : vk_str_ieq(name, (vk_str){z, n}))
+    for (; list && *list; list++)
+        if (is_like(name, *list, true))
             return true;
-    }
     return false;
 }
 
@@ -85,10 +126,7 @@ static bool stays(vk_str name)
 
 static bool visible(vk_str s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] <= ' ' || s.p[i] >= 0x7f || s.p[i] == '#')
-            return false;
-    return true;
+    return all_are(s, VISIBLE);
 }
 
 vk_err vk_order_travel(vk_order *o, const vk_header *headers, size_t n, const char **why_r)
@@ -117,12 +155,6 @@ vk_err vk_order_travel(vk_order *o, const vk_header *headers, size_t n, const ch
 
 /* ---- the head */
 
-static bool token(char c)
-{
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' ||
-           (c > ' ' && strchr("!#$%&'*+.^_`|~", c));
-}
-
 /* The next line of `rest`, without its end; false: it is none. */
 static bool next_line(vk_str *rest, vk_str *name_r, vk_str *value_r)
 {
@@ -131,15 +163,8 @@ static bool next_line(vk_str *rest, vk_str *name_r, vk_str *value_r)
         return false;
     line.n--;
     *value_r = line;
-    if (!vk_str_cut(value_r, ':', name_r) || name_r->n == 0)
-        return false;
-    for (size_t i = 0; i < name_r->n; i++)
-        if (!token(name_r->p[i]))
-            return false;
-    for (size_t i = 0; i < value_r->n; i++)
-        if ((unsigned char)value_r->p[i] < ' ' && value_r->p[i] != '\t')
-            return false;
-    return true;
+    return vk_str_cut(value_r, ':', name_r) && name_r->n != 0 && all_are(*name_r, TOKEN) &&
+           all_are(*value_r, VALUE);
 }
 
 enum { MADE_MAX = 32 }; /* lines of one vendor's */
@@ -176,11 +201,13 @@ static void add_line(vk_buf *out, vk_str name, vk_str value)
 
 static bool host_ok(vk_str host)
 {
-    for (size_t i = 0; i < host.n; i++)
-        if (!((host.p[i] >= '0' && host.p[i] <= '9') ||
-              ((host.p[i] | 0x20) >= 'a' && (host.p[i] | 0x20) <= 'z') || strchr("-.:[]_", host.p[i])))
-            return false;
-    return host.n > 0 && host.n < 300;
+    return host.n > 0 && host.n < 300 && all_are(host, HOST);
+}
+
+static bool path_ok(const vk_order *o)
+{
+    bool seen = o->path_seen && o->to_path.p == o->path.p && o->to_path.n == o->path.n;
+    return seen || vk_vendor_path_ok(o->to_path, o->vendor->raw_path);
 }
 
 vk_err vk_order_compose(const vk_order *o, vk_buf *out)
@@ -189,8 +216,7 @@ vk_err vk_order_compose(const vk_order *o, vk_buf *out)
     size_t n = 0;
     if (o->lines->err)
         return o->lines->err;
-    if (!host_ok(o->to_host) || !vk_vendor_path_ok(o->to_path, o->vendor->raw_path) ||
-        !visible(o->to_query) || !names_of(lines, names, &n))
+    if (!host_ok(o->to_host) || !path_ok(o) || !visible(o->to_query) || !names_of(lines, names, &n))
         return VK_E_INTERNAL;
     vk_buf_str(out, o->method);
     vk_buf_ch(out, ' ');

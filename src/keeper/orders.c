@@ -211,15 +211,13 @@ static const char *first_set(const vk_vendor_field *fields, const vk_org *g)
 static void note_key(vk_order_run *r)
 {
     const vk_order *o = &r->o;
-    vk_org_facts facts;
     const char *own = first_set(o->vendor->own, o->own),
                *org = own ? own : first_set(o->vendor->fields, o->org);
     const vk_org *g = own ? o->own : o->org;
     if (!org)
         return;
     vk_org_ref(g, org, r->audit.key_ref);
-    vk_org_facts_of(g, &facts);
-    r->audit.rec_version = facts.version;
+    r->audit.rec_version = vk_org_version_of(g);
 }
 
 static void copy_text(char *to, size_t room, vk_str s)
@@ -278,17 +276,16 @@ static vk_err find(vk_order_run *r, const vk_order_line *line, const char **why_
 /* What is missing of an incomplete one, vendor->order says: not every call needs all of it. */
 static bool opens(const vk_org *g)
 {
-    vk_org_facts facts;
-    vk_org_facts_of(g, &facts);
-    return facts.state == VK_ORG_READY || facts.state == VK_ORG_INCOMPLETE;
+    vk_org_state state = vk_org_state_of(g);
+    return state == VK_ORG_READY || state == VK_ORG_INCOMPLETE;
 }
 
 static vk_err find_keys(vk_order_run *r, const char **why_r)
 {
     const vk_vendor *v = r->o.vendor;
     vk_orgs *orgs = r->orders->with.orgs;
-    r->o.org = vk_org_find(orgs, vk_str_z(v->name), VK_STR(""));
-    r->o.own = vk_org_find(orgs, vk_str_z(v->name), vk_str_z(r->o.build));
+    r->o.org = vk_org_of(orgs, v, VK_STR(""));
+    r->o.own = vk_org_of(orgs, v, vk_str_z(r->o.build));
     *why_r = "The organisation has no keys of this vendor that can be used: valetkey keys list says why";
     if ((r->o.org && !opens(r->o.org)) || (r->o.own && !opens(r->o.own)) || (!r->o.org && !r->o.own))
         return VK_E_UNAVAILABLE;
@@ -301,6 +298,7 @@ static vk_err allow(vk_order_run *r, const char **why_r)
     vk_order *o = &r->o;
     if (o->vendor->calls && o->vendor->order)
         o->call = vk_vendor_call_of(o->vendor, o->method, o->path);
+    o->path_seen = o->call != NULL;
     *why_r = "This call is not among those that valetkey makes with an organisation's key";
     return o->call ? vk_order_travel(o, r->ex->headers, r->ex->n_headers, why_r) : VK_E_FORBIDDEN;
 }
