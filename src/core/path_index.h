@@ -1,6 +1,6 @@
-/* Rules about paths, by the first character of a path's second part ("/v1/customers": 'c'): tables of vendors'
- * calls are long, nearly all of their paths have the first part in common, and each request asks for one.
- * Which of the few that are left is meant, the asker finds out. The case of a letter makes no difference. */
+/* Rules about paths, by a path's second part ("/v1/customers/{}": "customers"): tables of vendors' calls are
+ * long, nearly all of their paths have the first part in common, and each request asks for one. Which of the
+ * few that are left is meant, the asker finds out. The case of a letter makes no difference. */
 #ifndef VK_PATH_INDEX_H
 #define VK_PATH_INDEX_H
 
@@ -20,10 +20,13 @@ VK_MUSTCHECK vk_err vk_path_index_make(vk_path_index *x, const char *(*path)(con
 /* The slot of a path that begins with '/'. */
 static inline unsigned vk_path_slot(vk_str path)
 {
-    const char *second = path.n ? memchr(path.p + 1, '/', path.n - 1) : NULL;
-    if (!second || ++second == path.p + path.n)
+    const char *end = path.p + path.n, *second = path.n ? memchr(path.p + 1, '/', path.n - 1) : NULL;
+    if (!second || ++second == end)
         return 0;
-    return ((unsigned char)*second | 0x20) % VK_PATH_SLOTS;
+    const char *stop = memchr(second, '/', (size_t)(end - second));
+    size_t n = (size_t)((stop ? stop : end) - second);
+    unsigned first = (unsigned char)second[0] | 0x20, last = n ? (unsigned char)second[n - 1] | 0x20 : 0;
+    return (unsigned)(first * 5 + last * 3 + n) % VK_PATH_SLOTS;
 }
 
 #endif

@@ -4,7 +4,7 @@
 #include "core/encode.h"
 
 /* Characters, by what they may be a part of. */
-enum { TOKEN = 1, VISIBLE = 2, HOST = 4, VALUE = 8, SERVICE = 16, HEX = 32 };
+enum { TOKEN = 1, VISIBLE = 2, HOST = 4, VALUE = 8, SERVICE = 16 };
 
 static const uint8_t classes[256] = {
     ['\t'] = VALUE,
@@ -18,7 +18,7 @@ static const uint8_t classes[256] = {
     [','] = VISIBLE | VALUE,
     ['-' ... '.'] = TOKEN | VISIBLE | VALUE | HOST,
     ['/'] = VISIBLE | VALUE,
-    ['0' ... '9'] = TOKEN | VISIBLE | VALUE | HOST | SERVICE | HEX,
+    ['0' ... '9'] = TOKEN | VISIBLE | VALUE | HOST | SERVICE,
     [':'] = VISIBLE | VALUE | HOST,
     [';' ... '@'] = VISIBLE | VALUE,
     ['A' ... 'Z'] = TOKEN | VISIBLE | VALUE | HOST,
@@ -28,8 +28,7 @@ static const uint8_t classes[256] = {
     ['^'] = TOKEN | VISIBLE | VALUE,
     ['_'] = TOKEN | VISIBLE | VALUE | HOST | SERVICE,
     ['`'] = TOKEN | VISIBLE | VALUE,
-    ['a' ... 'f'] = TOKEN | VISIBLE | VALUE | HOST | SERVICE | HEX,
-    ['g' ... 'z'] = TOKEN | VISIBLE | VALUE | HOST | SERVICE,
+    ['a' ... 'z'] = TOKEN | VISIBLE | VALUE | HOST | SERVICE,
     ['{'] = VISIBLE | VALUE,
     ['|'] = TOKEN | VISIBLE | VALUE,
     ['}'] = VISIBLE | VALUE,
@@ -45,13 +44,24 @@ static bool all_are(vk_str s, unsigned class)
     return all != 0;
 }
 
+/* Of digits of base 16, of which there are eight at least. */
+static bool no_capitals(vk_str s)
+{
+    uint64_t w, found = 0;
+    for (size_t i = 0; i < s.n; i += sizeof w) {
+        memcpy(&w, s.p + (i + sizeof w <= s.n ? i : s.n - sizeof w), sizeof w);
+        found |= w & ~(w << 1) & 0x4040404040404040U;
+    }
+    return !found;
+}
+
 vk_err vk_order_parse(vk_str value, vk_order_line *out_r)
 {
     vk_str service, kind;
     *out_r = (vk_order_line){.kind = '\0'};
     if (!vk_str_cut(&value, ' ', &service) || !vk_str_cut(&value, ' ', &kind) || service.n == 0 ||
         service.n > VK_SERVICE_MAX || kind.n != 1 || kind.p[0] < 'a' || kind.p[0] > 'z' ||
-        value.n != (size_t)2 * VK_HASH || !all_are(service, SERVICE) || !all_are(value, HEX))
+        value.n != (size_t)2 * VK_HASH || !all_are(service, SERVICE) || !no_capitals(value))
         return VK_E_INVALID;
     memcpy(out_r->service, service.p, service.n);
     out_r->kind = kind.p[0];
@@ -71,29 +81,36 @@ vk_err vk_order_line_of(const vk_header *headers, size_t n, vk_str *out_r)
 
 /* ---- lines that travel */
 
-static char lower(char c)
+#define TEXT(lit)                                                                                            \
+    {                                                                                                        \
+        "" lit, sizeof(lit) - 1                                                                              \
+    }
+
+/* Most are done with at their first character. */
+static inline bool begins_unlike(vk_str name, const char *z)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+    return name.n && ((name.p[0] ^ z[0]) & ~0x20) != 0;
 }
 
-/* The first character decides most of the time. A '*' at the end of `z` stands for anything where it may. */
-static inline bool is_like(vk_str name, const char *z, bool open)
-{
-    size_t i = 0;
-    while (i < name.n && z[i] && lower(name.p[i]) == lower(z[i]))
-        i++;
-    return (i == name.n && !z[i]) || (open && z[i] == '*' && !z[i + 1]);
-}
-
-static bool is_named(vk_str name, const char *z)
-{
-    return is_like(name, z, false);
-}
-
+/* In a vendor's list: a '*' at the end of one stands for anything. */
 static bool listed(const char *const *list, vk_str name)
 {
-    for (; list && *list; list++)
-        if (is_like(name, *list, true))
+    for (; list && *list; list++) {
+        const char *z = *list;
+        if (z[0] != '*' && begins_unlike(name, z))
+            continue;
+        size_t n = strlen(z);
+        if (n && z[n - 1] == '*' ? name.n >= n - 1 && vk_str_ieq((vk_str){name.p, n - 1}, (vk_str){z, n - 1})
+                                 : vk_str_ieq(name, (vk_str){z, n}))
+            return true;
+    }
+    return false;
+}
+
+static bool is_any(vk_str name, const vk_str *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (name.n == names[i].n && !begins_unlike(name, names[i].p) && vk_str_ieq(name, names[i]))
             return true;
     return false;
 }
@@ -101,27 +118,23 @@ static bool listed(const char *const *list, vk_str name)
 /* What frames the message and where it goes is written here and nowhere else. */
 static bool ours(vk_str name)
 {
-    static const char *const names[] = {"host",       "content-length", "transfer-encoding",
-                                        "connection", "content-type",   "te",
-                                        "trailer",    "expect",         "keep-alive"};
-    for (size_t i = 0; i < VK_COUNT(names); i++)
-        if (is_named(name, names[i]))
-            return true;
-    return false;
+    static const vk_str names[] = {TEXT("host"),       TEXT("content-length"), TEXT("transfer-encoding"),
+                                   TEXT("connection"), TEXT("content-type"),   TEXT("te"),
+                                   TEXT("trailer"),    TEXT("expect"),         TEXT("keep-alive")};
+    return is_any(name, names, VK_COUNT(names));
 }
 
 /* Whatever a list says: who asks, and what keeper or the vendor's file alone may say. */
 static bool stays(vk_str name)
 {
-    static const char *const never[] = {
-        "authorization",    "cookie",         "proxy-authorization",  "forwarded",
-        "stripe-account",   "stripe-context", "x-amz-security-token", "valetkey-order",
-        "accept-encoding",  "upgrade",        "x-forwarded-for",      "x-forwarded-host",
-        "x-forwarded-proto"};
-    for (size_t i = 0; i < VK_COUNT(never); i++)
-        if (is_named(name, never[i]))
-            return true;
-    return false;
+    static const vk_str never[] = {TEXT("authorization"),        TEXT("cookie"),
+                                   TEXT("proxy-authorization"),  TEXT("forwarded"),
+                                   TEXT("stripe-account"),       TEXT("stripe-context"),
+                                   TEXT("x-amz-security-token"), TEXT("valetkey-order"),
+                                   TEXT("accept-encoding"),      TEXT("upgrade"),
+                                   TEXT("x-forwarded-for"),      TEXT("x-forwarded-host"),
+                                   TEXT("x-forwarded-proto")};
+    return is_any(name, never, VK_COUNT(never));
 }
 
 static bool visible(vk_str s)
@@ -155,6 +168,19 @@ vk_err vk_order_travel(vk_order *o, const vk_header *headers, size_t n, const ch
 
 /* ---- the head */
 
+/* Eight characters at a time; what has a control character is looked at again. */
+static bool value_ok(vk_str s)
+{
+    const uint64_t ones = 0x0101010101010101U, tops = 0x80 * ones;
+    uint64_t w, control = 0;
+    size_t i = 0;
+    for (; i + sizeof w <= s.n; i += sizeof w) {
+        memcpy(&w, s.p + i, sizeof w);
+        control |= (w - ' ' * ones) & ~w & tops;
+    }
+    return all_are(control ? s : (vk_str){s.p + i, s.n - i}, VALUE);
+}
+
 /* The next line of `rest`, without its end; false: it is none. */
 static bool next_line(vk_str *rest, vk_str *name_r, vk_str *value_r)
 {
@@ -164,7 +190,7 @@ static bool next_line(vk_str *rest, vk_str *name_r, vk_str *value_r)
     line.n--;
     *value_r = line;
     return vk_str_cut(value_r, ':', name_r) && name_r->n != 0 && all_are(*name_r, TOKEN) &&
-           all_are(*value_r, VALUE);
+           value_ok(*value_r);
 }
 
 enum { MADE_MAX = 32 }; /* lines of one vendor's */
@@ -250,12 +276,12 @@ vk_err vk_order_compose(const vk_order *o, vk_buf *out)
 
 bool vk_order_returns(const vk_vendor *v, vk_str name)
 {
-    static const char *const never[] = {"set-cookie", "content-length", "content-type", "transfer-encoding",
-                                        "connection", "keep-alive",     "trailer",      "te",
-                                        "upgrade",    "date",           "x-request-id", "www-authenticate"};
-    for (size_t i = 0; i < VK_COUNT(never); i++)
-        if (is_named(name, never[i]))
-            return false;
+    static const vk_str never[] = {
+        TEXT("set-cookie"), TEXT("content-length"), TEXT("content-type"), TEXT("transfer-encoding"),
+        TEXT("connection"), TEXT("keep-alive"),     TEXT("trailer"),      TEXT("te"),
+        TEXT("upgrade"),    TEXT("date"),           TEXT("x-request-id"), TEXT("www-authenticate")};
+    if (is_any(name, never, VK_COUNT(never)))
+        return false;
     if ((name.n >= 9 && vk_str_ieq((vk_str){name.p, 9}, VK_STR("valetkey-"))) ||
         (v->scrub && vk_str_ieq(name, VK_STR("content-encoding"))))
         return false;

@@ -88,7 +88,8 @@ static void test_index(void **state)
                 const vk_str method = vk_str_z(methods[form / 5]);
                 if (vk_vendor_call_of(all[i], method, vk_str_z(path)) !=
                     vk_vendor_call_of(&copy, method, vk_str_z(path)))
-                    fail_msg("%s: %s %s is not found as the table has it", copy.name, methods[form / 5], path);
+                    fail_msg("%s: %s %s is not found as the table has it", copy.name, methods[form / 5],
+                             path);
                 tried++;
             }
     }
@@ -267,9 +268,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_that_fits),
-        cmocka_unit_test(test_index), cmocka_unit_test(test_no_way_around),
-        cmocka_unit_test(test_bytes),           cmocka_unit_test(test_raw),
-        cmocka_unit_test(test_tables),          cmocka_unit_test(test_order_to),
+        cmocka_unit_test(test_index),
+        cmocka_unit_test(test_no_way_around),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_raw),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_order_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

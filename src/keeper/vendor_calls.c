@@ -76,10 +76,17 @@ static bool alike(char a, char b, bool deny)
     return a == b || (deny && ((a | 0x20) == (b | 0x20)) && (a | 0x20) >= 'a' && (a | 0x20) <= 'z');
 }
 
-/* `path` and `rule` begin with a slash. In step, so that most rules are done with after a few characters. */
+/* `path` and `rule` begin with a slash. In step, so that most rules are done with after a few characters;
+ * parts that are the same letter by letter are passed over first. */
 static bool fits(vk_str path, const char *rule, bool deny)
 {
     const char *p = path.p, *end = path.p + path.n;
+    size_t same = 0, part_at = 0;
+    for (; same < path.n && p[same] == rule[same]; same++)
+        if (p[same] == '/')
+            part_at = same;
+    p += part_at;
+    rule += part_at;
     for (;;) { /* both are at the beginning of a part, behind its slash, or at their end */
         bool more = p < end && ++p <= end && (p < end || path.n > 1), wanted = *rule && *++rule;
         if (wanted && rule[0] == '*' && rule[1] == '*')
@@ -188,9 +195,23 @@ vk_err vk_order_bearer(vk_order *o, const char *field, const char **why_r)
     return e != VK_OK ? e : o->lines->err;
 }
 
+/* Of many calls in a row it is the same one. */
+static bool base_ok(vk_str base, const char **why_r)
+{
+    static _Thread_local char good[256];
+    static _Thread_local size_t good_n;
+    if (base.n && base.n == good_n && memcmp(base.p, good, good_n) == 0)
+        return true;
+    if (!vk_vendor_base_ok(base, why_r))
+        return false;
+    good_n = base.n <= sizeof good ? base.n : 0;
+    memcpy(good, base.p, good_n);
+    return true;
+}
+
 vk_err vk_order_to(vk_order *o, vk_str base, const char **why_r)
 {
-    if (!vk_vendor_base_ok(base, why_r)) /* http is for loopback only */
+    if (!base_ok(base, why_r)) /* http is for loopback only */
         return VK_E_UNAVAILABLE;
     size_t skip = vk_str_starts(base, VK_STR("https://")) ? 8 : 7;
     o->plain = skip == 7;

@@ -249,20 +249,10 @@ static bool fits(const vk_stripe_call *c, const vk_str *part, size_t n, size_t *
     return *own == '\0';
 }
 
-static void take_ids(const vk_stripe_call *c, const vk_str *part, size_t n, vk_stripe_found *out_r)
-{
-    const char *own = c->path;
-    *out_r = (vk_stripe_found){.call = c};
-    for (size_t i = 0; i < n; i++) {
-        if (own[1] == ':') {
-            out_r->kind[out_r->n] = before(part, i);
-            out_r->id[out_r->n++] = part[i];
-        }
-        own = strchrnul(own + 1, '/');
-    }
-    out_r->of = (c->does & VK_STRIPE_SEARCH) ? before(part, n - 1) : before(part, n);
-}
-
+/* What only the table decides, found once. */
+static struct kinds_of {
+    const vk_stripe_kind *kind[VK_STRIPE_IDS], *of;
+} kinds_of[VK_COUNT(vk_stripe_calls)];
 static vk_path_index calls_index;
 
 static const char *path_of(const void *table, size_t i)
@@ -272,8 +262,33 @@ static const char *path_of(const void *table, size_t i)
 
 static void make_index(void)
 {
-    if (vk_path_index_make(&calls_index, path_of, vk_stripe_calls, VK_COUNT(vk_stripe_calls) - 1) != VK_OK)
+    const size_t calls = VK_COUNT(vk_stripe_calls) - 1;
+    if (vk_path_index_make(&calls_index, path_of, vk_stripe_calls, calls) != VK_OK)
         abort(); /* the table is a constant: raise VK_PATH_RULES_MAX */
+    for (size_t i = 0; i < calls; i++) {
+        vk_str part[VK_STRIPE_SEGMENTS + 1];
+        size_t n, ids = 0;
+        if (!split(vk_str_z(vk_stripe_calls[i].path), part, &n))
+            abort();
+        for (size_t k = 0; k < n; k++)
+            if (part[k].p[0] == ':')
+                kinds_of[i].kind[ids++] = before(part, k);
+        kinds_of[i].of = before(part, n - ((vk_stripe_calls[i].does & VK_STRIPE_SEARCH) != 0));
+    }
+}
+
+static void take_ids(const vk_stripe_call *c, const vk_str *part, size_t n, vk_stripe_found *out_r)
+{
+    const struct kinds_of *kinds_here = &kinds_of[c - vk_stripe_calls];
+    const char *own = c->path;
+    *out_r = (vk_stripe_found){.call = c, .of = kinds_here->of};
+    for (size_t i = 0; i < n; i++) {
+        if (own[1] == ':') {
+            out_r->kind[out_r->n] = kinds_here->kind[out_r->n];
+            out_r->id[out_r->n++] = part[i];
+        }
+        own = strchrnul(own + 1, '/');
+    }
 }
 
 bool vk_stripe_find(vk_str method, vk_str path, vk_stripe_found *out_r)
