@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OUT_MAX = 24 << 20, OUT_KEEP = 1 << 20, MS_NS = 1000000, STORE_AGAIN_MS = 60000 };
+enum { OUT_MAX = 24 << 20, OUT_KEEP = 1 << 20, MS_NS = 1000000, STORE_AGAIN_MS = 60000, ENTRY_MAX = 1024 };
 
 static const char folder[] = "audit";
 
@@ -503,6 +503,13 @@ void vk_audit_log_write(vk_audit_log *l, vk_audit_entry *const *e, size_t n)
         end_epoch(l);
     if (l->out.cap > OUT_KEEP)
         vk_buf_free(&l->out);
+}
+
+bool vk_audit_log_is_quick(const vk_audit_log *l, size_t n)
+{
+    return !l->sealed && !l->waiting && l->f.fd >= 0 && !l->left && !file_is_long(l) &&
+           l->epoch_records + n < l->at.epoch_records &&
+           vk_audit_file_left(&l->f) - l->f.reserve >= (int64_t)n * ENTRY_MAX;
 }
 
 /* ---- what is due */

@@ -148,7 +148,7 @@ static const char *not_begun(vk_err e)
     }
 }
 
-static void send_it(vk_order_run *r)
+static vk_err send_it(vk_order_run *r)
 {
     vk_upstream *to;
     vk_err e = vk_order_pool(r->orders->pools, r->o.to_host, r->o.plain, &to);
@@ -167,13 +167,14 @@ static void send_it(vk_order_run *r)
         write_outcome(r, 0, 0, 0);
         r->orders->counts.refused++;
         answer_refusal(r->ex, e == VK_E_INVALID ? VK_E_UNAVAILABLE : e, not_begun(e));
-        return;
+        return e;
     }
     r->sent = true;
     watch(r);
     r->orders->counts.taken++;
     if (r->o.body_n != 0)
         vk_sink_ready(r->ex);
+    return VK_OK;
 }
 
 static void on_gone(vk_exchange *ex)
@@ -193,7 +194,7 @@ static void durable(vk_audit_entry *e, vk_err err)
         write_outcome(r, 0, 0, 0);
         answer_refusal(r->ex, VK_E_UNAVAILABLE, "Nobody waits for the answer any more.");
     } else {
-        send_it(r);
+        (void)send_it(r); /* answered */
     }
 }
 
@@ -340,7 +341,11 @@ static vk_err begin(vk_order_run *r, const vk_order_line *line, const char **why
         return e;
     note_intent(r, line);
     r->o.org = r->o.own = NULL; /* good until the next turn of the loop only */
-    e = !r->orders->with.audit ? VK_E_UNAVAILABLE : vk_audit_write(r->orders->with.audit, &r->audit);
+    vk_audit *audit = r->orders->with.audit;
+    e = audit ? vk_audit_write_now(audit, &r->audit) : VK_E_UNAVAILABLE;
+    r->written = e == VK_OK;
+    if (e == VK_AGAIN)
+        e = vk_audit_write(audit, &r->audit);
     *why_r = e == VK_E_BUSY ? "Too many calls wait for the audit; try again"
                             : "The audit cannot be written, so the organisation's key is not used";
     return e;
@@ -381,6 +386,8 @@ static vk_err head(vk_exchange *ex)
     vk_err e = begin(r, &line, &why);
     if (e != VK_OK)
         return refuse(ex, e, why);
+    if (r->written)
+        return send_it(r);
     vk_proxy_hold(ex);
     ex->gone = on_gone;
     return VK_OK;
