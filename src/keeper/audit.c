@@ -89,17 +89,30 @@ static size_t take_batch(vk_audit *a, vk_audit_entry **batch)
     return n;
 }
 
-/* With log_mu, so that nobody else can write what came later. */
+/* Taken with log_mu, so that nobody else can write what came later; given back without, since whoever is
+ * woken may want to write at once. */
 static void write_queued(vk_audit *a, vk_audit_entry **batch)
 {
+    pthread_mutex_lock(&a->log_mu);
     pthread_mutex_lock(&a->mu);
     size_t n = take_batch(a, batch);
     pthread_mutex_unlock(&a->mu);
-    if (!n)
-        return;
-    vk_audit_log_write(&a->log, batch, n);
-    publish(a); /* before anybody who waits can ask */
+    if (n) {
+        vk_audit_log_write(&a->log, batch, n);
+        publish(a); /* before anybody who waits can ask */
+    }
+    pthread_mutex_unlock(&a->log_mu);
     give_back(a, batch, n);
+}
+
+static void do_what_is_due(vk_audit *a)
+{
+    pthread_mutex_lock(&a->log_mu);
+    if (vk_clock_mono_ms() >= vk_audit_log_due(&a->log)) {
+        vk_audit_log_tick(&a->log);
+        publish(a);
+    }
+    pthread_mutex_unlock(&a->log_mu);
 }
 
 /* At most so long; false: that is over. */
@@ -153,13 +166,9 @@ static void *writer(void *arg)
         if (!a->first && in > 0 && wait_until(a, in) && !a->first)
             continue;
         pthread_mutex_unlock(&a->mu);
-        pthread_mutex_lock(&a->log_mu);
         write_queued(a, batch);
-        if (vk_clock_mono_ms() >= vk_audit_log_due(&a->log)) {
-            vk_audit_log_tick(&a->log);
-            publish(a);
-        }
-        pthread_mutex_unlock(&a->log_mu);
+        if (vk_clock_mono_ms() >= atomic_load_explicit(&a->due, memory_order_relaxed))
+            do_what_is_due(a);
         pthread_mutex_lock(&a->mu);
     }
     pthread_mutex_unlock(&a->mu);

@@ -1,13 +1,12 @@
 /* The file of the audit log that is being written. What can happen to it while keeper runs, and what is done:
  *
  *   removed, renamed, replaced (also by a link), cut, written to by others     vk_audit_file_look sees links
- *       and length before each write, vk_audit_file_check the name too after it, before anything of it counts:
- *       the file is left as it is, another one begins
- *   EIO, a failed sync       the same; nothing is ever written to it, or synced, again
- *   the disk is nearly full  room is allocated ahead, and behind it a reserve that was allocated while there
- *       was space: uses of keys are refused as soon as the reserve would have to be touched, what belongs to
- *       those under way goes into it
- *   a file system that cannot allocate    free space is asked for instead
+ *       and length before each write, vk_audit_file_check the name too after it, before anything of it
+ * counts: the file is left as it is, another one begins EIO, a failed sync       the same; nothing is ever
+ * written to it, or synced, again the disk is nearly full  room is allocated ahead, and behind it a reserve
+ * that was allocated while there was space: uses of keys are refused as soon as the reserve would have to be
+ * touched, what belongs to those under way goes into it a file system that cannot allocate    free space is
+ * asked for instead
  *
  * One thread. */
 #ifndef VK_KEEPER_AUDIT_FILE_H
