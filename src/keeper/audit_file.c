@@ -8,8 +8,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static const char folder[] = "audit";
-
 static void took(vk_audit_file *f, int fd, uint64_t number, int64_t size, const struct stat *st)
 {
     f->fd = fd;
@@ -145,7 +143,7 @@ const char *vk_audit_file_check(const vk_audit_file *f)
         return "replaced";
     if (f->data_fd < 0)
         return NULL;
-    if (fstat(f->dir_fd, &dir) != 0 || fstatat(f->data_fd, folder, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+    if (fstat(f->dir_fd, &dir) != 0 || fstatat(f->data_fd, VK_AF_FOLDER, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
         st.st_dev != dir.st_dev || st.st_ino != dir.st_ino)
         return "moved";
     return NULL;

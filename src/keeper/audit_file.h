@@ -16,6 +16,8 @@
 
 #include <sys/types.h>
 
+#define VK_AF_FOLDER "audit" /* in the data folder */
+
 enum {
     VK_AF_AHEAD = 1 << 20,    /* allocated at once */
     VK_AF_RESERVE = 2 << 20,  /* kept for what belongs to uses under way: 4,096 outcomes */
