@@ -1,5 +1,6 @@
 /* How a build has a service: told and changed. A change moves no data: what the build has with the driver
  * before stays there, and is served again when it is bound back. Requests under way end where they began. */
+#include "admin/alone.h"
 #include "admin/keys.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -95,6 +96,8 @@ static void bind_work(vk_call *c)
 {
     driver_call *d = c->state;
     vk_store *s = c->rt->store;
+    if (!vk_binding_alone(c, vk_str_z(d->build.id), &d->to.binding))
+        return;
     vk_err e = s->ops->binding_set(s, vk_str_z(d->build.id), 0, &d->to.binding);
     /* Before it is answered: what is remembered of the build does not count any more. */
     vk_registry_forget(&c->rt->registry, vk_str_z(d->build.id), false, NULL);
@@ -154,6 +157,8 @@ static void look_work(vk_call *c)
                      d->build.id, vk_build_state_name(&d->build, vk_clock_wall_ms()));
         return;
     }
+    if (!vk_binding_alone(c, vk_str_z(d->build.id), &d->to.binding))
+        return; /* before a secret of it is put away */
     bool secrets = vk_driver_needs_secrets(d->to.binding.driver);
     if (!secrets && !d->to.sealed.p) {
         bind_work(c);

@@ -1,4 +1,5 @@
 /* Builds: create, list, show, origins, environment. */
+#include "admin/alone.h"
 #include "admin/brokered.h"
 #include "core/clock.h"
 #include "core/random.h"
@@ -196,6 +197,21 @@ static size_t chosen_drivers(const vk_call *c, vk_binding out[2 * VK_SERVICES_MA
     return c->create.n_drivers + c->rt->n_drivers;
 }
 
+/* Whether it may have them; otherwise it was answered. */
+static bool drivers_alone(vk_call *c)
+{
+    vk_binding bindings[2 * VK_SERVICES_MAX];
+    size_t n = chosen_drivers(c, bindings);
+    for (size_t i = 0; i < n; i++) {
+        size_t first = 0;
+        while (strcmp(bindings[first].service, bindings[i].service) != 0)
+            first++;
+        if (first == i && !vk_binding_alone(c, c->create.id, &bindings[i]))
+            return false;
+    }
+    return true;
+}
+
 /* VK_AGAIN: the random id was taken. */
 static vk_err try_create(vk_call *c, const uint8_t digest[VK_HASH], vk_build *b)
 {
@@ -233,6 +249,8 @@ static void create_work(vk_call *c)
             answer_existing(c, &b);
         return;
     }
+    if (e == VK_E_NOT_FOUND && !drivers_alone(c))
+        return;
     if (e == VK_E_NOT_FOUND) {
         e = VK_AGAIN;
         for (int i = 0; e == VK_AGAIN && i < RANDOM_TRIES; i++)

@@ -227,11 +227,34 @@ bool vk_driver_needs_secrets(const char *driver)
     return false;
 }
 
+/* ---- what one build has alone */
+
+bool vk_driver_says_shared(const vk_binding *b)
+{
+    return vk_str_eqz(vk_binding_value(b, VK_VENDOR_SHARED), "yes");
+}
+
+/* A stand-in's address on loopback (http://…) is no database: it may have many. */
+const char *vk_driver_alone(const vk_binding *b, vk_str *value_r)
+{
+    const vk_vendor *v = vk_vendor_of(vk_str_z(b->driver));
+    for (const vk_vendor_field *f = v ? v->own : NULL; f && f->name; f++) {
+        vk_str value = f->alone ? vk_binding_value(b, f->name) : VK_STR_NONE;
+        if (!value.n || vk_str_starts(value, VK_STR("http")))
+            continue;
+        *value_r = value;
+        return f->name;
+    }
+    return NULL;
+}
+
 /* ---- what is told of them */
 
 const char *vk_driver_isolation(const vk_service *s, const vk_binding *b)
 {
     const vk_driver *d = vk_driver_find(s, vk_str_z(b->driver));
+    if (d && vk_driver_says_shared(b))
+        return "shared with other builds";
     return d && d->isolation ? d->isolation(b) : NULL;
 }
 

@@ -25,6 +25,11 @@ VK_MUSTCHECK vk_err vk_driver_parse(vk_arena *a, const vk_service *s, vk_str tex
  */
 bool vk_driver_needs_secrets(const char *driver);
 
+/* The name of the value of `b` that names what is one build's alone (keeper/vendors.h), and the value, a
+ * view. NULL: there is none. */
+const char *vk_driver_alone(const vk_binding *b, vk_str *value_r);
+bool vk_driver_says_shared(const vk_binding *b);
+
 /* What keeps builds apart there, for people. NULL: nothing is to be said, the build has its own files. */
 const char *vk_driver_isolation(const vk_service *s, const vk_binding *b);
 /* The vendor keeps them apart by nothing of its own. */

@@ -362,6 +362,9 @@ static vk_err head(vk_exchange *ex)
     ex->body_max = VK_ORDER_BODY_MAX;
     if (vk_order_line_of(ex->headers, ex->n_headers, &said) != VK_OK || vk_order_parse(said, &line) != VK_OK)
         return refuse(ex, VK_E_INVALID, why);
+    /* Not left to the engine: it would answer, and end, an exchange whose intent is being written. */
+    if (vk_proxy_body_n(ex) > (int64_t)VK_ORDER_BODY_MAX)
+        return refuse(ex, VK_E_TOO_LARGE, "The body is larger than any that a vendor takes");
     vk_order_run *r = VK_NEW(ex->arena, vk_order_run);
     if (!r)
         return refuse(ex, VK_E_NOMEM, "Out of memory");
@@ -437,6 +440,8 @@ void vk_orders_free(vk_orders *o)
 
 vk_err vk_orders_connect(vk_orders *o, int fd)
 {
+    if (o->server.n_conns >= VK_ORDER_CONNS)
+        return VK_E_BUSY;
     return fcntl(fd, F_SETFL, O_NONBLOCK) == 0 ? vk_server_adopt(&o->server, fd, NULL, NULL) : VK_E_IO;
 }
 

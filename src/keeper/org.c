@@ -143,6 +143,7 @@ void vk_org_facts_of(const vk_org *g, vk_org_facts *out)
                           .state = g->state,
                           .from = g->from,
                           .version = g->version,
+                          .entered = g->entered,
                           .set_ms = g->set_ms,
                           .checked_ms = g->checked_ms};
     if (g->why[0])

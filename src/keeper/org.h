@@ -52,6 +52,7 @@ typedef struct vk_org_facts {
     vk_org_state state;
     vk_org_from from;
     uint64_t version;
+    uint64_t entered;           /* the version with which the values came: a check makes one of its own */
     int64_t set_ms, checked_ms; /* wall; 0: never */
     char why[200];              /* of a state that is not ready: a sentence; "" */
     char check[400];            /* what `keys check` found last, as its JSON; "" */
@@ -118,7 +119,9 @@ void vk_org_write(vk_orgs *o, vk_org_change *c);
 VK_MUSTCHECK vk_err vk_org_try(vk_orgs *o, vk_str vendor, vk_str build, vk_str sealed, vk_org **out_r,
                                char why[400]);
 void vk_org_drop(vk_org *g);
-void vk_org_checked(vk_orgs *o, vk_str vendor, vk_str build, vk_str json);
+/* What asking the vendor found; kept when the values are still the ones that were asked with, `entered` of
+ * their facts. */
+void vk_org_checked(vk_orgs *o, vk_str vendor, vk_str build, uint64_t entered, vk_str json);
 
 /* Another key-encryption key: wraps the data-encryption keys anew, durably, before it returns. `sealed` as of
  * keeper/entry.h, vk_entry_kek; `at` as above. The old key opens nothing any more, except older backups. */

@@ -151,6 +151,8 @@ static vk_err put(vk_orgs *o, vk_org_change *c, vk_org **g_r)
     bool listed = e == VK_OK && fresh;
     if (e == VK_OK)
         e = store(o, g, &d, c->why);
+    if (e == VK_OK)
+        g->entered = g->version;
     vk_wipe(o->room, VK_ENTRY_ROOM);
     if (e != VK_OK && listed)
         vk_org_unlist(o, g);
@@ -286,11 +288,11 @@ void vk_org_drop(vk_org *g)
     vk_org_free(g);
 }
 
-void vk_org_checked(vk_orgs *o, vk_str vendor, vk_str build, vk_str json)
+void vk_org_checked(vk_orgs *o, vk_str vendor, vk_str build, uint64_t entered, vk_str json)
 {
     char why[400];
     vk_org *g = (vk_org *)(uintptr_t)vk_org_find(o, vendor, build);
-    if (!g || json.n > VK_ORG_CHECK_MAX)
+    if (!g || g->entered != entered || json.n > VK_ORG_CHECK_MAX)
         return;
     if (g->from == VK_ORG_VAULT && g->plain) {
         char check[VK_ORG_CHECK_MAX + 1];
