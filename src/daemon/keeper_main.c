@@ -5,13 +5,14 @@
 #include "core/disk.h"
 #include "keeper/keeper.h"
 #include "keeper/probe.h"
-#include "keeper/orders.h"
+#include "keeper/order_in.h"
+#include "keeper/provision.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
 
-enum { NAMES_WAITING = 1024 };
+enum { NAMES_WAITING = 1024, PROVISIONS_WAITING = 256 };
 
 static vk_vault vault;
 static vk_keeper keeper = {.vault = &vault};
@@ -107,6 +108,16 @@ static void load_resolver(void)
     }
 }
 
+/* What blocks for long, on the way to a database, must not hold up the names. */
+static void begin_provisioning(const vk_orders_with *with)
+{
+    vk_provs_with provs = {.loop = loop, .view = view, .orgs = keeper.orgs, .audit = keeper.audit};
+    if (vk_lane_new("vk-provision", PROVISIONS_WAITING, &provs.lane) != VK_OK ||
+        vk_order_pools_new(loop, with->ca_file, with->lane, &provs.pools) != VK_OK ||
+        vk_provs_new(&provs, &keeper.provs) != VK_OK)
+        vk_role_fail(child, "There is not enough memory to start.");
+}
+
 /* Behind the fence: what has threads. */
 static void begins(void *ctx)
 {
@@ -134,6 +145,7 @@ static void begins(void *ctx)
         vk_role_fail(child, "There is not enough memory to start.");
     keeper.probe = vk_probes_ask;
     keeper.probe_arg = probes;
+    begin_provisioning(&with);
 }
 
 int vk_keeper_main(const vk_child *c)
@@ -152,6 +164,7 @@ int vk_keeper_main(const vk_child *c)
                                .data_dir = c->daemon->data_dir,
                                .open = {{"vault", vault.fd}, {audit_fd >= 0 ? "audit" : NULL, audit_fd}}});
     int code = vk_role_serve(c, loop, &vk_keeper_handler, &keeper, begins);
+    vk_provs_free(keeper.provs);
     vk_audit_end(keeper.audit); /* what was done is on the disk before the keys go */
     vk_orgs_close(keeper.orgs);
     vk_vault_close(&vault);

@@ -9,8 +9,8 @@
 
 typedef struct vk_errand {
     /* ---- set by the caller */
-    vk_order o;   /* vendor, org, own, binding, build, generation, method, content_type, body_n, now_ms, arena,
-                   * again */
+    vk_order o; /* vendor, org, own, binding, build, generation, method, content_type, body_n, now_ms, arena,
+                 * again */
     vk_str lines; /* further header lines, each with CRLF, behind the credential's */
     vk_err (*order)(vk_order *o, const char **why_r); /* NULL: vendor->probe_order, or vendor->order */
     const char *op;                                   /* in the audit */

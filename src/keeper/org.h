@@ -93,11 +93,11 @@ void vk_org_ref(const vk_org *g, const char *field, uint8_t out[8]);
  * `vendor` and `build` must be those of the call, `at` (wall ms) within a day of now and later than that of
  * the record that is there, so that an old entry is not played back. Fields that are not named stay as they
  * are, and those that are keeper's own (vk_vendor_field.kept) always do; an empty value takes one away.
- * VK_E_CONFLICT: what is at the vendor must end before its record goes. VK_E_INVALID with a sentence in `why`, VK_E_FULL, VK_E_IO,
- * VK_E_FORBIDDEN (the environment gives it), VK_E_NOT_FOUND (there is nothing to remove), VK_E_UNAVAILABLE
- * (nothing can be audited). The answer comes by `done` on the loop, perhaps before the call returns, after
- * the record and its audit are on disk. `replace` is of `sealed` only. Of `audit`, `actor` is set by the
- * caller. */
+ * VK_E_CONFLICT: what is at the vendor must end before its record goes. VK_E_INVALID with a sentence in
+ * `why`, VK_E_FULL, VK_E_IO, VK_E_FORBIDDEN (the environment gives it), VK_E_NOT_FOUND (there is nothing to
+ * remove), VK_E_UNAVAILABLE (nothing can be audited). The answer comes by `done` on the loop, perhaps before
+ * the call returns, after the record and its audit are on disk. `replace` is of `sealed` only. Of `audit`,
+ * `actor` is set by the caller. */
 typedef struct vk_org_change {
     vk_str vendor, build; /* stay until `done` */
     vk_str sealed;        /* empty: the record is removed */

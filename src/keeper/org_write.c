@@ -201,10 +201,11 @@ static vk_err take_away(vk_orgs *o, vk_org_change *c, vk_org **g_r)
         return say(c->why, VK_E_NOT_FOUND, "There are no such keys.");
     }
     if (keeps(g))
-        return say(c->why, VK_E_CONFLICT,
-                   "valetkey made what these keys are for, at %s: it goes, and they with it, when the build is "
-                   "deleted or gets the service from elsewhere.",
-                   g->vendor->title);
+        return say(
+            c->why, VK_E_CONFLICT,
+            "valetkey made what these keys are for, at %s: it goes, and they with it, when the build is "
+            "deleted or gets the service from elsewhere.",
+            g->vendor->title);
     *g_r = g;
     return remove_record(o, g, c->why);
 }
@@ -255,8 +256,9 @@ static vk_err may_change(vk_orgs *o, char why[400])
 {
     vk_audit_state audit = {.sealed = false};
     if (!o->log.write)
-        return say(why, VK_E_UNAVAILABLE,
-                   "Nothing is changed while there is no audit log: see the daemon's log and valetkey doctor.");
+        return say(
+            why, VK_E_UNAVAILABLE,
+            "Nothing is changed while there is no audit log: see the daemon's log and valetkey doctor.");
     o->log.state_of(o->log.ctx, &audit);
     return audit.sealed ? say(why, VK_E_UNAVAILABLE,
                               "Nothing is changed while the audit log cannot be written: %.300s", audit.why)
@@ -305,10 +307,8 @@ static vk_err keep(vk_orgs *o, vk_org_keep *c, vk_org **g_r)
     }
     if (!g)
         return say(c->why, VK_E_NOMEM, "There is not enough memory.");
-    d = (vk_org_draft){.set_ms = vk_clock_wall_ms(),
-                       .at_ms = g->at_ms,
-                       .checked_ms = g->checked_ms,
-                       .check = g->check};
+    d = (vk_org_draft){
+        .set_ms = vk_clock_wall_ms(), .at_ms = g->at_ms, .checked_ms = g->checked_ms, .check = g->check};
     memcpy(d.values, g->values, sizeof d.values);
     vk_err e = g->state == VK_ORG_DAMAGED || g->state == VK_ORG_ROLLED_BACK
                    ? say(c->why, VK_E_CORRUPT, "%s", g->why)
