@@ -100,12 +100,17 @@ static vk_json *read_answer(vk_call *c, const vk_response *r)
 
 static bool accepted(vk_call *c, vk_err e, const vk_response *r)
 {
+    if (e == VK_E_BUSY) {
+        vk_call_fail(c, e,
+                     "The process that holds the keys (keeper) has too much to do; try again in a second");
+        return false;
+    }
     if (e != VK_OK) {
         vk_call_fail(c, e == VK_E_TIMEOUT ? e : VK_E_UNAVAILABLE,
                      "The process that holds the keys (keeper) does not answer; try again in a second");
         return false;
     }
-    if (r->status == 200)
+    if (r->status == 200 || r->status == 202)
         return true;
     const vk_json *o = read_answer(c, r);
     vk_str text = vk_json_str(vk_json_get(o, VK_STR("message")));
@@ -282,6 +287,7 @@ void vk_admin_keys_remove(vk_call *c)
 static bool may_ask(keys_call *k)
 {
     k->ask.timeout_ms = PATIENCE_MS;
+    k->ask.apart = true;
     if (atomic_fetch_add(&checks, 1) < CHECKS_AT_ONCE) {
         k->counted = true;
         return true;
@@ -344,6 +350,7 @@ static void tried(vk_keeper_ask *a, vk_err e, const vk_response *r)
         return;
     }
     *k->check = *check;
+    k->ask.apart = false;
     if (ok && ok->type == VK_JSON_BOOL && ok->u.b)
         send_body(k, VK_STR("/v1/keys/put"), put_done);
     else

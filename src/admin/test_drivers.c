@@ -1,5 +1,7 @@
 #include "admin/drivers.h"
 
+#include "keeper/vendors.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -72,9 +74,10 @@ static void texts(void **state)
     not_parsed(&shop, "square", "no driver \"square\"; it has embedded, stripe, paper, turso");
     not_parsed(&shop, "", "no driver \"\"");
     not_parsed(&shop, "embedded,a=b", "takes no values");
-    not_parsed(&shop, "stripe", "soft=yes");
+    if (!vk_vendor_of(VK_STR("stripe"))->provisioner)
+        not_parsed(&shop, "stripe", "soft=yes");
     not_parsed(&shop, "stripe,soft", "must look like");
-    not_parsed(&shop, "stripe,soft=no", "soft is yes");
+    not_parsed(&shop, "stripe,soft=no", "It is yes");
     not_parsed(&shop, "stripe,soft=yes,soft=yes", "stands twice");
     not_parsed(&shop, "stripe,colour=red", "it has account, soft");
     not_parsed(&shop, "paper,A=1", "a-z, 0-9");
@@ -82,7 +85,8 @@ static void texts(void **state)
     not_parsed(&shop, "paper,a=", "visible ASCII");
     not_parsed(&shop, "paper,a=\x7f", "visible ASCII");
     not_parsed(&shop, "paper,a=\xc3\xa4", "visible ASCII");
-    not_parsed(&shop, "turso", "\"hostname\"");
+    if (!vk_vendor_of(VK_STR("turso"))->provisioner)
+        not_parsed(&shop, "turso", "\"hostname\"");
     not_parsed(&shop, "turso,hostname=a.turso.io,database_token=eyJx.y.z", "is a secret");
     parsed(&shop, "turso,hostname=a.turso.io", "turso", "{\"hostname\":\"a.turso.io\"}");
     not_parsed(&shop, "paper,a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1", "at most 8");
@@ -149,6 +153,21 @@ static void labels(void **state)
     assert_false(vk_driver_shared(&shop, &b));
     assert_int_equal(vk_driver_parse(a, &shop, VK_STR("embedded"), &b, &why), VK_OK);
     assert_null(vk_driver_isolation(&shop, &b));
+    /* what is one build's alone, and what several say that they share */
+    vk_str value;
+    assert_int_equal(vk_driver_parse(a, &shop, VK_STR("stripe,account=acct_1234567890"), &b, &why), VK_OK);
+    assert_string_equal(vk_driver_alone(&b, &value), "account");
+    assert_true(vk_str_eqz(value, "acct_1234567890") && !vk_driver_says_shared(&b));
+    assert_int_equal(vk_driver_parse(a, &shop, VK_STR("stripe,account=acct_1234567890,shared=yes"), &b, &why),
+                     VK_OK);
+    assert_true(vk_driver_says_shared(&b) && vk_driver_shared(&shop, &b));
+    assert_string_equal(vk_driver_isolation(&shop, &b), "shared with other builds");
+    assert_int_equal(vk_driver_parse(a, &shop, VK_STR("stripe,soft=yes"), &b, &why), VK_OK);
+    assert_null(vk_driver_alone(&b, &value));
+    b = (vk_binding){.driver = "turso", .resource = VK_STR("{\"hostname\":\"http://127.0.0.1:1\"}")};
+    assert_null(vk_driver_alone(&b, &value));
+    b.resource = VK_STR("{\"hostname\":\"a-b.turso.io\"}");
+    assert_string_equal(vk_driver_alone(&b, &value), "hostname");
     assert_true(vk_driver_needs_secrets("turso"));
     assert_false(vk_driver_needs_secrets("stripe") || vk_driver_needs_secrets("paper") ||
                  vk_driver_needs_secrets("embedded"));

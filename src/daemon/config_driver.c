@@ -24,6 +24,7 @@ vk_err vk_config_driver(vk_config *c, vk_str service, vk_str value, const char *
     const vk_service *all[VK_SERVICES_MAX];
     const char *what = "";
     vk_binding b;
+    vk_str alone;
     int i;
     vk_services(all);
     vk_err e = vk_config_service(service, from, &i, why);
@@ -35,12 +36,17 @@ vk_err vk_config_driver(vk_config *c, vk_str service, vk_str value, const char *
     e = vk_driver_parse(a, all[i], value, &b, &what);
     if (e != VK_OK) {
         vk_say(why, e, "%s: %s%s", from, what, what[0] && what[strlen(what) - 1] == '.' ? "" : ".");
-    } else if (vk_driver_needs_secrets(b.driver)) {
+    } else if (!vk_driver_makes(&b) && vk_driver_needs_secrets(b.driver)) {
         e = vk_say(
             why, VK_E_INVALID,
             "%s: each build needs secret values of its own with %s, so it is chosen for one build at a "
             "time (valetkey build use).",
             from, b.driver);
+    } else if (vk_driver_alone(&b, &alone) && !vk_driver_says_shared(&b)) {
+        e = vk_say(why, VK_E_INVALID,
+                   "%s: all new builds would have the same \"%s\", and read and change each other's data. If "
+                   "that is meant, say shared=yes with it.",
+                   from, vk_driver_alone(&b, &alone));
     } else if (b.resource.n >= VK_DRIVER_VALUES_MAX) {
         e = vk_say(why, VK_E_INVALID, "%s: the driver's values are longer than %d bytes.", from,
                    VK_DRIVER_VALUES_MAX - 1);

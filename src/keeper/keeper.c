@@ -8,6 +8,9 @@
 #include "keeper/provision.h"
 #include "keeper/stripe_hook.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+
 static void answer_master(vk_exchange *ex, const vk_vault *v)
 {
     unsigned char kid[4] = {(unsigned char)(v->kid >> 24), (unsigned char)(v->kid >> 16),
@@ -71,25 +74,62 @@ static void answer_status(vk_exchange *ex, const vk_keeper *k)
     vk_respond(ex, 200, "application/json");
 }
 
-/* Front opens a connection for orders. */
-static void connect_orders(vk_exchange *ex, vk_keeper *k)
+/* What front makes: one end of a pair, not a file or somebody's network connection. */
+static bool is_pair(int fd)
+{
+    int domain = 0, type = 0, listens = 0;
+    socklen_t n = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 && domain == AF_UNIX &&
+           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) == 0 && !listens;
+}
+
+static vk_err serve_orders(vk_exchange *ex, int fd)
+{
+    const vk_keeper *k = ex->server->ctx;
+    return k->orders ? vk_orders_connect(k->orders, fd) : VK_E_UNAVAILABLE;
+}
+
+static vk_err serve_control(vk_exchange *ex, int fd)
+{
+    vk_server *s = (vk_server *)(uintptr_t)ex->server;
+    if (s->n_conns >= VK_KEEPER_CONTROLS)
+        return VK_E_BUSY;
+    return fcntl(fd, F_SETFL, O_NONBLOCK) == 0 ? vk_server_adopt(s, fd, NULL, NULL) : VK_E_IO;
+}
+
+static const struct way {
+    const char *path;
+    vk_err (*serve)(vk_exchange *ex, int fd);
+} ways_in[] = {{"/v1/connect", serve_orders}, {"/v1/control", serve_control}};
+
+/* NULL: it is another call. */
+static const struct way *way_in(const vk_exchange *ex)
+{
+    for (size_t i = 0; vk_str_eqz(ex->method, "POST") && i < VK_COUNT(ways_in); i++)
+        if (vk_str_eqz(ex->path, ways_in[i].path))
+            return &ways_in[i];
+    return NULL;
+}
+
+static void open_way(vk_exchange *ex, const struct way *way)
 {
     int fd = ex->passed_fd;
-    if (fd < 0) {
-        vk_respond_json_error(ex, VK_E_INVALID, "There is no descriptor with it.");
+    if (fd < 0 || !is_pair(fd)) {
+        vk_respond_json_error(ex, VK_E_INVALID,
+                              fd < 0 ? "There is no descriptor with it."
+                                     : "The descriptor is not an end of a socketpair.");
         return;
     }
-    if (!k->orders || vk_orders_connect(k->orders, fd) != VK_OK) {
-        vk_respond_json_error(ex, VK_E_UNAVAILABLE, "The connection cannot be served.");
+    vk_err e = way->serve(ex, fd);
+    if (e != VK_OK) {
+        vk_respond_json_error(ex, e == VK_E_BUSY ? e : VK_E_UNAVAILABLE,
+                              e == VK_E_BUSY ? "There are too many connections."
+                                             : "The connection cannot be served.");
         return;
     }
     ex->passed_fd = -1;
     vk_respond_text(ex, 200, "application/json", VK_STR("{}"));
-}
-
-static bool connects(const vk_exchange *ex)
-{
-    return vk_str_eqz(ex->method, "POST") && vk_str_eqz(ex->path, "/v1/connect");
 }
 
 static bool is_hook(const vk_exchange *ex)
@@ -103,7 +143,7 @@ static vk_err head(vk_exchange *ex)
     ex->body_max = is_hook(ex) ? VK_STRIPE_EVENT_MAX : 0;
     if (is_hook(ex))
         return VK_OK;
-    if (vk_str_eqz(ex->method, "GET") || connects(ex) || vk_provs_head(ex) || (k->orgs && vk_keys_head(ex)))
+    if (vk_str_eqz(ex->method, "GET") || way_in(ex) || vk_provs_head(ex) || (k->orgs && vk_keys_head(ex)))
         return VK_OK;
     vk_respond_json_error(ex, VK_E_METHOD, "keeper has no such call.");
     return VK_E_METHOD;
@@ -112,8 +152,9 @@ static vk_err head(vk_exchange *ex)
 static void request(vk_exchange *ex)
 {
     vk_keeper *k = ex->server->ctx;
-    if (connects(ex))
-        connect_orders(ex, k);
+    const struct way *way = way_in(ex);
+    if (way)
+        open_way(ex, way);
     else if (vk_str_eqz(ex->path, "/healthz"))
         vk_respond_text(ex, 200, "application/json", VK_STR("{\"status\":\"ok\",\"role\":\"keeper\"}"));
     else if (vk_str_eqz(ex->path, "/v1/master"))

@@ -1,10 +1,14 @@
 /* clang-format off */
-/* What keeper answers on the control connection, a socketpair to front. It has no other way in, except the
- * orders' (keeper/orders.h). front relays what the admin API and the command line ask; it cannot read a value
+/* What keeper answers on the control connection, a socketpair to front, and on more of them that front opens
+ * for what takes long. It has no other way in, except the orders' (keeper/orders.h). front relays what the admin API and the command line ask; it cannot read a value
  * here, and entries come sealed to the box (crypto/sealed_box.h, docs/SEALING.md).
  *
  * GET /healthz
  *     200 {"status":"ok","role":"keeper"}
+ *
+ * POST /v1/connect   with one end of a socketpair as a descriptor: orders are taken from it
+ * POST /v1/control   likewise: these calls are answered on it too
+ *     200 {}. 400 invalid: there is no descriptor, or it is of another kind; 429 busy: there are too many
  *
  * GET /v1/status
  *     200 {"key_source":"key file /srv/valetkey.key",    where the key-encryption key is from
@@ -53,9 +57,8 @@
  *     200 {"ring_version":4,"to_reseal":0}
  *
  * What builds have at vendors (keeper/provision.h).
- *     <resource> = {"build":"shop","service":"database","vendor":"turso","resource":"database",
- *                   "state":"making"|"ready"|"suspended"|"ending"|"failed","generation":7,
- *                   "name":"build-shop-abc2de3f",
+ *     <resource> = {"build":"shop","generation":7,"service":"database","vendor":"turso","resource":"database",
+ *                   "state":"making"|"ready"|"suspended"|"ending"|"failed","name":"build-shop-abc2de3f",
  *                   "step":"create the database","step_n":1,"steps":3,"tries":0,"why":"a sentence, or empty",
  *                   "retry_at":"…"|null,"made_at":"…"|null,"expires_at":"…"|null,
  *                   "values":{"hostname":"…"}}     values of the binding that are no secret
@@ -96,6 +99,7 @@
 enum {
     VK_MASTER_WIRE = 4 + VK_MASTER,
     VK_KEEPER_BODY_MAX = 80 * 1024, /* bytes of a request */
+    VK_KEEPER_CONTROLS = 64,        /* control connections */
     VK_KEEPER_KEYS = 500,           /* sets in one answer, unless another limit is asked for */
     VK_KEEPER_KEYS_MAX = 1000,
 };

@@ -178,7 +178,8 @@ typedef struct asked {
     vk_str vendor, build, sealed, actor;
     bool replace, dek;
     const vk_json *body;
-    vk_org *tried; /* dropped after its check */
+    vk_org *tried;    /* dropped after its check */
+    uint64_t entered; /* of the values that are checked */
     vk_org_change change;
     vk_keeper_probe probe;
 } asked;
@@ -288,7 +289,7 @@ static void checked(vk_keeper_probe *p, vk_err e, const char *check, const char 
         refuse(a->ex, e, why);
     else {
         if (!tried)
-            vk_org_checked(a->keeper->orgs, a->vendor, a->build, vk_str_z(check));
+            vk_org_checked(a->keeper->orgs, a->vendor, a->build, a->entered, vk_str_z(check));
         vk_buf_printf(&a->ex->out, "{\"check\":%s", check);
         const vk_org *g = tried ? NULL : vk_org_find(a->keeper->orgs, a->vendor, a->build);
         if (g) {
@@ -311,6 +312,7 @@ static void probe(asked *a, const vk_org *g)
     else if (!a->keeper->probe)
         refuse(a->ex, VK_E_UNSUPPORTED, "This valetkey cannot ask vendors.");
     else {
+        a->entered = f.entered;
         a->probe = (vk_keeper_probe){.org = g, .done = checked, .arg = a};
         a->keeper->probe(a->keeper, &a->probe);
         return;

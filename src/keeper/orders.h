@@ -25,8 +25,9 @@
 #include "net/lane.h"
 
 enum {
-    VK_ORDER_POOLS = 256,  /* hosts at once */
-    VK_ORDER_SCRUBS = 256, /* sets of values whose forms are kept */
+    VK_ORDER_POOLS = 256,       /* hosts at once */
+    VK_ORDER_CONNS = 16 * 1024, /* of front: a pool of VK_UPSTREAM_CONNS for each of its loops */
+    VK_ORDER_SCRUBS = 256,      /* sets of values whose forms are kept */
     VK_ORDER_BODY_MAX = (int64_t)5 * 1024 * 1024 * 1024 + 1024 * 1024, /* an S3 object in one piece */
     VK_ORDER_LINES_MAX = 16 * 1024, /* of header lines that a vendor makes */
 };
@@ -55,7 +56,7 @@ typedef struct vk_orders_counts {
 VK_MUSTCHECK vk_err vk_orders_new(const vk_orders_with *with, vk_orders **out_r);
 /* The loop has stopped. */
 void vk_orders_free(vk_orders *o);
-/* Takes over a descriptor of front's, except on an error. */
+/* Takes over a descriptor of front's, except on an error: VK_E_BUSY when there are VK_ORDER_CONNS. */
 VK_MUSTCHECK vk_err vk_orders_connect(vk_orders *o, int fd);
 void vk_orders_count(const vk_orders *o, vk_orders_counts *out);
 /* The same as a member "orders" of an object that is being written. */

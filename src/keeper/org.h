@@ -52,6 +52,7 @@ typedef struct vk_org_facts {
     vk_org_state state;
     vk_org_from from;
     uint64_t version;
+    uint64_t entered;           /* the version with which the values came: a check makes one of its own */
     int64_t set_ms, checked_ms; /* wall; 0: never */
     char why[200];              /* of a state that is not ready: a sentence; "" */
     char check[400];            /* what `keys check` found last, as its JSON; "" */
@@ -82,6 +83,12 @@ const vk_org *vk_org_find(const vk_orgs *o, vk_str vendor, vk_str build);
 size_t vk_org_count(const vk_orgs *o);
 const vk_org *vk_org_at(const vk_orgs *o, size_t i);
 void vk_org_facts_of(const vk_org *g, vk_org_facts *out);
+/* Parts of it, for every call that is made. */
+vk_org_state vk_org_state_of(const vk_org *g);
+uint64_t vk_org_version_of(const vk_org *g);
+const char *vk_org_build_of(const vk_org *g); /* "": the organisation's */
+/* As vk_org_find, of a vendor that is at hand. */
+const vk_org *vk_org_of(const vk_orgs *o, const vk_vendor *v, vk_str build);
 /* In locked memory, for as long as nothing is written; VK_SECRET_NONE when the field is empty. A usual value
  * counts as one. */
 vk_secret vk_org_value(const vk_org *g, const char *field);
@@ -137,7 +144,9 @@ void vk_orgs_tag(const vk_orgs *o, char out[VK_ORG_TAG + 1]);
 VK_MUSTCHECK vk_err vk_org_try(vk_orgs *o, vk_str vendor, vk_str build, vk_str sealed, vk_org **out_r,
                                char why[400]);
 void vk_org_drop(vk_org *g);
-void vk_org_checked(vk_orgs *o, vk_str vendor, vk_str build, vk_str json);
+/* What asking the vendor found; kept when the values are still the ones that were asked with, `entered` of
+ * their facts. */
+void vk_org_checked(vk_orgs *o, vk_str vendor, vk_str build, uint64_t entered, vk_str json);
 
 /* Another key-encryption key: wraps the data-encryption keys anew, durably, before it returns. `sealed` as of
  * keeper/entry.h, vk_entry_kek; `at` as above. The old key opens nothing any more, except older backups. */

@@ -35,7 +35,8 @@ struct vk_org {
     vk_org_from from;
     const char *why; /* of the state */
     uint64_t version;
-    uint32_t dek; /* key_id that the file is sealed under; 0: there is no file */
+    uint64_t entered; /* at the start that of the file */
+    uint32_t dek;     /* key_id that the file is sealed under; 0: there is no file */
     int64_t set_ms, at_ms, checked_ms;
     char *check; /* NULL: none */
     char *plain; /* the record, in locked memory; NULL: none */

@@ -159,7 +159,7 @@ static vk_err open_sealed(vk_orgs *o, vk_org *g, vk_str sealed)
     }
     g->plain = room;
     g->plain_n = n;
-    g->version = version;
+    g->version = g->entered = version;
     return VK_OK;
 }
 

@@ -171,6 +171,8 @@ static vk_err put(vk_orgs *o, vk_org_change *c, vk_org **g_r)
         e = list_and_store(o, g, fresh, &d, c->why);
     else if (fresh)
         vk_org_free(g);
+    if (e == VK_OK)
+        g->entered = g->version;
     vk_wipe(o->room, VK_ENTRY_ROOM);
     *g_r = g;
     return e;
@@ -390,11 +392,11 @@ void vk_org_drop(vk_org *g)
     vk_org_free(g);
 }
 
-void vk_org_checked(vk_orgs *o, vk_str vendor, vk_str build, vk_str json)
+void vk_org_checked(vk_orgs *o, vk_str vendor, vk_str build, uint64_t entered, vk_str json)
 {
     char why[400];
     vk_org *g = (vk_org *)(uintptr_t)vk_org_find(o, vendor, build);
-    if (!g || json.n > VK_ORG_CHECK_MAX)
+    if (!g || g->entered != entered || json.n > VK_ORG_CHECK_MAX)
         return;
     if (g->from == VK_ORG_VAULT && g->plain) {
         char check[VK_ORG_CHECK_MAX + 1];

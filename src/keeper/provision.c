@@ -61,6 +61,7 @@ static vk_prov_job *job_at(vk_prov_vendor *at, vk_str build)
     j->at = at;
     memcpy(j->build, build.p, build.n);
     snprintf(j->actor, sizeof j->actor, "valetkey");
+    vk_buf_init(&j->carry, VK_PROV_BODY_MAX);
     vk_list_init(&j->queue);
     vk_list_init(&j->asks);
     vk_list_init(&j->waiters);
@@ -106,6 +107,7 @@ void vk_prov_job_free(vk_prov_job *j)
         vk_map_remove(&x->jobs, &j->node);
         x->n_jobs--;
     }
+    vk_buf_free(&j->carry);
     free(j);
 }
 

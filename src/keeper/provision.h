@@ -85,14 +85,15 @@ typedef struct vk_prov_step {
     const char *op;   /* in the audit: "databases.create" */
     /* NULL: always. False: nothing is to be done here. Pure. */
     bool (*needed)(const vk_prov *p);
-    /* Composes the request. An error is final: `why_r` is a sentence, static or in the arena. */
+    /* Composes the request. VK_AGAIN: not now, after a while (somebody else of ours is at it). An error is
+     * final: `why_r` is a sentence, static or in the arena. */
     vk_err (*ask)(vk_prov *p, vk_prov_request *r, const char **why_r);
-    /* Judges the answer; `body` is what it holds, good until the step ends. NULL: there is none, or it is no
-     * JSON. Never called for 429 and 5xx, nor when no answer came: these are tried again by themselves, with
-     * vk_prov.tried. VK_OK: the next step. VK_AGAIN: this one again, after a while (not ready yet; 423), or
-     * in `list` at once (the next page). VK_E_BUSY: as a 429. Anything else is final, with a sentence in
-     * *why_r: VK_E_FORBIDDEN (the key may not), VK_E_FULL (a quota or plan of the organisation),
-     * VK_E_NOT_FOUND, VK_E_CONFLICT, VK_E_INVALID (an answer that cannot be).
+    /* Judges the answer; `body` NULL: there is none, or it is no JSON (p->raw has it as it came). Never
+     * called for 429 and 5xx, nor when no answer came: these are tried again by themselves, with
+     * vk_prov.tried. VK_OK: the next step. VK_AGAIN: this one again after a while (not ready yet; 423), or
+     * with p->soon at once (it has more than one request). VK_E_BUSY: as a 429. Anything else is final, with
+     * a sentence in *why_r: VK_E_FORBIDDEN (the key may not), VK_E_FULL (a quota or plan of the
+     * organisation), VK_E_NOT_FOUND, VK_E_CONFLICT, VK_E_INVALID (an answer that cannot be).
      */
     vk_err (*took)(vk_prov *p, int status, const vk_json *body, const char **why_r);
     /* In place of ask and took. */
@@ -118,11 +119,15 @@ typedef struct vk_provisioner {
     const vk_prov_step *usage;   /* by vk_prov_use; NULL: not known */
     const vk_prov_step *list;    /* all that lie there, by vk_prov_found, for the sweep; NULL: cannot */
     /* What the app itself gets with delivery=direct: a field of `own` or a note, and its name in the answer;
-     * NULL ends. NULL: there is only the gateway. */
+     * NULL ends. NULL, and no `lend`: there is only the gateway. */
     const struct vk_prov_direct {
         const char *name, *from;
         bool secret;
     } * direct;
+    /* In place of `direct`, which is NULL then: credentials that are made anew at each question, here,
+     * without the vendor, and kept nowhere. Writes "name": "value" into an object that was begun; *expires_r
+     * is wall ms, 0: never. Errors as of took. */
+    vk_err (*lend)(vk_prov *p, vk_jw *w, int64_t *expires_r, const char **why_r);
 } vk_provisioner;
 
 /* One job, as its steps see it. */
@@ -142,8 +147,13 @@ struct vk_prov {
     const char *tag;                 /* what all names of this installation have, for `list` */
     bool tried;                      /* this step was begun before, and what came of it is not known */
     unsigned page;                   /* of `list`: how often it was asked again */
-    int64_t now_ms;                  /* wall */
-    vk_arena *arena;                 /* wiped; of this step */
+    vk_str raw;                      /* in `took`: the answer's body as it came */
+    /* What a step that has more than one request takes from one to the next: empty when it begins (after a
+     * restart too), stays through VK_AGAIN and through tries, at most VK_PROV_BODY_MAX. No secret. */
+    vk_buf *carry;
+    bool soon;       /* set by `took` with VK_AGAIN */
+    int64_t now_ms;  /* wall */
+    vk_arena *arena; /* wiped; of this step */
 };
 
 /* In `took` and `finish`: kept durably before the next step begins. A field of vendor->own, … */

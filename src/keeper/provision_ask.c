@@ -56,6 +56,7 @@ static void judge(vk_prov_run *r)
         return;
     }
     vk_prov_crash(r, "answered");
+    r->p.raw = vk_buf_view(&r->answer);
     e = r->step->took(&r->p, r->status, e == VK_OK ? body : NULL, &why);
     vk_prov_stepped(r, e, why);
 }

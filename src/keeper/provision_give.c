@@ -2,12 +2,13 @@
 #include "core/clock.h"
 #include "keeper/provision_in.h"
 
-enum { WAIT_MS = 20 * 1000 }; /* for a credential that is being renewed */
+enum { WAIT_MS = 20 * 1000 /* for a credential that is being renewed */, LEND_ARENA = 1 << 20 };
 
 /* ---- credentials */
 
 typedef struct giving {
     vk_prov_asked *a;
+    vk_view_build seen;
     vk_prov_waiter waiter;
     vk_timer timer;
     vk_audit_entry audit;
@@ -19,20 +20,66 @@ static vk_str value_of(const vk_org *g, const vk_made *m, const char *from)
     return own.n ? own : vk_made_noted(m, from);
 }
 
-static void put(giving *x, const vk_org *g, const vk_made *m)
+/* What the vendor's file makes here and now. */
+static vk_err lend(giving *x, const vk_org *g, const vk_made *m, vk_jw *w, int64_t *expires_r,
+                   const char **why_r)
+{
+    vk_prov_asked *a = x->a;
+    vk_prov_run *r = calloc(1, sizeof *r);
+    if (!r)
+        return VK_E_NOMEM;
+    r->made = *m;
+    r->p = (vk_prov){.vendor = a->vendor,
+                     .org = vk_org_find(a->provs->with.orgs, vk_str_z(a->vendor->name), VK_STR("")),
+                     .own = g,
+                     .generation = m->generation,
+                     .binding = &x->seen.binding,
+                     .origins = x->seen.build.origins,
+                     .n_origins = x->seen.build.n_origins,
+                     .build_expires_ms = x->seen.build.expires_ms,
+                     .tag = a->provs->tag,
+                     .now_ms = vk_clock_wall_ms(),
+                     .arena = vk_arena_new(LEND_ARENA)};
+    memcpy(r->p.build, x->seen.build.id, sizeof r->p.build);
+    memcpy(r->p.name, m->name, sizeof r->p.name);
+    vk_err e = !r->p.arena ? VK_E_NOMEM : r->p.org ? VK_OK : VK_E_UNAVAILABLE;
+    *why_r = e == VK_E_UNAVAILABLE ? "The organisation's keys of that vendor are missing."
+                                   : "There is not enough memory.";
+    if (e == VK_OK)
+        e = a->vendor->provisioner->lend(&r->p, w, expires_r, why_r);
+    snprintf(a->why, sizeof a->why, "%s", *why_r);
+    *why_r = a->why;
+    if (r->p.arena) {
+        vk_arena_wipe(r->p.arena);
+        vk_arena_free(r->p.arena);
+    }
+    free(r);
+    return e;
+}
+
+/* What it answered with, for the audit. */
+static int put(giving *x, const vk_org *g, const vk_made *m)
 {
     vk_exchange *ex = x->a->ex;
+    const vk_provisioner *how = x->a->vendor->provisioner;
     char text[VK_CLOCK_TEXT];
-    int64_t expires = vk_made_expires(m);
+    const char *why = "";
+    int64_t expires = how->lend ? 0 : vk_made_expires(m);
     ex->secret = true;
     vk_jw w = vk_jw_on(&ex->out);
     vk_jw_obj(&w);
     vk_jw_key(&w, VK_STR("values"));
     vk_jw_obj(&w);
-    for (const struct vk_prov_direct *d = x->a->vendor->provisioner->direct; d && d->name; d++) {
+    for (const struct vk_prov_direct *d = how->direct; d && d->name; d++) {
         vk_str value = value_of(g, m, d->from);
         if (value.n)
             vk_jw_kstr(&w, d->name, value);
+    }
+    vk_err e = how->lend ? lend(x, g, m, &w, &expires, &why) : VK_OK;
+    if (e != VK_OK) {
+        vk_wipe(ex->out.p, ex->out.n);
+        vk_prov_refuse(ex, e, why);
+        return vk_err_status(e);
     }
     vk_jw_obj_end(&w);
     if (expires)
@@ -40,6 +87,7 @@ static void put(giving *x, const vk_org *g, const vk_made *m)
     vk_jw_kstr_or_null(&w, "expires_at", expires ? vk_str_z(text) : VK_STR_NONE);
     vk_jw_obj_end(&w);
     vk_respond(ex, 200, "application/json");
+    return 200;
 }
 
 /* The record, when it has a credential that is good now; NULL: it was refused. */
@@ -62,10 +110,10 @@ static void durable(vk_audit_entry *e, vk_err err)
         vk_prov_refuse(x->a->ex, VK_E_UNAVAILABLE, "The audit cannot be written, so no credential is given.");
         return;
     }
+    vk_audit *audit = x->a->provs->with.audit;
+    vk_audit_entry outcome = *e; /* the exchange may be gone once it is answered */
     const vk_org *g = ready(x, &m);
-    vk_errand_outcome(x->a->provs->with.audit, e, g ? 200 : 503);
-    if (g)
-        put(x, g, &m);
+    vk_errand_outcome(audit, &outcome, g ? put(x, g, &m) : vk_err_status(VK_E_UNAVAILABLE));
 }
 
 static void give(giving *x)
@@ -129,15 +177,15 @@ static void begun(void *arg, vk_err e, const char *why)
 
 void vk_prov_credentials(vk_prov_asked *a)
 {
-    vk_view_build seen;
     vk_made m;
     giving *x = VK_NEW(a->ex->arena, giving);
-    vk_prov_vendor *at = x ? vk_prov_asked_vendor(a, &seen) : NULL;
+    vk_prov_vendor *at = x ? vk_prov_asked_vendor(a, &x->seen) : NULL;
     if (!x)
         vk_prov_refuse(a->ex, VK_E_NOMEM, "There is not enough memory.");
     if (!at)
         return;
-    if (!at->how->direct || !vk_str_eqz(vk_binding_value(&seen.binding, "delivery"), "direct")) {
+    if ((!at->how->direct && !at->how->lend) ||
+        !vk_str_eqz(vk_binding_value(&x->seen.binding, "delivery"), "direct")) {
         vk_prov_refuse(a->ex, VK_E_FORBIDDEN, "The build has this service through valetkey only.");
         return;
     }
@@ -147,13 +195,13 @@ void vk_prov_credentials(vk_prov_asked *a)
     const vk_org *g = ready(x, &m);
     if (!g)
         return;
-    if (m.generation != seen.build.generation)
+    if (m.generation != x->seen.build.generation)
         vk_prov_refuse(a->ex, VK_E_UNAVAILABLE, "What the build is to have there is not ready.");
     else if (m.list == VK_PROV_RENEW)
         wait_for(x);
     else if (at->how->renew && vk_prov_renew_due(&m, vk_clock_wall_ms())) {
         vk_prov_renew(&m);
-        vk_prov_turn(a->provs, a->vendor, seen.build.id, &m, a->actor, begun, x);
+        vk_prov_turn(a->provs, a->vendor, x->seen.build.id, &m, a->actor, begun, x);
     } else
         give(x);
 }

@@ -139,6 +139,7 @@ struct vk_prov_job {
     unsigned tries; /* of this step, without success */
     unsigned page;
     uint32_t step;         /* of one that is not in the ledger */
+    vk_buf carry;          /* see vk_prov */
     int64_t from_ms;       /* loop: the budget's beginning */
     int64_t retry_ms;      /* wall; 0: it does not wait */
     char why[VK_PROV_WHY]; /* of the last try */

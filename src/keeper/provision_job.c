@@ -91,6 +91,7 @@ static void committed(vk_org_keep *k, vk_err e)
     if (r->next != VK_PROV_STAY) {
         j->tried = false;
         j->tries = 0;
+        vk_buf_clear(&j->carry);
     }
     if (r->removed)
         vk_prov_done(j, VK_OK, "");
@@ -156,7 +157,7 @@ static bool move(vk_prov_run *r, vk_made *m)
         snprintf(m->op, sizeof m->op, "%s", r->steps[m->step].op);
         break;
     case VK_PROV_STAY:
-        r->wait_ms = VK_PROV_POLL_MS;
+        r->wait_ms = r->p.soon ? 0 : VK_PROV_POLL_MS;
         break;
     case VK_PROV_OVER:
         return over(r, m);
@@ -237,12 +238,13 @@ static void asked(vk_prov_run *r, vk_err e, const char *why)
     }
     j->tries = 0;
     j->tried = false;
-    if (e == VK_AGAIN && r->list == VK_PROV_LIST) {
+    if (e == VK_AGAIN && (r->list == VK_PROV_LIST || r->p.soon)) {
         j->page++;
         step_begin(r);
     } else if (e == VK_AGAIN)
         vk_prov_release(j, VK_PROV_POLL_MS);
     else {
+        vk_buf_clear(&j->carry);
         j->step = r->index + 1;
         step_begin(r);
     }
@@ -264,7 +266,7 @@ void vk_prov_stepped(vk_prov_run *r, vk_err e, const char *why)
         r->next = VK_PROV_STAY;
         if (r->n_sets || r->n_notes)
             commit(r);
-        else if (overtaken(r))
+        else if (r->p.soon || overtaken(r))
             step_begin(r);
         else
             vk_prov_release(j, VK_PROV_POLL_MS);
@@ -324,7 +326,8 @@ static bool know(vk_prov_run *r)
     vk_provs *x = j->provs;
     const vk_vendor *v = j->at->vendor;
     vk_err e = VK_E_NOT_FOUND;
-    r->p = (vk_prov){.vendor = v, .tag = x->tag, .page = j->page, .now_ms = vk_clock_wall_ms()};
+    r->p = (vk_prov){
+        .vendor = v, .tag = x->tag, .page = j->page, .carry = &j->carry, .now_ms = vk_clock_wall_ms()};
     memcpy(r->p.build, j->build, sizeof r->p.build);
     r->made = (vk_made){.state = VK_PROV_NONE};
     if (j->build[0]) {

@@ -14,7 +14,7 @@ vk_err vk_prov_set(vk_prov *p, const char *field, vk_secret value)
     vk_prov_run *r = run_of(p);
     const vk_vendor_field *f = vk_vendor_field_of(p->vendor->own, vk_str_z(field));
     vk_str bytes = vk_secret_bytes(value);
-    if (!f || f->kept || r->job->ask)
+    if (!f || f->kept || !r->job || r->job->ask)
         return VK_E_INVALID;
     vk_str copy = vk_arena_dup(p->arena, bytes);
     if (!copy.p)
@@ -35,7 +35,7 @@ vk_err vk_prov_note(vk_prov *p, const char *name, vk_str value)
 {
     vk_prov_run *r = run_of(p);
     vk_made probe = {.n = 0};
-    vk_err e = r->job->ask ? VK_E_INVALID : vk_made_note_set(&probe, vk_str_z(name), value);
+    vk_err e = !r->job || r->job->ask ? VK_E_INVALID : vk_made_note_set(&probe, vk_str_z(name), value);
     if (e != VK_OK)
         return e;
     vk_str key = vk_arena_dup(p->arena, vk_str_z(name)), copy = vk_arena_dup(p->arena, value);
@@ -64,7 +64,7 @@ vk_str vk_prov_noted(const vk_prov *p, const char *name)
 
 void vk_prov_use(vk_prov *p, const char *name, int64_t n)
 {
-    vk_prov_ask *a = run_of(p)->job->ask;
+    vk_prov_ask *a = run_of(p)->job ? run_of(p)->job->ask : NULL;
     if (!a)
         return;
     size_t i = 0;
@@ -85,7 +85,7 @@ static char *text_of(vk_str s)
 
 vk_err vk_prov_found(vk_prov *p, vk_str name, vk_str id, vk_str created_at)
 {
-    vk_prov_ask *a = run_of(p)->job->ask;
+    vk_prov_ask *a = run_of(p)->job ? run_of(p)->job->ask : NULL;
     if (!a || a->list != VK_PROV_LIST)
         return VK_E_INVALID;
     if (!vk_prov_name_ours(run_of(p)->job->at->how, p->tag, name))

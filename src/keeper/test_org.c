@@ -238,7 +238,16 @@ static void the_audit_says_it(void **state)
     start(p);
     vk_org_ref(find(p, "stripe", ""), "secret_key", again);
     assert_memory_equal(ref, again, 8);
-    vk_org_checked(p->orgs, VK_STR("stripe"), VK_STR_NONE, VK_STR("{\"ok\":true}"));
+    vk_org_facts asked;
+    vk_org_facts_of(find(p, "stripe", ""), &asked);
+    size_t told = p->n_lines;
+    /* of values that are others by now */
+    vk_org_checked(p->orgs, VK_STR("stripe"), VK_STR_NONE, asked.entered - 1, VK_STR("{\"ok\":false}"));
+    assert_int_equal(p->n_lines, told);
+    vk_org_checked(p->orgs, VK_STR("stripe"), VK_STR_NONE, asked.entered, VK_STR("{\"ok\":false}"));
+    /* a check that ends after another one of the same values */
+    vk_org_checked(p->orgs, VK_STR("stripe"), VK_STR_NONE, asked.entered, VK_STR("{\"ok\":true}"));
+    assert_int_equal(p->n_lines, told + 2);
     assert_string_equal(p->lines[p->n_lines - 1].op, "keys.check stripe");
     stop(p);
     start(p);

@@ -334,7 +334,7 @@ static void from_the_environment(void **state)
     assert_ptr_equal(vk_org_at(p->orgs, 0), find(p, "stripe", ""));
     assert_int_equal(put(p, "stripe", "", stripe_a), VK_E_FORBIDDEN);
     assert_int_equal(take_away(p, "stripe", ""), VK_E_FORBIDDEN);
-    vk_org_checked(p->orgs, VK_STR("stripe"), VK_STR_NONE, VK_STR("{}"));
+    vk_org_checked(p->orgs, VK_STR("stripe"), VK_STR_NONE, find(p, "stripe", "")->entered, VK_STR("{}"));
     put_ok(p, "turso", "", turso);
     stop(p);
     start(p); /* without the variables: what the vault had is as it was, and nothing of them was written */

@@ -103,14 +103,6 @@ static bool account_ok(vk_str value, const char **why_r)
     return vk_shape_ok(value, &account, why_r);
 }
 
-static bool soft_ok(vk_str value, const char **why_r)
-{
-    if (vk_str_eqz(value, "yes"))
-        return true;
-    *why_r = "soft is yes, or is left out.";
-    return false;
-}
-
 static const vk_vendor_field fields[] = {
     {.name = "secret_key",
      .what = "the secret key of a sandbox, sk_test_… or rk_test_…",
@@ -135,11 +127,16 @@ static const vk_vendor_field own[] = {
     {.name = "account",
      .what = "the build's own account under the platform (Connect), acct_…",
      .optional = true,
+     .alone = true,
      .ok = account_ok},
     {.name = "soft",
      .what = "yes: builds share the account, and each is shown only what it made",
      .optional = true,
-     .ok = soft_ok},
+     .ok = vk_vendor_yes_ok},
+    {.name = VK_VENDOR_SHARED,
+     .what = "yes: other builds may have the same account, and nothing keeps them apart",
+     .optional = true,
+     .ok = vk_vendor_yes_ok},
     {.name = NULL},
 };
 

@@ -41,6 +41,7 @@ static bool name_ok(vk_str value, const char **why_r)
 }
 
 /* Of the data plane: a host, to which https is spoken, or an address as of an API. */
+/* One form for each host, so that two builds with one database are seen (vk_vendor_field.alone). */
 static bool hostname_ok(vk_str value, const char **why_r)
 {
     bool loopback;
@@ -50,10 +51,27 @@ static bool hostname_ok(vk_str value, const char **why_r)
         *why_r = "Enter the host only, without libsql:// in front.";
         return false;
     }
-    if (vk_str_starts(value, VK_STR("https://")) || vk_str_starts(value, VK_STR("http://")))
-        return vk_vendor_base_ok(value, why_r);
+    bool tls = vk_str_starts(value, VK_STR("https://"));
+    if (tls || vk_str_starts(value, VK_STR("http://"))) {
+        vk_str host = {value.p + (tls ? 8 : 7), value.n - (tls ? 8 : 7)};
+        if (!vk_vendor_base_ok(value, why_r))
+            return false;
+        if (vk_shape_host_ok(host, &loopback) && loopback)
+            return true;
+        *why_r = "Enter the host only, without https:// in front.";
+        return false;
+    }
     if (!vk_shape_host_ok(value, &loopback)) {
         *why_r = "That is no host: it looks like build-shop-acme.turso.io.";
+        return false;
+    }
+    for (size_t i = 0; i < value.n; i++)
+        if (value.p[i] >= 'A' && value.p[i] <= 'Z') {
+            *why_r = "Enter the host in small letters.";
+            return false;
+        }
+    if (value.n > 4 && memcmp(value.p + value.n - 4, ":443", 4) == 0) {
+        *why_r = "Leave out :443 at the end.";
         return false;
     }
     return true;
@@ -71,11 +89,15 @@ static const vk_vendor_field fields[] = {
     {.name = NULL},
 };
 static const vk_vendor_field own[] = {
-    {.name = "hostname", .what = "the host of the build's database", .ok = hostname_ok},
+    {.name = "hostname", .what = "the host of the build's database", .alone = true, .ok = hostname_ok},
     {.name = "database_token",
      .what = "the token of this database alone, eyJ…",
      .secret = true,
      .ok = token_ok},
+    {.name = VK_VENDOR_SHARED,
+     .what = "yes: other builds may have the same database, and nothing keeps them apart",
+     .optional = true,
+     .ok = vk_vendor_yes_ok},
     {.name = NULL},
 };
 

@@ -33,6 +33,14 @@ const vk_vendor_field *vk_vendor_field_of(const vk_vendor_field *fields, vk_str 
     return NULL;
 }
 
+bool vk_vendor_yes_ok(vk_str value, const char **why_r)
+{
+    if (vk_str_eqz(value, "yes"))
+        return true;
+    *why_r = "It is yes, or is left out.";
+    return false;
+}
+
 bool vk_vendor_base_ok(vk_str url, const char **why_r)
 {
     bool tls = vk_str_starts(url, VK_STR("https://")), loopback = false;

@@ -27,10 +27,16 @@ typedef struct vk_vendor_field {
     bool secret;      /* in the vault only, never shown again; others are told to whoever may list keys */
     bool optional;
     const char *usual; /* of an optional one that is left out; NULL: none */
-    bool kept; /* keeper's own, of a provisioned resource: no entry may name it, and nobody is shown it */
+    bool alone; /* of a build's own: what it names is one build's, so no second build is given the same value
+                 * unless both say VK_VENDOR_SHARED (admin/alone.h) */
+    bool kept;  /* keeper's own, of a provisioned resource: no entry may name it, and nobody is shown it */
     /* Whether it can be one. `why_r`: a static sentence that holds nothing of the value. */
     bool (*ok)(vk_str value, const char **why_r);
 } vk_vendor_field;
+
+/* Of a build's own where there is an `alone` one. */
+#define VK_VENDOR_SHARED "shared"
+bool vk_vendor_yes_ok(vk_str value, const char **why_r);
 
 /* A call that may be made. `path`: parts between slashes, "{}" stands for one part that is not empty, "**" at
  * the end for any number of them, none included. The method may be "*" for any. "!" in front of it: refused,
@@ -57,6 +63,7 @@ typedef struct vk_order {
     /* As front gave them. The path begins with "/", is not decoded, and has no "..", "//" or escapes of these
      * where the vendor's `raw_path` is false. */
     vk_str method, path, query;
+    bool path_seen;           /* `path` is vk_vendor_path_ok: the rules have seen it */
     const vk_header *headers; /* those of vendor->travel only */
     size_t n_headers;
     vk_str content_type;
@@ -83,6 +90,16 @@ typedef struct vk_vendor_probe {
     bool wide;        /* a success means that the key may do more than is needed */
 } vk_vendor_probe;
 
+/* One look of `keys check` where that is no HTTP: `look_prepare` copies on the loop what is needed into the
+ * arena (wiped), `look` blocks, on a thread. */
+typedef struct vk_vendor_look {
+    vk_arena *arena;
+    void *ctx;       /* the vendor's own */
+    vk_err result;   /* of `look`; VK_E_UNAVAILABLE: the vendor did not answer */
+    char check[400]; /* as vk_keeper_probe's (keeper/keeper.h) */
+    char why[400];   /* of an error: a sentence */
+} vk_vendor_look;
+
 typedef struct vk_vendor {
     const char *name, *title;      /* "stripe", "Stripe" */
     const char *service;           /* "payments": the driver of that service has the vendor's name */
@@ -104,7 +121,10 @@ typedef struct vk_vendor {
     vk_err (*order)(vk_order *o, const char **why_r);
     /* As `order`, for probes, where these go elsewhere or with another key. NULL: it is `order`. */
     vk_err (*probe_order)(vk_order *o, const char **why_r);
-    const vk_vendor_probe *probes; /* asked as an order of no build; NULL: it has a `check` or none */
+    const vk_vendor_probe
+        *probes; /* asked as an order of no build; NULL: it has a `look`, or nothing is asked */
+    vk_err (*look_prepare)(const struct vk_org *g, vk_vendor_look *l, const char **why_r);
+    void (*look)(vk_vendor_look *l);
     /* keeper/provision.h; NULL: what builds have there is made by people and entered. */
     const struct vk_provisioner *provisioner;
 } vk_vendor;

@@ -17,13 +17,15 @@ static void answered(void *arg, vk_err err, const vk_response *r)
     finish(arg, err, err == VK_OK ? r : NULL);
 }
 
-/* Courier serves our end of the new pair now. */
+/* The other side serves its end of the new pair now. */
 static void connected(void *arg, vk_err err, const vk_response *r)
 {
     vk_errand *e = arg;
-    const vk_request q = {.method = VK_STR("POST"),
+    vk_str type = e->content_type.n ? e->content_type : e->body.n ? VK_STR("application/json") : VK_STR_NONE;
+    const vk_request q = {.method = e->method.n ? e->method : VK_STR("POST"),
                           .target = e->target,
-                          .content_type = VK_STR("application/json"),
+                          .headers = e->lines,
+                          .content_type = type,
                           .body = e->body,
                           .pass_fd = -1,
                           .secret = e->secret,
@@ -40,8 +42,9 @@ static void connected(void *arg, vk_err err, const vk_response *r)
 static void on_loop(vk_task *t)
 {
     vk_errand *e = VK_CONTAINER(t, vk_errand, task);
+    vk_client *to = e->keeper ? e->rt->keeper : e->rt->courier;
     int ends[2];
-    if (!e->rt->courier || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+    if (!to || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
         finish(e, VK_E_UNAVAILABLE, NULL);
         return;
     }
@@ -52,13 +55,13 @@ static void on_loop(vk_task *t)
         return;
     }
     const vk_request q = {.method = VK_STR("POST"),
-                          .target = VK_STR("/v1/connect"),
+                          .target = e->keeper ? VK_STR("/v1/control") : VK_STR("/v1/connect"),
                           .pass_fd = ends[1],
                           .body_max = 1024,
-                          .timeout_ms = e->timeout_ms,
+                          .timeout_ms = VK_ERRAND_CONNECT_MS,
                           .done = connected,
                           .arg = e};
-    vk_err err = vk_client_send(e->rt->courier, &q);
+    vk_err err = vk_client_send(to, &q);
     close(ends[1]); /* the client keeps a copy of its own until it is sent */
     if (err != VK_OK)
         finish(e, err, NULL);

@@ -2,8 +2,9 @@
  * by the build's binding:
  *   account=acct_…  the build has a connected account of its own: what it asks goes there after a look at its
  *                   parameters, and the answer streams back
- *   soft=yes        builds share an account: a ledger says what is whose (soft.c), labelled "soft isolation"
- * In both, webhook endpoints and events are our own engine's, since those of the account are everybody's. */
+ *   soft=yes        builds share an account: a ledger says what is whose (soft.c), labelled "shared account,
+ * soft isolation" In both, webhook endpoints and events are our own engine's, since those of the account are
+ * everybody's. */
 #ifndef VK_STRIPE_BROKER_H
 #define VK_STRIPE_BROKER_H
 

@@ -7,7 +7,7 @@ static bool has(const vk_binding *b, const char *name)
 
 static const char *isolation(const vk_binding *b)
 {
-    return has(b, "account") ? "a connected account of its own" : "soft isolation";
+    return has(b, "account") ? "a connected account of its own" : "shared account, soft isolation";
 }
 
 static const char *refused(const vk_binding *b)
@@ -15,6 +15,9 @@ static const char *refused(const vk_binding *b)
     if (has(b, "account") && has(b, "soft"))
         return "A build has an account of its own at Stripe, or shares the organisation's: account=acct_… or "
                "soft=yes, not both.";
+    if (has(b, "shared") && !has(b, "account"))
+        return "shared=yes goes with account=acct_…; with soft=yes builds share the organisation's account "
+               "anyway.";
     if (has(b, "account"))
         return vk_str_starts(vk_binding_value(b, "account"), VK_STR("acct_"))
                    ? NULL
