@@ -1,6 +1,7 @@
 /* Turso. The platform token makes a database for each build; a build's queries go with that database's own
  * token only. Names: Turso's documentation of its Platform API. */
 #include "keeper/org.h"
+#include "keeper/provision.h"
 #include "keeper/shape.h"
 #include "keeper/vendors.h"
 
@@ -98,6 +99,7 @@ static const vk_vendor_field own[] = {
      .what = "yes: other builds may have the same database, and nothing keeps them apart",
      .optional = true,
      .ok = vk_vendor_yes_ok},
+    VK_PROV_MADE_FIELD,
     {.name = NULL},
 };
 
