@@ -137,6 +137,7 @@ static const vk_vendor_field own[] = {
      .what = "yes: other builds may have the same account, and nothing keeps them apart",
      .optional = true,
      .ok = vk_vendor_yes_ok},
+    VK_PROV_MADE_FIELD,
     {.name = NULL},
 };
 
@@ -152,4 +153,5 @@ const vk_vendor vk_vendor_stripe = {
     .scrub = true,
     .order = vk_stripe_order,
     .probes = vk_stripe_probes,
+    .provisioner = &vk_provision_stripe,
 };
