@@ -190,14 +190,29 @@ typedef struct vk_driver {
     /* What keeps builds apart there, for people, by the binding: "a database of its own", "shared user pool".
      * Begins with "shared" where that is nothing of the vendor's; such builds are labelled. */
     const char *(*isolation)(const vk_binding *b);
-    /* NULL: it can be bound so. Otherwise a static sentence that says what is missing. */
+    /* NULL: it can be bound so. Otherwise a static sentence that says what is missing. A build that came
+     * without values is bound all the same where keeper makes what is missing at the vendor
+     * (keeper/provision.h); until it has, requests are refused in a way that clients try again. */
     const char *(*refused)(const vk_binding *b);
     /* As vk_service.env. `org(arg, field)`: a value of the organisation's that is no secret; VK_STR_NONE: it
      * has none. */
     vk_err (*env)(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_binding *binding,
                   const vk_secret *keys, vk_str (*org)(void *arg, const char *field), void *arg,
                   vk_env_var *out, size_t room, size_t *n_r);
+    /* As `env`, of a build with delivery=direct, which gets the vendor's own credential, narrow and short of
+     * life, in place of a valet key. `given(arg, name)`: what keeper delivers (vk_provisioner.direct);
+     * VK_SECRET_NONE: nothing of that name. NULL: there is only the way through valetkey. */
+    vk_err (*direct)(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b,
+                     const vk_binding *binding, const vk_secret *keys,
+                     vk_secret (*given)(void *arg, const char *name), void *arg, vk_env_var *out, size_t room,
+                     size_t *n_r);
+    /* There is no way through valetkey: every binding is delivery=direct, requests to the service's port are
+     * refused, and `env` may be NULL. */
+    bool only_direct;
 } vk_driver;
+
+/* Whether a binding's resource says delivery=direct. */
+bool vk_binding_direct(const vk_binding *b);
 
 typedef struct vk_service {
     const char *name;   /* "database"; folder, admin path and metadata use it. [a-z][a-z0-9_]*,

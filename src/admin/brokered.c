@@ -80,7 +80,7 @@ static vk_err read_bindings(vk_call *c, vk_brokered *x, const vk_build *b)
         s->ops->binding_list(s, c->ex->arena, vk_str_z(b->id), x->bindings, VK_COUNT(x->bindings), &x->n);
     for (size_t i = 0; e == VK_OK && i < x->n; i++)
         x->wants_keys |= strcmp(x->bindings[i].driver, "embedded") != 0;
-    x->env = (vk_env_brokered){x->bindings, x->n, org_value, x};
+    x->env = (vk_env_brokered){.bindings = x->bindings, .n = x->n, .org = org_value, .arg = x};
     return e;
 }
 

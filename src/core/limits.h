@@ -48,7 +48,22 @@ typedef enum vk_unit {
     X(STORAGE_OBJECTS, "storage_objects", VK_UNIT_COUNT, 1000000, "1000000", 1, 1000000000,                  \
       "Objects of a build; then 403 QuotaExceeded")                                                          \
     X(STORAGE_UPLOADS, "storage_uploads", VK_UNIT_COUNT, 1000, "1000", 1, 1000000,                           \
-      "Multipart uploads of a build that are not completed; then 503 SlowDown")
+      "Multipart uploads of a build that are not completed; then 503 SlowDown")                              \
+    X(POSTGRES_BYTES, "postgres_bytes", VK_UNIT_BYTES, (int64_t)1 << 30, "1G", 32 << 20, (int64_t)1 << 50,   \
+      "What a build's database at the organisation's PostgreSQL may take; then it is read-only, from a "     \
+      "quarter more on it is closed")                                                                        \
+    X(POSTGRES_CONNECTIONS, "postgres_connections", VK_UNIT_COUNT, 20, "20", 1, 10000,                       \
+      "Open at once to such a database")                                                                     \
+    X(POSTGRES_STATEMENT, "postgres_statement", VK_UNIT_MS, 30000, "30s", 1000, 86400000,                    \
+      "For one statement there; one that goes on for twice as long is ended with its connection")            \
+    X(POSTGRES_IDLE, "postgres_idle", VK_UNIT_MS, 60000, "60s", 1000, 86400000,                              \
+      "The same for a transaction in which nothing happens")                                                 \
+    X(POSTGRES_TRANSACTION, "postgres_transaction", VK_UNIT_MS, 600000, "10m", 1000, 86400000,               \
+      "For a whole transaction there, then its connection is ended")                                         \
+    X(POSTGRES_TEMP, "postgres_temp", VK_UNIT_BYTES, 256 << 20, "256M", 1 << 20, (int64_t)1 << 40,           \
+      "Temporary files of one of these connections (where the organisation's role may set that)")            \
+    X(POSTGRES_LOOK, "postgres_look", VK_UNIT_MS, 15000, "15s", 1000, 3600000,                               \
+      "How often it is looked after the limits there that a build could change by itself")
 
 typedef enum vk_limit_id {
 #define VK_LIMIT_ID(id, setting, unit, usual, shown, least, most, what) VK_LIMIT_##id,

@@ -37,7 +37,7 @@ bool vk_courier_has_pq(vk_courier *c)
 {
     pthread_mutex_lock(&c->mu);
     if (!c->looked_for_pq)
-        c->has_pq = vk_pq_load(&c->pq);
+        c->has_pq = vk_pq_load(&c->pq) == VK_OK;
     c->looked_for_pq = true;
     bool has = c->has_pq;
     pthread_mutex_unlock(&c->mu);

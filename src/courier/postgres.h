@@ -5,35 +5,9 @@
 #define VK_COURIER_POSTGRES_H
 
 #include "courier/outbound.h"
+#include "net/pq.h"
 
-enum { VK_POSTGRES_PORT = 5432, VK_SQLSTATE = 5 };
-
-/* What of libpq is used; its version 12 and later have it all. */
-typedef struct vk_pq {
-    void *(*connect_start)(const char *const *keywords, const char *const *values, int expand_dbname);
-    int (*connect_poll)(void *conn);
-    int (*status)(const void *conn);
-    int (*socket)(const void *conn);
-    int (*set_verbosity)(void *conn, int verbosity);
-    char *(*error_message)(const void *conn);
-    int (*set_nonblocking)(void *conn, int on);
-    int (*send_query)(void *conn, const char *sql);
-    int (*flush)(void *conn);
-    int (*consume_input)(void *conn);
-    int (*is_busy)(void *conn);
-    void *(*get_result)(void *conn);
-    int (*result_status)(const void *result);
-    char *(*result_field)(const void *result, int field);
-    void (*clear)(void *result);
-    void (*finish)(void *conn);
-} vk_pq;
-
-/* Takes the names that begin with "PG" out of this process's environment: libpq reads them for what it is
- * told nothing of, or an empty text (PGPASSWORD), and a file with PGSERVICE. Before any thread is made. */
-void vk_pq_forget_environment(void);
-
-/* Not by two threads at once. False: it is not installed (Debian: libpq5). */
-bool vk_pq_load(vk_pq *out_r);
+enum { VK_POSTGRES_PORT = 5432 };
 
 /* Where, and as whom. Texts with a NUL behind them. */
 typedef struct vk_postgres_at {

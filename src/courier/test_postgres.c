@@ -149,7 +149,7 @@ static int set_up(void **state)
     VK_UNUSED(state);
     signal(SIGPIPE, SIG_IGN); /* of the server here; libpq sees to its own */
     tls = SSL_CTX_new(TLS_server_method());
-    if (!tls || !vk_pq_load(&pq))
+    if (!tls || vk_pq_load(&pq) != VK_OK)
         return -1;
     make_authority(ca_path, true);
     make_authority(other_path, false);

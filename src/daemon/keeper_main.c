@@ -4,14 +4,15 @@
 
 #include "core/disk.h"
 #include "keeper/keeper.h"
-#include "keeper/probe.h"
 #include "keeper/orders.h"
+#include "keeper/pg.h"
+#include "keeper/probe.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
 
-enum { NAMES_WAITING = 1024 };
+enum { NAMES_WAITING = 1024, SERVERS_WAITING = 64 };
 
 static vk_vault vault;
 static vk_keeper keeper = {.vault = &vault};
@@ -107,11 +108,16 @@ static void load_resolver(void)
     }
 }
 
+static const char *ca_file(void)
+{
+    const char *given = getenv("SSL_CERT_FILE");
+    return given && given[0] == '/' ? given : NULL;
+}
+
 /* Behind the fence: what has threads. */
 static void begins(void *ctx)
 {
-    vk_lane *names = NULL;
-    const char *ca_file = getenv("SSL_CERT_FILE");
+    vk_lane *names = NULL, *servers = NULL; /* names, and what is no HTTP */
     VK_UNUSED(ctx);
     if (keeper.audit && vk_audit_start(keeper.audit) != VK_OK) {
         vk_log(VK_ERROR, "the audit cannot be begun: no build is served with the organisation's keys");
@@ -120,17 +126,18 @@ static void begins(void *ctx)
     if (keeper.audit)
         vk_orgs_audit(keeper.orgs, keeper.audit);
     vk_orgs_run(keeper.orgs, loop);
-    if (vk_lane_new("vk-names", NAMES_WAITING, &names) != VK_OK)
+    if (vk_lane_new("vk-names", NAMES_WAITING, &names) != VK_OK ||
+        vk_lane_new("vk-servers", SERVERS_WAITING, &servers) != VK_OK)
         vk_role_fail(child, "There is not enough memory to start.");
     const vk_orders_with with = {.loop = loop,
                                  .view = view,
                                  .orgs = keeper.orgs,
                                  .audit = keeper.audit,
-                                 .ca_file = ca_file && ca_file[0] == '/' ? ca_file : NULL,
+                                 .ca_file = ca_file(),
                                  .lane = names};
     vk_probes *probes = NULL;
     if (vk_orders_new(&with, &keeper.orders) != VK_OK ||
-        vk_probes_new(loop, with.ca_file, names, keeper.audit, &probes) != VK_OK)
+        vk_probes_new(loop, with.ca_file, names, servers, keeper.audit, &probes) != VK_OK)
         vk_role_fail(child, "There is not enough memory to start.");
     keeper.probe = vk_probes_ask;
     keeper.probe_arg = probes;
@@ -147,6 +154,7 @@ int vk_keeper_main(const vk_child *c)
         vk_role_fail(c, "The kernel gives no event loop: too many open files or too little memory.");
     prepare_audit(c, audit_fd);
     load_resolver();
+    vk_pg_begin(&c->daemon->config->limits, ca_file());
     vk_role_fence_at(
         c, &(vk_sandbox_place){.data_fd = c->daemon->data_fd,
                                .data_dir = c->daemon->data_dir,

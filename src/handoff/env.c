@@ -82,13 +82,19 @@ static const vk_binding *binding_of(const vk_env_brokered *x, const char *servic
 
 struct org_arg {
     const vk_env_brokered *x;
-    const char *vendor;
+    const char *vendor, *service;
 };
 
 static vk_str org_value(void *arg, const char *field)
 {
     const struct org_arg *o = arg;
     return o->x->org ? o->x->org(o->x->arg, o->vendor, field) : VK_STR_NONE;
+}
+
+static vk_secret given_value(void *arg, const char *name)
+{
+    const struct org_arg *o = arg;
+    return o->x->given ? o->x->given(o->x->arg, o->service, name) : VK_SECRET_NONE;
 }
 
 /* What one service gives, by its driver. */
@@ -100,9 +106,13 @@ static vk_err env_of(const vk_runtime *rt, int index, const vk_service *s, vk_ar
     if (!binding)
         return s->env(rt, index, a, b, keys, out, room, n_r);
     for (const vk_driver *const *d = s->drivers; d && *d; d++) {
-        struct org_arg org = {x, (*d)->name};
+        struct org_arg org = {x, (*d)->name, s->name};
         if (strcmp((*d)->name, binding->driver) != 0)
             continue;
+        if ((*d)->only_direct || vk_binding_direct(binding))
+            return (*d)->direct
+                       ? (*d)->direct(rt, index, a, b, binding, keys, given_value, &org, out, room, n_r)
+                       : VK_E_UNAVAILABLE;
         return (*d)->env ? (*d)->env(rt, index, a, b, binding, keys, org_value, &org, out, room, n_r)
                          : s->env(rt, index, a, b, keys, out, room, n_r);
     }

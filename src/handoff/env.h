@@ -14,6 +14,8 @@ typedef struct vk_env_brokered {
     size_t n;
     /* A value of the organisation's that is no secret, in `a` of vk_env_build or longer; VK_STR_NONE. */
     vk_str (*org)(void *arg, const char *vendor, const char *field);
+    /* Of a service with delivery=direct: what keeper delivers, likewise; VK_SECRET_NONE. */
+    vk_secret (*given)(void *arg, const char *service, const char *name);
     void *arg;
 } vk_env_brokered;
 

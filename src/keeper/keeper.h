@@ -57,7 +57,7 @@
  *     200 {"ring_version":4,"to_reseal":0}
  *
  * What builds have at vendors (keeper/provision.h).
- *     <resource> = {"build":"shop","service":"database","vendor":"turso","resource":"database",
+ *     <resource> = {"build":"shop","generation":7,"service":"database","vendor":"turso","resource":"database",
  *                   "state":"making"|"ready"|"suspended"|"ending"|"failed","name":"build-shop-abc2de3f",
  *                   "step":"create the database","step_n":1,"steps":3,"tries":0,"why":"a sentence, or empty",
  *                   "retry_at":"…"|null,"made_at":"…"|null,"expires_at":"…"|null,

@@ -359,6 +359,9 @@ static vk_err head(vk_exchange *ex)
     ex->body_max = VK_ORDER_BODY_MAX;
     if (vk_order_line_of(ex->headers, ex->n_headers, &said) != VK_OK || vk_order_parse(said, &line) != VK_OK)
         return refuse(ex, VK_E_INVALID, why);
+    /* Not left to the engine: it would answer, and end, an exchange whose intent is being written. */
+    if (vk_proxy_body_n(ex) > (int64_t)VK_ORDER_BODY_MAX)
+        return refuse(ex, VK_E_TOO_LARGE, "The body is larger than any that a vendor takes");
     vk_order_run *r = VK_NEW(ex->arena, vk_order_run);
     if (!r)
         return refuse(ex, VK_E_NOMEM, "Out of memory");

@@ -1,4 +1,4 @@
-#include "keeper/probe.h"
+#include "keeper/probe_in.h"
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -8,6 +8,7 @@ enum { CHECK_MAX = 399, ARENA_MAX = 1 << 20 };
 
 struct vk_probes {
     vk_audit *audit;
+    vk_probe_place place;
     vk_order_pools *pools;
 };
 
@@ -282,12 +283,16 @@ void vk_probes_ask(vk_keeper *k, vk_keeper_probe *p)
     const char *why = "Out of memory.";
     vk_org_facts_of(p->org, &facts);
     const vk_vendor *v = facts.vendor;
-    if (!v->probes || !v->probes[0].method || !(v->order || v->probe_order)) {
+    if (!v->look && (!v->probes || !v->probes[0].method || !(v->order || v->probe_order))) {
         p->done(p, VK_E_UNSUPPORTED, "", "This valetkey has no questions to that vendor.");
         return;
     }
     if (!x->audit) {
         p->done(p, VK_E_UNAVAILABLE, "", "There is no audit, so the organisation's key is not used.");
+        return;
+    }
+    if (v->look) {
+        vk_probe_look(&x->place, p);
         return;
     }
     asking *a = calloc(1, sizeof *a);
@@ -319,12 +324,14 @@ void vk_probes_ask(vk_keeper *k, vk_keeper_probe *p)
         finish(a, e, "", why);
 }
 
-vk_err vk_probes_new(vk_loop *loop, const char *ca_file, vk_lane *lane, vk_audit *audit, vk_probes **out_r)
+vk_err vk_probes_new(vk_loop *loop, const char *ca_file, vk_lane *lane, vk_lane *work, vk_audit *audit,
+                     vk_probes **out_r)
 {
     vk_probes *x = calloc(1, sizeof *x);
     if (!x)
         return VK_E_NOMEM;
     x->audit = audit;
+    x->place = (vk_probe_place){.loop = loop, .work = work, .audit = audit};
     vk_err e = vk_order_pools_new(loop, ca_file, lane, &x->pools);
     if (e == VK_OK)
         *out_r = x;

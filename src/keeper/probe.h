@@ -14,9 +14,10 @@ enum {
 
 typedef struct vk_probes vk_probes;
 
-/* `audit`, `lane` and `ca_file` (keeper/orders.h) stay the caller's. VK_E_NOMEM. */
-VK_MUSTCHECK vk_err vk_probes_new(vk_loop *loop, const char *ca_file, vk_lane *lane, vk_audit *audit,
-                                  vk_probes **out_r);
+/* `audit`, the lanes (for names; `work` for vendors with a `look`) and `ca_file` (keeper/orders.h) stay the
+ * caller's. VK_E_NOMEM. */
+VK_MUSTCHECK vk_err vk_probes_new(vk_loop *loop, const char *ca_file, vk_lane *lane, vk_lane *work,
+                                  vk_audit *audit, vk_probes **out_r);
 /* The loop has stopped. */
 void vk_probes_free(vk_probes *x);
 /* vk_keeper's `probe`; `probe_arg` is a vk_probes. The values are read before it returns. VK_E_UNAVAILABLE: a

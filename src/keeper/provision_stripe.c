@@ -48,9 +48,10 @@ static vk_err create(vk_prov *p, vk_prov_request *r, const char **why_r)
 {
     long long at = (long long)(p->now_ms / KEY_MS * (KEY_MS / 1000)); /* seconds; its body is the key's */
     VK_UNUSED(why_r);
-    vk_str body = vk_arena_printf(p->arena, SAME "&tos_acceptance[date]=%lld&metadata[valetkey]=%s", at, p->name);
+    vk_str more = vk_arena_printf(p->arena, "&tos_acceptance[date]=%lld&metadata[valetkey]=%s", at, p->name);
+    vk_str body = vk_arena_printf(p->arena, "%s" VK_STR_FMT, SAME, VK_STR_ARG(more));
     r->lines = vk_arena_printf(p->arena, "Idempotency-Key: %s-%lld\r\n", p->name, at);
-    if (!body.p || !r->lines.p)
+    if (!more.p || !body.p || !r->lines.p)
         return VK_E_NOMEM;
     vk_err e = vk_prov_asks(r, "POST", VK_STR("/v1/accounts"), body);
     r->content_type = VK_STR("application/x-www-form-urlencoded");

@@ -1,7 +1,7 @@
 /* Any server that speaks PostgreSQL's protocol: the address of a role that may make roles and databases. Its
  * form: PostgreSQL's documentation, "Connection URIs". */
+#include "keeper/pg_check.h"
 #include "keeper/shape.h"
-#include "keeper/vendors.h"
 
 static const vk_shape_other url_others[] = {
     {.prefix = "https://", .why = "This is an address of a web page or an API, not of a database."},
@@ -53,12 +53,30 @@ static bool url_ok(vk_str value, const char **why_r)
     return true;
 }
 
+/* libpq's names; "allow" and "prefer" are none that keep anybody out. */
+static bool sslmode_ok(vk_str value, const char **why_r)
+{
+    static const char *const modes[] = {"verify-full", "verify-ca", "require", "disable"};
+    if (!vk_shape_plain_ok(value, why_r))
+        return false;
+    for (size_t i = 0; i < VK_COUNT(modes); i++)
+        if (vk_str_eqz(value, modes[i]))
+            return true;
+    *why_r =
+        "It is one of verify-full, verify-ca, require (whoever answers is believed) and disable (no TLS).";
+    return false;
+}
+
 static const vk_vendor_field fields[] = {
     {.name = "admin_url",
      .what = "the address with a role that may make roles and databases, "
-             "postgresql://user:password@host:5432/postgres",
+             "postgresql://user:password@host:5432/postgres; what follows a ? is not looked at",
      .secret = true,
      .ok = url_ok},
+    {.name = "sslmode",
+     .what = "verify-full (usual, except on this machine), verify-ca, require or disable",
+     .optional = true,
+     .ok = sslmode_ok},
     {.name = NULL},
 };
 
@@ -67,4 +85,6 @@ const vk_vendor vk_vendor_postgres = {
     .title = "PostgreSQL",
     .service = "database",
     .fields = fields,
+    .look_prepare = vk_pg_look_prepare,
+    .look = vk_pg_look,
 };

@@ -90,6 +90,16 @@ typedef struct vk_vendor_probe {
     const char *with; /* asked only when this field was entered: the credential that it is about; NULL: always */
 } vk_vendor_probe;
 
+/* One look of `keys check` where that is no HTTP: `look_prepare` copies on the loop what is needed into the
+ * arena (wiped), `look` blocks, on a thread. */
+typedef struct vk_vendor_look {
+    vk_arena *arena;
+    void *ctx;       /* the vendor's own */
+    vk_err result;   /* of `look`; VK_E_UNAVAILABLE: the vendor did not answer */
+    char check[400]; /* as vk_keeper_probe's (keeper/keeper.h) */
+    char why[400];   /* of an error: a sentence */
+} vk_vendor_look;
+
 typedef struct vk_vendor {
     const char *name, *title;      /* "stripe", "Stripe" */
     const char *service;           /* "payments": the driver of that service has the vendor's name */
@@ -111,7 +121,10 @@ typedef struct vk_vendor {
     vk_err (*order)(vk_order *o, const char **why_r);
     /* As `order`, for probes, where these go elsewhere or with another key. NULL: it is `order`. */
     vk_err (*probe_order)(vk_order *o, const char **why_r);
-    const vk_vendor_probe *probes; /* asked as an order of no build; NULL: it has a `check` or none */
+    const vk_vendor_probe
+        *probes; /* asked as an order of no build; NULL: it has a `look`, or nothing is asked */
+    vk_err (*look_prepare)(const struct vk_org *g, vk_vendor_look *l, const char **why_r);
+    void (*look)(vk_vendor_look *l);
     /* keeper/provision.h; NULL: what builds have there is made by people and entered. */
     const struct vk_provisioner *provisioner;
 } vk_vendor;

@@ -5,7 +5,7 @@
 
 #include <stdarg.h>
 
-enum { TOUCH_EVERY_MS = 24 * 3600 * 1000 };
+enum { TOUCH_EVERY_MS = 24 * 3600 * 1000, UNAVAILABLE_RETRY_S = 2 };
 
 extern const vk_service *const __start_vk_registered[], *const __stop_vk_registered[];
 
@@ -151,16 +151,36 @@ static const vk_driver *driver_of(const vk_service *s, const vk_binding *b)
     return NULL;
 }
 
-/* A build whose service is a vendor's is never served from our own files instead, not even when this program
- * knows nothing of that vendor. Lets go of the tenant otherwise. */
+bool vk_binding_direct(const vk_binding *b)
+{
+    return vk_str_eqz(vk_binding_value(b, "delivery"), "direct");
+}
+
+/* A build whose service is a vendor's is never served from our own files instead: not when this program knows
+ * nothing of that vendor, and not while what it has there is still being made. Lets go of the tenant
+ * otherwise. */
 static vk_err driver_known(vk_worker *w, vk_tenant *t, const char **why_r)
 {
     const vk_binding *b = vk_tenant_binding(t, vk_str_z(w->service->name));
-    if (VK_LIKELY(!b) || driver_of(w->service, b))
+    const vk_driver *d = driver_of(w->service, b);
+    vk_err e = VK_OK;
+    if (VK_LIKELY(!b))
         return VK_OK;
-    vk_tenant_unref(&w->rt->registry, t);
-    *why_r = "This build has the service from a vendor that this valetkey does not know";
-    return VK_E_UNAVAILABLE;
+    if (!d) {
+        *why_r = "This build has the service from a vendor that this valetkey does not know";
+        e = VK_E_UNAVAILABLE;
+    } else if (d->only_direct) {
+        *why_r =
+            "This build reaches the service at the vendor itself, with the vendor's own credential, which "
+            "`valetkey env` prints; nothing of it goes through valetkey";
+        e = VK_E_FORBIDDEN;
+    } else if (d->refused && d->refused(b)) {
+        *why_r = "What this build has at the vendor is not ready yet; try again in a moment";
+        e = VK_E_UNAVAILABLE;
+    }
+    if (e != VK_OK)
+        vk_tenant_unref(&w->rt->registry, t);
+    return e;
 }
 
 const vk_driver *vk_service_driver_of(const vk_worker *w, const vk_tenant *t, const vk_binding **binding_r)
@@ -232,6 +252,8 @@ static vk_err refuse_key(vk_exchange *ex, vk_worker *w, vk_err e, int64_t wait_m
     vk_count(e == VK_E_BUSY ? &w->keys_limited : &w->keys_refused, 1);
     if (e == VK_E_BUSY)
         ex->retry_s = vk_rate_seconds(wait_ms);
+    else if (e == VK_E_UNAVAILABLE)
+        ex->retry_s = ex->retry_s ? ex->retry_s : UNAVAILABLE_RETRY_S;
     else if ((e == VK_E_UNAUTHORIZED || e == VK_E_EXPIRED || e == VK_E_FORBIDDEN) &&
              vk_exchange_bad_key(ex) != VK_OK)
         return VK_E_BUSY;
@@ -368,6 +390,8 @@ vk_err vk_service_open(vk_exchange *ex, vk_str build)
     if (e != VK_OK) {
         if (e == VK_E_BUSY)
             ex->retry_s = vk_rate_seconds(wait);
+        else if (e == VK_E_UNAVAILABLE)
+            ex->retry_s = UNAVAILABLE_RETRY_S;
         return vk_fail(ex, e, "%s", why);
     }
     let_in(ex, t);

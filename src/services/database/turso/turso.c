@@ -30,7 +30,36 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
     return vk_db_env(rt, index, a, keys, out, room, n_r);
 }
 
-const vk_driver vk_db_turso = {.name = "turso", .isolation = isolation, .refused = refused, .env = env};
+/* "libsql://" and the host, as Turso's own documentation has it; a server that was entered with its scheme
+ * keeps that. */
+static vk_err direct(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b,
+                     const vk_binding *binding, const vk_secret *keys,
+                     vk_secret (*given)(void *arg, const char *name), void *arg, vk_env_var *out, size_t room,
+                     size_t *n_r)
+{
+    vk_str host = vk_secret_bytes(given(arg, "hostname")),
+           token = vk_secret_bytes(given(arg, "database_token"));
+    VK_UNUSED(rt);
+    VK_UNUSED(index);
+    VK_UNUSED(b);
+    VK_UNUSED(binding);
+    VK_UNUSED(keys);
+    if (!host.n || !token.n)
+        return VK_E_UNAVAILABLE;
+    vk_str url = vk_arena_printf(a, "%s" VK_STR_FMT, vk_str_starts(host, VK_STR("http")) ? "" : "libsql://",
+                                 VK_STR_ARG(host));
+    token = vk_arena_dup(a, token);
+    if (!url.p || !token.p || room < 3)
+        return VK_E_NOMEM;
+    out[0] = (vk_env_var){"TURSO_DATABASE_URL", url, false};
+    out[1] = (vk_env_var){"TURSO_AUTH_TOKEN", token, true};
+    out[2] = (vk_env_var){"DATABASE_URL", url, false};
+    *n_r = 3;
+    return VK_OK;
+}
+
+const vk_driver vk_db_turso = {
+    .name = "turso", .isolation = isolation, .refused = refused, .env = env, .direct = direct};
 
 /* ---- its calls */
 
