@@ -1,7 +1,11 @@
 import { finish } from '../lib/tap.mjs'
 import { common } from './stand.mjs'
+import { clerk } from './clerk.mjs'
+import { stripe } from './stripe.mjs'
 import { turso } from './turso.mjs'
 
 await common()
 await turso()
+await clerk()
+await stripe()
 finish()
