@@ -248,7 +248,7 @@ static vk_err order(vk_order *o, const char **why_r)
 /* By the API that is asked. */
 static vk_err probe_order(vk_order *o, const char **why_r)
 {
-    o->again = vk_str_eqz(o->method, "GET");
+    o->again = o->again || vk_str_eqz(o->method, "GET");
     return vk_order_bearer(
         o, vk_str_starts(o->path, VK_STR("/v1/platform/")) ? "platform_token" : "secret_key", why_r);
 }

@@ -152,6 +152,7 @@ const vk_vendor vk_vendor_stripe = {
     .returns = vk_stripe_returns,
     .scrub = true,
     .order = vk_stripe_order,
+    .probe_order = vk_stripe_own_order,
     .probes = vk_stripe_probes,
     .provisioner = &vk_provision_stripe,
 };

@@ -16,6 +16,8 @@ extern const vk_provisioner vk_provision_stripe;
  * in the metadata must agree), and an idempotency key that no other build
  * can have: they are account-wide, and two builds that use "order-1" would get each other's objects. */
 vk_err vk_stripe_order(vk_order *o, const char **why_r);
+/* vk_vendor.probe_order: the organisation's key on a request of its own, in no build's account. */
+vk_err vk_stripe_own_order(vk_order *o, const char **why_r);
 /* "<build>/<generation>/<key>", and with its hash in the key's place when that is too long for Stripe. Of a
  * build that has the name of a former one: another. In the arena; VK_STR_NONE: no memory. Pure. */
 vk_str vk_stripe_idempotency(vk_arena *a, const char *build, uint64_t generation, vk_str key);

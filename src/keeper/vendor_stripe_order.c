@@ -33,7 +33,7 @@ static vk_err account_line(vk_order *o, const char **why_r)
     const vk_vendor_field *field = vk_vendor_field_of(o->vendor->own, VK_STR("account"));
     vk_str made = o->own ? vk_secret_bytes(vk_org_value(o->own, "account")) : VK_STR_NONE;
     if (!o->build || !*o->build)
-        return VK_OK; /* keys check */
+        return VK_OK;
     if (made.n && (account.n || soft.n) && (soft.n || !vk_str_eq(made, account))) {
         *why_r = "the build's account was changed: it has one that was made for it";
         return VK_E_FORBIDDEN;
@@ -88,4 +88,10 @@ vk_err vk_stripe_order(vk_order *o, const char **why_r)
     vk_buf_str(o->lines, vk_secret_bytes(key));
     vk_buf_lit(o->lines, "\r\nAccept-Encoding: identity\r\nAccept: application/json\r\n");
     return o->lines->err;
+}
+
+vk_err vk_stripe_own_order(vk_order *o, const char **why_r)
+{
+    o->again = o->again || vk_str_eqz(o->method, "GET");
+    return vk_order_bearer(o, "secret_key", why_r);
 }

@@ -36,6 +36,21 @@ export class Provisioned {
     return (await this.resources(id))[0].name
   }
 
+  /** It cannot be made, for a reason that `says` fits; nothing of it is left there, and the build goes again. */
+  async refused(id, says) {
+    const r = await this.create(id, ['--keep'])
+    assert(r.code !== 0, r.text)
+    const until = Date.now() + 60_000
+    let [x] = await this.resources(id)
+    while (x.state === 'ending' && Date.now() < until) {
+      await sleep(100)
+      ;[x] = await this.resources(id)
+    }
+    assertSame([x.state, says.test(x.why)], ['failed', true], JSON.stringify(x))
+    await this.remove(id)
+    await this.ended()
+  }
+
   async remove(id) {
     const r = await this.daemon.cli(['build', 'delete', id, '--yes', '--json'], { timeout: 60_000 })
     if (r.code !== 0) throw new Error(`build delete ${id}: ${r.stderr || r.stdout}`)
