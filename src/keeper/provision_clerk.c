@@ -120,8 +120,9 @@ static vk_err took_keys(vk_prov *p, int status, const vk_json *body, const char 
     if (!one || !instance.n)
         return odd(why_r, "Clerk answers with an application that has no one instance for development.");
     if (!secret_key.n) {
-        *why_r = "Clerk does not show the application's secret key: the token of the Platform API needs the right "
-                 "to read secret keys.";
+        *why_r =
+            "Clerk does not show the application's secret key: the token of the Platform API needs the right "
+            "to read secret keys.";
         return VK_E_FORBIDDEN;
     }
     if (!vk_clerk_development(public_key, secret_key))
@@ -151,7 +152,8 @@ static vk_err ask_rotate(vk_prov *p, vk_prov_request *r, const char **why_r)
     if (!json.p)
         return VK_E_NOMEM;
     vk_err e = vk_prov_asks(
-        r, "POST", vk_arena_printf(p->arena, "%s/" VK_STR_FMT "/rotate_secret_keys", kind.path, VK_STR_ARG(id)), json);
+        r, "POST",
+        vk_arena_printf(p->arena, "%s/" VK_STR_FMT "/rotate_secret_keys", kind.path, VK_STR_ARG(id)), json);
     r->again = true;
     return e;
 }
@@ -197,8 +199,8 @@ static vk_err ask_usage(vk_prov *p, vk_prov_request *r, const char **why_r)
     vk_str id = vk_prov_noted(p, "id");
     VK_UNUSED(why_r);
     return vk_prov_asks(r, "GET",
-                        vk_arena_printf(p->arena, "%s/" VK_STR_FMT "/instances/development/users?limit=1", kind.path,
-                                        VK_STR_ARG(id)),
+                        vk_arena_printf(p->arena, "%s/" VK_STR_FMT "/instances/development/users?limit=1",
+                                        kind.path, VK_STR_ARG(id)),
                         VK_STR_NONE);
 }
 
@@ -266,7 +268,11 @@ static const vk_prov_step end[] = {
     {.what = NULL},
 };
 static const vk_prov_step usage[] = {
-    {.what = "count its users", .op = "applications.users", .needed = vk_named_known, .ask = ask_usage, .took = took_usage},
+    {.what = "count its users",
+     .op = "applications.users",
+     .needed = vk_named_known,
+     .ask = ask_usage,
+     .took = took_usage},
     {.what = NULL},
 };
 static const vk_prov_step list[] = {

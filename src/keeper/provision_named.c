@@ -22,8 +22,8 @@ static vk_err carry(vk_prov *p, int64_t pages, vk_str after, vk_str found)
 {
     after = after.n ? after : VK_STR("");
     found = found.n ? found : VK_STR("");
-    vk_str text = vk_arena_printf(p->arena, "%lld " VK_STR_FMT "|" VK_STR_FMT, (long long)pages, VK_STR_ARG(after),
-                                  VK_STR_ARG(found));
+    vk_str text = vk_arena_printf(p->arena, "%lld " VK_STR_FMT "|" VK_STR_FMT, (long long)pages,
+                                  VK_STR_ARG(after), VK_STR_ARG(found));
     if (!text.p)
         return VK_E_NOMEM;
     vk_buf_clear(p->carry);
@@ -61,8 +61,9 @@ static vk_err odd(const vk_prov_kind *k, vk_prov *p, const char *what, const cha
 static vk_err of_one(const vk_prov_kind *k, vk_prov *p, vk_prov_request *r, const char *method, vk_str id,
                      const char *query)
 {
-    return vk_prov_asks(
-        r, method, vk_arena_printf(p->arena, "%s/" VK_STR_FMT "%s", k->path, VK_STR_ARG(id), query), VK_STR_NONE);
+    return vk_prov_asks(r, method,
+                        vk_arena_printf(p->arena, "%s/" VK_STR_FMT "%s", k->path, VK_STR_ARG(id), query),
+                        VK_STR_NONE);
 }
 
 /* ---- a list */
@@ -80,8 +81,8 @@ static vk_err ask_page(const vk_prov_kind *k, vk_prov *p, vk_prov_request *r)
 }
 
 /* The things of a page; *after_r: the last one's id, when there are more. */
-static vk_err take_page(const vk_prov_kind *k, vk_prov *p, int status, const vk_json *body, const vk_json **all_r,
-                        vk_str *after_r, const char **why_r)
+static vk_err take_page(const vk_prov_kind *k, vk_prov *p, int status, const vk_json *body,
+                        const vk_json **all_r, vk_str *after_r, const char **why_r)
 {
     if (status != 200) {
         vk_str doing = vk_arena_printf(p->arena, "Listing %s", k->many);
@@ -118,7 +119,8 @@ static vk_err gather(const vk_prov_kind *k, vk_prov *p, const vk_json *all, vk_s
         vk_str id = id_of(k, one);
         if (!id.n || !vk_str_eqz(k->name(one), p->name) || vk_str_eq(id, but))
             continue;
-        *found = found->n ? vk_arena_printf(p->arena, VK_STR_FMT " " VK_STR_FMT, VK_STR_ARG(*found), VK_STR_ARG(id))
+        *found = found->n ? vk_arena_printf(p->arena, VK_STR_FMT " " VK_STR_FMT, VK_STR_ARG(*found),
+                                            VK_STR_ARG(id))
                           : id;
         if (!found->p)
             return VK_E_NOMEM;
@@ -127,8 +129,8 @@ static vk_err gather(const vk_prov_kind *k, vk_prov *p, const vk_json *all, vk_s
 }
 
 /* Looks at one page. VK_AGAIN: there are more. VK_OK: *found_r has all. */
-static vk_err take(const vk_prov_kind *k, vk_prov *p, int status, const vk_json *body, vk_str but, vk_str *found_r,
-                   const char **why_r)
+static vk_err take(const vk_prov_kind *k, vk_prov *p, int status, const vk_json *body, vk_str but,
+                   vk_str *found_r, const char **why_r)
 {
     const vk_json *all;
     look l = {.pages = 0};
@@ -172,7 +174,8 @@ vk_err vk_named_ask_create(const vk_prov_kind *k, vk_prov *p, vk_prov_request *r
     return k->create(p, r, why_r);
 }
 
-static vk_err took_made(const vk_prov_kind *k, vk_prov *p, int status, const vk_json *body, const char **why_r)
+static vk_err took_made(const vk_prov_kind *k, vk_prov *p, int status, const vk_json *body,
+                        const char **why_r)
 {
     if (status != 200 && status != 201) {
         vk_str doing = vk_arena_printf(p->arena, "Creating %s", k->one);
@@ -236,7 +239,8 @@ vk_err vk_named_ask_others(const vk_prov_kind *k, vk_prov *p, vk_prov_request *r
 }
 
 /* Of a delete: whether it is done, or there was nothing. */
-static vk_err took_deleted(const vk_prov_kind *k, vk_prov *p, int status, const vk_json *body, const char **why_r)
+static vk_err took_deleted(const vk_prov_kind *k, vk_prov *p, int status, const vk_json *body,
+                           const char **why_r)
 {
     if (status == 200 || k->gone(status, body))
         return VK_OK;
@@ -278,7 +282,8 @@ vk_err vk_named_ask_one(const vk_prov_kind *k, vk_prov *p, vk_prov_request *r, c
     return of_one(k, p, r, "GET", vk_prov_noted(p, "id"), k->query);
 }
 
-vk_err vk_named_took_one(const vk_prov_kind *k, vk_prov *p, int status, const vk_json *body, const char **why_r)
+vk_err vk_named_took_one(const vk_prov_kind *k, vk_prov *p, int status, const vk_json *body,
+                         const char **why_r)
 {
     if (status != 200) {
         vk_str doing = vk_arena_printf(p->arena, "Reading %s", k->one);
@@ -325,7 +330,8 @@ vk_err vk_named_ask_list(const vk_prov_kind *k, vk_prov *p, vk_prov_request *r, 
     return ask_page(k, p, r);
 }
 
-vk_err vk_named_took_list(const vk_prov_kind *k, vk_prov *p, int status, const vk_json *body, const char **why_r)
+vk_err vk_named_took_list(const vk_prov_kind *k, vk_prov *p, int status, const vk_json *body,
+                          const char **why_r)
 {
     const vk_json *all;
     look l = {.pages = 0};

@@ -23,7 +23,8 @@ typedef struct vk_prov_kind {
     const char *id;    /* member of it */
     const char *head;  /* how ids begin: "app_" */
     const char *error; /* where an error's sentence is: "errors.0.message" */
-    bool pages;        /* a list comes in pages, {"data":[…],"has_more":…}, the newest first; else it is an array, and whole */
+    bool pages; /* a list comes in pages, {"data":[…],"has_more":…}, the newest first; else it is an array,
+                   and whole */
     vk_str (*name)(const vk_json *one);
     vk_str (*created)(vk_prov *p, const vk_json *one); /* for people; NULL: it is not known */
     /* Composes the create. */

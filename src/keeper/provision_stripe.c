@@ -1,5 +1,5 @@
-/* An account at Stripe for each build (Connect), in test mode, with what Stripe's tests take for the data of a
- * person, so that it may take payments at once. The organisation's key acts in it by Stripe-Account
+/* An account at Stripe for each build (Connect), in test mode, with what Stripe's tests take for the data of
+ * a person, so that it may take payments at once. The organisation's key acts in it by Stripe-Account
  * (vendor_stripe_order.c). Shapes: docs.stripe.com/api/accounts, docs.stripe.com/connect/testing.
  *
  * Our name is in the account's metadata. It is in the idempotency key too, but those last 24 hours, and a key
@@ -78,13 +78,15 @@ static vk_err refused(vk_prov *p, int status, const vk_json *body, const char **
     if (status == 409) /* the same key is under way */
         return VK_E_BUSY;
     if (says(body, "signed up for Connect")) {
-        *why_r = "Connect is not enabled in the organisation's sandbox at Stripe: enable it in its dashboard under "
+        *why_r = "Connect is not enabled in the organisation's sandbox at Stripe: enable it in its dashboard "
+                 "under "
                  "Settings, Connect. Or let builds share the account, with soft=yes.";
         return VK_E_FORBIDDEN;
     }
     if (says(body, "managing losses") || says(body, "platform profile") || says(body, "platform-profile")) {
-        *why_r = "Stripe wants the platform profile of Connect to be completed first: in the sandbox's dashboard "
-                 "under Settings, Connect. Or let builds share the account, with soft=yes.";
+        *why_r =
+            "Stripe wants the platform profile of Connect to be completed first: in the sandbox's dashboard "
+            "under Settings, Connect. Or let builds share the account, with soft=yes.";
         return VK_E_FORBIDDEN;
     }
     return vk_prov_refused(p, "Creating the account", status, body, "error.message", why_r);
@@ -143,7 +145,8 @@ static vk_err ask_ready(vk_prov *p, vk_prov_request *r, const char **why_r)
 static vk_err not_ready(vk_prov *p, const vk_json *body, const char **why_r)
 {
     const vk_json *all = vk_json_get(body, VK_STR("requirements"));
-    const vk_json *due = vk_json_opt(all, VK_STR("currently_due")), *pending = vk_json_opt(all, VK_STR("pending_verification"));
+    const vk_json *due = vk_json_opt(all, VK_STR("currently_due")),
+                  *pending = vk_json_opt(all, VK_STR("pending_verification"));
     vk_str reason = vk_prov_text(all, "disabled_reason", VK_PROV_VALUE_MAX);
     bool wants = due && due->type == VK_JSON_ARRAY && due->count;
     bool looked = pending && pending->type == VK_JSON_ARRAY && pending->count;
@@ -155,9 +158,9 @@ static vk_err not_ready(vk_prov *p, const vk_json *body, const char **why_r)
             what = VK_STR("something");
     if (!what.n || what.n > 80)
         what = VK_STR("something");
-    vk_str s = vk_arena_printf(p->arena,
-                               "The account may not take payments at Stripe, which %s " VK_STR_FMT ".",
-                               wants ? "still wants" : "says", VK_STR_ARG(what));
+    vk_str s =
+        vk_arena_printf(p->arena, "The account may not take payments at Stripe, which %s " VK_STR_FMT ".",
+                        wants ? "still wants" : "says", VK_STR_ARG(what));
     *why_r = s.p ? s.p : "The account may not take payments at Stripe.";
     return VK_E_FORBIDDEN;
 }
@@ -171,7 +174,8 @@ static vk_err took_ready(vk_prov *p, int status, const vk_json *body, const char
         return e;
     vk_str id = vk_prov_noted(p, "id");
     enabled = vk_json_get(body, VK_STR("charges_enabled"));
-    if (!enabled || enabled->type != VK_JSON_BOOL || !vk_vendor_field_of(p->vendor->own, VK_STR("account"))->ok(id, &why)) {
+    if (!enabled || enabled->type != VK_JSON_BOOL ||
+        !vk_vendor_field_of(p->vendor->own, VK_STR("account"))->ok(id, &why)) {
         *why_r = "Stripe answers with something that is no account.";
         return VK_E_INVALID;
     }
@@ -220,7 +224,10 @@ static const vk_prov_step make[] = {
      .needed = vk_named_unsure,
      .ask = ask_others,
      .took = took_twins},
-    {.what = "wait until it may take payments", .op = "accounts.retrieve", .ask = ask_ready, .took = took_ready},
+    {.what = "wait until it may take payments",
+     .op = "accounts.retrieve",
+     .ask = ask_ready,
+     .took = took_ready},
     {.what = NULL},
 };
 static const vk_prov_step end[] = {

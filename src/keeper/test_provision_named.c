@@ -1,5 +1,5 @@
-/* Applications at Clerk and accounts at Stripe, step by step, with answers that are given by hand: what is sent,
- * what is kept, and what is refused of a vendor that lies. */
+/* Applications at Clerk and accounts at Stripe, step by step, with answers that are given by hand: what is
+ * sent, what is kept, and what is refused of a vendor that lies. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -306,7 +306,8 @@ static void clerk_wanted(void **state)
     rig r;
     VK_UNUSED(state);
     begin(&r, "clerk");
-    vk_binding none = {.resource = VK_STR("{}")}, own = {.resource = VK_STR("{\"publishable_key\":\"" PK "\"}")};
+    vk_binding none = {.resource = VK_STR("{}")},
+               own = {.resource = VK_STR("{\"publishable_key\":\"" PK "\"}")};
     assert_false(vk_provision_clerk.wanted(&r.org, &none));
     r.org.values[vk_org_index(&r.org, VK_STR("platform_token"))] = vk_secret_of(VK_STR("token"));
     assert_true(vk_provision_clerk.wanted(&r.org, &none));
@@ -376,7 +377,8 @@ static void clerk_orders(void **state)
 
 /* ---- Stripe */
 
-#define ACCOUNT(id, name, enabled) "{\"id\":\"" id "\",\"object\":\"account\",\"charges_enabled\":" enabled \
+#define ACCOUNT(id, name, enabled)                                                                           \
+    "{\"id\":\"" id "\",\"object\":\"account\",\"charges_enabled\":" enabled                                 \
     ",\"created\":1764400000,\"metadata\":{\"valetkey\":\"" name "\"}}"
 #define INVALID "{\"error\":{\"code\":\"account_invalid\",\"message\":\"no access\"}}"
 #define PAGE(more, ...) "{\"object\":\"list\",\"has_more\":" more ",\"data\":[" __VA_ARGS__ "]}"
@@ -393,9 +395,9 @@ static void stripe_makes(void **state)
     text_of(lines, sizeof lines, r.request.lines);
     assert_string_equal(lines, "Idempotency-Key: " NAME "-1764399960\r\n");
     assert_true(vk_str_eqz(r.request.content_type, "application/x-www-form-urlencoded"));
-    static const char *const parts[] = {"&metadata[valetkey]=" NAME, "controller[requirement_collection]=application",
-                                        "&capabilities[card_payments][requested]=true",
-                                        "&tos_acceptance[date]=1764399960&"};
+    static const char *const parts[] = {
+        "&metadata[valetkey]=" NAME, "controller[requirement_collection]=application",
+        "&capabilities[card_payments][requested]=true", "&tos_acceptance[date]=1764399960&"};
     for (size_t i = 0; i < VK_COUNT(parts); i++)
         assert_non_null(strstr(r.body, parts[i]));
     assert_null(strstr(r.body, "type=custom"));
@@ -415,7 +417,8 @@ static void stripe_pages(void **state)
     rig r;
     VK_UNUSED(state);
     const vk_prov_step *create = step(vk_provision_stripe.make, "accounts.create"),
-                       *rest = step(vk_provision_stripe.end, "accounts.list"), *list = vk_provision_stripe.list;
+                       *rest = step(vk_provision_stripe.end, "accounts.list"),
+                       *list = vk_provision_stripe.list;
     vk_prov *p = begin(&r, "stripe");
     p->tried = true;
     asks(&r, create, "GET /v1/accounts?limit=50");
@@ -430,7 +433,10 @@ static void stripe_pages(void **state)
     asks(&r, rest, "GET /v1/accounts?limit=50");
     assert_int_equal(took(&r, rest, 200, PAGE("true", ACCOUNT("acct_1OwnBuild", NAME, "true"))), VK_AGAIN);
     asks(&r, rest, "GET /v1/accounts?limit=50&starting_after=acct_1OwnBuild");
-    assert_int_equal(took(&r, rest, 200, PAGE("false", ACCOUNT("acct_1B", NAME "x", "true") "," ACCOUNT("acct_1C", NAME, "true"))), VK_AGAIN);
+    assert_int_equal(
+        took(&r, rest, 200,
+             PAGE("false", ACCOUNT("acct_1B", NAME "x", "true") "," ACCOUNT("acct_1C", NAME, "true"))),
+        VK_AGAIN);
     asks(&r, rest, "DELETE /v1/accounts/acct_1OwnBuild");
     assert_int_equal(took(&r, rest, 403, INVALID), VK_AGAIN);
     asks(&r, rest, "DELETE /v1/accounts/acct_1C");
@@ -455,10 +461,11 @@ static void stripe_refuses(void **state)
         const char *answer, *why;
         vk_err e;
     } creates[] = {
-        {400, "{\"error\":{\"message\":\"You can only create new accounts if you've signed up for Connect.\"}}",
+        {400,
+         "{\"error\":{\"message\":\"You can only create new accounts if you've signed up for Connect.\"}}",
          "soft=yes", VK_E_FORBIDDEN},
-        {400, "{\"error\":{\"message\":\"Please review the responsibilities of managing losses\"}}", "platform profile",
-         VK_E_FORBIDDEN},
+        {400, "{\"error\":{\"message\":\"Please review the responsibilities of managing losses\"}}",
+         "platform profile", VK_E_FORBIDDEN},
         {400, "{\"error\":{\"message\":\"Country is not valid\"}}", "Country is not valid", VK_E_INVALID},
         {409, "{\"error\":{\"code\":\"idempotency_key_in_use\"}}", NULL, VK_E_BUSY},
         {401, "{\"error\":{\"message\":\"Invalid API Key\"}}", "Invalid API Key", VK_E_FORBIDDEN},
@@ -475,13 +482,16 @@ static void stripe_refuses(void **state)
         {ACCOUNT("acct_1Else", NAME, "true"), "another id", VK_E_INVALID},
         {ACCOUNT("acct_1OwnBuild", "another", "true"), "another name", VK_E_INVALID},
         {ACCOUNT("acct_1OwnBuild", NAME, "\"yes\""), "no account", VK_E_INVALID},
-        {"{\"id\":\"acct_1OwnBuild\",\"metadata\":{\"valetkey\":\"" NAME "\"},\"charges_enabled\":false,\"requirements\":"
+        {"{\"id\":\"acct_1OwnBuild\",\"metadata\":{\"valetkey\":\"" NAME
+         "\"},\"charges_enabled\":false,\"requirements\":"
          "{\"currently_due\":[\"individual.id_number\"],\"pending_verification\":[]}}",
          "individual.id_number", VK_E_FORBIDDEN},
-        {"{\"id\":\"acct_1OwnBuild\",\"metadata\":{\"valetkey\":\"" NAME "\"},\"charges_enabled\":false,\"requirements\":"
+        {"{\"id\":\"acct_1OwnBuild\",\"metadata\":{\"valetkey\":\"" NAME
+         "\"},\"charges_enabled\":false,\"requirements\":"
          "{\"currently_due\":[],\"disabled_reason\":\"rejected.fraud\"}}",
          "rejected.fraud", VK_E_FORBIDDEN},
-        {"{\"id\":\"acct_1OwnBuild\",\"metadata\":{\"valetkey\":\"" NAME "\"},\"charges_enabled\":false,\"requirements\":"
+        {"{\"id\":\"acct_1OwnBuild\",\"metadata\":{\"valetkey\":\"" NAME
+         "\"},\"charges_enabled\":false,\"requirements\":"
          "{\"currently_due\":[\"individual.id_number\"],\"pending_verification\":[\"x\"]}}",
          NULL, VK_AGAIN},
     };
@@ -592,10 +602,10 @@ static int init(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clerk_makes),    cmocka_unit_test(clerk_looks_first), cmocka_unit_test(clerk_refuses),
-        cmocka_unit_test(clerk_ends),     cmocka_unit_test(clerk_wanted),      cmocka_unit_test(clerk_orders),
-        cmocka_unit_test(stripe_makes),   cmocka_unit_test(stripe_pages),      cmocka_unit_test(stripe_refuses),
-        cmocka_unit_test(stripe_ends),    cmocka_unit_test(stripe_wanted),     cmocka_unit_test(stripe_orders),
+        cmocka_unit_test(clerk_makes),  cmocka_unit_test(clerk_looks_first), cmocka_unit_test(clerk_refuses),
+        cmocka_unit_test(clerk_ends),   cmocka_unit_test(clerk_wanted),      cmocka_unit_test(clerk_orders),
+        cmocka_unit_test(stripe_makes), cmocka_unit_test(stripe_pages),      cmocka_unit_test(stripe_refuses),
+        cmocka_unit_test(stripe_ends),  cmocka_unit_test(stripe_wanted),     cmocka_unit_test(stripe_orders),
     };
     return cmocka_run_group_tests(tests, init, NULL);
 }

@@ -254,7 +254,11 @@ static vk_err probe_order(vk_order *o, const char **why_r)
 }
 
 static const vk_vendor_probe probes[] = {
-    {.method = "GET", .path = "/v1/instance", .what = "read the instance", .must = true, .with = "secret_key"},
+    {.method = "GET",
+     .path = "/v1/instance",
+     .what = "read the instance",
+     .must = true,
+     .with = "secret_key"},
     {.method = "GET",
      .path = "/v1/jwks",
      .what = "read the keys that sessions are signed with",

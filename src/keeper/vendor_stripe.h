@@ -12,9 +12,9 @@ extern const char *const vk_stripe_travel[], *const vk_stripe_returns[];
 extern const vk_vendor_probe vk_stripe_probes[];
 extern const vk_provisioner vk_provision_stripe;
 
-/* vk_vendor.order: the organisation's key, the build's account (the vault's, where it was made here; front's copy
- * in the metadata must agree), and an idempotency key that no other build
- * can have: they are account-wide, and two builds that use "order-1" would get each other's objects. */
+/* vk_vendor.order: the organisation's key, the build's account (the vault's, where it was made here; front's
+ * copy in the metadata must agree), and an idempotency key that no other build can have: they are
+ * account-wide, and two builds that use "order-1" would get each other's objects. */
 vk_err vk_stripe_order(vk_order *o, const char **why_r);
 /* vk_vendor.probe_order: the organisation's key on a request of its own, in no build's account. */
 vk_err vk_stripe_own_order(vk_order *o, const char **why_r);
