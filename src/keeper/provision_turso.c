@@ -224,6 +224,7 @@ static vk_err took_last_look(vk_prov *p, int status, const vk_json *body, const 
         *why_r = "Turso answers with another database than the one that was asked for.";
         return VK_E_INVALID;
     }
+    *why_r = "Another database than ours has the name by now, and stays.";
     return ours.n && !vk_str_eq(ours, id) ? vk_prov_note(p, "foreign", VK_STR("1")) : VK_OK;
 }
 

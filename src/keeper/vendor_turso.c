@@ -104,6 +104,7 @@ static const vk_vendor_field own[] = {
      .what = "yes: other builds may have the same database, and nothing keeps them apart",
      .optional = true,
      .ok = vk_vendor_yes_ok},
+    VK_PROV_MADE_FIELD,
     {.name = NULL},
 };
 
