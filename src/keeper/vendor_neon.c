@@ -64,12 +64,14 @@ static bool uri_ok(vk_str value, const char **why_r)
     vk_str scheme, user, password, host;
     if (!vk_shape_plain_ok(value, why_r))
         return false;
+    if (vk_str_cut(&value, ':', &scheme) &&
+        (vk_str_eqz(scheme, "postgresql") || vk_str_eqz(scheme, "postgres")) &&
+        vk_str_starts(value, VK_STR("//")) && vk_str_cut(&value, ':', &user) && user.n > 2 &&
+        vk_str_cut(&value, '@', &password) && password.n && vk_str_cut(&value, '/', &host) &&
+        vk_shape_host_ok(host, &loopback) && value.n && value.p[0] != '?')
+        return true;
     *why_r = not_an_address;
-    return vk_str_cut(&value, ':', &scheme) &&
-           (vk_str_eqz(scheme, "postgresql") || vk_str_eqz(scheme, "postgres")) &&
-           vk_str_starts(value, VK_STR("//")) && vk_str_cut(&value, ':', &user) && user.n > 2 &&
-           vk_str_cut(&value, '@', &password) && password.n && vk_str_cut(&value, '/', &host) &&
-           vk_shape_host_ok(host, &loopback) && value.n && value.p[0] != '?';
+    return false;
 }
 
 static const vk_vendor_field fields[] = {
