@@ -1,9 +1,9 @@
 /* A build's objects at R2, in one of two ways.
  *
- *   shared    the organisation entered a bucket: the build's share of it is the prefix builds/<id>/<generation>/.
- *             Made is nothing; it is looked whether the bucket can be used. At the end all below the prefix is
- *             deleted, by a credential that is good for the prefix only.
- *   own       no bucket was entered, but an API token: each build has a bucket, which is emptied and deleted.
+ *   shared    the organisation entered a bucket: the build's share of it is the prefix
+ * builds/<id>/<generation>/. Made is nothing; it is looked whether the bucket can be used. At the end all
+ * below the prefix is deleted, by a credential that is good for the prefix only. own       no bucket was
+ * entered, but an API token: each build has a bucket, which is emptied and deleted.
  *
  * With delivery=direct browsers talk to R2 themselves, so the bucket's CORS rules get one for the build's
  * origins. There is one list of rules a bucket, which is read, changed and written as a whole, without any
@@ -85,7 +85,8 @@ static vk_err same_account(const vk_prov *p, const char **why_r)
         return VK_E_CONFLICT;
     }
     if (shared.n && now.n && !vk_str_eq(shared, now)) {
-        *why_r = "The organisation's bucket is another one by now; what the build stored is in the one before.";
+        *why_r =
+            "The organisation's bucket is another one by now; what the build stored is in the one before.";
         return VK_E_CONFLICT;
     }
     return VK_OK;
@@ -600,8 +601,8 @@ static vk_err lend(vk_prov *p, vk_jw *w, int64_t *expires_r, const char **why_r)
 {
     vk_r2_temporary t;
     const bool shared = is_shared(p);
-    vk_str bucket = shared ? place_of(p).bucket : own_bucket(p), prefix = shared ? vk_s3p_prefix(p) : VK_STR(""),
-           endpoint = vk_r2_endpoint(p->org, p->arena);
+    vk_str bucket = shared ? place_of(p).bucket : own_bucket(p),
+           prefix = shared ? vk_s3p_prefix(p) : VK_STR(""), endpoint = vk_r2_endpoint(p->org, p->arena);
     int64_t ttl_s = LEND_S;
     if (p->build_expires_ms > p->now_ms && (p->build_expires_ms - p->now_ms) / 1000 < ttl_s)
         ttl_s = (p->build_expires_ms - p->now_ms) / 1000 + 1;
@@ -613,7 +614,8 @@ static vk_err lend(vk_prov *p, vk_jw *w, int64_t *expires_r, const char **why_r)
     if (e != VK_OK)
         return e;
     *why_r = "A credential for the bucket could not be made.";
-    e = prefix.p && endpoint.p ? vk_r2_lend(p->org, p->arena, bucket, prefix, p->now_ms, ttl_s, &t) : VK_E_NOMEM;
+    e = prefix.p && endpoint.p ? vk_r2_lend(p->org, p->arena, bucket, prefix, p->now_ms, ttl_s, &t)
+                               : VK_E_NOMEM;
     if (e != VK_OK)
         return e;
     vk_jw_kstr(w, "endpoint", endpoint);
@@ -631,7 +633,11 @@ static vk_err lend(vk_prov *p, vk_jw *w, int64_t *expires_r, const char **why_r)
 /* ---- */
 
 static const vk_prov_step make[] = {
-    {.what = "create the bucket", .op = "buckets.create", .needed = has_own, .ask = ask_create, .took = took_create},
+    {.what = "create the bucket",
+     .op = "buckets.create",
+     .needed = has_own,
+     .ask = ask_create,
+     .took = took_create},
     {.what = "look at the bucket", .op = "bucket.look", .ask = ask_look, .took = took_look_direct},
     {.what = "let the build's pages in",
      .op = "bucket.cors",

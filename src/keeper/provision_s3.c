@@ -68,13 +68,13 @@ vk_str vk_s3p_prefix(const vk_prov *p)
 
 /* ---- requests and answers */
 
-vk_err vk_s3p_ask(vk_prov_request *r, const vk_prov *p, const vk_s3p_place *at, const char *method, vk_str rest)
+vk_err vk_s3p_ask(vk_prov_request *r, const vk_prov *p, const vk_s3p_place *at, const char *method,
+                  vk_str rest)
 {
     *r = (vk_prov_request){.method = method, .order = at->order, .again = strcmp(method, "POST") != 0};
     if (!rest.p || !at->bucket.p || !at->prefix.p)
         return VK_E_NOMEM;
-    r->path =
-        vk_arena_printf(p->arena, "/" VK_STR_FMT VK_STR_FMT, VK_STR_ARG(at->bucket), VK_STR_ARG(rest));
+    r->path = vk_arena_printf(p->arena, "/" VK_STR_FMT VK_STR_FMT, VK_STR_ARG(at->bucket), VK_STR_ARG(rest));
     return r->path.p ? VK_OK : VK_E_NOMEM;
 }
 
@@ -112,7 +112,7 @@ vk_err vk_s3p_ask_look(vk_prov *p, const vk_s3p_place *at, vk_prov_request *r)
 static vk_str code_of(vk_prov *p, vk_s3a *a)
 {
     return p->raw.n && vk_s3a_read(p->arena, p->raw, a) == VK_OK && a->kind == VK_S3A_ERROR ? a->code
-                                                                                           : VK_STR_NONE;
+                                                                                            : VK_STR_NONE;
 }
 
 bool vk_s3p_no_bucket(vk_prov *p, int status)
@@ -136,17 +136,17 @@ vk_err vk_s3p_refused(vk_prov *p, const char *what, int status, const char **why
     vk_s3a a;
     vk_str code = code_of(p, &a);
     bool said = is_code(code);
-    vk_str why = vk_arena_printf(p->arena, "%s: %s answers with status %d%s" VK_STR_FMT ".", what,
-                                 p->vendor->title, status, said ? ", " : "",
-                                 VK_STR_ARG(said ? code : VK_STR("")));
+    vk_str why =
+        vk_arena_printf(p->arena, "%s: %s answers with status %d%s" VK_STR_FMT ".", what, p->vendor->title,
+                        status, said ? ", " : "", VK_STR_ARG(said ? code : VK_STR("")));
     *why_r = why.p ? why.p : "There is not enough memory.";
     if (vk_str_eqz(code, "SlowDown") || vk_str_eqz(code, "OperationAborted") ||
         vk_str_eqz(code, "RequestTimeout"))
         return VK_E_BUSY;
-    return status == 401 || status == 403   ? VK_E_FORBIDDEN
-           : status == 404                  ? VK_E_NOT_FOUND
-           : status == 409                  ? VK_E_CONFLICT
-                                            : VK_E_INVALID;
+    return status == 401 || status == 403 ? VK_E_FORBIDDEN
+           : status == 404                ? VK_E_NOT_FOUND
+           : status == 409                ? VK_E_CONFLICT
+                                          : VK_E_INVALID;
 }
 
 /* The document that was asked for, with all of its keys below the prefix. */
@@ -441,9 +441,8 @@ static vk_str org_value(const vk_prov *p, const char *field)
 
 static vk_s3p_place place_of(const vk_prov *p)
 {
-    return (vk_s3p_place){.bucket = org_value(p, "bucket"),
-                          .prefix = vk_s3p_prefix(p),
-                          .order = vk_s3_order_own};
+    return (vk_s3p_place){
+        .bucket = org_value(p, "bucket"), .prefix = vk_s3p_prefix(p), .order = vk_s3_order_own};
 }
 
 static vk_err s3_ask_look(vk_prov *p, vk_prov_request *r, const char **why_r)
@@ -472,7 +471,8 @@ static vk_err s3_ask_empty(vk_prov *p, vk_prov_request *r, const char **why_r)
     const vk_s3p_place at = place_of(p);
     if (!vk_str_eq(vk_prov_noted(p, "bucket"), at.bucket) ||
         !vk_str_eq(vk_prov_noted(p, "endpoint"), org_value(p, "endpoint"))) {
-        *why_r = "The organisation's bucket is another one by now; what the build stored is in the one before.";
+        *why_r =
+            "The organisation's bucket is another one by now; what the build stored is in the one before.";
         return VK_E_CONFLICT;
     }
     return vk_s3p_ask_empty(p, &at, r);

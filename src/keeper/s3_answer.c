@@ -172,7 +172,8 @@ static void XMLCALL chars(void *arg, const XML_Char *s, int n)
     r->text_n += (size_t)n;
 }
 
-static void XMLCALL doctype(void *arg, const XML_Char *name, const XML_Char *sys, const XML_Char *pub, int has)
+static void XMLCALL doctype(void *arg, const XML_Char *name, const XML_Char *sys, const XML_Char *pub,
+                            int has)
 {
     VK_UNUSED(name);
     VK_UNUSED(sys);

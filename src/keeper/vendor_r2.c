@@ -1,6 +1,6 @@
-/* Cloudflare R2: one bucket, in which builds have a prefix each; or, with an API token and without a bucket, one
- * bucket for each build (keeper/provision_r2.c). Shapes: Cloudflare's documentation of R2's
- * tokens: an access key id is the token's id, its secret the SHA-256 of the token's value. */
+/* Cloudflare R2: one bucket, in which builds have a prefix each; or, with an API token and without a bucket,
+ * one bucket for each build (keeper/provision_r2.c). Shapes: Cloudflare's documentation of R2's tokens: an
+ * access key id is the token's id, its secret the SHA-256 of the token's value. */
 #include "core/map.h"
 #include "keeper/org.h"
 #include "keeper/s3_order.h"
@@ -148,13 +148,13 @@ static uint64_t parent_of(const vk_order *o, const vk_r2_ask *a)
 }
 
 /* What a credential for `bucket` is made of. */
-static vk_r2_ask ask_of(const vk_order *o, vk_str id, vk_str bucket, vk_str prefix, vk_secret secret)
+static vk_r2_ask ask_of(const vk_order *o, const vk_s3o_keys *k, vk_str bucket, vk_str prefix)
 {
     return (vk_r2_ask){.account = value_of(o, "account_id"),
-                       .id = id,
+                       .id = k->id,
                        .bucket = bucket,
                        .host = audience(o),
-                       .secret = secret,
+                       .secret = k->secret,
                        .prefix = prefix,
                        .scope = "object-read-write",
                        .now_s = o->now_ms / 1000,
@@ -166,8 +166,7 @@ static vk_err as_build(vk_order *o, const vk_s3o *x, vk_s3o_keys k, vk_str bucke
 {
     char prefix[VK_S3O_PREFIX_MAX];
     vk_s3o_prefix(o, prefix);
-    const vk_r2_ask ask =
-        ask_of(o, k.id, bucket, o->build[0] ? vk_str_z(prefix) : VK_STR("builds/"), k.secret);
+    const vk_r2_ask ask = ask_of(o, &k, bucket, o->build[0] ? vk_str_z(prefix) : VK_STR("builds/"));
     const vk_r2_temporary *t = ask.host.p ? vk_r2_credential(&ask, o->build, parent_of(o, &ask)) : NULL;
     if (!t)
         return VK_E_NOMEM;
@@ -180,8 +179,9 @@ vk_str vk_r2_endpoint(const vk_org *org, vk_arena *a)
 {
     vk_str endpoint = vk_secret_bytes(vk_org_value(org, "endpoint")),
            owner = vk_secret_bytes(vk_org_value(org, "account_id"));
-    return endpoint.n ? endpoint
-                      : vk_arena_printf(a, "https://" VK_STR_FMT ".r2.cloudflarestorage.com", VK_STR_ARG(owner));
+    return endpoint.n
+               ? endpoint
+               : vk_arena_printf(a, "https://" VK_STR_FMT ".r2.cloudflarestorage.com", VK_STR_ARG(owner));
 }
 
 /* The organisation's key, and where it is good. */
@@ -292,7 +292,7 @@ vk_err vk_r2_lend(const vk_org *org, vk_arena *a, vk_str bucket, vk_str prefix, 
     vk_err e = key_of(&o, &k, &why);
     if (e != VK_OK)
         return e;
-    vk_r2_ask ask = ask_of(&o, k.id, bucket, prefix, k.secret);
+    vk_r2_ask ask = ask_of(&o, &k, bucket, prefix);
     ask.ttl_s = ttl_s;
     return ask.host.p ? vk_r2_mint(&ask, out_r) : VK_E_NOMEM;
 }

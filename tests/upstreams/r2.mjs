@@ -9,7 +9,7 @@ const sha256 = (data) => createHash('sha256').update(data).digest('hex')
 const hmac = (key, text) => createHmac('sha256', key).update(text).digest()
 const same = (a, b) => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
 
-class Refused extends Error {
+export class Refused extends Error {
   constructor(status, code, why) {
     super(why ?? code)
     Object.assign(this, { status, code })
@@ -39,7 +39,7 @@ export function judgeSignature(req, secretOf, now = Date.now()) {
 }
 
 // What a session token says, once its own signature holds.
-function judgeToken(token, parent) {
+export function judgeToken(token, parent) {
   const jws = Buffer.from(token, 'base64').toString()
   if (!jws.startsWith('jwt/')) throw new Refused(400, 'InvalidToken', 'no token of R2')
   const [header, payload, mac] = jws.slice(4).split('.')
@@ -53,7 +53,7 @@ function judgeToken(token, parent) {
 }
 
 // Every key that a request names, decoded; listings count by their prefix.
-function keysOf(req, bucket) {
+export function keysOf(req, bucket) {
   const [path, search = ''] = req.url.split('?')
   const query = new URLSearchParams(search)
   const own = decodeURIComponent(path)
