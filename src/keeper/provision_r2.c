@@ -619,6 +619,7 @@ static vk_err lend(vk_prov *p, vk_jw *w, int64_t *expires_r, const char **why_r)
     if (e != VK_OK)
         return e;
     vk_jw_kstr(w, "endpoint", endpoint);
+    vk_jw_kstr(w, "account_id", org_value(p, "account_id"));
     vk_jw_kstr(w, "region", VK_STR("auto"));
     vk_jw_kstr(w, "bucket", bucket);
     vk_jw_kstr(w, "prefix", prefix);
