@@ -1,10 +1,12 @@
 /* The steps of R2 and of S3, fed by hand: what they ask, and what they make of any answer. */
 #include <setjmp.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
+#include "core/encode.h"
 #include "keeper/org_in.h"
 #include "keeper/provision_in.h"
 #include "keeper/provision_s3.h"
@@ -478,6 +480,7 @@ static void rules(void **state)
     assert_int_equal(took(s, 200, YES("{}")), VK_AGAIN);
     assert_int_equal(took(s, 200, YES("{\"rules\":[" FOREIGN "]}")), VK_OK);
     /* the last rule of all */
+    assert_string_equal(ask(s), "GET " API "/org-bucket/cors");
     assert_int_equal(took(s, 200, YES("{\"rules\":[" OURS "]}")), VK_AGAIN);
     assert_string_equal(ask(s), "DELETE " API "/org-bucket/cors");
     assert_int_equal(took(s, 200, YES("{}")), VK_AGAIN);
@@ -722,5 +725,7 @@ int main(void)
         T(lists),
         T(s3),
     };
+    if (sodium_init() < 0)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include "core/buf.h"
+
 static vk_arena *arena;
 
 static int begin(void **state)

@@ -2,11 +2,11 @@
 #ifndef VK_KEEPER_VENDOR_R2_H
 #define VK_KEEPER_VENDOR_R2_H
 
+#include "keeper/provision.h"
 #include "keeper/r2_mint.h"
-#include "keeper/vendors.h"
 
 extern const vk_vendor vk_vendor_r2;
-extern const struct vk_provisioner vk_prov_r2;
+extern const vk_provisioner vk_prov_r2;
 
 /* For vk_prov_request.order. Of the API, with the organisation's API token; of an endpoint that is of a
  * jurisdiction, with the header that says which. */
