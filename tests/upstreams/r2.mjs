@@ -61,6 +61,7 @@ export function keysOf(req, bucket) {
   if (own !== `/${bucket}` && own !== `/${bucket}/` && !own.startsWith(`/${bucket}/`)) throw new Refused(403, 'AccessDenied', `another bucket: ${own}`)
   if (own.length > bucket.length + 2) keys.push(own.slice(bucket.length + 2))
   else if (req.method === 'GET' && query.has('prefix')) keys.push(query.get('prefix'))
+  else if (req.method === 'POST' && search === 'delete=') return [] // they are in the body: deletedIn
   else throw new Refused(403, 'AccessDenied', `${req.method} of the bucket`)
   const source = req.headers['x-amz-copy-source']
   if (source) {
@@ -70,6 +71,9 @@ export function keysOf(req, bucket) {
   }
   return keys
 }
+
+// The keys that a DeleteObjects names.
+export const deletedIn = (body) => [...body.toString().matchAll(/<Key>([^<]*)<\/Key>/g)].map((m) => m[1].replace(/&#(\d+);/g, (_, n) => String.fromCodePoint(Number(n))))
 
 export class R2 {
   // `parent`: { account, id, secret } of the organisation. `behind`: { endpoint, bucket, key, secret, region } of the server that has the objects.
@@ -124,11 +128,22 @@ export class R2 {
       return res.end(req.method === 'HEAD' ? undefined : text)
     }
     if (this.trick?.(req, res, note)) return undefined
-    return this.pass(req, res)
+    return req.method === 'POST' && req.url.endsWith('?delete=') ? void this.deletes(req, res, note) : this.pass(req, res)
+  }
+
+  async deletes(req, res, note) {
+    const chunks = []
+    for await (const chunk of req) chunks.push(chunk)
+    const body = Buffer.concat(chunks)
+    const outside = deletedIn(body).filter((key) => !key.startsWith(note.prefix))
+    if (!outside.length) return this.pass(req, res, body)
+    this.refused.push({ ...note, why: `${outside[0]} is outside of ${note.prefix}` })
+    res.writeHead(403, { 'Content-Type': 'application/xml' })
+    return res.end('<Error><Code>AccessDenied</Code></Error>')
   }
 
   // The same to the server behind, signed with its key.
-  pass(req, res) {
+  pass(req, res, body) {
     const b = this.behind
     const [path, search = ''] = req.url.split('?')
     const to = `/${b.bucket}${path.slice(this.bucket.length + 1)}`
@@ -157,7 +172,8 @@ export class R2 {
     })
     out.on('error', () => res.destroy())
     req.on('aborted', () => out.destroy())
-    req.pipe(out)
+    if (body) out.end(body)
+    else req.pipe(out)
   }
 }
 
