@@ -4,9 +4,10 @@
 
 #include "core/disk.h"
 #include "keeper/keeper.h"
-#include "keeper/orders.h"
+#include "keeper/order_in.h"
 #include "keeper/pg.h"
 #include "keeper/probe.h"
+#include "keeper/provision.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -108,6 +109,15 @@ static void load_resolver(void)
     }
 }
 
+static void begin_provisioning(const vk_orders_with *with, vk_lane *servers)
+{
+    vk_provs_with provs = {
+        .loop = loop, .view = view, .orgs = keeper.orgs, .audit = keeper.audit, .lane = servers};
+    if (vk_order_pools_new(loop, with->ca_file, with->lane, &provs.pools) != VK_OK ||
+        vk_provs_new(&provs, &keeper.provs) != VK_OK)
+        vk_role_fail(child, "There is not enough memory to start.");
+}
+
 static const char *ca_file(void)
 {
     const char *given = getenv("SSL_CERT_FILE");
@@ -141,6 +151,7 @@ static void begins(void *ctx)
         vk_role_fail(child, "There is not enough memory to start.");
     keeper.probe = vk_probes_ask;
     keeper.probe_arg = probes;
+    begin_provisioning(&with, servers);
 }
 
 int vk_keeper_main(const vk_child *c)
@@ -160,6 +171,7 @@ int vk_keeper_main(const vk_child *c)
                                .data_dir = c->daemon->data_dir,
                                .open = {{"vault", vault.fd}, {audit_fd >= 0 ? "audit" : NULL, audit_fd}}});
     int code = vk_role_serve(c, loop, &vk_keeper_handler, &keeper, begins);
+    vk_provs_free(keeper.provs);
     vk_audit_end(keeper.audit); /* what was done is on the disk before the keys go */
     vk_orgs_close(keeper.orgs);
     vk_vault_close(&vault);
