@@ -64,15 +64,15 @@ VK_MUSTCHECK vk_err vk_s3o_sign(vk_order *o, const vk_s3o *x, const vk_s3o_keys 
      .path = "/?" VK_S3O_PROBE_LIST,                                                                         \
      .what = "list what is below builds/",                                                                   \
      .must = true,                                                                                           \
-     .when = "bucket"},                                                                                      \
+     .with = "bucket"},                                                                                      \
         {.method = "DELETE",                                                                                 \
          .path = VK_S3O_PROBE_KEY,                                                                           \
          .what = "write and delete below builds/",                                                           \
          .must = true,                                                                                       \
-         .when = "bucket"},                                                                                  \
+         .with = "bucket"},                                                                                  \
     {                                                                                                        \
         .method = "GET", .path = "/?" VK_S3O_PROBE_BUCKETS, .what = "see the account's other buckets",       \
-        .wide = true, .when = "bucket"                                                                       \
+        .wide = true, .with = "bucket"                                                                       \
     }
 extern const vk_vendor_call vk_s3o_calls[];
 extern const char *const vk_s3o_travel[], *const vk_s3o_returns[];

@@ -318,7 +318,7 @@ static const vk_vendor_probe probes[] = {
      .path = "/client/v4/accounts/{account_id}/r2/buckets?per_page=1",
      .what = "list buckets with the API token",
      .must = true,
-     .when = "api_token"},
+     .with = "api_token"},
     {.method = NULL},
 };
 
