@@ -91,6 +91,8 @@ int64_t vk_prov_size(vk_str value)
 
 bool vk_prov_size_ok(vk_str value, const char **why_r)
 {
+    if (!vk_shape_plain_ok(value, why_r))
+        return false;
     if (vk_prov_size(value))
         return true;
     *why_r = "A size is a number with kb, mb, gb or tb behind it, such as 512mb.";
