@@ -17,6 +17,7 @@ enum {
     VK_PG_NAME_MAX = 63,
     VK_PG_PASSWORD = 32, /* letters and digits of one that is made here */
     VK_PG_STACK = 64 * 1024,
+    VK_PG_INSIST = 20, /* times */
 };
 
 /* Once, before keeper's fence and before any thread: loads libpq. Both stay the caller's; `ca_file` NULL: the
@@ -46,6 +47,10 @@ void vk_pg_close(vk_pq_link *l);
 
 /* One statement, or none when it does not fit. What goes into it are names and numbers of our own. */
 VK_MUSTCHECK vk_err vk_pg_do(vk_pq_link *l, const char *fmt, ...) VK_PRINTF(2, 3);
+/* A change of one of our roles or databases. A session of the role may hold what is to be changed in an open
+ * transaction of its own, over and over: then the role's sessions are ended and it is tried again, so that a
+ * build can neither put off nor outwait it. */
+VK_MUSTCHECK vk_err vk_pg_insist(vk_pq_link *l, const char *role, const char *fmt, ...) VK_PRINTF(3, 4);
 /* The same of a query: the first column of the first row, cut to `room`; "" when there is none. */
 VK_MUSTCHECK vk_err vk_pg_ask(vk_pq_link *l, char *out, size_t room, const char *fmt, ...) VK_PRINTF(4, 5);
 /* Whether that statement was refused for one of these SQLSTATEs, joined by blanks. */
