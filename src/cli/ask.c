@@ -56,9 +56,9 @@ int vk_ask_line(const char *what, bool visible, char *out, size_t room)
     size_t n = 0;
     ssize_t got = 1;
     bool hides = !visible && tcgetattr(STDIN_FILENO, &shown) == 0;
-    fprintf(stderr, "%s: ", what);
     if (hides)
-        hide(before);
+        hide(before); /* before it is asked: nothing that is typed or pasted at once is shown, or lost */
+    fprintf(stderr, "%s: ", what);
     while (got > 0 && n < room - 1 && !(n && out[n - 1] == '\n')) {
         got = read(STDIN_FILENO, out + n, room - 1 - n);
         n += got > 0 ? (size_t)got : 0;
@@ -83,8 +83,8 @@ int vk_ask_secret(const char *what, char *out, size_t room)
     size_t n = 0;
     ssize_t got = 1;
     if (asks) {
-        fprintf(stderr, "%s: ", what);
         hide(before);
+        fprintf(stderr, "%s: ", what);
     }
     while (got > 0 && n < room - 1 && !(asks && n && out[n - 1] == '\n')) {
         got = read(STDIN_FILENO, out + n, room - 1 - n);

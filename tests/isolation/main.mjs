@@ -6,9 +6,10 @@ import * as sockets from './sockets.mjs'
 import * as revocation from './revocation.mjs'
 import * as expiry from './expiry.mjs'
 import * as differential from './differential.mjs'
+import * as shared from './shared.mjs'
 
 const base = await portBase()
-for (const part of [table, sockets, revocation, expiry, differential]) {
+for (const part of [table, sockets, revocation, expiry, differential, shared]) {
   try {
     await part.run(base)
   } catch (e) {
