@@ -113,8 +113,17 @@ bool vk_str_eq_secret(vk_str a, vk_str b)
     return diff == 0;
 }
 
+/* The C library fills what is longer with "rep stosb", whose beginning alone costs more than such a piece. */
+enum { WIPE_PIECE = 1024, WIPE_LONG = 16 * 1024 };
+
 void vk_wipe(void *p, size_t n)
 {
+    char *at = p;
+    while (n > WIPE_PIECE && n <= WIPE_LONG) {
+        explicit_bzero(at, WIPE_PIECE);
+        at += WIPE_PIECE;
+        n -= WIPE_PIECE;
+    }
     if (n)
-        explicit_bzero(p, n);
+        explicit_bzero(at, n);
 }

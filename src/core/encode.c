@@ -169,13 +169,88 @@ static const uint32_t crc_table[256] = {
     0xb3667a2e, 0xc4614ab8, 0x5d681b02, 0x2a6f2b94, 0xb40bbe37, 0xc30c8ea1, 0x5a05df1b, 0x2d02ef8d,
 };
 
+static uint32_t crc_bytes(uint32_t crc, const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        crc = crc_table[(crc ^ p[i]) & 0xff] ^ crc >> 8;
+    return crc;
+}
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+enum { CRC_FOLDS_FROM = 64 };
+
+/* Carries `x` over the bytes between it and `next`; `k` holds the remainders for that distance. */
+__attribute__((target("pclmul,sse4.1"))) static inline __m128i fold(__m128i x, __m128i k, __m128i next)
+{
+    __m128i low = _mm_clmulepi64_si128(x, k, 0x00), high = _mm_clmulepi64_si128(x, k, 0x11);
+    return _mm_xor_si128(_mm_xor_si128(low, high), next);
+}
+
+__attribute__((target("pclmul,sse4.1"))) static inline __m128i load16(const uint8_t *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+/* Sixteen bytes at a time. V. Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ
+ * Instruction", Intel 2009; the constants are those for this polynomial, bits reflected. At least
+ * CRC_FOLDS_FROM bytes, a multiple of 16. */
+__attribute__((target("pclmul,sse4.1"))) static uint32_t crc_folds(uint32_t crc, const uint8_t *p, size_t n)
+{
+    const __m128i by64 = _mm_set_epi64x(0x1c6e41596, 0x154442bd4),
+                  by16 = _mm_set_epi64x(0x0ccaa009e, 0x1751997d0), by8 = _mm_set_epi64x(0, 0x163cd6124),
+                  poly = _mm_set_epi64x(0x1f7011641, 0x1db710641), low32 = _mm_setr_epi32(-1, 0, -1, 0);
+    __m128i a = _mm_xor_si128(load16(p), _mm_cvtsi32_si128((int)crc)), b = load16(p + 16), c = load16(p + 32),
+            d = load16(p + 48), q;
+    for (p += 64, n -= 64; n >= 64; p += 64, n -= 64) {
+        a = fold(a, by64, load16(p));
+        b = fold(b, by64, load16(p + 16));
+        c = fold(c, by64, load16(p + 32));
+        d = fold(d, by64, load16(p + 48));
+    }
+    a = fold(a, by16, b);
+    a = fold(a, by16, c);
+    a = fold(a, by16, d);
+    for (; n >= 16; p += 16, n -= 16)
+        a = fold(a, by16, load16(p));
+    /* 128 bits to 64, these to 32 (Barrett) */
+    a = _mm_xor_si128(_mm_srli_si128(a, 8), _mm_clmulepi64_si128(a, by16, 0x10));
+    a = _mm_xor_si128(_mm_srli_si128(a, 4), _mm_clmulepi64_si128(_mm_and_si128(a, low32), by8, 0x00));
+    q = _mm_clmulepi64_si128(_mm_and_si128(a, low32), poly, 0x10);
+    q = _mm_clmulepi64_si128(_mm_and_si128(q, low32), poly, 0x00);
+    return (uint32_t)_mm_extract_epi32(_mm_xor_si128(a, q), 1);
+}
+
+static bool folds(void)
+{
+    return __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+}
+#else
+enum { CRC_FOLDS_FROM = 64 };
+
+static uint32_t crc_folds(uint32_t crc, const uint8_t *p, size_t n)
+{
+    return crc_bytes(crc, p, n);
+}
+
+static bool folds(void)
+{
+    return false;
+}
+#endif
+
 uint32_t vk_crc32(const void *p, size_t n)
 {
     const uint8_t *bytes = p;
     uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < n; i++)
-        crc = crc_table[(crc ^ bytes[i]) & 0xff] ^ crc >> 8;
-    return ~crc;
+    if (n >= CRC_FOLDS_FROM && folds()) {
+        size_t whole = n & ~(size_t)15;
+        crc = crc_folds(crc, bytes, whole);
+        bytes += whole;
+        n -= whole;
+    }
+    return ~crc_bytes(crc, bytes, n);
 }
 
 void vk_base62_crc(char out[6], uint32_t v)

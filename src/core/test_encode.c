@@ -190,6 +190,28 @@ static void crc(void **state)
     assert_memory_equal(out, "4gfFC3", 6);
 }
 
+/* By the definition, bit by bit. */
+static uint32_t crc_by_bits(const uint8_t *p, size_t n)
+{
+    uint32_t crc = UINT32_MAX;
+    for (size_t i = 0; i < n; i++) {
+        crc ^= p[i];
+        for (int k = 0; k < 8; k++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    return ~crc;
+}
+
+static void crc_of_all_lengths(void **state)
+{
+    VK_UNUSED(state);
+    uint8_t bytes[600];
+    vk_random(bytes, sizeof bytes);
+    for (size_t from = 0; from < 20; from++)
+        for (size_t n = 0; from + n <= sizeof bytes; n++)
+            assert_int_equal(vk_crc32(bytes + from, n), crc_by_bits(bytes + from, n));
+}
+
 static void base62_fill(void **state)
 {
     VK_UNUSED(state);
@@ -218,6 +240,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(base64_every_length, set_up, tear_down),
         cmocka_unit_test(hex),
         cmocka_unit_test(crc),
+        cmocka_unit_test(crc_of_all_lengths),
         cmocka_unit_test(base62_fill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

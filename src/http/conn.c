@@ -459,7 +459,8 @@ static bool send_answer(vk_conn *c)
         vk_conn_watch(c, W_ANSWER);
         return false;
     case VK_E_BUSY:
-        vk_io_want(&c->io, c->ended ? 0 : VK_HANGUP);
+        /* Another mask is two system calls; look_at_client changes it when there is something to read. */
+        vk_io_want(&c->io, c->ended ? 0 : c->io.mask == VK_READ ? VK_READ : VK_HANGUP);
         if (c->ended)
             vk_conn_arm(c, VK_HANGUP_MS);
         else

@@ -8,7 +8,7 @@ typedef struct proxy {
     vk_source source;
     void (*done_before)(vk_exchange *ex);
     bool *gone;   /* where to say that *this is gone */
-    vk_buf kept;  /* what had come when the answer began to stream */
+    vk_buf kept;  /* of an answer that streams: what came and waits for what is there behind it */
     vk_str offer; /* what body_came holds out, for the time of its call */
     vk_buf *pulling;
     void (*look)(vk_proxy *p, char *bytes, size_t n, bool end);
@@ -82,17 +82,18 @@ static void on_gone(vk_exchange *ex)
 
 /* ---- the answer */
 
-/* Bytes of the answer go to `out`, through the filter. */
-static void pass(proxy *p, vk_buf *out, vk_str bytes, bool end)
+/* Behind what the filter has kept back. */
+static void add(proxy *p, vk_buf *out, vk_str bytes)
 {
-    if (!p->look) {
-        vk_buf_str(out, bytes);
-        return;
-    }
-    size_t from = out->n;
     vk_buf_add(out, p->tail, p->n_tail);
+    p->n_tail = 0;
     vk_buf_str(out, bytes);
-    if (out->err)
+}
+
+/* What was added from `from` on goes through the filter. */
+static void filter(proxy *p, vk_buf *out, size_t from, bool end)
+{
+    if (!p->look || out->err)
         return;
     size_t n = out->n - from, keep = end ? 0 : n < p->keep ? n : p->keep;
     p->look(&p->pub, out->p + from, n, end);
@@ -100,6 +101,28 @@ static void pass(proxy *p, vk_buf *out, vk_str bytes, bool end)
         memcpy(p->tail, out->p + out->n - keep, keep);
     out->n -= keep;
     p->n_tail = keep;
+}
+
+/* Bytes of the answer go to `out`, through the filter. */
+static void pass(proxy *p, vk_buf *out, vk_str bytes, bool end)
+{
+    size_t from = out->n;
+    add(p, out, bytes);
+    filter(p, out, from, end);
+}
+
+/* The same with what waits here; without a copy where there is nothing in front of it. */
+static void pass_kept(proxy *p, vk_buf *out)
+{
+    if (out->n) {
+        pass(p, out, vk_buf_view(&p->kept), false);
+    } else {
+        vk_buf none = *out;
+        *out = p->kept;
+        p->kept = none;
+        filter(p, out, 0, false);
+    }
+    vk_buf_clear(&p->kept);
 }
 
 static size_t pass_some(proxy *p, vk_buf *out, vk_str bytes)
@@ -116,10 +139,8 @@ static vk_err pull(vk_source *s, vk_buf *out)
     proxy *p = VK_CONTAINER(s, proxy, source);
     size_t before = out->n;
     p->starved = false;
-    if (p->kept.n) {
-        pass(p, out, vk_buf_view(&p->kept), false);
-        vk_buf_free_secret(&p->kept);
-    }
+    if (p->kept.n)
+        pass_kept(p, out);
     if (p->offer.n) {
         size_t n = pass_some(p, out, p->offer);
         p->offer.p += n;
@@ -186,6 +207,13 @@ static bool length_of(proxy *p, const vk_head *h)
     return said.n == 0 || vk_str_to_i64(said, &p->length) == VK_OK;
 }
 
+/* At once for what is known to come: a buffer that grows is copied. */
+static bool make_room(proxy *p)
+{
+    size_t n = p->length < VK_PROXY_PULL ? (size_t)p->length : VK_PROXY_PULL;
+    return vk_buf_room(&p->pub.ex->out, n) != NULL;
+}
+
 static void head_came(vk_upcall *c, const vk_head *h)
 {
     proxy *p = of(c);
@@ -220,6 +248,8 @@ static void head_came(vk_upcall *c, const vk_head *h)
         fail(p, VK_E_INVALID, "The answer's length is no number");
     else if (p->collects && p->length > 0 && (uint64_t)p->length > p->max && h->framing != VK_FRAME_NONE)
         fail(p, VK_E_TOO_LARGE, "The answer is larger than what is taken here");
+    else if (h->framing == VK_FRAME_LENGTH && !make_room(p))
+        fail(p, VK_E_NOMEM, "Out of memory");
 }
 
 /* A success that begins while its request is still coming waits for the request's end: who answers that early
@@ -241,6 +271,16 @@ static size_t collect(proxy *p, vk_str bytes)
     return 0;
 }
 
+/* As long as more is read, what came waits here: fewer and longer pieces wake the other side less often. */
+static size_t keep(proxy *p, vk_str bytes)
+{
+    add(p, &p->kept, bytes);
+    if (VK_LIKELY(p->kept.err == VK_OK))
+        return bytes.n;
+    vk_proxy_end(&p->pub, VK_E_NOMEM, "Out of memory");
+    return 0;
+}
+
 static size_t body_came(vk_upcall *c, vk_str bytes)
 {
     proxy *p = of(c);
@@ -255,12 +295,14 @@ static size_t body_came(vk_upcall *c, vk_str bytes)
         return collect(p, bytes);
     }
     if (!p->streams) {
-        if (p->length <= VK_PROXY_SMALL && bytes.n <= VK_PROXY_SMALL - ex->out.n)
+        if (ex->out.n + bytes.n <= (p->unanswered ? VK_PROXY_SMALL : VK_PROXY_PULL))
             return collect(p, bytes);
         if (too_early(p))
             return 0;
     } else if (!p->starved) {
         return 0; /* pull comes for it */
+    } else if (p->kept.n + bytes.n <= VK_PROXY_PULL) {
+        return keep(p, bytes); /* more may be there at once: lull sends it on */
     }
     bool gone = false;
     p->gone = &gone;
@@ -281,9 +323,10 @@ static void lull(vk_upcall *c)
 {
     proxy *p = of(c);
     bool waits = p->length >= 0 && p->length <= VK_PROXY_SMALL;
-    if (!p->got_head || p->streams || p->collects || waits || too_early(p))
-        return;
-    stream(p);
+    if (p->streams && p->starved && p->kept.n && !p->pulling)
+        vk_source_ready(p->pub.ex); /* *p may be gone */
+    else if (p->got_head && !p->streams && !p->collects && !waits && !too_early(p))
+        stream(p);
 }
 
 static void wants(vk_upcall *c)

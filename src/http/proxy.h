@@ -1,7 +1,7 @@
 /* An exchange whose answer is another server's: the request goes there by an upcall while it comes in, the
  * answer comes back while it is sent; neither is collected, but an answer that has come as a whole before
- * VK_PROXY_SMALL bytes were there goes on as one. Framing and hop-by-hop fields are never copied: both heads
- * are made from parsed fields.
+ * VK_PROXY_SMALL bytes were there, or at once and no longer than VK_PROXY_PULL, goes on as one. Framing and
+ * hop-by-hop fields are never copied: both heads are made from parsed fields.
  *
  * Life: handler->head calls vk_proxy_begin after it has decided whom the exchange may ask, or holds the body
  * (vk_proxy_hold) and calls it later; from then on the exchange is the proxy's, and vk_proxy_request is its

@@ -8,9 +8,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+enum { RIDES_MAX = 64 }; /* entries that wait for another one to be written with */
+
 struct vk_audit {
     vk_loop *loop;
-    vk_audit_log log; /* the writer's, from vk_audit_start on */
+    /* Of `log`, from vk_audit_start on: the writer's, and the loop's for what it writes itself. Taken before
+     * `mu`, never while that is held. */
+    pthread_mutex_t log_mu;
+    vk_audit_log log;
+    _Atomic int64_t due; /* vk_audit_log_due, as it was last */
     vk_audit_sink *sink;
     uint8_t key[32], auditor[VK_AUDIT_AUDITOR];
     pthread_t thread;
@@ -20,16 +26,19 @@ struct vk_audit {
     pthread_cond_t work;
     vk_audit_entry *first, **last;
     size_t waiting;
+    vk_timer late; /* the loop's */
     bool ending;
     vk_audit_state state;
 };
 
-/* ---- the writer */
+/* ---- writing */
 
+/* With log_mu. */
 static void publish(vk_audit *a)
 {
     vk_audit_state s;
     vk_audit_log_state(&a->log, &s);
+    atomic_store_explicit(&a->due, vk_audit_log_due(&a->log), memory_order_relaxed);
     pthread_mutex_lock(&a->mu);
     bool low = s.low && !a->state.low;
     a->state = s;
@@ -80,6 +89,32 @@ static size_t take_batch(vk_audit *a, vk_audit_entry **batch)
     return n;
 }
 
+/* Taken with log_mu, so that nobody else can write what came later; given back without, since whoever is
+ * woken may want to write at once. */
+static void write_queued(vk_audit *a, vk_audit_entry **batch)
+{
+    pthread_mutex_lock(&a->log_mu);
+    pthread_mutex_lock(&a->mu);
+    size_t n = take_batch(a, batch);
+    pthread_mutex_unlock(&a->mu);
+    if (n) {
+        vk_audit_log_write(&a->log, batch, n);
+        publish(a); /* before anybody who waits can ask */
+    }
+    pthread_mutex_unlock(&a->log_mu);
+    give_back(a, batch, n);
+}
+
+static void do_what_is_due(vk_audit *a)
+{
+    pthread_mutex_lock(&a->log_mu);
+    if (vk_clock_mono_ms() >= vk_audit_log_due(&a->log)) {
+        vk_audit_log_tick(&a->log);
+        publish(a);
+    }
+    pthread_mutex_unlock(&a->log_mu);
+}
+
 /* At most so long; false: that is over. */
 static bool wait_until(vk_audit *a, int64_t ms)
 {
@@ -102,6 +137,7 @@ static void wait_for_turn(vk_audit *a, vk_audit_entry **batch)
     while (a->log.waiting && !a->ending) {
         size_t n = a->log.sealed ? take_batch(a, batch) : 0;
         pthread_mutex_unlock(&a->mu);
+        pthread_mutex_lock(&a->log_mu);
         if (n) {
             vk_audit_log_write(&a->log, batch, n);
             give_back(a, batch, n);
@@ -110,6 +146,7 @@ static void wait_for_turn(vk_audit *a, vk_audit_entry **batch)
         if (a->log.waiting && !a->log.sealed && vk_clock_mono_ms() >= until)
             vk_audit_log_no_turn(&a->log);
         publish(a);
+        pthread_mutex_unlock(&a->log_mu);
         pthread_mutex_lock(&a->mu);
         if (a->log.waiting && !a->ending)
             wait_until(a, VK_AL_TURN_MS);
@@ -125,20 +162,13 @@ static void *writer(void *arg)
     wait_for_turn(a, batch);
     pthread_mutex_lock(&a->mu);
     while (!a->log.waiting && (a->first || !a->ending)) {
-        int64_t in = vk_audit_log_due(&a->log) - vk_clock_mono_ms();
+        int64_t in = atomic_load_explicit(&a->due, memory_order_relaxed) - vk_clock_mono_ms();
         if (!a->first && in > 0 && wait_until(a, in) && !a->first)
             continue;
-        size_t n = take_batch(a, batch);
         pthread_mutex_unlock(&a->mu);
-        if (n) {
-            vk_audit_log_write(&a->log, batch, n);
-            publish(a); /* before anybody who waits can ask */
-            give_back(a, batch, n);
-        }
-        if (vk_clock_mono_ms() >= vk_audit_log_due(&a->log)) {
-            vk_audit_log_tick(&a->log);
-            publish(a);
-        }
+        write_queued(a, batch);
+        if (vk_clock_mono_ms() >= atomic_load_explicit(&a->due, memory_order_relaxed))
+            do_what_is_due(a);
         pthread_mutex_lock(&a->mu);
     }
     pthread_mutex_unlock(&a->mu);
@@ -151,6 +181,7 @@ static void drop(vk_audit *a)
 {
     vk_audit_sink_close(a->sink);
     pthread_mutex_destroy(&a->mu);
+    pthread_mutex_destroy(&a->log_mu);
     pthread_cond_destroy(&a->work);
     vk_wipe(a->key, sizeof a->key);
     free(a);
@@ -164,8 +195,10 @@ static bool set_up_lock(vk_audit *a)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* a leap of the clock must not make it late */
     bool good = pthread_cond_init(&a->work, &attr) == 0;
     pthread_condattr_destroy(&attr);
-    if (good)
+    if (good) {
         pthread_mutex_init(&a->mu, NULL);
+        pthread_mutex_init(&a->log_mu, NULL);
+    }
     return good;
 }
 
@@ -217,6 +250,7 @@ void vk_audit_end(vk_audit *a)
 {
     if (!a)
         return;
+    vk_timer_clear(a->loop, &a->late);
     if (a->running) {
         pthread_mutex_lock(&a->mu);
         a->ending = true;
@@ -235,6 +269,17 @@ void vk_audit_end(vk_audit *a)
 
 /* ---- the callers' side */
 
+static void write_late(vk_timer *t)
+{
+    vk_audit *a = VK_CONTAINER(t, vk_audit, late);
+    pthread_mutex_lock(&a->mu);
+    bool any = a->first != NULL;
+    pthread_mutex_unlock(&a->mu);
+    if (any)
+        pthread_cond_signal(&a->work);
+}
+
+/* Nobody waits for an outcome: it goes along with the next intent, so that a use wakes the writer once. */
 vk_err vk_audit_write(vk_audit *a, vk_audit_entry *e)
 {
     vk_audit_entry *x = e;
@@ -256,12 +301,58 @@ vk_err vk_audit_write(vk_audit *a, vk_audit_entry *e)
         *a->last = x;
         a->last = &x->next;
         a->waiting++;
-        pthread_cond_signal(&a->work);
     }
+    bool now = taken && (e->durable || a->waiting >= RIDES_MAX);
     pthread_mutex_unlock(&a->mu);
+    if (now)
+        pthread_cond_signal(&a->work); /* without the lock, or the writer would wait for it at once */
+    else if (taken && !a->late.due_ms)
+        vk_timer_set(a->loop, &a->late, VK_AUDIT_LATE_MS, write_late);
     if (!taken && x != e)
         free(x);
     return taken ? VK_OK : VK_E_BUSY;
+}
+
+/* How many go with a use that is written now, itself among them; 0: it cannot be. What waits may only be what
+ * rides along: an entry that somebody waits for was asked of the writer. */
+static size_t take_riders(vk_audit *a, vk_audit_entry **batch)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&a->mu);
+    bool all = a->waiting < RIDES_MAX && !a->ending && vk_audit_log_is_quick(&a->log, a->waiting + 1);
+    for (const vk_audit_entry *x = a->first; x && all; x = x->next)
+        all = !x->durable;
+    if (all)
+        n = take_batch(a, batch) + 1;
+    pthread_mutex_unlock(&a->mu);
+    return n;
+}
+
+vk_err vk_audit_write_now(vk_audit *a, vk_audit_entry *e)
+{
+    vk_audit_entry *batch[RIDES_MAX + 1];
+    if (a->log.at.sync || e->kind != VK_AUDIT_INTENT || !a->running)
+        return VK_AGAIN;
+    if (atomic_load_explicit(&a->sealed, memory_order_acquire))
+        return VK_E_UNAVAILABLE;
+    if (pthread_mutex_trylock(&a->log_mu) != 0)
+        return VK_AGAIN;
+    size_t n = take_riders(a, batch);
+    bool clean = !a->log.dirty_since;
+    if (n) {
+        batch[n - 1] = e;
+        e->seq = 0;
+        vk_audit_log_write(&a->log, batch, n);
+        publish(a);
+    }
+    pthread_mutex_unlock(&a->log_mu);
+    if (!n)
+        return VK_AGAIN;
+    for (size_t i = 0; i < n - 1; i++)
+        free(batch[i]);
+    if (clean)
+        pthread_cond_signal(&a->work); /* who will sync it */
+    return e->err;
 }
 
 void vk_audit_state_of(vk_audit *a, vk_audit_state *out)

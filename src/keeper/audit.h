@@ -20,6 +20,7 @@ enum {
     VK_AUDIT_TEXT = 64,
     VK_AUDIT_WAITING = 4096, /* records that wait for the disk; then VK_E_BUSY */
     VK_AUDIT_WHY = 400,
+    VK_AUDIT_LATE_MS = 20, /* until an entry that nobody waits for is written, when no other one comes */
     VK_AUDIT_EPOCH_MS = 10 * 60 * 1000, /* from the first record of an epoch to its checkpoint */
     VK_AUDIT_EPOCH_RECORDS = 10000,
     VK_AUDIT_FILE_BYTES = 16 << 20, /* then the next file begins */
@@ -111,6 +112,10 @@ VK_MUSTCHECK vk_err vk_audit_start(vk_audit *a);
  * sealed (an OUTCOME or a CHANGE is taken while there is reserve); VK_E_NOMEM. On
  * an error nothing was written and `durable` is not called. */
 VK_MUSTCHECK vk_err vk_audit_write(vk_audit *a, vk_audit_entry *e);
+/* An INTENT on the loop itself, where nothing has to be synced for it (vk_audit_place.sync false): a use does
+ * without two threads that wake each other. VK_OK: it is written, `durable` is not called. VK_AGAIN: that
+ * cannot be now, vk_audit_write does it; VK_E_UNAVAILABLE. */
+VK_MUSTCHECK vk_err vk_audit_write_now(vk_audit *a, vk_audit_entry *e);
 /* From any thread. */
 void vk_audit_state_of(vk_audit *a, vk_audit_state *out);
 /* The last rec_version that the log names for a record of the vault ("stripe", "build/shop/turso"); 0: none.

@@ -8,8 +8,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static const char folder[] = "audit";
-
 static void took(vk_audit_file *f, int fd, uint64_t number, int64_t size, const struct stat *st)
 {
     f->fd = fd;
@@ -123,20 +121,29 @@ int64_t vk_audit_file_left(const vk_audit_file *f)
 
 /* ---- is it still ours */
 
-const char *vk_audit_file_check(const vk_audit_file *f)
+const char *vk_audit_file_look(const vk_audit_file *f)
 {
-    struct stat st, dir;
+    struct stat st;
     if (fstat(f->fd, &st) != 0 || st.st_nlink == 0)
         return "gone";
     if (st.st_size != f->size)
         return st.st_size < f->size ? "cut" : "grown";
+    return NULL;
+}
+
+const char *vk_audit_file_check(const vk_audit_file *f)
+{
+    struct stat st, dir;
+    const char *word = vk_audit_file_look(f);
+    if (word)
+        return word;
     if (fstatat(f->dir_fd, f->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return "gone";
     if (st.st_dev != f->dev || st.st_ino != f->ino || !S_ISREG(st.st_mode))
         return "replaced";
     if (f->data_fd < 0)
         return NULL;
-    if (fstat(f->dir_fd, &dir) != 0 || fstatat(f->data_fd, folder, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+    if (fstat(f->dir_fd, &dir) != 0 || fstatat(f->data_fd, VK_AF_FOLDER, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
         st.st_dev != dir.st_dev || st.st_ino != dir.st_ino)
         return "moved";
     return NULL;

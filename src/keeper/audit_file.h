@@ -1,12 +1,12 @@
 /* The file of the audit log that is being written. What can happen to it while keeper runs, and what is done:
  *
- *   removed, renamed, replaced (also by a link), cut, written to by others     vk_audit_file_check sees it by
- *       descriptor and by name before and after each write: the file is left as it is, another one begins
- *   EIO, a failed sync       the same; nothing is ever written to it, or synced, again
- *   the disk is nearly full  room is allocated ahead, and behind it a reserve that was allocated while there
- *       was space: uses of keys are refused as soon as the reserve would have to be touched, what belongs to
- *       those under way goes into it
- *   a file system that cannot allocate    free space is asked for instead
+ *   removed, renamed, replaced (also by a link), cut, written to by others     vk_audit_file_look sees links
+ *       and length before each write, vk_audit_file_check the name too after it, before anything of it
+ * counts: the file is left as it is, another one begins EIO, a failed sync       the same; nothing is ever
+ * written to it, or synced, again the disk is nearly full  room is allocated ahead, and behind it a reserve
+ * that was allocated while there was space: uses of keys are refused as soon as the reserve would have to be
+ * touched, what belongs to those under way goes into it a file system that cannot allocate    free space is
+ * asked for instead
  *
  * One thread. */
 #ifndef VK_KEEPER_AUDIT_FILE_H
@@ -15,6 +15,8 @@
 #include "keeper/audit_record.h"
 
 #include <sys/types.h>
+
+#define VK_AF_FOLDER "audit" /* in the data folder */
 
 enum {
     VK_AF_AHEAD = 1 << 20,    /* allocated at once */
@@ -54,6 +56,8 @@ int64_t vk_audit_file_left(const vk_audit_file *f);
 /* NULL: descriptor and name are still this file, as long as it should be. Otherwise a word for GAP: "gone",
  * "replaced", "cut", "grown", "moved" (its folder). */
 const char *vk_audit_file_check(const vk_audit_file *f);
+/* The part of it that needs one system call: the descriptor. */
+const char *vk_audit_file_look(const vk_audit_file *f);
 VK_MUSTCHECK vk_err vk_audit_file_add(vk_audit_file *f, vk_str bytes);
 VK_MUSTCHECK vk_err vk_audit_file_sync(vk_audit_file *f);
 /* Closes it; `whole`: gives back what was allocated behind its end. */

@@ -72,6 +72,8 @@ void vk_audit_log_turn(vk_audit_log *l);
 void vk_audit_log_no_turn(vk_audit_log *l);
 /* Writes up to VK_AL_BATCH entries, syncs when one of them wants it, and sets `seq` and `err` of each. */
 void vk_audit_log_write(vk_audit_log *l, vk_audit_entry *const *e, size_t n);
+/* Whether writing `n` uses and outcomes now would be one write(2) and no more: no sync, no file, no epoch. */
+bool vk_audit_log_is_quick(const vk_audit_log *l, size_t n);
 /* Does what is due: a sync, an epoch's end, a look whether a sealed log can go on. */
 void vk_audit_log_tick(vk_audit_log *l);
 /* When the next such thing is, in mono ms. */

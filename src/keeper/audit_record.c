@@ -2,6 +2,7 @@
 
 #include "core/encode.h"
 
+#include <endian.h>
 #include <sodium.h>
 
 static const char magic[] = "VKAUDIT1", signed_as[] = "valetkey/audit/checkpoint/1",
@@ -12,8 +13,20 @@ enum { FILE_NUMBER_DIGITS = 10 };
 
 static void put_be(uint8_t *out, uint64_t v, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        out[i] = (uint8_t)(v >> (8 * (n - 1 - i)));
+    v = htobe64(v << (8 * (8 - n)));
+    switch (n) { /* a copy of a known length is one instruction */
+    case 8:
+        memcpy(out, &v, 8);
+        break;
+    case 4:
+        memcpy(out, &v, 4);
+        break;
+    case 2:
+        memcpy(out, &v, 2);
+        break;
+    default:
+        memcpy(out, &v, n);
+    }
 }
 
 static uint64_t get_be(const void *p, size_t n)
@@ -111,32 +124,65 @@ static bool plain(char c)
     return (unsigned char)c >= ' ' && c != 127;
 }
 
+static char *write_be(char *at, uint64_t v, size_t n)
+{
+    put_be((uint8_t *)at, v, n);
+    return at + n;
+}
+
+/* Eight bytes at a time; which one it is does not matter. */
+static bool all_plain(const char *p, size_t n)
+{
+    const uint64_t ones = 0x0101010101010101U, tops = 0x80 * ones;
+    uint64_t w, found = 0;
+    for (; n >= sizeof w; p += sizeof w, n -= sizeof w) {
+        memcpy(&w, p, sizeof w);
+        uint64_t del = w ^ (127 * ones);
+        found |= ((w - ' ' * ones) & ~w & tops) | ((del - ones) & ~del & tops);
+    }
+    for (; n; p++, n--)
+        found |= !plain(*p);
+    return !found;
+}
+
+static vk_str text_of(const vk_audit_record *r, const struct field *f)
+{
+    vk_str s;
+    memcpy(&s, (const char *)r + f->at, sizeof s);
+    s.n = s.n < f->n ? s.n : f->n;
+    return s;
+}
+
+static char *write_text(char *at, vk_str s, bool as_is)
+{
+    if (s.n)
+        memcpy(at, s.p, s.n);
+    if (!as_is && !all_plain(at, s.n))
+        for (size_t k = 0; k < s.n; k++)
+            if (!plain(at[k]))
+                at[k] = '?';
+    return at + s.n;
+}
+
 void vk_audit_encode(const vk_audit_record *r, vk_buf *out)
 {
+    size_t n = 0;
+    for (size_t i = 0; i < VK_COUNT(fields); i++)
+        n += 2 + (fields[i].form == TEXT ? text_of(r, &fields[i]).n : fields[i].n);
+    char *at = vk_buf_room(out, n);
+    if (!at)
+        return;
     for (size_t i = 0; i < VK_COUNT(fields); i++) {
         const struct field *f = &fields[i];
         const char *p = (const char *)r + f->at;
-        vk_str s;
-        switch (f->form) {
-        case NUMBER:
-            add_be(out, f->n, 2);
-            add_be(out, number_of(p, f->in_memory), f->n);
-            break;
-        case BYTES:
-            add_be(out, f->n, 2);
-            vk_buf_add(out, p, f->n);
-            break;
-        case TEXT:
-            memcpy(&s, p, sizeof s);
-            s.n = s.n < f->n ? s.n : f->n;
-            add_be(out, s.n, 2);
-            size_t begin = out->n;
-            vk_buf_str(out, s);
-            for (size_t k = begin; !f->in_memory && k < out->n; k++)
-                if (!plain(out->p[k]))
-                    out->p[k] = '?';
-        }
+        vk_str s = f->form == TEXT ? text_of(r, f) : (vk_str){p, f->n};
+        at = write_be(at, s.n, 2);
+        if (f->form == NUMBER)
+            at = write_be(at, number_of(p, f->in_memory), f->n);
+        else
+            at = write_text(at, s, f->form == BYTES || f->in_memory);
     }
+    out->n += n;
 }
 
 static bool extra_ok(const vk_audit_record *r)

@@ -3,21 +3,66 @@
 
 #include "core/encode.h"
 
+/* Characters, by what they may be a part of. */
+enum { TOKEN = 1, VISIBLE = 2, HOST = 4, VALUE = 8, SERVICE = 16 };
+
+static const uint8_t classes[256] = {
+    ['\t'] = VALUE,
+    [' '] = VALUE,
+    ['!'] = TOKEN | VISIBLE | VALUE,
+    ['"'] = VISIBLE | VALUE,
+    ['#'] = TOKEN | VALUE,
+    ['$' ... '\''] = TOKEN | VISIBLE | VALUE,
+    ['(' ... ')'] = VISIBLE | VALUE,
+    ['*' ... '+'] = TOKEN | VISIBLE | VALUE,
+    [','] = VISIBLE | VALUE,
+    ['-' ... '.'] = TOKEN | VISIBLE | VALUE | HOST,
+    ['/'] = VISIBLE | VALUE,
+    ['0' ... '9'] = TOKEN | VISIBLE | VALUE | HOST | SERVICE,
+    [':'] = VISIBLE | VALUE | HOST,
+    [';' ... '@'] = VISIBLE | VALUE,
+    ['A' ... 'Z'] = TOKEN | VISIBLE | VALUE | HOST,
+    ['['] = VISIBLE | VALUE | HOST,
+    ['\\'] = VISIBLE | VALUE,
+    [']'] = VISIBLE | VALUE | HOST,
+    ['^'] = TOKEN | VISIBLE | VALUE,
+    ['_'] = TOKEN | VISIBLE | VALUE | HOST | SERVICE,
+    ['`'] = TOKEN | VISIBLE | VALUE,
+    ['a' ... 'z'] = TOKEN | VISIBLE | VALUE | HOST | SERVICE,
+    ['{'] = VISIBLE | VALUE,
+    ['|'] = TOKEN | VISIBLE | VALUE,
+    ['}'] = VISIBLE | VALUE,
+    ['~'] = TOKEN | VISIBLE | VALUE,
+    [0x7f ... 0xff] = VALUE,
+};
+
+static bool all_are(vk_str s, unsigned class)
+{
+    unsigned all = class;
+    for (size_t i = 0; i < s.n; i++)
+        all &= classes[(unsigned char)s.p[i]];
+    return all != 0;
+}
+
+/* Of digits of base 16, of which there are eight at least. */
+static bool no_capitals(vk_str s)
+{
+    uint64_t w, found = 0;
+    for (size_t i = 0; i < s.n; i += sizeof w) {
+        memcpy(&w, s.p + (i + sizeof w <= s.n ? i : s.n - sizeof w), sizeof w);
+        found |= w & ~(w << 1) & 0x4040404040404040U;
+    }
+    return !found;
+}
+
 vk_err vk_order_parse(vk_str value, vk_order_line *out_r)
 {
     vk_str service, kind;
     *out_r = (vk_order_line){.kind = '\0'};
     if (!vk_str_cut(&value, ' ', &service) || !vk_str_cut(&value, ' ', &kind) || service.n == 0 ||
         service.n > VK_SERVICE_MAX || kind.n != 1 || kind.p[0] < 'a' || kind.p[0] > 'z' ||
-        value.n != (size_t)2 * VK_HASH)
+        value.n != (size_t)2 * VK_HASH || !all_are(service, SERVICE) || !no_capitals(value))
         return VK_E_INVALID;
-    for (size_t i = 0; i < service.n; i++)
-        if (!((service.p[i] >= 'a' && service.p[i] <= 'z') || (service.p[i] >= '0' && service.p[i] <= '9') ||
-              service.p[i] == '_'))
-            return VK_E_INVALID;
-    for (size_t i = 0; i < value.n; i++)
-        if (value.p[i] >= 'A' && value.p[i] <= 'F')
-            return VK_E_INVALID;
     memcpy(out_r->service, service.p, service.n);
     out_r->kind = kind.p[0];
     return vk_hex_decode(value, out_r->hash, VK_HASH);
@@ -36,18 +81,23 @@ vk_err vk_order_line_of(const vk_header *headers, size_t n, vk_str *out_r)
 
 /* ---- lines that travel */
 
-/* The first character decides most of the time. */
-static bool is_named(vk_str name, const char *z)
+#define TEXT(lit)                                                                                            \
+    {                                                                                                        \
+        "" lit, sizeof(lit) - 1                                                                              \
+    }
+
+/* Most are done with at their first character. */
+static inline bool begins_unlike(vk_str name, const char *z)
 {
-    return name.n && (name.p[0] | 0x20) == (z[0] | 0x20) && vk_str_ieq(name, vk_str_z(z));
+    return name.n && ((name.p[0] ^ z[0]) & ~0x20) != 0;
 }
 
-/* In a list of vendor's: a '*' at the end of one stands for anything. */
+/* In a vendor's list: a '*' at the end of one stands for anything. */
 static bool listed(const char *const *list, vk_str name)
 {
     for (; list && *list; list++) {
         const char *z = *list;
-        if (name.n && z[0] != '*' && (name.p[0] | 0x20) != (z[0] | 0x20))
+        if (z[0] != '*' && begins_unlike(name, z))
             continue;
         size_t n = strlen(z);
         if (n && z[n - 1] == '*' ? name.n >= n - 1 && vk_str_ieq((vk_str){name.p, n - 1}, (vk_str){z, n - 1})
@@ -57,38 +107,39 @@ static bool listed(const char *const *list, vk_str name)
     return false;
 }
 
+static bool is_any(vk_str name, const vk_str *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (name.n == names[i].n && !begins_unlike(name, names[i].p) && vk_str_ieq(name, names[i]))
+            return true;
+    return false;
+}
+
 /* What frames the message and where it goes is written here and nowhere else. */
 static bool ours(vk_str name)
 {
-    static const char *const names[] = {"host",       "content-length", "transfer-encoding",
-                                        "connection", "content-type",   "te",
-                                        "trailer",    "expect",         "keep-alive"};
-    for (size_t i = 0; i < VK_COUNT(names); i++)
-        if (is_named(name, names[i]))
-            return true;
-    return false;
+    static const vk_str names[] = {TEXT("host"),       TEXT("content-length"), TEXT("transfer-encoding"),
+                                   TEXT("connection"), TEXT("content-type"),   TEXT("te"),
+                                   TEXT("trailer"),    TEXT("expect"),         TEXT("keep-alive")};
+    return is_any(name, names, VK_COUNT(names));
 }
 
 /* Whatever a list says: who asks, and what keeper or the vendor's file alone may say. */
 static bool stays(vk_str name)
 {
-    static const char *const never[] = {
-        "authorization",    "cookie",         "proxy-authorization",  "forwarded",
-        "stripe-account",   "stripe-context", "x-amz-security-token", "valetkey-order",
-        "accept-encoding",  "upgrade",        "x-forwarded-for",      "x-forwarded-host",
-        "x-forwarded-proto"};
-    for (size_t i = 0; i < VK_COUNT(never); i++)
-        if (is_named(name, never[i]))
-            return true;
-    return false;
+    static const vk_str never[] = {TEXT("authorization"),        TEXT("cookie"),
+                                   TEXT("proxy-authorization"),  TEXT("forwarded"),
+                                   TEXT("stripe-account"),       TEXT("stripe-context"),
+                                   TEXT("x-amz-security-token"), TEXT("valetkey-order"),
+                                   TEXT("accept-encoding"),      TEXT("upgrade"),
+                                   TEXT("x-forwarded-for"),      TEXT("x-forwarded-host"),
+                                   TEXT("x-forwarded-proto")};
+    return is_any(name, never, VK_COUNT(never));
 }
 
 static bool visible(vk_str s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] <= ' ' || s.p[i] >= 0x7f || s.p[i] == '#')
-            return false;
-    return true;
+    return all_are(s, VISIBLE);
 }
 
 vk_err vk_order_travel(vk_order *o, const vk_header *headers, size_t n, const char **why_r)
@@ -117,10 +168,17 @@ vk_err vk_order_travel(vk_order *o, const vk_header *headers, size_t n, const ch
 
 /* ---- the head */
 
-static bool token(char c)
+/* Eight characters at a time; what has a control character is looked at again. */
+static bool value_ok(vk_str s)
 {
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' ||
-           (c > ' ' && strchr("!#$%&'*+.^_`|~", c));
+    const uint64_t ones = 0x0101010101010101U, tops = 0x80 * ones;
+    uint64_t w, control = 0;
+    size_t i = 0;
+    for (; i + sizeof w <= s.n; i += sizeof w) {
+        memcpy(&w, s.p + i, sizeof w);
+        control |= (w - ' ' * ones) & ~w & tops;
+    }
+    return all_are(control ? s : (vk_str){s.p + i, s.n - i}, VALUE);
 }
 
 /* The next line of `rest`, without its end; false: it is none. */
@@ -131,15 +189,8 @@ static bool next_line(vk_str *rest, vk_str *name_r, vk_str *value_r)
         return false;
     line.n--;
     *value_r = line;
-    if (!vk_str_cut(value_r, ':', name_r) || name_r->n == 0)
-        return false;
-    for (size_t i = 0; i < name_r->n; i++)
-        if (!token(name_r->p[i]))
-            return false;
-    for (size_t i = 0; i < value_r->n; i++)
-        if ((unsigned char)value_r->p[i] < ' ' && value_r->p[i] != '\t')
-            return false;
-    return true;
+    return vk_str_cut(value_r, ':', name_r) && name_r->n != 0 && all_are(*name_r, TOKEN) &&
+           value_ok(*value_r);
 }
 
 enum { MADE_MAX = 32 }; /* lines of one vendor's */
@@ -176,11 +227,13 @@ static void add_line(vk_buf *out, vk_str name, vk_str value)
 
 static bool host_ok(vk_str host)
 {
-    for (size_t i = 0; i < host.n; i++)
-        if (!((host.p[i] >= '0' && host.p[i] <= '9') ||
-              ((host.p[i] | 0x20) >= 'a' && (host.p[i] | 0x20) <= 'z') || strchr("-.:[]_", host.p[i])))
-            return false;
-    return host.n > 0 && host.n < 300;
+    return host.n > 0 && host.n < 300 && all_are(host, HOST);
+}
+
+static bool path_ok(const vk_order *o)
+{
+    bool seen = o->path_seen && o->to_path.p == o->path.p && o->to_path.n == o->path.n;
+    return seen || vk_vendor_path_ok(o->to_path, o->vendor->raw_path);
 }
 
 vk_err vk_order_compose(const vk_order *o, vk_buf *out)
@@ -189,8 +242,7 @@ vk_err vk_order_compose(const vk_order *o, vk_buf *out)
     size_t n = 0;
     if (o->lines->err)
         return o->lines->err;
-    if (!host_ok(o->to_host) || !vk_vendor_path_ok(o->to_path, o->vendor->raw_path) ||
-        !visible(o->to_query) || !names_of(lines, names, &n))
+    if (!host_ok(o->to_host) || !path_ok(o) || !visible(o->to_query) || !names_of(lines, names, &n))
         return VK_E_INTERNAL;
     vk_buf_str(out, o->method);
     vk_buf_ch(out, ' ');
@@ -224,12 +276,12 @@ vk_err vk_order_compose(const vk_order *o, vk_buf *out)
 
 bool vk_order_returns(const vk_vendor *v, vk_str name)
 {
-    static const char *const never[] = {"set-cookie", "content-length", "content-type", "transfer-encoding",
-                                        "connection", "keep-alive",     "trailer",      "te",
-                                        "upgrade",    "date",           "x-request-id", "www-authenticate"};
-    for (size_t i = 0; i < VK_COUNT(never); i++)
-        if (is_named(name, never[i]))
-            return false;
+    static const vk_str never[] = {
+        TEXT("set-cookie"), TEXT("content-length"), TEXT("content-type"), TEXT("transfer-encoding"),
+        TEXT("connection"), TEXT("keep-alive"),     TEXT("trailer"),      TEXT("te"),
+        TEXT("upgrade"),    TEXT("date"),           TEXT("x-request-id"), TEXT("www-authenticate")};
+    if (is_any(name, never, VK_COUNT(never)))
+        return false;
     if ((name.n >= 9 && vk_str_ieq((vk_str){name.p, 9}, VK_STR("valetkey-"))) ||
         (v->scrub && vk_str_ieq(name, VK_STR("content-encoding"))))
         return false;

@@ -70,6 +70,7 @@ typedef struct vk_order_run {
     vk_scrub_run run;
     uint64_t found; /* in header lines */
     vk_buf head;
+    bool written;   /* its intent, before head() ended */
     bool gone;      /* front went before anything was sent */
     bool sent;      /* a proxy has it */
     bool withdrawn; /* its credential is good no more */

@@ -83,17 +83,14 @@ static vk_err make(const vk_vendor *v, const vk_org *org, const vk_org *own, vk_
 vk_err vk_order_scrubs_get(vk_order_scrubs *s, const vk_vendor *v, const vk_org *org, const vk_org *own,
                            vk_order_scrub **out_r)
 {
-    vk_org_facts of_org = {.version = 0}, of_own = {.build = "", .version = 0};
+    uint64_t of_org = org ? vk_org_version_of(org) : 0, of_own = own ? vk_org_version_of(own) : 0;
+    const char *build = own ? vk_org_build_of(own) : "";
     entry *oldest = &s->all[0];
-    if (org)
-        vk_org_facts_of(org, &of_org);
-    if (own)
-        vk_org_facts_of(own, &of_own);
     for (size_t k = 0; k <= VK_ORDER_SCRUBS; k++) {
         const size_t i = k ? k - 1 : s->last;
         entry *x = &s->all[i];
-        if (x->one && x->vendor == v && x->org == of_org.version && x->own == of_own.version &&
-            strcmp(x->build, of_own.build) == 0) {
+        if (x->one && x->vendor == v && x->org == of_org && x->own == of_own &&
+            strcmp(x->build, build) == 0) {
             s->last = i;
             x->used = ++s->clock;
             x->one->users++;
@@ -108,9 +105,8 @@ vk_err vk_order_scrubs_get(vk_order_scrubs *s, const vk_vendor *v, const vk_org 
     if (e != VK_OK)
         return e;
     forget(oldest);
-    *oldest =
-        (entry){.one = one, .vendor = v, .org = of_org.version, .own = of_own.version, .used = ++s->clock};
-    snprintf(oldest->build, sizeof oldest->build, "%s", of_own.build);
+    *oldest = (entry){.one = one, .vendor = v, .org = of_org, .own = of_own, .used = ++s->clock};
+    snprintf(oldest->build, sizeof oldest->build, "%s", build);
     one->users = 1;
     *out_r = one;
     return VK_OK;

@@ -148,7 +148,7 @@ static const char *not_begun(vk_err e)
     }
 }
 
-static void send_it(vk_order_run *r)
+static vk_err send_it(vk_order_run *r)
 {
     vk_upstream *to;
     vk_err e = vk_order_pool(r->orders->pools, r->o.to_host, r->o.plain, &to);
@@ -167,13 +167,14 @@ static void send_it(vk_order_run *r)
         write_outcome(r, 0, 0, 0);
         r->orders->counts.refused++;
         answer_refusal(r->ex, e == VK_E_INVALID ? VK_E_UNAVAILABLE : e, not_begun(e));
-        return;
+        return e;
     }
     r->sent = true;
     watch(r);
     r->orders->counts.taken++;
     if (r->o.body_n != 0)
         vk_sink_ready(r->ex);
+    return VK_OK;
 }
 
 static void on_gone(vk_exchange *ex)
@@ -193,7 +194,7 @@ static void durable(vk_audit_entry *e, vk_err err)
         write_outcome(r, 0, 0, 0);
         answer_refusal(r->ex, VK_E_UNAVAILABLE, "Nobody waits for the answer any more.");
     } else {
-        send_it(r);
+        (void)send_it(r); /* answered */
     }
 }
 
@@ -211,15 +212,13 @@ static const char *first_set(const vk_vendor_field *fields, const vk_org *g)
 static void note_key(vk_order_run *r)
 {
     const vk_order *o = &r->o;
-    vk_org_facts facts;
     const char *own = first_set(o->vendor->own, o->own),
                *org = own ? own : first_set(o->vendor->fields, o->org);
     const vk_org *g = own ? o->own : o->org;
     if (!org)
         return;
     vk_org_ref(g, org, r->audit.key_ref);
-    vk_org_facts_of(g, &facts);
-    r->audit.rec_version = facts.version;
+    r->audit.rec_version = vk_org_version_of(g);
 }
 
 static void copy_text(char *to, size_t room, vk_str s)
@@ -278,17 +277,16 @@ static vk_err find(vk_order_run *r, const vk_order_line *line, const char **why_
 /* What is missing of an incomplete one, vendor->order says: not every call needs all of it. */
 static bool opens(const vk_org *g)
 {
-    vk_org_facts facts;
-    vk_org_facts_of(g, &facts);
-    return facts.state == VK_ORG_READY || facts.state == VK_ORG_INCOMPLETE;
+    vk_org_state state = vk_org_state_of(g);
+    return state == VK_ORG_READY || state == VK_ORG_INCOMPLETE;
 }
 
 static vk_err find_keys(vk_order_run *r, const char **why_r)
 {
     const vk_vendor *v = r->o.vendor;
     vk_orgs *orgs = r->orders->with.orgs;
-    r->o.org = vk_org_find(orgs, vk_str_z(v->name), VK_STR(""));
-    r->o.own = vk_org_find(orgs, vk_str_z(v->name), vk_str_z(r->o.build));
+    r->o.org = vk_org_of(orgs, v, VK_STR(""));
+    r->o.own = vk_org_of(orgs, v, vk_str_z(r->o.build));
     *why_r = "The organisation has no keys of this vendor that can be used: valetkey keys list says why";
     if ((r->o.org && !opens(r->o.org)) || (r->o.own && !opens(r->o.own)) || (!r->o.org && !r->o.own))
         return VK_E_UNAVAILABLE;
@@ -301,6 +299,7 @@ static vk_err allow(vk_order_run *r, const char **why_r)
     vk_order *o = &r->o;
     if (o->vendor->calls && o->vendor->order)
         o->call = vk_vendor_call_of(o->vendor, o->method, o->path);
+    o->path_seen = o->call != NULL;
     *why_r = "This call is not among those that valetkey makes with an organisation's key";
     return o->call ? vk_order_travel(o, r->ex->headers, r->ex->n_headers, why_r) : VK_E_FORBIDDEN;
 }
@@ -342,7 +341,11 @@ static vk_err begin(vk_order_run *r, const vk_order_line *line, const char **why
         return e;
     note_intent(r, line);
     r->o.org = r->o.own = NULL; /* good until the next turn of the loop only */
-    e = !r->orders->with.audit ? VK_E_UNAVAILABLE : vk_audit_write(r->orders->with.audit, &r->audit);
+    vk_audit *audit = r->orders->with.audit;
+    e = audit ? vk_audit_write_now(audit, &r->audit) : VK_E_UNAVAILABLE;
+    r->written = e == VK_OK;
+    if (e == VK_AGAIN)
+        e = vk_audit_write(audit, &r->audit);
     *why_r = e == VK_E_BUSY ? "Too many calls wait for the audit; try again"
                             : "The audit cannot be written, so the organisation's key is not used";
     return e;
@@ -386,6 +389,8 @@ static vk_err head(vk_exchange *ex)
     vk_err e = begin(r, &line, &why);
     if (e != VK_OK)
         return refuse(ex, e, why);
+    if (r->written)
+        return send_it(r);
     vk_proxy_hold(ex);
     ex->gone = on_gone;
     return VK_OK;

@@ -121,6 +121,21 @@ vk_secret vk_org_value(const vk_org *g, const char *field)
     return g->fields[i].usual ? vk_secret_of(vk_str_z(g->fields[i].usual)) : VK_SECRET_NONE;
 }
 
+vk_org_state vk_org_state_of(const vk_org *g)
+{
+    return g->state;
+}
+
+uint64_t vk_org_version_of(const vk_org *g)
+{
+    return g->version;
+}
+
+const char *vk_org_build_of(const vk_org *g)
+{
+    return g->build;
+}
+
 void vk_org_facts_of(const vk_org *g, vk_org_facts *out)
 {
     *out = (vk_org_facts){.vendor = g->vendor,
@@ -131,7 +146,6 @@ void vk_org_facts_of(const vk_org *g, vk_org_facts *out)
                           .entered = g->entered,
                           .set_ms = g->set_ms,
                           .checked_ms = g->checked_ms};
-    /* For every call that is made: no snprintf. */
     if (g->why[0])
         memccpy(out->why, g->why, '\0', sizeof out->why - 1);
     if (g->check)
@@ -230,13 +244,18 @@ void vk_org_unlist(vk_orgs *o, vk_org *g)
         o->gone[o->n_gone++] = g;
 }
 
-const vk_org *vk_org_find(const vk_orgs *o, vk_str vendor, vk_str build)
+const vk_org *vk_org_of(const vk_orgs *o, const vk_vendor *v, vk_str build)
 {
-    const vk_vendor *v = vk_vendor_of(vendor);
-    if (!v || (build.n && !v->own))
+    if (build.n && !v->own)
         return NULL;
     size_t i = order_of(v);
     return !build.n && o->given[i] ? o->given[i] : vk_org_kept(o, v, build);
+}
+
+const vk_org *vk_org_find(const vk_orgs *o, vk_str vendor, vk_str build)
+{
+    const vk_vendor *v = vk_vendor_of(vendor);
+    return v ? vk_org_of(o, v, build) : NULL;
 }
 
 /* Those from outside first, as the organisation's are; then the vault's that none of these hides. */

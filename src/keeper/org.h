@@ -83,6 +83,12 @@ const vk_org *vk_org_find(const vk_orgs *o, vk_str vendor, vk_str build);
 size_t vk_org_count(const vk_orgs *o);
 const vk_org *vk_org_at(const vk_orgs *o, size_t i);
 void vk_org_facts_of(const vk_org *g, vk_org_facts *out);
+/* Parts of it, for every call that is made. */
+vk_org_state vk_org_state_of(const vk_org *g);
+uint64_t vk_org_version_of(const vk_org *g);
+const char *vk_org_build_of(const vk_org *g); /* "": the organisation's */
+/* As vk_org_find, of a vendor that is at hand. */
+const vk_org *vk_org_of(const vk_orgs *o, const vk_vendor *v, vk_str build);
 /* In locked memory, for as long as nothing is written; VK_SECRET_NONE when the field is empty. A usual value
  * counts as one. */
 vk_secret vk_org_value(const vk_org *g, const char *field);

@@ -130,6 +130,46 @@ static void without_sync(void **state)
     assert_int_equal(l->check.undone, 0);
 }
 
+/* On the loop itself, with the writer beside it. */
+static void written_at_once(void **state)
+{
+    logged *l = *state;
+    uint64_t last = 0;
+    int now = 0;
+    vk_audit_entry e = intent_of(l);
+    begin_log_of(l, true);
+    assert_int_equal(vk_audit_write_now(l->a, &e), VK_AGAIN); /* it has to be synced */
+    end_log(l);
+    l->at.sync = false;
+    begin_log_of(l, true);
+    int before = atomic_load(&n_syncs);
+    for (int i = 0; i < 500; i++) {
+        e = intent_of(l);
+        vk_err err = vk_audit_write_now(l->a, &e);
+        if (err == VK_AGAIN) {
+            assert_int_equal(use(l), VK_OK);
+            e.seq = l->seq;
+        } else {
+            assert_int_equal(err, VK_OK);
+            now++;
+        }
+        assert_true(e.seq > last);
+        last = e.seq;
+        if (i % 50 == 0)
+            assert_int_equal(change(l, "keys.set stripe", "", (uint64_t)i + 1), VK_OK);
+        assert_int_equal(outcome(l, e.seq), VK_OK);
+    }
+    assert_true(now > 250);
+    assert_true(atomic_load(&n_syncs) - before <= 10 + 3); /* the changes, and one a second */
+    atomic_store(&write_errno, ENOSPC);
+    e = intent_of(l);
+    assert_int_equal(vk_audit_write_now(l->a, &e), VK_E_UNAVAILABLE);
+    atomic_store(&write_errno, 0);
+    end_log(l);
+    check_sound(l);
+    assert_true(l->check.undone <= 1); /* an outcome that went along with the use that could not be written */
+}
+
 /* ---- epochs, files, versions */
 
 static void epochs_by_number(void **state)
@@ -827,6 +867,7 @@ int main(void)
         T(group_commit),
         T(the_queue_is_bounded),
         T(without_sync),
+        T(written_at_once),
         T(epochs_by_number),
         T(epochs_by_time),
         T(another_auditor),

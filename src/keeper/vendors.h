@@ -63,6 +63,7 @@ typedef struct vk_order {
     /* As front gave them. The path begins with "/", is not decoded, and has no "..", "//" or escapes of these
      * where the vendor's `raw_path` is false. */
     vk_str method, path, query;
+    bool path_seen;           /* `path` is vk_vendor_path_ok: the rules have seen it */
     const vk_header *headers; /* those of vendor->travel only */
     size_t n_headers;
     vk_str content_type;

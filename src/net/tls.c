@@ -173,6 +173,14 @@ int vk_tls_events(vk_io *io, int events)
 
 /* ---- bytes */
 
+/* Before each call into OpenSSL, which takes what others left there for its own. To look is cheaper than to
+ * clear what is empty. */
+static void clear_errors(void)
+{
+    if (VK_UNLIKELY(ERR_peek_error() != 0))
+        ERR_clear_error();
+}
+
 /* A client without TLS is told from one with a broken one: it can be answered. */
 static void fail(vk_tls *t)
 {
@@ -223,7 +231,7 @@ ssize_t vk_tls_read(vk_tls *t, void *p, size_t room)
     }
     t->read_waits = t->more = false;
     do {
-        ERR_clear_error();
+        clear_errors();
         int r = SSL_read_ex(t->ssl, (char *)p + got, room - got, &n);
         if (r == 1) {
             got += n;
@@ -254,7 +262,7 @@ static ssize_t put(vk_tls *t, const void *p, size_t n)
         errno = ECONNRESET;
         return -1;
     }
-    ERR_clear_error();
+    clear_errors();
     int r = SSL_write_ex(t->ssl, p, n, &written);
     if (r == 1) {
         t->owed = 0;

@@ -10,6 +10,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
+enum { READ_AT_ONCE = 34 * 1024 }; /* two records with one system call */
+
 struct vk_tls_trust {
     SSL_CTX *ctx;
 };
@@ -60,6 +62,7 @@ static SSL_CTX *new_ctx(void)
      * costs as much as the encryption. What was read is wiped in them at once. */
     SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(c, 1);
+    SSL_CTX_set_default_read_buffer_len(c, READ_AT_ONCE);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(c, on_session);
     SSL_CTX_set_info_callback(c, on_info);

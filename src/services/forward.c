@@ -211,7 +211,7 @@ static bool is_own(vk_str name)
                                       "connection", "keep-alive",     "x-request-id", "trailer",
                                       "upgrade",    "server"};
     for (size_t i = 0; i < VK_COUNT(own); i++)
-        if (vk_str_ieq(name, vk_str_z(own[i])))
+        if (name.n && (name.p[0] | 0x20) == own[i][0] && vk_str_ieq(name, vk_str_z(own[i])))
             return true;
     return name.n >= 9 && vk_str_ieq((vk_str){name.p, 9}, VK_STR("valetkey-"));
 }

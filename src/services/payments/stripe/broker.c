@@ -142,7 +142,8 @@ bool vk_stripe_admit(vk_pay_call *c, const vk_binding *b, vk_stripe_ask **ask_r)
                 vk_pay_no_answer(ex, VK_PAY_BROKEN, VK_STR_NONE);
             return false;
         }
-    q->tag = vk_arena_printf(ex->arena, "%s.%llu", t->id, (unsigned long long)t->generation);
+    q->tag = q->soft ? vk_arena_printf(ex->arena, "%s.%llu", t->id, (unsigned long long)t->generation)
+                     : VK_STR(""); /* the account is the build's */
     if (e == VK_E_INVALID)
         vk_pay_refuse_param(ex, VK_STR("id"), why);
     else if (e != VK_OK || !q->tag.p)

@@ -1,5 +1,9 @@
 #include "services/payments/stripe/calls.h"
 
+#include "core/path_index.h"
+
+#include <pthread.h>
+
 #define LIST VK_STRIPE_LIST
 #define SEARCH VK_STRIPE_SEARCH
 #define MAKE VK_STRIPE_MAKE
@@ -182,7 +186,8 @@ const vk_stripe_call vk_stripe_calls[] = {
 const vk_stripe_kind *vk_stripe_kind_of(vk_str collection)
 {
     for (size_t i = 0; i < VK_COUNT(kinds); i++)
-        if (vk_str_eqz(collection, kinds[i].collection))
+        if (collection.n && collection.p[0] == kinds[i].collection[0] &&
+            vk_str_eqz(collection, kinds[i].collection))
             return &kinds[i];
     return NULL;
 }
@@ -190,7 +195,7 @@ const vk_stripe_kind *vk_stripe_kind_of(vk_str collection)
 const vk_stripe_kind *vk_stripe_kind_of_object(vk_str object)
 {
     for (size_t i = 0; i < VK_COUNT(kinds); i++)
-        if (vk_str_eqz(object, kinds[i].object))
+        if (object.n && object.p[0] == kinds[i].object[0] && vk_str_eqz(object, kinds[i].object))
             return &kinds[i];
     return NULL;
 }
@@ -244,31 +249,62 @@ static bool fits(const vk_stripe_call *c, const vk_str *part, size_t n, size_t *
     return *own == '\0';
 }
 
+/* What only the table decides, found once. */
+static struct kinds_of {
+    const vk_stripe_kind *kind[VK_STRIPE_IDS], *of;
+} kinds_of[VK_COUNT(vk_stripe_calls)];
+static vk_path_index calls_index;
+
+static const char *path_of(const void *table, size_t i)
+{
+    return ((const vk_stripe_call *)table)[i].path;
+}
+
+static void make_index(void)
+{
+    const size_t calls = VK_COUNT(vk_stripe_calls) - 1;
+    if (vk_path_index_make(&calls_index, path_of, vk_stripe_calls, calls) != VK_OK)
+        abort(); /* the table is a constant: raise VK_PATH_RULES_MAX */
+    for (size_t i = 0; i < calls; i++) {
+        vk_str part[VK_STRIPE_SEGMENTS + 1];
+        size_t n, ids = 0;
+        if (!split(vk_str_z(vk_stripe_calls[i].path), part, &n))
+            abort();
+        for (size_t k = 0; k < n; k++)
+            if (part[k].p[0] == ':')
+                kinds_of[i].kind[ids++] = before(part, k);
+        kinds_of[i].of = before(part, n - ((vk_stripe_calls[i].does & VK_STRIPE_SEARCH) != 0));
+    }
+}
+
 static void take_ids(const vk_stripe_call *c, const vk_str *part, size_t n, vk_stripe_found *out_r)
 {
+    const struct kinds_of *kinds_here = &kinds_of[c - vk_stripe_calls];
     const char *own = c->path;
-    *out_r = (vk_stripe_found){.call = c};
+    *out_r = (vk_stripe_found){.call = c, .of = kinds_here->of};
     for (size_t i = 0; i < n; i++) {
         if (own[1] == ':') {
-            out_r->kind[out_r->n] = before(part, i);
+            out_r->kind[out_r->n] = kinds_here->kind[out_r->n];
             out_r->id[out_r->n++] = part[i];
         }
         own = strchrnul(own + 1, '/');
     }
-    out_r->of = (c->does & VK_STRIPE_SEARCH) ? before(part, n - 1) : before(part, n);
 }
 
 bool vk_stripe_find(vk_str method, vk_str path, vk_stripe_found *out_r)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     vk_str part[VK_STRIPE_SEGMENTS + 1];
     size_t n, literal, most = 0;
     const vk_stripe_call *best = NULL;
     if (method.n == 0 || !split(path, part, &n) || n < 2)
         return false;
-    for (const vk_stripe_call *c = vk_stripe_calls; c->path; c++) {
-        /* All begin with "/v1/" and a letter. */
-        if (method.p[0] != c->method[0] || part[1].p[0] != c->path[4] || !fits(c, part, n, &literal) ||
-            literal <= most || !vk_str_eqz(method, c->method))
+    pthread_once(&once, make_index);
+    unsigned s = vk_path_slot(path);
+    for (unsigned i = calls_index.from[s]; i < calls_index.from[s + 1]; i++) {
+        const vk_stripe_call *c = &vk_stripe_calls[calls_index.rule[i]];
+        if (method.p[0] != c->method[0] || !fits(c, part, n, &literal) || literal <= most ||
+            !vk_str_eqz(method, c->method))
             continue;
         most = literal;
         best = c;
