@@ -421,6 +421,16 @@ const uint8_t *vk_orgs_box_key(const vk_orgs *o)
     return o->box_public;
 }
 
+void vk_orgs_tag(const vk_orgs *o, char out[VK_ORG_TAG + 1])
+{
+    static const char alphabet[33] = "abcdefghijklmnopqrstuvwxyz234567";
+    uint8_t mac[VK_SHA256];
+    vk_hmac_with(o->refs, VK_STR("valetkey names at vendors"), mac);
+    for (size_t i = 0; i < VK_ORG_TAG; i++)
+        out[i] = alphabet[mac[i] & 31];
+    out[VK_ORG_TAG] = '\0';
+}
+
 bool vk_orgs_unlocked(const vk_orgs *o)
 {
     return vk_locked_failed(o->locked);

@@ -14,6 +14,7 @@ static vk_pq pq;
 static vk_err loaded = VK_E_NOT_FOUND;
 static const vk_limits *limits_of = &vk_limits_usual;
 static const char *authorities;
+static _Atomic bool ends;
 
 /* Nothing of a build's is looked up by accident, and nobody waits for a lock of a build's for long. */
 static const char options[] =
@@ -40,6 +41,11 @@ void vk_pg_begin(const vk_limits *limits, const char *ca_file)
 const vk_limits *vk_pg_limits(void)
 {
     return limits_of;
+}
+
+void vk_pg_end(void)
+{
+    atomic_store(&ends, true);
 }
 
 /* ---- where it is */
@@ -137,7 +143,7 @@ vk_err vk_pg_open_as(vk_pq_link *l, const vk_pg_server *s, const char *user, con
                          .options = options,
                          .application = "valetkey",
                          .until_ms = vk_clock_mono_ms() + VK_PG_MS,
-                         .give_up = give_up};
+                         .give_up = give_up ? give_up : &ends};
     return vk_pq_open(l, &pq, &at);
 }
 

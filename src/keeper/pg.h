@@ -24,6 +24,8 @@ enum {
  * system's. */
 void vk_pg_begin(const vk_limits *limits, const char *ca_file);
 const vk_limits *vk_pg_limits(void);
+/* keeper ends: conversations without a `give_up` of their own come to their end soon. */
+void vk_pg_end(void);
 
 /* Texts with a NUL behind them, in the arena. */
 typedef struct vk_pg_server {
@@ -36,7 +38,7 @@ typedef struct vk_pg_server {
  * VK_E_NOMEM. */
 VK_MUSTCHECK vk_err vk_pg_server_of(const vk_org *org, vk_arena *a, vk_pg_server *out_r, const char **why_r);
 
-/* As the administrator; `database` NULL: the one of the address. As vk_pq_open. */
+/* As the administrator; `database` NULL: the one of the address. `give_up` may be NULL. As vk_pq_open. */
 VK_MUSTCHECK vk_err vk_pg_open(vk_pq_link *l, const vk_pg_server *s, const char *database,
                                const _Atomic bool *give_up);
 /* As somebody else, for a look at whether that can be. */

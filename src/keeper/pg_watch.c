@@ -30,7 +30,6 @@ struct vk_pg_watch {
     vk_audit_entry audit;
     vk_job job;
     vk_task back;
-    _Atomic bool give_up;
     /* of the lane while `looking` */
     vk_arena *arena;
     vk_pg_server server;
@@ -208,7 +207,7 @@ static void on_lane(vk_job *j)
     vk_pg_watch *w = VK_CONTAINER(j, vk_pg_watch, job);
     w->ended_now = 0;
     w->n_over_now = 0;
-    vk_err e = vk_pg_open(&w->l, &w->server, NULL, &w->give_up);
+    vk_err e = vk_pg_open(&w->l, &w->server, NULL, NULL);
     if (e == VK_OK)
         e = look_at(w);
     w->result = vk_pg_judge(&w->l, e, "look after the builds' databases", w->why, sizeof w->why);
@@ -372,6 +371,7 @@ void vk_pg_watch_free(vk_pg_watch *w)
 {
     if (!w)
         return;
+    vk_timer_clear(w->with.loop, &w->timer);
     if (w->arena) {
         vk_arena_wipe(w->arena);
         vk_arena_free(w->arena);

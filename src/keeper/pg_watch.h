@@ -39,7 +39,7 @@ typedef struct vk_pg_watch_with {
 
 /* Begins to look. VK_E_NOMEM. */
 VK_MUSTCHECK vk_err vk_pg_watch_new(const vk_pg_watch_with *with, vk_pg_watch **out_r);
-/* The loop and the lane have stopped. */
+/* The loop has stopped, and nothing is on the lane. */
 void vk_pg_watch_free(vk_pg_watch *w);
 /* A member of an object that is being written:
  *   "postgres":{"databases":2,"looked_at":"…"|null,"why":"a sentence, or empty","ended":3,
