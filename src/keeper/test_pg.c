@@ -1,9 +1,11 @@
 /* The organisation's server, as it was entered; and what comes of what a server says. Real servers:
  * tests/provisionpg. */
 #include "keeper/pg.h"
+
+#include "crypto/digest.h"
 #include "keeper/test_orgs.h"
 
-static void put(place *p, const char *url, const char *sslmode)
+static void enter(place *p, const char *url, const char *sslmode)
 {
     vk_buf sealed;
     const pair pairs[] = {{"admin_url", url}, {"sslmode", sslmode}, {NULL, NULL}};
@@ -39,7 +41,7 @@ static void addresses(void **state)
         vk_arena *a = vk_arena_new(65536);
         vk_pg_server s;
         const char *why = "";
-        put(p, cases[i].url, cases[i].sslmode);
+        enter(p, cases[i].url, cases[i].sslmode);
         vk_err e = vk_pg_server_of(vk_org_find(p->orgs, VK_STR("postgres"), VK_STR_NONE), a, &s, &why);
         if (e != VK_OK)
             fail_msg("%s: %s", cases[i].url, why);
@@ -109,5 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(addresses, set_up, tear_down),
                                        cmocka_unit_test(judged), cmocka_unit_test(names_and_passwords)};
+    if (sodium_init() < 0 || vk_digest_init() != VK_OK)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
