@@ -138,7 +138,7 @@ static void answer_made(vk_call *c, vk_making *m)
     vk_jw w = vk_jw_on(&c->ex->out);
     vk_jw_obj(&w);
     vk_admin_build_members(c, &w, &b, vk_clock_wall_ms());
-    vk_jw_kbool(&w, "created", c->status == 201);
+    vk_jw_kbool(&w, "new", c->status == 201);
     vk_jw_key(&w, VK_STR("resources"));
     vk_making_write(&w, m);
     vk_jw_obj_end(&w);

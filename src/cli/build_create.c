@@ -224,7 +224,7 @@ static int give_up(vk_api *api, const struct create *c, const char *id, bool cre
 
 static int wait_for(vk_api *api, const struct create *c, const vk_reply *first)
 {
-    bool created = truth(first, "created");
+    bool created = truth(first, "new");
     char id[VK_BUILD_ID_MAX + 1];
     snprintf(id, sizeof id, "%s", vk_reply_text(first, first->json, "id"));
     if (c->no_wait) {

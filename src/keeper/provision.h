@@ -27,6 +27,7 @@
 
 #include "core/json_read.h"
 #include "core/json_write.h"
+#include "http/exchange.h"
 #include "keeper/audit.h"
 #include "keeper/org.h"
 #include "keeper/view.h"
