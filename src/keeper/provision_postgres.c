@@ -3,7 +3,7 @@
  * "public" is the build's. All of it is said again when a step is done again: what is there by this name is
  * ours. Until the last step of making it, the role may not log in. */
 #include "keeper/pg.h"
-#include "keeper/provision_postgres.h"
+#include "keeper/provision_vendors.h"
 
 #include "core/clock.h"
 

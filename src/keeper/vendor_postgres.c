@@ -1,7 +1,7 @@
 /* Any server that speaks PostgreSQL's protocol: the address of a role that may make roles and databases. Its
  * form: PostgreSQL's documentation, "Connection URIs". */
 #include "keeper/pg_check.h"
-#include "keeper/provision_postgres.h"
+#include "keeper/provision_vendors.h"
 #include "keeper/shape.h"
 
 static const vk_shape_other url_others[] = {
