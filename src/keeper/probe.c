@@ -264,7 +264,7 @@ void vk_probes_ask(vk_keeper *k, vk_keeper_probe *p)
     a->arena = arena;
     vk_err e = VK_OK;
     for (const vk_vendor_probe *q = v->probes; e == VK_OK && q->method && a->n < VK_PROBES_MAX; q++) {
-        if (q->with && !vk_org_value(p->org, q->with).n)
+        if ((q->with && !vk_org_value(p->org, q->with).n) || (q->unless && vk_org_value(p->org, q->unless).n))
             continue;
         question *one = &a->all[a->n++];
         one->of = a;

@@ -90,7 +90,7 @@ typedef struct vk_prov_step {
      * final: `why_r` is a sentence, static or in the arena. */
     vk_err (*ask)(vk_prov *p, vk_prov_request *r, const char **why_r);
     /* Judges the answer; `body` NULL: there is none, or it is no JSON (p->raw has it as it came). Never
-     * called for 429 and 5xx, nor when no answer came: these are tried again by themselves, with
+     * called for 429, 408 and 5xx but 501, nor when no answer came: these are tried again by themselves, with
      * vk_prov.tried. VK_OK: the next step. VK_AGAIN: this one again after a while (not ready yet; 423), or
      * with p->soon at once (it has more than one request). VK_E_BUSY: as a 429. Anything else is final, with
      * a sentence in *why_r: VK_E_FORBIDDEN (the key may not), VK_E_FULL (a quota or plan of the

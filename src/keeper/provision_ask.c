@@ -75,7 +75,7 @@ static void call_done(vk_upcall *c, vk_err e, const char *why)
         vk_prov_retry(r, 0, VK_PROV_SILENT, said);
         return;
     }
-    if (r->status == 429 || r->status == 408 || r->status >= 500) {
+    if (r->status == 429 || r->status == 408 || (r->status >= 500 && r->status != 501)) {
         snprintf(said, sizeof said, "%s answers with status %d.", v->title, r->status);
         if (r->status == 429 && r->retry_ms > 0)
             vk_prov_pause(r->job->at,

@@ -138,8 +138,9 @@ struct vk_prov_job {
     bool closed;    /* to be freed once nothing has it */
     unsigned tries; /* of this step, without success */
     unsigned page;
-    uint32_t step;         /* of one that is not in the ledger */
-    vk_buf carry;          /* see vk_prov */
+    uint32_t step; /* of one that is not in the ledger */
+    vk_buf carry;  /* see vk_prov; of the step `carried`, which may change without its end */
+    const vk_prov_step *carried;
     int64_t from_ms;       /* loop: the budget's beginning */
     int64_t retry_ms;      /* wall; 0: it does not wait */
     char why[VK_PROV_WHY]; /* of the last try */

@@ -440,6 +440,9 @@ static void step_begin(vk_prov_run *r)
             leave(r, VK_PROV_OVER, "");
         return;
     }
+    if (j->carried != r->step)
+        vk_buf_clear(&j->carry);
+    j->carried = r->step;
     vk_prov_crash(r, "before");
     if (r->step->ask)
         vk_prov_send(r);

@@ -88,8 +88,7 @@ typedef struct vk_vendor_probe {
     const char *what; /* "read the account" */
     bool must;        /* a refusal means that the key does not do; otherwise that something is missing */
     bool wide;        /* a success means that the key may do more than is needed */
-    const char
-        *with; /* asked only when this field was entered: the credential that it is about; NULL: always */
+    const char *with, *unless; /* asked only when this field of the organisation's was entered, or was not */
 } vk_vendor_probe;
 
 /* One look of `keys check` where that is no HTTP: `look_prepare` copies on the loop what is needed into the
