@@ -279,10 +279,10 @@ static void asked_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(made),
-        cmocka_unit_test(filled),
-        cmocka_unit_test(kept),
-        cmocka_unit_test(asked_again),
+        cmocka_unit_test_setup_teardown(made, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(filled, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(asked_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(texts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_value_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(objects, set_up, tear_down),
