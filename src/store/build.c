@@ -54,6 +54,8 @@ vk_str vk_binding_value(const vk_binding *b, const char *name)
 {
     vk_str s = b->resource, key, value, found = VK_STR_NONE;
     bool plain, plain_value;
+    if (!s.n || !memmem(s.p, s.n, name, strlen(name))) /* as it is asked for most of the time */
+        return VK_STR_NONE;
     size_t i = skip_blanks(s, 0);
     if (i >= s.n || s.p[i] != '{')
         return VK_STR_NONE;
