@@ -39,6 +39,12 @@ static size_t text_at(vk_str s, size_t i, vk_str *out_r, bool *plain_r)
     if (i >= s.n || s.p[i] != '"')
         return 0;
     size_t from = ++i;
+    const char *end = i < s.n ? memchr(s.p + i, '"', s.n - i) : NULL;
+    *plain_r = end && !memchr(s.p + i, '\\', (size_t)(end - s.p) - i);
+    if (*plain_r) { /* as nearly all are */
+        *out_r = (vk_str){s.p + from, (size_t)(end - s.p) - from};
+        return from + out_r->n + 1;
+    }
     for (*plain_r = true; i < s.n && s.p[i] != '"'; i++)
         if (s.p[i] == '\\') {
             *plain_r = false;
@@ -54,8 +60,6 @@ vk_str vk_binding_value(const vk_binding *b, const char *name)
 {
     vk_str s = b->resource, key, value, found = VK_STR_NONE;
     bool plain, plain_value;
-    if (!s.n || !memmem(s.p, s.n, name, strlen(name))) /* as it is asked for most of the time */
-        return VK_STR_NONE;
     size_t i = skip_blanks(s, 0);
     if (i >= s.n || s.p[i] != '{')
         return VK_STR_NONE;
