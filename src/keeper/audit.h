@@ -7,7 +7,8 @@
  * keeper/audit_record.h; the ratchet of the epoch keys: keeper/audit_key.h; what happens when a write fails:
  * keeper/audit_file.h. All of it for people: docs/SECURITY.md.
  *
- * One thread writes. What waits while it writes goes to the disk together, with one sync. */
+ * One thread writes. What waits while it writes goes to the disk together, with one sync. Where no sync is
+ * wanted for a use, the loop writes it itself (vk_audit_write_now). */
 #ifndef VK_KEEPER_AUDIT_H
 #define VK_KEEPER_AUDIT_H
 
@@ -20,7 +21,8 @@ enum {
     VK_AUDIT_TEXT = 64,
     VK_AUDIT_WAITING = 4096, /* records that wait for the disk; then VK_E_BUSY */
     VK_AUDIT_WHY = 400,
-    VK_AUDIT_LATE_MS = 20, /* until an entry that nobody waits for is written, when no other one comes */
+    VK_AUDIT_LATE_MS = 20, /* until an entry that nobody waits for is written, when no other one comes; on the
+                            * loop's wheel, so up to VK_TICK_MS more */
     VK_AUDIT_EPOCH_MS = 10 * 60 * 1000, /* from the first record of an epoch to its checkpoint */
     VK_AUDIT_EPOCH_RECORDS = 10000,
     VK_AUDIT_FILE_BYTES = 16 << 20, /* then the next file begins */
