@@ -317,8 +317,10 @@ static vk_err keep(vk_orgs *o, vk_org_keep *c, vk_org **g_r)
     }
     if (!g)
         return say(c->why, VK_E_NOMEM, "There is not enough memory.");
-    d = (vk_org_draft){
-        .set_ms = vk_clock_wall_ms(), .at_ms = g->at_ms, .checked_ms = g->checked_ms, .check = g->check};
+    d = (vk_org_draft){.set_ms = fresh || c->anew ? vk_clock_wall_ms() : g->set_ms,
+                       .at_ms = g->at_ms,
+                       .checked_ms = g->checked_ms,
+                       .check = g->check};
     memcpy(d.values, g->values, sizeof d.values);
     vk_err e = g->state == VK_ORG_DAMAGED || g->state == VK_ORG_ROLLED_BACK
                    ? say(c->why, VK_E_CORRUPT, "%s", g->why)
