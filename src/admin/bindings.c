@@ -1,5 +1,6 @@
 /* How a build has a service: told and changed. A change moves no data: what the build has with the driver
- * before stays there, and is served again when it is bound back. Requests under way end where they began. */
+ * before stays there, and is served again when it is bound back; what keeper has made is noted as kept, and
+ * ends with the build. Requests under way end where they began. */
 #include "admin/alone.h"
 #include "admin/keys.h"
 #include "core/clock.h"
@@ -92,13 +93,45 @@ void vk_admin_driver_show(vk_call *c)
 
 /* ---- changed */
 
+/* What keeper makes is begun, or is what it was when it was bound so before. */
+static void answer_made(vk_call *c, vk_making *m)
+{
+    const driver_call *d = c->state;
+    if (m->err != VK_OK) {
+        vk_call_fail(c, m->err, "The build \"%s\" has the driver \"%s\" now, but is not complete: %s",
+                     m->build, d->to.binding.driver, m->why);
+        return;
+    }
+    vk_jw w = vk_jw_on(&c->ex->out);
+    vk_jw_obj(&w);
+    vk_jw_kstr(&w, "service", vk_str_z(d->service->name));
+    vk_driver_members(&w, d->service, m->n ? &m->of[0].binding : &d->to.binding);
+    vk_jw_key(&w, VK_STR("resources"));
+    vk_making_write(&w, m);
+    vk_jw_obj_end(&w);
+    vk_call_finish(c, vk_making_incomplete(m) ? 202 : 200);
+}
+
+static void bound(vk_call *c, driver_call *d)
+{
+    if (!vk_driver_makes(&d->to.binding)) {
+        answer(c, d, &d->to.binding);
+        return;
+    }
+    bool going = vk_call_making(c, &d->build, VK_MAKING_AGAIN, vk_str_z(d->service->name), answer_made);
+    VK_UNUSED(going); /* else it was answered */
+}
+
 static void bind_work(vk_call *c)
 {
     driver_call *d = c->state;
     vk_store *s = c->rt->store;
-    if (!vk_binding_alone(c, vk_str_z(d->build.id), &d->to.binding))
+    vk_binding before;
+    if (!vk_binding_alone(c, vk_str_z(d->build.id), &d->to.binding) || !find(c, d, d->build.id, &before))
         return;
-    vk_err e = s->ops->binding_set(s, vk_str_z(d->build.id), 0, &d->to.binding);
+    vk_err e = vk_driver_keep(c->ex->arena, &before, &d->to.binding);
+    if (e == VK_OK)
+        e = s->ops->binding_set(s, vk_str_z(d->build.id), 0, &d->to.binding);
     /* Before it is answered: what is remembered of the build does not count any more. */
     vk_registry_forget(&c->rt->registry, vk_str_z(d->build.id), false, NULL);
     if (e == VK_E_CONFLICT || e == VK_E_NOT_FOUND)
@@ -108,7 +141,7 @@ static void bind_work(vk_call *c)
     else {
         vk_log(VK_INFO, "a build has another driver", VK_F(build, d->build.id),
                VK_F(service, d->service->name), VK_F(driver, d->to.binding.driver));
-        answer(c, d, &d->to.binding);
+        bound(c, d);
     }
 }
 
@@ -159,13 +192,14 @@ static void look_work(vk_call *c)
     }
     if (!vk_binding_alone(c, vk_str_z(d->build.id), &d->to.binding))
         return; /* before a secret of it is put away */
-    bool secrets = vk_driver_needs_secrets(d->to.binding.driver);
+    bool made = vk_driver_makes(&d->to.binding) && !d->to.sealed.p;
+    bool secrets = !made && vk_driver_needs_secrets(&d->to.binding);
     if (!secrets && !d->to.sealed.p) {
         bind_work(c);
         return;
     }
     if (!secrets) {
-        vk_call_fail(c, VK_E_INVALID, "The driver \"%s\" takes no secret values of a build",
+        vk_call_fail(c, VK_E_INVALID, "The driver \"%s\" takes no secret values of a build that is bound so",
                      d->to.binding.driver);
         return;
     }

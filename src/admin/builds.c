@@ -96,6 +96,10 @@ static void put_labels(vk_buf *out, const vk_brokered *x)
                 continue;
             vk_buf_printf(out, "# %s: by %s, with a key of the organisation%s%s\n", b->service, b->driver,
                           isolation ? "; " : "", isolation ? isolation : "");
+            vk_str until = vk_brokered_expires(x, b->service);
+            if (vk_binding_direct(b))
+                vk_buf_printf(out, "# %s: the vendor's own credential, not a valet key%s" VK_STR_FMT "\n",
+                              b->service, until.n ? "; good until " : "", VK_STR_ARG(until));
         }
 }
 
@@ -117,7 +121,50 @@ static vk_err put_env(vk_call *c, vk_buf *out, const vk_brokered *x, vk_env_form
 
 static void env_known(vk_call *c);
 
-static void answer_with_env(vk_call *c, const vk_build *b, int status)
+/* What is asked of keeper needs the metadata's lane no more; the build is there, whatever comes of it. */
+static void answer_made(vk_call *c, vk_making *m)
+{
+    if (m->err != VK_OK) {
+        vk_call_fail(c, m->err, "The build \"%s\" exists, but is not complete: %s", m->build, m->why);
+        return;
+    }
+    if (!vk_making_incomplete(m)) {
+        env_known(c);
+        return;
+    }
+    vk_build b;
+    if (!vk_call_build_of(c, vk_str_z(m->build), &b))
+        return;
+    vk_jw w = vk_jw_on(&c->ex->out);
+    vk_jw_obj(&w);
+    vk_admin_build_members(c, &w, &b, vk_clock_wall_ms());
+    vk_jw_kbool(&w, "new", c->status == 201);
+    vk_jw_key(&w, VK_STR("resources"));
+    vk_making_write(&w, m);
+    vk_jw_obj_end(&w);
+    vk_call_finish(c, 202);
+}
+
+/* Whether the build has something that keeper makes; VK_OK. */
+static vk_err makes_some(vk_call *c, const vk_build *b, bool *some_r)
+{
+    vk_binding all[VK_BINDINGS_MAX];
+    vk_store *s = c->rt->store;
+    size_t n = 0;
+    vk_err e = s->ops->binding_list(s, c->ex->arena, vk_str_z(b->id), all, VK_COUNT(all), &n);
+    *some_r = false;
+    for (size_t i = 0; e == VK_OK && i < n; i++)
+        *some_r |= vk_driver_makes(&all[i]) && (!c->only.n || vk_str_eqz(c->only, all[i].service));
+    return e;
+}
+
+static void put_expiry(vk_jw *w, const vk_brokered *x)
+{
+    if (x->expires[0])
+        vk_jw_kstr(w, "env_expires_at", vk_str_z(x->expires));
+}
+
+static void answer_env(vk_call *c, const vk_build *b, int status)
 {
     c->status = status;
     const vk_brokered *x = vk_brokered_know(c, b, env_known);
@@ -134,14 +181,34 @@ static void answer_with_env(vk_call *c, const vk_build *b, int status)
         return;
     }
     w.need_comma = true;
+    put_expiry(&w, x);
     vk_jw_obj_end(&w);
     vk_call_finish(c, status);
+}
+
+/* As answer_env, once all that it has from vendors is there. */
+static void answer_with_env(vk_call *c, const vk_build *b, int status)
+{
+    bool some;
+    vk_err e = makes_some(c, b, &some);
+    c->status = status;
+    if (e != VK_OK) {
+        vk_call_fail_store(c, e);
+        return;
+    }
+    if (!some) {
+        answer_env(c, b, status);
+        return;
+    }
+    c->built = *b;
+    bool going = vk_call_making(c, b, VK_MAKING_AGAIN, VK_STR_NONE, answer_made);
+    VK_UNUSED(going); /* else it was answered */
 }
 
 /* The build is there already, whatever happens: asking again gives it. */
 static void env_known(vk_call *c)
 {
-    answer_with_env(c, &c->brokered->build, c->status);
+    answer_env(c, c->brokered ? &c->brokered->build : &c->built, c->status);
 }
 
 /* The build was there before this request. */
@@ -408,6 +475,34 @@ void vk_admin_build_origins(vk_call *c)
 
 /* ---- environment */
 
+static void env_work(vk_call *c);
+
+static void env_made(vk_call *c, vk_making *m)
+{
+    if (m->err != VK_OK)
+        vk_call_fail(c, m->err, "%s", m->why);
+    else if (vk_making_incomplete(m))
+        vk_call_fail(c, m->waits ? VK_E_UNAVAILABLE : VK_E_CONFLICT, "%s", vk_making_said(m));
+    else
+        env_work(c);
+}
+
+/* Whether it can be printed; otherwise it was answered, or will be. */
+static bool env_complete(vk_call *c, const vk_build *b)
+{
+    bool some = false;
+    vk_err e = c->making ? VK_OK : makes_some(c, b, &some);
+    if (e != VK_OK) {
+        vk_call_fail_store(c, e);
+        return false;
+    }
+    if (!some)
+        return true;
+    bool going = vk_call_making(c, b, VK_MAKING_LOOK, c->only, env_made);
+    VK_UNUSED(going); /* else it was answered */
+    return false;
+}
+
 static void env_work(vk_call *c)
 {
     vk_build b;
@@ -426,10 +521,16 @@ static void env_work(vk_call *c)
                      "\"format\" is unknown; known are dotenv, shell, docker, systemd and json");
         return;
     }
+    if (!env_complete(c, &b))
+        return;
     const vk_brokered *x = vk_brokered_know(c, &b, env_work);
     if (!x)
         return;
     vk_err e = put_env(c, &c->ex->out, x, f, &why);
+    if (e == VK_OK && x->expires[0]) {
+        e = vk_header_add(c->ex, "Valetkey-Env-Expires", vk_str_z(x->expires));
+        why = "out of memory";
+    }
     if (e != VK_OK) {
         vk_call_fail(c, e, "%s", why);
         return;
@@ -443,8 +544,12 @@ void vk_admin_build_env(vk_call *c)
 {
     vk_str settings;
     if (!vk_call_query(c, "framework", &c->framework) || !vk_call_query(c, "format", &c->format) ||
-        !vk_call_query(c, "settings", &settings))
+        !vk_call_query(c, "settings", &settings) || !vk_call_query(c, "service", &c->only))
         return;
+    if (c->only.p && vk_service_index(c->only) < 0) {
+        (void)vk_admin_error(c->ex, VK_E_INVALID, "\"service\" must be one of GET /api/v1/status");
+        return;
+    }
     if (settings.p && !vk_str_eqz(settings, "true") && !vk_str_eqz(settings, "false")) {
         (void)vk_admin_error(c->ex, VK_E_INVALID, "\"settings\" must be true or false");
         return;

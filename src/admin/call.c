@@ -131,7 +131,11 @@ void vk_call_fail_store(vk_call *c, vk_err e)
 
 bool vk_call_build(vk_call *c, vk_build *b)
 {
-    vk_str id = c->param[0];
+    return vk_call_build_of(c, c->param[0], b);
+}
+
+bool vk_call_build_of(vk_call *c, vk_str id, vk_build *b)
+{
     vk_err e =
         vk_build_id_ok(id) ? c->rt->store->ops->build_get(c->rt->store, c->ex->arena, id, b) : VK_E_NOT_FOUND;
     if (e == VK_E_NOT_FOUND)

@@ -5,6 +5,7 @@
 
 #include "admin/admin.h"
 #include "admin/input.h"
+#include "admin/making.h"
 #include "admin/route.h"
 #include "core/json_write.h"
 
@@ -22,8 +23,12 @@ typedef struct vk_call {
     vk_str idem;
     vk_str framework, format;     /* GET env */
     bool settings;                /* GET env: for an app with a settings page */
+    vk_str only;                  /* GET env: of that service alone; p NULL: of all */
+    vk_build built;               /* POST builds: which, while keeper is asked */
     struct vk_brokered *brokered; /* of a build whose environment is made (admin/brokered.h) */
-    void *state;                  /* the call's own, in the exchange's arena */
+    vk_making *making;            /* of a build that has something from a vendor that keeper makes */
+    void (*making_done)(struct vk_call *c, vk_making *m);
+    void *state; /* the call's own, in the exchange's arena */
     struct {
         int fd;
         int64_t size;
@@ -49,6 +54,11 @@ void vk_call_fail_store(vk_call *c, vk_err e);
 
 /* The stored build of c->param[0]; when it cannot be used, answers and returns false. On the lane. */
 VK_MUSTCHECK bool vk_call_build(vk_call *c, vk_build *b);
+VK_MUSTCHECK bool vk_call_build_of(vk_call *c, vk_str id, vk_build *b);
+/* On the lane: vk_making_run for that build; what is not ready is watched from then on. `done` with m->err
+ * VK_OK is on the lane, with an error it must answer and touch no store. False: answered. */
+VK_MUSTCHECK bool vk_call_making(vk_call *c, const vk_build *b, vk_making_how how, vk_str only,
+                                 void (*done)(vk_call *c, vk_making *m));
 /* Whether the service's data of the build is in files here; answers otherwise. On the lane. */
 VK_MUSTCHECK bool vk_call_embedded(vk_call *c, const vk_build *b, const char *service);
 /* The query's value, or VK_STR_NONE. False: it cannot be decoded; answered. On the loop. */
@@ -65,6 +75,11 @@ void vk_admin_origins_check(vk_call *c);
 void vk_admin_build_env(vk_call *c);
 void vk_admin_driver_show(vk_call *c);
 void vk_admin_driver_set(vk_call *c);
+void vk_admin_resources_of(vk_call *c);
+void vk_admin_resources_make(vk_call *c);
+void vk_admin_resources_list(vk_call *c);
+void vk_admin_resources_usage(vk_call *c);
+void vk_admin_resources_sweep(vk_call *c);
 void vk_admin_keys_list(vk_call *c);
 void vk_admin_keys_sealing(vk_call *c);
 void vk_admin_keys_marks(vk_call *c);

@@ -1,16 +1,20 @@
 #include "admin/drivers.h"
 
+#include "keeper/provision.h"
 #include "keeper/vendors.h"
 
-enum { SHOWN_MAX = 40 };
+enum { SHOWN_MAX = 40, VALUES_MAX = VK_RESOURCE_VALUES + 4 };
+
+static const char DELIVERY[] = "delivery", KEPT[] = "kept";
 
 typedef struct pair {
     vk_str name, value;
 } pair;
 
 typedef struct pairs {
-    pair of[VK_RESOURCE_VALUES];
+    pair of[VALUES_MAX];
     size_t n;
+    bool ours; /* what is noted here besides what people give has room too */
 } pairs;
 
 const vk_driver *vk_driver_find(const vk_service *s, vk_str name)
@@ -73,7 +77,7 @@ static vk_err add(vk_arena *a, pairs *p, vk_str name, vk_str value, const char *
         at++;
     if (at < p->n && vk_str_eq(p->of[at].name, name))
         return vk_refuse(a, why_r, "\"" VK_STR_FMT "\" stands twice", VK_STR_ARG(name));
-    if (p->n == VK_RESOURCE_VALUES)
+    if (p->n == (p->ours ? VALUES_MAX : VK_RESOURCE_VALUES))
         return vk_refuse(a, why_r, "A driver takes at most %d values", (int)VK_RESOURCE_VALUES);
     memmove(&p->of[at + 1], &p->of[at], (p->n - at) * sizeof *p->of);
     p->of[at] = (pair){name, value};
@@ -88,8 +92,8 @@ static vk_err fits_vendor(vk_arena *a, const vk_vendor *v, const pair *p, const 
     size_t at = 0;
     const char *why;
     for (const vk_vendor_field *f = v->own; f && f->name; f++) {
-        if (!vk_str_eqz(p->name, f->name)) {
-            if (!f->secret && at < sizeof known)
+        if (f->kept || !vk_str_eqz(p->name, f->name)) {
+            if (!f->secret && !f->kept && at < sizeof known)
                 at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", at ? ", " : "", f->name);
             continue;
         }
@@ -104,6 +108,46 @@ static vk_err fits_vendor(vk_arena *a, const vk_vendor *v, const pair *p, const 
     }
     return vk_refuse(a, why_r, "%s has no value \"" VK_STR_FMT "\" of a build; it has %s", v->title,
                      VK_STR_ARG(p->name), known[0] ? known : "none");
+}
+
+/* Whether keeper makes what a build has there, when nobody brings it. */
+static const vk_provisioner *maker(const char *driver)
+{
+    const vk_vendor *v = vk_vendor_of(vk_str_z(driver));
+    return v ? v->provisioner : NULL;
+}
+
+static bool can_direct(const vk_driver *d)
+{
+    const vk_provisioner *p = maker(d->name);
+    return d->direct && p && (p->direct || p->lend);
+}
+
+static vk_err fits_delivery(vk_arena *a, const vk_driver *d, vk_str value, const char **why_r)
+{
+    bool direct = vk_str_eqz(value, "direct");
+    if (!direct && !vk_str_eqz(value, "gateway"))
+        return vk_refuse(a, why_r, "\"delivery\" is gateway or direct");
+    if (direct && !can_direct(d))
+        return vk_refuse(a, why_r,
+                         "The driver \"%s\" has no delivery=direct: builds reach it through valetkey only",
+                         d->name);
+    if (!direct && d->only_direct)
+        return vk_refuse(a, why_r,
+                         "The driver \"%s\" has no delivery=gateway: builds reach it by the vendor's own "
+                         "credential only",
+                         d->name);
+    return VK_OK;
+}
+
+/* Whether a value of the build's own is among them, so that nothing is to be made. */
+static bool brings_own(const vk_vendor *v, const pairs *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (!vk_str_eqz(p->of[i].name, DELIVERY) && !vk_str_eqz(p->of[i].name, VK_VENDOR_SHARED) &&
+            vk_vendor_field_of(v->own, p->of[i].name))
+            return true;
+    return false;
 }
 
 /* What must be there; secrets are the vault's. */
@@ -140,9 +184,12 @@ static vk_err write_resource(vk_arena *a, const pairs *p, vk_str *out_r)
     return e;
 }
 
-static vk_err choose(vk_arena *a, const vk_service *s, vk_str driver, const pairs *p, vk_binding *out_r,
+static vk_err choose(vk_arena *a, const vk_service *s, vk_str driver, const pairs *given, vk_binding *out_r,
                      const char **why_r)
 {
+    pairs all = *given;
+    const pairs *p = &all;
+    bool has_delivery = false;
     const vk_driver *d = vk_driver_find(s, driver);
     const vk_vendor *v = d ? vk_vendor_of(driver) : NULL;
     vk_binding b = {.version = 0};
@@ -151,11 +198,22 @@ static vk_err choose(vk_arena *a, const vk_service *s, vk_str driver, const pair
     if (!d && p->n)
         return vk_refuse(a, why_r, "The driver \"embedded\" takes no values");
     for (size_t i = 0; v && i < p->n; i++) {
-        vk_err bad = fits_vendor(a, v, &p->of[i], why_r);
+        bool delivery = v->provisioner && vk_str_eqz(p->of[i].name, DELIVERY);
+        vk_err bad =
+            delivery ? fits_delivery(a, d, p->of[i].value, why_r) : fits_vendor(a, v, &p->of[i], why_r);
         if (bad != VK_OK)
             return bad;
+        has_delivery |= delivery;
     }
-    vk_err e = v ? has_all(a, v, p, why_r) : VK_OK;
+    bool made = v && v->provisioner && !brings_own(v, p);
+    vk_err e = v && !made ? has_all(a, v, p, why_r) : VK_OK;
+    if (e == VK_OK && has_delivery && !made)
+        return vk_refuse(a, why_r,
+                         "\"delivery\" is for what valetkey makes at %s, and goes with no other values",
+                         v->title);
+    all.ours = true;
+    if (e == VK_OK && d && d->only_direct && !has_delivery)
+        e = add(a, &all, VK_STR("delivery"), VK_STR("direct"), why_r);
     if (e != VK_OK)
         return e;
     snprintf(b.service, sizeof b.service, "%s", s->name);
@@ -166,7 +224,7 @@ static vk_err choose(vk_arena *a, const vk_service *s, vk_str driver, const pair
     *why_r = "Out of memory";
     if (e != VK_OK)
         return e;
-    const char *refused = d && d->refused ? d->refused(&b) : NULL;
+    const char *refused = d && d->refused && !made ? d->refused(&b) : NULL;
     if (refused)
         return vk_refuse(a, why_r, "%s", refused);
     *out_r = b;
@@ -218,13 +276,131 @@ vk_err vk_driver_parse(vk_arena *a, const vk_service *s, vk_str text, vk_binding
     return choose(a, s, driver, &p, out_r, why_r);
 }
 
-bool vk_driver_needs_secrets(const char *driver)
+bool vk_driver_needs_secrets(const vk_binding *b)
 {
-    const vk_vendor *v = vk_vendor_of(vk_str_z(driver));
+    vk_str alone;
+    const vk_vendor *v = vk_vendor_of(vk_str_z(b->driver));
+    bool named = vk_driver_alone(b, &alone) != NULL;
     for (const vk_vendor_field *f = v ? v->own : NULL; f && f->name; f++)
-        if (f->secret && !f->optional)
+        if (f->secret && (!f->optional || named))
             return true;
     return false;
+}
+
+/* ---- what keeper makes */
+
+bool vk_driver_makes(const vk_binding *b)
+{
+    const vk_vendor *v = vk_vendor_of(vk_str_z(b->driver));
+    if (!v || !v->provisioner)
+        return false;
+    for (const vk_vendor_field *f = v->own; f && f->name; f++)
+        if (!f->secret && !f->kept && strcmp(f->name, VK_VENDOR_SHARED) != 0 &&
+            vk_binding_value(b, f->name).n)
+            return false;
+    return true;
+}
+
+bool vk_driver_lacks(const vk_service *s, const vk_binding *b)
+{
+    const vk_driver *d = vk_driver_find(s, vk_str_z(b->driver));
+    return d && d->refused && d->refused(b);
+}
+
+vk_str vk_driver_kept(const vk_binding *b)
+{
+    return vk_binding_value(b, KEPT);
+}
+
+bool vk_driver_may_have(const vk_binding *b)
+{
+    return maker(b->driver) || vk_driver_kept(b).n;
+}
+
+/* The members of an object of texts, over what is there. */
+static vk_err put_over(vk_arena *a, pairs *p, const vk_json *values)
+{
+    const char *why;
+    vk_err e = VK_OK;
+    for (const vk_json *m = values && values->type == VK_JSON_OBJECT ? values->u.child : NULL;
+         e == VK_OK && m; m = m->next) {
+        size_t i = 0;
+        if (m->type != VK_JSON_STRING)
+            return VK_E_INVALID;
+        while (i < p->n && !vk_str_eq(p->of[i].name, m->key))
+            i++;
+        if (i < p->n && value_ok(m->u.s))
+            p->of[i].value = m->u.s;
+        else if (i < p->n)
+            e = VK_E_INVALID;
+        else
+            e = add(a, p, m->key, m->u.s, &why);
+    }
+    return e;
+}
+
+vk_err vk_driver_fill(vk_arena *a, const vk_binding *b, const vk_json *values, vk_binding *out_r)
+{
+    pairs p = {.ours = true};
+    vk_json *had;
+    vk_err e = vk_json_parse(a, b->resource, &had, NULL, NULL);
+    if (e == VK_OK)
+        e = put_over(a, &p, had);
+    if (e == VK_OK)
+        e = put_over(a, &p, values);
+    *out_r = *b;
+    return e == VK_OK ? write_resource(a, &p, &out_r->resource) : e;
+}
+
+static bool names(vk_str list, const char *one)
+{
+    vk_str word;
+    while (vk_str_cut(&list, '+', &word))
+        if (vk_str_eqz(word, one))
+            return true;
+    return vk_str_eqz(list, one);
+}
+
+vk_err vk_driver_keep(vk_arena *a, const vk_binding *before, vk_binding *b)
+{
+    vk_str kept = vk_driver_kept(before);
+    if (maker(before->driver) && strcmp(before->driver, b->driver) != 0 && !names(kept, before->driver))
+        kept = vk_arena_printf(a, VK_STR_FMT "%s%s", VK_STR_ARG(kept), kept.n ? "+" : "", before->driver);
+    if (!kept.n)
+        return kept.p || !maker(before->driver) || strcmp(before->driver, b->driver) == 0 ? VK_OK
+                                                                                          : VK_E_NOMEM;
+    vk_json name = {.type = VK_JSON_STRING, .key = vk_str_z(KEPT), .u.s = kept};
+    const vk_json object = {.type = VK_JSON_OBJECT, .u.child = &name};
+    return vk_driver_fill(a, b, &object, b);
+}
+
+static bool same_value(const vk_binding *x, const vk_binding *y, const char *name)
+{
+    return vk_str_eq(vk_binding_value(x, name), vk_binding_value(y, name));
+}
+
+/* By the values that the vendor knows; what keeper has made counts as nothing that was asked for. */
+static bool same_values(const vk_vendor *v, const vk_binding *want, const vk_binding *had)
+{
+    bool made = vk_driver_makes(want);
+    for (const vk_vendor_field *f = v->own; f && f->name; f++)
+        if (!f->secret && !f->kept && (!made || strcmp(f->name, VK_VENDOR_SHARED) == 0) &&
+            !same_value(want, had, f->name))
+            return false;
+    return vk_binding_direct(want) == vk_binding_direct(had);
+}
+
+bool vk_driver_same(const vk_binding *want, const vk_binding *had)
+{
+    const vk_vendor *v = vk_vendor_of(vk_str_z(want->driver));
+    if (strcmp(had->driver, want->driver) != 0)
+        return false;
+    if (strcmp(want->driver, "embedded") == 0)
+        return true;
+    if (!v || !v->provisioner)
+        return vk_str_eq(had->resource, want->resource) ||
+               (v && vk_driver_kept(had).n && same_values(v, want, had));
+    return same_values(v, want, had);
 }
 
 /* ---- what one build has alone */
@@ -268,6 +444,8 @@ void vk_driver_members(vk_jw *w, const vk_service *s, const vk_binding *b)
 {
     const char *isolation = vk_driver_isolation(s, b);
     vk_jw_kstr(w, "driver", vk_str_z(b->driver));
+    if (vk_driver_kept(b).n)
+        vk_jw_kstr(w, "kept", vk_driver_kept(b));
     if (strcmp(b->driver, "embedded") == 0)
         return;
     vk_jw_kstr_or_null(w, "isolation", vk_str_z(isolation));

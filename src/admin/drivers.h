@@ -7,7 +7,7 @@
 #include "core/json_write.h"
 #include "valetkey/service.h"
 
-enum { VK_RESOURCE_VALUES = 8 /* names in a binding's resource */ };
+enum { VK_RESOURCE_VALUES = 8 /* names in a binding's resource that people may give */ };
 
 /* NULL: the service has no such driver, or it is "embedded". */
 const vk_driver *vk_driver_find(const vk_service *s, vk_str name);
@@ -21,14 +21,36 @@ VK_MUSTCHECK vk_err vk_driver_choose(vk_arena *a, const vk_service *s, vk_str dr
 VK_MUSTCHECK vk_err vk_driver_parse(vk_arena *a, const vk_service *s, vk_str text, vk_binding *out_r,
                                     const char **why_r);
 
-/* Whether a build needs secret values of its own there, which are entered for a build that is there already.
- */
-bool vk_driver_needs_secrets(const char *driver);
+/* Whether a build that is bound so needs secret values of its own there, which are entered for a build that
+ * is there already: optional ones where it names something that it has alone (an application at Clerk). */
+bool vk_driver_needs_secrets(const vk_binding *b);
 
 /* The name of the value of `b` that names what is one build's alone (keeper/vendors.h), and the value, a
  * view. NULL: there is none. */
 const char *vk_driver_alone(const vk_binding *b, vk_str *value_r);
 bool vk_driver_says_shared(const vk_binding *b);
+
+/* ---- what keeper makes at the vendor (keeper/provision.h) for a build that brings no values. `delivery`
+ * (gateway, or direct where vendor and driver have that) is a value of such a binding */
+
+/* Whether something is to be made, or was: the vendor has a provisioner, and no value that is the build's own
+ * is in the binding. Pure, as all of these. */
+bool vk_driver_makes(const vk_binding *b);
+/* Whether the binding is of no use as it is. */
+bool vk_driver_lacks(const vk_service *s, const vk_binding *b);
+/* Vendors, "turso+neon", at which the build has something from when it was bound to them: a change of the
+ * driver keeps it. VK_STR_NONE: none. */
+vk_str vk_driver_kept(const vk_binding *b);
+/* Whether keeper must be asked before the build may go. */
+bool vk_driver_may_have(const vk_binding *b);
+/* The binding with `values` (an object of texts) over its own; the resource in `a`. VK_E_INVALID,
+ * VK_E_TOO_LARGE, VK_E_NOMEM. */
+VK_MUSTCHECK vk_err vk_driver_fill(vk_arena *a, const vk_binding *b, const vk_json *values,
+                                   vk_binding *out_r);
+/* Notes in `b` what is kept of how it was before. Errors as of vk_driver_fill. */
+VK_MUSTCHECK vk_err vk_driver_keep(vk_arena *a, const vk_binding *before, vk_binding *b);
+/* Whether a build that is bound like `had` is what was asked for. */
+bool vk_driver_same(const vk_binding *want, const vk_binding *had);
 
 /* What keeps builds apart there, for people. NULL: nothing is to be said, the build has its own files. */
 const char *vk_driver_isolation(const vk_service *s, const vk_binding *b);

@@ -1,14 +1,17 @@
 /* Revoking and deleting a build. */
-#include "admin/keys.h"
+#include "admin/call.h"
 #include "admin/lifecycle.h"
+#include "admin/making.h"
+#include "admin/parting.h"
 #include "core/clock.h"
 #include "core/log.h"
 
 struct ending_call {
-    vk_ending ending;  /* first */
-    vk_keeper_ask ask; /* of a deletion: what the build has of its own in the vault */
-    vk_json *own;      /* of these, those that are still there */
-    char body[128], target[64];
+    vk_ending ending;   /* first */
+    vk_parting parting; /* of a deletion: what keeper has of the build */
+    bool may_have;      /* it may have something at a vendor, so keeper must say yes */
+    vk_keeper_ask ask;  /* of a revocation */
+    char body[200];
     vk_call *call;
     uint64_t generation;
     vk_job job; /* on the lane for files */
@@ -30,16 +33,47 @@ static struct ending_call *begin(vk_call *c, const vk_build *b, void (*done)(vk_
     return x;
 }
 
-static vk_call *call_of(vk_ending *e)
+/* Whether keeper may have something of it at a vendor. */
+static vk_err look_what(vk_call *c, const vk_build *b, bool *may_have_r)
 {
-    return VK_CONTAINER(e, struct ending_call, ending)->call;
+    vk_binding all[VK_BINDINGS_MAX];
+    vk_store *s = c->rt->store;
+    size_t n = 0;
+    vk_err e = s->ops->binding_list(s, c->ex->arena, vk_str_z(b->id), all, VK_COUNT(all), &n);
+    *may_have_r = false;
+    for (size_t i = 0; e == VK_OK && i < n; i++)
+        *may_have_r |= vk_driver_may_have(&all[i]);
+    return e;
 }
 
 /* ---- revoke */
 
+static void suspended(vk_keeper_ask *a, vk_err e, const vk_response *r)
+{
+    struct ending_call *x = VK_CONTAINER(a, struct ending_call, ask);
+    if (e != VK_OK || (r->status != 200 && r->status != 202 && r->status != 404))
+        vk_log(VK_WARN, "keeper was not told of a revocation; it finds it in the metadata by itself",
+               VK_F(build, x->ending.build));
+    vk_call_finish(x->call, 200);
+}
+
+/* What a vendor's own credentials open that were given to the app (delivery=direct). */
 static void revoked(vk_ending *e)
 {
-    vk_call_finish(call_of(e), 200);
+    struct ending_call *x = VK_CONTAINER(e, struct ending_call, ending);
+    if (!x->may_have) {
+        vk_call_finish(x->call, 200);
+        return;
+    }
+    snprintf(x->body, sizeof x->body,
+             "{\"build\":\"%s\",\"service\":\"\",\"generation\":%llu,\"actor\":\"admin\"}", x->ending.build,
+             (unsigned long long)x->generation);
+    x->ask = (vk_keeper_ask){.rt = x->call->rt,
+                             .method = VK_STR("POST"),
+                             .target = VK_STR("/v1/resources/suspend"),
+                             .body = vk_str_z(x->body),
+                             .done = suspended};
+    vk_keeper_ask_send(&x->ask);
 }
 
 static void revoke_work(vk_call *c)
@@ -51,7 +85,9 @@ static void revoke_work(vk_call *c)
     struct ending_call *x = begin(c, &b, revoked);
     if (!x)
         return;
-    vk_err e = s->ops->build_revoke(s, c->param[0], vk_clock_wall_ms());
+    vk_err e = look_what(c, &b, &x->may_have);
+    if (e == VK_OK)
+        e = s->ops->build_revoke(s, c->param[0], vk_clock_wall_ms());
     if (e == VK_OK)
         e = s->ops->build_get(s, c->ex->arena, c->param[0], &b);
     if (e != VK_OK) {
@@ -73,60 +109,10 @@ void vk_admin_build_revoke(vk_call *c)
 
 /* ---- delete */
 
-/* What it had of its own at vendors. A later build of this id is never served with that (bindings.c), so a
- * deletion is one even when keeper is away. */
-static void drop_next(struct ending_call *x);
-
-static void own_dropped(vk_keeper_ask *a, vk_err e, const vk_response *r)
-{
-    struct ending_call *x = VK_CONTAINER(a, struct ending_call, ask);
-    if (e != VK_OK || (r->status != 200 && r->status != 404))
-        vk_log(VK_WARN, "keys of a deleted build are still in the vault", VK_F(build, x->ending.build));
-    x->own = x->own->next;
-    drop_next(x);
-}
-
-static void drop_next(struct ending_call *x)
-{
-    vk_call *c = x->call;
-    if (!x->own) {
-        vk_log(VK_INFO, "build deleted", VK_F(build, x->ending.build));
-        vk_call_finish(c, 204);
-        return;
-    }
-    vk_str vendor = vk_json_str(vk_json_get(x->own, VK_STR("vendor")));
-    snprintf(x->body, sizeof x->body, "{\"vendor\":\"%.*s\",\"build\":\"%s\",\"actor\":\"admin\"}",
-             (int)(vendor.n < VK_VENDOR_NAME_MAX ? vendor.n : VK_VENDOR_NAME_MAX), vendor.n ? vendor.p : "",
-             x->ending.build);
-    x->ask.method = VK_STR("POST");
-    x->ask.target = VK_STR("/v1/keys/remove");
-    x->ask.body = vk_str_z(x->body);
-    x->ask.done = own_dropped;
-    vk_keeper_ask_send(&x->ask);
-}
-
-static void own_known(vk_keeper_ask *a, vk_err e, const vk_response *r)
-{
-    struct ending_call *x = VK_CONTAINER(a, struct ending_call, ask);
-    vk_arena *arena = x->call->ex->arena;
-    vk_json *o = NULL;
-    vk_str text = e == VK_OK && r->status == 200 ? vk_arena_dup(arena, r->body) : VK_STR_NONE;
-    if (!text.p || vk_json_parse(arena, text, &o, NULL, NULL) != VK_OK)
-        vk_log(VK_WARN, "whether a deleted build has keys in the vault is not known",
-               VK_F(build, x->ending.build));
-    const vk_json *keys = vk_json_get(o, VK_STR("keys"));
-    x->own = keys && keys->type == VK_JSON_ARRAY ? keys->u.child : NULL;
-    drop_next(x);
-}
-
 static void gone(struct ending_call *x)
 {
-    snprintf(x->target, sizeof x->target, "/v1/keys?limit=16&build=%s", x->ending.build);
-    x->ask.rt = x->call->rt;
-    x->ask.method = VK_STR("GET");
-    x->ask.target = vk_str_z(x->target);
-    x->ask.done = own_known;
-    vk_keeper_ask_send(&x->ask);
+    vk_log(VK_INFO, "build deleted", VK_F(build, x->ending.build));
+    vk_call_finish(x->call, 204);
 }
 
 /* However many files it has, nothing waits for this but its own answer. */
@@ -171,9 +157,29 @@ static void take_work(vk_call *c)
     }
 }
 
+/* Without keeper a build that never had anything at a vendor goes all the same. */
+static void parted(vk_parting *p, vk_err e)
+{
+    struct ending_call *x = VK_CONTAINER(p, struct ending_call, parting);
+    if (e == VK_OK || !x->may_have) {
+        vk_call_on_lane(x->call, take_work);
+        return;
+    }
+    vk_making_watch(x->ending.build, x->generation); /* it ends, whether it is asked for again or not */
+    vk_call_fail(x->call, VK_E_UNAVAILABLE,
+                 "The build \"%s\" is closed for good, but the process that holds the keys (keeper) does not "
+                 "answer, and has to end what the build has at vendors first. DELETE it again in a second; "
+                 "otherwise valetkey finishes it by itself",
+                 x->ending.build);
+}
+
 static void closed(vk_ending *e)
 {
-    vk_call_on_lane(call_of(e), take_work);
+    struct ending_call *x = VK_CONTAINER(e, struct ending_call, ending);
+    x->parting = (vk_parting){
+        .rt = x->call->rt, .arena = x->call->ex->arena, .generation = x->generation, .done = parted};
+    memcpy(x->parting.build, x->ending.build, sizeof x->parting.build);
+    vk_parting_run(&x->parting);
 }
 
 static void delete_work(vk_call *c)
@@ -189,6 +195,8 @@ static void delete_work(vk_call *c)
     struct ending_call *x = e == VK_OK ? begin(c, &b, closed) : NULL;
     if (e == VK_OK && !x)
         return;
+    if (e == VK_OK)
+        e = look_what(c, &b, &x->may_have);
     if (e == VK_OK && b.state != VK_BUILD_DELETING)
         e = s->ops->build_deleting(s, c->param[0], vk_clock_wall_ms());
     if (e != VK_OK) {

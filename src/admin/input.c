@@ -118,7 +118,7 @@ static vk_err take_driver(vk_arena *a, const vk_service *s, const vk_json *v, vk
     if (!driver || driver->type != VK_JSON_STRING)
         return vk_refuse(a, why_r, "The driver of \"%s\" must be a text such as \"embedded\"", s->name);
     vk_err e = vk_driver_choose(a, s, driver->u.s, resource, out_r, why_r);
-    if (e == VK_OK && vk_driver_needs_secrets(out_r->driver))
+    if (e == VK_OK && !vk_driver_makes(out_r) && vk_driver_needs_secrets(out_r))
         return vk_refuse(a, why_r,
                          "\"%s\" needs secret values of the build: make the build, then bind it (PUT "
                          "…/services/%s/driver, or `valetkey build use`)",
@@ -251,6 +251,43 @@ vk_err vk_sealed_parse(vk_arena *a, vk_str body, vk_str *sealed_r, const char **
     return v ? take_sealed(a, v, sealed_r, why_r) : vk_refuse(a, why_r, "The member \"sealed\" is missing");
 }
 
+vk_err vk_provide_parse(vk_arena *a, vk_str body, vk_str *service_r, const char **why_r)
+{
+    static const char *const known[] = {"service", NULL};
+    vk_json *o = NULL;
+    vk_err e = body.n ? parse_object(a, body, &o, why_r) : VK_OK;
+    if (e == VK_OK && o)
+        e = only(a, o, known, why_r);
+    if (e != VK_OK)
+        return e;
+    const vk_json *v = vk_json_opt(o, VK_STR("service"));
+    if (v && (v->type != VK_JSON_STRING || !v->u.s.n))
+        return vk_refuse(a, why_r, "\"service\" must be a text such as \"database\"");
+    *service_r = vk_json_str(v);
+    return VK_OK;
+}
+
+vk_err vk_sweep_parse(vk_arena *a, vk_str body, vk_sweep *out_r, const char **why_r)
+{
+    static const char *const known[] = {"vendor", "delete", NULL};
+    vk_json *o;
+    vk_err e = parse_object(a, body, &o, why_r);
+    if (e == VK_OK)
+        e = only(a, o, known, why_r);
+    if (e != VK_OK)
+        return e;
+    const vk_json *vendor = vk_json_get(o, VK_STR("vendor")), *names = vk_json_opt(o, VK_STR("delete"));
+    if (!vendor || vendor->type != VK_JSON_STRING)
+        return vk_refuse(a, why_r, "\"vendor\" must be a text such as \"turso\"");
+    if (names && (names->type != VK_JSON_ARRAY || names->count > VK_SWEEP_NAMES))
+        return vk_refuse(a, why_r, "\"delete\" must be an array of at most %d names", (int)VK_SWEEP_NAMES);
+    for (const vk_json *x = names ? names->u.child : NULL; x; x = x->next)
+        if (x->type != VK_JSON_STRING || !x->u.s.n || x->u.s.n > VK_SWEEP_NAME)
+            return vk_refuse(a, why_r, "\"delete\" must hold names of 1 to %d bytes", (int)VK_SWEEP_NAME);
+    *out_r = (vk_sweep){vendor->u.s, names ? names->u.child : NULL};
+    return VK_OK;
+}
+
 vk_err vk_salt_parse(vk_arena *a, vk_str body, vk_str *salt_r, const char **why_r)
 {
     static const char *const known[] = {"salt", NULL};
@@ -354,7 +391,7 @@ static bool bound_so(const vk_binding *want, const vk_binding *had, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (strcmp(had[i].service, want->service) == 0)
-            return strcmp(had[i].driver, want->driver) == 0 && vk_str_eq(had[i].resource, want->resource);
+            return vk_driver_same(want, &had[i]);
     return strcmp(want->driver, "embedded") == 0;
 }
 

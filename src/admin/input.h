@@ -38,6 +38,16 @@ VK_MUSTCHECK vk_err vk_origins_parse(vk_arena *a, vk_str body, vk_create *out_r,
 /* {"driver":"…","resource":{…},"sealed":"…"}; the last two may be absent. */
 VK_MUSTCHECK vk_err vk_rebind_parse(vk_arena *a, const vk_service *s, vk_str body, vk_rebind *out_r,
                                     const char **why_r);
+/* {"service":"database"}, which may be absent. */
+VK_MUSTCHECK vk_err vk_provide_parse(vk_arena *a, vk_str body, vk_str *service_r, const char **why_r);
+/* {"vendor":"turso","delete":["name",…]}; the second may be absent: at most VK_SWEEP_NAMES, texts of at most
+ * VK_SWEEP_NAME bytes. */
+typedef struct vk_sweep {
+    vk_str vendor;
+    const vk_json *names; /* the first; NULL: none */
+} vk_sweep;
+enum { VK_SWEEP_NAMES = 100, VK_SWEEP_NAME = 128, VK_SWEEP_BODY = VK_SWEEP_NAMES * (VK_SWEEP_NAME + 8) };
+VK_MUSTCHECK vk_err vk_sweep_parse(vk_arena *a, vk_str body, vk_sweep *out_r, const char **why_r);
 /* {"salt":"<32 hex digits>"} */
 VK_MUSTCHECK vk_err vk_salt_parse(vk_arena *a, vk_str body, vk_str *salt_r, const char **why_r);
 /* {"sealed":"…"} */

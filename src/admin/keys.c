@@ -110,7 +110,7 @@ static bool accepted(vk_call *c, vk_err e, const vk_response *r)
                      "The process that holds the keys (keeper) does not answer; try again in a second");
         return false;
     }
-    if (r->status == 200)
+    if (r->status == 200 || r->status == 202)
         return true;
     const vk_json *o = read_answer(c, r);
     vk_str text = vk_json_str(vk_json_get(o, VK_STR("message")));

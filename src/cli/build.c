@@ -1,4 +1,4 @@
-/* build create, list, show, origins. */
+/* build list, show, origins, and what all commands about builds share. */
 #include "cli/api.h"
 #include "cli/args.h"
 #include "cli/build.h"
@@ -7,32 +7,6 @@
 #include "core/clock.h"
 
 enum { PAGE = 500, PAGES_MAX = 2000 };
-
-const char vk_help_build_create[] =
-    "Usage: valetkey build create [ID] [options]\n"
-    "\n"
-    "Makes a build: an id, and a valet key for every service. Asking again for the same id with the same "
-    "options gives the\n"
-    "same build with the same keys; with other options it is refused. Without ID one is made up.\n"
-    "\n"
-    "  ID                       1 to 32 characters of a-z, 0-9 and -\n"
-    "  --framework NAME         next, vite, remix, react-router, tanstack-start, astro, sveltekit, nuxt, "
-    "expo, express,\n"
-    "                           hono, fastify, node, fastapi or django: how variables are named (default "
-    "next)\n"
-    "  --origin URL             where the app's pages are; may stand several times\n"
-    "  --driver SERVICE=DRIVER  by whom a service is provided: embedded, or a vendor, perhaps with values\n"
-    "                           (payments=stripe,account=acct_…); may stand several times (default: the "
-    "daemon's)\n"
-    "  --ttl TIME               how long its keys last unused: 30d, 12h, 90m or seconds (default: the "
-    "daemon's)\n"
-    "  --idempotency-key KEY    the same key gives the same build, however often this runs\n"
-    "  --data DIR, --json\n"
-    "\n"
-    "Examples:\n"
-    "  valetkey build create demo\n"
-    "  valetkey build create shop --framework vite --origin http://localhost:5173 --ttl 7d\n"
-    "  valetkey build create --json\n";
 
 const char vk_help_build_list[] =
     "Usage: valetkey build list [--data DIR] [--json]\n"
@@ -184,10 +158,8 @@ void vk_build_print(const vk_reply *r)
     vk_buf_free(&origins);
 }
 
-/* ---- create */
-
 /* The rest is the daemon's to say; this keeps the request small enough to be read there. */
-static bool origins_short(const char *command, const char *const *v, size_t n)
+bool vk_origins_short(const char *command, const char *const *v, size_t n)
 {
     for (size_t i = 0; i < n && v[i]; i++)
         if (strlen(v[i]) > VK_ORIGIN_MAX) {
@@ -195,147 +167,6 @@ static bool origins_short(const char *command, const char *const *v, size_t n)
             return false;
         }
     return true;
-}
-
-struct create {
-    const char *id, *framework, *ttl, *idem, *data;
-    vk_many origins, drivers;
-    bool json;
-};
-
-/* "payments=stripe,account=acct_…" */
-static void put_driver(vk_jw *w, const char *text)
-{
-    vk_str rest = vk_str_z(text), service, driver, value, name;
-    if (!vk_str_cut(&rest, '=', &service))
-        return;
-    bool more = vk_str_cut(&rest, ',', &driver);
-    vk_jw_key(w, service);
-    vk_jw_obj(w);
-    vk_jw_kstr(w, "driver", more ? driver : rest);
-    if (more) {
-        vk_jw_key(w, VK_STR("resource"));
-        vk_jw_obj(w);
-        while (more) {
-            more = vk_str_cut(&rest, ',', &value);
-            if (!more)
-                value = rest;
-            if (!vk_str_cut(&value, '=', &name))
-                name = VK_STR("");
-            vk_jw_key(w, name);
-            vk_jw_str(w, value);
-        }
-        vk_jw_obj_end(w);
-    }
-    vk_jw_obj_end(w);
-}
-
-static bool drivers_ok(const char *command, const vk_many *drivers)
-{
-    for (size_t i = 0; i < drivers->n; i++)
-        if (!strchr(drivers->v[i], '=') || strlen(drivers->v[i]) > VK_RESOURCE_MAX) {
-            vk_usage(command, "--driver wants SERVICE=DRIVER, as in --driver payments=stripe.");
-            return false;
-        }
-    return true;
-}
-
-static void create_body(const struct create *c, vk_buf *out)
-{
-    vk_jw w = vk_jw_on(out);
-    int64_t seconds;
-    vk_jw_obj(&w);
-    if (c->id)
-        vk_jw_kstr(&w, "id", vk_str_z(c->id));
-    if (c->framework)
-        vk_jw_kstr(&w, "framework", vk_str_z(c->framework));
-    if (c->ttl && vk_str_to_i64(vk_str_z(c->ttl), &seconds) == VK_OK)
-        vk_jw_ki64(&w, "ttl", seconds);
-    else if (c->ttl)
-        vk_jw_kstr(&w, "ttl", vk_str_z(c->ttl));
-    if (c->origins.n) {
-        vk_jw_key(&w, VK_STR("origins"));
-        vk_jw_arr(&w);
-        for (size_t i = 0; i < c->origins.n; i++)
-            vk_jw_str(&w, vk_str_z(c->origins.v[i]));
-        vk_jw_arr_end(&w);
-    }
-    if (c->drivers.n) {
-        vk_jw_key(&w, VK_STR("drivers"));
-        vk_jw_obj(&w);
-        for (size_t i = 0; i < c->drivers.n; i++)
-            put_driver(&w, c->drivers.v[i]);
-        vk_jw_obj_end(&w);
-    }
-    vk_jw_obj_end(&w);
-}
-
-static void print_created(const vk_reply *r)
-{
-    const char *id = vk_reply_text(r, r->json, "id");
-    const vk_json *env = vk_json_get(r->json, VK_STR("env"));
-    printf("%s✓%s %s\n\n", vk_tone_begin(stdout, VK_GOOD), vk_tone_end(stdout),
-           r->status == 201 ? "The build was made." : "The build was there already.");
-    vk_build_print(r);
-    printf("\n  %sVariables%s  ", vk_tone_begin(stdout, VK_DIM), vk_tone_end(stdout));
-    for (const vk_json *v = env && env->type == VK_JSON_OBJECT ? env->u.child : NULL; v; v = v->next)
-        printf(VK_STR_FMT "%s", VK_STR_ARG(v->key), v->next ? ", " : "\n");
-    printf("\nNext:\n"
-           "  valetkey env %s                 their values\n"
-           "  valetkey run %s -- npm run dev  an app with them\n"
-           "  valetkey db shell %s            its database\n",
-           id, id, id);
-}
-
-int vk_cmd_build_create(int argc, char **argv)
-{
-    struct create c = {0};
-    const char *pos[1];
-    const vk_opt opts[] = {VK_OPT_T("framework", c.framework),
-                           VK_OPT_M("origin", c.origins),
-                           VK_OPT_M("driver", c.drivers),
-                           VK_OPT_T("ttl", c.ttl),
-                           VK_OPT_T("idempotency-key", c.idem),
-                           VK_OPT_T("data", c.data),
-                           VK_OPT_F("json", c.json),
-                           {0}};
-    if (vk_args(argc, argv, opts, pos, 0, 1, "", NULL) != VK_OK)
-        return VK_EXIT_USAGE;
-    vk_out_json(c.json);
-    c.id = pos[0];
-    char target[96], header[320] = "";
-    if (c.id && vk_build_target(argv[0], c.id, "", target, sizeof target) != VK_OK)
-        return VK_EXIT_USAGE;
-    if (!origins_short(argv[0], c.origins.v, c.origins.n) || !drivers_ok(argv[0], &c.drivers))
-        return VK_EXIT_USAGE;
-    if (c.idem) {
-        for (const char *k = c.idem; *k; k++)
-            if (*k < '!' || *k > '~' || k - c.idem >= 255)
-                return vk_usage(argv[0], "--idempotency-key must be 1 to 255 visible ASCII characters.");
-        if (!c.idem[0])
-            return vk_usage(argv[0], "--idempotency-key must be 1 to 255 visible ASCII characters.");
-        snprintf(header, sizeof header, "Idempotency-Key: %s\r\n", c.idem);
-    }
-    vk_buf body;
-    vk_buf_init(&body, 1024 * 1024);
-    create_body(&c, &body);
-    vk_reply r;
-    bool ok;
-    int code = vk_build_call(&(vk_build_ask){.data = c.data,
-                                             .method = "POST",
-                                             .target = "/api/v1/builds",
-                                             .headers = vk_str_z(header),
-                                             .body = vk_buf_view(&body)},
-                             &r, &ok);
-    vk_buf_free(&body);
-    if (!ok)
-        return code;
-    if (c.json)
-        vk_reply_print(&r);
-    else
-        print_created(&r);
-    vk_reply_free(&r);
-    return VK_EXIT_OK;
 }
 
 /* ---- list */
@@ -499,7 +330,7 @@ int vk_cmd_build_origins(int argc, char **argv)
     vk_out_json(json);
     if (none && pos[1])
         return vk_usage(argv[0], "--none and origins contradict each other.");
-    if (!origins_short(argv[0], pos + 1, VK_COUNT(pos) - 1))
+    if (!vk_origins_short(argv[0], pos + 1, VK_COUNT(pos) - 1))
         return VK_EXIT_USAGE;
     bool write = none || pos[1];
     if (vk_build_target(argv[0], pos[0], write ? "/origins" : "", target, sizeof target) != VK_OK)

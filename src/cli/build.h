@@ -31,6 +31,8 @@ int vk_build_command(int argc, char **argv, const char *method, const char *afte
 void vk_reply_print(const vk_reply *r);
 /* "2026-12-24 16:00 UTC" out of the API's "2026-12-24T16:00:00.000Z". */
 void vk_time_short(const char *iso, char out[32]);
+/* False: one of the origins is too long for a request; told. */
+bool vk_origins_short(const char *command, const char *const *v, size_t n);
 /* A build for people. */
 void vk_build_print(const vk_reply *r);
 

@@ -1,6 +1,6 @@
 /* build use: by whom a build's service is provided. */
 #include "cli/args.h"
-#include "cli/build.h"
+#include "cli/build_wait.h"
 #include "cli/cli.h"
 #include "cli/keys.h"
 #include "cli/out.h"
@@ -8,7 +8,8 @@
 enum { VALUES_MAX = 8, BODY_MAX = 128 * 1024 };
 
 const char vk_help_build_use[] =
-    "Usage: valetkey build use ID SERVICE DRIVER [NAME=VALUE...] [--keep] [--fingerprint TEXT] [--data DIR] "
+    "Usage: valetkey build use ID SERVICE DRIVER [NAME=VALUE...] [--no-wait] [--keep] [--fingerprint TEXT] "
+    "[--data DIR] "
     "[--json]\n"
     "\n"
     "Chooses by whom a service of a build is provided from the next request on: \"embedded\", from files of "
@@ -23,19 +24,27 @@ const char vk_help_build_use[] =
     "asked\n"
     "for unseen, or come from standard input as lines \"name=value\", and travel sealed.\n"
     "\n"
+    "Without NAME=VALUE, a vendor where valetkey makes what a build needs is asked for it, and is waited "
+    "for;\n"
+    "delivery=direct gives the app the vendor's own credential. What was made stays when the build is bound "
+    "to\n"
+    "another driver, is used again when it is bound back, and ends with the build.\n"
+    "\n"
+    "  --no-wait                do not wait for what is made\n"
     "  --keep                   use the secret values that were entered for this build before\n"
     "  --fingerprint TEXT       of the daemon's key, as `valetkey doctor` shows it: another one is refused\n"
     "  --data DIR, --json\n"
     "\n"
     "Examples:\n"
     "  valetkey build use shop payments stripe account=acct_1NcAbCdEfGhIjKlM\n"
+    "  valetkey build use shop database turso\n"
     "  valetkey build use shop database turso hostname=build-shop-acme.turso.io\n"
     "  valetkey build use shop database embedded\n";
 
 typedef struct use {
     const char *id, *service, *driver, *data, *fingerprint, *values[VALUES_MAX];
     size_t n_values;
-    bool json, keep;
+    bool json, keep, no_wait;
     const vk_vendor *vendor; /* NULL: not one that keeper knows */
 } use;
 
@@ -45,6 +54,15 @@ static bool has_secrets(const vk_vendor *v)
         if (f->secret)
             return true;
     return false;
+}
+
+/* Without values of the build's own valetkey makes what it needs there. */
+static bool is_made(const use *u)
+{
+    for (size_t i = 0; i < u->n_values; i++)
+        if (strncmp(u->values[i], "delivery=", strlen("delivery=")) != 0)
+            return false;
+    return u->vendor && u->vendor->provisioner;
 }
 
 /* What was typed is not repeated: it may be a secret in the wrong place. */
@@ -121,6 +139,24 @@ static void print_used(const vk_reply *r, const use *u)
     printf("\nNext:\n  valetkey env %s   its environment: what changed of it the app must get anew\n", u->id);
 }
 
+static int used(vk_api *api, const use *u, const vk_reply *r)
+{
+    vk_waited w = r->status == 202 && !u->no_wait ? vk_build_wait(api, u->id, r, u->json) : VK_WAITED_READY;
+    if (w == VK_WAITED_AWAY)
+        return VK_EXIT_FAILED;
+    if (w != VK_WAITED_READY)
+        return vk_failed(
+            "failed",
+            "The build %s has the driver %s now, but is not complete. `valetkey build provision %s "
+            "%s` tries again.",
+            u->id, u->driver, u->id, u->service);
+    if (u->json)
+        vk_reply_print(r);
+    else
+        print_used(r, u);
+    return VK_EXIT_OK;
+}
+
 static int run(vk_api *api, const char *command, const use *u)
 {
     char target[VK_SERVICE_TARGET];
@@ -131,7 +167,7 @@ static int run(vk_api *api, const char *command, const use *u)
         return code;
     vk_buf_init(&sealed, VK_ENTRY_BASE64_MAX);
     vk_buf_init(&body, BODY_MAX);
-    if (has_secrets(u->vendor) && !u->keep)
+    if (has_secrets(u->vendor) && !u->keep && !is_made(u))
         code = seal_secrets(api, u, &sealed);
     if (code == VK_EXIT_OK) {
         write_body(u, vk_buf_view(&sealed), &body);
@@ -139,10 +175,7 @@ static int run(vk_api *api, const char *command, const use *u)
         if (vk_api_call(api, "PUT", target, VK_STR_NONE, vk_buf_view(&body), &r) == VK_OK) {
             if (vk_reply_ok(&r, &code)) {
                 code = VK_EXIT_OK;
-                if (u->json)
-                    vk_reply_print(&r);
-                else
-                    print_used(&r, u);
+                code = used(api, u, &r);
             }
             vk_reply_free(&r);
         }
@@ -157,11 +190,9 @@ int vk_cmd_build_use(int argc, char **argv)
     const char *pos[3 + VALUES_MAX] = {NULL};
     use u = {.keep = false};
     vk_api api;
-    const vk_opt opts[] = {VK_OPT_F("keep", u.keep),
-                           VK_OPT_T("fingerprint", u.fingerprint),
-                           VK_OPT_T("data", u.data),
-                           VK_OPT_F("json", u.json),
-                           {0}};
+    const vk_opt opts[] = {
+        VK_OPT_F("keep", u.keep), VK_OPT_F("no-wait", u.no_wait), VK_OPT_T("fingerprint", u.fingerprint),
+        VK_OPT_T("data", u.data), VK_OPT_F("json", u.json),       {0}};
     if (vk_args(argc, argv, opts, pos, 3, VK_COUNT(pos), "The build's ID, a SERVICE and a DRIVER", NULL) !=
         VK_OK)
         return VK_EXIT_USAGE;

@@ -71,10 +71,33 @@ static void check_keys(vk_doctor *d, vk_api *api)
     vk_reply_free(&r);
 }
 
+/* What is still alive at vendors though nobody wants it, and what could not be made. */
+static void check_resources(vk_doctor *d, vk_api *api, const char *state, const char *what, const char *todo)
+{
+    char target[96];
+    vk_reply r;
+    size_t n = 0;
+    snprintf(target, sizeof target, "/api/v1/resources?limit=1000&state=%s", state);
+    if (vk_api_call(api, "GET", target, VK_STR_NONE, VK_STR_NONE, &r) != VK_OK)
+        return;
+    const vk_json *first = r.status == 200 ? vk_reply_items(vk_json_get(r.json, VK_STR("resources"))) : NULL;
+    for (const vk_json *x = first; x; x = x->next)
+        n++;
+    if (n)
+        vk_doctor_say(d, VK_KNOW, "resources", "%zu %s, such as \"%.63s\" at %.16s: %.200s (%s)", n, what,
+                      vk_reply_text(&r, first, "name"), vk_reply_text(&r, first, "vendor"),
+                      vk_reply_text(&r, first, "why")[0] ? vk_reply_text(&r, first, "why") : "under way",
+                      todo);
+    vk_reply_free(&r);
+}
+
 void vk_doctor_keys(vk_doctor *d, vk_api *api)
 {
     check_box(d, api);
     check_keys(d, api);
+    check_resources(d, api, "ending", "still alive at vendors, and being ended",
+                    "valetkey build resources --ending");
+    check_resources(d, api, "failed", "could not be made", "valetkey build provision ID");
 }
 
 /* ---- builds */

@@ -193,7 +193,8 @@ static const struct conditional {
     /* Upon itself only. */
     {SYS_tgkill, ALL, 0, IS, OWN_PID}, /* abort() */
     {SYS_prlimit64, ALL, 0, IS, 0},
-    {SYS_sched_setscheduler, FRONT, 0, IS, 0}, /* long statements go to the idle class */
+    {SYS_sched_setscheduler, FRONT, 0, IS, 0}, /* long statements go behind the others, */
+    {SYS_setpriority, FRONT, 1, IS, 0},        /* each its own thread */
     {SYS_clone, ALL, 0, HAS_ALL, CLONE_VM | CLONE_THREAD},
     {SYS_prctl, ALL, 0, IS, PR_SET_NAME},
     {SYS_prctl, ALL, 0, IS, PR_SET_VMA_NUMBER}, /* names of mappings */

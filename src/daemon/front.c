@@ -1,6 +1,7 @@
 #include "daemon/front.h"
 
 #include "admin/admin.h"
+#include "admin/making.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/random.h"
@@ -187,6 +188,7 @@ static void serve(vk_front *f)
     if (vk_front_listen(f) != VK_OK)
         vk_role_fail(f->child, "The listeners cannot be watched: too many open files or too little memory.");
     start_threads(f);
+    vk_making_start(&f->rt);
     vk_front_recover(f);
     f->up = true;
     vk_role_ready(f->child);
@@ -221,6 +223,7 @@ static void restart_note(void *arg, vk_note_kind kind, int fd)
 
 void vk_front_let_go(vk_front *f)
 {
+    vk_making_stop();
     for (size_t i = 0; i < f->n_started; i++)
         if (f->services[i]->stop)
             f->services[i]->stop();

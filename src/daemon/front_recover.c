@@ -1,5 +1,6 @@
 #include "daemon/front.h"
 
+#include "admin/making.h"
 #include "core/disk.h"
 
 enum { PAGE = 64, PAGE_ARENA = 1024 * 1024 };
@@ -31,7 +32,7 @@ static bool recover_page(vk_runtime *rt, char last[VK_BUILD_ID_MAX + 1], vk_buil
         vk_log(VK_ERROR, "the builds could not be looked through for unfinished deletions",
                VK_F(error, vk_err_name(e)));
     for (size_t i = 0; e == VK_OK && i < n; i++) {
-        if (page[i].state == VK_BUILD_DELETING) {
+        if (!vk_making_resume(rt, &page[i]) && page[i].state == VK_BUILD_DELETING) {
             vk_err gone = finish_deletion(rt, &page[i]);
             VK_UNUSED(gone); /* logged; the others are still tried */
         }

@@ -36,10 +36,11 @@ typedef enum vk_audit_kind {
     VK_AUDIT_START, /* keeper began */
     VK_AUDIT_INTENT,
     VK_AUDIT_OUTCOME,
-    VK_AUDIT_CHANGE,   /* of keys: set, checked, rotated, removed */
-    VK_AUDIT_EPOCH,    /* a checkpoint */
-    VK_AUDIT_GAP,      /* an earlier file could not be continued, or nothing could be written, and why */
-    VK_AUDIT_FILE,     /* the first record of each file: public keys, and the sealed first epoch key */
+    VK_AUDIT_CHANGE, /* of keys: set, checked, rotated, removed; of a binding: "binding.stripe payments.17…"
+                      * (the build's generation) names the version by which orders are made from then on */
+    VK_AUDIT_EPOCH,  /* a checkpoint */
+    VK_AUDIT_GAP,    /* an earlier file could not be continued, or nothing could be written, and why */
+    VK_AUDIT_FILE,   /* the first record of each file: public keys, and the sealed first epoch key */
     VK_AUDIT_VERSIONS, /* of the vault's records, repeated at the front of each file */
     VK_AUDIT_CLOCK,    /* the wall clock leapt */
     VK_AUDIT_KINDS
@@ -54,7 +55,7 @@ typedef struct vk_audit_entry {
     char op[VK_AUDIT_TEXT];    /* "customers.create", "keys.set stripe" */
     char host[VK_AUDIT_TEXT];  /* where to */
     uint8_t key_ref[8];        /* of the org key: HMAC id, the same as long as the value is */
-    uint64_t rec_version;      /* of its record in the vault */
+    uint64_t rec_version;      /* of its record in the vault, or of the binding */
     int32_t result;            /* OUTCOME: HTTP status, 0 none. CHANGE: vk_err */
     uint64_t sent, received;
     char upstream_id[VK_AUDIT_TEXT], trace[VK_AUDIT_TEXT]; /* the vendor's request id, and ours */

@@ -5,6 +5,8 @@
 #include "http/json_error.h"
 #include "keeper/keys_calls.h"
 #include "keeper/orders.h"
+#include "keeper/pg_watch.h"
+#include "keeper/provision.h"
 #include "keeper/stripe_hook.h"
 
 #include <fcntl.h>
@@ -67,6 +69,10 @@ static void answer_status(vk_exchange *ex, const vk_keeper *k)
     put_audit(&w, k);
     if (k->orders)
         vk_orders_status(k->orders, &w);
+    if (k->provs)
+        vk_provs_status(k->provs, &w);
+    if (k->pg)
+        vk_pg_watch_status(k->pg, &w);
     vk_jw_obj_end(&w);
     vk_respond(ex, 200, "application/json");
 }
@@ -140,7 +146,7 @@ static vk_err head(vk_exchange *ex)
     ex->body_max = is_hook(ex) ? VK_STRIPE_EVENT_MAX : 0;
     if (is_hook(ex))
         return VK_OK;
-    if (vk_str_eqz(ex->method, "GET") || way_in(ex) || (k->orgs && vk_keys_head(ex)))
+    if (vk_str_eqz(ex->method, "GET") || way_in(ex) || vk_provs_head(ex) || (k->orgs && vk_keys_head(ex)))
         return VK_OK;
     vk_respond_json_error(ex, VK_E_METHOD, "keeper has no such call.");
     return VK_E_METHOD;
@@ -160,6 +166,8 @@ static void request(vk_exchange *ex)
         answer_status(ex, k);
     else if (is_hook(ex))
         vk_stripe_hook_answer(ex, k->orgs);
+    else if (vk_provs_call(k->provs, ex))
+        return;
     else if (!k->orgs || !vk_keys_request(ex))
         vk_respond_json_error(ex, VK_E_NOT_FOUND, "keeper has no such call.");
 }

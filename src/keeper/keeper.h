@@ -17,7 +17,8 @@
  *          "ring_version":3,         of vault/ring: grows with each rekey
  *          "to_reseal":0,            records that wait for the new data-encryption key
  *          "rolled_back":false,      the ring is older than the audit knows it
- *          "audit":{"sealed":false,"why":"","seq":9,"epoch":1,"low":false}|null}
+ *          "audit":{"sealed":false,"why":"","seq":9,"epoch":1,"low":false}|null,
+ *          "postgres":{…}}           keeper/pg_watch.h
  *
  * GET /v1/master
  *     200 application/octet-stream: kid as u32 big-endian, then the 32 bytes of the master. For front, once at
@@ -68,10 +69,13 @@
  *     ?after and ?limit as of /v1/keys.
  * POST /v1/resources/provision     {"build":"shop","service":"database","actor":"admin"}
  *     202 <resource>, at once; 200 when it is ready. 404 not_found: no such build, or its driver makes nothing;
- *     409 conflict: it is not active, or what it had before is still ending
+ *     409 conflict: it is not active, or what it had before is still ending; 429: too much is being made;
+ *     503 unavailable: the organisation's keys are missing
  * POST /v1/resources/deprovision   {"build":"shop","service":"","generation":7,"actor":"admin"}
- *     202 {"resources":[…]}, durable: they will end, whatever becomes of the build. "service" "": all of them
- * POST /v1/resources/suspend       as deprovision: credentials that were given to the build end
+ *     202 {"resources":[…]}, durable: they will end, whatever becomes of the build. "service" "": all of them;
+ *     "generation" 0, or left out: of whichever build of that name
+ * POST /v1/resources/suspend       as deprovision, after the build was revoked: credentials that were given to
+ *     it end. keeper sees that by itself, too, within a few minutes
  * POST /v1/resources/credentials   {"build":"shop","service":"database","actor":"admin"}
  *     for a binding with delivery=direct: 200 {"values":{"hostname":"…","database_token":"…"},
  *     "expires_at":"…"|null}, good for at least half of their life. 403 without such a binding, 503 when it is
@@ -81,7 +85,7 @@
  * POST /v1/resources/sweep         {"vendor":"turso","delete":["name",…],"actor":"admin"}
  *     200 {"orphans":[{"name":"…","id":"…","created_at":"…"}],"lost":[<resource>,…],"deleted":["name",…]}: what
  *     lies there with a name of ours and is in no record; records of builds that are gone. Only what "delete"
- *     names is deleted.
+ *     names is deleted, and is not among the orphans then. At most 1000 are told as lost, and 100 deleted.
  *
  * "build" and "actor" may be left out: "". An error is {"error":"invalid","message":"a sentence"} with the
  * kind's status (core/base.h). Anything else is 404. */
@@ -123,6 +127,7 @@ typedef struct vk_keeper {
     vk_orgs *orgs;
     vk_audit *audit;          /* NULL: there is none; nothing is forwarded then */
     struct vk_orders *orders; /* keeper/orders.h; NULL: likewise */
+    struct vk_pg_watch *pg;   /* keeper/pg_watch.h; NULL: no server is looked after */
     struct vk_provs *provs;   /* keeper/provision.h; NULL: nothing is provisioned */
     /* NULL: vendors cannot be asked; check and try answer 501. */
     void (*probe)(struct vk_keeper *k, vk_keeper_probe *p);

@@ -88,7 +88,8 @@ static void facts(vk_jw *w, const vk_org *g)
     bool opens = f.state == VK_ORG_READY || f.state == VK_ORG_INCOMPLETE;
     const vk_vendor_field *x = f.build[0] ? f.vendor->own : f.vendor->fields;
     for (; opens && x && x->name; x++)
-        field(w, g, x);
+        if (!x->kept)
+            field(w, g, x);
     vk_jw_arr_end(w);
     vk_jw_obj_end(w);
 }

@@ -99,11 +99,12 @@ void vk_org_ref(const vk_org *g, const char *field, uint8_t out[8]);
  *   {"vendor":"stripe","build":"","at":1764400000000,"fields":{"secret_key":"sk_test_…"}}
  * `vendor` and `build` must be those of the call, `at` (wall ms) within a day of now and later than that of
  * the record that is there, so that an old entry is not played back. Fields that are not named stay as they
- * are; an empty value takes one away. VK_E_INVALID with a sentence in `why`, VK_E_FULL, VK_E_IO,
- * VK_E_FORBIDDEN (the environment gives it), VK_E_NOT_FOUND (there is nothing to remove), VK_E_UNAVAILABLE
- * (nothing can be audited). The answer comes by `done` on the loop, perhaps before the call returns, after
- * the record and its audit are on disk. `replace` is of `sealed` only. Of `audit`, `actor` is set by the
- * caller. */
+ * are, and those that are keeper's own (vk_vendor_field.kept) always do; an empty value takes one away.
+ * VK_E_CONFLICT: what is at the vendor must end before its record goes. VK_E_INVALID with a sentence in
+ * `why`, VK_E_FULL, VK_E_IO, VK_E_FORBIDDEN (the environment gives it), VK_E_NOT_FOUND (there is nothing to
+ * remove), VK_E_UNAVAILABLE (nothing can be audited). The answer comes by `done` on the loop, perhaps before
+ * the call returns, after the record and its audit are on disk. `replace` is of `sealed` only. Of `audit`,
+ * `actor` is set by the caller. */
 typedef struct vk_org_change {
     vk_str vendor, build; /* stay until `done` */
     vk_str sealed;        /* empty: the record is removed */
@@ -114,6 +115,31 @@ typedef struct vk_org_change {
     vk_audit_entry audit;
 } vk_org_change;
 void vk_org_write(vk_orgs *o, vk_org_change *c);
+
+/* keeper's own change of a build's record (keeper/provision.h): fields are laid over what is there, and the
+ * record is made if there is none; or all of it goes. On disk before the call returns; `done` as above, with
+ * the same errors. Fields are read during the call only. A value that is empty takes one away. `op` is the
+ * audit's, in front of the vendor's name: "resource.making". */
+typedef struct vk_org_keep {
+    const vk_vendor *vendor;
+    const char *build;
+    struct {
+        const char *name;
+        vk_secret value;
+    } fields[VK_VENDOR_FIELDS_MAX];
+    size_t n;
+    bool anew;   /* it is another build's from now on: values count as entered now (vk_org_facts.set_ms) */
+    bool remove; /* in place of the fields */
+    const char *op;
+    char why[400];
+    void (*done)(struct vk_org_keep *c, vk_err e);
+    void *arg;
+    vk_audit_entry audit; /* `actor` is set by the caller */
+} vk_org_keep;
+void vk_org_keeps(vk_orgs *o, vk_org_keep *c);
+/* Three of a-z2-7, which are this installation's: they are in the names of what it has at vendors. */
+enum { VK_ORG_TAG = 3 };
+void vk_orgs_tag(const vk_orgs *o, char out[VK_ORG_TAG + 1]);
 /* As the last step of it: values that were sealed and opened are tried before they replace what is there.
  * *out_r is a set of values that is in no file, freed by vk_org_drop. */
 VK_MUSTCHECK vk_err vk_org_try(vk_orgs *o, vk_str vendor, vk_str build, vk_str sealed, vk_org **out_r,

@@ -4,7 +4,9 @@
 #include "core/disk.h"
 #include "store/store.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 static vk_err say(char why[400], vk_err e, const char *fmt, ...) VK_PRINTF(3, 4);
 static vk_err say(char why[400], vk_err e, const char *fmt, ...)
@@ -68,12 +70,13 @@ static vk_err draft_of(vk_orgs *o, const vk_org *g, vk_str sealed, bool replace,
     if (reason)
         return say(why, VK_E_INVALID, "%s", reason);
     *d = (vk_org_draft){.set_ms = vk_clock_wall_ms(), .at_ms = entry.at};
-    if (!replace)
-        memcpy(d->values, g->values, sizeof d->values);
+    for (size_t i = 0; g->fields[i].name; i++)
+        if (!replace || g->fields[i].kept)
+            d->values[i] = g->values[i];
     for (size_t i = 0; i < entry.n; i++) {
         int at = vk_org_index(g, entry.fields[i].name);
         vk_str value = vk_secret_bytes(entry.fields[i].value);
-        if (at < 0)
+        if (at < 0 || g->fields[at].kept)
             return say(why, VK_E_INVALID, "%s has no field with a name that is in the entry.",
                        g->vendor->title);
         const vk_vendor_field *f = &g->fields[at];
@@ -90,6 +93,15 @@ static bool empty(const vk_org_draft *d)
         if (d->values[i].n)
             return false;
     return true;
+}
+
+/* There is something of keeper's own making: what it says is known nowhere else. */
+static bool keeps(const vk_org *g)
+{
+    for (size_t i = 0; g->fields[i].name; i++)
+        if (g->fields[i].kept && g->values[i].n)
+            return true;
+    return false;
 }
 
 /* ---- the record */
@@ -130,6 +142,21 @@ static vk_err store(vk_orgs *o, vk_org *g, const vk_org_draft *d, char why[400])
     return VK_OK;
 }
 
+/* `g` in the list, if it is not there yet, and on the disk. */
+static vk_err list_and_store(vk_orgs *o, vk_org *g, bool fresh, const vk_org_draft *d, char why[400])
+{
+    vk_err e = fresh ? vk_org_list(o, g) : VK_OK;
+    if (e != VK_OK) {
+        vk_org_free(g);
+        return say(why, e,
+                   e == VK_E_FULL ? "There are too many builds with keys." : "There is not enough memory.");
+    }
+    e = store(o, g, d, why);
+    if (e != VK_OK && fresh)
+        vk_org_unlist(o, g);
+    return e;
+}
+
 static vk_err put(vk_orgs *o, vk_org_change *c, vk_org **g_r)
 {
     vk_org_draft d;
@@ -142,29 +169,38 @@ static vk_err put(vk_orgs *o, vk_org_change *c, vk_org **g_r)
     if (e == VK_OK && empty(&d))
         e = say(c->why, VK_E_INVALID,
                 "No value would be left. To take the keys away: valetkey keys remove %s", g->vendor->name);
-    if (e == VK_OK && fresh) {
-        e = vk_org_list(o, g);
-        if (e != VK_OK)
-            say(c->why, e,
-                e == VK_E_FULL ? "There are too many builds with keys." : "There is not enough memory.");
-    }
-    bool listed = e == VK_OK && fresh;
     if (e == VK_OK)
-        e = store(o, g, &d, c->why);
+        e = list_and_store(o, g, fresh, &d, c->why);
+    else if (fresh)
+        vk_org_free(g);
     if (e == VK_OK)
         g->entered = g->version;
     vk_wipe(o->room, VK_ENTRY_ROOM);
-    if (e != VK_OK && listed)
-        vk_org_unlist(o, g);
-    else if (e != VK_OK && fresh)
-        vk_org_free(g);
     *g_r = g;
     return e;
 }
 
-static vk_err take_away(vk_orgs *o, vk_org_change *c, vk_org **g_r)
+static vk_err remove_record(vk_orgs *o, vk_org *g, char why[400])
 {
     char path[VK_ORG_PATH];
+    vk_org_path(g, path);
+    uint64_t version = next_version(o, g);
+    vk_err e = vk_disk_remove(o->fd, path);
+    if (e != VK_OK)
+        return say(why, e, "The keys could not be removed (%s).", vk_err_name(e));
+    if (g->build[0]) {
+        char folder[VK_ORG_PATH];
+        snprintf(folder, sizeof folder, "build/%s", g->build);
+        unlinkat(o->fd, folder,
+                 AT_REMOVEDIR); /* not while it has another vendor's; one that stays is empty */
+    }
+    vk_org_unlist(o, g);
+    g->version = version;
+    return VK_OK;
+}
+
+static vk_err take_away(vk_orgs *o, vk_org_change *c, vk_org **g_r)
+{
     vk_org *g;
     bool fresh;
     vk_err e = set_of(o, c->vendor, c->build, &g, &fresh, c->why);
@@ -174,15 +210,14 @@ static vk_err take_away(vk_orgs *o, vk_org_change *c, vk_org **g_r)
         vk_org_free(g);
         return say(c->why, VK_E_NOT_FOUND, "There are no such keys.");
     }
-    vk_org_path(g, path);
-    uint64_t version = next_version(o, g);
-    e = vk_disk_remove(o->fd, path);
-    if (e != VK_OK)
-        return say(c->why, e, "The keys could not be removed (%s).", vk_err_name(e));
-    vk_org_unlist(o, g);
-    g->version = version;
+    if (keeps(g))
+        return say(
+            c->why, VK_E_CONFLICT,
+            "valetkey made what these keys are for, at %s: it goes, and they with it, when the build is "
+            "deleted or gets the service from elsewhere.",
+            g->vendor->title);
     *g_r = g;
-    return VK_OK;
+    return remove_record(o, g, c->why);
 }
 
 /* ---- the audit */
@@ -216,29 +251,36 @@ void vk_org_note(vk_orgs *o, const vk_org *g, const char *actor, const char *did
     VK_UNUSED(e);
 }
 
+static const char not_told[] = "It was done, and the audit log could not say so: see valetkey doctor.";
+
 static void durable(vk_audit_entry *a, vk_err err)
 {
     vk_org_change *c = a->arg;
     if (err != VK_OK)
-        say(c->why, err, "It was done, and the audit log could not say so: see valetkey doctor.");
+        say(c->why, err, "%s", not_told);
     c->done(c, err);
+}
+
+/* Whether a change could be told the log. */
+static vk_err may_change(vk_orgs *o, char why[400])
+{
+    vk_audit_state audit = {.sealed = false};
+    if (!o->log.write)
+        return say(
+            why, VK_E_UNAVAILABLE,
+            "Nothing is changed while there is no audit log: see the daemon's log and valetkey doctor.");
+    o->log.state_of(o->log.ctx, &audit);
+    return audit.sealed ? say(why, VK_E_UNAVAILABLE,
+                              "Nothing is changed while the audit log cannot be written: %.300s", audit.why)
+                        : VK_OK;
 }
 
 void vk_org_write(vk_orgs *o, vk_org_change *c)
 {
-    vk_audit_state audit = {.sealed = false};
     vk_org *g = NULL;
     bool removes = !c->sealed.n;
     c->why[0] = '\0';
-    if (o->log.write)
-        o->log.state_of(o->log.ctx, &audit);
-    vk_err e = VK_OK;
-    if (!o->log.write)
-        e = say(c->why, VK_E_UNAVAILABLE,
-                "Nothing is changed while there is no audit log: see the daemon's log and valetkey doctor.");
-    else if (audit.sealed)
-        e = say(c->why, VK_E_UNAVAILABLE, "Nothing is changed while the audit log cannot be written: %.300s",
-                audit.why);
+    vk_err e = may_change(o, c->why);
     if (e == VK_OK)
         e = removes ? take_away(o, c, &g) : put(o, c, &g);
     if (e == VK_OK) {
@@ -248,7 +290,79 @@ void vk_org_write(vk_orgs *o, vk_org_change *c)
         e = o->log.write(o->log.ctx, &c->audit);
         if (e == VK_OK)
             return;
-        say(c->why, e, "It was done, and the audit log could not say so: see valetkey doctor.");
+        say(c->why, e, "%s", not_told);
+    }
+    c->done(c, e);
+}
+
+/* ---- keeper's own */
+
+static void kept_durable(vk_audit_entry *a, vk_err err)
+{
+    vk_org_keep *c = a->arg;
+    if (err != VK_OK)
+        say(c->why, err, "%s", not_told);
+    c->done(c, err);
+}
+
+/* What is there, with the fields over it. When it was set, and the last entry for it, stay as they are. */
+static vk_err keep(vk_orgs *o, vk_org_keep *c, vk_org **g_r)
+{
+    vk_org_draft d;
+    bool fresh = false;
+    vk_org *g = vk_org_kept(o, c->vendor, vk_str_z(c->build));
+    if (!g) {
+        fresh = true;
+        g = vk_org_new(o, c->vendor, vk_str_z(c->build));
+    }
+    if (!g)
+        return say(c->why, VK_E_NOMEM, "There is not enough memory.");
+    d = (vk_org_draft){.set_ms = fresh || c->anew ? vk_clock_wall_ms() : g->set_ms,
+                       .at_ms = g->at_ms,
+                       .checked_ms = g->checked_ms,
+                       .check = g->check};
+    memcpy(d.values, g->values, sizeof d.values);
+    vk_err e = g->state == VK_ORG_DAMAGED || g->state == VK_ORG_ROLLED_BACK
+                   ? say(c->why, VK_E_CORRUPT, "%s", g->why)
+                   : VK_OK;
+    for (size_t i = 0; e == VK_OK && i < c->n; i++) {
+        int at = vk_org_index(g, vk_str_z(c->fields[i].name));
+        const char *reason = "";
+        vk_str value = vk_secret_bytes(c->fields[i].value);
+        if (at < 0 || (value.n && !g->fields[at].ok(value, &reason)))
+            e = say(c->why, VK_E_INVALID, "%s cannot be kept for this build: %s",
+                    at < 0 ? "A field that there is not" : c->fields[i].name, reason);
+        else
+            d.values[at] = value.n ? c->fields[i].value : VK_SECRET_NONE;
+    }
+    *g_r = g;
+    if (e == VK_OK)
+        return list_and_store(o, g, fresh, &d, c->why);
+    if (fresh)
+        vk_org_free(g);
+    return e;
+}
+
+void vk_org_keeps(vk_orgs *o, vk_org_keep *c)
+{
+    c->why[0] = '\0';
+    vk_org *g = NULL;
+    vk_err e = may_change(o, c->why);
+    if (e == VK_OK && (!c->vendor->own || !vk_build_id_ok(vk_str_z(c->build))))
+        e = say(c->why, VK_E_INVALID, "There is no build of that name.");
+    if (e == VK_OK && c->remove) {
+        g = vk_org_kept(o, c->vendor, vk_str_z(c->build));
+        e = g ? remove_record(o, g, c->why) : say(c->why, VK_E_NOT_FOUND, "There is no such record.");
+    } else if (e == VK_OK)
+        e = keep(o, c, &g);
+    if (e == VK_OK) {
+        fill(&c->audit, g, c->op, g->version);
+        c->audit.durable = kept_durable;
+        c->audit.arg = c;
+        e = o->log.write(o->log.ctx, &c->audit);
+        if (e == VK_OK)
+            return;
+        say(c->why, e, "%s", not_told);
     }
     c->done(c, e);
 }

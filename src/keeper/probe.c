@@ -1,8 +1,7 @@
 #include "keeper/probe_in.h"
 
 #include "core/clock.h"
-#include "core/log.h"
-#include "keeper/order_in.h"
+#include "keeper/errand.h"
 
 enum { CHECK_MAX = 399, ARENA_MAX = 1 << 20 };
 
@@ -16,9 +15,7 @@ typedef struct question {
     vk_upcall call;
     struct asking *of;
     const vk_vendor_probe *probe;
-    vk_buf head;
-    vk_str host;
-    bool plain;
+    vk_errand errand;
     int status; /* 0: no answer */
     char why[VK_UPSTREAM_WHY];
 } question;
@@ -41,7 +38,7 @@ static void finish(asking *a, vk_err e, const char *check, const char *why)
     snprintf(text, sizeof text, "%s", check);
     snprintf(said, sizeof said, "%s", why);
     for (size_t i = 0; i < a->n; i++)
-        vk_buf_free_secret(&a->all[i].head);
+        vk_errand_free(&a->all[i].errand);
     vk_arena_wipe(a->arena);
     vk_arena_free(a->arena);
     free(a);
@@ -113,13 +110,7 @@ static void one_ended(asking *a)
 {
     if (--a->left > 0)
         return;
-    vk_audit_entry *e = &a->audit;
-    e->of = e->seq;
-    e->kind = VK_AUDIT_OUTCOME;
-    e->durable = NULL;
-    e->result = a->n ? a->all[0].status : 0;
-    if (vk_audit_write(a->probes->audit, e) != VK_OK)
-        vk_log(VK_ERROR, "the outcome of a check is not in the audit", VK_F(vendor, a->vendor->name));
+    vk_errand_outcome(a->probes->audit, &a->audit, a->n ? a->all[0].status : 0);
     judge(a);
 }
 
@@ -147,7 +138,7 @@ static void call_done(vk_upcall *c, vk_err e, const char *why)
 static void begin(question *q)
 {
     vk_upstream *to;
-    q->call = (vk_upcall){.head = vk_buf_view(&q->head),
+    q->call = (vk_upcall){.head = vk_buf_view(&q->errand.head),
                           .method = vk_str_z(q->probe->method),
                           .secret = true,
                           .first_ms = VK_PROBE_WAIT_MS,
@@ -156,7 +147,7 @@ static void begin(question *q)
                           .body_came = body_came,
                           .done = call_done,
                           .arg = q};
-    vk_err e = vk_order_pool(q->of->probes->pools, q->host, q->plain, &to);
+    vk_err e = vk_order_pool(q->of->probes->pools, q->errand.host, q->errand.plain, &to);
     if (e == VK_OK)
         e = vk_upcall_begin(to, &q->call);
     if (e == VK_OK)
@@ -215,65 +206,29 @@ static vk_str path_of(asking *a, const vk_org *g, const char *pattern)
 /* The request of one question, with the credential on it. */
 static vk_err make(asking *a, const vk_org *g, question *q, const char **why_r)
 {
-    static const vk_vendor_call check = {"GET", "/", "keys.check"};
     const vk_binding none = {.resource = VK_STR("{}")};
-    vk_str path, query = path_of(a, g, q->probe->path);
-    vk_buf lines;
-    if (!query.p)
+    vk_str target = path_of(a, g, q->probe->path);
+    if (!target.p)
         return VK_E_NOMEM;
-    if (!vk_str_cut(&query, '?', &path)) {
-        path = query;
-        query = VK_STR_NONE;
-    }
-    vk_buf_init(&lines, VK_ORDER_LINES_MAX);
-    lines.secret = true;
-    vk_buf_init(&q->head, VK_HEAD_MAX + 2 * VK_ORDER_LINES_MAX);
-    q->head.secret = true;
-    vk_order o = {.vendor = a->vendor,
-                  .org = g,
-                  .binding = &none,
-                  .build = "",
-                  .method = vk_str_z(q->probe->method),
-                  .path = path,
-                  .query = query,
-                  .call = &check,
-                  .now_ms = vk_clock_wall_ms(),
-                  .arena = a->arena,
-                  .to_path = path,
-                  .to_query = query,
-                  .lines = &lines};
-    vk_err e = (a->vendor->probe_order ? a->vendor->probe_order : a->vendor->order)(&o, why_r);
-    if (e == VK_OK)
-        e = vk_order_compose(&o, &q->head);
-    if (e == VK_OK) {
-        q->host = vk_arena_dup(a->arena, o.to_host);
-        q->plain = o.plain;
-        e = q->host.p ? VK_OK : VK_E_NOMEM;
-    }
-    vk_buf_free_secret(&lines);
+    q->errand = (vk_errand){.o = {.vendor = a->vendor,
+                                  .org = g,
+                                  .binding = &none,
+                                  .build = "",
+                                  .method = vk_str_z(q->probe->method),
+                                  .now_ms = vk_clock_wall_ms(),
+                                  .arena = a->arena},
+                            .op = "keys.check"};
+    vk_err e = vk_errand_compose(&q->errand, target, why_r);
+    q->errand.o.binding = NULL;
     return e;
 }
 
-static const char *first_secret(const vk_vendor *v, const vk_org *g)
+static vk_err note(asking *a)
 {
-    for (const vk_vendor_field *f = v->fields; f && f->name; f++)
-        if (f->secret && vk_org_value(g, f->name).n)
-            return f->name;
-    return NULL;
-}
-
-static vk_err note(asking *a, const vk_org *g, uint64_t version)
-{
-    vk_audit_entry *e = &a->audit;
-    const char *secret = first_secret(a->vendor, g);
-    *e = (vk_audit_entry){.kind = VK_AUDIT_INTENT, .rec_version = version, .durable = durable, .arg = a};
-    snprintf(e->service, sizeof e->service, "%s", a->vendor->service);
-    snprintf(e->actor, sizeof e->actor, "admin");
-    snprintf(e->op, sizeof e->op, "keys.check %s", a->vendor->name);
-    snprintf(e->host, sizeof e->host, "%.60s", a->all[0].host.p);
-    if (secret)
-        vk_org_ref(g, secret, e->key_ref);
-    return vk_audit_write(a->probes->audit, e);
+    a->audit = (vk_audit_entry){.durable = durable, .arg = a};
+    vk_errand_intent(&a->all[0].errand, &a->audit);
+    snprintf(a->audit.actor, sizeof a->audit.actor, "admin");
+    return vk_audit_write(a->probes->audit, &a->audit);
 }
 
 void vk_probes_ask(vk_keeper *k, vk_keeper_probe *p)
@@ -309,13 +264,15 @@ void vk_probes_ask(vk_keeper *k, vk_keeper_probe *p)
     a->arena = arena;
     vk_err e = VK_OK;
     for (const vk_vendor_probe *q = v->probes; e == VK_OK && q->method && a->n < VK_PROBES_MAX; q++) {
+        if ((q->with && !vk_org_value(p->org, q->with).n) || (q->unless && vk_org_value(p->org, q->unless).n))
+            continue;
         question *one = &a->all[a->n++];
         one->of = a;
         one->probe = q;
         e = make(a, p->org, one, &why);
     }
     if (e == VK_OK) {
-        e = note(a, p->org, facts.version);
+        e = note(a);
         why = "The audit cannot be written, so the organisation's key is not used.";
     }
     if (e != VK_OK)

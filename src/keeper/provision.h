@@ -27,6 +27,7 @@
 
 #include "core/json_read.h"
 #include "core/json_write.h"
+#include "http/exchange.h"
 #include "keeper/audit.h"
 #include "keeper/org.h"
 #include "keeper/view.h"
@@ -49,6 +50,13 @@ enum {
 
 typedef struct vk_prov vk_prov;
 
+/* The ledger: a field of each provisioned vendor's `own`, the last one of it. */
+#define VK_PROV_MADE_FIELD                                                                                   \
+    {                                                                                                        \
+        .name = "made", .what = "what valetkey made", .optional = true, .kept = true, .ok = vk_prov_made_ok  \
+    }
+bool vk_prov_made_ok(vk_str value, const char **why_r);
+
 /* A step's request. All in the job's arena. */
 typedef struct vk_prov_request {
     const char *method;
@@ -61,11 +69,14 @@ typedef struct vk_prov_request {
 } vk_prov_request;
 
 /* Work that is no HTTP (libpq), on a thread: `prepare` copies on the loop what is needed into `arena`
- * (wiped), `run` blocks, `finish` is on the loop again. Each job has at most one under way. */
+ * (wiped), `run` blocks, and touches nothing but this and `arena`; `finish` is on the loop again. What is
+ * still open when keeper ends `run` itself closes. Each job has at most one under way. `finish` answers as
+ * vk_prov_step.took does; VK_E_UNAVAILABLE and VK_E_TIMEOUT are no answer there, and it is tried again. */
 typedef struct vk_prov_work {
-    vk_arena *arena;
-    void *ctx;     /* the vendor's own */
-    vk_err result; /* of `run`, as vk_prov_step.took returns it */
+    vk_arena *arena;          /* that of the step */
+    void *ctx;                /* the vendor's own */
+    char host[VK_AUDIT_TEXT]; /* by `prepare`: where to, for the audit */
+    vk_err result;            /* of `run`, for `finish` */
     char why[VK_PROV_WHY];
     const _Atomic bool *give_up; /* set: keeper ends */
 } vk_prov_work;
@@ -79,7 +90,7 @@ typedef struct vk_prov_step {
      * final: `why_r` is a sentence, static or in the arena. */
     vk_err (*ask)(vk_prov *p, vk_prov_request *r, const char **why_r);
     /* Judges the answer; `body` NULL: there is none, or it is no JSON (p->raw has it as it came). Never
-     * called for 429 and 5xx, nor when no answer came: these are tried again by themselves, with
+     * called for 429, 408 and 5xx but 501, nor when no answer came: these are tried again by themselves, with
      * vk_prov.tried. VK_OK: the next step. VK_AGAIN: this one again after a while (not ready yet; 423), or
      * with p->soon at once (it has more than one request). VK_E_BUSY: as a 429. Anything else is final, with
      * a sentence in *why_r: VK_E_FORBIDDEN (the key may not), VK_E_FULL (a quota or plan of the
@@ -124,7 +135,8 @@ typedef struct vk_provisioner {
 struct vk_prov {
     const vk_vendor *vendor;
     const vk_org *org; /* never NULL */
-    const vk_org *own; /* the build's record; NULL before the first vk_prov_set */
+    const vk_org *own; /* the build's record. NULL: of an orphan (`end` by the sweep), which has the note "id"
+                        * that vk_prov_found gave it and nothing else */
     char build[VK_BUILD_ID_MAX + 1];
     uint64_t generation;
     /* Of the metadata, now; NULL in `end`, `usage` and `list`, where the build may be gone. */
@@ -174,6 +186,7 @@ typedef struct vk_provs_with {
 
 /* Goes on with what an earlier process began. VK_E_NOMEM. */
 VK_MUSTCHECK vk_err vk_provs_new(const vk_provs_with *with, vk_provs **out_r);
+/* The loop has stopped, and does not run again. Waits for what is on the lane, which is told to give up. */
 void vk_provs_free(vk_provs *p);
 
 typedef enum vk_prov_state {
@@ -185,9 +198,11 @@ typedef enum vk_prov_state {
     VK_PROV_FAILED, /* nothing is there; `why` says what kept it from being */
 } vk_prov_state;
 
-/* The calls of keeper/keeper.h below /v1/resources; see there. */
+/* The calls of keeper/keeper.h below /v1/resources; see there. At the head: sets the body's limit. False:
+ * there is no such call. `p` NULL: they are refused. */
+bool vk_provs_head(vk_exchange *ex);
 bool vk_provs_call(vk_provs *p, vk_exchange *ex);
-/* Resources that are not ready and not failed, and those that are being ended and are still alive. */
+/* A member "resources" of an object that is being written: {"making":1,"ending":0,"retrying":0}. */
 void vk_provs_status(const vk_provs *p, vk_jw *w);
 
 #endif

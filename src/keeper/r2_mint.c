@@ -30,11 +30,13 @@ static void payload(vk_buf *out, const vk_r2_ask *a)
             vk_jw_str(&w, vk_str_z(*x));
         vk_jw_arr_end(&w);
     }
-    vk_jw_key(&w, VK_STR("paths"));
-    vk_jw_obj(&w);
-    texts(&w, "prefixPaths", a->prefix);
-    texts(&w, "objectPaths", a->object);
-    vk_jw_obj_end(&w);
+    if (a->prefix.n || a->object.n) { /* with none of them the credential is for all of the bucket */
+        vk_jw_key(&w, VK_STR("paths"));
+        vk_jw_obj(&w);
+        texts(&w, "prefixPaths", a->prefix);
+        texts(&w, "objectPaths", a->object);
+        vk_jw_obj_end(&w);
+    }
     vk_jw_kstr(&w, "sub", a->account);
     vk_jw_kstr(&w, "iss", a->id);
     vk_jw_kstr(&w, "aud", a->host);

@@ -181,15 +181,10 @@ static const struct op {
 
 /* `keys check`: of no build. To delete a key that nobody has is what a right to write allows, and changes
  * nothing. */
-#define PROBE_LIST "list-type=2&max-keys=1&prefix=builds%2F"
-#define PROBE_KEY "/builds/.valetkey-check"
-#define PROBE_BUCKETS "buckets"
-const vk_vendor_probe vk_s3o_probes[] = {
-    {.method = "GET", .path = "/?" PROBE_LIST, .what = "list what is below builds/", .must = true},
-    {.method = "DELETE", .path = PROBE_KEY, .what = "write and delete below builds/", .must = true},
-    {.method = "GET", .path = "/?" PROBE_BUCKETS, .what = "see the account's other buckets", .wide = true},
-    {.method = NULL},
-};
+#define PROBE_LIST VK_S3O_PROBE_LIST
+#define PROBE_KEY VK_S3O_PROBE_KEY
+#define PROBE_BUCKETS VK_S3O_PROBE_BUCKETS
+const vk_vendor_probe vk_s3o_probes[] = {VK_S3O_PROBES, {.method = NULL}};
 static const vk_vendor_call probe_call = {"GET", "/", "keys.check"};
 
 /* ---- text */

@@ -54,7 +54,26 @@ typedef struct vk_s3o_keys {
  * connection is TLS, and front has verified what the client's own signature says of it. */
 VK_MUSTCHECK vk_err vk_s3o_sign(vk_order *o, const vk_s3o *x, const vk_s3o_keys *k, const char **why_r);
 
-/* The shared parts of vk_vendor: both have the same calls, headers and answers. */
+/* The shared parts of vk_vendor: both have the same calls, headers and answers. What is asked by `keys check`
+ * is about the bucket that builds share. */
+#define VK_S3O_PROBE_LIST "list-type=2&max-keys=1&prefix=builds%2F"
+#define VK_S3O_PROBE_KEY "/builds/.valetkey-check"
+#define VK_S3O_PROBE_BUCKETS "buckets"
+#define VK_S3O_PROBES                                                                                        \
+    {.method = "GET",                                                                                        \
+     .path = "/?" VK_S3O_PROBE_LIST,                                                                         \
+     .what = "list what is below builds/",                                                                   \
+     .must = true,                                                                                           \
+     .with = "bucket"},                                                                                      \
+        {.method = "DELETE",                                                                                 \
+         .path = VK_S3O_PROBE_KEY,                                                                           \
+         .what = "write and delete below builds/",                                                           \
+         .must = true,                                                                                       \
+         .with = "bucket"},                                                                                  \
+    {                                                                                                        \
+        .method = "GET", .path = "/?" VK_S3O_PROBE_BUCKETS, .what = "see the account's other buckets",       \
+        .wide = true, .with = "bucket"                                                                       \
+    }
 extern const vk_vendor_call vk_s3o_calls[];
 extern const char *const vk_s3o_travel[], *const vk_s3o_returns[];
 extern const vk_vendor_probe vk_s3o_probes[];

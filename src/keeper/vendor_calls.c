@@ -187,18 +187,23 @@ const vk_vendor_call *vk_vendor_call_of(const vk_vendor *v, vk_str method, vk_st
 
 /* ---- where to */
 
-vk_err vk_order_bearer(vk_order *o, const char *field, const char **why_r)
+vk_err vk_order_bearer_of(vk_order *o, vk_secret key, const char **why_r)
 {
-    vk_str key = o->org ? vk_secret_bytes(vk_org_value(o->org, field)) : VK_STR_NONE;
-    if (!key.n) {
+    vk_secret base = o->org ? vk_org_value(o->org, "api_base") : VK_SECRET_NONE;
+    if (!vk_secret_bytes(key).n || !vk_secret_bytes(base).n) {
         *why_r = "The organisation's key for this was not entered";
         return VK_E_UNAVAILABLE;
     }
     vk_buf_lit(o->lines, "Authorization: Bearer ");
-    vk_buf_str(o->lines, key);
+    vk_buf_str(o->lines, vk_secret_bytes(key));
     vk_buf_lit(o->lines, "\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n");
-    vk_err e = vk_order_to(o, vk_secret_bytes(vk_org_value(o->org, "api_base")), why_r);
+    vk_err e = vk_order_to(o, vk_secret_bytes(base), why_r);
     return e != VK_OK ? e : o->lines->err;
+}
+
+vk_err vk_order_bearer(vk_order *o, const char *field, const char **why_r)
+{
+    return vk_order_bearer_of(o, o->org ? vk_org_value(o->org, field) : VK_SECRET_NONE, why_r);
 }
 
 /* Of many calls in a row it is the same one. */

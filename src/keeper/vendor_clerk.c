@@ -2,7 +2,7 @@
  * by which each build gets an application of its own. Shapes: Clerk's documentation of its API keys. */
 #include "keeper/org.h"
 #include "keeper/shape.h"
-#include "keeper/vendors.h"
+#include "keeper/vendor_clerk.h"
 
 #include <sodium.h>
 
@@ -51,22 +51,27 @@ static bool ends(vk_str s, vk_str tail)
 {
     return s.n >= tail.n && memcmp(s.p + s.n - tail.n, tail.p, tail.n) == 0;
 }
-/* What follows the prefix is the base64 of "<host>$". */
+enum { PREFIX = 8, PUBLISHABLE_MAX = 384 };
+
+/* What follows the prefix is the base64 of "<host>$". Empty: it is none. */
+static vk_str host_of(vk_str key, char room[PUBLISHABLE_MAX])
+{
+    size_t n = 0;
+    vk_str code = {key.p + PREFIX, key.n - PREFIX};
+    while (code.n && code.p[code.n - 1] == '=')
+        code.n--;
+    bool whole = sodium_base642bin((unsigned char *)room, PUBLISHABLE_MAX, code.p, code.n, NULL, &n, NULL,
+                                   sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0 &&
+                 n > 1 && room[n - 1] == '$';
+    return (vk_str){room, whole ? n - 1 : 0};
+}
 static bool publishable_ok(vk_str value, const char **why_r)
 {
-    enum { PREFIX = 8 };
-    char text[384];
-    size_t n = 0;
+    char room[PUBLISHABLE_MAX];
     bool loopback;
     if (!vk_shape_ok(value, &publishable, why_r))
         return false;
-    vk_str code = {value.p + PREFIX, value.n - PREFIX};
-    while (code.n && code.p[code.n - 1] == '=')
-        code.n--;
-    bool whole = sodium_base642bin((unsigned char *)text, sizeof text, code.p, code.n, NULL, &n, NULL,
-                                   sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0 &&
-                 n > 1 && text[n - 1] == '$';
-    vk_str host = {text, whole ? n - 1 : 0};
+    vk_str host = host_of(value, room);
     if (ends(host, VK_STR(".vk_accounts.dev")))
         *why_r = "This is the publishable key of a build, made by valetkey, not one of Clerk.";
     else if (!vk_shape_host_ok(host, &loopback))
@@ -76,6 +81,17 @@ static bool publishable_ok(vk_str value, const char **why_r)
     else
         return true;
     return false;
+}
+
+bool vk_clerk_development(vk_str publishable_key, vk_str secret_key)
+{
+    char room[PUBLISHABLE_MAX];
+    const char *why;
+    if (!publishable_ok(publishable_key, &why) || !secret_ok(secret_key, &why) ||
+        !vk_str_starts(publishable_key, VK_STR("pk_test_")) || !vk_str_starts(secret_key, VK_STR("sk_test_")))
+        return false;
+    vk_str host = host_of(publishable_key, room);
+    return ends(host, VK_STR(".accounts.dev")) || ends(host, VK_STR(".lcl.dev"));
 }
 
 static const vk_shape_other platform_others[] = {
@@ -115,6 +131,27 @@ static const vk_vendor_field fields[] = {
      .optional = true,
      .usual = "https://api.clerk.com",
      .ok = vk_vendor_base_ok},
+    {.name = NULL},
+};
+
+/* Of a build that has an application of its own, made by keeper or by people. A build without any is in the
+ * organisation's instance. */
+static const vk_vendor_field own[] = {
+    {.name = "publishable_key",
+     .what = "the publishable key of the build's own application, pk_test_… or pk_live_…",
+     .optional = true,
+     .alone = true,
+     .ok = publishable_ok},
+    {.name = "secret_key",
+     .what = "the secret key of the same application, sk_test_… or sk_live_…",
+     .secret = true,
+     .optional = true,
+     .ok = secret_ok},
+    {.name = VK_VENDOR_SHARED,
+     .what = "yes: other builds may have the same application, and nothing keeps them apart",
+     .optional = true,
+     .ok = vk_vendor_yes_ok},
+    VK_PROV_MADE_FIELD,
     {.name = NULL},
 };
 
@@ -182,20 +219,58 @@ static const char *const travel[] = {"clerk-api-version", "user-agent", "x-clerk
 static const char *const returns[] = {"x-clerk-trace-id", "x-clerk-auth-*",        "retry-after",
                                       "x-ratelimit-*",    "clerk-api-deprecation", NULL};
 
+static vk_secret own_value(const vk_order *o, const char *field)
+{
+    return o->own ? vk_org_value(o->own, field) : VK_SECRET_NONE;
+}
+
+/* A build with an application of its own goes there with that one's key, and with no other: which application
+ * that is, is in the vault, and front's copy in the metadata must agree. */
 static vk_err order(vk_order *o, const char **why_r)
 {
+    vk_secret key = own_value(o, "secret_key");
+    vk_str ours = vk_secret_bytes(own_value(o, "publishable_key")),
+           bound = vk_binding_value(o->binding, "publishable_key");
     o->again = vk_str_eqz(o->method, "GET");
-    return vk_order_bearer(o, "secret_key", why_r);
+    if (!vk_secret_bytes(key).n && !ours.n && !bound.n)
+        return vk_order_bearer(o, "secret_key", why_r);
+    if (!vk_secret_bytes(key).n || !bound.n) {
+        *why_r = "This build's own application at Clerk is not ready, or one of its keys is missing";
+        return VK_E_UNAVAILABLE;
+    }
+    if (!vk_str_eq(ours, bound)) {
+        *why_r = "The build's application at Clerk was changed: bind it again with both of its keys";
+        return VK_E_FORBIDDEN;
+    }
+    return vk_order_bearer_of(o, key, why_r);
+}
+
+/* By the API that is asked. */
+static vk_err probe_order(vk_order *o, const char **why_r)
+{
+    o->again = o->again || vk_str_eqz(o->method, "GET");
+    return vk_order_bearer(
+        o, vk_str_starts(o->path, VK_STR("/v1/platform/")) ? "platform_token" : "secret_key", why_r);
 }
 
 static const vk_vendor_probe probes[] = {
-    {.method = "GET", .path = "/v1/instance", .what = "read the instance", .must = true},
+    {.method = "GET",
+     .path = "/v1/instance",
+     .what = "read the instance",
+     .must = true,
+     .with = "secret_key"},
     {.method = "GET",
      .path = "/v1/jwks",
      .what = "read the keys that sessions are signed with",
-     .must = true},
-    {.method = "GET", .path = "/v1/users?limit=1", .what = "list users"},
-    {.method = "GET", .path = "/v1/domains", .what = "read the domains"},
+     .must = true,
+     .with = "secret_key"},
+    {.method = "GET", .path = "/v1/users?limit=1", .what = "list users", .with = "secret_key"},
+    {.method = "GET", .path = "/v1/domains", .what = "read the domains", .with = "secret_key"},
+    {.method = "GET",
+     .path = "/v1/platform/applications",
+     .what = "list applications by the Platform API",
+     .must = true,
+     .with = "platform_token"},
     {.method = NULL},
 };
 
@@ -205,10 +280,13 @@ const vk_vendor vk_vendor_clerk = {
     .service = "auth",
     .fields = fields,
     .whole = "publishable_key+secret_key platform_token",
+    .own = own,
     .calls = calls,
     .travel = travel,
     .returns = returns,
     .scrub = true,
     .order = order,
+    .probe_order = probe_order,
     .probes = probes,
+    .provisioner = &vk_provision_clerk,
 };

@@ -1,6 +1,7 @@
 /* Amazon S3 and what speaks its protocol: one bucket, in which builds have a prefix each. Keys of servers
  * that are not Amazon's have any shape, so little is refused here. */
 #include "keeper/org.h"
+#include "keeper/provision_s3.h"
 #include "keeper/s3_order.h"
 #include "keeper/shape.h"
 
@@ -74,33 +75,56 @@ static vk_str value_of(const vk_order *o, const char *field)
     return o->org ? vk_secret_bytes(vk_org_value(o->org, field)) : VK_STR_NONE;
 }
 
+/* The organisation's key, and where it is good. */
+static vk_err key_of(vk_order *o, vk_s3o_keys *k_r, const char **why_r)
+{
+    vk_str endpoint = value_of(o, "endpoint");
+    *k_r = (vk_s3o_keys){.id = value_of(o, "access_key_id"),
+                         .region = value_of(o, "region"),
+                         .secret = o->org ? vk_org_value(o->org, "secret_access_key") : VK_SECRET_NONE};
+    if (!endpoint.n || !value_of(o, "bucket").n || !k_r->id.n || !k_r->secret.n || !k_r->region.n) {
+        *why_r = "A part of the organisation's S3 key is missing; enter it with: valetkey keys set s3";
+        return VK_E_UNAVAILABLE;
+    }
+    return vk_order_to(o, endpoint, why_r);
+}
+
 /* Signs with the organisation's key itself: what keeps builds apart is vk_s3o_make. */
 static vk_err order(vk_order *o, const char **why_r)
 {
     vk_s3o x;
-    vk_str endpoint = value_of(o, "endpoint"), bucket = value_of(o, "bucket");
-    const vk_s3o_keys k = {.id = value_of(o, "access_key_id"),
-                           .region = value_of(o, "region"),
-                           .secret = o->org ? vk_org_value(o->org, "secret_access_key") : VK_SECRET_NONE};
-    if (!endpoint.n || !bucket.n || !k.id.n || !k.secret.n || !k.region.n) {
-        *why_r = "A part of the organisation's S3 key is missing; enter it with: valetkey keys set s3";
-        return VK_E_UNAVAILABLE;
-    }
-    vk_err e = vk_order_to(o, endpoint, why_r);
+    vk_s3o_keys k;
+    vk_err e = key_of(o, &k, why_r);
     if (e == VK_OK)
-        e = vk_s3o_make(o, bucket, &x, why_r);
+        e = vk_s3o_make(o, value_of(o, "bucket"), &x, why_r);
     return e == VK_OK ? vk_s3o_sign(o, &x, &k, why_r) : e;
 }
+
+vk_err vk_s3_order_own(vk_order *o, const char **why_r)
+{
+    static const vk_vendor_call call = {"*", "/**", "bucket.manage"};
+    vk_s3o_keys k;
+    const vk_s3o x = {.call = o->call ? o->call : &call,
+                      .path = o->path,
+                      .query = o->query.p ? o->query : VK_STR(""),
+                      .again = o->again};
+    vk_err e = key_of(o, &k, why_r);
+    return e == VK_OK ? vk_s3o_sign(o, &x, &k, why_r) : e;
+}
+
+static const vk_vendor_field own[] = {VK_PROV_MADE_FIELD, {.name = NULL}};
 
 const vk_vendor vk_vendor_s3 = {
     .name = "s3",
     .title = "S3",
     .service = "storage",
     .fields = fields,
+    .own = own,
     .calls = vk_s3o_calls,
     .travel = vk_s3o_travel,
     .returns = vk_s3o_returns,
     .raw_path = true,
     .order = order,
     .probes = vk_s3o_probes,
+    .provisioner = &vk_prov_s3,
 };

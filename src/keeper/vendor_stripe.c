@@ -137,6 +137,7 @@ static const vk_vendor_field own[] = {
      .what = "yes: other builds may have the same account, and nothing keeps them apart",
      .optional = true,
      .ok = vk_vendor_yes_ok},
+    VK_PROV_MADE_FIELD,
     {.name = NULL},
 };
 
@@ -151,5 +152,7 @@ const vk_vendor vk_vendor_stripe = {
     .returns = vk_stripe_returns,
     .scrub = true,
     .order = vk_stripe_order,
+    .probe_order = vk_stripe_own_order,
     .probes = vk_stripe_probes,
+    .provisioner = &vk_provision_stripe,
 };

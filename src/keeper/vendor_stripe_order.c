@@ -25,13 +25,19 @@ static vk_str header(const vk_order *o, const char *name)
     return VK_STR_NONE;
 }
 
-/* In the order in which Stripe's documentation has the ways: an account of the build's, else one for all. */
+/* In the order in which Stripe's documentation has the ways: an account of the build's, else one for all. An
+ * account that was made here is in the vault, and the build is in no other, whatever front says. */
 static vk_err account_line(vk_order *o, const char **why_r)
 {
     vk_str account = vk_binding_value(o->binding, "account"), soft = vk_binding_value(o->binding, "soft");
     const vk_vendor_field *field = vk_vendor_field_of(o->vendor->own, VK_STR("account"));
+    vk_str made = o->own ? vk_secret_bytes(vk_org_value(o->own, "account")) : VK_STR_NONE;
     if (!o->build || !*o->build)
-        return VK_OK; /* keys check */
+        return VK_OK;
+    if (made.n && (account.n || soft.n) && (soft.n || !vk_str_eq(made, account))) {
+        *why_r = "the build's account was changed: it has one that was made for it";
+        return VK_E_FORBIDDEN;
+    }
     if (!account.n && vk_str_eqz(soft, "yes"))
         return VK_OK;
     if (!account.n || soft.n) {
@@ -82,4 +88,10 @@ vk_err vk_stripe_order(vk_order *o, const char **why_r)
     vk_buf_str(o->lines, vk_secret_bytes(key));
     vk_buf_lit(o->lines, "\r\nAccept-Encoding: identity\r\nAccept: application/json\r\n");
     return o->lines->err;
+}
+
+vk_err vk_stripe_own_order(vk_order *o, const char **why_r)
+{
+    o->again = o->again || vk_str_eqz(o->method, "GET");
+    return vk_order_bearer(o, "secret_key", why_r);
 }

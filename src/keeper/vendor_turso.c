@@ -1,8 +1,9 @@
 /* Turso. The platform token makes a database for each build; a build's queries go with that database's own
  * token only. Names: Turso's documentation of its Platform API. */
 #include "keeper/org.h"
+#include "keeper/provision_answer.h"
+#include "keeper/provision_vendors.h"
 #include "keeper/shape.h"
-#include "keeper/vendors.h"
 
 static const vk_shape_other token_others[] = {
     {.prefix = "libsql://", .why = "This is the address of a database, not a token."},
@@ -86,6 +87,11 @@ static const vk_vendor_field fields[] = {
      .optional = true,
      .usual = "https://api.turso.tech",
      .ok = vk_vendor_base_ok},
+    {.name = "size_limit",
+     .what = "how large the database of a build may become",
+     .optional = true,
+     .usual = "512mb",
+     .ok = vk_prov_size_ok},
     {.name = NULL},
 };
 static const vk_vendor_field own[] = {
@@ -98,6 +104,7 @@ static const vk_vendor_field own[] = {
      .what = "yes: other builds may have the same database, and nothing keeps them apart",
      .optional = true,
      .ok = vk_vendor_yes_ok},
+    VK_PROV_MADE_FIELD,
     {.name = NULL},
 };
 
@@ -173,4 +180,5 @@ const vk_vendor vk_vendor_turso = {
     .order = order,
     .probe_order = probe_order,
     .probes = probes,
+    .provisioner = &vk_provision_turso,
 };

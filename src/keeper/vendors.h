@@ -88,6 +88,7 @@ typedef struct vk_vendor_probe {
     const char *what; /* "read the account" */
     bool must;        /* a refusal means that the key does not do; otherwise that something is missing */
     bool wide;        /* a success means that the key may do more than is needed */
+    const char *with, *unless; /* asked only when this field of the organisation's was entered, or was not */
 } vk_vendor_probe;
 
 /* One look of `keys check` where that is no HTTP: `look_prepare` copies on the loop what is needed into the
@@ -148,6 +149,8 @@ bool vk_vendor_base_ok(vk_str url, const char **why_r);
 /* For vendor->order: the line "Authorization: Bearer …" with that field of the organisation's, and its
  * `api_base` as where to. VK_E_UNAVAILABLE: it was not entered. */
 VK_MUSTCHECK vk_err vk_order_bearer(vk_order *o, const char *field, const char **why_r);
+/* The same with `key`. */
+VK_MUSTCHECK vk_err vk_order_bearer_of(vk_order *o, vk_secret key, const char **why_r);
 /* For vendor->order: sets to_host and plain from such a base. VK_E_UNAVAILABLE: it is none. */
 VK_MUSTCHECK vk_err vk_order_to(vk_order *o, vk_str base, const char **why_r);
 

@@ -167,6 +167,45 @@ vk_err vk_view_find(vk_view *v, const uint8_t hash[VK_HASH], vk_str service, cha
     return VK_OK;
 }
 
+void vk_view_noted(const vk_view_row *seen)
+{
+    ((vk_view_row *)(uintptr_t)seen)->noted = true;
+}
+
+static vk_err read_build(vk_view *v, vk_arena *a, vk_str id, vk_str service, vk_view_build *x)
+{
+    vk_binding all[VK_BINDINGS_MAX];
+    size_t n = 0;
+    vk_store *s;
+    *x = (vk_view_build){.bound = false};
+    vk_err e = vk_watch_store(v->watch, &s);
+    if (e == VK_OK)
+        e = s->ops->build_get(s, a, id, &x->build);
+    if (e == VK_OK)
+        e = s->ops->binding_list(s, a, id, all, VK_COUNT(all), &n);
+    for (size_t i = 0; e == VK_OK && i < n; i++)
+        if (vk_str_eqz(service, all[i].service) && strcmp(all[i].driver, "embedded") != 0) {
+            x->binding = all[i];
+            x->bound = true;
+        }
+    return e;
+}
+
+vk_err vk_view_build_of(vk_view *v, vk_arena *a, vk_str id, vk_str service, vk_view_build *out_r)
+{
+    enum { TRIES = 8 };
+    for (int i = 0; i < TRIES; i++) { /* build and binding of one moment, as in look_up */
+        vk_watch_mark before, after;
+        v->counts.read++;
+        vk_watch_look(v->watch, &before);
+        vk_err e = read_build(v, a, id, service, out_r);
+        vk_watch_look(v->watch, &after);
+        if (vk_watch_same(&before, &after))
+            return e == VK_OK || e == VK_E_NOT_FOUND || e == VK_E_NOMEM ? e : VK_E_UNAVAILABLE;
+    }
+    return VK_E_UNAVAILABLE;
+}
+
 void vk_view_count(const vk_view *v, vk_view_counts *out)
 {
     *out = v->counts;

@@ -33,8 +33,8 @@ static inline bool vk_watch_same(const vk_watch_mark *a, const vk_watch_mark *b)
 {
     return memcmp(a, b, sizeof *a) == 0;
 }
-/* To be asked, valet_find and binding_list only. VK_E_UNAVAILABLE: the data has not the version that this
- * program knows, now: before front has made it, or during a restart. */
+/* To be asked, valet_find, build_get and binding_list only. VK_E_UNAVAILABLE: the data has not the version
+ * that this program knows, now: before front has made it, or during a restart. */
 VK_MUSTCHECK vk_err vk_watch_store(vk_watch *w, vk_store **out_r);
 
 #endif

@@ -9,7 +9,7 @@ const sha256 = (data) => createHash('sha256').update(data).digest('hex')
 const hmac = (key, text) => createHmac('sha256', key).update(text).digest()
 const same = (a, b) => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
 
-class Refused extends Error {
+export class Refused extends Error {
   constructor(status, code, why) {
     super(why ?? code)
     Object.assign(this, { status, code })
@@ -39,7 +39,7 @@ export function judgeSignature(req, secretOf, now = Date.now()) {
 }
 
 // What a session token says, once its own signature holds.
-function judgeToken(token, parent) {
+export function judgeToken(token, parent) {
   const jws = Buffer.from(token, 'base64').toString()
   if (!jws.startsWith('jwt/')) throw new Refused(400, 'InvalidToken', 'no token of R2')
   const [header, payload, mac] = jws.slice(4).split('.')
@@ -53,7 +53,7 @@ function judgeToken(token, parent) {
 }
 
 // Every key that a request names, decoded; listings count by their prefix.
-function keysOf(req, bucket) {
+export function keysOf(req, bucket) {
   const [path, search = ''] = req.url.split('?')
   const query = new URLSearchParams(search)
   const own = decodeURIComponent(path)
@@ -61,6 +61,7 @@ function keysOf(req, bucket) {
   if (own !== `/${bucket}` && own !== `/${bucket}/` && !own.startsWith(`/${bucket}/`)) throw new Refused(403, 'AccessDenied', `another bucket: ${own}`)
   if (own.length > bucket.length + 2) keys.push(own.slice(bucket.length + 2))
   else if (req.method === 'GET' && query.has('prefix')) keys.push(query.get('prefix'))
+  else if (req.method === 'POST' && search === 'delete=') return [] // they are in the body: deletedIn
   else throw new Refused(403, 'AccessDenied', `${req.method} of the bucket`)
   const source = req.headers['x-amz-copy-source']
   if (source) {
@@ -70,6 +71,9 @@ function keysOf(req, bucket) {
   }
   return keys
 }
+
+// The keys that a DeleteObjects names.
+export const deletedIn = (body) => [...body.toString().matchAll(/<Key>([^<]*)<\/Key>/g)].map((m) => m[1].replace(/&#(\d+);/g, (_, n) => String.fromCodePoint(Number(n))))
 
 export class R2 {
   // `parent`: { account, id, secret } of the organisation. `behind`: { endpoint, bucket, key, secret, region } of the server that has the objects.
@@ -124,11 +128,22 @@ export class R2 {
       return res.end(req.method === 'HEAD' ? undefined : text)
     }
     if (this.trick?.(req, res, note)) return undefined
-    return this.pass(req, res)
+    return req.method === 'POST' && req.url.endsWith('?delete=') ? void this.deletes(req, res, note) : this.pass(req, res)
+  }
+
+  async deletes(req, res, note) {
+    const chunks = []
+    for await (const chunk of req) chunks.push(chunk)
+    const body = Buffer.concat(chunks)
+    const outside = deletedIn(body).filter((key) => !key.startsWith(note.prefix))
+    if (!outside.length) return this.pass(req, res, body)
+    this.refused.push({ ...note, why: `${outside[0]} is outside of ${note.prefix}` })
+    res.writeHead(403, { 'Content-Type': 'application/xml' })
+    return res.end('<Error><Code>AccessDenied</Code></Error>')
   }
 
   // The same to the server behind, signed with its key.
-  pass(req, res) {
+  pass(req, res, body) {
     const b = this.behind
     const [path, search = ''] = req.url.split('?')
     const to = `/${b.bucket}${path.slice(this.bucket.length + 1)}`
@@ -157,7 +172,8 @@ export class R2 {
     })
     out.on('error', () => res.destroy())
     req.on('aborted', () => out.destroy())
-    req.pipe(out)
+    if (body) out.end(body)
+    else req.pipe(out)
   }
 }
 

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/socket.h>
@@ -21,13 +22,21 @@
 
 #pragma GCC diagnostic ignored "-Wunused-function" /* neither of the two uses all of it */
 
-/* In place of libc's: the threads of long statements keep their class. As idle ones they would not run at all
- * for as long as others use all processors, and what is tested here is what they do when they run. */
+/* In place of libc's: the threads of long statements keep their priority. What is tested here is what they do
+ * when they run, whoever else uses the processors. */
 int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
 {
     VK_UNUSED(pid);
     VK_UNUSED(policy);
     VK_UNUSED(param);
+    return 0;
+}
+
+int setpriority(__priority_which_t which, id_t who, int priority)
+{
+    VK_UNUSED(which);
+    VK_UNUSED(who);
+    VK_UNUSED(priority);
     return 0;
 }
 

@@ -10,17 +10,16 @@ enum {
 
 static const char *isolation(const vk_binding *b)
 {
-    VK_UNUSED(b);
-    return "shared user pool";
+    return vk_binding_value(b, "publishable_key").n ? "an application of its own" : "shared user pool";
 }
 
 static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *b, const vk_binding *binding,
                   const vk_secret *keys, vk_str (*org)(void *arg, const char *field), void *arg,
                   vk_env_var *out, size_t room, size_t *n_r)
 {
-    VK_UNUSED(binding);
+    vk_str own = vk_binding_value(binding, "publishable_key");
     const vk_env_var all[] = {
-        {"CLERK_PUBLISHABLE_KEY", org(arg, "publishable_key"), false},
+        {"CLERK_PUBLISHABLE_KEY", own.n ? vk_arena_dup(a, own) : org(arg, "publishable_key"), false},
         {"CLERK_SECRET_KEY", vk_arena_dup(a, vk_secret_bytes(keys[0])), true},
         {"CLERK_API_URL", vk_arena_printf(a, "%s/b/%s/bapi", rt->url_sandbox[index], b->id), false},
         {"CLERK_SIGN_IN_URL", VK_STR("/sign-in"), false},

@@ -350,7 +350,7 @@ struct vk_worker_slot {
     _Atomic bool slot;           /* counts among the running threads. Changed under mu */
     uint32_t since;              /* vk_db.beat when it got the slot */
     bool alive;                  /* a thread of the pool has it */
-    bool lowered;                /* runs only when nobody else wants to, and ends after its job */
+    bool lowered;                /* runs behind others, and ends after its job */
     struct vk_dbt *t;            /* whose request it runs; NULL: none. Under mu */
     struct vk_dbjob *job;        /* that request; may be answered and gone: only to be compared… */
     bool handed;                 /* …unless its thread has ended, and left the rest to another one */

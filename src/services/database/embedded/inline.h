@@ -3,7 +3,7 @@
  * has only read, so that nobody can tell.
  *
  * Who may. A small pipeline without a baton that closes its stream. The build has no request in the pool:
- * nobody is overtaken, and no thread of it, which may be of the kernel's idle class by now, holds a lock that
+ * nobody is overtaken, and no thread of it, which may be one of low priority by now, holds a lock that
  * SQLite needs here. Its warm connection (t->warm) is there; a loop never opens and never closes a file.
  * Every statement is prepared in that connection and was lately run by workers, several times, each time in
  * less than QUICK_NS and OPS_MAX steps. No lock of ours is taken; of SQLite's only that of the file's -shm.

@@ -1,5 +1,5 @@
-/* How long statements share what everybody else leaves of the processors. The kernel gives a thread of the
- * idle class a little even while others want to run, and each of many such threads gets its little in turn:
+/* How long statements share what everybody else leaves of the processors. The kernel gives a thread of low
+ * priority a little even while others want to run, and each of many such threads gets its little in turn:
  * with 64 of them a quick statement waited for 60 to 150 ms now and then, with 8 for 5 to 25. So of the
  * lowered threads only as many as there are processors compute at a time, for a while each; the others wait
  * in a line. A thread that keeps its place without asking (it waits for a client, or is inside one long call)
