@@ -2,6 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ValetkeyError } from "./errors.js";
+import { driversBody, waitForResources } from "./provision.js";
+import type { BuildOptions } from "./provision-types.js";
 import type { Settings } from "./settings.js";
 
 const ANSWER_WITHIN_MS = 10_000;
@@ -19,10 +21,19 @@ export function checkBuildId(buildId: unknown): void {
       "Use 1 to 32 of a-z, 0-9 and -, beginning and ending with a letter or digit.");
 }
 
-/** The build's environment. Creates the build when there is none; asking again gives the same. */
-export async function ensureBuild(settings: Settings, buildId: string): Promise<EnvMap> {
+/**
+ * The build's environment. Creates the build when there is none, and waits for what is made at vendors for it; asking again gives
+ * the same.
+ */
+export async function ensureBuild(settings: Settings, buildId: string, options: BuildOptions = {}): Promise<EnvMap> {
   checkBuildId(buildId);
-  const build = await call(settings, "POST", "/api/v1/builds", { id: buildId });
+  const drivers = driversBody(options.drivers);
+  const ask = { id: buildId, ...(drivers ? { drivers } : {}) };
+  let build = await call(settings, "POST", "/api/v1/builds", ask);
+  if (build["env"] === undefined && Array.isArray(build["resources"])) {
+    await waitForResources(settings, buildId, build, options);
+    build = await call(settings, "POST", "/api/v1/builds", ask);
+  }
   if (build["state"] !== undefined && build["state"] !== "active")
     throw new ValetkeyError("build_not_active", `Build ${buildId} is ${String(build["state"])}.`, 409, "Use another id, or delete it first.");
   return envMap(build["env"]);

@@ -193,13 +193,13 @@ static void look_work(vk_call *c)
     if (!vk_binding_alone(c, vk_str_z(d->build.id), &d->to.binding))
         return; /* before a secret of it is put away */
     bool made = vk_driver_makes(&d->to.binding) && !d->to.sealed.p;
-    bool secrets = !made && vk_driver_needs_secrets(d->to.binding.driver);
+    bool secrets = !made && vk_driver_needs_secrets(&d->to.binding);
     if (!secrets && !d->to.sealed.p) {
         bind_work(c);
         return;
     }
     if (!secrets) {
-        vk_call_fail(c, VK_E_INVALID, "The driver \"%s\" takes no secret values of a build",
+        vk_call_fail(c, VK_E_INVALID, "The driver \"%s\" takes no secret values of a build that is bound so",
                      d->to.binding.driver);
         return;
     }

@@ -132,10 +132,19 @@ static vk_err read_bindings(vk_call *c, vk_brokered *x, const vk_build *b)
     vk_store *s = c->rt->store;
     vk_err e =
         s->ops->binding_list(s, c->ex->arena, vk_str_z(b->id), x->bindings, VK_COUNT(x->bindings), &x->n);
+    size_t n = x->n;
+    for (size_t i = x->n = 0; c->only.n && i < n; i++) /* the others are asked nothing about */
+        if (vk_str_eqz(c->only, x->bindings[i].service))
+            x->bindings[x->n++] = x->bindings[i];
+    x->n = c->only.n ? x->n : n;
     for (size_t i = 0; e == VK_OK && i < x->n; i++)
         x->wants_keys |= strcmp(x->bindings[i].driver, "embedded") != 0;
-    x->env = (vk_env_brokered){
-        .bindings = x->bindings, .n = x->n, .org = org_value, .given = given_value, .arg = x};
+    x->env = (vk_env_brokered){.bindings = x->bindings,
+                               .n = x->n,
+                               .org = org_value,
+                               .given = given_value,
+                               .arg = x,
+                               .only = c->only};
     return e;
 }
 

@@ -154,7 +154,7 @@ static vk_err makes_some(vk_call *c, const vk_build *b, bool *some_r)
     vk_err e = s->ops->binding_list(s, c->ex->arena, vk_str_z(b->id), all, VK_COUNT(all), &n);
     *some_r = false;
     for (size_t i = 0; e == VK_OK && i < n; i++)
-        *some_r |= vk_driver_makes(&all[i]);
+        *some_r |= vk_driver_makes(&all[i]) && (!c->only.n || vk_str_eqz(c->only, all[i].service));
     return e;
 }
 
@@ -498,7 +498,7 @@ static bool env_complete(vk_call *c, const vk_build *b)
     }
     if (!some)
         return true;
-    bool going = vk_call_making(c, b, VK_MAKING_LOOK, VK_STR_NONE, env_made);
+    bool going = vk_call_making(c, b, VK_MAKING_LOOK, c->only, env_made);
     VK_UNUSED(going); /* else it was answered */
     return false;
 }
@@ -544,8 +544,12 @@ void vk_admin_build_env(vk_call *c)
 {
     vk_str settings;
     if (!vk_call_query(c, "framework", &c->framework) || !vk_call_query(c, "format", &c->format) ||
-        !vk_call_query(c, "settings", &settings))
+        !vk_call_query(c, "settings", &settings) || !vk_call_query(c, "service", &c->only))
         return;
+    if (c->only.p && vk_service_index(c->only) < 0) {
+        (void)vk_admin_error(c->ex, VK_E_INVALID, "\"service\" must be one of GET /api/v1/status");
+        return;
+    }
     if (settings.p && !vk_str_eqz(settings, "true") && !vk_str_eqz(settings, "false")) {
         (void)vk_admin_error(c->ex, VK_E_INVALID, "\"settings\" must be true or false");
         return;

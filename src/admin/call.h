@@ -23,6 +23,7 @@ typedef struct vk_call {
     vk_str idem;
     vk_str framework, format;     /* GET env */
     bool settings;                /* GET env: for an app with a settings page */
+    vk_str only;                  /* GET env: of that service alone; p NULL: of all */
     vk_build built;               /* POST builds: which, while keeper is asked */
     struct vk_brokered *brokered; /* of a build whose environment is made (admin/brokered.h) */
     vk_making *making;            /* of a build that has something from a vendor that keeper makes */

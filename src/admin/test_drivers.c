@@ -168,15 +168,133 @@ static void labels(void **state)
     assert_null(vk_driver_alone(&b, &value));
     b.resource = VK_STR("{\"hostname\":\"a-b.turso.io\"}");
     assert_string_equal(vk_driver_alone(&b, &value), "hostname");
-    assert_true(vk_driver_needs_secrets("turso"));
-    assert_false(vk_driver_needs_secrets("stripe") || vk_driver_needs_secrets("paper") ||
-                 vk_driver_needs_secrets("embedded"));
+    static const struct {
+        const char *driver, *resource;
+        bool needs;
+    } secrets[] = {{"turso", "{}", true},
+                   {"turso", "{\"hostname\":\"a-b.turso.io\"}", true},
+                   {"clerk", "{}", false},
+                   {"clerk", "{\"publishable_key\":\"pk_test_x\"}", true},
+                   {"stripe", "{\"account\":\"acct_1234567890\"}", false},
+                   {"paper", "{}", false},
+                   {"embedded", "{}", false}};
+    for (size_t i = 0; i < VK_COUNT(secrets); i++) {
+        b = (vk_binding){.resource = vk_str_z(secrets[i].resource)};
+        snprintf(b.driver, sizeof b.driver, "%s", secrets[i].driver);
+        assert_int_equal(vk_driver_needs_secrets(&b), secrets[i].needs);
+    }
     vk_buf_free(&out);
+}
+
+/* ---- what keeper makes */
+
+static vk_binding bound(const char *driver, const char *resource)
+{
+    vk_binding b = {.service = "payments", .resource = vk_str_z(resource), .version = 3};
+    snprintf(b.driver, sizeof b.driver, "%s", driver);
+    return b;
+}
+
+static const vk_json *object(const char *text)
+{
+    vk_json *o;
+    assert_int_equal(vk_json_parse(a, vk_str_z(text), &o, NULL, NULL), VK_OK);
+    return o;
+}
+
+static void made(void **state)
+{
+    VK_UNUSED(state);
+    bool turso_makes = vk_vendor_of(VK_STR("turso"))->provisioner;
+    vk_binding b = bound("turso", "{}");
+    assert_int_equal(vk_driver_makes(&b), turso_makes);
+    assert_int_equal(vk_driver_may_have(&b), turso_makes);
+    b = bound("turso", "{\"delivery\":\"direct\",\"kept\":\"neon\",\"shared\":\"yes\"}");
+    assert_int_equal(vk_driver_makes(&b), turso_makes);
+    b = bound("turso", "{\"hostname\":\"a.turso.io\"}");
+    assert_false(vk_driver_makes(&b));
+    b = bound("paper", "{}");
+    assert_false(vk_driver_makes(&b) || vk_driver_may_have(&b));
+    b = bound("embedded", "{}");
+    assert_false(vk_driver_makes(&b) || vk_driver_may_have(&b) || vk_driver_kept(&b).n);
+    b = bound("embedded", "{\"kept\":\"turso\"}");
+    assert_true(vk_driver_may_have(&b) && vk_str_eqz(vk_driver_kept(&b), "turso"));
+    b = bound("stripe", "{}");
+    assert_true(vk_driver_lacks(&shop, &b));
+    b = bound("stripe", "{\"account\":\"acct_1234567890\"}");
+    assert_false(vk_driver_lacks(&shop, &b));
+}
+
+static void filled(void **state)
+{
+    VK_UNUSED(state);
+    vk_binding b = bound("turso", "{\"delivery\":\"direct\"}"), out;
+    assert_int_equal(vk_driver_fill(a, &b, object("{\"hostname\":\"a.turso.io\"}"), &out), VK_OK);
+    assert_true(vk_str_eqz(out.resource, "{\"delivery\":\"direct\",\"hostname\":\"a.turso.io\"}"));
+    assert_int_equal(out.version, 3);
+    assert_int_equal(vk_driver_fill(a, &out, object("{\"hostname\":\"b.turso.io\"}"), &out), VK_OK);
+    assert_true(vk_str_eqz(vk_binding_value(&out, "hostname"), "b.turso.io"));
+    assert_int_equal(vk_driver_fill(a, &b, object("{\"hostname\":7}"), &out), VK_E_INVALID);
+    assert_int_equal(vk_driver_fill(a, &b, object("{\"hostname\":\"a b\"}"), &out), VK_E_INVALID);
+    assert_int_equal(vk_driver_fill(a, &b, object("{\"delivery\":\"\"}"), &out), VK_E_INVALID);
+    assert_int_equal(vk_driver_fill(a, &b, object("{\"Host\":\"a\"}"), &out), VK_E_INVALID);
+    assert_int_equal(vk_driver_fill(a, &b, NULL, &out), VK_OK);
+    assert_true(vk_str_eq(out.resource, b.resource));
+}
+
+static void keeps(const char *before, const char *had, const char *driver, const char *resource,
+                  const char *wanted)
+{
+    vk_binding was = bound(before, had), b = bound(driver, resource);
+    assert_int_equal(vk_driver_keep(a, &was, &b), VK_OK);
+    if (!vk_str_eqz(vk_driver_kept(&b), wanted))
+        fail_msg("%s %s, then %s: " VK_STR_FMT, before, had, driver, VK_STR_ARG(b.resource));
+}
+
+static void kept(void **state)
+{
+    VK_UNUSED(state);
+    bool makes = vk_vendor_of(VK_STR("turso"))->provisioner;
+    keeps("turso", "{\"hostname\":\"a.turso.io\"}", "embedded", "{}", makes ? "turso" : "");
+    keeps("turso", "{}", "turso", "{\"hostname\":\"a.turso.io\"}", "");
+    keeps("turso", "{\"kept\":\"neon\"}", "embedded", "{}", makes ? "neon+turso" : "neon");
+    keeps("embedded", "{\"kept\":\"turso\"}", "turso", "{}", "turso");
+    keeps("turso", "{\"kept\":\"turso\"}", "embedded", "{}", "turso");
+    keeps("embedded", "{}", "turso", "{}", "");
+    keeps("paper", "{\"a\":\"b\"}", "embedded", "{}", "");
+}
+
+static bool same(const char *wanted, const char *had)
+{
+    const vk_binding x = bound("turso", wanted), y = bound("turso", had);
+    return vk_driver_same(&x, &y);
+}
+
+static void asked_again(void **state)
+{
+    VK_UNUSED(state);
+    const vk_binding e = bound("embedded", "{}"), k = bound("embedded", "{\"kept\":\"turso\"}"),
+                     p = bound("paper", "{\"a\":\"b\"}"), q = bound("paper", "{}");
+    assert_true(vk_driver_same(&e, &k) && !vk_driver_same(&e, &p));
+    assert_true(vk_driver_same(&p, &p) && !vk_driver_same(&p, &q));
+    assert_true(same("{\"hostname\":\"a.b.io\"}", "{\"hostname\":\"a.b.io\"}"));
+    assert_false(same("{\"hostname\":\"a.b.io\"}", "{\"hostname\":\"c.b.io\"}"));
+    if (!vk_vendor_of(VK_STR("turso"))->provisioner)
+        return;
+    /* what was made is no other choice */
+    assert_true(same("{}", "{\"hostname\":\"a.b.io\"}"));
+    assert_true(same("{\"delivery\":\"direct\"}", "{\"delivery\":\"direct\",\"hostname\":\"a.b.io\"}"));
+    assert_false(same("{}", "{\"delivery\":\"direct\",\"hostname\":\"a.b.io\"}"));
+    assert_true(same("{\"delivery\":\"gateway\"}", "{}"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(made, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(filled, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(asked_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(texts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_value_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(objects, set_up, tear_down),

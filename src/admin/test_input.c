@@ -301,9 +301,63 @@ static void snapshots(void **state)
     }
 }
 
+static void provide(void **state)
+{
+    vk_str service;
+    const char *why;
+    VK_UNUSED(state);
+    vk_arena *m = vk_arena_new(1 << 20);
+    assert_non_null(m);
+    assert_int_equal(vk_provide_parse(m, VK_STR(""), &service, &why), VK_OK);
+    assert_int_equal(service.n, 0);
+    assert_int_equal(vk_provide_parse(m, VK_STR("{\"service\":null}"), &service, &why), VK_OK);
+    assert_int_equal(vk_provide_parse(m, VK_STR("{\"service\":\"database\"}"), &service, &why), VK_OK);
+    assert_true(vk_str_eqz(service, "database"));
+    static const char *const wrong[] = {"[]",
+                                        "{",
+                                        "{\"service\":1}",
+                                        "{\"service\":\"\"}",
+                                        "{\"service\":\"a\",\"service\":\"a\"}",
+                                        "{\"services\":\"a\"}"};
+    for (size_t i = 0; i < VK_COUNT(wrong); i++)
+        assert_int_equal(vk_provide_parse(m, vk_str_z(wrong[i]), &service, &why), VK_E_INVALID);
+    vk_arena_free(m);
+}
+
+static void sweep(void **state)
+{
+    vk_sweep x;
+    const char *why;
+    char many[1024] = "{\"vendor\":\"turso\",\"delete\":[\"a\"";
+    VK_UNUSED(state);
+    vk_arena *m = vk_arena_new(1 << 20);
+    assert_non_null(m);
+    assert_int_equal(vk_sweep_parse(m, VK_STR("{\"vendor\":\"turso\"}"), &x, &why), VK_OK);
+    assert_true(vk_str_eqz(x.vendor, "turso") && !x.names);
+    assert_int_equal(vk_sweep_parse(m, VK_STR("{\"vendor\":\"turso\",\"delete\":[\"a\",\"b\"]}"), &x, &why),
+                     VK_OK);
+    assert_true(vk_str_eqz(x.names->u.s, "a") && vk_str_eqz(x.names->next->u.s, "b"));
+    static const char *const wrong[] = {"",
+                                        "{}",
+                                        "{\"vendor\":1}",
+                                        "{\"vendor\":\"turso\",\"delete\":\"a\"}",
+                                        "{\"vendor\":\"turso\",\"delete\":[1]}",
+                                        "{\"vendor\":\"turso\",\"delete\":[\"\"]}",
+                                        "{\"vendor\":\"turso\",\"all\":true}"};
+    for (size_t i = 0; i < VK_COUNT(wrong); i++)
+        assert_int_equal(vk_sweep_parse(m, vk_str_z(wrong[i]), &x, &why), VK_E_INVALID);
+    size_t at = strlen(many);
+    for (int i = 0; i < VK_SWEEP_NAMES; i++)
+        at += (size_t)snprintf(many + at, sizeof many - at, ",\"a\"");
+    snprintf(many + at, sizeof many - at, "]}");
+    assert_int_equal(vk_sweep_parse(m, vk_str_z(many), &x, &why), VK_E_INVALID);
+    vk_arena_free(m);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(refused),        cmocka_unit_test(taken),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(provide),        cmocka_unit_test(sweep),
+                                       cmocka_unit_test(refused),        cmocka_unit_test(taken),
                                        cmocka_unit_test(put_origins),    cmocka_unit_test(digests),
                                        cmocka_unit_test(fits),           cmocka_unit_test(idem_keys),
                                        cmocka_unit_test(bodies_of_keys), cmocka_unit_test(snapshots)};

@@ -20,7 +20,7 @@ int vk_endpoint_open(const char *command, const char *data, const char *id, vk_e
 {
     bool ok;
     vk_reply r;
-    vk_env_ask q = {.id = id, .data = data};
+    vk_env_ask q = {.id = id, .data = data, .service = "database"};
     *e = (vk_endpoint){0};
     vk_buf_init(&e->token, 256);
     vk_buf_init(&e->baton, 4096);

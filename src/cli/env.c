@@ -200,8 +200,9 @@ int vk_env_fetch(const char *command, const vk_env_ask *q, vk_reply *out_r, bool
             return code;
     }
     bool settings = q->app && has_settings(q->app);
-    snprintf(tail, sizeof tail, "/env?settings=%s%s%s", settings ? "true" : "false", f ? "&framework=" : "",
-             f ? f->name : "");
+    snprintf(tail, sizeof tail, "/env?settings=%s%s%s%s%s", settings ? "true" : "false",
+             f ? "&framework=" : "", f ? f->name : "", q->service ? "&service=" : "",
+             q->service ? q->service : "");
     if (vk_build_target(command, q->id, tail, target, sizeof target) != VK_OK)
         return VK_EXIT_USAGE;
     int code =

@@ -7,7 +7,8 @@
 
 typedef struct vk_env_ask {
     const char *id, *framework, *app, *data; /* all but id may be NULL */
-    bool preload;                            /* with NODE_OPTIONS (handoff/preload.h) */
+    const char *service; /* of this one alone: what others lack does not matter; NULL: of all */
+    bool preload;        /* with NODE_OPTIONS (handoff/preload.h) */
 } vk_env_ask;
 
 /* *ok_r: the reply is the caller's, and its json an object. Otherwise everything was told; returns the exit

@@ -6,6 +6,7 @@
 #include "keeper/keeper.h"
 #include "keeper/order_in.h"
 #include "keeper/pg.h"
+#include "keeper/pg_watch.h"
 #include "keeper/probe.h"
 #include "keeper/provision.h"
 
@@ -116,6 +117,10 @@ static void begin_provisioning(const vk_orders_with *with, vk_lane *servers)
     if (vk_order_pools_new(loop, with->ca_file, with->lane, &provs.pools) != VK_OK ||
         vk_provs_new(&provs, &keeper.provs) != VK_OK)
         vk_role_fail(child, "There is not enough memory to start.");
+    const vk_pg_watch_with watched = {
+        .loop = loop, .orgs = keeper.orgs, .audit = keeper.audit, .lane = servers};
+    if (vk_pg_watch_new(&watched, &keeper.pg) != VK_OK)
+        vk_role_fail(child, "There is not enough memory to start.");
 }
 
 static const char *ca_file(void)
@@ -171,7 +176,9 @@ int vk_keeper_main(const vk_child *c)
                                .data_dir = c->daemon->data_dir,
                                .open = {{"vault", vault.fd}, {audit_fd >= 0 ? "audit" : NULL, audit_fd}}});
     int code = vk_role_serve(c, loop, &vk_keeper_handler, &keeper, begins);
-    vk_provs_free(keeper.provs);
+    vk_pg_end();
+    vk_provs_free(keeper.provs); /* once the lane has passed all */
+    vk_pg_watch_free(keeper.pg);
     vk_audit_end(keeper.audit); /* what was done is on the disk before the keys go */
     vk_orgs_close(keeper.orgs);
     vk_vault_close(&vault);

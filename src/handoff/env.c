@@ -135,6 +135,8 @@ vk_err vk_env_build(const vk_runtime *rt, vk_arena *a, const vk_build *b, vk_str
     for (size_t i = 0; i < n_services; i++) {
         vk_secret keys[KINDS_MAX];
         size_t more = 0;
+        if (brokered && brokered->only.n && !vk_str_eqz(brokered->only, services[i]->name))
+            continue;
         vk_err e = derive(rt, a, services[i], b, keys);
         if (e == VK_OK)
             e = env_of(rt, (int)i, services[i], a, b, brokered, keys, canonical + n, VK_ENV_MAX - n, &more);

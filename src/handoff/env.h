@@ -17,6 +17,7 @@ typedef struct vk_env_brokered {
     /* Of a service with delivery=direct: what keeper delivers, likewise; VK_SECRET_NONE. */
     vk_secret (*given)(void *arg, const char *service, const char *name);
     void *arg;
+    vk_str only; /* that service's variables alone, so that nothing else need be there; VK_STR_NONE: all */
 } vk_env_brokered;
 
 /* All variables for `b` as its framework names them, in out[]; *n_r of them. Derives the valet keys. Strings

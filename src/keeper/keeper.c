@@ -5,6 +5,7 @@
 #include "http/json_error.h"
 #include "keeper/keys_calls.h"
 #include "keeper/orders.h"
+#include "keeper/pg_watch.h"
 #include "keeper/provision.h"
 #include "keeper/stripe_hook.h"
 
@@ -70,6 +71,8 @@ static void answer_status(vk_exchange *ex, const vk_keeper *k)
         vk_orders_status(k->orders, &w);
     if (k->provs)
         vk_provs_status(k->provs, &w);
+    if (k->pg)
+        vk_pg_watch_status(k->pg, &w);
     vk_jw_obj_end(&w);
     vk_respond(ex, 200, "application/json");
 }

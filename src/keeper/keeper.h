@@ -17,7 +17,8 @@
  *          "ring_version":3,         of vault/ring: grows with each rekey
  *          "to_reseal":0,            records that wait for the new data-encryption key
  *          "rolled_back":false,      the ring is older than the audit knows it
- *          "audit":{"sealed":false,"why":"","seq":9,"epoch":1,"low":false}|null}
+ *          "audit":{"sealed":false,"why":"","seq":9,"epoch":1,"low":false}|null,
+ *          "postgres":{…}}           keeper/pg_watch.h
  *
  * GET /v1/master
  *     200 application/octet-stream: kid as u32 big-endian, then the 32 bytes of the master. For front, once at
@@ -126,6 +127,7 @@ typedef struct vk_keeper {
     vk_orgs *orgs;
     vk_audit *audit;          /* NULL: there is none; nothing is forwarded then */
     struct vk_orders *orders; /* keeper/orders.h; NULL: likewise */
+    struct vk_pg_watch *pg;   /* keeper/pg_watch.h; NULL: no server is looked after */
     struct vk_provs *provs;   /* keeper/provision.h; NULL: nothing is provisioned */
     /* NULL: vendors cannot be asked; check and try answer 501. */
     void (*probe)(struct vk_keeper *k, vk_keeper_probe *p);

@@ -322,7 +322,7 @@ static vk_err read_one(vk_orgs *o, const vk_vendor *v, vk_str build)
         e = vk_org_list(o, g);
     if (e != VK_OK)
         vk_org_free(g);
-    else if (g->state != VK_ORG_READY) {
+    else if (g->state != VK_ORG_READY && !vk_org_value(g, "made").n) { /* what is being made is not whole */
         char name[VK_ORG_NAME];
         vk_org_name(g, name);
         vk_log(VK_WARN, "keys in the vault cannot be used", VK_F(record, name), VK_F(why, g->why));

@@ -14,10 +14,11 @@ static vk_pq pq;
 static vk_err loaded = VK_E_NOT_FOUND;
 static const vk_limits *limits_of = &vk_limits_usual;
 static const char *authorities;
+static _Atomic bool ends;
 
 /* Nothing of a build's is looked up by accident, and nobody waits for a lock of a build's for long. */
 static const char options[] =
-    "-c search_path=pg_catalog,pg_temp -c statement_timeout=15000 -c lock_timeout=5000 "
+    "-c search_path=pg_catalog,pg_temp -c statement_timeout=15000 -c lock_timeout=1000 "
     "-c client_min_messages=error -c default_transaction_read_only=off -c standard_conforming_strings=on";
 
 void vk_pg_begin(const vk_limits *limits, const char *ca_file)
@@ -40,6 +41,11 @@ void vk_pg_begin(const vk_limits *limits, const char *ca_file)
 const vk_limits *vk_pg_limits(void)
 {
     return limits_of;
+}
+
+void vk_pg_end(void)
+{
+    atomic_store(&ends, true);
 }
 
 /* ---- where it is */
@@ -137,7 +143,7 @@ vk_err vk_pg_open_as(vk_pq_link *l, const vk_pg_server *s, const char *user, con
                          .options = options,
                          .application = "valetkey",
                          .until_ms = vk_clock_mono_ms() + VK_PG_MS,
-                         .give_up = give_up};
+                         .give_up = give_up ? give_up : &ends};
     return vk_pq_open(l, &pq, &at);
 }
 
@@ -166,6 +172,26 @@ vk_err vk_pg_do(vk_pq_link *l, const char *fmt, ...)
     int n = vsnprintf(sql, sizeof sql, fmt, ap);
     va_end(ap);
     vk_err e = n < 0 || (size_t)n >= sizeof sql ? too_long(l) : vk_pq_run(l, sql, NULL, NULL);
+    vk_wipe(sql, sizeof sql); /* a verifier may be in it */
+    return e;
+}
+
+vk_err vk_pg_insist(vk_pq_link *l, const char *role, const char *fmt, ...)
+{
+    char sql[VK_PG_SQL_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(sql, sizeof sql, fmt, ap);
+    va_end(ap);
+    vk_err e = n < 0 || (size_t)n >= sizeof sql ? too_long(l) : vk_pq_run(l, sql, NULL, NULL);
+    for (int i = 0; i < VK_PG_INSIST && e != VK_OK && vk_pg_was(l, "55P03 55006 40001 XX000"); i++) {
+        e = vk_pg_do(l,
+                     "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE "
+                     "usename = '%s'",
+                     role);
+        if (e == VK_OK)
+            e = vk_pq_run(l, sql, NULL, NULL);
+    }
     vk_wipe(sql, sizeof sql); /* a verifier may be in it */
     return e;
 }

@@ -17,12 +17,15 @@ enum {
     VK_PG_NAME_MAX = 63,
     VK_PG_PASSWORD = 32, /* letters and digits of one that is made here */
     VK_PG_STACK = 64 * 1024,
+    VK_PG_INSIST = 20, /* times */
 };
 
 /* Once, before keeper's fence and before any thread: loads libpq. Both stay the caller's; `ca_file` NULL: the
  * system's. */
 void vk_pg_begin(const vk_limits *limits, const char *ca_file);
 const vk_limits *vk_pg_limits(void);
+/* keeper ends: conversations without a `give_up` of their own come to their end soon. */
+void vk_pg_end(void);
 
 /* Texts with a NUL behind them, in the arena. */
 typedef struct vk_pg_server {
@@ -35,7 +38,7 @@ typedef struct vk_pg_server {
  * VK_E_NOMEM. */
 VK_MUSTCHECK vk_err vk_pg_server_of(const vk_org *org, vk_arena *a, vk_pg_server *out_r, const char **why_r);
 
-/* As the administrator; `database` NULL: the one of the address. As vk_pq_open. */
+/* As the administrator; `database` NULL: the one of the address. `give_up` may be NULL. As vk_pq_open. */
 VK_MUSTCHECK vk_err vk_pg_open(vk_pq_link *l, const vk_pg_server *s, const char *database,
                                const _Atomic bool *give_up);
 /* As somebody else, for a look at whether that can be. */
@@ -46,6 +49,10 @@ void vk_pg_close(vk_pq_link *l);
 
 /* One statement, or none when it does not fit. What goes into it are names and numbers of our own. */
 VK_MUSTCHECK vk_err vk_pg_do(vk_pq_link *l, const char *fmt, ...) VK_PRINTF(2, 3);
+/* A change of one of our roles or databases. A session of the role may hold what is to be changed in an open
+ * transaction of its own, over and over: then the role's sessions are ended and it is tried again, so that a
+ * build can neither put off nor outwait it. */
+VK_MUSTCHECK vk_err vk_pg_insist(vk_pq_link *l, const char *role, const char *fmt, ...) VK_PRINTF(3, 4);
 /* The same of a query: the first column of the first row, cut to `room`; "" when there is none. */
 VK_MUSTCHECK vk_err vk_pg_ask(vk_pq_link *l, char *out, size_t room, const char *fmt, ...) VK_PRINTF(4, 5);
 /* Whether that statement was refused for one of these SQLSTATEs, joined by blanks. */

@@ -164,7 +164,7 @@ static void end_one(vk_prov_asked *a, const vk_vendor *v, const char *build, vk_
 
 static void suspend_one(vk_prov_asked *a, const vk_vendor *v, const char *build, vk_made *m)
 {
-    if (m->state == VK_PROV_READY && v->provisioner->suspend) {
+    if (m->state == VK_PROV_READY && vk_prov_vendor_of(a->provs, v)->how->suspend) {
         vk_prov_suspend(m);
         vk_prov_turn(a->provs, v, build, m, a->actor, one_turned, a);
         return;
@@ -183,8 +183,9 @@ static void each(vk_prov_asked *a,
     snprintf(build, sizeof build, VK_STR_FMT, VK_STR_ARG(a->build));
     for (size_t i = 0; i < a->provs->n_vendors; i++) {
         const vk_vendor *v = a->provs->vendors[i].vendor;
-        const vk_org *g =
-            v->provisioner && v->own ? vk_org_find(a->provs->with.orgs, vk_str_z(v->name), a->build) : NULL;
+        const vk_org *g = a->provs->vendors[i].how && v->own
+                              ? vk_org_find(a->provs->with.orgs, vk_str_z(v->name), a->build)
+                              : NULL;
         vk_made *m = &made[a->n_meant];
         vk_err e = g ? vk_prov_made_of(g, m) : VK_E_NOT_FOUND;
         if (e == VK_E_NOT_FOUND || (a->service.n && !vk_str_eqz(a->service, v->service)))

@@ -46,7 +46,7 @@ static vk_err lend(giving *x, const vk_org *g, const vk_made *m, vk_jw *w, int64
     *why_r = e == VK_E_UNAVAILABLE ? "The organisation's keys of that vendor are missing."
                                    : "There is not enough memory.";
     if (e == VK_OK)
-        e = a->vendor->provisioner->lend(&r->p, w, expires_r, why_r);
+        e = vk_prov_vendor_of(a->provs, a->vendor)->how->lend(&r->p, w, expires_r, why_r);
     snprintf(a->why, sizeof a->why, "%s", *why_r);
     *why_r = a->why;
     if (r->p.arena) {
@@ -61,7 +61,7 @@ static vk_err lend(giving *x, const vk_org *g, const vk_made *m, vk_jw *w, int64
 static int put(giving *x, const vk_org *g, const vk_made *m)
 {
     vk_exchange *ex = x->a->ex;
-    const vk_provisioner *how = x->a->vendor->provisioner;
+    const vk_provisioner *how = vk_prov_vendor_of(x->a->provs, x->a->vendor)->how;
     char text[VK_CLOCK_TEXT];
     const char *why = "";
     int64_t expires = how->lend ? 0 : vk_made_expires(m);
@@ -242,7 +242,7 @@ void vk_prov_usage(vk_prov_asked *a)
     const vk_prov_vendor *at = NULL;
     for (size_t i = 0; x && i < a->provs->n_vendors && !at; i++) {
         const vk_vendor *v = a->provs->vendors[i].vendor;
-        const vk_org *g = v->provisioner && vk_str_eqz(a->service, v->service)
+        const vk_org *g = a->provs->vendors[i].how && vk_str_eqz(a->service, v->service)
                               ? vk_org_find(a->provs->with.orgs, vk_str_z(v->name), a->build)
                               : NULL;
         if (a->build.n && g && vk_prov_made_of(g, &m) == VK_OK)

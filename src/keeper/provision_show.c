@@ -32,7 +32,7 @@ void vk_prov_show(vk_provs *x, vk_jw *w, const vk_org *g, const vk_made *m)
     vk_org_facts f;
     vk_org_facts_of(g, &f);
     const vk_prov_job *j = vk_prov_job_of(x, vk_str_z(f.build), f.vendor);
-    const vk_provisioner *how = f.vendor->provisioner;
+    const vk_provisioner *how = vk_prov_vendor_of(x, f.vendor)->how;
     const vk_prov_step *steps = vk_prov_steps(how, m->list);
     uint32_t n = 0, at = m->step;
     while (steps && n < VK_PROV_STEPS && steps[n].what)
@@ -91,7 +91,7 @@ void vk_prov_list_all(vk_provs *x, vk_exchange *ex)
         /* In the order of builds: what lies in front of the cursor is passed over, whether it is there or
          * not.
          */
-        if (!f.build[0] || !f.vendor->provisioner || (one_build && !vk_str_eqz(build, f.build)) ||
+        if (!f.build[0] || !vk_prov_vendor_of(x, f.vendor) || (one_build && !vk_str_eqz(build, f.build)) ||
             (one_service && !vk_str_eqz(service, f.vendor->service)))
             continue;
         if (waiting) {

@@ -5,6 +5,7 @@
 #include "keeper/provision.h"
 
 extern const vk_provisioner vk_provision_neon;
+extern const vk_provisioner vk_provision_postgres;
 extern const vk_provisioner vk_provision_turso;
 
 #endif

@@ -1,6 +1,7 @@
 /* Any server that speaks PostgreSQL's protocol: the address of a role that may make roles and databases. Its
  * form: PostgreSQL's documentation, "Connection URIs". */
 #include "keeper/pg_check.h"
+#include "keeper/provision_vendors.h"
 #include "keeper/shape.h"
 
 static const vk_shape_other url_others[] = {
@@ -80,11 +81,61 @@ static const vk_vendor_field fields[] = {
     {.name = NULL},
 };
 
+/* ---- of a build's database */
+
+static bool host_ok(vk_str value, const char **why_r)
+{
+    static const vk_shape host = {.also = ".-:", .least = 1, .most = 253, .why = "That is no host."};
+    return vk_shape_ok(value, &host, why_r);
+}
+
+static bool port_ok(vk_str value, const char **why_r)
+{
+    int64_t port;
+    if (vk_str_to_i64(value, &port) == VK_OK && port > 0 && port < 65536)
+        return true;
+    *why_r = "That is no port.";
+    return false;
+}
+
+static bool name_ok(vk_str value, const char **why_r)
+{
+    static const vk_shape name = {
+        .also = "_-.", .least = 1, .most = 63, .why = "That is no name of a role or a database."};
+    return vk_shape_ok(value, &name, why_r);
+}
+
+static bool mode_ok(vk_str value, const char **why_r)
+{
+    return vk_str_eqz(value, "prefer") || sslmode_ok(value, why_r);
+}
+
+/* Letters and digits, so that an address can hold it as it is. */
+static bool password_ok(vk_str value, const char **why_r)
+{
+    static const vk_shape password = {
+        .also = "_-.", .least = 16, .most = 128, .why = "A password here has 16 letters and digits or more."};
+    return vk_shape_ok(value, &password, why_r);
+}
+
+static const vk_vendor_field own[] = {
+    {.name = "host", .what = "the server's host", .ok = host_ok},
+    {.name = "port", .what = "its port", .ok = port_ok},
+    {.name = "database", .what = "the build's database", .ok = name_ok},
+    {.name = "user", .what = "its role", .ok = name_ok},
+    {.name = "sslmode", .what = "how TLS is used", .ok = mode_ok},
+    {.name = "password", .what = "the role's password", .secret = true, .ok = password_ok},
+    VK_PROV_MADE_FIELD,
+    {.name = NULL},
+};
+
 const vk_vendor vk_vendor_postgres = {
     .name = "postgres",
     .title = "PostgreSQL",
     .service = "database",
     .fields = fields,
+    .own = own,
     .look_prepare = vk_pg_look_prepare,
     .look = vk_pg_look,
+    .provisioner = &vk_provision_postgres,
 };

@@ -1,2 +1,3 @@
 export { ValetkeyError } from "../../shared/errors.js";
-export { provisionDatabase, type ProvisionedDatabase } from "./turso.js";
+export { provisionDatabase, type DatabaseOptions, type ProvisionedDatabase } from "./turso.js";
+export type { ProvisionProgress } from "../../shared/provision-types.js";

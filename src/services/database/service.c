@@ -6,6 +6,7 @@
 #include "services/database/answers.h"
 #include "services/database/embedded/embedded.h"
 #include "services/database/hrana.h"
+#include "services/database/postgres/postgres.h"
 #include "services/database/turso/turso.h"
 
 static const vk_valet_kind kinds[] = {{.kind = 'b', .prefix = "vk_b_"}, {.kind = 0}};
@@ -241,7 +242,7 @@ static vk_err env(const vk_runtime *rt, int index, vk_arena *a, const vk_build *
     return vk_db_env(rt, index, a, keys, out, room, n_r);
 }
 
-static const vk_driver *const drivers[] = {&vk_db_turso, NULL};
+static const vk_driver *const drivers[] = {&vk_db_turso, &vk_db_neon, &vk_db_postgres, NULL};
 
 static const vk_data_file files[] = {
     {"database.db", VK_DATA_EXPORT, (int64_t)4 << 30},
