@@ -107,6 +107,7 @@ await check('deleted behind our back: the build ends all the same', async () => 
 await check('a key that may not: nothing is left, and it is said why', async () => {
   vendor.api.clear()
   const r = await daemon.cli(['build', 'create', 'denied', '--driver', 'storage=r2'], { timeout: 60000 })
+  assert(r.signal === null, 'it ends by itself')
   vendor.api.add(token)
   assert(r.code !== 0 && /Authentication error|status 403/.test(r.stderr + r.stdout), r.stderr + r.stdout)
   assertSame(mine('denied'), [])
@@ -155,6 +156,15 @@ await check('a prefix of a shared bucket: used, and emptied without touching any
   assertSame([...vendor.buckets.get('org-bucket').objects.keys()].filter((k) => !k.startsWith('builds/share2/')), ['theirs'])
   await gone('share2')
   await within(60000, () => JSON.stringify(vendor.state()), () => vendor.buckets.get('org-bucket').objects.size === 1)
+})
+await check('a build of the name of one that was deleted a moment ago: waited for, and empty', async () => {
+  for (let i = 0; i < 3; i++) {
+    const { env } = await create('again', ['--driver', 'storage=r2'])
+    const s3 = await store(env, [`k${i}`])
+    assertSame((await s3.send(new ListObjectsV2Command({ Bucket: env.R2_BUCKET }))).Contents.map((o) => o.Key), [`k${i}`])
+    assertSame((await daemon.cli(['build', 'delete', 'again', '--yes'])).code, 0)
+  }
+  await gone('again')
 })
 await check('delivery=direct in a shared bucket: good below the prefix only; rules of six builds and of others', async () => {
   const ids = Array.from({ length: 6 }, (_, i) => `d${i}`)
