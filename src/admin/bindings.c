@@ -184,13 +184,13 @@ static void secrets_known(vk_keeper_ask *a, vk_err e, const vk_response *r)
 static void take(driver_call *d)
 {
     vk_call *c = d->call;
-    bool secrets = !vk_driver_makes(&d->to.binding) && vk_driver_needs_secrets(d->to.binding.driver);
+    bool secrets = !vk_driver_makes(&d->to.binding) && vk_driver_needs_secrets(&d->to.binding);
     if (!secrets && !d->to.sealed.p) {
         vk_call_on_lane(c, bind_work);
         return;
     }
     if (!secrets) {
-        vk_call_fail(c, VK_E_INVALID, "The driver \"%s\" takes no secret values of a build",
+        vk_call_fail(c, VK_E_INVALID, "The driver \"%s\" takes no secret values of a build that is bound so",
                      d->to.binding.driver);
         return;
     }
