@@ -274,7 +274,7 @@ static void run_login(vk_prov_work *w)
     converse(w, NULL, "let the role in", let_in);
     if (w->result == VK_OK)
         w->result = look_around(x, w);
-    if (w->result == VK_OK || w->result == VK_E_BUSY)
+    if (w->result == VK_OK || w->result == VK_E_BUSY || w->result == VK_E_UNAVAILABLE)
         return;
     vk_err e = w->result;
     snprintf(why, sizeof why, "%s", w->why);
