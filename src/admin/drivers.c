@@ -276,11 +276,13 @@ vk_err vk_driver_parse(vk_arena *a, const vk_service *s, vk_str text, vk_binding
     return choose(a, s, driver, &p, out_r, why_r);
 }
 
-bool vk_driver_needs_secrets(const char *driver)
+bool vk_driver_needs_secrets(const vk_binding *b)
 {
-    const vk_vendor *v = vk_vendor_of(vk_str_z(driver));
+    vk_str alone;
+    const vk_vendor *v = vk_vendor_of(vk_str_z(b->driver));
+    bool named = vk_driver_alone(b, &alone) != NULL;
     for (const vk_vendor_field *f = v ? v->own : NULL; f && f->name; f++)
-        if (f->secret && !f->optional)
+        if (f->secret && (!f->optional || named))
             return true;
     return false;
 }

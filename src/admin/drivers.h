@@ -21,9 +21,9 @@ VK_MUSTCHECK vk_err vk_driver_choose(vk_arena *a, const vk_service *s, vk_str dr
 VK_MUSTCHECK vk_err vk_driver_parse(vk_arena *a, const vk_service *s, vk_str text, vk_binding *out_r,
                                     const char **why_r);
 
-/* Whether a build needs secret values of its own there, which are entered for a build that is there already.
- */
-bool vk_driver_needs_secrets(const char *driver);
+/* Whether a build that is bound so needs secret values of its own there, which are entered for a build that
+ * is there already: optional ones where it names something that it has alone (an application at Clerk). */
+bool vk_driver_needs_secrets(const vk_binding *b);
 
 /* The name of the value of `b` that names what is one build's alone (keeper/vendors.h), and the value, a
  * view. NULL: there is none. */

@@ -118,7 +118,7 @@ static vk_err take_driver(vk_arena *a, const vk_service *s, const vk_json *v, vk
     if (!driver || driver->type != VK_JSON_STRING)
         return vk_refuse(a, why_r, "The driver of \"%s\" must be a text such as \"embedded\"", s->name);
     vk_err e = vk_driver_choose(a, s, driver->u.s, resource, out_r, why_r);
-    if (e == VK_OK && !vk_driver_makes(out_r) && vk_driver_needs_secrets(out_r->driver))
+    if (e == VK_OK && !vk_driver_makes(out_r) && vk_driver_needs_secrets(out_r))
         return vk_refuse(a, why_r,
                          "\"%s\" needs secret values of the build: make the build, then bind it (PUT "
                          "…/services/%s/driver, or `valetkey build use`)",

@@ -168,9 +168,21 @@ static void labels(void **state)
     assert_null(vk_driver_alone(&b, &value));
     b.resource = VK_STR("{\"hostname\":\"a-b.turso.io\"}");
     assert_string_equal(vk_driver_alone(&b, &value), "hostname");
-    assert_true(vk_driver_needs_secrets("turso"));
-    assert_false(vk_driver_needs_secrets("stripe") || vk_driver_needs_secrets("paper") ||
-                 vk_driver_needs_secrets("embedded"));
+    static const struct {
+        const char *driver, *resource;
+        bool needs;
+    } secrets[] = {{"turso", "{}", true},
+                   {"turso", "{\"hostname\":\"a-b.turso.io\"}", true},
+                   {"clerk", "{}", false},
+                   {"clerk", "{\"publishable_key\":\"pk_test_x\"}", true},
+                   {"stripe", "{\"account\":\"acct_1234567890\"}", false},
+                   {"paper", "{}", false},
+                   {"embedded", "{}", false}};
+    for (size_t i = 0; i < VK_COUNT(secrets); i++) {
+        b = (vk_binding){.resource = vk_str_z(secrets[i].resource)};
+        snprintf(b.driver, sizeof b.driver, "%s", secrets[i].driver);
+        assert_int_equal(vk_driver_needs_secrets(&b), secrets[i].needs);
+    }
     vk_buf_free(&out);
 }
 

@@ -36,7 +36,7 @@ vk_err vk_config_driver(vk_config *c, vk_str service, vk_str value, const char *
     e = vk_driver_parse(a, all[i], value, &b, &what);
     if (e != VK_OK) {
         vk_say(why, e, "%s: %s%s", from, what, what[0] && what[strlen(what) - 1] == '.' ? "" : ".");
-    } else if (!vk_driver_makes(&b) && vk_driver_needs_secrets(b.driver)) {
+    } else if (!vk_driver_makes(&b) && vk_driver_needs_secrets(&b)) {
         e = vk_say(
             why, VK_E_INVALID,
             "%s: each build needs secret values of its own with %s, so it is chosen for one build at a "

@@ -54,6 +54,16 @@ static bool set(vk_audit_versions *v, vk_str text, uint64_t version)
     return false;
 }
 
+/* What valetkey made, and took away with its record: builds come and go, and names must not be used up. */
+static void drop(vk_audit_versions *v, vk_str text)
+{
+    name *x = find(v, text, vk_hash_str(text));
+    if (!x)
+        return;
+    vk_map_remove(&v->map, &x->node);
+    free(x);
+}
+
 bool vk_audit_versions_take(vk_audit_versions *v, const vk_audit_record *r)
 {
     char text[VK_AR_VERSION_NAME];
@@ -63,7 +73,9 @@ bool vk_audit_versions_take(vk_audit_versions *v, const vk_audit_record *r)
     if (r->kind != VK_AUDIT_VERSIONS && !vk_audit_version_name(r, text))
         return true;
     pthread_mutex_lock(&v->mu);
-    if (r->kind == VK_AUDIT_VERSIONS)
+    if (r->kind == VK_AUDIT_CHANGE && vk_str_starts(r->op, VK_STR("resource.gone ")))
+        drop(v, vk_str_z(text));
+    else if (r->kind == VK_AUDIT_VERSIONS)
         while (vk_audit_version_next(&rest, &one, &version))
             all &= set(v, one, version);
     else

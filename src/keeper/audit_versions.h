@@ -17,8 +17,8 @@ typedef struct vk_audit_versions {
 
 void vk_audit_versions_init(vk_audit_versions *v);
 void vk_audit_versions_free(vk_audit_versions *v);
-/* A record of the log: CHANGE and VERSIONS tell something, others nothing. False: there was no memory or no
- * place for a name. */
+/* A record of the log: CHANGE and VERSIONS tell something, others nothing. "resource.gone" takes the name
+ * away (keeper/provision.h). False: there was no memory or no place for a name. */
 bool vk_audit_versions_take(vk_audit_versions *v, const vk_audit_record *r);
 uint64_t vk_audit_versions_of(vk_audit_versions *v, vk_str name);
 /* Calls `emit` with the extra of as many VERSIONS records as it takes. */

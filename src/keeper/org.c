@@ -1,5 +1,6 @@
 #include "keeper/org_in.h"
 
+#include "core/clock.h"
 #include "core/disk.h"
 #include "core/log.h"
 #include "store/store.h"
@@ -229,7 +230,17 @@ vk_err vk_org_list(vk_orgs *o, vk_org *g)
     return VK_OK;
 }
 
-/* Its memory stays until the end: an order that is under way may have it, and finds it empty. */
+/* In the order in which they went. */
+static void free_gone(vk_orgs *o, int64_t now)
+{
+    size_t n = 0;
+    while (n < o->n_gone && now - o->gone[n]->gone_ms > VK_ORG_GONE_MS)
+        vk_org_free(o->gone[n++]);
+    o->n_gone -= n;
+    memmove(o->gone, o->gone + n, o->n_gone * sizeof *o->gone);
+}
+
+/* Its memory stays for a while: an order that is under way may have it, and finds it empty. */
 void vk_org_unlist(vk_orgs *o, vk_org *g)
 {
     bool there;
@@ -240,6 +251,9 @@ void vk_org_unlist(vk_orgs *o, vk_org *g)
     memmove(o->list + at, o->list + at + 1, (o->n - at) * sizeof *o->list);
     vk_org_forget(g);
     vk_org_settle(g);
+    g->gone_ms = vk_clock_mono_ms();
+    if (o->n_gone)
+        free_gone(o, g->gone_ms);
     if (more_room(&o->gone, o->n_gone, &o->gone_cap))
         o->gone[o->n_gone++] = g;
 }

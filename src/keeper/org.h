@@ -128,6 +128,7 @@ typedef struct vk_org_keep {
         vk_secret value;
     } fields[VK_VENDOR_FIELDS_MAX];
     size_t n;
+    bool anew;   /* it is another build's from now on: values count as entered now (vk_org_facts.set_ms) */
     bool remove; /* in place of the fields */
     const char *op;
     char why[400];

@@ -14,8 +14,9 @@ enum {
     VK_ORG_CHECK_MAX = 399,
     VK_ORG_SETS_MAX = 100 * 1000,
     VK_ORG_DAY_MS = 24 * 60 * 60 * 1000,
-    VK_RESEAL_EVERY_MS = 50,        /* one record each, so that orders are not held up */
-    VK_RESEAL_AGAIN_MS = 60 * 1000, /* after one that failed */
+    VK_RESEAL_EVERY_MS = 50,         /* one record each, so that orders are not held up */
+    VK_RESEAL_AGAIN_MS = 60 * 1000,  /* after one that failed */
+    VK_ORG_GONE_MS = 60 * 60 * 1000, /* nothing that is under way has one for so long */
 };
 
 /* The audit as it is used here; the real one by keeper/org_audit.c. */
@@ -38,8 +39,9 @@ struct vk_org {
     uint64_t entered; /* at the start that of the file */
     uint32_t dek;     /* key_id that the file is sealed under; 0: there is no file */
     int64_t set_ms, at_ms, checked_ms;
-    char *check; /* NULL: none */
-    char *plain; /* the record, in locked memory; NULL: none */
+    int64_t gone_ms; /* monotonic: when it was removed */
+    char *check;     /* NULL: none */
+    char *plain;     /* the record, in locked memory; NULL: none */
     size_t plain_n;
     vk_secret values[VK_VENDOR_FIELDS_MAX]; /* by the index of the field */
     uint8_t refs[VK_VENDOR_FIELDS_MAX][8];  /* vk_org_ref */
@@ -53,7 +55,7 @@ struct vk_orgs {
     size_t n, cap;
     vk_org
         *given[VK_VENDORS_MAX]; /* from outside, in the place of the one in `list`; by the vendors' order */
-    vk_org **gone;              /* removed: their memory stays, since an order may be under way */
+    vk_org **gone;              /* removed: their memory stays for a while, since an order may be under way */
     size_t n_gone, gone_cap;
     vk_org_log log; /* write NULL: there is none */
     vk_loop *loop;

@@ -4,7 +4,9 @@
 #include "core/disk.h"
 #include "store/store.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 static vk_err say(char why[400], vk_err e, const char *fmt, ...) VK_PRINTF(3, 4);
 static vk_err say(char why[400], vk_err e, const char *fmt, ...)
@@ -186,6 +188,12 @@ static vk_err remove_record(vk_orgs *o, vk_org *g, char why[400])
     vk_err e = vk_disk_remove(o->fd, path);
     if (e != VK_OK)
         return say(why, e, "The keys could not be removed (%s).", vk_err_name(e));
+    if (g->build[0]) {
+        char folder[VK_ORG_PATH];
+        snprintf(folder, sizeof folder, "build/%s", g->build);
+        unlinkat(o->fd, folder,
+                 AT_REMOVEDIR); /* not while it has another vendor's; one that stays is empty */
+    }
     vk_org_unlist(o, g);
     g->version = version;
     return VK_OK;
@@ -309,8 +317,10 @@ static vk_err keep(vk_orgs *o, vk_org_keep *c, vk_org **g_r)
     }
     if (!g)
         return say(c->why, VK_E_NOMEM, "There is not enough memory.");
-    d = (vk_org_draft){
-        .set_ms = vk_clock_wall_ms(), .at_ms = g->at_ms, .checked_ms = g->checked_ms, .check = g->check};
+    d = (vk_org_draft){.set_ms = fresh || c->anew ? vk_clock_wall_ms() : g->set_ms,
+                       .at_ms = g->at_ms,
+                       .checked_ms = g->checked_ms,
+                       .check = g->check};
     memcpy(d.values, g->values, sizeof d.values);
     vk_err e = g->state == VK_ORG_DAMAGED || g->state == VK_ORG_ROLLED_BACK
                    ? say(c->why, VK_E_CORRUPT, "%s", g->why)

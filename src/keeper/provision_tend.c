@@ -66,6 +66,7 @@ void vk_prov_turn(vk_provs *x, const vk_vendor *v, const char *build, const vk_m
                             .remove = !m,
                             .done = turned,
                             .arg = t};
+    t->keep.anew = m && m->state == VK_PROV_MAKING;
     t->keep.fields[0].name = "made";
     t->keep.fields[0].value = vk_secret_of(vk_buf_view(&t->text));
     snprintf(t->keep.audit.actor, sizeof t->keep.audit.actor, "%s", t->actor);

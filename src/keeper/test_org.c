@@ -409,6 +409,93 @@ static void marks(void **state)
     vk_buf_free(&out);
 }
 
+/* ---- keeper's own */
+
+#define MADE                                                                                                 \
+    "{\"state\":\"ready\",\"list\":\"\",\"step\":0,\"generation\":7,\"first\":1,\"ready\":2,\"noted\":0,"    \
+    "\"fails\":false,"                                                                                       \
+    "\"late\":false,\"op\":\"\",\"name\":\"build-shop-abc22222\",\"why\":\"\",\"notes\":{}}"
+
+static void kept_done(vk_org_keep *k, vk_err e)
+{
+    VK_UNUSED(k);
+    assert_false(is_done);
+    is_done = true;
+    done_with = e;
+}
+
+static vk_err keep_fields(place *p, const pair *pairs, bool anew)
+{
+    vk_org_keep k = {.vendor = vk_vendor_of(VK_STR("turso")),
+                     .build = "shop",
+                     .anew = anew,
+                     .remove = !pairs,
+                     .op = pairs ? "resource.ready" : "resource.gone",
+                     .done = kept_done,
+                     .audit = {.actor = "valetkey"}};
+    for (; pairs && pairs->name; pairs++) {
+        k.fields[k.n].name = pairs->name;
+        k.fields[k.n++].value = vk_secret_of(vk_str_z(pairs->value));
+    }
+    is_done = false;
+    vk_org_keeps(p->orgs, &k);
+    assert_true(is_done);
+    memcpy(said, k.why, sizeof said);
+    return done_with;
+}
+
+static int64_t set_of_shop(const place *p)
+{
+    vk_org_facts facts;
+    vk_org_facts_of(find(p, "turso", "shop"), &facts);
+    return facts.set_ms;
+}
+
+static void keepers_own(void **state)
+{
+    place *p = *state;
+    const pair all[] = {
+        {"made", MADE}, {"hostname", "db.example.com"}, {"database_token", TOKEN_A}, {NULL, NULL}};
+    assert_int_equal(keep_fields(p, all, true), VK_OK);
+    assert_string_equal(p->lines[p->n_lines - 1].op, "resource.ready turso");
+    assert_string_equal(p->lines[p->n_lines - 1].actor, "valetkey");
+    assert_int_equal(state_of(p, "turso", "shop"), VK_ORG_READY);
+    /* Nobody from outside says what was made, takes it away, or loses it. */
+    assert_int_equal(put(p, "turso", "shop", (const pair[]){{"made", MADE}, {NULL, NULL}}), VK_E_INVALID);
+    assert_int_equal(take_away(p, "turso", "shop"), VK_E_CONFLICT);
+    vk_buf sealed;
+    sealed_for(vk_orgs_box_key(p->orgs), "turso", "shop", next_at(),
+               (const pair[]){{"hostname", "other.example.com"}, {"database_token", TOKEN_B}, {NULL, NULL}},
+               &sealed);
+    assert_int_equal(write_sealed(p, "turso", "shop", vk_buf_view(&sealed), true), VK_OK);
+    vk_buf_free(&sealed);
+    value_is(p, "turso", "shop", "made", MADE);
+    value_is(p, "turso", "shop", "database_token", TOKEN_B);
+    /* When it was entered stays, unless it is another build's. */
+    int64_t set = set_of_shop(p);
+    vk_clock_offset(5000);
+    assert_int_equal(keep_fields(p, (const pair[]){{"database_token", TOKEN_A}, {NULL, NULL}}, false), VK_OK);
+    assert_int_equal(set_of_shop(p), set);
+    assert_int_equal(keep_fields(p, (const pair[]){{"hostname", ""}, {NULL, NULL}}, true), VK_OK);
+    assert_true(set_of_shop(p) >= set + 5000);
+    assert_int_equal(vk_org_value(find(p, "turso", "shop"), "hostname").n, 0);
+    assert_int_equal(keep_fields(p, (const pair[]){{"database_token", "no token"}, {NULL, NULL}}, false),
+                     VK_E_INVALID);
+    assert_int_equal(keep_fields(p, (const pair[]){{"nothing", "x"}, {NULL, NULL}}, false), VK_E_INVALID);
+    p->sealed = true;
+    assert_int_equal(keep_fields(p, all, false), VK_E_UNAVAILABLE);
+    p->sealed = false;
+    stop(p);
+    start(p);
+    value_is(p, "turso", "shop", "made", MADE);
+    value_is(p, "turso", "shop", "database_token", TOKEN_A);
+    assert_int_equal(keep_fields(p, NULL, false), VK_OK);
+    assert_string_equal(p->lines[p->n_lines - 1].op, "resource.gone turso");
+    assert_null(find(p, "turso", "shop"));
+    assert_int_equal(faccessat(p->at.data_fd, "vault/build/shop", F_OK, 0), -1);
+    assert_int_equal(keep_fields(p, NULL, false), VK_E_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +513,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_older_record_put_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tried_and_kept_nowhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(marks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keepers_own, set_up, tear_down),
     };
     if (sodium_init() < 0 || vk_digest_init() != VK_OK)
         return 1;

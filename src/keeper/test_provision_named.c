@@ -451,6 +451,11 @@ static void stripe_pages(void **state)
     assert_int_equal(took(&r, list, 200, PAGE("true", "")), VK_E_INVALID);
     assert_int_equal(took(&r, list, 200, PAGE("true", "{\"id\":\"acct_1?x=\"}")), VK_E_INVALID);
     assert_int_equal(took(&r, list, 200, "{\"data\":[]}"), VK_E_INVALID);
+    vk_buf_lit(&r.carry, "1999 acct_1A|");
+    assert_int_equal(took(&r, list, 200, PAGE("true", "{\"id\":\"acct_1B\"}")), VK_AGAIN);
+    assert_int_equal(took(&r, list, 200, PAGE("true", "{\"id\":\"acct_1B\"}")),
+                     VK_E_INVALID); /* the same again */
+    assert_int_equal(took(&r, list, 200, PAGE("true", "{\"id\":\"acct_1C\"}")), VK_E_INVALID); /* too many */
     over(&r);
 }
 

@@ -280,11 +280,38 @@ static void another_process(void **state)
 
 #define WITH_FOLDER(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 
+/* As keeper's own work sees a build: whatever its state is. */
+static void builds(void **state)
+{
+    VK_UNUSED(state);
+    vk_view_build x;
+    vk_arena *a = vk_arena_new(1 << 20);
+    f.w = open_store();
+    f.v = open_view();
+    assert_int_equal(vk_view_build_of(f.v, a, VK_STR("shop"), VK_STR("payments"), &x), VK_E_NOT_FOUND);
+    uint64_t g = created(f.w, "shop");
+    assert_int_equal(vk_view_build_of(f.v, a, VK_STR("shop"), VK_STR("payments"), &x), VK_OK);
+    assert_true(x.bound && x.build.generation == g && x.build.state == VK_BUILD_ACTIVE &&
+                x.build.expires_ms == T0 + TTL);
+    assert_string_equal(x.binding.driver, "stripe");
+    assert_true(vk_str_eqz(vk_binding_value(&x.binding, "account"), "acct_1"));
+    const vk_str origin = VK_STR("https://shop.example.com");
+    assert_int_equal(f.w->ops->build_origins(f.w, VK_STR("shop"), &origin, 1), VK_OK);
+    assert_int_equal(f.w->ops->build_revoke(f.w, VK_STR("shop"), T0), VK_OK);
+    assert_int_equal(vk_view_build_of(f.v, a, VK_STR("shop"), VK_STR("database"), &x), VK_OK);
+    assert_true(!x.bound && x.build.state == VK_BUILD_REVOKED && x.build.n_origins == 1 &&
+                vk_str_eq(x.build.origins[0], origin));
+    assert_int_equal(vk_view_build_of(f.v, a, VK_STR("shop"), VK_STR("none"), &x), VK_OK);
+    assert_false(x.bound);
+    vk_arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(looking),       WITH_FOLDER(every_change_counts_at_once), WITH_FOLDER(before_front),
         WITH_FOLDER(an_empty_file), WITH_FOLDER(what_is_no_database),         WITH_FOLDER(another_process),
+        WITH_FOLDER(builds),
     };
     if (vk_sqlite_init() != VK_OK)
         return 1;

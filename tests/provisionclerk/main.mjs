@@ -1,5 +1,6 @@
 import { createClerkClient, verifyToken } from '@clerk/backend'
 import { Daemon, cleanUp, portBase } from '../lib/daemon.mjs'
+import { entered } from '../lib/brokered.mjs'
 import { Provisioned } from '../lib/provisioned.mjs'
 import { assert, assertSame, check, finish } from '../lib/tap.mjs'
 import { ClerkPlatform, platformToken } from '../upstreams/clerk_platform.mjs'
@@ -136,6 +137,23 @@ await check('an organisation with keys of one instance has its builds in that on
   assertSame([made.env.CLERK_PUBLISHABLE_KEY, p.all().length], [mine.publishable, before])
   assertSame(await status(client(made.env).users.getUserList()), 200)
   assertSame(stand.forwarded.at(-1).name, 'production')
+})
+
+await check('an application that is brought: it is used, and stays when the build goes', async () => {
+  await stand.act('make', { name: 'brought' })
+  const [mine] = stand.named('brought')
+  await daemon.createBuild('own', ['--framework', 'node'])
+  await daemon.mustCli(['build', 'use', 'own', 'auth', 'clerk'])
+  const env = async () => JSON.parse(await daemon.mustCli(['env', 'own', '--format', 'json']))
+  assertSame((await env()).CLERK_PUBLISHABLE_KEY, stand.named('production')[0].publishable)
+  await entered(daemon, ['build', 'use', 'own', 'auth', 'clerk', `publishable_key=${mine.publishable}`], { secret_key: mine.secret })
+  const now = await env()
+  assertSame(now.CLERK_PUBLISHABLE_KEY, mine.publishable)
+  assertSame(await status(client(now).users.getUserList()), 200)
+  assertSame(stand.forwarded.at(-1).name, 'brought')
+  await p.remove('own')
+  await p.ended()
+  assertSame(stand.named('brought').length, 1)
 })
 
 await check('and in the end', async () => p.stop(token, ...p.all().map((a) => a.secret)))
