@@ -241,8 +241,10 @@ typedef enum vk_prov_sent {
 void vk_prov_retry(vk_prov_run *r, int64_t at_least_ms, vk_prov_sent sent, const char *why);
 /* Frees what it has. NULL is allowed. */
 void vk_prov_run_free(vk_prov_run *r);
-/* Tests kill the process here: "turso:make:1:before". */
+/* Tests kill the process here, once: where the file "crash" in the vault's folder says so, with vendor, list,
+ * step from 0, and point: "turso:make:1:before", "sent", "answered" or "kept". */
 #ifdef VK_TEST_VENDOR
+#define VK_PROV_CRASH_FILE "crash"
 void vk_prov_crash(const vk_prov_run *r, const char *point);
 #else
 #define vk_prov_crash(r, point) ((void)0)
