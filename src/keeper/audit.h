@@ -7,7 +7,8 @@
  * keeper/audit_record.h; the ratchet of the epoch keys: keeper/audit_key.h; what happens when a write fails:
  * keeper/audit_file.h. All of it for people: docs/SECURITY.md.
  *
- * One thread writes. What waits while it writes goes to the disk together, with one sync. */
+ * One thread writes. What waits while it writes goes to the disk together, with one sync. Where no sync is
+ * wanted for a use, the loop writes it itself (vk_audit_write_now). */
 #ifndef VK_KEEPER_AUDIT_H
 #define VK_KEEPER_AUDIT_H
 
@@ -20,7 +21,8 @@ enum {
     VK_AUDIT_TEXT = 64,
     VK_AUDIT_WAITING = 4096, /* records that wait for the disk; then VK_E_BUSY */
     VK_AUDIT_WHY = 400,
-    VK_AUDIT_LATE_MS = 20, /* until an entry that nobody waits for is written, when no other one comes */
+    VK_AUDIT_LATE_MS = 20, /* until an entry that nobody waits for is written, when no other one comes; on the
+                            * loop's wheel, so up to VK_TICK_MS more */
     VK_AUDIT_EPOCH_MS = 10 * 60 * 1000, /* from the first record of an epoch to its checkpoint */
     VK_AUDIT_EPOCH_RECORDS = 10000,
     VK_AUDIT_FILE_BYTES = 16 << 20, /* then the next file begins */
@@ -34,10 +36,11 @@ typedef enum vk_audit_kind {
     VK_AUDIT_START, /* keeper began */
     VK_AUDIT_INTENT,
     VK_AUDIT_OUTCOME,
-    VK_AUDIT_CHANGE,   /* of keys: set, checked, rotated, removed */
-    VK_AUDIT_EPOCH,    /* a checkpoint */
-    VK_AUDIT_GAP,      /* an earlier file could not be continued, or nothing could be written, and why */
-    VK_AUDIT_FILE,     /* the first record of each file: public keys, and the sealed first epoch key */
+    VK_AUDIT_CHANGE, /* of keys: set, checked, rotated, removed; of a binding: "binding.stripe payments.17…"
+                      * (the build's generation) names the version by which orders are made from then on */
+    VK_AUDIT_EPOCH,  /* a checkpoint */
+    VK_AUDIT_GAP,    /* an earlier file could not be continued, or nothing could be written, and why */
+    VK_AUDIT_FILE,   /* the first record of each file: public keys, and the sealed first epoch key */
     VK_AUDIT_VERSIONS, /* of the vault's records, repeated at the front of each file */
     VK_AUDIT_CLOCK,    /* the wall clock leapt */
     VK_AUDIT_KINDS
@@ -52,7 +55,7 @@ typedef struct vk_audit_entry {
     char op[VK_AUDIT_TEXT];    /* "customers.create", "keys.set stripe" */
     char host[VK_AUDIT_TEXT];  /* where to */
     uint8_t key_ref[8];        /* of the org key: HMAC id, the same as long as the value is */
-    uint64_t rec_version;      /* of its record in the vault */
+    uint64_t rec_version;      /* of its record in the vault, or of the binding */
     int32_t result;            /* OUTCOME: HTTP status, 0 none. CHANGE: vk_err */
     uint64_t sent, received;
     char upstream_id[VK_AUDIT_TEXT], trace[VK_AUDIT_TEXT]; /* the vendor's request id, and ours */

@@ -249,6 +249,29 @@ static void note_intent(vk_order_run *r, const vk_order_line *line)
 
 /* ---- what may be */
 
+/* By whom the build's service is provided, and that this is another binding than the audit knows: front
+ * writes the metadata, so what it says counts for no order that is not named here first. The record is of the
+ * build's generation, since an earlier build of the name had versions of its own. */
+static vk_err note_binding(const vk_orders_with *with, const vk_view_row *row)
+{
+    char of[40], name[2 * VK_AUDIT_TEXT];
+    vk_audit_entry e = {.kind = VK_AUDIT_CHANGE, .rec_version = row->binding.version, .actor = "keeper"};
+    if (row->noted || !with->audit)
+        return VK_OK; /* without an audit no order is taken */
+    snprintf(of, sizeof of, "%s.%llu", row->binding.service, (unsigned long long)row->generation);
+    snprintf(name, sizeof name, "build/%s/%s", row->build, of);
+    vk_err err = VK_OK;
+    if (vk_audit_version_of(with->audit, vk_str_z(name)) != row->binding.version) {
+        copy_text(e.build, sizeof e.build, vk_str_z(row->build));
+        copy_text(e.service, sizeof e.service, vk_str_z(row->binding.service));
+        snprintf(e.op, sizeof e.op, "binding.%.12s %s", row->binding.driver, of);
+        err = vk_audit_write(with->audit, &e);
+    }
+    if (err == VK_OK)
+        vk_view_noted(row);
+    return err;
+}
+
 static vk_err find(vk_order_run *r, const vk_order_line *line, const char **why_r)
 {
     const vk_orders_with *with = &r->orders->with;
@@ -261,6 +284,9 @@ static vk_err find(vk_order_run *r, const vk_order_line *line, const char **why_
         vk_view_find(with->view, line->hash, vk_str_z(line->service), line->kind, r->o.now_ms, &row, why_r);
     if (e != VK_OK)
         return e;
+    *why_r = "The audit cannot be written, so the organisation's key is not used";
+    if (note_binding(with, row) != VK_OK)
+        return VK_E_UNAVAILABLE;
     r->binding = row->binding;
     r->binding.resource = vk_arena_dup(a, row->binding.resource);
     r->o.build = vk_arena_dup(a, vk_str_z(row->build)).p;

@@ -57,12 +57,18 @@ static bool parts_ok(vk_str path)
     return true;
 }
 
+/* What most of a path consists of. */
+static const bool always_ok[256] = {['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+                                    ['-'] = true,         ['_'] = true,         ['/'] = true};
+
 bool vk_vendor_path_ok(vk_str path, bool raw)
 {
     if (path.n == 0 || path.p[0] != '/')
         return false;
     for (size_t i = 0; i < path.n; i++) {
         char c = path.p[i];
+        if (VK_LIKELY(always_ok[(unsigned char)c]))
+            continue;
         if (c <= ' ' || c >= 0x7f || c == '?' || c == '#')
             return false;
         if (!raw && (c == '\\' || c == ';' || (c == '%' && !escape_ok(path, i))))

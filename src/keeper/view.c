@@ -167,6 +167,11 @@ vk_err vk_view_find(vk_view *v, const uint8_t hash[VK_HASH], vk_str service, cha
     return VK_OK;
 }
 
+void vk_view_noted(const vk_view_row *seen)
+{
+    ((vk_view_row *)(uintptr_t)seen)->noted = true;
+}
+
 static vk_err read_build(vk_view *v, vk_arena *a, vk_str id, vk_str service, vk_view_build *x)
 {
     vk_binding all[VK_BINDINGS_MAX];

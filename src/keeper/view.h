@@ -14,6 +14,7 @@ typedef struct vk_view_row {
     char build[VK_BUILD_ID_MAX + 1];
     uint64_t generation;
     vk_binding binding; /* of the credential's service */
+    bool noted;         /* vk_view_noted, since it was read from the metadata */
 } vk_view_row;
 
 typedef struct vk_view_counts {
@@ -29,6 +30,8 @@ void vk_view_free(vk_view *v);
  * embedded; VK_E_UNAVAILABLE: the metadata cannot be read now; VK_E_NOMEM. *why_r: a static sentence. */
 VK_MUSTCHECK vk_err vk_view_find(vk_view *v, const uint8_t hash[VK_HASH], vk_str service, char kind,
                                  int64_t now, const vk_view_row **out_r, const char **why_r);
+/* Who asked has done what is to be done once for each reading: of the row that was given last. */
+void vk_view_noted(const vk_view_row *row);
 /* A build, and how it has a service, as the metadata is now; texts in `a`. `bound` false: it has the service
  * embedded, or there is none of that name. VK_E_NOT_FOUND; VK_E_UNAVAILABLE: the metadata cannot be read now;
  * VK_E_NOMEM. */

@@ -39,6 +39,12 @@ static size_t text_at(vk_str s, size_t i, vk_str *out_r, bool *plain_r)
     if (i >= s.n || s.p[i] != '"')
         return 0;
     size_t from = ++i;
+    const char *end = i < s.n ? memchr(s.p + i, '"', s.n - i) : NULL;
+    *plain_r = end && !memchr(s.p + i, '\\', (size_t)(end - s.p) - i);
+    if (*plain_r) { /* as nearly all are */
+        *out_r = (vk_str){s.p + from, (size_t)(end - s.p) - from};
+        return from + out_r->n + 1;
+    }
     for (*plain_r = true; i < s.n && s.p[i] != '"'; i++)
         if (s.p[i] == '\\') {
             *plain_r = false;

@@ -12,17 +12,17 @@ static const char *isolation(const vk_binding *b)
 
 static const char *refused(const vk_binding *b)
 {
-    if (has(b, "account") && has(b, "soft"))
+    const vk_str account = vk_binding_value(b, "account"), soft = vk_binding_value(b, "soft");
+    if (account.n && soft.n)
         return "A build has an account of its own at Stripe, or shares the organisation's: account=acct_… or "
                "soft=yes, not both.";
-    if (has(b, "shared") && !has(b, "account"))
+    if (!account.n && has(b, "shared"))
         return "shared=yes goes with account=acct_…; with soft=yes builds share the organisation's account "
                "anyway.";
-    if (has(b, "account"))
-        return vk_str_starts(vk_binding_value(b, "account"), VK_STR("acct_"))
-                   ? NULL
-                   : "The id of an account at Stripe begins with acct_.";
-    if (vk_str_eqz(vk_binding_value(b, "soft"), "yes"))
+    if (account.n)
+        return vk_str_starts(account, VK_STR("acct_")) ? NULL
+                                                       : "The id of an account at Stripe begins with acct_.";
+    if (vk_str_eqz(soft, "yes"))
         return NULL;
     return "Stripe keeps nothing apart inside of an account. Give the build one of its own (account=acct_…, "
            "with Connect), or say soft=yes: builds then share the account, each is shown only what it made, "
