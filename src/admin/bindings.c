@@ -180,22 +180,13 @@ static void secrets_known(vk_keeper_ask *a, vk_err e, const vk_response *r)
                      d->vendor->title, d->build.id, d->service->name, d->vendor->name);
 }
 
-static void look_work(vk_call *c)
+/* Its secret values first, then the binding. */
+static void take(driver_call *d)
 {
-    driver_call *d = c->state;
-    if (!vk_call_build(c, &d->build))
-        return;
-    if (d->build.state != VK_BUILD_ACTIVE) {
-        vk_call_fail(c, VK_E_CONFLICT, "The build \"%s\" is %s; only an active build's drivers can change",
-                     d->build.id, vk_build_state_name(&d->build, vk_clock_wall_ms()));
-        return;
-    }
-    if (!vk_binding_alone(c, vk_str_z(d->build.id), &d->to.binding))
-        return; /* before a secret of it is put away */
-    bool made = vk_driver_makes(&d->to.binding) && !d->to.sealed.p;
-    bool secrets = !made && vk_driver_needs_secrets(&d->to.binding);
+    vk_call *c = d->call;
+    bool secrets = !vk_driver_makes(&d->to.binding) && vk_driver_needs_secrets(&d->to.binding);
     if (!secrets && !d->to.sealed.p) {
-        bind_work(c);
+        vk_call_on_lane(c, bind_work);
         return;
     }
     if (!secrets) {
@@ -219,6 +210,62 @@ static void look_work(vk_call *c)
         vk_call_fail(c, VK_E_NOMEM, "Out of memory; try again in a second");
     else
         vk_keeper_ask_send(&d->ask);
+}
+
+/* Values that people bring would stand in the record of what keeper has made there. */
+static void made_known(vk_keeper_ask *a, vk_err e, const vk_response *r)
+{
+    driver_call *d = VK_CONTAINER(a, driver_call, ask);
+    vk_json *o;
+    if (!vk_keys_answered(d->call, e, r, &o))
+        return;
+    const vk_json *list = vk_json_get(o, VK_STR("resources"));
+    for (const vk_json *x = list && list->type == VK_JSON_ARRAY ? list->u.child : NULL; x; x = x->next) {
+        if (!vk_str_eqz(vk_json_str(vk_json_get(x, VK_STR("vendor"))), d->vendor->name) ||
+            vk_making_is(x, "failed"))
+            continue;
+        vk_call_fail(d->call, VK_E_CONFLICT,
+                     "The build \"%s\" has something at %s that valetkey made, \"" VK_STR_FMT
+                     "\": bind it without values to use that, or bring yours to another build",
+                     d->build.id, d->vendor->title, VK_STR_ARG(vk_json_str(vk_json_get(x, VK_STR("name")))));
+        return;
+    }
+    take(d);
+}
+
+static void ask_made(driver_call *d)
+{
+    d->ask.method = VK_STR("GET");
+    d->ask.target = vk_arena_printf(d->call->ex->arena, "/v1/resources?limit=16&build=%s", d->build.id);
+    d->ask.body = VK_STR_NONE;
+    d->ask.done = made_known;
+    if (d->ask.target.p)
+        vk_keeper_ask_send(&d->ask);
+    else
+        vk_call_fail(d->call, VK_E_NOMEM, "Out of memory; try again in a second");
+}
+
+static void look_work(vk_call *c)
+{
+    driver_call *d = c->state;
+    if (!vk_call_build(c, &d->build))
+        return;
+    if (d->build.state != VK_BUILD_ACTIVE) {
+        vk_call_fail(c, VK_E_CONFLICT, "The build \"%s\" is %s; only an active build's drivers can change",
+                     d->build.id, vk_build_state_name(&d->build, vk_clock_wall_ms()));
+        return;
+    }
+    if (!vk_binding_alone(c, vk_str_z(d->build.id), &d->to.binding))
+        return; /* before a secret of it is put away */
+    if (vk_driver_makes(&d->to.binding) && d->to.sealed.p)
+        vk_call_fail(c, VK_E_INVALID,
+                     "Secret values of a build go with those that say what it has at %s: GET "
+                     "/api/v1/keys/sealing has their names under \"own\"",
+                     d->vendor->title);
+    else if (d->vendor && d->vendor->provisioner && !vk_driver_makes(&d->to.binding))
+        ask_made(d);
+    else
+        take(d);
 }
 
 void vk_admin_driver_set(vk_call *c)

@@ -166,11 +166,12 @@ static void parted(vk_parting *p, vk_err e)
         return;
     }
     vk_making_watch(x->ending.build, x->generation); /* it ends, whether it is asked for again or not */
-    vk_call_fail(x->call, VK_E_UNAVAILABLE,
-                 "The build \"%s\" is closed for good, but the process that holds the keys (keeper) does not "
-                 "answer, and has to end what the build has at vendors first. DELETE it again in a second; "
-                 "otherwise valetkey finishes it by itself",
-                 x->ending.build);
+    vk_call_fail(
+        x->call, VK_E_UNAVAILABLE,
+        "The build \"%s\" is closed for good, but the process that holds the keys (keeper) has to end "
+        "what the build has at vendors first, and is away or cannot take that on now. DELETE it again "
+        "in a second; otherwise valetkey finishes it by itself",
+        x->ending.build);
 }
 
 static void closed(vk_ending *e)

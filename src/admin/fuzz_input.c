@@ -22,6 +22,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         for (size_t i = 0; i < c.n_origins; i++)
             if (c.origins[i].n > VK_ORIGIN_MAX)
                 abort();
+        for (size_t i = 0; i < c.n_drivers; i++) {
+            vk_binding filled; /* asked again it is the same choice, and what keeper makes has room */
+            if (!vk_driver_same(&c.drivers[i], &c.drivers[i]))
+                abort();
+            if (vk_driver_fill(a, &c.drivers[i], NULL, &filled) == VK_OK &&
+                !vk_str_eq(filled.resource, c.drivers[i].resource))
+                abort();
+        }
     } else if (e == VK_E_INVALID && !why) {
         abort();
     }
@@ -31,6 +39,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (a && n_services &&
         vk_rebind_parse(a, services[0], (vk_str){(const char *)data, n}, &r, &why) == VK_OK &&
         r.binding.resource.n > VK_RESOURCE_MAX)
+        abort();
+    vk_sweep sweep;
+    vk_str one;
+    size_t names = 0;
+    if (a && vk_sweep_parse(a, (vk_str){(const char *)data, n}, &sweep, &why) == VK_OK)
+        for (const vk_json *x = sweep.names; x; x = x->next)
+            if (++names > VK_SWEEP_NAMES || x->type != VK_JSON_STRING || !x->u.s.n ||
+                x->u.s.n > VK_SWEEP_NAME)
+                abort();
+    if (a && vk_provide_parse(a, (vk_str){(const char *)data, n}, &one, &why) == VK_OK && one.n > n)
         abort();
     vk_arena_free(a);
     return 0;

@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "keeper/provision.h"
 
 /* ---- what keeper says */
 
@@ -296,6 +297,16 @@ void vk_making_run(vk_making *m)
 }
 
 /* ---- what is told */
+
+bool vk_making_unbegun(const vk_making *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        const vk_vendor *v = vk_vendor_of(vk_str_z(m->of[i].binding.driver));
+        if (m->of[i].makes && !m->of[i].resource && v && v->provisioner && !v->provisioner->wanted)
+            return true;
+    }
+    return false;
+}
 
 bool vk_making_incomplete(const vk_making *m)
 {

@@ -58,6 +58,9 @@ void vk_making_run(vk_making *m);
 bool vk_making_is(const vk_json *resource, const char *state);
 /* Whether something of `m` has to become ready before the build is whole. */
 bool vk_making_incomplete(const vk_making *m);
+/* Whether something that every build gets from its vendor was not begun: what an earlier build of the name
+ * had is still ending, or has just ended, and the next look begins it. */
+bool vk_making_unbegun(const vk_making *m);
 /* Those of `of` that keeper makes, as an array: the value of the next key. */
 void vk_making_write(vk_jw *w, const vk_making *m);
 /* A sentence, without its full stop, on what is not ready; in the arena. */

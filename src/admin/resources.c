@@ -59,7 +59,7 @@ static void answer_list(vk_call *c, vk_making *m)
         vk_jw_value(&w, m->resources);
     else
         vk_making_write(&w, m);
-    vk_jw_kbool(&w, "complete", !vk_making_incomplete(m));
+    vk_jw_kbool(&w, "complete", !vk_making_incomplete(m) && !vk_making_unbegun(m));
     vk_jw_obj_end(&w);
     vk_call_finish(c, m->how == VK_MAKING_LOOK || !m->waits ? 200 : 202);
 }

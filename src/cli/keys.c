@@ -328,28 +328,50 @@ bool vk_keys_check_print(const vk_reply *r, const vk_json *check)
     return ok;
 }
 
-int vk_cmd_keys_check(int argc, char **argv)
+/* What `keys check` and `keys remove` are told. */
+typedef struct of_vendor {
+    const vk_vendor *vendor;
+    const char *data;
+    bool json;
+} of_vendor;
+
+static int read_vendor(int argc, char **argv, of_vendor *o)
 {
-    const char *pos[1], *data = NULL;
-    bool json = false, ok;
-    vk_api api;
-    vk_reply r;
-    const vk_opt opts[] = {VK_OPT_T("data", data), VK_OPT_F("json", json), {0}};
+    const char *pos[1];
+    *o = (of_vendor){.vendor = NULL};
+    const vk_opt opts[] = {VK_OPT_T("data", o->data), VK_OPT_F("json", o->json), {0}};
     if (vk_args(argc, argv, opts, pos, 1, 1, "The VENDOR", NULL) != VK_OK)
         return VK_EXIT_USAGE;
-    vk_out_json(json);
-    const vk_vendor *v = vk_keys_vendor(argv[0], pos[0]);
-    if (!v)
-        return VK_EXIT_USAGE;
-    if (vk_api_open(&api, data) != VK_OK)
+    vk_out_json(o->json);
+    o->vendor = vk_keys_vendor(argv[0], pos[0]);
+    return o->vendor ? VK_EXIT_OK : VK_EXIT_USAGE;
+}
+
+static int call_vendor(const of_vendor *o, const char *method, const char *what, vk_reply *r, bool *ok_r)
+{
+    vk_api api;
+    *ok_r = false;
+    if (vk_api_open(&api, o->data) != VK_OK)
         return VK_EXIT_FAILED;
-    int code = call(&api, &(ask){.method = "POST", .vendor = v->name, .call = "/check"}, &r, &ok);
+    int code = call(&api, &(ask){.method = method, .vendor = o->vendor->name, .call = what}, r, ok_r);
     vk_api_close(&api);
+    return code;
+}
+
+int vk_cmd_keys_check(int argc, char **argv)
+{
+    of_vendor o;
+    bool ok;
+    vk_reply r;
+    int code = read_vendor(argc, argv, &o);
+    if (code != VK_EXIT_OK)
+        return code;
+    code = call_vendor(&o, "POST", "/check", &r, &ok);
     if (!ok)
         return code;
     const vk_json *check = vk_json_get(r.json, VK_STR("check"));
     bool good = truth(check, "ok");
-    if (json)
+    if (o.json)
         vk_reply_print(&r);
     else
         good = vk_keys_check_print(&r, check);
@@ -361,32 +383,24 @@ int vk_cmd_keys_check(int argc, char **argv)
 
 int vk_cmd_keys_remove(int argc, char **argv)
 {
-    const char *pos[1], *data = NULL;
-    bool json = false, ok;
-    vk_api api;
+    of_vendor o;
+    bool ok;
     vk_reply r;
-    const vk_opt opts[] = {VK_OPT_T("data", data), VK_OPT_F("json", json), {0}};
-    if (vk_args(argc, argv, opts, pos, 1, 1, "The VENDOR", NULL) != VK_OK)
-        return VK_EXIT_USAGE;
-    vk_out_json(json);
-    const vk_vendor *v = vk_keys_vendor(argv[0], pos[0]);
-    if (!v)
-        return VK_EXIT_USAGE;
+    int code = read_vendor(argc, argv, &o);
+    if (code != VK_EXIT_OK)
+        return code;
     if (!vk_ask_yes("Take the keys of %s out of the vault? Builds that are served with them get errors.",
-                    v->title))
+                    o.vendor->title))
         return vk_failed("cancelled", "Nothing was removed.");
-    if (vk_api_open(&api, data) != VK_OK)
-        return VK_EXIT_FAILED;
-    int code = call(&api, &(ask){.method = "DELETE", .vendor = v->name, .call = ""}, &r, &ok);
-    vk_api_close(&api);
+    code = call_vendor(&o, "DELETE", "", &r, &ok);
     if (!ok)
         return code;
-    if (json)
+    if (o.json)
         vk_reply_print(&r);
     else
         printf("%s✓%s The keys of %s are out of the vault. At the vendor they are still good: revoke them "
                "there.\n",
-               vk_tone_begin(stdout, VK_GOOD), vk_tone_end(stdout), v->title);
+               vk_tone_begin(stdout, VK_GOOD), vk_tone_end(stdout), o.vendor->title);
     vk_reply_free(&r);
     return VK_EXIT_OK;
 }

@@ -142,9 +142,9 @@ static void set_up_libraries(const vk_child *c)
     vk_hash_seed(seed);
     if (sodium_init() < 0)
         vk_role_fail(c, "libsodium could not be set up.");
-    /* Fails where the supervisor has used OpenSSL before the fork: it had made a certificate. */
+    /* The supervisor uses no OpenSSL, so that this is the first use (a certificate is made by a child). */
     if (c->role == VK_KEEPER && vk_wiping_begin() != VK_OK)
-        vk_log(VK_INFO,
+        vk_log(VK_ERROR,
                "OpenSSL's memory is not overwritten when it is freed: it was in use before keeper began");
     if (c->role != VK_COURIER && vk_digest_init() != VK_OK)
         vk_role_fail(c, "OpenSSL has no SHA-256 or HMAC here.");

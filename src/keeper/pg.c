@@ -18,7 +18,7 @@ static _Atomic bool ends;
 
 /* Nothing of a build's is looked up by accident, and nobody waits for a lock of a build's for long. */
 static const char options[] =
-    "-c search_path=pg_catalog,pg_temp -c statement_timeout=15000 -c lock_timeout=1000 "
+    "-c search_path=pg_catalog,pg_temp -c statement_timeout=45000 -c lock_timeout=1000 "
     "-c client_min_messages=error -c default_transaction_read_only=off -c standard_conforming_strings=on";
 
 void vk_pg_begin(const vk_limits *limits, const char *ca_file)
@@ -142,9 +142,11 @@ vk_err vk_pg_open_as(vk_pq_link *l, const vk_pg_server *s, const char *user, con
                          .ca_file = authorities ? authorities : "/nonexistent",
                          .options = options,
                          .application = "valetkey",
-                         .until_ms = vk_clock_mono_ms() + VK_PG_MS,
+                         .until_ms = vk_clock_mono_ms() + VK_PG_CONNECT_MS,
                          .give_up = give_up ? give_up : &ends};
-    return vk_pq_open(l, &pq, &at);
+    vk_err e = vk_pq_open(l, &pq, &at);
+    l->until_ms = vk_clock_mono_ms() + VK_PG_MS;
+    return e;
 }
 
 vk_err vk_pg_open(vk_pq_link *l, const vk_pg_server *s, const char *database, const _Atomic bool *give_up)
@@ -285,7 +287,9 @@ vk_err vk_pg_judge(const vk_pq_link *l, vk_err e, const char *what, char *why, s
     for (size_t i = 0; i < VK_COUNT(lacks); i++)
         if (l->lack == lacks[i].lack) {
             snprintf(why, room, "Could not %s: %s", what, lacks[i].why);
-            return e == VK_E_TOO_LARGE ? VK_E_INTERNAL : VK_E_BUSY;
+            return e == VK_E_TOO_LARGE                   ? VK_E_INTERNAL
+                   : l->asked && l->lack != VK_PQ_MEMORY ? VK_E_UNAVAILABLE
+                                                         : VK_E_BUSY;
         }
     snprintf(why, room, "Could not %s: the PostgreSQL server refuses it (%s%s%s)", what, l->sqlstate,
              l->text[0] ? ": " : "", l->text);

@@ -12,7 +12,8 @@
 #include "net/pq.h"
 
 enum {
-    VK_PG_MS = 20 * 1000, /* for one conversation */
+    VK_PG_CONNECT_MS = 10 * 1000,
+    VK_PG_MS = 60 * 1000, /* for one conversation, from then on */
     VK_PG_SQL_MAX = 1024,
     VK_PG_NAME_MAX = 63,
     VK_PG_PASSWORD = 32, /* letters and digits of one that is made here */
@@ -65,7 +66,8 @@ bool vk_pg_in_tls(const vk_pq_link *l);
 int vk_pg_version(const vk_pq_link *l);
 
 /* A result as a step's `took` returns it (keeper/provision.h), with a sentence for people; `what` is what was
- * to be done. What passes (no connection, a server that starts or is full of connections) is VK_E_BUSY. */
+ * to be done. What passes (no connection, a server that starts or is full of connections) is VK_E_BUSY.
+ * VK_E_UNAVAILABLE: no answer came, so that what was asked may still be done. */
 vk_err vk_pg_judge(const vk_pq_link *l, vk_err e, const char *what, char *why, size_t room);
 
 /* Letters and digits, with a NUL. */

@@ -137,6 +137,7 @@ struct vk_prov_job {
     bool late;      /* see vk_made */
     bool closed;    /* to be freed once nothing has it */
     unsigned tries; /* of this step, without success */
+    unsigned polls; /* likewise: it was not ready */
     unsigned page;
     uint32_t step; /* of one that is not in the ledger */
     vk_buf carry;  /* see vk_prov; of the step `carried`, which may change without its end */

@@ -27,6 +27,14 @@ static int64_t wait_of(const vk_prov_job *j, int64_t at_least_ms, int64_t most)
     return ms > at_least_ms ? ms : at_least_ms + (int64_t)(random % VK_PROV_WAIT_MS);
 }
 
+/* Between two looks at what is not ready: longer when it takes long. */
+static int64_t poll_of(vk_prov_job *j)
+{
+    int64_t ms = VK_PROV_POLL_MS * (1 + (int64_t)j->polls / 10);
+    j->polls += j->polls < 10000;
+    return ms < VK_PROV_WAIT_MOST_MS ? ms : VK_PROV_WAIT_MOST_MS;
+}
+
 /* Something else is to be done for this build by now: a call said so. */
 static bool overtaken(const vk_prov_run *r)
 {
@@ -70,15 +78,18 @@ static void committed(vk_org_keep *k, vk_err e)
 {
     vk_prov_run *r = k->arg;
     vk_prov_job *j = r->job;
-    if (e == VK_E_INVALID && r->list == VK_PROV_MAKE && r->next != VK_PROV_BREAK) {
-        r->n_sets = r->n_notes = 0; /* the vendor gave what cannot be */
+    if (e == VK_E_INVALID && r->next != VK_PROV_BREAK) { /* the vendor gave what cannot be */
+        r->n_sets = r->n_notes = 0;
         snprintf(r->why, sizeof r->why, "%s answered with something that cannot be: %.300s",
                  j->at->vendor->title, k->why);
         r->next = VK_PROV_BREAK;
-        commit(r);
+        if (r->list == VK_PROV_MAKE)
+            commit(r);
+        else
+            vk_prov_retry(r, VK_PROV_WAIT_MOST_MS / 4, VK_PROV_ANSWERED, r->why);
         return;
     }
-    if (e == VK_E_CORRUPT || e == VK_E_INVALID) {
+    if (e == VK_E_CORRUPT) { /* nobody can go on with it; the look passes it over */
         vk_prov_done(j, e, k->why);
         return;
     }
@@ -93,7 +104,7 @@ static void committed(vk_org_keep *k, vk_err e)
     j->why[0] = '\0';
     if (r->next != VK_PROV_STAY) {
         j->tried = false;
-        j->tries = 0;
+        j->tries = j->polls = 0;
         vk_buf_clear(&j->carry);
     }
     if (r->removed)
@@ -160,7 +171,7 @@ static bool move(vk_prov_run *r, vk_made *m)
         snprintf(m->op, sizeof m->op, "%s", r->steps[m->step].op);
         break;
     case VK_PROV_STAY:
-        r->wait_ms = r->p.soon ? 0 : VK_PROV_POLL_MS;
+        r->wait_ms = r->p.soon ? 0 : poll_of(r->job);
         break;
     case VK_PROV_OVER:
         return over(r, m);
@@ -240,12 +251,13 @@ static void asked(vk_prov_run *r, vk_err e, const char *why)
         return;
     }
     j->tries = 0;
+    j->polls = e == VK_AGAIN ? j->polls : 0;
     j->tried = false;
     if (e == VK_AGAIN && (r->list == VK_PROV_LIST || r->p.soon)) {
         j->page++;
         step_begin(r);
     } else if (e == VK_AGAIN)
-        vk_prov_release(j, VK_PROV_POLL_MS);
+        vk_prov_release(j, poll_of(j));
     else {
         vk_buf_clear(&j->carry);
         j->step = r->index + 1;
@@ -272,7 +284,7 @@ void vk_prov_stepped(vk_prov_run *r, vk_err e, const char *why)
         else if (r->p.soon || overtaken(r))
             step_begin(r);
         else
-            vk_prov_release(j, VK_PROV_POLL_MS);
+            vk_prov_release(j, poll_of(j));
         return;
     }
     if (e != VK_OK && r->list != VK_PROV_MAKE) { /* what is there must end one day, and goes on till then */

@@ -274,7 +274,7 @@ static void run_login(vk_prov_work *w)
     converse(w, NULL, "let the role in", let_in);
     if (w->result == VK_OK)
         w->result = look_around(x, w);
-    if (w->result == VK_OK || w->result == VK_E_BUSY)
+    if (w->result == VK_OK || w->result == VK_E_BUSY || w->result == VK_E_UNAVAILABLE)
         return;
     vk_err e = w->result;
     snprintf(why, sizeof why, "%s", w->why);
@@ -363,23 +363,26 @@ static const vk_prov_step suspend[] = {
     {.what = NULL},
 };
 
-static vk_err renew_password(work *x, vk_prov_work *w)
+/* A build that was suspended lives again: with the password that its environment has, whatever the build may
+ * have made of it meanwhile. */
+static vk_err let_in_again(work *x, vk_prov_work *w)
 {
     VK_UNUSED(w);
-    vk_err e = set_password(x, "A");
-    return e == VK_OK ? end_sessions(x) : e;
+    return set_password(x, "ALOGIN");
 }
 
 static void run_renew(vk_prov_work *w)
 {
-    vk_pg_new_password(((work *)w->ctx)->password);
-    converse(w, NULL, "give the role another password", renew_password);
+    work *x = w->ctx;
+    if (!x->password[0])
+        vk_pg_new_password(x->password);
+    converse(w, NULL, "let the role in again", let_in_again);
 }
 
 static const vk_prov_step renew[] = {
-    {.what = "give the role another password",
-     .op = "role.rotate",
-     .prepare = prepare,
+    {.what = "let it in again",
+     .op = "role.renew",
+     .prepare = prepare_with_password,
      .run = run_renew,
      .finish = keep_password},
     {.what = NULL},

@@ -180,6 +180,10 @@ static vk_err took_create(vk_prov *p, int status, const vk_json *body, const cha
         return noted == VK_OK ? VK_E_CONFLICT : noted;
     }
     vk_err e = result_of(p, "Making the bucket", status, body, &result, why_r);
+    if (e != VK_OK && status >= 400 && !p->tried) { /* so there is nothing to be taken back */
+        vk_err noted = vk_prov_note(p, "unmade", VK_STR("1"));
+        return noted == VK_OK ? e : noted;
+    }
     if (e != VK_OK)
         return e;
     if (!vk_str_eqz(vk_json_str(vk_json_get(result, VK_STR("name"))), p->name)) {
@@ -448,7 +452,7 @@ static bool credentials_over(const vk_prov *p)
 
 static bool is_ours(const vk_prov *p)
 {
-    return !vk_prov_noted(p, "foreign").n;
+    return !vk_prov_noted(p, "foreign").n && !vk_prov_noted(p, "unmade").n;
 }
 
 static bool ends_shared(const vk_prov *p)

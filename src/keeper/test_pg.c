@@ -63,26 +63,30 @@ static void judged(void **state)
         const char *sqlstate;
         vk_err e, want;
         const char *says;
+        bool asked;
     } cases[] = {
-        {VK_PQ_NOTHING, "", VK_OK, VK_OK, ""},
-        {VK_PQ_SAID, "28P01", VK_E_FORBIDDEN, VK_E_FORBIDDEN, "password"},
-        {VK_PQ_SAID, "28000", VK_E_FORBIDDEN, VK_E_FORBIDDEN, "pg_hba.conf"},
-        {VK_PQ_SAID, "42501", VK_E_FORBIDDEN, VK_E_FORBIDDEN, "may not"},
-        {VK_PQ_SAID, "3D000", VK_E_FORBIDDEN, VK_E_NOT_FOUND, "no such database"},
-        {VK_PQ_SAID, "53100", VK_E_FORBIDDEN, VK_E_FULL, "disk"},
-        {VK_PQ_SAID, "53300", VK_E_FORBIDDEN, VK_E_BUSY, "connections"},
-        {VK_PQ_SAID, "57P03", VK_E_FORBIDDEN, VK_E_BUSY, "starts"},
-        {VK_PQ_SAID, "55P03", VK_E_FORBIDDEN, VK_E_BUSY, "somebody else"},
-        {VK_PQ_SAID, "42601", VK_E_FORBIDDEN, VK_E_INVALID, "42601"},
-        {VK_PQ_REACH, "", VK_E_UNAVAILABLE, VK_E_BUSY, "reached"},
-        {VK_PQ_TIME, "", VK_E_TIMEOUT, VK_E_BUSY, "in time"},
-        {VK_PQ_TLS, "", VK_E_UNAVAILABLE, VK_E_BUSY, "TLS"},
-        {VK_PQ_MEMORY, "", VK_E_NOMEM, VK_E_BUSY, "memory"},
-        {VK_PQ_MEMORY, "", VK_E_TOO_LARGE, VK_E_INTERNAL, ""},
+        {VK_PQ_NOTHING, "", VK_OK, VK_OK, "", false},
+        {VK_PQ_SAID, "28P01", VK_E_FORBIDDEN, VK_E_FORBIDDEN, "password", false},
+        {VK_PQ_SAID, "28000", VK_E_FORBIDDEN, VK_E_FORBIDDEN, "pg_hba.conf", false},
+        {VK_PQ_SAID, "42501", VK_E_FORBIDDEN, VK_E_FORBIDDEN, "may not", false},
+        {VK_PQ_SAID, "3D000", VK_E_FORBIDDEN, VK_E_NOT_FOUND, "no such database", false},
+        {VK_PQ_SAID, "53100", VK_E_FORBIDDEN, VK_E_FULL, "disk", false},
+        {VK_PQ_SAID, "53300", VK_E_FORBIDDEN, VK_E_BUSY, "connections", false},
+        {VK_PQ_SAID, "57P03", VK_E_FORBIDDEN, VK_E_BUSY, "starts", false},
+        {VK_PQ_SAID, "55P03", VK_E_FORBIDDEN, VK_E_BUSY, "somebody else", false},
+        {VK_PQ_SAID, "42601", VK_E_FORBIDDEN, VK_E_INVALID, "42601", false},
+        {VK_PQ_REACH, "", VK_E_UNAVAILABLE, VK_E_BUSY, "reached", false},
+        {VK_PQ_TIME, "", VK_E_TIMEOUT, VK_E_BUSY, "in time", false},
+        {VK_PQ_REACH, "", VK_E_UNAVAILABLE, VK_E_UNAVAILABLE, "reached", true},
+        {VK_PQ_TIME, "", VK_E_TIMEOUT, VK_E_UNAVAILABLE, "in time", true},
+        {VK_PQ_SAID, "57014", VK_E_FORBIDDEN, VK_E_BUSY, "took too long", true},
+        {VK_PQ_TLS, "", VK_E_UNAVAILABLE, VK_E_BUSY, "TLS", false},
+        {VK_PQ_MEMORY, "", VK_E_NOMEM, VK_E_BUSY, "memory", false},
+        {VK_PQ_MEMORY, "", VK_E_TOO_LARGE, VK_E_INTERNAL, "", false},
     };
     for (size_t i = 0; i < VK_COUNT(cases); i++) {
         char why[400];
-        vk_pq_link l = {.lack = cases[i].lack};
+        vk_pq_link l = {.lack = cases[i].lack, .asked = cases[i].asked};
         snprintf(l.sqlstate, sizeof l.sqlstate, "%s", cases[i].sqlstate);
         vk_err e = vk_pg_judge(&l, cases[i].e, "do it", why, sizeof why);
         if (e != cases[i].want || !strstr(why, cases[i].says) || (e != VK_OK) != (why[0] != '\0'))

@@ -182,6 +182,21 @@ static void adopts_only_its_own(void **state)
     assert_false(END("look whether the bucket is gone")->needed(p));
 }
 
+/* What was refused for good is not looked for; what may have come to be is. */
+static void refused_for_good(void **state)
+{
+    VK_UNUSED(state);
+    p->tried = true;
+    assert_int_equal(took(MAKE("create the bucket"), 403, NO(10000)), VK_E_FORBIDDEN);
+    assert_true(END("empty and delete the bucket")->needed(p));
+    p->tried = false;
+    assert_int_equal(took(MAKE("create the bucket"), 200, NO(10000)), VK_E_INVALID);
+    assert_true(END("empty and delete the bucket")->needed(p));
+    assert_int_equal(took(MAKE("create the bucket"), 403, NO(10000)), VK_E_FORBIDDEN);
+    assert_false(END("empty and delete the bucket")->needed(p));
+    assert_false(END("look whether the bucket is gone")->needed(p));
+}
+
 static void lies_about_buckets(void **state)
 {
     VK_UNUSED(state);
@@ -709,6 +724,7 @@ int main(void)
         T(creates),
         T(adopts_only_its_own),
         T(lies_about_buckets),
+        T(refused_for_good),
         T(looks),
         T(ends_own),
         T(ends_shared),

@@ -230,6 +230,7 @@ vk_err vk_pq_run(vk_pq_link *l, const char *sql, vk_pq_row row, void *arg)
 {
     vk_err e = VK_OK, first = VK_OK;
     l->lack = VK_PQ_NOTHING;
+    l->asked = true;
     if (l->pq->send_query(l->conn, sql) != 1)
         return lost(l);
     for (bool more = true; more;) {

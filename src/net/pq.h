@@ -77,6 +77,7 @@ typedef struct vk_pq_link {
     void *conn;
     int64_t until_ms;
     const _Atomic bool *give_up;
+    bool asked; /* a statement was sent: if no answer came, it may still be done */
     vk_pq_lack lack;
     char sqlstate[VK_SQLSTATE + 1]; /* of VK_PQ_SAID */
     char text[VK_PQ_TEXT];          /* what the server said to a statement, its own first line; or "" */

@@ -146,8 +146,9 @@ static int hits(const place *p)
     while (fgets(line, sizeof line, maps)) {
         unsigned long from, to;
         char rights[8];
+        /* What is larger is a sanitizer's own, and has no end. */
         if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) != 3 || rights[0] != 'r' || strstr(line, "[v") ||
-            ((uintptr_t)part >= from && (uintptr_t)part < to) ||
+            to - from > (unsigned long)1 << 30 || ((uintptr_t)part >= from && (uintptr_t)part < to) ||
             ((uintptr_t)p->mark >= from && (uintptr_t)p->mark < to))
             continue;
         for (unsigned long at = from; at < to; at += room - MARK) {

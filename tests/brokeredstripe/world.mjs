@@ -7,6 +7,8 @@ import { Daemon, portBase, request, run, binary } from '../lib/daemon.mjs'
 import { ok } from '../lib/tap.mjs'
 import { vendorBinary } from '../lib/vendor_build.mjs'
 
+export { Hook } from '../payments/hook.mjs'
+
 const require = createRequire(path.join(import.meta.dirname, '../payments/package.json'))
 process.env.STRIPE_SUPPRESS_NOTICES = 'true'
 export const Stripe = require('stripe')
@@ -123,50 +125,5 @@ export const json = (res, status, value, headers = {}) => {
 
 // As Stripe signs.
 export const sign = (secret, body, at = Math.floor(Date.now() / 1000)) => `t=${at},v1=${createHmac('sha256', secret).update(`${at}.${body}`).digest('hex')}`
-
-// An app's webhook: what it was sent, and the first that fits, as soon as it is here.
-export class Hook {
-  constructor() {
-    this.got = []
-    this.waiting = new Set()
-  }
-
-  async open() {
-    this.server = http.createServer((req, res) => {
-      const parts = []
-      req.on('data', (d) => parts.push(d))
-      req.on('end', () => {
-        this.got.push({ url: req.url, signature: req.headers['stripe-signature'], raw: Buffer.concat(parts) })
-        res.end('ok')
-        for (const look of this.waiting) look()
-      })
-    })
-    await new Promise((done) => this.server.listen(0, '127.0.0.1', done))
-    this.origin = `http://127.0.0.1:${this.server.address().port}`
-    return this
-  }
-
-  event(fits) {
-    return new Promise((done, fail) => {
-      const timer = setTimeout(() => end(fail, new Error(`no such event within 30 s; there were ${this.got.map((hit) => JSON.parse(hit.raw).type)}`)), 30_000)
-      const look = () => {
-        const hit = this.got.find((one) => fits(JSON.parse(one.raw)))
-        if (hit) end(done, hit)
-      }
-      const end = (how, what) => {
-        clearTimeout(timer)
-        this.waiting.delete(look)
-        how(what)
-      }
-      this.waiting.add(look)
-      look()
-    })
-  }
-
-  close() {
-    this.server.closeAllConnections()
-    return new Promise((done) => this.server.close(done))
-  }
-}
 
 export { request }

@@ -30,8 +30,8 @@ export class Postgres {
     this.data = path.join(this.folder, 'data')
   }
 
-  // `hba`: lines before the usual ones. `settings`: of postgresql.conf.
-  static async start(port, { hba = '', settings = {} } = {}) {
+  // `hba`: lines before the usual ones. `settings`: of postgresql.conf. `files`: name in the data folder → what is copied there.
+  static async start(port, { hba = '', settings = {}, files = {} } = {}) {
     const s = new Postgres(port)
     fs.writeFileSync(path.join(s.folder, 'password'), s.password)
     fs.mkdirSync(s.data)
@@ -43,6 +43,11 @@ export class Postgres {
     const conf = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', fsync: 'off', shared_buffers: '32MB', max_connections: 60, log_statement: 'all', logging_collector: 'off', ...settings }
     fs.appendFileSync(path.join(s.data, 'postgresql.conf'), Object.entries(conf).map(([k, v]) => `${k} = '${v}'\n`).join(''))
     fs.writeFileSync(path.join(s.data, 'pg_hba.conf'), `${hba}\nhost all all 127.0.0.1/32 scram-sha-256\n`)
+    for (const [name, from] of Object.entries(files)) {
+      fs.copyFileSync(from, path.join(s.data, name))
+      fs.chmodSync(path.join(s.data, name), 0o600)
+      if (nobody.length) fs.chownSync(path.join(s.data, name), 65534, 65534)
+    }
     await s.up()
     return s
   }

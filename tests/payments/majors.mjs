@@ -1,9 +1,9 @@
 // The same app with each major of the SDK that apps in use pin, unmodified, in the version of the API that it asks for: what is sold, how
 // it is paid, what comes back and where in the answer, what is told by webhook, and what goes wrong. Fast: the oldest that is common, and
 // the newest; all with --full.
-import http from 'node:http'
 import { createRequire } from 'node:module'
 import { assert, assertSame, check } from '../lib/tap.mjs'
+import { Hook } from './hook.mjs'
 import { DECLINED, TYPED, URLS, alertOf, line, pay, submit } from './rig.mjs'
 
 const require = createRequire(import.meta.url)
@@ -17,52 +17,6 @@ const DAHLIA = '2026-03-25' // ui_mode is hosted_page
 export async function run(_, payments) {
   const wanted = process.env.VALETKEY_TEST_FULL ? MAJORS : FAST
   for (const major of wanted) await flow(major, payments)
-}
-
-// An app's webhook: keeps what it was sent.
-class Hook {
-  constructor() {
-    this.got = []
-    this.waiting = new Set()
-  }
-
-  async open() {
-    this.server = http.createServer((req, res) => {
-      const parts = []
-      req.on('data', (d) => parts.push(d))
-      req.on('end', () => {
-        this.got.push({ url: req.url, signature: req.headers['stripe-signature'], raw: Buffer.concat(parts) })
-        res.end('ok')
-        for (const look of this.waiting) look()
-      })
-    })
-    await new Promise((done) => this.server.listen(0, '127.0.0.1', done))
-    this.origin = `http://127.0.0.1:${this.server.address().port}`
-    return this
-  }
-
-  // The first that fits, as soon as it is here.
-  event(fits) {
-    return new Promise((done, fail) => {
-      const timer = setTimeout(() => end(fail, new Error(`no such event within 30 s; there were ${this.got.map((hit) => JSON.parse(hit.raw).type)}`)), 30_000)
-      const look = () => {
-        const hit = this.got.find((one) => fits(JSON.parse(one.raw)))
-        if (hit) end(done, hit)
-      }
-      const end = (how, what) => {
-        clearTimeout(timer)
-        this.waiting.delete(look)
-        how(what)
-      }
-      this.waiting.add(look)
-      look()
-    })
-  }
-
-  close() {
-    this.server.closeAllConnections()
-    return new Promise((done) => this.server.close(done))
-  }
 }
 
 const failed = async (promise) => promise.then((r) => { throw new Error(`it was done: ${JSON.stringify(r).slice(0, 200)}`) }, (e) => e)

@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
 import pg from 'pg'
 import postgres from 'postgres'
-import { Daemon, cleanUp, portBase, sleep } from '../lib/daemon.mjs'
+import { Daemon, cleanUp, portBase, sleep, tempFolder } from '../lib/daemon.mjs'
 import { Meanwhile } from '../lib/meanwhile.mjs'
 import { Postgres, refusesTcp } from '../lib/postgres.mjs'
 import { assert, assertSame, check, finish } from '../lib/tap.mjs'
@@ -137,6 +139,25 @@ await check('the passwords lie in locked memory of keeper, and nowhere else in i
   assert(found.some((h) => h.text === mine[0]), 'the search finds nothing at all')
 })
 
+await check('a build whose time is over is cut off, and let in again when it has more: with the same password, whatever it made of it', async () => {
+  const { env: e } = await daemon.createBuild('short', ['--driver', 'database=postgres', '--ttl', '60s'])
+  const role = decodeURIComponent(new URL(e.DATABASE_URL).username)
+  const lets = async () => (await server.rows(`SELECT rolcanlogin FROM pg_roles WHERE rolname = '${role}'`))[0]
+  await server.rows(`ALTER ROLE ${role} PASSWORD 'of its own'`, { url: e.DATABASE_URL })
+  const at = async (ms) => {
+    await daemon.stop()
+    daemon.env.VALETKEY_TEST_CLOCK_OFFSET_MS = String(ms)
+    await daemon.start()
+  }
+  await at(3600e3)
+  await within(20000, 'it may not log in', async () => (await lets()) === 'f')
+  await at(0)
+  await within(20000, 'it may log in', async () => (await lets()) === 't')
+  assertSame(await server.rows('SELECT current_user', { url: e.DATABASE_URL }), [role])
+  await daemon.mustCli(['build', 'delete', 'short', '--yes'])
+  await within(20000, 'it is gone', async () => !(await alive()).roles.includes(role))
+})
+
 await check('a revoked build is cut off', async () => {
   const c = new pg.Client({ connectionString: url })
   c.on('error', () => {})
@@ -152,7 +173,7 @@ await check('a deleted build leaves nothing', async () => {
   await daemon.mustCli(['build', 'delete', 'shop', '--yes'])
   await within(20000, 'it is gone', async () => JSON.stringify(await alive()) === JSON.stringify({ roles: [], databases: [] }))
   const audit = await daemon.mustCli(['audit', 'show', '--json'])
-  for (const op of ['role.create', 'database.create', 'schema.grant', 'role.login', 'role.suspend', 'database.drop', 'role.drop', 'database.find'])
+  for (const op of ['role.create', 'database.create', 'schema.grant', 'role.login', 'role.suspend', 'role.renew', 'database.drop', 'role.drop', 'database.find'])
     assert(audit.includes(op), `${op} is not in the audit`)
 })
 
@@ -207,10 +228,48 @@ await check('the server is away while a build is made, and while one ends', asyn
   await within(60000, 'all are gone', async () => (await named('role')).length + (await named('database')).length === 0)
 })
 
+await check('TLS: the certificate is looked at, by the authority that valetkey was given', async () => {
+  await enter({ admin_url: server.url(org) })
+  const no = await daemon.cli(['keys', 'check', 'postgres'])
+  assertSame(no.code, 0, no.stdout + no.stderr)
+  const folder = tempFolder()
+  const x509 = (name, ...args) => execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-keyout', `${folder}/${name}.key`, '-out', `${folder}/${name}.crt`, ...args], { stdio: 'pipe' })
+  x509('server', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost')
+  x509('other', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost')
+  const tls = await Postgres.start(base + 22, { settings: { ssl: 'on', ssl_cert_file: 'server.crt', ssl_key_file: 'server.key' }, files: { 'server.crt': `${folder}/server.crt`, 'server.key': `${folder}/server.key` } })
+  await tls.closeToBuilds()
+  const trusting = async (file) => {
+    await daemon.stop()
+    daemon.env.SSL_CERT_FILE = file
+    await daemon.start()
+    await enter({ admin_url: tls.url().replace('127.0.0.1', 'localhost'), sslmode: 'verify-full' })
+    return daemon.cli(['keys', 'check', 'postgres'])
+  }
+  const wrong = await trusting(`${folder}/other.crt`)
+  assert(wrong.code !== 0 && /TLS/.test(wrong.stdout + wrong.stderr), wrong.stdout + wrong.stderr)
+  const right = await trusting(`${folder}/server.crt`)
+  assertSame(right.code, 0, right.stdout + right.stderr)
+  await enter({ admin_url: tls.url(), sslmode: 'verify-full' }) // 127.0.0.1 is no name of the certificate
+  const name = await daemon.cli(['keys', 'check', 'postgres'])
+  assert(name.code !== 0 && /TLS/.test(name.stdout + name.stderr), name.stdout + name.stderr)
+  await enter({ admin_url: tls.url().replace('127.0.0.1', 'localhost') })
+  const { env: e } = await create('sealed')
+  assert(e.DATABASE_URL.endsWith('?sslmode=require'), e.DATABASE_URL.replace(/:[^:@]*@/, ':…@'))
+  assertSame(await tls.rows('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()', { url: e.DATABASE_URL }), ['t'])
+  const client = new pg.Client({ connectionString: e.DATABASE_URL.replace('?sslmode=require', ''), ssl: { ca: fs.readFileSync(`${folder}/server.crt`) } })
+  await client.connect()
+  assertSame((await client.query('SELECT 1 AS one')).rows, [{ one: 1 }])
+  await client.end()
+  assertSame(hits(keeper(), [tls.password.slice(6, 30)]).filter((h) => !h.locked), [])
+  await daemon.mustCli(['build', 'delete', 'sealed', '--yes'])
+  await within(20000, 'it is gone', async () => (await tls.rows("SELECT 1 FROM pg_roles WHERE rolname LIKE 'vk\\_%'")).length === 0)
+  await tls.down()
+})
+
 await check('a server that trusts everybody gets no build', async () => {
   const open = await Postgres.start(base + 21, { hba: 'host all all 127.0.0.1/32 trust' })
   await open.closeToBuilds()
-  await enter({ admin_url: open.url() })
+  await enter({ admin_url: open.url(), sslmode: '' })
   const look = await daemon.cli(['keys', 'check', 'postgres'])
   assert(look.code !== 0 && /scram-sha-256/.test(look.stdout), look.stdout)
   const made = await daemon.cli(['build', 'create', 'open', '--driver', 'database=postgres'], { timeout: 60000 })

@@ -173,31 +173,45 @@ static bool take_prefixes(vk_s3_req *q, struct page *p, const vk_s3u_doc *d)
     return true;
 }
 
+/* The document, with room for as many rows of `size` bytes and prefixes as it has; false: answered. */
+static bool open_page(vk_s3_req *q, vk_str body, vk_s3u_kind kind, size_t size, vk_s3u_doc *d_r,
+                      void **rows_r)
+{
+    struct page *p = q->more;
+    if (!vk_s3u_document(q, body, kind, d_r))
+        return false;
+    *rows_r = vk_arena_alloc(q->ex->arena, size * (d_r->n_entries + 1));
+    p->prefixes = vk_arena_alloc(q->ex->arena, sizeof *p->prefixes * (d_r->n_prefixes + 1));
+    if (!*rows_r || !p->prefixes)
+        vk_s3_no_memory(q);
+    return *rows_r && p->prefixes;
+}
+
+/* Whether what was taken says where it goes on, if it does; false: answered. */
+static bool goes_on(vk_s3_req *q, struct page *p, const vk_s3u_doc *d)
+{
+    p->truncated = d->truncated;
+    if (!d->truncated || p->last.n)
+        return true;
+    vk_s3u_nonsense(q, "a list that goes on after nothing");
+    return false;
+}
+
 static void read_list(vk_s3_req *q, int status, vk_str body)
 {
     struct page *p = q->more;
     vk_s3u_doc d;
+    void *rows;
     VK_UNUSED(status);
-    if (!vk_s3u_document(q, body, VK_S3U_LIST, &d))
+    if (!open_page(q, body, VK_S3U_LIST, sizeof *p->objects, &d, &rows))
         return;
-    vk_arena *a = q->ex->arena;
-    p->objects = vk_arena_alloc(a, sizeof *p->objects * (d.n_entries + 1));
-    p->prefixes = vk_arena_alloc(a, sizeof *p->prefixes * (d.n_prefixes + 1));
-    if (!p->objects || !p->prefixes) {
-        vk_s3_no_memory(q);
-        return;
-    }
+    p->objects = rows;
     if (p->scope.folder.n) {
         if (d.n_entries)
             p->prefixes[p->n_prefixes++] = (vk_s3w_prefix){p->scope.folder};
     } else {
-        if (!take_objects(q, p, &d) || !take_prefixes(q, p, &d))
+        if (!take_objects(q, p, &d) || !take_prefixes(q, p, &d) || !goes_on(q, p, &d))
             return;
-        p->truncated = d.truncated;
-        if (d.truncated && !p->last.n) {
-            vk_s3u_nonsense(q, "a list that goes on after nothing");
-            return;
-        }
     }
     write_list(q, p);
 }
@@ -284,17 +298,13 @@ static void read_uploads(vk_s3_req *q, int status, vk_str body)
 {
     struct page *p = q->more;
     vk_s3u_doc d;
-    vk_arena *a = q->ex->arena;
+    void *rows;
+    vk_s3w_upload *u;
     vk_str last_id = VK_STR("");
     VK_UNUSED(status);
-    if (!vk_s3u_document(q, body, VK_S3U_UPLOADS, &d))
+    if (!open_page(q, body, VK_S3U_UPLOADS, sizeof *u, &d, &rows))
         return;
-    vk_s3w_upload *u = vk_arena_alloc(a, sizeof *u * (d.n_entries + 1));
-    p->prefixes = vk_arena_alloc(a, sizeof *p->prefixes * (d.n_prefixes + 1));
-    if (!u || !p->prefixes) {
-        vk_s3_no_memory(q);
-        return;
-    }
+    u = rows;
     for (size_t i = 0; i < d.n_entries; i++) {
         vk_str key = shown(q, p, d.entries[i].key);
         if (!key.p)
@@ -304,12 +314,8 @@ static void read_uploads(vk_s3_req *q, int status, vk_str body)
         last_of(p, key);
         last_id = d.entries[i].id;
     }
-    if (!take_prefixes(q, p, &d))
+    if (!take_prefixes(q, p, &d) || !goes_on(q, p, &d))
         return;
-    if (d.truncated && !p->last.n) {
-        vk_s3u_nonsense(q, "a list that goes on after nothing");
-        return;
-    }
     vk_s3w_uploads w = {.url = by_url(q),
                         .bucket = q->route.bucket,
                         .key_marker = p->after,
