@@ -176,10 +176,23 @@ static vk_err keep_uri(vk_prov *p, vk_str uri, const char **why_r)
     return vk_prov_set(p, "connection_uri", vk_secret_of(uri));
 }
 
+/* The first and only request, and it was refused: there is nothing to be looked for at the end, which a key
+ * that may not even list could never prove. */
+static vk_err refused_post(vk_prov *p, int status, const vk_json *body, const char **why_r)
+{
+    vk_err e = refused(p, "Making the project", status, body, why_r);
+    bool plain = (status >= 400 && status <= 403) || status == 422;
+    if (plain && e != VK_AGAIN && !p->tried && !vk_prov_noted(p, "again").n) {
+        vk_err noted = vk_prov_note(p, "none", VK_STR("1"));
+        return noted == VK_OK ? e : noted;
+    }
+    return e;
+}
+
 static vk_err took_post(vk_prov *p, int status, const vk_json *body, const char **why_r)
 {
     if (status != 201 && status != 200)
-        return refused(p, "Making the project", status, body, why_r);
+        return refused_post(p, status, body, why_r);
     const vk_json *project = vk_json_get(body, VK_STR("project"));
     const vk_json *uris = vk_json_get(body, VK_STR("connection_uris"));
     vk_str id = id_of(project, "id"), branch = id_of(vk_json_get(body, VK_STR("branch")), "id");
@@ -302,6 +315,11 @@ static vk_err took_remove(vk_prov *p, int status, const vk_json *body, vk_str bu
     vk_buf_str(p->carry, id);
     p->soon = true;
     return p->carry->err ? p->carry->err : VK_AGAIN;
+}
+
+static bool may_be_there(const vk_prov *p)
+{
+    return !vk_prov_noted(p, "none").n;
 }
 
 static bool was_asked_again(const vk_prov *p)
@@ -560,7 +578,11 @@ static const vk_prov_step suspend[] = {
     {.what = NULL},
 };
 static const vk_prov_step end[] = {
-    {.what = "delete the project", .op = "projects.delete", .ask = ask_remove, .took = took_all},
+    {.what = "delete the project",
+     .op = "projects.delete",
+     .needed = may_be_there,
+     .ask = ask_remove,
+     .took = took_all},
     {.what = "see that it is gone",
      .op = "projects.gone",
      .needed = has_id,

@@ -211,11 +211,23 @@ static bool is_ours(const vk_prov *p)
     return !vk_prov_noted(p, "foreign").n;
 }
 
+/* What the first look of an end found: "gone", so that a token that may make nothing, and so delete nothing,
+ * can end what it has not made. An orphan has no notes; it is deleted in any case. */
+static vk_err note_gone(vk_prov *p, bool gone)
+{
+    return p->own ? vk_prov_note(p, "gone", gone ? VK_STR("1") : VK_STR("")) : VK_OK;
+}
+
+static bool is_there(const vk_prov *p)
+{
+    return is_ours(p) && !vk_prov_noted(p, "gone").n;
+}
+
 /* A name that is free again may have been taken by somebody else: what has another id than ours stays. */
 static vk_err took_last_look(vk_prov *p, int status, const vk_json *body, const char **why_r)
 {
     if (status == 404)
-        return VK_OK;
+        return note_gone(p, true);
     if (status != 200)
         return refused(p, "Looking at the database", status, body, why_r);
     const vk_json *db = vk_json_get(body, VK_STR("database"));
@@ -225,7 +237,7 @@ static vk_err took_last_look(vk_prov *p, int status, const vk_json *body, const 
         return VK_E_INVALID;
     }
     *why_r = "Another database than ours has the name by now, and stays.";
-    return ours.n && !vk_str_eq(ours, id) ? vk_prov_note(p, "foreign", VK_STR("1")) : VK_OK;
+    return ours.n && !vk_str_eq(ours, id) ? vk_prov_note(p, "foreign", VK_STR("1")) : note_gone(p, false);
 }
 
 static vk_err ask_delete(vk_prov *p, vk_prov_request *r, const char **why_r)
@@ -357,7 +369,7 @@ static const vk_prov_step end[] = {
      .took = took_last_look},
     {.what = "delete the database",
      .op = "databases.delete",
-     .needed = is_ours,
+     .needed = is_there,
      .ask = ask_delete,
      .took = took_delete},
     {.what = "see that it is gone",

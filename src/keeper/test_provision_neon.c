@@ -230,6 +230,28 @@ static void refusals(void **state)
     rig_free(g);
 }
 
+/* Refused at once: nothing is there, and a key that may do nothing need not prove it. After a try of which
+ * nothing is known it must. */
+static void ending_what_was_refused(void **state)
+{
+    rig *g = entered(*state, NULL);
+    static const char no[] = "{\"code\":\"\",\"message\":\"org_id is required\"}";
+    assert_int_equal(fed(g, &g->how->make[0], "POST " ALL, 423, LOCKED), VK_AGAIN);
+    assert_true(needed(g, &g->how->end[0]));
+    vk_buf_clear(&g->carry);
+    g->run.p.tried = true;
+    assert_int_equal(fed(g, &g->how->make[0], SEARCH, 200, "{\"projects\":[]}"), VK_AGAIN);
+    g->run.p.tried = false;
+    assert_int_equal(fed(g, &g->how->make[0], "POST " ALL, 400, no), VK_E_INVALID);
+    assert_true(needed(g, &g->how->end[0]));
+    rig_free(g);
+    g = entered(*state, NULL);
+    assert_int_equal(fed(g, &g->how->make[0], "POST " ALL, 400, no), VK_E_INVALID);
+    for (const vk_prov_step *s = g->how->end; s->what; s++)
+        assert_false(needed(g, s));
+    rig_free(g);
+}
+
 static void suspending(void **state)
 {
     rig *g = entered(*state, NULL);
@@ -366,6 +388,7 @@ int main(void)
         EACH(answers_that_cannot_be),
         EACH(a_stand_in),
         EACH(refusals),
+        EACH(ending_what_was_refused),
         EACH(suspending),
         EACH(ending),
         EACH(usage),

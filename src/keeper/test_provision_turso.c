@@ -272,11 +272,25 @@ static void ending_what_was_replaced(void **state)
     rig_free(g);
 }
 
+/* With a token that may not delete, what was never made ends too; what came late after all is deleted. */
+static void ending_what_is_not_there(void **state)
+{
+    rig *g = entered(*state, NULL);
+    create_ok(g);
+    assert_int_equal(fed(g, &g->how->end[0], "GET " ONE, 404, NONE_SUCH), VK_OK);
+    assert_false(needed(g, step(g->how->end, "databases.delete")));
+    assert_true(needed(g, step(g->how->end, "databases.gone")));
+    assert_int_equal(fed(g, &g->how->end[0], "GET " ONE, 200, SHOWN(ID)), VK_OK);
+    assert_true(needed(g, step(g->how->end, "databases.delete")));
+    rig_free(g);
+}
+
 /* Nothing is known but the name: a request that was never answered, or an orphan. */
 static void ending_without_an_id(void **state)
 {
     rig *g = entered(*state, NULL);
     assert_int_equal(fed(g, &g->how->end[0], "GET " ONE, 404, NONE_SUCH), VK_OK);
+    assert_int_equal(fed(g, &g->how->end[2], "GET " ONE, 404, NONE_SUCH), VK_OK);
     assert_int_equal(fed(g, &g->how->end[0], "GET " ONE, 200, SHOWN(ID)), VK_OK);
     assert_int_equal(fed(g, &g->how->end[1], "DELETE " ONE, 404, NONE_SUCH), VK_OK);
     assert_int_equal(fed(g, &g->how->end[2], "GET " ONE, 404, NONE_SUCH), VK_OK);
@@ -334,6 +348,7 @@ int main(void)
         EACH(suspending),
         EACH(ending),
         EACH(ending_what_was_replaced),
+        EACH(ending_what_is_not_there),
         EACH(ending_without_an_id),
         EACH(usage),
         EACH(listing),

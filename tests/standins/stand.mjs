@@ -39,6 +39,8 @@ export async function common() {
     assertSame(fits('/v1/*', '/v1/'), undefined)
     assertSame(fits('/v1/*', '/v1/a/b'), undefined)
     assertSame(fits('/v1/**', '/v1/a/b'), {})
+    assertSame(fits('/v1/a*/b', '/v1/abc/b'), {})
+    assertSame(fits('/v1/a*/b', '/v1/bac/b'), undefined)
   })
   await check('stand: routes, the judge, refusals and what is not known', async () => {
     assertSame((await ask('POST', '/v1/things', { name: 'a' })).json, { thing: { name: 'a' } })

@@ -16,7 +16,7 @@
 // A handler gets { method, path, params, query (URLSearchParams), headers, raw (Buffer), body (JSON or undefined) } and gives, perhaps later,
 // { status: 200, body: JSON | string | Buffer | undefined, headers }. It does its effect before it gives. What it throws as Refused is answered.
 //
-// A fault of the plan: { method: 'POST' | '*', path: '/v1/*/databases/**' ('*' one part, '**' the rest), kind, …
+// A fault of the plan: { method: 'POST' | '*', path: '/v1/*/databases/**' ('*' one part, 'a*' one that begins so, '**' the rest), kind, …
 //   when: 'before' | 'after'   the effect (before); that of a half commit is 'after'
 //   count: 1                   how many requests it meets; 0: all. skip: 0, how many go by first }
 //   kind 'rate'     429, with Retry-After: `retryAfter` (seconds or a date; 1)
@@ -72,7 +72,7 @@ export function exactly(value, shape, refuse, at = '') {
 
 const partsOf = (path) => path.split('/').slice(1)
 
-/** The parameters when `path` fits, else undefined. In a pattern: {name} or * one part, ** the rest. */
+/** The parameters when `path` fits, else undefined. In a pattern: {name} or * one part, build-* one that begins so, ** the rest. */
 export function fits(pattern, path) {
   const want = partsOf(pattern), have = partsOf(path), params = {}
   for (let i = 0; i < want.length; i++) {
@@ -80,7 +80,7 @@ export function fits(pattern, path) {
     if (have[i] === undefined || have[i] === '') return undefined
     const name = /^\{(\w+)\}$/.exec(want[i])?.[1]
     if (name) params[name] = decodeURIComponent(have[i])
-    else if (want[i] !== '*' && want[i] !== have[i]) return undefined
+    else if (want[i].endsWith('*') ? !have[i].startsWith(want[i].slice(0, -1)) : want[i] !== have[i]) return undefined
   }
   return want.length === have.length ? params : undefined
 }
