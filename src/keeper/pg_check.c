@@ -66,6 +66,8 @@ static vk_err ask(look *x)
         add(&x->missing, "make roles (CREATEROLE)");
     if (!x->is[DATABASES])
         add(&x->missing, "make databases (CREATEDB)");
+    if (vk_pg_version(&x->l) < 120000)
+        add(&x->missing, "version 12 or newer");
     if (x->is[COPY])
         add(&x->missing, "a server that can be written to");
     if (!vk_pg_asked_password(&x->l))

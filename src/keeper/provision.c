@@ -142,7 +142,7 @@ static void give_turns(vk_prov_vendor *at)
         vk_timer_set(loop, &at->pause, at->pause_ms - now, pause_over);
         return;
     }
-    while (at->active < at->how->at_once) {
+    while (at->active < at->how->at_once || !at->active) {
         vk_prov_job *j = next_of(at);
         if (!j)
             return;

@@ -137,6 +137,7 @@ struct vk_prov_job {
     bool late;      /* see vk_made */
     bool closed;    /* to be freed once nothing has it */
     unsigned tries; /* of this step, without success */
+    unsigned polls; /* likewise: it was not ready */
     unsigned page;
     uint32_t step; /* of one that is not in the ledger */
     vk_buf carry;  /* see vk_prov; of the step `carried`, which may change without its end */
@@ -241,8 +242,10 @@ typedef enum vk_prov_sent {
 void vk_prov_retry(vk_prov_run *r, int64_t at_least_ms, vk_prov_sent sent, const char *why);
 /* Frees what it has. NULL is allowed. */
 void vk_prov_run_free(vk_prov_run *r);
-/* Tests kill the process here: "turso:make:1:before". */
+/* Tests kill the process here, once: where the file "crash" in the vault's folder says so, with vendor, list,
+ * step from 0, and point: "turso:make:1:before", "sent", "answered" or "kept". */
 #ifdef VK_TEST_VENDOR
+#define VK_PROV_CRASH_FILE "crash"
 void vk_prov_crash(const vk_prov_run *r, const char *point);
 #else
 #define vk_prov_crash(r, point) ((void)0)

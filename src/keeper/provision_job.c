@@ -1,11 +1,14 @@
 /* One job: step after step, each kept durably before the next one begins. */
+#include "keeper/org_in.h"
 #include "keeper/provision_in.h"
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/random.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 static void step_begin(vk_prov_run *r);
 
@@ -22,6 +25,14 @@ static int64_t wait_of(const vk_prov_job *j, int64_t at_least_ms, int64_t most)
     ms = ms / 2 + (int64_t)(random % (uint32_t)(ms / 2 + 1));
     at_least_ms = at_least_ms > most ? most : at_least_ms;
     return ms > at_least_ms ? ms : at_least_ms + (int64_t)(random % VK_PROV_WAIT_MS);
+}
+
+/* Between two looks at what is not ready: longer when it takes long. */
+static int64_t poll_of(vk_prov_job *j)
+{
+    int64_t ms = VK_PROV_POLL_MS * (1 + (int64_t)j->polls / 10);
+    j->polls += j->polls < 10000;
+    return ms < VK_PROV_WAIT_MOST_MS ? ms : VK_PROV_WAIT_MOST_MS;
 }
 
 /* Something else is to be done for this build by now: a call said so. */
@@ -67,15 +78,18 @@ static void committed(vk_org_keep *k, vk_err e)
 {
     vk_prov_run *r = k->arg;
     vk_prov_job *j = r->job;
-    if (e == VK_E_INVALID && r->list == VK_PROV_MAKE && r->next != VK_PROV_BREAK) {
-        r->n_sets = r->n_notes = 0; /* the vendor gave what cannot be */
+    if (e == VK_E_INVALID && r->next != VK_PROV_BREAK) { /* the vendor gave what cannot be */
+        r->n_sets = r->n_notes = 0;
         snprintf(r->why, sizeof r->why, "%s answered with something that cannot be: %.300s",
                  j->at->vendor->title, k->why);
         r->next = VK_PROV_BREAK;
-        commit(r);
+        if (r->list == VK_PROV_MAKE)
+            commit(r);
+        else
+            vk_prov_retry(r, VK_PROV_WAIT_MOST_MS / 4, VK_PROV_ANSWERED, r->why);
         return;
     }
-    if (e == VK_E_CORRUPT || e == VK_E_INVALID) {
+    if (e == VK_E_CORRUPT) { /* nobody can go on with it; the look passes it over */
         vk_prov_done(j, e, k->why);
         return;
     }
@@ -90,7 +104,7 @@ static void committed(vk_org_keep *k, vk_err e)
     j->why[0] = '\0';
     if (r->next != VK_PROV_STAY) {
         j->tried = false;
-        j->tries = 0;
+        j->tries = j->polls = 0;
         vk_buf_clear(&j->carry);
     }
     if (r->removed)
@@ -157,7 +171,7 @@ static bool move(vk_prov_run *r, vk_made *m)
         snprintf(m->op, sizeof m->op, "%s", r->steps[m->step].op);
         break;
     case VK_PROV_STAY:
-        r->wait_ms = r->p.soon ? 0 : VK_PROV_POLL_MS;
+        r->wait_ms = r->p.soon ? 0 : poll_of(r->job);
         break;
     case VK_PROV_OVER:
         return over(r, m);
@@ -237,12 +251,13 @@ static void asked(vk_prov_run *r, vk_err e, const char *why)
         return;
     }
     j->tries = 0;
+    j->polls = e == VK_AGAIN ? j->polls : 0;
     j->tried = false;
     if (e == VK_AGAIN && (r->list == VK_PROV_LIST || r->p.soon)) {
         j->page++;
         step_begin(r);
     } else if (e == VK_AGAIN)
-        vk_prov_release(j, VK_PROV_POLL_MS);
+        vk_prov_release(j, poll_of(j));
     else {
         vk_buf_clear(&j->carry);
         j->step = r->index + 1;
@@ -269,7 +284,7 @@ void vk_prov_stepped(vk_prov_run *r, vk_err e, const char *why)
         else if (r->p.soon || overtaken(r))
             step_begin(r);
         else
-            vk_prov_release(j, VK_PROV_POLL_MS);
+            vk_prov_release(j, poll_of(j));
         return;
     }
     if (e != VK_OK && r->list != VK_PROV_MAKE) { /* what is there must end one day, and goes on till then */
@@ -478,13 +493,20 @@ void vk_prov_run_free(vk_prov_run *r)
 }
 
 #ifdef VK_TEST_VENDOR
+/* The file goes first: the next keeper must come further. */
 void vk_prov_crash(const vk_prov_run *r, const char *point)
 {
     static const char *const lists[] = {"", "make", "renew", "suspend", "end", "usage", "list"};
-    char here[128];
-    const char *where = getenv("VALETKEY_TEST_PROVISION_CRASH");
+    char here[128], where[128];
+    int vault = r->job->provs->with.orgs->fd;
+    int fd = openat(vault, VK_PROV_CRASH_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return;
+    ssize_t n = read(fd, where, sizeof where - 1);
+    close(fd);
+    where[n > 0 ? n : 0] = '\0';
     snprintf(here, sizeof here, "%s:%s:%u:%s", r->job->at->vendor->name, lists[r->list], r->index, point);
-    if (where && strcmp(where, here) == 0)
+    if (strcmp(where, here) == 0 && unlinkat(vault, VK_PROV_CRASH_FILE, 0) == 0)
         raise(SIGKILL);
 }
 #endif

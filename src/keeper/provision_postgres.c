@@ -140,7 +140,7 @@ static vk_err set_password(work *x, const char *how)
     return e;
 }
 
-/* NOINHERIT: before PostgreSQL 16 a role may give itself to others, who must not get into its database by
+/* NOINHERIT: before PostgreSQL 15 a role may give itself to others, who must not get into its database by
  * that. */
 static vk_err make_role(work *x, vk_prov_work *w)
 {

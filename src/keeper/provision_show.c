@@ -60,6 +60,24 @@ void vk_prov_show(vk_provs *x, vk_jw *w, const vk_org *g, const vk_made *m)
     vk_jw_obj_end(w);
 }
 
+/* In the order of records, which is that of builds, then of vendors: whether it comes after the cursor, which
+ * may be that of one that has gone. */
+static bool is_after(const vk_provs *x, vk_str cursor, const vk_org_facts *f)
+{
+    vk_str build = VK_STR("");
+    size_t mine = 0, its = 0;
+    vk_str_cut(&cursor, '/', &build);
+    size_t n = strlen(f->build), least = n < build.n ? n : build.n;
+    int c = least ? memcmp(f->build, build.p, least) : 0;
+    if (c != 0 || n != build.n)
+        return c > 0 || (c == 0 && n > build.n);
+    for (size_t i = 0; i < x->n_vendors; i++) {
+        mine = x->vendors[i].vendor == f->vendor ? i : mine;
+        its = vk_str_eqz(cursor, x->vendors[i].vendor->name) ? i : its;
+    }
+    return mine > its;
+}
+
 static bool wanted(const vk_exchange *ex, const char *name, vk_str *out_r)
 {
     return vk_query_get(ex->arena, ex->query, vk_str_z(name), out_r) == VK_OK;
@@ -69,7 +87,7 @@ void vk_prov_list_all(vk_provs *x, vk_exchange *ex)
 {
     vk_str build, service, state, after = VK_STR_NONE, limit;
     bool one_build = wanted(ex, "build", &build), one_service = wanted(ex, "service", &service),
-         one_state = wanted(ex, "state", &state), waiting = wanted(ex, "after", &after), more = false;
+         one_state = wanted(ex, "state", &state), behind = wanted(ex, "after", &after), more = false;
     int64_t most = VK_KEEPER_KEYS, told = 0;
     char cursor[CURSOR] = "";
     if (wanted(ex, "limit", &limit) &&
@@ -88,16 +106,11 @@ void vk_prov_list_all(vk_provs *x, vk_exchange *ex)
         char here[CURSOR];
         vk_org_facts_of(g, &f);
         snprintf(here, sizeof here, "%s/%s", f.build, f.vendor->name);
-        /* In the order of builds: what lies in front of the cursor is passed over, whether it is there or
-         * not.
-         */
         if (!f.build[0] || !vk_prov_vendor_of(x, f.vendor) || (one_build && !vk_str_eqz(build, f.build)) ||
             (one_service && !vk_str_eqz(service, f.vendor->service)))
             continue;
-        if (waiting) {
-            waiting = !vk_str_eqz(after, here);
+        if (behind && !is_after(x, after, &f))
             continue;
-        }
         if (vk_prov_made_of(g, &m) != VK_OK || (one_state && !vk_str_eqz(state, vk_prov_state_name(m.state))))
             continue;
         more = told == most;

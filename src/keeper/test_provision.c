@@ -717,6 +717,19 @@ static void make_many(void)
         WANT(post("provision", id) == 202);
     }
     go("all", all_ready, NULL);
+    int told = 0;
+    char path[100] = "/v1/resources?limit=5";
+    for (const char *next = ""; next;) { /* page by page, and each one once */
+        WANT(ask_keeper("GET", path, "") == 200);
+        for (const char *at = said_now; (at = strstr(at, "\"build\":\"")); at++)
+            told++;
+        next = strstr(said_now, "\"next\":\"");
+        snprintf(path, sizeof path, "/v1/resources?limit=5&after=%.*s",
+                 next ? (int)strcspn(next + 8, "\"") : 0, next ? next + 8 : "");
+    }
+    WANT(told == BUILDS);
+    WANT(ask_keeper("GET", "/v1/resources?after=b22x/turso", "") == 200 && strstr(said_now, "\"b3\"") &&
+         !strstr(said_now, "\"b22\""));
 }
 
 static void many(void **state)

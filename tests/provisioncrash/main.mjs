@@ -1,0 +1,183 @@
+// For every vendor, every step of making and of ending, and every point of it: keeper is killed just there, once, and is started again by
+// its supervisor. Then there is exactly one thing at the vendor for a build, and none once it was deleted; what others have there stays.
+import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { Daemon, cleanUp, portBase, sleep } from '../lib/daemon.mjs'
+import { entered } from '../lib/brokered.mjs'
+import { Meanwhile } from '../lib/meanwhile.mjs'
+import { Postgres } from '../lib/postgres.mjs'
+import { assert, assertSame, check, finish } from '../lib/tap.mjs'
+import { buildVendor, vendorBinary } from '../lib/vendor_build.mjs'
+import { ClerkPlatform, platformToken as clerkToken } from '../upstreams/clerk_platform.mjs'
+import { Neon, apiKey } from '../upstreams/neon.mjs'
+import { R2Account } from '../upstreams/r2_api.mjs'
+import { StripeConnect } from '../upstreams/stripe_connect.mjs'
+import { Turso, WANTED, platformToken as tursoToken } from '../upstreams/turso.mjs'
+
+const STEPS = 12 // more than any list has
+const POINTS = ['before', 'sent', 'answered', 'kept']
+const hex = (n) => randomBytes(n).toString('hex')
+
+buildVendor()
+const data = await new Daemon({ portBase: await portBase() }).start() // where what the stand-ins hand out works
+const at = { admin: data.adminUrl, token: data.adminToken }
+const daemon = await new Daemon({ portBase: await portBase(), program: vendorBinary }).start()
+const crash = path.join(daemon.data, 'vault', 'crash')
+
+async function until(what, ask, seconds = 60) {
+  const m = new Meanwhile()
+  for (const begun = Date.now(); ; await sleep(20)) {
+    const got = await ask()
+    if (got) return got
+    assert(m.allows((Date.now() - begun) / 1000, seconds), `${typeof what === 'function' ? await what() : what}: not within ${seconds} s`)
+  }
+}
+/** Until it is another answer than that keeper is away. */
+const api = async (method, target, body) => {
+  let r
+  await until(() => `${method} ${target}: ${r?.text}`, async () => {
+    r = await daemon.admin(method, `/api/v1${target}`, { body, timeout: 60_000 })
+    return r.status !== 503
+  })
+  return { status: r.status, text: r.text, ...(r.text ? r.json() : {}) }
+}
+const resources = async (id) => (await api('GET', `/resources?build=${id}`)).resources
+
+/* A vendor: what the organisation enters, what lies there (names), and what of it was there before. */
+const VENDORS = {
+  turso: {
+    service: 'database',
+    async start() {
+      const token = tursoToken()
+      const stand = await new Turso({ tokens: [{ token, group: 'default', scopes: WANTED }], data: at }).start()
+      return { stand, keys: { org: 'acme', group: 'default', token, api_base: stand.base }, all: () => stand.state().databases.map((d) => d.name) }
+    },
+  },
+  neon: {
+    service: 'database',
+    async start() {
+      const key = apiKey()
+      const stand = await new Neon({ keys: [{ key }] }).start()
+      return { stand, keys: { api_key: key, org_id: stand.org, api_base: stand.base }, all: () => [...stand.projects.values()].map((p) => p.name) }
+    },
+  },
+  postgres: {
+    service: 'database',
+    async start() {
+      const server = await Postgres.start((await portBase()) + 20)
+      const org = { user: 'valetkey', password: `org${server.password}` }
+      await server.rows(`CREATE ROLE ${org.user} LOGIN CREATEDB CREATEROLE NOSUPERUSER PASSWORD '${org.password}'; GRANT CONNECT ON DATABASE postgres TO ${org.user}`)
+      await server.closeToBuilds()
+      await server.rows('CREATE ROLE vk_foreign')
+      const all = async () => (await server.rows("SELECT rolname FROM pg_roles WHERE rolname LIKE 'vk\\_%' UNION ALL SELECT datname FROM pg_database WHERE datname LIKE 'vk\\_%'")).map(String)
+      return { stop: () => server.down(), keys: { admin_url: server.url(org) }, all, each: 2 }
+    },
+  },
+  clerk: {
+    service: 'auth',
+    async start() {
+      const token = clerkToken()
+      const stand = await new ClerkPlatform({ tokens: [{ token }], data: at }).start()
+      return { stand, keys: { platform_token: token, api_base: stand.base }, all: () => [...stand.applications.values()].map((a) => a.name) }
+    },
+  },
+  r2: {
+    service: 'storage',
+    async start() {
+      const parent = { account: hex(16), id: hex(16), secret: hex(32) }
+      const token = `made-up-${hex(16)}`
+      const stand = await new R2Account({ parent, api: [token], buckets: ['accounting'] }).start()
+      return {
+        stand,
+        keys: { account_id: parent.account, access_key_id: parent.id, secret_access_key: parent.secret, endpoint: stand.base, api_base: stand.base, api_token: token },
+        all: () => [...stand.buckets.keys()],
+      }
+    },
+  },
+  stripe: {
+    service: 'payments',
+    async start() {
+      const stand = await new StripeConnect({ data: at }).start()
+      stand.make({ country: 'US', metadata: { valetkey: 'nobody-s' } })
+      return { stand, keys: { secret_key: stand.key, publishable_key: stand.key.replace('sk_', 'pk_'), api_base: stand.base }, all: () => [...stand.accounts.values()].map((a) => a.metadata?.valetkey) }
+    },
+  },
+}
+
+const only = process.argv.slice(2)
+for (const [vendor, { service, start }] of Object.entries(VENDORS)) {
+  if (only.length && !only.includes(vendor)) continue
+  const v = await start()
+  v.each ??= 1
+  await entered(daemon, ['keys', 'set', vendor], v.keys)
+  const before = (await v.all()).sort()
+  const at = { make: 0, end: 0 } // points that were met
+  let n = 0
+  const create = async (id) => {
+    const r = await api('POST', '/builds', { id, drivers: { [service]: { driver: vendor } } })
+    assert([200, 201, 202].includes(r.status), `${r.status} ${r.text}`)
+  }
+  const ready = (id) => until(async () => JSON.stringify(await resources(id)), async () => {
+    const [r] = (await api('GET', `/builds/${id}/resources`)).resources ?? []
+    assert(r?.state !== 'failed', JSON.stringify(r))
+    return r?.state === 'ready' && r
+  })
+  /** Whether keeper came by and was killed; `otherwise` says that it does not come any more. */
+  const met = (otherwise) => until('keeper comes by', async () => (!fs.existsSync(crash) ? 'met' : (await otherwise()) && fs.existsSync(crash) && 'not met'))
+
+  await check(`${vendor}: killed at every step of making: one, and it is the build's`, async () => {
+    for (let step = 0; step < STEPS; step++)
+      for (const point of POINTS) {
+        const id = `${vendor}-${n++}`
+        fs.writeFileSync(crash, `${vendor}:make:${step}:${point}`)
+        await create(id)
+        const came = await met(async () => (await resources(id))[0]?.state === 'ready')
+        fs.rmSync(crash, { force: true })
+        const r = await ready(id)
+        at.make += came === 'met'
+        const now = (await v.all()).filter((name) => !before.includes(name))
+        assertSame([now.filter((name) => name === r.name).length, now.length], [v.each, v.each * n], `${vendor}:make:${step}:${point} ${came}`)
+        if (came !== 'met' && point === POINTS[0]) break // not needed, or there is none
+      }
+    assert(at.make >= POINTS.length, `only ${at.make} points were met`)
+  })
+
+  await check(`${vendor}: killed at every step of ending: nothing is left, and what is of others stays`, async () => {
+    const points = []
+    for (let step = 0; step < STEPS; step++) for (const point of POINTS) points.push(`${vendor}:end:${step}:${point}`)
+    for (let i = 0; i < n || points.length; i++) {
+      const id = `${vendor}-${i}`
+      if (i >= n) {
+        await create(id)
+        await ready(id)
+      }
+      const point = points.shift()
+      if (point) fs.writeFileSync(crash, point)
+      const r = await api('DELETE', `/builds/${id}`)
+      assertSame(r.status, 204, r.text)
+      const came = point && await met(async () => !(await resources(id))?.length)
+      fs.rmSync(crash, { force: true })
+      at.end += came === 'met'
+      if (came === 'not met' && point.endsWith(POINTS[0])) points.splice(0, POINTS.length - 1) // not needed, or there is none
+    }
+    await until(async () => `what is left: ${JSON.stringify((await api('GET', '/resources')).resources)}`, async () => !(await api('GET', '/resources')).resources.length, 120)
+    assertSame((await v.all()).sort(), before)
+    assert(at.end >= POINTS.length, `only ${at.end} points were met`)
+  })
+
+  await check(`${vendor}: it was killed at ${at.make} points of making, and at ${at.end} of ending; the sweep finds nothing`, async () => {
+    const r = await api('POST', '/resources/sweep', { vendor, delete: [] })
+    assertSame([r.status, r.orphans, r.lost], [200, [], []], r.text)
+  })
+  await v.stand?.stop()
+  await v.stop?.()
+}
+
+await check('the audit holds together', async () => {
+  await daemon.mustCli(['audit', 'verify'])
+  await daemon.stop()
+})
+await data.stop()
+await cleanUp()
+finish()
