@@ -1,27 +1,20 @@
 // For every vendor, every step of making and of ending, and every point of it: keeper is killed just there, once, and is started again by
 // its supervisor. Then there is exactly one thing at the vendor for a build, and none once it was deleted; what others have there stays.
-import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { Daemon, cleanUp, portBase, sleep } from '../lib/daemon.mjs'
 import { entered } from '../lib/brokered.mjs'
 import { Meanwhile } from '../lib/meanwhile.mjs'
-import { Postgres } from '../lib/postgres.mjs'
 import { assert, assertSame, check, finish } from '../lib/tap.mjs'
 import { buildVendor, vendorBinary } from '../lib/vendor_build.mjs'
-import { ClerkPlatform, platformToken as clerkToken } from '../upstreams/clerk_platform.mjs'
-import { Neon, apiKey } from '../upstreams/neon.mjs'
-import { R2Account } from '../upstreams/r2_api.mjs'
-import { StripeConnect } from '../upstreams/stripe_connect.mjs'
-import { Turso, WANTED, platformToken as tursoToken } from '../upstreams/turso.mjs'
+import { VENDORS } from '../lib/vendors.mjs'
 
 const STEPS = 12 // more than any list has
 const POINTS = ['before', 'sent', 'answered', 'kept']
-const hex = (n) => randomBytes(n).toString('hex')
 
 buildVendor()
 const data = await new Daemon({ portBase: await portBase() }).start() // where what the stand-ins hand out works
-const at = { admin: data.adminUrl, token: data.adminToken }
+const place = { admin: data.adminUrl, token: data.adminToken }
 const daemon = await new Daemon({ portBase: await portBase(), program: vendorBinary }).start()
 const crash = path.join(daemon.data, 'vault', 'crash')
 
@@ -44,71 +37,10 @@ const api = async (method, target, body) => {
 }
 const resources = async (id) => (await api('GET', `/resources?build=${id}`)).resources
 
-/* A vendor: what the organisation enters, what lies there (names), and what of it was there before. */
-const VENDORS = {
-  turso: {
-    service: 'database',
-    async start() {
-      const token = tursoToken()
-      const stand = await new Turso({ tokens: [{ token, group: 'default', scopes: WANTED }], data: at }).start()
-      return { stand, keys: { org: 'acme', group: 'default', token, api_base: stand.base }, all: () => stand.state().databases.map((d) => d.name) }
-    },
-  },
-  neon: {
-    service: 'database',
-    async start() {
-      const key = apiKey()
-      const stand = await new Neon({ keys: [{ key }] }).start()
-      return { stand, keys: { api_key: key, org_id: stand.org, api_base: stand.base }, all: () => [...stand.projects.values()].map((p) => p.name) }
-    },
-  },
-  postgres: {
-    service: 'database',
-    async start() {
-      const server = await Postgres.start((await portBase()) + 20)
-      const org = { user: 'valetkey', password: `org${server.password}` }
-      await server.rows(`CREATE ROLE ${org.user} LOGIN CREATEDB CREATEROLE NOSUPERUSER PASSWORD '${org.password}'; GRANT CONNECT ON DATABASE postgres TO ${org.user}`)
-      await server.closeToBuilds()
-      await server.rows('CREATE ROLE vk_foreign')
-      const all = async () => (await server.rows("SELECT rolname FROM pg_roles WHERE rolname LIKE 'vk\\_%' UNION ALL SELECT datname FROM pg_database WHERE datname LIKE 'vk\\_%'")).map(String)
-      return { stop: () => server.down(), keys: { admin_url: server.url(org) }, all, each: 2 }
-    },
-  },
-  clerk: {
-    service: 'auth',
-    async start() {
-      const token = clerkToken()
-      const stand = await new ClerkPlatform({ tokens: [{ token }], data: at }).start()
-      return { stand, keys: { platform_token: token, api_base: stand.base }, all: () => [...stand.applications.values()].map((a) => a.name) }
-    },
-  },
-  r2: {
-    service: 'storage',
-    async start() {
-      const parent = { account: hex(16), id: hex(16), secret: hex(32) }
-      const token = `made-up-${hex(16)}`
-      const stand = await new R2Account({ parent, api: [token], buckets: ['accounting'] }).start()
-      return {
-        stand,
-        keys: { account_id: parent.account, access_key_id: parent.id, secret_access_key: parent.secret, endpoint: stand.base, api_base: stand.base, api_token: token },
-        all: () => [...stand.buckets.keys()],
-      }
-    },
-  },
-  stripe: {
-    service: 'payments',
-    async start() {
-      const stand = await new StripeConnect({ data: at }).start()
-      stand.make({ country: 'US', metadata: { valetkey: 'nobody-s' } })
-      return { stand, keys: { secret_key: stand.key, publishable_key: stand.key.replace('sk_', 'pk_'), api_base: stand.base }, all: () => [...stand.accounts.values()].map((a) => a.metadata?.valetkey) }
-    },
-  },
-}
-
 const only = process.argv.slice(2)
 for (const [vendor, { service, start }] of Object.entries(VENDORS)) {
   if (only.length && !only.includes(vendor)) continue
-  const v = await start()
+  const v = await start(place)
   v.each ??= 1
   await entered(daemon, ['keys', 'set', vendor], v.keys)
   const before = (await v.all()).sort()
