@@ -12,7 +12,8 @@ const hex = (n) => randomBytes(n).toString('hex')
 
 /**
  * By name: the `service`, and `start(at)` with { admin, token } of a daemon where that what they hand out works. It gives { keys: what the
- * organisation enters, all(): the names of what lies there, some of others too, each: how many things a build has, stand, stop() }.
+ * organisation enters, all(): the names of what lies there, some of others too,
+ * each: how many things a build has, suspends: false where a build gets nothing of its own that could be ended alone, stand, stop() }.
  */
 export const VENDORS = {
   turso: {
@@ -38,7 +39,7 @@ export const VENDORS = {
       const org = { user: 'valetkey', password: `org${server.password}` }
       await server.rows(`CREATE ROLE ${org.user} LOGIN CREATEDB CREATEROLE NOSUPERUSER PASSWORD '${org.password}'; GRANT CONNECT ON DATABASE postgres TO ${org.user}`)
       await server.closeToBuilds()
-      await server.rows('CREATE ROLE vk_foreign')
+      await server.rows('CREATE ROLE vk_foreign; CREATE DATABASE vk_foreign OWNER vk_foreign; REVOKE ALL ON DATABASE vk_foreign FROM PUBLIC')
       const all = async () => (await server.rows("SELECT rolname FROM pg_roles WHERE rolname LIKE 'vk\\_%' UNION ALL SELECT datname FROM pg_database WHERE datname LIKE 'vk\\_%'")).map(String)
       return { stop: () => server.down(), keys: { admin_url: server.url(org) }, all, each: 2 }
     },
@@ -61,6 +62,7 @@ export const VENDORS = {
         stand,
         keys: { account_id: parent.account, access_key_id: parent.id, secret_access_key: parent.secret, endpoint: stand.base, api_base: stand.base, api_token: token },
         all: () => [...stand.buckets.keys()],
+        suspends: false,
       }
     },
   },
@@ -69,7 +71,7 @@ export const VENDORS = {
     async start(at) {
       const stand = await new StripeConnect({ data: at }).start()
       stand.make({ country: 'US', metadata: { valetkey: 'nobody-s' } })
-      return { stand, keys: { secret_key: stand.key, publishable_key: stand.key.replace('sk_', 'pk_'), api_base: stand.base }, all: () => [...stand.accounts.values()].map((a) => a.metadata?.valetkey) }
+      return { stand, keys: { secret_key: stand.key, publishable_key: stand.key.replace('sk_', 'pk_'), api_base: stand.base }, all: () => [...stand.accounts.values()].map((a) => a.metadata?.valetkey), suspends: false }
     },
   },
 }

@@ -44,7 +44,7 @@ for (const [vendor, { service, start }] of Object.entries(VENDORS)) {
   v.each ??= 1
   await entered(daemon, ['keys', 'set', vendor], v.keys)
   const before = (await v.all()).sort()
-  const at = { make: 0, end: 0 } // points that were met
+  const at = { make: 0, suspend: 0, end: 0 } // points that were met
   let n = 0
   const create = async (id) => {
     const r = await api('POST', '/builds', { id, drivers: { [service]: { driver: vendor } } })
@@ -75,6 +75,24 @@ for (const [vendor, { service, start }] of Object.entries(VENDORS)) {
     assert(at.make >= POINTS.length, `only ${at.make} points were met`)
   })
 
+  if (v.suspends !== false) await check(`${vendor}: killed at every step of suspending: it is suspended, and still there`, async () => {
+    for (let step = 0; step < STEPS; step++)
+      for (const point of POINTS) {
+        const id = `${vendor}-${n++}`
+        await create(id)
+        await ready(id)
+        fs.writeFileSync(crash, `${vendor}:suspend:${step}:${point}`)
+        assertSame((await api('POST', `/builds/${id}/revoke`)).status, 200)
+        const suspended = async () => (await resources(id))[0]?.state === 'suspended'
+        const came = await met(suspended)
+        fs.rmSync(crash, { force: true })
+        await until(async () => JSON.stringify(await resources(id)), suspended)
+        at.suspend += came === 'met'
+        assertSame((await v.all()).length - before.length, v.each * n, `${vendor}:suspend:${step}:${point} ${came}`)
+        if (came !== 'met' && point === POINTS[0]) break
+      }
+  })
+
   await check(`${vendor}: killed at every step of ending: nothing is left, and what is of others stays`, async () => {
     const points = []
     for (let step = 0; step < STEPS; step++) for (const point of POINTS) points.push(`${vendor}:end:${step}:${point}`)
@@ -98,7 +116,7 @@ for (const [vendor, { service, start }] of Object.entries(VENDORS)) {
     assert(at.end >= POINTS.length, `only ${at.end} points were met`)
   })
 
-  await check(`${vendor}: it was killed at ${at.make} points of making, and at ${at.end} of ending; the sweep finds nothing`, async () => {
+  await check(`${vendor}: it was killed at ${at.make} points of making, ${at.suspend} of suspending and ${at.end} of ending; the sweep finds nothing`, async () => {
     const r = await api('POST', '/resources/sweep', { vendor, delete: [] })
     assertSame([r.status, r.orphans, r.lost], [200, [], []], r.text)
   })
