@@ -38,7 +38,8 @@ static void remove_next(vk_parting *p);
 static void removed(vk_keeper_ask *a, vk_err e, const vk_response *r)
 {
     vk_parting *p = VK_CONTAINER(a, vk_parting, ask);
-    if (e != VK_OK || (r->status != 200 && r->status != 404)) {
+    /* 409: keeper's own record of a build of this id before, which ends by itself. */
+    if (e != VK_OK || (r->status != 200 && r->status != 404 && r->status != 409)) {
         failed(p, e, r, "values");
         return;
     }

@@ -158,7 +158,8 @@ static void end_one(vk_prov_asked *a, const vk_vendor *v, const char *build, vk_
         vk_prov_turn(a->provs, v, build, NULL, a->actor, one_turned, a);
         return;
     }
-    vk_prov_end(m, m->late || (m->list == VK_PROV_MAKE && j && (j->late || j->run)));
+    /* One that is ending already begins anew, at once: what may come late is still waited for. */
+    vk_prov_end(m, m->late || (j && (j->lingers || (m->list == VK_PROV_MAKE && (j->late || j->run)))));
     vk_prov_turn(a->provs, v, build, m, a->actor, one_turned, a);
 }
 
@@ -191,7 +192,12 @@ static void each(vk_prov_asked *a,
         if (e == VK_E_NOT_FOUND || (a->service.n && !vk_str_eqz(a->service, v->service)))
             continue;
         if (e != VK_OK) {
-            vk_prov_refuse(a->ex, VK_E_UNAVAILABLE, "What was made for the build cannot be read now.");
+            char why[VK_PROV_WHY];
+            snprintf(why, sizeof why,
+                     "What was made for the build cannot be read now: see its record of %s in valetkey keys "
+                     "list. Once that is taken away, by valetkey keys remove, nothing is ended there.",
+                     v->title);
+            vk_prov_refuse(a->ex, VK_E_UNAVAILABLE, why);
             return;
         }
         if (!a->generation || (uint64_t)a->generation == m->generation)

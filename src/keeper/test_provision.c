@@ -26,6 +26,7 @@ static struct world {
     int at, times;
     enum fault fault;
     int64_t key_life_ms;
+    bool stubborn; /* what is deleted stays, and who looks is told to look again at once */
 } * world;
 
 static int vendor_fd;
@@ -89,7 +90,7 @@ static int effect(vk_exchange *ex, vk_str name, bool keys)
     else if (vk_str_eqz(ex->method, "DELETE") && keys)
         t->keys = 0;
     else if (vk_str_eqz(ex->method, "DELETE"))
-        t->there = false;
+        t->there = world->stubborn;
     return 200;
 }
 
@@ -219,6 +220,7 @@ static vk_err took_gone(vk_prov *p, int status, const vk_json *body, const char 
 static vk_err took_proof(vk_prov *p, int status, const vk_json *body, const char **why_r)
 {
     *why_r = vk_prov_said(p, "It is still there", status, body, NULL);
+    p->soon = world->stubborn;
     return status == 404 ? VK_OK : VK_AGAIN;
 }
 
@@ -601,6 +603,10 @@ static void make_one(void)
 
 static void end_one(void)
 {
+    WANT(ask_keeper("GET", "/v1/resources?build=shop", "") == 200 && strstr(said_now, "\"build\":\"shop\""));
+    WANT(ask_keeper("GET", "/v1/resources?build=shop&after=shop/turso", "") == 200 && strstr(said_now, "[]"));
+    WANT(ask_keeper("GET", "/v1/resources?build=", "") == 200 && strstr(said_now, "[]"));
+    WANT(ask_keeper("GET", "/v1/resources?build=sho", "") == 200 && strstr(said_now, "[]"));
     WANT(ask_keeper("POST", "/v1/resources/deprovision", "{\"build\":\"shop\",\"generation\":99}") == 202 &&
          strstr(said_now, "[]"));
     WANT(post("deprovision", shop) == 202 && strstr(said_now, "\"state\":\"ending\""));
@@ -783,12 +789,60 @@ static bool suspended(void *arg)
     return made_of(arg, &m) && m.state == VK_PROV_SUSPENDED && m.list == VK_PROV_NOTHING;
 }
 
+static void made_kept(vk_org_keep *k, vk_err e)
+{
+    *(bool *)k->arg = e == VK_OK;
+}
+
+static bool is_set(void *arg)
+{
+    return *(bool *)arg;
+}
+
+/* The ledger says so from now on. */
+static void keep_made(const vk_made *m)
+{
+    bool set = false;
+    vk_buf text;
+    vk_buf_init(&text, VK_VENDOR_VALUE_MAX + 1024);
+    WANT(vk_made_write(m, &text) == VK_OK);
+    vk_org_keep k = {.vendor = turso(), .build = shop, .op = "test", .n = 1, .done = made_kept, .arg = &set};
+    k.fields[0].name = "made";
+    k.fields[0].value = vk_secret_of(vk_buf_view(&text));
+    vk_org_keeps(c.p->orgs, &k);
+    go("kept", is_set, &set);
+    vk_buf_free(&text);
+}
+
+static void due_or_not(void)
+{
+    char until[24];
+    int64_t now = vk_clock_wall_ms();
+    vk_made m = {.state = VK_PROV_READY, .noted_ms = now};
+    WANT(!vk_prov_renew_due(&m, now + TTL)); /* it has no end */
+    snprintf(until, sizeof until, "%lld", (long long)now + TTL);
+    WANT(vk_made_note_set(&m, VK_STR("expires"), vk_str_z(until)) == VK_OK);
+    WANT(!vk_prov_renew_due(&m, now + TTL / 2 - 1) && vk_prov_renew_due(&m, now + TTL / 2));
+    /* The clock was set back: a little, and so far that nobody knows any more when it ends. */
+    WANT(!vk_prov_renew_due(&m, now - 1000) && vk_prov_renew_due(&m, now - TTL));
+    /* A life that is over before it began is no reason to ask without a pause. */
+    snprintf(until, sizeof until, "%lld", (long long)now - TTL);
+    WANT(vk_made_note_set(&m, VK_STR("expires"), vk_str_z(until)) == VK_OK);
+    WANT(!vk_prov_renew_due(&m, now + 1000) && vk_prov_renew_due(&m, now + VK_PROV_RENEW_MS));
+}
+
 static void look_after(void)
 {
-    world->key_life_ms = 4000;
+    vk_made m;
+    due_or_not();
+    world->key_life_ms = TTL;
     WANT(post("provision", shop) == 202);
-    go("renewed", renewed, NULL);
+    go("ready", is_ready, shop);
+    WANT(made_of(shop, &m));
+    m.noted_ms -= TTL;
     world->key_life_ms = 0;
+    keep_made(&m);
+    go("renewed", renewed, NULL);
     WANT(c.store->ops->build_revoke(c.store, VK_STR("shop"), vk_clock_wall_ms()) == VK_OK);
     go("suspended", suspended, shop);
     WANT(world->things[0].keys == 0 && post("credentials", shop) == 409);
@@ -802,6 +856,100 @@ static void life(void **state)
     assert_int_equal(alive(), 0);
 }
 
+/* ---- what a vendor never comes to an end with */
+
+static bool lingers(void *arg)
+{
+    const vk_prov_job *j = vk_prov_job_of(c.provs, vk_str_z(arg), turso());
+    return j && j->lingers && !j->run;
+}
+
+static bool waits(void *arg)
+{
+    const vk_prov_job *j = vk_prov_job_of(c.provs, vk_str_z(arg), turso());
+    return j && !j->run && !j->queued && j->retry_ms;
+}
+
+static bool asks_wait(void *arg)
+{
+    VK_UNUSED(arg);
+    if (vk_list_empty(&c.provs->asks))
+        return false;
+    const vk_prov_job *j = VK_CONTAINER(c.provs->asks.next, vk_prov_job, asks);
+    return j->ask->list == VK_PROV_END && !j->run && j->polls > 0;
+}
+
+/* Looked at again at once, but not for ever; and who asked gets an answer. */
+static void never_gone(void)
+{
+    char body[200];
+    WANT(post("provision", shop) == 202);
+    go("ready", is_ready, shop);
+    world->stubborn = true;
+    int before = world->requests;
+    WANT(post("deprovision", shop) == 202);
+    go("a pause", waits, shop);
+    WANT(world->requests - before <= VK_PROV_SOON + 4);
+    world->things[0].there = world->stubborn = false;
+    go("gone", is_gone, shop);
+
+    vk_prov_name_make(&script, c.provs->tag, "lost", world->things[1].name);
+    world->n_things = 2;
+    world->things[1].there = world->stubborn = true;
+    snprintf(body, sizeof body, "{\"vendor\":\"turso\",\"delete\":[\"%s\"]}", world->things[1].name);
+    talk *t = begin_talk("POST", "/v1/resources/sweep", body);
+    go("a pause of the sweep", asks_wait, NULL);
+    VK_CONTAINER(c.provs->asks.next, vk_prov_job, asks)->polls = VK_PROV_ASK_POLLS;
+    go("the sweep's answer", is_over, t);
+    vk_buf_ch(&t->answer, '\0');
+    WANT(t->status == 200 && strstr((const char *)t->answer.p, "\"deleted\":[]"));
+}
+
+/* What may come late is waited for, however often it is said that the build is to go. */
+static void end_twice(void)
+{
+    vk_made m;
+    WANT(post("provision", shop) == 202);
+    go("ready", is_ready, shop);
+    WANT(made_of(shop, &m));
+    m.late = true;
+    keep_made(&m);
+    WANT(post("deprovision", shop) == 202);
+    go("the wait", lingers, shop);
+    int before = world->requests;
+    WANT(post("deprovision", shop) == 202);
+    WANT(!lingers(shop));
+    go("the wait, again", lingers, shop);
+    WANT(world->requests > before);
+}
+
+static void endless(void **state)
+{
+    ok(*state, never_gone);
+    assert_int_equal(alive(), 1);
+}
+
+static void late(void **state)
+{
+    ok(*state, end_twice);
+}
+
+/* ---- a record that cannot be read may be about something */
+
+static void refuse_damaged(void)
+{
+    WANT(post("deprovision", shop) == 503 && strstr(said_now, "cannot be read"));
+    WANT(post("provision", shop) == 503 && strstr(said_now, "cannot be read"));
+}
+
+static void damaged(void **state)
+{
+    ok(*state, provide);
+    spit(*state, "vault/build/shop/turso", "no record", 9);
+    ok(*state, refuse_damaged);
+    assert_int_equal(alive(), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -811,6 +959,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(many, open_world, close_world),
         cmocka_unit_test_setup_teardown(orphans, open_world, close_world),
         cmocka_unit_test_setup_teardown(life, open_world, close_world),
+        cmocka_unit_test_setup_teardown(endless, open_world, close_world),
+        cmocka_unit_test_setup_teardown(late, open_world, close_world),
+        cmocka_unit_test_setup_teardown(damaged, open_world, close_world),
     };
     if (sodium_init() < 0 || vk_digest_init() != VK_OK || vk_sqlite_init() != VK_OK)
         return 1;
