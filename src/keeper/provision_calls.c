@@ -171,7 +171,7 @@ static void suspend_one(vk_prov_asked *a, const vk_vendor *v, const char *build,
         return;
     }
     vk_prov_job *j = vk_prov_job_of(a->provs, a->build, v);
-    if (j)
+    if (j && m->state == VK_PROV_MAKING) /* what ends has reasons for its waits */
         vk_prov_wake(j); /* what is being made sees for itself that nobody wants it */
     one_turned(a, VK_OK, "");
 }
@@ -194,9 +194,10 @@ static void each(vk_prov_asked *a,
         if (e != VK_OK) {
             char why[VK_PROV_WHY];
             snprintf(why, sizeof why,
-                     "What was made for the build cannot be read now: see its record of %s in valetkey keys "
-                     "list. Once that is taken away, by valetkey keys remove, nothing is ended there.",
-                     v->title);
+                     "What was made for the build at %s cannot be read now. Restore vault/ from a backup; or "
+                     "take vault/build/%s/%s away and restart valetkey: then nothing is ended there, and "
+                     "valetkey keys sweep %s shows what is left.",
+                     v->title, build, v->name, v->name);
             vk_prov_refuse(a->ex, VK_E_UNAVAILABLE, why);
             return;
         }

@@ -917,6 +917,7 @@ static void end_twice(void)
     WANT(post("deprovision", shop) == 202);
     go("the wait", lingers, shop);
     int before = world->requests;
+    WANT(post("suspend", shop) == 202 && lingers(shop));
     WANT(post("deprovision", shop) == 202);
     WANT(!lingers(shop));
     go("the wait, again", lingers, shop);
@@ -932,6 +933,77 @@ static void endless(void **state)
 static void late(void **state)
 {
     ok(*state, end_twice);
+}
+
+/* ---- who asked goes away before the answer */
+
+static bool is_begun(void *arg)
+{
+    vk_made m;
+    return made_of(arg, &m);
+}
+
+static bool asks(void *arg)
+{
+    return vk_list_empty(&c.provs->asks) != *(bool *)arg;
+}
+
+static bool is_waited_for(void *arg)
+{
+    const vk_prov_job *j = vk_prov_job_of(c.provs, vk_str_z(arg), turso());
+    return j && !vk_list_empty(&j->waiters);
+}
+
+static void hang_up(talk *t)
+{
+    WANT(!t->over);
+    vk_upcall_abort(&t->call);
+    vk_buf_free(&t->answer);
+    free(t);
+}
+
+static void go_away(void)
+{
+    static const char *const what[] = {"/v1/resources/usage", "/v1/resources/sweep"};
+    static const char body[] = "{\"build\":\"shop\",\"service\":\"database\",\"vendor\":\"turso\"}";
+    vk_made m;
+    bool yes = true, no = false;
+    talk *t = begin_talk("POST", "/v1/resources/provision", body);
+    go("the beginning", is_begun, shop);
+    hang_up(t);
+    go("ready", is_ready, shop);
+    for (size_t i = 0; i < VK_COUNT(what); i++) {
+        t = begin_talk("POST", what[i], body);
+        go("a question", asks, &yes);
+        hang_up(t);
+        go("its end", asks, &no);
+    }
+    WANT(made_of(shop, &m));
+    char until[24];
+    snprintf(until, sizeof until, "%lld", (long long)vk_clock_wall_ms() + TTL);
+    WANT(vk_made_note_set(&m, VK_STR("expires"), vk_str_z(until)) == VK_OK);
+    m.noted_ms = vk_clock_wall_ms() - TTL;
+    world->fault = BROKEN_BEFORE;
+    world->at = world->requests + 1;
+    world->times = 2;
+    keep_made(&m);
+    t = begin_talk("POST", "/v1/resources/credentials", body);
+    go("one that waits", is_waited_for, shop);
+    hang_up(t);
+    go("ready", is_ready, shop);
+    WANT(post("credentials", shop) == 200);
+    t = begin_talk("POST", "/v1/resources/deprovision", body);
+    go("gone", is_gone, shop);
+    if (t->over)
+        free(t);
+    else
+        hang_up(t);
+}
+
+static void gone_away(void **state)
+{
+    ok(*state, go_away);
+    assert_int_equal(alive(), 0);
 }
 
 /* ---- a record that cannot be read may be about something */
@@ -961,6 +1033,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(life, open_world, close_world),
         cmocka_unit_test_setup_teardown(endless, open_world, close_world),
         cmocka_unit_test_setup_teardown(late, open_world, close_world),
+        cmocka_unit_test_setup_teardown(gone_away, open_world, close_world),
         cmocka_unit_test_setup_teardown(damaged, open_world, close_world),
     };
     if (sodium_init() < 0 || vk_digest_init() != VK_OK || vk_sqlite_init() != VK_OK)
