@@ -172,7 +172,7 @@ static void suspend_one(vk_prov_asked *a, const vk_vendor *v, const char *build,
     }
     vk_prov_job *j = vk_prov_job_of(a->provs, a->build, v);
     if (j && m->state == VK_PROV_MAKING) /* what ends has reasons for its waits */
-        vk_prov_wake(j); /* what is being made sees for itself that nobody wants it */
+        vk_prov_wake(j);                 /* what is being made sees for itself that nobody wants it */
     one_turned(a, VK_OK, "");
 }
 
