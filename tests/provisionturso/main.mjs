@@ -117,6 +117,19 @@ await check('a token without the scopes: said; with them it goes on', async () =
   assertSame(at('weak').length, 1)
   await gone(daemon, 'weak')
 })
+await check('a token that ends soon: another one before it does', async () => {
+  turso.settings.life = 10
+  const r = await create(daemon, 'renew', DRIVER)
+  assertSame(r.code, 0, r.text)
+  delete turso.settings.life
+  const [first] = await resources(daemon, '?build=renew')
+  await until(() => at('renew')[0].tokens >= 2, 'another token')
+  await until(async () => (await resources(daemon, '?build=renew'))[0].expires_at !== first.expires_at, 'its end')
+  turso.refusals.length = 0
+  await sql(r.json.env, 'SELECT 1')
+  assertSame(turso.refusals, [])
+  await gone(daemon, 'renew')
+})
 await check('deleted behind our back: said, and the build ends all the same', async () => {
   const r = await create(daemon, 'behind', DRIVER)
   await turso.act('delete', { name: at('behind')[0].name })
