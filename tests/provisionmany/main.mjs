@@ -34,9 +34,9 @@ const resources = async (vendor) => {
   }
 }
 
-const only = process.argv.slice(2)
+const only = process.argv.length > 2 ? process.argv.slice(2) : ['turso', 'clerk'] // all six take ten minutes
 for (const [vendor, { service, start }] of Object.entries(VENDORS)) {
-  if (only.length && !only.includes(vendor)) continue
+  if (!only.includes(vendor)) continue
   const v = await start({ admin: data.adminUrl, token: data.adminToken })
   const each = v.each ?? 1
   await entered(daemon, ['keys', 'set', vendor], v.keys)
