@@ -196,11 +196,6 @@ await check("the builds are deleted: nothing of them is left at the vendors, and
   await gone(daemon, ...ids);
   assertSame([ids.flatMap((id) => Object.values(made(id)).flat()).length, [...r2.buckets.keys()]], [0, ["accounting"]], "what is left");
 });
-  const ids = RUNS.map(({ id }) => id);
-  const left = async () => ids.flatMap((id) => Object.values(made(id)).flat());
-  for (const end = Date.now() + 60_000; (await left()).length && Date.now() < end; ) await sleep(100);
-  assertSame([(await left()).length, [...r2.buckets.keys()]], [0, ["accounting"]], "what is left");
-});
 
 await check("the audit holds together, and no key of the organisation is in the log", async () => {
   const r = await daemon.cli(["audit", "verify"]);
