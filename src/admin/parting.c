@@ -3,20 +3,24 @@
 #include "core/log.h"
 #include "keeper/vendors.h"
 
+static const vk_json *answer_of(vk_parting *p, const vk_response *r)
+{
+    vk_json *o;
+    vk_str text = vk_arena_dup(p->arena, r->body);
+    return text.p && vk_json_parse(p->arena, text, &o, NULL, NULL) == VK_OK ? o : NULL;
+}
+
 static void failed(vk_parting *p, vk_err e, const vk_response *r, const char *what)
 {
+    vk_str why = e == VK_OK ? vk_json_str(vk_json_get(answer_of(p, r), VK_STR("message"))) : VK_STR_NONE;
     vk_log(VK_WARN, "keeper did not part with what a build has", VK_F(build, p->build), VK_F(what, what),
-           VK_F(error, vk_err_name(e)), VK_F(status, r ? r->status : 0));
+           VK_F(error, vk_err_name(e)), VK_F(status, r ? r->status : 0), VK_F(why, why));
     p->done(p, e == VK_OK ? VK_E_UNAVAILABLE : e);
 }
 
 static const vk_json *list_of(vk_parting *p, const vk_response *r, const char *name)
 {
-    vk_json *o;
-    vk_str text = vk_arena_dup(p->arena, r->body);
-    if (!text.p || vk_json_parse(p->arena, text, &o, NULL, NULL) != VK_OK)
-        return NULL;
-    const vk_json *list = vk_json_get(o, vk_str_z(name));
+    const vk_json *list = vk_json_get(answer_of(p, r), vk_str_z(name));
     return list && list->type == VK_JSON_ARRAY ? list : NULL;
 }
 
@@ -38,7 +42,8 @@ static void remove_next(vk_parting *p);
 static void removed(vk_keeper_ask *a, vk_err e, const vk_response *r)
 {
     vk_parting *p = VK_CONTAINER(a, vk_parting, ask);
-    if (e != VK_OK || (r->status != 200 && r->status != 404)) {
+    /* 409: keeper's own record of a build of this id before, which ends by itself. */
+    if (e != VK_OK || (r->status != 200 && r->status != 404 && r->status != 409)) {
         failed(p, e, r, "values");
         return;
     }

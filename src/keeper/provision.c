@@ -251,6 +251,9 @@ vk_err vk_prov_ask_begin(vk_provs *x, vk_prov_ask *a, const vk_vendor *v, vk_str
 vk_err vk_prov_made_of(const vk_org *g, vk_made *out_r)
 {
     vk_str made = vk_secret_bytes(vk_org_value(g, "made"));
+    vk_org_state state = vk_org_state_of(g);
+    if (state == VK_ORG_DAMAGED || state == VK_ORG_ROLLED_BACK) /* something may have been */
+        return VK_E_CORRUPT;
     return made.n ? vk_made_read(made, out_r) : VK_E_NOT_FOUND;
 }
 

@@ -32,11 +32,15 @@ static void head_came(vk_upcall *c, const vk_head *h)
     note_id(r, h);
 }
 
+static void no_more(vk_timer *t);
+
 static size_t body_came(vk_upcall *c, vk_str bytes)
 {
     vk_prov_run *r = c->arg;
     if (!r->answer.err)
         vk_buf_str(&r->answer, bytes);
+    if (r->answer.err) /* the rest is of no use, and may have no end */
+        vk_timer_set(r->job->provs->with.loop, &r->whole, 0, no_more);
     return bytes.n;
 }
 
@@ -67,6 +71,7 @@ static void call_done(vk_upcall *c, vk_err e, const char *why)
     const vk_vendor *v = r->p.vendor;
     char said[VK_PROV_WHY];
     r->calling = false;
+    vk_timer_clear(r->job->provs->with.loop, &r->whole);
     r->audit.sent = c->sent;
     r->audit.received = c->received;
     vk_errand_outcome(r->job->provs->with.audit, &r->audit, r->status);
@@ -85,6 +90,15 @@ static void call_done(vk_upcall *c, vk_err e, const char *why)
         return;
     }
     judge(r);
+}
+
+/* It does not come to its end, or is larger than any that can be. */
+static void no_more(vk_timer *t)
+{
+    vk_prov_run *r = VK_CONTAINER(t, vk_prov_run, whole);
+    vk_err e = r->answer.err;
+    vk_upcall_abort(&r->call);
+    call_done(&r->call, e ? VK_OK : VK_E_TIMEOUT, "the answer does not come to its end");
 }
 
 /* ---- the request */
@@ -113,8 +127,10 @@ static void durable(vk_audit_entry *a, vk_err err)
     if (e == VK_OK)
         e = vk_upcall_begin(to, &r->call);
     r->calling = e == VK_OK;
-    if (e == VK_OK)
+    if (e == VK_OK) {
+        vk_timer_set(r->job->provs->with.loop, &r->whole, VK_PROV_WHOLE_MS, no_more);
         return;
+    }
     vk_errand_outcome(r->job->provs->with.audit, &r->audit, 0);
     if (e == VK_E_INVALID)
         vk_prov_stepped(r, e, "The address that was entered cannot be one.");

@@ -158,7 +158,8 @@ static void end_one(vk_prov_asked *a, const vk_vendor *v, const char *build, vk_
         vk_prov_turn(a->provs, v, build, NULL, a->actor, one_turned, a);
         return;
     }
-    vk_prov_end(m, m->late || (m->list == VK_PROV_MAKE && j && (j->late || j->run)));
+    /* One that is ending already begins anew, at once: what may come late is still waited for. */
+    vk_prov_end(m, m->late || (j && (j->lingers || (m->list == VK_PROV_MAKE && (j->late || j->run)))));
     vk_prov_turn(a->provs, v, build, m, a->actor, one_turned, a);
 }
 
@@ -170,8 +171,8 @@ static void suspend_one(vk_prov_asked *a, const vk_vendor *v, const char *build,
         return;
     }
     vk_prov_job *j = vk_prov_job_of(a->provs, a->build, v);
-    if (j)
-        vk_prov_wake(j); /* what is being made sees for itself that nobody wants it */
+    if (j && m->state == VK_PROV_MAKING) /* what ends has reasons for its waits */
+        vk_prov_wake(j);                 /* what is being made sees for itself that nobody wants it */
     one_turned(a, VK_OK, "");
 }
 
@@ -191,7 +192,13 @@ static void each(vk_prov_asked *a,
         if (e == VK_E_NOT_FOUND || (a->service.n && !vk_str_eqz(a->service, v->service)))
             continue;
         if (e != VK_OK) {
-            vk_prov_refuse(a->ex, VK_E_UNAVAILABLE, "What was made for the build cannot be read now.");
+            char why[VK_PROV_WHY];
+            snprintf(why, sizeof why,
+                     "What was made for the build at %s cannot be read now. Restore vault/ from a backup; or "
+                     "take vault/build/%s/%s away and restart valetkey: then nothing is ended there, and "
+                     "valetkey keys sweep %s shows what is left.",
+                     v->title, build, v->name, v->name);
+            vk_prov_refuse(a->ex, VK_E_UNAVAILABLE, why);
             return;
         }
         if (!a->generation || (uint64_t)a->generation == m->generation)

@@ -96,6 +96,7 @@ static const vk_org *ready(giving *x, vk_made *m)
     vk_prov_asked *a = x->a;
     const vk_org *g = vk_org_find(a->provs->with.orgs, vk_str_z(a->vendor->name), a->build);
     if (g && vk_prov_made_of(g, m) == VK_OK && m->state == VK_PROV_READY &&
+        m->generation == x->seen.build.generation &&
         (!vk_made_expires(m) || vk_made_expires(m) > vk_clock_wall_ms()))
         return g;
     vk_prov_refuse(a->ex, VK_E_UNAVAILABLE, "What the build is to have there is not ready.");
@@ -195,9 +196,7 @@ void vk_prov_credentials(vk_prov_asked *a)
     const vk_org *g = ready(x, &m);
     if (!g)
         return;
-    if (m.generation != x->seen.build.generation)
-        vk_prov_refuse(a->ex, VK_E_UNAVAILABLE, "What the build is to have there is not ready.");
-    else if (m.list == VK_PROV_RENEW)
+    if (m.list == VK_PROV_RENEW)
         wait_for(x);
     else if (at->how->renew && vk_prov_renew_due(&m, vk_clock_wall_ms())) {
         vk_prov_renew(&m);

@@ -9,10 +9,14 @@
 enum {
     VK_PROV_ARENA = 24 * 1024 * 1024, /* of one step: an answer as JSON */
     VK_PROV_CALL_MS = 30000,          /* for a connection; for an answer's head; between two of its bytes */
+    VK_PROV_WHOLE_MS = 120 * 1000,    /* for all of it: a vendor may drip for ever */
     VK_PROV_NOTE_NAME = 24,
     VK_PROV_LOOK = 500,            /* records that are looked at in one turn of the loop, … */
     VK_PROV_LOOK_MS = 1000,        /* … and the time between two such turns */
     VK_PROV_STEPS = 32,            /* of one list */
+    VK_PROV_SOON = 100,            /* requests of one step without a pause */
+    VK_PROV_ASK_POLLS = 60,        /* of what is asked once; about three minutes and a half */
+    VK_PROV_RENEW_MS = 60 * 1000,  /* no credential is renewed more often, however short its life is */
     VK_PROV_LATE_MS = 30 * 1000,   /* after it, what was never answered is looked for once more */
     VK_PROV_WRITE_AGAIN_MS = 2000, /* after the ledger could not be written */
     VK_PROV_FOUND = 10000,         /* by one sweep */
@@ -102,6 +106,7 @@ typedef struct vk_prov_run {
     int status;
     int64_t retry_ms; /* of Retry-After; -1: none */
     bool calling;
+    vk_timer whole; /* while it calls */
     /* In place of it. */
     vk_prov_work work;
     vk_job lane;
@@ -138,6 +143,8 @@ struct vk_prov_job {
     bool closed;    /* to be freed once nothing has it */
     unsigned tries; /* of this step, without success */
     unsigned polls; /* likewise: it was not ready */
+    unsigned soons; /* likewise: it went on at once, since it last waited */
+    bool lingers;   /* it ended, and waits for what may come late */
     unsigned page;
     uint32_t step; /* of one that is not in the ledger */
     vk_buf carry;  /* see vk_prov; of the step `carried`, which may change without its end */
@@ -225,7 +232,7 @@ void vk_prov_pause(vk_prov_vendor *at, int64_t ms);
 /* VK_E_NOMEM: `done` is not called. */
 VK_MUSTCHECK vk_err vk_prov_ask_begin(vk_provs *x, vk_prov_ask *a, const vk_vendor *v, vk_str build,
                                       const char *actor);
-/* What `made` of a record says. VK_E_NOT_FOUND: nothing was made. */
+/* What `made` of a record says. VK_E_NOT_FOUND: nothing was made. VK_E_CORRUPT: the record cannot be read. */
 VK_MUSTCHECK vk_err vk_prov_made_of(const vk_org *g, vk_made *out_r);
 
 /* ---- provision_job.c */

@@ -35,6 +35,16 @@ static int64_t poll_of(vk_prov_job *j)
     return ms < VK_PROV_WAIT_MOST_MS ? ms : VK_PROV_WAIT_MOST_MS;
 }
 
+/* The step goes on at once; but a vendor that always has more to say, or shows what is deleted, gets a pause.
+ */
+static bool at_once(vk_prov_run *r)
+{
+    vk_prov_job *j = r->job;
+    if (!r->p.soon || ++j->soons > VK_PROV_SOON)
+        j->soons = 0;
+    return j->soons > 0;
+}
+
 /* Something else is to be done for this build by now: a call said so. */
 static bool overtaken(const vk_prov_run *r)
 {
@@ -104,7 +114,7 @@ static void committed(vk_org_keep *k, vk_err e)
     j->why[0] = '\0';
     if (r->next != VK_PROV_STAY) {
         j->tried = false;
-        j->tries = j->polls = 0;
+        j->tries = j->polls = j->soons = 0;
         vk_buf_clear(&j->carry);
     }
     if (r->removed)
@@ -131,6 +141,7 @@ static bool over(vk_prov_run *r, vk_made *m)
         return false;
     if (m->late || j->late) {
         m->late = j->late = false;
+        j->lingers = true;
         m->list = VK_PROV_END;
         r->wait_ms = VK_PROV_LATE_MS;
         return false;
@@ -171,7 +182,7 @@ static bool move(vk_prov_run *r, vk_made *m)
         snprintf(m->op, sizeof m->op, "%s", r->steps[m->step].op);
         break;
     case VK_PROV_STAY:
-        r->wait_ms = r->p.soon ? 0 : poll_of(r->job);
+        r->wait_ms = at_once(r) ? 0 : poll_of(r->job);
         break;
     case VK_PROV_OVER:
         return over(r, m);
@@ -253,10 +264,12 @@ static void asked(vk_prov_run *r, vk_err e, const char *why)
     j->tries = 0;
     j->polls = e == VK_AGAIN ? j->polls : 0;
     j->tried = false;
-    if (e == VK_AGAIN && (r->list == VK_PROV_LIST || r->p.soon)) {
+    if (e == VK_AGAIN && (r->list == VK_PROV_LIST || at_once(r))) {
         j->page++;
         step_begin(r);
-    } else if (e == VK_AGAIN)
+    } else if (e == VK_AGAIN && j->polls >= VK_PROV_ASK_POLLS) /* somebody waits for the answer */
+        vk_prov_done(j, VK_E_TIMEOUT, why && why[0] ? why : "It takes too long.");
+    else if (e == VK_AGAIN)
         vk_prov_release(j, poll_of(j));
     else {
         vk_buf_clear(&j->carry);
@@ -281,7 +294,7 @@ void vk_prov_stepped(vk_prov_run *r, vk_err e, const char *why)
         r->next = VK_PROV_STAY;
         if (r->n_sets || r->n_notes)
             commit(r);
-        else if (r->p.soon || overtaken(r))
+        else if (at_once(r) || overtaken(r))
             step_begin(r);
         else
             vk_prov_release(j, poll_of(j));
@@ -426,6 +439,7 @@ static void step_begin(vk_prov_run *r)
     vk_prov_job *j = r->job;
     vk_org_facts f;
     clear(r);
+    j->lingers = false;
     if (!know(r))
         return;
     r->p.arena = vk_arena_new(VK_PROV_ARENA);
@@ -485,6 +499,7 @@ void vk_prov_run_free(vk_prov_run *r)
     if (!r)
         return;
     vk_timer_clear(r->job->provs->with.loop, &r->again);
+    vk_timer_clear(r->job->provs->with.loop, &r->whole);
     if (r->calling)
         vk_upcall_abort(&r->call);
     clear(r);

@@ -58,6 +58,17 @@ static bool said(const vk_prov *p, const char *word)
     return vk_str_eqz(vk_buf_view(p->carry), word);
 }
 
+/* It is noted in which organisation it was made: with the keys of another one it would not be found, and that
+ * would prove nothing. An organisation's own key need not say which it is; then nothing can be told. */
+static vk_err same_org(vk_prov *p, const char **why_r)
+{
+    vk_str noted = vk_prov_noted(p, "org"), org = vk_prov_org(p, "org_id");
+    if (!noted.n || !org.n || vk_str_eq(noted, org))
+        return VK_OK;
+    *why_r = "The project is in another organization at Neon than the one whose keys are entered now.";
+    return VK_E_CONFLICT;
+}
+
 /* ---- finding by name */
 
 static vk_err ask_search(vk_prov *p, vk_prov_request *r)
@@ -200,7 +211,10 @@ static vk_err took_post(vk_prov *p, int status, const vk_json *body, const char 
         *why_r = "Neon answers with another project than the one that was asked for.";
         return VK_E_INVALID;
     }
+    vk_str org = id_of(project, "org_id");
     vk_err e = keep_id(p, id);
+    if (e == VK_OK && org.n)
+        e = vk_prov_note(p, "org", org);
     if (e == VK_OK && branch.n)
         e = vk_prov_note(p, "branch", branch);
     if (e != VK_OK || !uris || uris->type != VK_JSON_ARRAY || !uris->u.child)
@@ -290,8 +304,10 @@ static vk_err took_uri(vk_prov *p, int status, const vk_json *body, const char *
 
 static vk_err ask_remove(vk_prov *p, vk_prov_request *r, const char **why_r)
 {
-    VK_UNUSED(why_r);
     vk_str id = vk_buf_view(p->carry);
+    vk_err e = same_org(p, why_r);
+    if (e != VK_OK)
+        return e;
     if (!id.n)
         return ask_search(p, r);
     vk_str path = vk_arena_printf(p->arena, PROJECTS "/" VK_STR_FMT, VK_STR_ARG(id));
@@ -355,8 +371,8 @@ static vk_err ask_project(vk_prov *p, vk_prov_request *r, const char *method)
 
 static vk_err ask_proof(vk_prov *p, vk_prov_request *r, const char **why_r)
 {
-    VK_UNUSED(why_r);
-    return ask_project(p, r, p->carry->n ? "DELETE" : "GET");
+    vk_err e = same_org(p, why_r);
+    return e != VK_OK ? e : ask_project(p, r, p->carry->n ? "DELETE" : "GET");
 }
 
 /* A deleted project can be brought back for some days, by people; it may be shown until then, with the time
@@ -393,7 +409,8 @@ static bool has_no_branch(const vk_prov *p)
 
 static vk_err ask_branches(vk_prov *p, vk_prov_request *r, const char **why_r)
 {
-    VK_UNUSED(why_r);
+    if (same_org(p, why_r) != VK_OK)
+        return VK_E_CONFLICT;
     vk_str id = vk_prov_noted(p, "id");
     return vk_prov_asks(r, "GET",
                         vk_arena_printf(p->arena, PROJECTS "/" VK_STR_FMT "/branches", VK_STR_ARG(id)),
@@ -424,7 +441,8 @@ static bool has_branch(const vk_prov *p)
 
 static vk_err ask_reset(vk_prov *p, vk_prov_request *r, const char **why_r)
 {
-    VK_UNUSED(why_r);
+    if (same_org(p, why_r) != VK_OK)
+        return VK_E_CONFLICT;
     vk_str id = vk_prov_noted(p, "id"), branch = vk_prov_noted(p, "branch");
     vk_str path = vk_arena_printf(
         p->arena, PROJECTS "/" VK_STR_FMT "/branches/" VK_STR_FMT "/roles/" ROLE "/reset_password",

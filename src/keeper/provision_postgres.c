@@ -22,6 +22,7 @@ typedef struct work {
     char text[VK_PG_SQL_MAX];
     int64_t bytes, connections;
     bool read_only, closed;
+    bool there; /* the role was, when it was shut out */
     vk_str names[ELSEWHERE_MAX];
     size_t n_names;
     struct found {
@@ -174,11 +175,22 @@ static void run_role(vk_prov_work *w)
     converse(w, NULL, "make the role", make_role);
 }
 
+/* "host:port", or what there is room for. */
+static vk_str server_of(const work *x, vk_prov_work *w)
+{
+    vk_str s = vk_arena_printf(w->arena, "%s:%s", x->at.host, x->at.port);
+    s.n = s.n < VK_PROV_VALUE_MAX ? s.n : VK_PROV_VALUE_MAX;
+    return s;
+}
+
 static vk_err keep_password(vk_prov *p, vk_prov_work *w, const char **why_r)
 {
     work *x = w->ctx;
     *why_r = w->why;
-    return w->result != VK_OK ? w->result : vk_prov_set(p, "password", vk_secret_of(vk_str_z(x->password)));
+    vk_err e = w->result;
+    if (e == VK_OK)
+        e = vk_prov_note(p, "server", server_of(x, w));
+    return e != VK_OK ? e : vk_prov_set(p, "password", vk_secret_of(vk_str_z(x->password)));
 }
 
 /* ---- the database */
@@ -238,6 +250,7 @@ static vk_err shut_out(work *x, vk_prov_work *w)
 {
     VK_UNUSED(w);
     vk_err e = vk_pg_insist(&x->l, x->name, "ALTER ROLE \"%s\" NOLOGIN", x->name);
+    x->there = e == VK_OK;
     return e != VK_OK && vk_pg_was(&x->l, "42704") ? VK_OK : e;
 }
 
@@ -390,6 +403,27 @@ static const vk_prov_step renew[] = {
 
 /* ---- the end */
 
+/* Where the role is not, and the server goes by another name than the one it was made on, nothing is proven:
+ * it may be another one. One that was seen under the new name is the same. */
+static vk_err finish_close(vk_prov *p, vk_prov_work *w, const char **why_r)
+{
+    const work *x = w->ctx;
+    vk_str server = vk_prov_noted(p, "server");
+    *why_r = w->why;
+    if (w->result != VK_OK || !p->own)
+        return w->result;
+    if (x->there)
+        return vk_prov_note(p, "seen", VK_STR("1"));
+    if (!server.n || vk_str_eq(server, server_of(x, w)) || vk_prov_noted(p, "seen").n)
+        return VK_OK;
+    vk_str s = vk_arena_printf(p->arena,
+                               "It was made on the server " VK_STR_FMT
+                               ", and the keys are of another one by now, on which it is not.",
+                               VK_STR_ARG(server));
+    *why_r = s.p ? s.p : "It was made on another server than the one whose keys are entered now.";
+    return VK_E_CONFLICT;
+}
+
 static void take_name(void *arg, const vk_str *columns, size_t n)
 {
     work *x = arg;
@@ -522,7 +556,7 @@ static const vk_prov_step end[] = {
      .op = "role.suspend",
      .prepare = prepare,
      .run = run_close,
-     .finish = finish},
+     .finish = finish_close},
     {.what = "drop the database",
      .op = "database.drop",
      .prepare = prepare,

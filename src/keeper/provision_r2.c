@@ -462,7 +462,7 @@ static bool ends_shared(const vk_prov *p)
 
 static bool ends_own(const vk_prov *p)
 {
-    return has_own(p) && is_ours(p) && vk_org_value(p->org, "api_token").n > 0;
+    return has_own(p) && is_ours(p) && (own_bucket(p).n || vk_org_value(p->org, "api_token").n > 0);
 }
 
 /* 'b': all is empty, and the bucket is deleted. */

@@ -78,6 +78,12 @@ static bool is_after(const vk_provs *x, vk_str cursor, const vk_org_facts *f)
     return mine > its;
 }
 
+/* One of all records; or of those of one build, which may be one of very many. */
+static const vk_org *record_at(const vk_provs *x, bool one_build, vk_str build, size_t i)
+{
+    return one_build ? vk_org_of(x->with.orgs, x->vendors[i].vendor, build) : vk_org_at(x->with.orgs, i);
+}
+
 static bool wanted(const vk_exchange *ex, const char *name, vk_str *out_r)
 {
     return vk_query_get(ex->arena, ex->query, vk_str_z(name), out_r) == VK_OK;
@@ -99,11 +105,13 @@ void vk_prov_list_all(vk_provs *x, vk_exchange *ex)
     vk_jw_obj(&w);
     vk_jw_key(&w, VK_STR("resources"));
     vk_jw_arr(&w);
-    for (size_t i = 0, n = vk_org_count(x->with.orgs); i < n; i++) {
-        const vk_org *g = vk_org_at(x->with.orgs, i);
+    for (size_t i = 0, n = one_build ? x->n_vendors : vk_org_count(x->with.orgs); i < n; i++) {
+        const vk_org *g = record_at(x, one_build, build, i);
         vk_org_facts f;
         vk_made m;
         char here[CURSOR];
+        if (!g)
+            continue;
         vk_org_facts_of(g, &f);
         snprintf(here, sizeof here, "%s/%s", f.build, f.vendor->name);
         if (!f.build[0] || !vk_prov_vendor_of(x, f.vendor) || (one_build && !vk_str_eqz(build, f.build)) ||

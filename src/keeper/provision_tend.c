@@ -84,7 +84,13 @@ static void begin(vk_prov_list list, vk_prov_state state, vk_made *m)
 bool vk_prov_renew_due(const vk_made *m, int64_t now_ms)
 {
     int64_t expires = vk_made_expires(m);
-    return expires && now_ms - m->noted_ms >= (expires - m->noted_ms) / 2;
+    int64_t half = (expires - m->noted_ms) / 2;
+    if (!expires)
+        return false;
+    if (now_ms <
+        m->noted_ms - VK_PROV_RENEW_MS) /* the clock was set back: when it really ends is not known */
+        return true;
+    return now_ms - m->noted_ms >= (half > VK_PROV_RENEW_MS ? half : VK_PROV_RENEW_MS);
 }
 
 void vk_prov_renew(vk_made *m)

@@ -22,6 +22,18 @@ static vk_str path_of(const vk_prov *p, const char *rest)
                            p->name, rest);
 }
 
+/* About the database. It is noted where it was made: with the keys of another organisation it would not be
+ * found, and that would prove nothing. */
+static vk_err asks(vk_prov *p, vk_prov_request *r, const char *method, const char *rest, const char **why_r)
+{
+    vk_str org = vk_prov_noted(p, "org");
+    if (org.n && !vk_str_eq(org, vk_prov_org(p, "org"))) {
+        *why_r = "The database is in another organization at Turso than the one whose keys are entered now.";
+        return VK_E_CONFLICT;
+    }
+    return vk_prov_asks(r, method, path_of(p, rest), VK_STR_NONE);
+}
+
 static vk_err refused(vk_prov *p, const char *what, int status, const vk_json *body, const char **why_r)
 {
     return vk_prov_refused(p, what, status, body, "error", why_r);
@@ -66,6 +78,8 @@ static vk_err adopt(vk_prov *p, const vk_json *body, const char **why_r)
         return VK_E_INVALID;
     }
     vk_err e = vk_prov_note(p, "id", id);
+    if (e == VK_OK)
+        e = vk_prov_note(p, "org", vk_prov_org(p, "org"));
     return e == VK_OK ? vk_prov_set(p, "hostname", vk_secret_of(host)) : e;
 }
 
@@ -112,8 +126,7 @@ static bool has_no_host(const vk_prov *p)
 
 static vk_err ask_look(vk_prov *p, vk_prov_request *r, const char **why_r)
 {
-    VK_UNUSED(why_r);
-    return vk_prov_asks(r, "GET", path_of(p, ""), VK_STR_NONE);
+    return asks(p, r, "GET", "", why_r);
 }
 
 /* It was made a moment ago, so that it cannot be found may be a matter of time. */
@@ -128,10 +141,7 @@ static vk_err took_look(vk_prov *p, int status, const vk_json *body, const char 
 
 static vk_err ask_mint(vk_prov *p, vk_prov_request *r, const char **why_r)
 {
-    VK_UNUSED(why_r);
-    vk_err e = vk_prov_asks(r, "POST",
-                            path_of(p, "/auth/tokens?expiration=" TOKEN_LIFE "&authorization=full-access"),
-                            VK_STR_NONE);
+    vk_err e = asks(p, r, "POST", "/auth/tokens?expiration=" TOKEN_LIFE "&authorization=full-access", why_r);
     r->again = true; /* one that was lost ends by itself */
     return e;
 }
@@ -191,8 +201,7 @@ static vk_err took_mint(vk_prov *p, int status, const vk_json *body, const char 
 
 static vk_err ask_rotate(vk_prov *p, vk_prov_request *r, const char **why_r)
 {
-    VK_UNUSED(why_r);
-    vk_err e = vk_prov_asks(r, "POST", path_of(p, "/auth/rotate"), VK_STR_NONE);
+    vk_err e = asks(p, r, "POST", "/auth/rotate", why_r);
     r->again = true;
     return e;
 }
@@ -242,8 +251,7 @@ static vk_err took_last_look(vk_prov *p, int status, const vk_json *body, const 
 
 static vk_err ask_delete(vk_prov *p, vk_prov_request *r, const char **why_r)
 {
-    VK_UNUSED(why_r);
-    vk_err e = vk_prov_asks(r, "DELETE", path_of(p, ""), VK_STR_NONE);
+    vk_err e = asks(p, r, "DELETE", "", why_r);
     r->again = true;
     return e;
 }
@@ -286,8 +294,7 @@ static vk_err took_proof(vk_prov *p, int status, const vk_json *body, const char
 
 static vk_err ask_usage(vk_prov *p, vk_prov_request *r, const char **why_r)
 {
-    VK_UNUSED(why_r);
-    return vk_prov_asks(r, "GET", path_of(p, "/usage"), VK_STR_NONE);
+    return asks(p, r, "GET", "/usage", why_r);
 }
 
 static vk_err took_usage(vk_prov *p, int status, const vk_json *body, const char **why_r)

@@ -230,6 +230,21 @@ static void refusals(void **state)
     rig_free(g);
 }
 
+/* With other keys it would not be found, and would not be gone. */
+static void another_organisation(void **state)
+{
+    rig *g = entered(*state, (pair[]){{"org_id", "org-one-1"}, {NULL, NULL}});
+    static const char made[] = "{\"project\":{\"id\":\"" ID "\",\"name\":\"" NAME
+                               "\",\"org_id\":\"org-one-1\"},\"branch\":{\"id\":\"" BRANCH "\"}}";
+    assert_int_equal(fed(g, &g->how->make[0], "POST " ALL, 201, made), VK_OK);
+    put_ok(*state, "neon", "", (pair[]){{"org_id", "org-two-2"}, {NULL, NULL}});
+    g->run.p.org = find(*state, "neon", "");
+    assert_int_equal(fed(g, &g->how->end[0], "", 404, NULL), VK_E_CONFLICT);
+    assert_int_equal(fed(g, &g->how->end[1], "", 404, NULL), VK_E_CONFLICT);
+    assert_int_equal(fed(g, &g->how->suspend[1], "", 404, NULL), VK_E_CONFLICT);
+    rig_free(g);
+}
+
 /* Refused at once: nothing is there, and a key that may do nothing need not prove it. After a try of which
  * nothing is known it must. */
 static void ending_what_was_refused(void **state)
@@ -388,6 +403,7 @@ int main(void)
         EACH(answers_that_cannot_be),
         EACH(a_stand_in),
         EACH(refusals),
+        EACH(another_organisation),
         EACH(ending_what_was_refused),
         EACH(suspending),
         EACH(ending),

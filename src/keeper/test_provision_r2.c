@@ -258,6 +258,9 @@ static void ends_own(void **state)
     p->binding = NULL;
     assert_true(s->needed(p));
     assert_false(END("delete the build's objects")->needed(p));
+    value(&org, "api_token", ""); /* without it the bucket does not go, and nobody says that it has */
+    assert_true(s->needed(p) && END("look whether the bucket is gone")->needed(p));
+    value(&org, "api_token", "made-up-token-xxxxxxxxxxxxxxxxxxxxxxxxxx");
     assert_string_equal(ask(s), "GET /" NAME "?encoding-type=url&max-uploads=50&prefix=&uploads=");
     assert_ptr_equal(request.order, vk_r2_order_org);
     assert_int_equal(

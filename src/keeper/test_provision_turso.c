@@ -272,6 +272,21 @@ static void ending_what_was_replaced(void **state)
     rig_free(g);
 }
 
+/* With other keys it would not be found, and would not be gone. */
+static void another_organisation(void **state)
+{
+    rig *g = entered(*state, NULL);
+    create_ok(g);
+    note_is(g, "org", "acme");
+    put_ok(*state, "turso", "", (pair[]){{"org", "other"}, {NULL, NULL}});
+    g->run.p.org = find(*state, "turso", "");
+    const vk_prov_step *const steps[] = {&g->how->end[0],     &g->how->end[1],   &g->how->end[2],
+                                         &g->how->suspend[0], &g->how->renew[0], &g->how->usage[0]};
+    for (size_t i = 0; i < VK_COUNT(steps); i++)
+        assert_int_equal(fed(g, steps[i], "", 404, NULL), VK_E_CONFLICT);
+    rig_free(g);
+}
+
 /* With a token that may not delete, what was never made ends too; what came late after all is deleted. */
 static void ending_what_is_not_there(void **state)
 {
@@ -348,6 +363,7 @@ int main(void)
         EACH(suspending),
         EACH(ending),
         EACH(ending_what_was_replaced),
+        EACH(another_organisation),
         EACH(ending_what_is_not_there),
         EACH(ending_without_an_id),
         EACH(usage),

@@ -266,8 +266,19 @@ await check('TLS: the certificate is looked at, by the authority that valetkey w
   await tls.down()
 })
 
+const open = await Postgres.start(base + 21, { hba: 'host all all 127.0.0.1/32 trust' })
+await check('the keys are of another server by now: that nothing is there proves nothing', async () => {
+  await enter({ admin_url: server.url(org), sslmode: '' })
+  await create('far')
+  await enter({ admin_url: open.url() })
+  await daemon.mustCli(['build', 'delete', 'far', '--yes'])
+  await within(20000, 'it is said', async () => /of another one by now/.test(JSON.stringify(await api('GET', '/resources?state=ending'))))
+  assertSame((await named('database')).length, 1)
+  await enter({ admin_url: server.url(org) })
+  await within(90000, 'with the right keys it goes', async () => (await named('role')).length + (await named('database')).length === 0)
+})
+
 await check('a server that trusts everybody gets no build', async () => {
-  const open = await Postgres.start(base + 21, { hba: 'host all all 127.0.0.1/32 trust' })
   await open.closeToBuilds()
   await enter({ admin_url: open.url(), sslmode: '' })
   const look = await daemon.cli(['keys', 'check', 'postgres'])

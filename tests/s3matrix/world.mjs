@@ -28,6 +28,7 @@ export class World {
     const more = w.behind?.args ?? []
     const early = new Daemon({ portBase: base, data: w.data, args: [...manyBadKeys, ...more], env: { ...w.behind?.env, VALETKEY_TEST_CLOCK_OFFSET_MS: '-120000' } })
     await early.start()
+    await w.behind?.ready(early)
     w.expired = new Build('expired', (await early.createBuild('expired', ['--ttl', '60s'])).env)
     await early.stop()
     w.daemon = new Daemon({ portBase: base, data: w.data, args: [...manyBadKeys, '--limit', 'storage_bytes=64M', ...more], env: { ...w.behind?.env } })

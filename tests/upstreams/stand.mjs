@@ -26,6 +26,7 @@
 //        'late'     the answer, or with 'before' the effect too, comes after `ms` (500)
 //        'twice'    a second answer follows the first on the connection
 //        'garbage'  200 with what is no JSON
+//        'endless'  200, and a body without an end, until the client goes
 //        'change'   the answer, with the members of `body` merged into its own; `status` in place of its own
 //        'act'      `act` with `args` (see acts) takes place; all else as usual
 //        'blind'    the effect takes place, and the answer is as before it: { status: 404 } or `status`, `body`
@@ -85,7 +86,7 @@ export function fits(pattern, path) {
   return want.length === have.length ? params : undefined
 }
 
-const KINDS = { rate: 429, error: 500, hang: 0, cut: 0, late: 0, twice: 0, garbage: 0, change: 0, act: 0, blind: 404 }
+const KINDS = { rate: 429, error: 500, hang: 0, cut: 0, late: 0, twice: 0, garbage: 0, endless: 0, change: 0, act: 0, blind: 404 }
 
 function fault(f) {
   if (!(f?.kind in KINDS)) throw new TypeError(`no such fault: ${f?.kind}`)
@@ -300,7 +301,7 @@ export class Stand extends EventEmitter {
     if (f) entry.fault = f.kind
     if (f?.kind === 'late' && f.when === 'before') await this.late(f.ms ?? 500)
     if (f?.kind === 'act' && f.when === 'before') await this.act(f.act, f.args)
-    const instead = f && ['rate', 'error', 'hang', 'cut', 'garbage'].includes(f.kind)
+    const instead = f && ['rate', 'error', 'hang', 'cut', 'garbage', 'endless'].includes(f.kind)
     const answer = instead && f.when === 'before' ? undefined : await this.answer(ask, entry)
     if (f?.kind === 'late' && f.when === 'after') await this.late(f.ms ?? 500)
     if (f?.kind === 'act' && f.when === 'after') await this.act(f.act, f.args)
@@ -328,6 +329,16 @@ export class Stand extends EventEmitter {
         return undefined
       case 'garbage':
         return this.write(res, { status: f.status ?? 200, body: f.body ?? '{"it begins as JSON":"\u0001 and ends', headers: { 'Content-Type': 'application/json' } })
+      case 'endless': {
+        const part = Buffer.alloc(65536, ' ')
+        const more = () => {
+          while (!res.destroyed && res.write(part));
+        }
+        res.writeHead(200, { 'Content-Type': 'application/json' })
+        res.on('drain', more)
+        more()
+        return undefined
+      }
       case 'change':
         return this.write(res, { ...answer, status: f.status ?? answer.status, body: f.body === undefined ? answer.body : merged(answer.body, f.body) })
       default:

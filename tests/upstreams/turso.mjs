@@ -5,7 +5,7 @@
 //   org, groups: ['default'];  tokens: [{ token, group, scopes }]; without `group` a token of the whole organisation, which may do everything
 //   data: { admin: 'http://127.0.0.1:4500', token } of that daemon; none: databases answer 503
 //
-// Settings: databases (how many the plan allows; then 402), lag (ms for which tokens go on after they have ended), rotation (ms for which a database
+// Settings: life (s: no token lives longer), databases (how many the plan allows; then 402), lag (ms for which tokens go on after they have ended), rotation (ms for which a database
 // answers 503 after its tokens were ended), emptyRotate (the answer to that has no body, as the documentation has it; the vendor's client needs one).
 // Acts: delete { name }, make { name, group }: behind our back; protect { name, on }; use { name, … }: what it has used; expire { name }: its tokens
 import { execFile } from 'node:child_process'
@@ -182,7 +182,8 @@ export class Turso extends Stand {
   mint(ask, claims, d) {
     const expiration = ask.query.get('expiration') ?? 'never'
     const authorization = ask.query.get('authorization') ?? 'full-access'
-    const life = lifeOf(expiration)
+    const asked = lifeOf(expiration)
+    const life = asked === undefined ? asked : Math.min(asked, this.settings.life ?? Infinity)
     if (life === undefined) throw new Refused(400, 'Invalid expiration format')
     if (authorization !== 'full-access' && authorization !== 'read-only') throw new Refused(400, 'Invalid authorization')
     if (ask.body !== undefined) exactly(ask.body, { 'permissions?': 'object' }, (why) => { throw new Refused(400, why) })
