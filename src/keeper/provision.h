@@ -139,7 +139,8 @@ struct vk_prov {
                         * that vk_prov_found gave it and nothing else */
     char build[VK_BUILD_ID_MAX + 1];
     uint64_t generation;
-    /* Of the metadata, now; NULL in `end`, `usage` and `list`, where the build may be gone. */
+    /* Of the metadata, now; NULL in `suspend`, `end`, `usage` and `list`, where the build may be gone, or
+     * have the service from elsewhere. */
     const vk_binding *binding;
     const vk_str *origins;
     size_t n_origins;

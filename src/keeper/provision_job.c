@@ -396,7 +396,8 @@ static bool see(vk_prov_run *r)
 {
     vk_prov_job *j = r->job;
     const vk_vendor *v = j->at->vendor;
-    if (r->list != VK_PROV_MAKE && r->list != VK_PROV_RENEW && r->list != VK_PROV_SUSPEND)
+    /* Credentials end, and what was made goes, from wherever the build has the service by now. */
+    if (r->list != VK_PROV_MAKE && r->list != VK_PROV_RENEW)
         return true;
     vk_err e =
         vk_view_build_of(j->provs->with.view, r->p.arena, vk_str_z(j->build), vk_str_z(v->service), &r->seen);
@@ -407,7 +408,7 @@ static bool see(vk_prov_run *r)
     bool there = e == VK_OK && r->seen.build.generation == r->made.generation && r->seen.bound &&
                  strcmp(r->seen.binding.driver, v->name) == 0;
     bool active = there && r->seen.build.state == VK_BUILD_ACTIVE && r->seen.build.expires_ms > r->p.now_ms;
-    if (!there || (!active && r->list != VK_PROV_SUSPEND)) {
+    if (!active) {
         leave(r, r->list == VK_PROV_MAKE ? VK_PROV_CANCEL : VK_PROV_DROP, "");
         return false;
     }

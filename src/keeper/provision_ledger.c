@@ -261,6 +261,10 @@ bool vk_prov_name_ours(const vk_provisioner *how, const char *tag, vk_str name)
     for (size_t i = 0; i < tail.n; i++)
         if (!memchr(alphabet, tail.p[i], 32))
             return false;
+    /* Between them a build's id: what else a vendor may have under such a name has no place in a path. */
+    for (const char *c = name.p + front_n; c < tail.p; c++)
+        if (*c != how->joint && !(*c >= 'a' && *c <= 'z') && !(*c >= '0' && *c <= '9'))
+            return false;
     return memcmp(tail.p, tag, VK_ORG_TAG) == 0;
 }
 

@@ -128,13 +128,13 @@ void vk_prov_tend(vk_provs *x, const vk_org *g, const vk_made *was)
     if (!a)
         return;
     vk_err e = vk_view_build_of(x->with.view, a, vk_str_z(f.build), vk_str_z(f.vendor->service), &seen);
-    bool mine = e == VK_OK && seen.build.generation == m.generation && seen.bound &&
-                strcmp(seen.binding.driver, f.vendor->name) == 0;
-    bool active = mine && seen.build.state == VK_BUILD_ACTIVE && seen.build.expires_ms > now;
+    bool known = e == VK_OK && seen.build.generation == m.generation;
+    bool lives = known && seen.build.state == VK_BUILD_ACTIVE && seen.build.expires_ms > now;
+    bool active = lives && seen.bound && strcmp(seen.binding.driver, f.vendor->name) == 0;
     vk_arena_free(a);
-    if (!mine) /* it is not known, or nobody's: that is for people to look at (the sweep) */
+    if (!known) /* nobody's: that is for people to look at (the sweep) */
         return;
-    if (!active && m.state == VK_PROV_READY && how->suspend)
+    if (!lives && m.state == VK_PROV_READY && how->suspend)
         vk_prov_suspend(&m);
     else if (active && m.state == VK_PROV_SUSPENDED)
         begin(how->renew ? VK_PROV_RENEW : VK_PROV_NOTHING, VK_PROV_READY, &m); /* its time was extended */

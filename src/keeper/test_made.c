@@ -127,6 +127,9 @@ static void names(void **state)
     assert_false(vk_prov_name_ours(&plain, "abc", VK_STR("build--abc22222")));
     assert_true(vk_prov_name_ours(&plain, "abc", VK_STR("build-x-abc22222")));
     assert_false(vk_prov_name_ours(&plain, "abc", VK_STR("build-x-abc22221")));
+    assert_false(vk_prov_name_ours(&plain, "abc", VK_STR("build-../x-abc22222")));
+    assert_false(vk_prov_name_ours(&plain, "abc", VK_STR("build-x?y-abc22222")));
+    assert_false(vk_prov_name_ours(&plain, "abc", VK_STR("build-X-abc22222")));
     assert_false(vk_prov_name_ours(&plain, "abc", VK_STR("")));
 }
 

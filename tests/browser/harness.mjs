@@ -32,10 +32,10 @@ export async function stopAll() {
 }
 
 /** One app on one build. Its folder holds the template's files and links to its folders, so that a test's `.env.keys` touches
- * nobody else's app. */
+ * nobody else's app. `more`: variables that it has besides the build's. */
 export class App {
-  constructor(daemon, build, port) {
-    Object.assign(this, { daemon, build, port, log: "", folder: tempFolder("valetkey-app") });
+  constructor(daemon, build, port, more = {}) {
+    Object.assign(this, { daemon, build, port, more, log: "", folder: tempFolder("valetkey-app") });
     this.url = `http://localhost:${port}`;
     this.command = [binary, "run", build, "--app", this.folder, "--data", daemon.data, "--", "npm", "start", "--", "-p", String(port)];
     for (const entry of readdirSync(template, { withFileTypes: true })) {
@@ -50,7 +50,7 @@ export class App {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_FOR_AN_APP.test(name)));
     const [program, ...args] = this.command;
     this.process = spawn(program, args,
-      { cwd: this.folder, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+      { cwd: this.folder, env: { ...env, ...this.more }, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     this.exited = new Promise((resolve) => this.process.once("close", () => resolve(true)));
     for (const stream of [this.process.stdout, this.process.stderr]) stream.setEncoding("utf8").on("data", (d) => (this.log += d));
     running.add(this);

@@ -38,6 +38,27 @@ export function judgeSignature(req, secretOf, now = Date.now()) {
   return { id, region }
 }
 
+// The same of an address that was signed for somebody else to use, which has it in its query.
+export function judgePresigned(req, secretOf, now = Date.now()) {
+  const [path, search = ''] = req.url.split('?')
+  const query = new URLSearchParams(search)
+  const [id, day, region, ...rest] = (query.get('X-Amz-Credential') ?? '').split('/')
+  const time = query.get('X-Amz-Date') ?? '', life = Number(query.get('X-Amz-Expires'))
+  if (query.get('X-Amz-Algorithm') !== 'AWS4-HMAC-SHA256' || rest.join('/') !== 's3/aws4_request' || !time.startsWith(day)) throw new Refused(400, 'AuthorizationQueryParametersError')
+  const at = Date.parse(time.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'))
+  if (!(life >= 1 && life <= 604800)) throw new Refused(400, 'AuthorizationQueryParametersError', 'X-Amz-Expires')
+  if (!(at < now + 15 * 60_000 && now < at + life * 1000)) throw new Refused(403, 'AccessDenied', 'Request has expired')
+  const names = query.get('X-Amz-SignedHeaders') ?? '', signed = names.split(';')
+  if (!signed.includes('host')) throw new Refused(403, 'SignatureDoesNotMatch', 'host is not signed')
+  const pairs = search.split('&').filter((p) => !p.startsWith('X-Amz-Signature=')).map((p) => (p.includes('=') ? p : `${p}=`)).sort()
+  const headers = signed.map((name) => `${name}:${String(req.headers[name] ?? '').trim().replace(/ +/g, ' ')}`)
+  const canonical = Buffer.from([req.method, path, pairs.join('&'), ...headers, '', names, 'UNSIGNED-PAYLOAD'].join('\n'), 'latin1')
+  const key = [day, region, 's3', 'aws4_request'].reduce(hmac, `AWS4${secretOf(id)}`)
+  const right = createHmac('sha256', key).update(`AWS4-HMAC-SHA256\n${time}\n${day}/${region}/s3/aws4_request\n${sha256(canonical)}`).digest('hex')
+  if (!same(right, query.get('X-Amz-Signature') ?? '')) throw new Refused(403, 'SignatureDoesNotMatch')
+  return { id, region }
+}
+
 // What a session token says, once its own signature holds.
 export function judgeToken(token, parent) {
   const jws = Buffer.from(token, 'base64').toString()

@@ -6,7 +6,7 @@
 // Settings: lag (ms for which a new bucket is not there yet on the S3 side), most (buckets that the account may have).
 // Acts: delete { bucket }, put { bucket, key, body }, cors { bucket, rules }: behind our back.
 import { createHash, createHmac, randomBytes } from 'node:crypto'
-import { Refused as NoS3, judgeSignature, judgeToken, keysOf } from './r2.mjs'
+import { Refused as NoS3, judgePresigned, judgeSignature, judgeToken, keysOf } from './r2.mjs'
 import { Refused, Stand, exactly, program } from './stand.mjs'
 
 const API = '/client/v4'
@@ -133,23 +133,43 @@ export class R2Account extends Stand {
   notFound(ask) {
     if (ask.path.startsWith(API)) return super.notFound(ask)
     try {
-      return this.s3(ask)
+      if (ask.method === 'OPTIONS') return this.preflight(ask)
+      const answer = this.s3(ask)
+      return { ...answer, headers: { ...answer.headers, ...this.shared(ask, ask.method) } }
     } catch (e) {
       if (!(e instanceof NoS3)) throw e
       this.refusals.push({ method: ask.method, url: ask.req.url, why: e.message })
-      return { status: e.status, headers: { 'Content-Type': 'application/xml' }, body: `${XML}<Error><Code>${e.code}</Code><Message>${esc(e.message)}</Message></Error>` }
+      return { status: e.status, headers: { 'Content-Type': 'application/xml', ...this.shared(ask, ask.method) }, body: `${XML}<Error><Code>${e.code}</Code><Message>${esc(e.message)}</Message></Error>` }
     }
+  }
+
+  // What a page may do, by the bucket's rules: headers for its browser.
+  shared({ headers, path }, method) {
+    const { origin } = headers
+    const rules = this.buckets.get(decodeURIComponent(path.split('/')[1]))?.cors ?? []
+    const asked = (headers['access-control-request-headers'] ?? '').toLowerCase().split(',').map((name) => name.trim()).filter(Boolean)
+    const rule = origin && rules.find((r) => (r.allowed.origins.includes(origin) || r.allowed.origins.includes('*')) && r.allowed.methods.includes(method) && asked.every((name) => (r.allowed.headers ?? []).some((h) => h === '*' || h.toLowerCase() === name)))
+    if (!rule) return {}
+    return { 'Access-Control-Allow-Origin': origin, Vary: 'Origin', ...(rule.exposeHeaders?.length ? { 'Access-Control-Expose-Headers': rule.exposeHeaders.join(',') } : {}) }
+  }
+  preflight(ask) {
+    const method = ask.headers['access-control-request-method'] ?? ''
+    const allowed = this.shared(ask, method)
+    if (!allowed['Access-Control-Allow-Origin']) throw new NoS3(403, 'Unauthorized', `no rule for ${method} from ${ask.headers.origin}`)
+    return { status: 204, headers: { ...allowed, 'Access-Control-Allow-Methods': method, 'Access-Control-Allow-Headers': ask.headers['access-control-request-headers'] ?? '' } }
   }
 
   // Whether the signature is right, and all keys that are named lie where its credential is good.
   judgeS3(ask, bucket, keys) {
-    const token = ask.headers['x-amz-security-token']
+    const presigned = ask.query.has('X-Amz-Signature')
+    const judgeSign = presigned ? judgePresigned : judgeSignature
+    const token = presigned ? ask.query.get('X-Amz-Security-Token') : ask.headers['x-amz-security-token']
     if (!token) {
-      judgeSignature(ask.req, (id) => (id === this.parent.id ? this.parent.secret : (() => { throw new NoS3(401, 'Unauthorized', 'no such key') })()))
+      judgeSign(ask.req, (id) => (id === this.parent.id ? this.parent.secret : (() => { throw new NoS3(401, 'Unauthorized', 'no such key') })()))
       return undefined
     }
     const { claims, secret } = judgeToken(token, this.parent)
-    judgeSignature(ask.req, (id) => (id === this.parent.id ? secret : ''))
+    judgeSign(ask.req, (id) => (id === this.parent.id ? secret : ''))
     if (claims.bucket !== bucket) throw new NoS3(403, 'AccessDenied', `a credential for ${claims.bucket}, not for ${bucket}`)
     if (claims.scope === 'object-read-only' && !['GET', 'HEAD'].includes(ask.method)) throw new NoS3(403, 'AccessDenied', 'read only')
     if (!claims.scope.startsWith('object-') && !claims.scope.startsWith('admin-')) throw new NoS3(403, 'AccessDenied', claims.scope)
@@ -227,7 +247,8 @@ export class R2Account extends Stand {
       case 'GET':
       case 'HEAD': {
         if (!o) throw new NoS3(404, 'NoSuchKey')
-        const headers = { ...o.headers, ETag: `"${o.etag}"`, 'Last-Modified': o.at.toUTCString(), 'Accept-Ranges': 'bytes' }
+        const asked = Object.fromEntries(['content-type', 'content-disposition', 'cache-control'].filter((n) => ask.query.has(`response-${n}`)).map((n) => [n, ask.query.get(`response-${n}`)]))
+        const headers = { ...o.headers, ...asked, ETag: `"${o.etag}"`, 'Last-Modified': o.at.toUTCString(), 'Accept-Ranges': 'bytes' }
         const range = /^bytes=(\d+)-(\d*)$/.exec(ask.headers.range ?? '')
         if (ask.method === 'HEAD') return { status: 200, headers: { ...headers, 'Content-Length': String(o.body.length) } }
         if (!range) return { status: 200, headers, body: o.body }

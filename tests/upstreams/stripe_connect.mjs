@@ -3,12 +3,13 @@
 // the vendor (`data`): calls with Stripe-Account go to that account's build, with its key; those without go to the platform's own.
 //
 //   key: the platform's secret key; data: { admin: 'http://127.0.0.1:4500', token } of that daemon; none: calls in accounts answer 500
+//   events: { url, secret }: the platform's endpoint for events of connected accounts, and what it is signed with; none: nobody is told
 //
 // Settings: connect (false: not signed up), profile (false: the platform's profile is not complete), verify (ms until a person is verified; 0: at
 // once when the test values are those for it), wants (['individual.id_number']: what it wants for ever), remember (ms for which an idempotency key
 // is; a day), accounts (how many there may be).
 // Acts: delete { name }, make { name }: behind our back.
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, createHmac, randomBytes } from 'node:crypto'
 import http from 'node:http'
 import { Refused, Stand, program } from './stand.mjs'
 
@@ -40,9 +41,9 @@ function nested(form) {
 }
 
 export class StripeConnect extends Stand {
-  constructor({ key = platformKey(), data, ...rest } = {}) {
+  constructor({ key = platformKey(), data, events, ...rest } = {}) {
     super(rest)
-    Object.assign(this, { key, data, accounts: new Map(), ended: [], forwarded: [], refusals: [], keys: new Map(), id: `acct_1${some(15)}` })
+    Object.assign(this, { key, data, events, accounts: new Map(), ended: [], forwarded: [], told: [], refusals: [], keys: new Map(), id: `acct_1${some(15)}` })
     this.lines()
     this.acts.delete = ({ name }) => this.named(name).map((a) => this.remove(a)).length
     this.acts.make = ({ name }) => this.make({ country: 'US', metadata: { valetkey: name } }).id
@@ -80,6 +81,7 @@ export class StripeConnect extends Stand {
     })
     this.route('GET', '/v1/account', () => ({ body: { id: this.id, object: 'account', country: 'US', charges_enabled: true, metadata: {} } }))
     for (const path of ['balance', 'products', 'prices', 'customers', 'checkout/sessions', 'payment_intents', 'subscriptions', 'invoices']) this.route('GET', `/v1/${path}`, () => ({ body: path === 'balance' ? { object: 'balance', available: [], pending: [], livemode: false } : { object: 'list', data: [], has_more: false, url: `/v1/${path}` } }))
+    this.route('POST', '/happened/{id}', (ask) => this.tell(ask), { free: true })
     for (const path of ['payouts', 'transfers', 'files', 'webhook_endpoints']) this.route('GET', `/v1/${path}`, () => { throw error(403, 'The provided key does not have the required permissions for this endpoint.') })
   }
 
@@ -180,7 +182,26 @@ export class StripeConnect extends Stand {
     return r.status === 204 ? undefined : r.json()
   }
   behind(a) {
-    return (a.build ??= this.daemon('POST', '/api/v1/builds', { id: `s-${createHash('sha256').update(a.id).digest('hex').slice(0, 20)}`, framework: 'node' }).then((b) => ({ id: b.id, url: b.env.STRIPE_API_BASE, key: b.env.STRIPE_SECRET_KEY })))
+    return (a.build ??= this.daemon('POST', '/api/v1/builds', { id: `s-${createHash('sha256').update(a.id).digest('hex').slice(0, 20)}`, framework: 'node', ...(this.events ? { origins: [this.base] } : {}) }).then(async (b) => {
+      const build = { id: b.id, url: b.env.STRIPE_API_BASE, key: b.env.STRIPE_SECRET_KEY }
+      if (this.events) await this.listen(a, build)
+      return build
+    }))
+  }
+  // What happens in an account is told to the platform, which learns from `account` whose it is.
+  async listen(a, build) {
+    const r = await fetch(`${build.url}/v1/webhook_endpoints`, { method: 'POST', headers: { Authorization: `Bearer ${build.key}` }, body: new URLSearchParams({ url: `${this.base}/happened/${a.id}`, 'enabled_events[]': '*' }) })
+    if (!r.ok) throw new Error(`an endpoint for ${a.id}: ${r.status} ${await r.text()}`)
+  }
+  async tell(ask) {
+    const a = this.accounts.get(ask.params.id)
+    if (!a || !this.events) throw error(404, 'nobody is told')
+    const body = JSON.stringify({ ...ask.body, account: a.id })
+    const at = Math.floor(Date.now() / 1000)
+    const signature = `t=${at},v1=${createHmac('sha256', this.events.secret).update(`${at}.${body}`).digest('hex')}`
+    const r = await fetch(this.events.url, { method: 'POST', headers: { 'Content-Type': 'application/json; charset=utf-8', 'Stripe-Signature': signature }, body })
+    this.told.push({ id: a.id, type: ask.body.type, status: r.status })
+    return { status: r.status, body: {} }
   }
 
   taken(req, res, ask) {

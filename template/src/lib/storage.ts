@@ -23,7 +23,7 @@ export function storageIsSet(): boolean {
 
 /** Differs whenever the storage that `cfg` names is another one, or its keys are. Not to be shown: the keys are in it. */
 export function storageStamp(): string {
-  return JSON.stringify(["R2_ACCOUNT_ID", "R2_ENDPOINT", "R2_BUCKET", "R2_PREFIX", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"].map(cfg));
+  return JSON.stringify(["R2_ACCOUNT_ID", "R2_ENDPOINT", "R2_BUCKET", "R2_PREFIX", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_SESSION_TOKEN"].map(cfg));
 }
 
 /** What every key of this app begins with: the part of the bucket that is its own. Empty, or with a slash at its end. */
@@ -89,13 +89,14 @@ function open(): Opened {
   if (!endpoint || !bucket || !accessKeyId || !secretAccessKey) throw storageError("storage_not_set");
   const region = cfg("AWS_REGION") ?? "auto";
   const forBrowsers = browserAddress() ?? endpoint;
-  const stamp = JSON.stringify([endpoint, forBrowsers, bucket, region, accessKeyId, secretAccessKey]);
+  const token = sessionToken();
+  const stamp = JSON.stringify([endpoint, forBrowsers, bucket, region, accessKeyId, secretAccessKey, token]);
   if (opened?.stamp === stamp) return opened;
   const client = (at: string) =>
     new S3Client({
       endpoint: at,
       region,
-      credentials: { accessKeyId, secretAccessKey },
+      credentials: { accessKeyId, secretAccessKey, ...(token && { sessionToken: token }) },
       forcePathStyle: true,
       // Otherwise an address for a PUT carries the checksum of an empty body.
       requestChecksumCalculation: "WHEN_REQUIRED",
@@ -119,4 +120,9 @@ function address(): string | undefined {
  * is another storage's. */
 function browserAddress(): string | undefined {
   return cfgSource("R2_BROWSER_ENDPOINT") === cfgSource("R2_ENDPOINT") ? cfg("R2_BROWSER_ENDPOINT") : undefined;
+}
+
+/** A temporary credential's third part. It belongs to the secret that it came with, as above. */
+function sessionToken(): string | undefined {
+  return cfgSource("R2_SESSION_TOKEN") === cfgSource("R2_SECRET_ACCESS_KEY") ? cfg("R2_SESSION_TOKEN") : undefined;
 }
