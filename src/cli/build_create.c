@@ -202,30 +202,32 @@ static int show_whole(vk_api *api, const struct create *c, const char *id, bool 
 }
 
 /* What could not be made is taken back with the build, if this command has made it. */
-static int give_up(vk_api *api, const struct create *c, const char *id, bool created)
+static int give_up(vk_api *api, const struct create *c, const char *id, bool created, const char *why)
 {
     if (!created || c->keep)
         return vk_failed(
             "failed",
-            "The build %s is there, but not complete. `valetkey build provision %s` tries again, "
+            "%sThe build %s is there, but not complete. `valetkey build provision %s` tries again, "
             "`valetkey build delete %s` takes it away.",
-            id, id, id);
+            why, id, id, id);
     int left = vk_build_take_back(api, id);
     if (left < 0)
         return vk_failed("failed",
-                         "The build %s could not be taken back; `valetkey build delete %s` does it.", id, id);
+                         "%sThe build %s could not be taken back; `valetkey build delete %s` does it.", why,
+                         id, id);
     if (left > 0)
         return vk_failed(
             "failed",
-            "The build was taken back. What is listed above is still alive at the vendor, and valetkey "
-            "goes on ending it: `valetkey build resources --ending` shows what remains.");
-    return vk_failed("failed", "The build was taken back; nothing of it is left at a vendor.");
+            "%sThe build was taken back. What is listed above is still alive at the vendor, and valetkey "
+            "goes on ending it: `valetkey build resources --ending` shows what remains.",
+            why);
+    return vk_failed("failed", "%sThe build was taken back; nothing of it is left at a vendor.", why);
 }
 
 static int wait_for(vk_api *api, const struct create *c, const vk_reply *first)
 {
     bool created = truth(first, "new");
-    char id[VK_BUILD_ID_MAX + 1];
+    char id[VK_BUILD_ID_MAX + 1], why[VK_WAITED_WHY];
     snprintf(id, sizeof id, "%s", vk_reply_text(first, first->json, "id"));
     if (c->no_wait) {
         if (c->json) {
@@ -238,11 +240,11 @@ static int wait_for(vk_api *api, const struct create *c, const vk_reply *first)
         printf("\nNext:\n  valetkey build resources %s   how far it is\n", id);
         return VK_EXIT_OK;
     }
-    switch (vk_build_wait(api, id, first, c->json)) {
+    switch (vk_build_wait(api, id, first, c->json, why)) {
     case VK_WAITED_READY:
         return show_whole(api, c, id, created);
     case VK_WAITED_FAILED:
-        return give_up(api, c, id, created);
+        return give_up(api, c, id, created, why);
     case VK_WAITED_LONG:
         return vk_failed(
             "timeout",

@@ -131,9 +131,10 @@ static int provision(vk_api *api, const char *id, const char *target, vk_str bod
     if (vk_api_call(api, "POST", target, VK_STR_NONE, body, &r) != VK_OK)
         return code;
     bool ok = vk_reply_ok(&r, &code);
+    char why[VK_WAITED_WHY];
     vk_waited w = VK_WAITED_READY;
     if (ok)
-        w = wait ? vk_build_wait(api, id, &r, json) : VK_WAITED_READY;
+        w = wait ? vk_build_wait(api, id, &r, json, why) : VK_WAITED_READY;
     vk_reply_free(&r);
     if (!ok)
         return code;

@@ -141,15 +141,17 @@ static void print_used(const vk_reply *r, const use *u)
 
 static int used(vk_api *api, const use *u, const vk_reply *r)
 {
-    vk_waited w = r->status == 202 && !u->no_wait ? vk_build_wait(api, u->id, r, u->json) : VK_WAITED_READY;
+    char why[VK_WAITED_WHY] = "";
+    vk_waited w =
+        r->status == 202 && !u->no_wait ? vk_build_wait(api, u->id, r, u->json, why) : VK_WAITED_READY;
     if (w == VK_WAITED_AWAY)
         return VK_EXIT_FAILED;
     if (w != VK_WAITED_READY)
         return vk_failed(
             "failed",
-            "The build %s has the driver %s now, but is not complete. `valetkey build provision %s "
+            "%sThe build %s has the driver %s now, but is not complete. `valetkey build provision %s "
             "%s` tries again.",
-            u->id, u->driver, u->id, u->service);
+            why, u->id, u->driver, u->id, u->service);
     if (u->json)
         vk_reply_print(r);
     else

@@ -108,8 +108,9 @@ static bool any(const vk_json *list, const char *state)
     return false;
 }
 
-static void print_failures(const vk_reply *r)
+static void tell_failures(const vk_reply *r, bool quiet, char why[VK_WAITED_WHY])
 {
+    size_t n = 0;
     for (const vk_json *x = vk_reply_items(vk_json_get(r->json, VK_STR("resources"))); x; x = x->next)
         if (vk_resource_is(x, "failed")) {
             char text[LINE];
@@ -117,23 +118,28 @@ static void print_failures(const vk_reply *r)
             vk_resource_text(r, x, text, sizeof text);
             vk_buf_init(&safe, 4 * LINE);
             vk_text_visible(&safe, vk_str_z(text));
-            fprintf(stderr, "%s✗%s " VK_STR_FMT "\n", vk_tone_begin(stderr, VK_BAD), vk_tone_end(stderr),
-                    VK_STR_ARG(vk_buf_view(&safe)));
+            if (!quiet)
+                fprintf(stderr, "%s✗%s " VK_STR_FMT "\n", vk_tone_begin(stderr, VK_BAD), vk_tone_end(stderr),
+                        VK_STR_ARG(vk_buf_view(&safe)));
+            else if (n + safe.n + 3 < VK_WAITED_WHY)
+                n += (size_t)snprintf(why + n, VK_WAITED_WHY - n, VK_STR_FMT ". ",
+                                      VK_STR_ARG(vk_buf_view(&safe)));
             vk_buf_free(&safe);
         }
 }
 
-vk_waited vk_build_wait(vk_api *api, const char *id, const vk_reply *first, bool quiet)
+vk_waited vk_build_wait(vk_api *api, const char *id, const vk_reply *first, bool quiet,
+                        char why[VK_WAITED_WHY])
 {
     const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
     shown s = {.tty = isatty(STDERR_FILENO) == 1, .quiet = quiet};
     char target[96];
     vk_waited out = VK_WAITED_LONG;
     int idle = 0;
+    why[0] = '\0';
     snprintf(target, sizeof target, "/api/v1/builds/%s/resources", id);
     if (first && any(vk_json_get(first->json, VK_STR("resources")), "failed")) {
-        if (!quiet)
-            print_failures(first);
+        tell_failures(first, quiet, why);
         return VK_WAITED_FAILED;
     }
     for (int64_t ms = 0; out == VK_WAITED_LONG && ms < PATIENCE_MS && idle < IDLE_MAX; ms += POLL_MS) {
@@ -160,8 +166,8 @@ vk_waited vk_build_wait(vk_api *api, const char *id, const vk_reply *first, bool
         }
         if (out != VK_WAITED_LONG && s.tty && !quiet)
             fputs("\r\033[K", stderr);
-        if (out == VK_WAITED_FAILED && !quiet)
-            print_failures(&r);
+        if (out == VK_WAITED_FAILED)
+            tell_failures(&r, quiet, why);
         vk_reply_free(&r);
         if (out == VK_WAITED_LONG)
             nanosleep(&pause, NULL);
