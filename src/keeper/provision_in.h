@@ -16,7 +16,7 @@ enum {
     VK_PROV_STEPS = 32,            /* of one list */
     VK_PROV_SOON = 100,            /* requests of one step without a pause */
     VK_PROV_ASK_POLLS = 60,        /* of what is asked once; about three minutes and a half */
-    VK_PROV_RENEW_MS = 60 * 1000,  /* no credential is renewed more often, however short its life is */
+    VK_PROV_RENEW_MS = 10 * 1000,  /* no credential is renewed more often, however short its life is */
     VK_PROV_LATE_MS = 30 * 1000,   /* after it, what was never answered is looked for once more */
     VK_PROV_WRITE_AGAIN_MS = 2000, /* after the ledger could not be written */
     VK_PROV_FOUND = 10000,         /* by one sweep */
